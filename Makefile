@@ -1,0 +1,57 @@
+# CONTRIBUTING.md says what each command is for.
+
+PYTHON ?= python3
+# Where the environment lives: another Python needs another directory.
+VENV ?= .venv
+PYTEST_ARGS ?=
+# "-m coverage run" measures coverage.
+MEASURE ?=
+
+# Where the servers are required, their drivers are installed too.
+SETS = test $(if $(filter 1,$(SESSION_LIMIT_REQUIRE_SERVICES)),services)
+RUN = $(VENV)/bin/python
+
+# The installed wheel is what runs: nothing may put the source tree before it.
+unexport PYTHONPATH
+
+.PHONY: cap clean coverage demo docs environment lint migrations mutants test upstream
+
+test: environment
+	PYTHONDEVMODE=1 SESSION_LIMIT_TEST_WHEEL=1 $(RUN) $(MEASURE) -m pytest $(PYTEST_ARGS)
+
+coverage: MEASURE = -m coverage run
+coverage: test
+	$(RUN) -m coverage combine --quiet
+	$(RUN) -m coverage report
+
+# SERVE=0 ends after the story, WSGI=1 plays it under WSGI, PORT chooses the port.
+demo: environment
+	$(RUN) -m example
+
+upstream: environment
+	$(RUN) scripts/upstream
+
+mutants: environment
+	$(RUN) -m tests.mutants
+
+cap: environment
+	$(RUN) -m tests.cap
+
+migrations: environment
+	$(RUN) -m django makemigrations --check --dry-run --settings tests.settings
+
+environment:
+	@$(PYTHON) scripts/environment.py --wheel $(VENV) $(SETS)
+
+lint:
+	@$(PYTHON) scripts/environment.py .venv-lint lint
+	.venv-lint/bin/ruff check
+	.venv-lint/bin/ruff format --check
+	PYTHONPATH=src:. .venv-lint/bin/mypy
+
+docs:
+	@$(PYTHON) scripts/environment.py .venv-docs docs
+	PYTHONPATH=src:. .venv-docs/bin/sphinx-build -W --keep-going docs docs/_build/html
+
+clean:
+	rm -rf .venv* .cache .coverage* docs/_build

@@ -1,0 +1,1 @@
+"""A small site that uses session_limit, and the story `make demo` plays on it."""

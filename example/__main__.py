@@ -1,0 +1,9 @@
+"""`python -m example`: the demo."""
+
+from __future__ import annotations
+
+import sys
+
+from example.demo import main
+
+sys.exit(main())

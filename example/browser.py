@@ -1,0 +1,164 @@
+"""A browser for the story: cookies, redirects, forms and pages, from the standard library."""
+
+from __future__ import annotations
+
+import json
+from email.message import Message
+from html.parser import HTMLParser
+from http.client import HTTPResponse
+from http.cookiejar import CookieJar
+from typing import Any
+from urllib.parse import urlencode, urljoin, urlsplit
+from urllib.request import (
+    HTTPCookieProcessor,
+    HTTPErrorProcessor,
+    ProxyHandler,
+    Request,
+    build_opener,
+)
+
+TIMEOUT = 30
+NAVIGATION = {
+    "Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
+    "Sec-Fetch-Dest": "document",
+    "Sec-Fetch-Mode": "navigate",
+    "Sec-Fetch-Site": "same-origin",
+}
+SCRIPT = {
+    "Accept": "application/json",
+    "Sec-Fetch-Dest": "empty",
+    "Sec-Fetch-Mode": "cors",
+    "Sec-Fetch-Site": "same-origin",
+}
+
+
+class _Reader(HTMLParser):
+    """Read off a page what a person sees and can follow."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.words: list[str] = []
+        self.links: dict[str, str] = {}
+        self.times: list[str] = []
+        self.forms: list[tuple[str, dict[str, str]]] = []
+        self.heading = ""
+        self._open: list[str] = []
+        self._href: str | None = None
+        self._label = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = {name: value or "" for name, value in attrs}
+        match tag:
+            case "a":
+                self._href, self._label = given.get("href"), ""
+            case "form":
+                self.forms.append((given.get("action", ""), {}))
+            case "input" if self.forms and "name" in given:
+                self.forms[-1][1][given["name"]] = given.get("value", "")
+            case "time":
+                self.times.append(given.get("datetime", ""))
+        if tag in {"head", "style", "script", "h1"}:
+            self._open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "a" and self._href is not None:
+            self.links[" ".join(self._label.split())] = self._href
+            self._href = None
+        if tag in self._open:
+            self._open.remove(tag)
+
+    def handle_data(self, data: str) -> None:
+        if "h1" in self._open:
+            self.heading += data
+        if not {"head", "style", "script"} & set(self._open):
+            self.words.append(data)
+        self._label += data
+
+
+class Page:
+    """An answer, as the one who asked sees it."""
+
+    def __init__(self, response: HTTPResponse) -> None:
+        self.status: int = response.status
+        self.headers: Message = response.headers
+        self.body = response.read().decode()
+        address = urlsplit(response.url)
+        self.path = address.path + (f"?{address.query}" if address.query else "")
+        reader = _Reader()
+        reader.feed(self.body)
+        self.text = " ".join("".join(reader.words).split())
+        self.heading = " ".join(reader.heading.split())
+        self.links, self.times, self.forms = reader.links, reader.times, reader.forms
+
+    @property
+    def json(self) -> dict[str, Any]:
+        """The answer as JSON; empty where it is none."""
+        try:
+            answer = json.loads(self.body)
+        except ValueError:
+            return {}
+        return answer if isinstance(answer, dict) else {}
+
+    @property
+    def varies_by_cookie(self) -> bool:
+        """Whether the answer says that it depends on the cookie."""
+        return "cookie" in ", ".join(self.headers.get_all("Vary", [])).lower()
+
+
+class _AnswerErrorsToo(HTTPErrorProcessor):
+    """A browser shows a 401 like any page; urllib would raise it."""
+
+    def http_response(self, request: Request, response: HTTPResponse) -> HTTPResponse:
+        if response.status >= 400:
+            return response
+        return super().http_response(request, response)
+
+
+class Browser:
+    """One browser: its own cookies, its own user agent."""
+
+    def __init__(self, site: str, user_agent: str) -> None:
+        self.site = site
+        self._user_agent = user_agent
+        self.cookies = CookieJar()
+        # No proxy: the site is on this machine, whatever the environment names.
+        self._opener = build_opener(
+            ProxyHandler({}), HTTPCookieProcessor(self.cookies), _AnswerErrorsToo
+        )
+
+    def copy(self) -> Browser:
+        """Return another browser that holds the same cookies, as a thief's would."""
+        other = Browser(self.site, self._user_agent)
+        for cookie in self.cookies:
+            other.cookies.set_cookie(cookie)
+        return other
+
+    def open(self, address: str) -> Page:
+        """Go to an address, as by a click or a reload."""
+        return self._send(address, NAVIGATION)
+
+    def call(self, address: str) -> Page:
+        """Call an address from a script, and ask for JSON."""
+        return self._send(address, SCRIPT)
+
+    def submit(self, page: Page, action: str = "", **fields: str) -> Page:
+        """Fill in and send the form of ``page`` that goes to ``action``."""
+        hidden = dict(page.forms).get(action)
+        if hidden is None:
+            raise LookupError(f"{page.path} has no form that goes to {action!r}")
+        return self._send(action or page.path, NAVIGATION, hidden | fields)
+
+    def sign_in(self, page: Page, username: str, password: str) -> Page:
+        """Fill in the sign-in ``page``; return where that led."""
+        return self.submit(page, username=username, password=password)
+
+    def _send(
+        self, address: str, headers: dict[str, str], fields: dict[str, str] | None = None
+    ) -> Page:
+        request = Request(
+            urljoin(self.site, address),
+            data=None if fields is None else urlencode(fields).encode(),
+            headers={"User-Agent": self._user_agent, **headers},
+        )
+        with self._opener.open(request, timeout=TIMEOUT) as response:
+            return Page(response)

@@ -1,0 +1,54 @@
+"""A real server for the story: uvicorn, or gunicorn for WSGI, in processes of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+# Two processes, so that nothing of what the story shows can rest on the memory of one.
+ASGI = "-m uvicorn example.asgi:application --fd {fd} --workers 2 --log-level warning"
+WSGI = "-m gunicorn example.wsgi:application --bind fd://{fd} --workers 2 --threads 4"
+
+
+@contextlib.contextmanager
+def serving(
+    listener: socket.socket, log: Path, *, wsgi: bool
+) -> Iterator[subprocess.Popen[bytes]]:
+    """
+    Serve the example on ``listener``, and end every process of it on leaving.
+
+    The server is given the open socket, not a port: nobody can take the port in
+    between, and what is asked before the server is up waits in the queue.
+    """
+    command = (WSGI if wsgi else ASGI).format(fd=listener.fileno())
+    with log.open("wb") as output:
+        server = subprocess.Popen(
+            [sys.executable, *command.split()],
+            cwd=ROOT,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            pass_fds=[listener.fileno()],
+            start_new_session=True,
+        )
+    listener.close()
+    try:
+        yield server
+    finally:
+        _end(server)
+
+
+def _end(server: subprocess.Popen[bytes]) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(server.pid, signal.SIGTERM)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        server.wait(timeout=5)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(server.pid, signal.SIGKILL)
+    server.wait()

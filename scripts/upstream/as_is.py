@@ -1,0 +1,13 @@
+"""Django's own tests/test_sqlite.py, with no limit and a runner that records."""
+
+DATABASES = {
+    "default": {"ENGINE": "django.db.backends.sqlite3"},
+    "other": {"ENGINE": "django.db.backends.sqlite3"},
+}
+SECRET_KEY = "django_tests_secret_key"
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+DEFAULT_AUTO_FIELD = "django.db.models.AutoField"
+USE_TZ = False
+
+TEST_RUNNER = "runner.RecordingRunner"
+SESSION_LIMIT = None

@@ -1,0 +1,16 @@
+"""The same project, with this package installed in it."""
+
+import sys
+
+from as_is import *  # noqa: F403
+
+# Django's runtests.py puts these two lists into the settings, after it has read them.
+runtests = sys.modules["__main__"]
+runtests.ALWAYS_INSTALLED_APPS.append("session_limit")
+runtests.ALWAYS_MIDDLEWARE.insert(
+    1
+    + runtests.ALWAYS_MIDDLEWARE.index(
+        "django.contrib.sessions.middleware.SessionMiddleware"
+    ),
+    "session_limit.middleware.SessionLimitMiddleware",
+)

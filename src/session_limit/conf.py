@@ -1,0 +1,96 @@
+"""
+The package's settings, each read from Django's when it is used, so that
+``override_settings`` needs nothing of us. ``checks.py`` says what is wrong with one.
+"""
+
+from __future__ import annotations
+
+import functools
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, cast
+
+from django.conf import settings
+from django.utils.module_loading import import_string
+
+from session_limit.policy import AtLimit, Displace
+
+if TYPE_CHECKING:
+    from session_limit.rules import Rules
+
+
+def _seconds(value: float | timedelta) -> timedelta:
+    return value if isinstance(value, timedelta) else timedelta(seconds=value)
+
+
+def _optional_seconds(value: float | timedelta | None) -> timedelta | None:
+    return None if value is None else _seconds(value)
+
+
+@functools.cache
+def _rules(path: str) -> Rules:
+    return cast("Rules", import_string(path)())
+
+
+class Settings:
+    """One typed property per setting. Durations are seconds or ``timedelta``s."""
+
+    def _get(self, name: str, default: Any) -> Any:
+        return getattr(settings, name, default)
+
+    @property
+    def limit(self) -> int | None:
+        """``SESSION_LIMIT``: live sessions an account may have in a scope."""
+        return cast("int | None", self._get("SESSION_LIMIT", 1))
+
+    @property
+    def at_limit(self) -> AtLimit:
+        """``SESSION_LIMIT_AT_LIMIT``: what happens to a sign-in beyond the limit."""
+        return AtLimit(self._get("SESSION_LIMIT_AT_LIMIT", AtLimit.DISPLACE))
+
+    @property
+    def displace(self) -> Displace:
+        """``SESSION_LIMIT_DISPLACE``: which session makes room."""
+        return Displace(self._get("SESSION_LIMIT_DISPLACE", Displace.LEAST_RECENT))
+
+    @property
+    def rules(self) -> Rules:
+        """``SESSION_LIMIT_RULES``: the instance that answers per user."""
+        return _rules(self._get("SESSION_LIMIT_RULES", "session_limit.rules.Rules"))
+
+    @property
+    def touch_interval(self) -> timedelta:
+        """``SESSION_LIMIT_TOUCH_INTERVAL``: how often activity is written."""
+        return _seconds(self._get("SESSION_LIMIT_TOUCH_INTERVAL", 60))
+
+    @property
+    def idle_timeout(self) -> timedelta | None:
+        """``SESSION_LIMIT_IDLE_TIMEOUT``: without activity for so long, expired."""
+        return _optional_seconds(self._get("SESSION_LIMIT_IDLE_TIMEOUT", None))
+
+    @property
+    def absolute_timeout(self) -> timedelta | None:
+        """``SESSION_LIMIT_ABSOLUTE_TIMEOUT``: so long after sign-in, expired."""
+        return _optional_seconds(self._get("SESSION_LIMIT_ABSOLUTE_TIMEOUT", None))
+
+    @property
+    def store_address(self) -> str:
+        """``SESSION_LIMIT_STORE_ADDRESS``: ``none``, ``truncated`` or ``full``."""
+        return cast("str", self._get("SESSION_LIMIT_STORE_ADDRESS", "truncated"))
+
+    @property
+    def trusted_proxies(self) -> int:
+        """``SESSION_LIMIT_TRUSTED_PROXIES``: how many proxies in front are ours."""
+        return cast("int", self._get("SESSION_LIMIT_TRUSTED_PROXIES", 0))
+
+    @property
+    def retention(self) -> timedelta:
+        """``SESSION_LIMIT_RETENTION``: how long tombstones stay."""
+        return _seconds(self._get("SESSION_LIMIT_RETENTION", timedelta(days=30)))
+
+    @property
+    def secure_account_url(self) -> str | None:
+        """``SESSION_LIMIT_SECURE_ACCOUNT_URL``: where "Not you?" leads."""
+        return cast("str | None", self._get("SESSION_LIMIT_SECURE_ACCOUNT_URL", None))
+
+
+conf = Settings()

@@ -1,0 +1,18 @@
+"""What the package raises."""
+
+from __future__ import annotations
+
+from django.core.exceptions import PermissionDenied
+
+
+class SessionLimitReached(PermissionDenied):
+    """
+    A sign-in was refused: the account is at its limit.
+
+    Raised out of ``login()``, after the sign-in was undone. Where nothing catches
+    it, the client gets a 403. At most two positional arguments: Django REST
+    framework raises ``PermissionDenied(*exc.args)`` anew, which takes no more.
+    """
+
+    def __init__(self, message: str = "The account is at its session limit.") -> None:
+        super().__init__(message)

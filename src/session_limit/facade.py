@@ -1,0 +1,67 @@
+"""``request.session_limit``: what a view may ask about the session it serves."""
+
+from __future__ import annotations
+
+from asgiref.sync import sync_to_async
+from django.http import HttpRequest
+
+from session_limit.models import UserSession, UserSessionQuerySet
+from session_limit.store import Guard, guard_of
+from session_limit.verify import Row
+
+
+class SessionLimit:
+    """
+    Lazy: nothing is read before it is asked for. To have it typed, annotate the
+    request with a subclass of ``HttpRequest`` that declares
+    ``session_limit: SessionLimit``.
+    """
+
+    def __init__(self, request: HttpRequest) -> None:
+        self._request = request
+
+    @property
+    def current(self) -> UserSession | None:
+        """The live session of this request, or ``None``."""
+        row = self._row()
+        return None if row is None else UserSession.objects.filter(pk=row.id).first()
+
+    async def acurrent(self) -> UserSession | None:
+        """See ``current``."""
+        return await sync_to_async(lambda: self.current)()
+
+    @property
+    def ended(self) -> UserSession | None:
+        """The ended session whose cookie this request bears, or ``None``."""
+        guard = self._guard()
+        if guard is None:
+            return None
+        guard.identify()
+        rows = UserSession.objects.ended()
+        return rows.filter(pk=guard.ended_id).first() if guard.ended_id else None
+
+    async def aended(self) -> UserSession | None:
+        """See ``ended``."""
+        return await sync_to_async(lambda: self.ended)()
+
+    @property
+    def others(self) -> UserSessionQuerySet:
+        """The account's other live sessions."""
+        row, sessions = self._row(), UserSession.objects.live()
+        if row is None:
+            return sessions.none()
+        return sessions.filter(user_id=row.user_id).exclude(pk=row.id)
+
+    async def aothers(self) -> UserSessionQuerySet:
+        """See ``others``."""
+        return await sync_to_async(lambda: self.others)()
+
+    def _guard(self) -> Guard | None:
+        guard = guard_of(self._request)
+        if guard is not None:
+            self._request.session.keys()  # loads it
+        return guard
+
+    def _row(self) -> Row | None:
+        guard = self._guard()
+        return guard and guard.row

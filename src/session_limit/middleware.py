@@ -1,0 +1,66 @@
+"""The shell around a request: sync and async alike, and no decision of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_async
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+
+from session_limit import response_phase
+from session_limit.facade import SessionLimit
+from session_limit.store import guard
+
+GetResponse = Callable[[HttpRequest], HttpResponseBase | Awaitable[HttpResponseBase]]
+
+
+class SessionLimitMiddleware:
+    """
+    Guards ``request.session``, provides ``request.session_limit``, and gives the
+    answer of an ended or refused session. Belongs directly below ``SessionMiddleware``.
+    """
+
+    sync_capable = True
+    async_capable = True
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+        self.is_async = iscoroutinefunction(get_response)
+        if self.is_async:
+            markcoroutinefunction(self)
+
+    def __call__(
+        self, request: HttpRequest
+    ) -> HttpResponseBase | Awaitable[HttpResponseBase]:
+        if self.is_async:
+            return self.__acall__(request)
+        self.prepare(request)
+        response = self.get_response(request)
+        assert isinstance(response, HttpResponseBase)
+        if response_phase.is_needed(request, response):
+            response = response_phase.finish(request, response)
+        return response
+
+    async def __acall__(self, request: HttpRequest) -> HttpResponseBase:
+        self.prepare(request)
+        pending = self.get_response(request)
+        assert not isinstance(pending, HttpResponseBase)
+        response = await pending
+        if response_phase.is_needed(request, response):
+            response = await sync_to_async(response_phase.finish)(request, response)
+        return response
+
+    def prepare(self, request: HttpRequest) -> None:
+        """Guard the session; what is loaded is loaded when something reads it."""
+        guard(request)
+        request.session_limit = SessionLimit(request)
+
+    def process_exception(
+        self, request: HttpRequest, exception: Exception
+    ) -> HttpResponse | None:
+        """
+        Ask the client to try again where the database gave up on a sign-in, in a
+        transaction that was not ours to repeat.
+        """
+        return response_phase.to_exception(request, exception)

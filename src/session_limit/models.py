@@ -1,0 +1,186 @@
+"""
+What is recorded: a row per session, and one per account to lock and to override.
+
+Built for tens of millions of rows: each index names the query that needs it.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+import uuid
+from typing import TYPE_CHECKING, Any, Self
+
+from django.conf import settings
+from django.core.validators import MinValueValidator
+from django.db import models
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from session_limit.policy import LiveSession
+
+if TYPE_CHECKING:
+    from django.contrib.auth.base_user import AbstractBaseUser
+
+
+def uuid7() -> uuid.UUID:
+    """Return a time-ordered UUID (RFC 9562, version 7), so that rows append."""
+    milliseconds = time.time_ns() // 1_000_000
+    return uuid.UUID(
+        int=milliseconds << 80
+        | 0x7 << 76
+        | secrets.randbits(12) << 64
+        | 0b10 << 62
+        | secrets.randbits(62)
+    )
+
+
+class UserSessionQuerySet(models.QuerySet["UserSession"]):
+    """Verbs for the two states, and whose sessions."""
+
+    def live(self) -> Self:
+        return self.filter(ended_at=None)
+
+    def ended(self) -> Self:
+        return self.exclude(ended_at=None)
+
+    def for_user(self, user: AbstractBaseUser) -> Self:
+        return self.filter(user_id=user.pk)
+
+
+class UserSession(models.Model):
+    """
+    One signed-in browser or app. Live until it has ended, then a tombstone that
+    answers *why* until it is pruned. Only ``session_limit.registry`` writes it.
+    """
+
+    class Reason(models.TextChoices):
+        SIGNED_OUT = "signed_out", _("signed out")
+        DISPLACED = "displaced", _("displaced by a newer sign-in")
+        REVOKED = "revoked", _("ended from elsewhere")
+        PASSWORD_CHANGED = "password_changed", _("password changed")  # noqa: S105 a reason
+        CREDENTIALS_CHANGED = "credentials_changed", _("credentials changed")
+        ACCOUNT_DISABLED = "account_disabled", _("account disabled")
+        LIMIT_LOWERED = "limit_lowered", _("limit lowered")
+        EXPIRED = "expired", _("expired")
+        IDLE = "idle", _("idle for too long")
+        ABSOLUTE = "absolute", _("signed in for too long")
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.CASCADE,
+        related_name="+",
+        db_index=False,
+        verbose_name=_("user"),
+    )
+    # The engine's key, to find and delete what it stores: live rows only.
+    session_key = models.CharField(max_length=40, null=True, editable=False)
+    # Keyed digest of the same, to recognise the cookie of an ended session.
+    key_digest = models.CharField(max_length=32, blank=True, editable=False)
+    scope = models.CharField(_("scope"), max_length=64, blank=True)
+    # Whether it takes a place: an exempt one, or an impersonation, does not.
+    counted = models.BooleanField(_("counted"), default=True)
+    # Signed in before anybody recorded when: older than every recorded sign-in.
+    adopted = models.BooleanField(_("adopted"), default=False)
+
+    created_at = models.DateTimeField(_("signed in"), default=timezone.now)
+    authenticated_at = models.DateTimeField(
+        _("credentials last given"), default=timezone.now
+    )
+    last_active_at = models.DateTimeField(_("last active"), default=timezone.now)
+    expires_at = models.DateTimeField(_("expires"))
+    expires_reason = models.CharField(
+        max_length=24, choices=Reason.choices, default=Reason.EXPIRED
+    )
+
+    ended_at = models.DateTimeField(_("ended"), null=True, blank=True)
+    ended_reason = models.CharField(
+        _("reason"), max_length=24, choices=Reason.choices, blank=True
+    )
+    # A primary key as text, not a foreign key: deleting a user need not scan for it.
+    ended_by = models.CharField(_("ended by"), max_length=255, blank=True)
+    ended_by_session = models.UUIDField(null=True, blank=True, editable=False)
+
+    address = models.GenericIPAddressField(_("address"), null=True, blank=True)
+    device = models.CharField(_("device"), max_length=100, blank=True)
+    device_class = models.CharField(_("device class"), max_length=16, blank=True)
+
+    objects = UserSessionQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("session")
+        verbose_name_plural = _("sessions")
+        constraints = [
+            # load(): the row beside the stored session, by its key. Ended rows hold
+            # no key, and a unique index takes any number of NULLs.
+            models.UniqueConstraint(
+                fields=["session_key"], name="session_limit_unique_key"
+            ),
+        ]
+        indexes = [
+            # admit(): the live rows of an account, however many ended ones it has;
+            # an account's recently ended ones; what cascades from its user.
+            models.Index(fields=["user", "ended_at"], name="session_limit_account"),
+            # prune() and who listens for endings: rows ended before or since a
+            # moment, and live rows (NULL) that are due.
+            models.Index(fields=["ended_at", "expires_at"], name="session_limit_due"),
+            # Whose dead cookie is this?
+            models.Index(fields=["key_digest"], name="session_limit_digest"),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.pk)
+
+    @property
+    def is_live(self) -> bool:
+        """Whether it counts and authenticates."""
+        return self.ended_at is None
+
+    def takes_place_in(self, scope: str) -> bool:
+        """Whether it is one of those that the limit of ``scope`` counts."""
+        return self.counted and self.scope == scope
+
+    def facts(self) -> LiveSession:
+        """Return what the policy knows of it."""
+        return LiveSession(
+            id=self.pk,
+            created_at=self.created_at,
+            last_active_at=self.last_active_at,
+            adopted=self.adopted,
+        )
+
+
+class AccountLimit(models.Model):
+    """
+    One row per account: what an admission locks, and the account's own limit, which
+    comes before the settings' and the rules' in every scope.
+    """
+
+    user = models.OneToOneField(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.CASCADE,
+        primary_key=True,
+        related_name="+",
+        verbose_name=_("user"),
+    )
+    limit = models.PositiveIntegerField(
+        _("limit"), null=True, blank=True, validators=[MinValueValidator(1)]
+    )
+    locked_at = models.DateTimeField(default=timezone.now, editable=False)
+    password_changed_at = models.DateTimeField(null=True, editable=False)
+
+    class Meta:
+        verbose_name = _("account limit")
+        verbose_name_plural = _("account limits")
+
+    def __str__(self) -> str:
+        return f"{self.pk}: {self.limit}"
+
+
+def session_id(value: Any) -> uuid.UUID | None:
+    """Return ``value`` as a session's id, or ``None`` where it cannot be one."""
+    try:
+        return uuid.UUID(value)
+    except (AttributeError, TypeError, ValueError):
+        return None

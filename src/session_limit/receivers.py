@@ -1,0 +1,114 @@
+"""Django's own signals, handed to the registry: every way to sign in sends them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth import (
+    BACKEND_SESSION_KEY,
+    HASH_SESSION_KEY,
+    SESSION_KEY,
+    get_backends,
+    get_user_model,
+)
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.contrib.auth.signals import user_logged_in, user_logged_out
+from django.contrib.sessions.backends.base import SessionBase
+from django.db.models.signals import post_save, pre_delete
+from django.http import HttpRequest
+
+from session_limit import registry, stored
+from session_limit.exceptions import SessionLimitReached
+from session_limit.models import UserSession, session_id
+from session_limit.store import Refusal, guard_of, make_anonymous
+
+Reason = UserSession.Reason
+
+
+def connect() -> None:
+    """Connect what is below. After ``django.contrib.auth`` has connected its own."""
+    uid = "session_limit.receivers."
+    user_logged_in.connect(signed_in, dispatch_uid=uid + "signed_in")
+    user_logged_out.connect(signed_out, dispatch_uid=uid + "signed_out")
+    user_model = get_user_model()
+    post_save.connect(user_saved, sender=user_model, dispatch_uid=uid + "user_saved")
+    pre_delete.connect(
+        user_deleted, sender=user_model, dispatch_uid=uid + "user_deleted"
+    )
+
+
+def _session(request: HttpRequest | None) -> SessionBase | None:
+    # Not its truth: Django 6.1's sessions are false while empty.
+    session = getattr(request, "session", None)
+    return session if isinstance(session, SessionBase) else None
+
+
+def signed_in(
+    sender: object, request: HttpRequest | None, user: AbstractBaseUser, **kwargs: Any
+) -> None:
+    """
+    Admit a sign-in, or undo it and raise ``SessionLimitReached``. One without a
+    request, or whose request has no session, signs nobody in here.
+    """
+    session = _session(request)
+    if request is None or session is None:
+        return
+    guard = guard_of(request)
+    if guard is not None and guard.must_be_chosen():
+        refusal = Refusal(user, None)
+    else:
+        admission = registry.admit(user, request, guard and guard.presented_key)
+        if admission.row is not None:
+            session.pop(stored.ENDED_ID, None)
+            if guard is not None:
+                guard.admit(admission.row)
+            return
+        refusal = Refusal(user, admission)
+    for name in (SESSION_KEY, BACKEND_SESSION_KEY, HASH_SESSION_KEY, stored.ID):
+        session.pop(name, None)
+    make_anonymous(request)
+    if guard is not None:
+        # The answer tells of it, outside the transaction that a view may be in.
+        guard.refuse(refusal)
+    elif refusal.admission is not None:
+        registry.announce_limit_reached(user, refusal.admission)
+    raise SessionLimitReached
+
+
+def signed_out(
+    sender: object, request: HttpRequest | None, user: Any, **kwargs: Any
+) -> None:
+    """Say why the session that ``logout()`` is about to empty ends."""
+    session, guard = _session(request), guard_of(request)
+    if guard is not None:
+        guard.signing_out = True
+    elif session is not None:
+        id = session_id(session.get(stored.ID))
+        if id is not None:
+            registry.end([id], Reason.SIGNED_OUT)
+
+
+def user_saved(
+    sender: object,
+    instance: AbstractBaseUser,
+    created: bool,
+    raw: bool = False,
+    **kwargs: Any,
+) -> None:
+    """Note a changed password; end the sessions of an account that was disabled."""
+    if created or raw:
+        return
+    # Set by set_password() until save() is done, and not by the upgrade of a hash.
+    if instance._password is not None:
+        registry.note_password_changed(instance)
+    if not instance.is_active and not any(
+        # A backend may let inactive users in (AllowAllUsersModelBackend).
+        backend.get_user(instance.pk)
+        for backend in get_backends()
+    ):
+        registry.end_all(instance, Reason.ACCOUNT_DISABLED)
+
+
+def user_deleted(sender: object, instance: AbstractBaseUser, **kwargs: Any) -> None:
+    """End the sessions of an account that is being deleted, and its stored ones."""
+    registry.end_all(instance, Reason.ACCOUNT_DISABLED)

@@ -1,0 +1,156 @@
+"""
+Ending sessions: one function on every path. The row and the stored session go in one
+transaction; the first reason stands; listeners hear after the commit.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable, Sequence
+from typing import Any
+from uuid import UUID
+
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.db import transaction
+from django.utils import timezone
+
+from session_limit import audit, signals, stored
+from session_limit.models import UserSession
+from session_limit.registry.locking import in_transaction
+from session_limit.verify import registry_alias
+
+
+def end(
+    ids: Iterable[UUID],
+    reason: UserSession.Reason,
+    *,
+    by: AbstractBaseUser | None = None,
+) -> list[UserSession]:
+    """
+    End the sessions with these ids, as far as they are live, and return those that
+    this call ended. ``by`` is the user who ended them.
+    """
+    ids = list(ids)
+    return _end_matching(reason, by, pk__in=ids) if ids else []
+
+
+def end_all(
+    user: AbstractBaseUser,
+    reason: UserSession.Reason,
+    *,
+    by: AbstractBaseUser | None = None,
+) -> list[UserSession]:
+    """End every live session of ``user`` and return them."""
+    return _end_matching(reason, by, user_id=user.pk)
+
+
+def end_others(
+    user: AbstractBaseUser,
+    keep: UUID,
+    reason: UserSession.Reason,
+    *,
+    by: AbstractBaseUser | None = None,
+) -> list[UserSession]:
+    """End every live session of ``user`` but the one with the id ``keep``."""
+    return _end_matching(reason, by, user_id=user.pk, others_than=keep)
+
+
+def _end_matching(
+    reason: UserSession.Reason,
+    by: AbstractBaseUser | None,
+    *,
+    others_than: UUID | None = None,
+    **lookup: Any,
+) -> list[UserSession]:
+    def work(using: str) -> list[UserSession]:
+        rows = UserSession.objects.using(using).live().filter(**lookup)
+        if others_than is not None:
+            rows = rows.exclude(pk=others_than)
+        # In the order of their ids, so that two callers cannot wait for each other.
+        locked = list(rows.select_for_update().order_by("pk"))
+        end_locked(locked, reason, using, by=by)
+        return locked
+
+    return in_transaction(work)
+
+
+def end_locked(
+    rows: Sequence[UserSession],
+    reason: UserSession.Reason,
+    using: str,
+    *,
+    by: AbstractBaseUser | None = None,
+    by_session: UUID | None = None,
+) -> None:
+    """End ``rows``, read live and locked in the current transaction on ``using``."""
+    if not rows:
+        return
+    keys = [row.session_key for row in rows if row.session_key]
+    changes = _changes(reason, by, by_session)
+    for row in rows:
+        for name, value in changes.items():
+            setattr(row, name, value)
+    UserSession.objects.using(using).filter(pk__in=[row.pk for row in rows]).update(
+        **changes
+    )
+    stored.delete(keys, using)
+    announce(rows, using)
+
+
+def end_row(id: UUID, reason: UserSession.Reason) -> bool:
+    """
+    End the session with this id and leave what is stored to the caller, who is
+    about to delete it. Return whether it was live.
+    """
+    using = registry_alias()
+    with transaction.atomic(using=using, savepoint=False):
+        changed = (
+            UserSession.objects.using(using)
+            .live()
+            .filter(pk=id)
+            .update(**_changes(reason))
+        )
+        if changed:
+            transaction.on_commit(
+                functools.partial(_announce_by_id, id, using), using=using, robust=True
+            )
+    return bool(changed)
+
+
+def _changes(
+    reason: UserSession.Reason,
+    by: AbstractBaseUser | None = None,
+    by_session: UUID | None = None,
+) -> dict[str, Any]:
+    return {
+        "ended_at": timezone.now(),
+        "ended_reason": reason,
+        "ended_by": "" if by is None else str(by.pk),
+        "ended_by_session": by_session,
+        "session_key": None,
+    }
+
+
+def _announce_by_id(id: UUID, using: str) -> None:
+    row = UserSession.objects.using(using).filter(pk=id).first()
+    if row is not None:
+        _tell_ended([row])
+
+
+def announce(rows: Sequence[UserSession], using: str) -> None:
+    """Tell of the end of ``rows`` once the current transaction has committed."""
+    transaction.on_commit(
+        functools.partial(_tell_ended, rows), using=using, robust=True
+    )
+
+
+def _tell_ended(rows: Sequence[UserSession]) -> None:
+    for row in rows:
+        audit.ended(row)
+        signals.session_ended.send_robust(
+            sender=UserSession,
+            session=row,
+            reason=UserSession.Reason(row.ended_reason),
+            by=row.ended_by,
+            by_session=row.ended_by_session,
+        )

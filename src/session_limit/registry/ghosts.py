@@ -1,0 +1,119 @@
+"""
+Rows that look live and are not: they must not cost anybody a place.
+
+Each takes rows that are locked, ends the ghosts among them, and returns the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from itertools import groupby
+
+from django.contrib.auth import HASH_SESSION_KEY
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.utils.crypto import constant_time_compare
+
+from session_limit import stored
+from session_limit.conf import conf
+from session_limit.models import AccountLimit, UserSession
+from session_limit.registry.ending import end_locked
+from session_limit.registry.limits import read_account
+from session_limit.verify import Row, registry_alias
+
+Rows = list[UserSession]
+Reason = UserSession.Reason
+
+
+def _end_where(
+    rows: Sequence[UserSession],
+    reason_of: Callable[[UserSession], Reason | None],
+    using: str,
+) -> Rows:
+    reasons = [(row, reason_of(row)) for row in rows]
+    ghosts = sorted(
+        ((row, reason) for row, reason in reasons if reason), key=lambda pair: pair[1]
+    )
+    for reason, group in groupby(ghosts, key=lambda pair: pair[1]):
+        end_locked([row for row, _ in group], reason, using)
+    return [row for row, reason in reasons if not reason]
+
+
+def end_due(rows: Sequence[UserSession], now: datetime, using: str) -> Rows:
+    """End those whose time is up."""
+
+    def reason_of(row: UserSession) -> Reason | None:
+        return Reason(row.expires_reason) if Row.of(row).is_due(now) else None
+
+    return _end_where(rows, reason_of, using)
+
+
+def end_same_browser(
+    rows: Sequence[UserSession], presented_key: str | None, own: object, using: str
+) -> Rows:
+    """
+    End the one whose key this browser presents though it is not signed in: what was
+    stored is gone (``clearsessions``), so nobody can come back to it.
+    """
+
+    def reason_of(row: UserSession) -> Reason | None:
+        theirs = row.session_key is not None and row.session_key == presented_key
+        return Reason.EXPIRED if theirs and row.pk != own else None
+
+    return _end_where(rows, reason_of, using)
+
+
+def end_gone(
+    rows: Sequence[UserSession],
+    user: AbstractBaseUser,
+    account: AccountLimit,
+    now: datetime,
+    using: str,
+) -> Rows:
+    """
+    End those whose stored session is gone, or no longer authenticates because the
+    account's credentials changed. Reads the store once for each.
+    """
+    settled = (
+        account.password_changed_at is None
+        # A request that changes the password stores its session's new hash only
+        # with its response.
+        or account.password_changed_at + conf.touch_interval <= now
+    )
+
+    def reason_of(row: UserSession) -> Reason | None:
+        if row.session_key is None:
+            return None  # nothing is stored under a key
+        data = stored.read(row.session_key)
+        if data is None:
+            return None
+        if data.get(stored.ID) != row.pk.hex:
+            # A sign-in stores its data only with its response too.
+            fresh = row.authenticated_at + conf.touch_interval > now
+            return None if fresh else Reason.EXPIRED
+        if settled and not verifies(data.get(HASH_SESSION_KEY, ""), user):
+            return credentials_reason(row.authenticated_at, user, account)
+        return None
+
+    return _end_where(rows, reason_of, using)
+
+
+def verifies(session_hash: str, user: AbstractBaseUser) -> bool:
+    """Whether Django would accept it: see ``django.contrib.auth.get_user()``."""
+    hashes = (user.get_session_auth_hash(), *user.get_session_auth_fallback_hash())
+    return any(constant_time_compare(session_hash, valid) for valid in hashes)
+
+
+def credentials_reason(
+    authenticated_at: datetime, user: AbstractBaseUser, account: AccountLimit | None = None
+) -> Reason:
+    """
+    Return why the credentials given at ``authenticated_at`` no longer hold. A
+    password hash upgraded at sign-in or a new ``SECRET_KEY`` ends sessions too: only
+    a password that is known to have been changed since is called that.
+    """
+    account = account or read_account(user, registry_alias())
+    changed_at = account.password_changed_at
+    if changed_at is not None and authenticated_at <= changed_at:
+        return Reason.PASSWORD_CHANGED
+    return Reason.CREDENTIALS_CHANGED

@@ -1,0 +1,137 @@
+"""Keeping rows true between a sign-in and an ending, and clearing up after."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from datetime import datetime
+from uuid import UUID
+
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.contrib.sessions.backends.base import SessionBase
+from django.utils import timezone
+
+from session_limit import policy, stored
+from session_limit.conf import conf
+from session_limit.models import UserSession
+from session_limit.registry import ghosts
+from session_limit.registry.ending import end, end_locked
+from session_limit.registry.limits import limit_for, read_account
+from session_limit.registry.locking import in_transaction, live_rows, lock_account
+from session_limit.verify import Row, registry_alias
+
+Reason = UserSession.Reason
+
+BATCH = 1000
+
+
+def deadline(
+    session: SessionBase,
+    user: AbstractBaseUser,
+    *,
+    active_at: datetime,
+    authenticated_at: datetime,
+) -> tuple[datetime, Reason]:
+    """
+    Return when ``session`` will be over if nothing more happens, and what will have
+    ended it: its own expiry, the idle or the absolute timeout.
+    """
+    ends = [(session.get_expiry_date(modification=active_at), Reason.EXPIRED)]
+    idle, absolute = (
+        conf.rules.idle_timeout(user),
+        conf.rules.absolute_timeout(user),
+    )
+    if idle is not None:
+        ends.append((active_at + idle, Reason.IDLE))
+    if absolute is not None:
+        ends.append((authenticated_at + absolute, Reason.ABSOLUTE))
+    return min(ends, key=lambda end: end[0])
+
+
+def touch(row: Row, session: SessionBase, user: AbstractBaseUser) -> None:
+    """
+    Record that the session is active, and when it will now expire. Of parallel
+    requests one writes.
+    """
+    now = timezone.now()
+    expires_at, expires_reason = deadline(
+        session, user, active_at=now, authenticated_at=row.authenticated_at
+    )
+    using = registry_alias()
+    UserSession.objects.using(using).live().filter(
+        pk=row.id, last_active_at=row.last_active_at
+    ).update(
+        last_active_at=now, expires_at=expires_at, expires_reason=expires_reason
+    )
+
+
+def rekey(id: UUID, key: str | None) -> bool:
+    """
+    Record that the session's key is now ``key``; return whether it is live.
+
+    Before the store learns of the key: session rows come before stored sessions in
+    the lock order, or a rotation and a sign-in could wait for each other.
+    """
+    return bool(
+        UserSession.objects.using(registry_alias())
+        .live()
+        .filter(pk=id)
+        .update(session_key=stored.storable(key), key_digest=stored.digest(key))
+    )
+
+
+def enforce(user: AbstractBaseUser) -> list[UserSession]:
+    """
+    Bring ``user`` down to the limit now, after a plan downgrade say, and return the
+    sessions that were ended for it. What ``SESSION_LIMIT_DISPLACE`` would displace
+    first goes first; ``"all"`` counts as least recent.
+    """
+
+    def work(using: str) -> list[UserSession]:
+        lock_account(user.pk, using)
+        account = read_account(user, using)
+        live = ghosts.end_due(live_rows(user, using), timezone.now(), using)
+        by_scope: dict[str, list[UserSession]] = defaultdict(list)
+        for row in live:
+            if row.counted:
+                by_scope[row.scope].append(row)
+        ended = []
+        for scope, rows in by_scope.items():
+            leaving = policy.excess(
+                [row.facts() for row in rows],
+                limit=limit_for(user, scope, account),
+                displace=conf.displace,
+            )
+            ended += [row for row in rows if row.pk in leaving]
+        end_locked(ended, Reason.LIMIT_LOWERED, using)
+        return ended
+
+    return in_transaction(work)
+
+
+def note_password_changed(user: AbstractBaseUser) -> None:
+    """Record that the password was changed now: why its older sessions will end."""
+    lock_account(user.pk, registry_alias(), password_changed_at=timezone.now())
+
+
+def prune(*, dry_run: bool = False) -> tuple[int, int]:
+    """
+    End the sessions whose time is up and delete the tombstones older than
+    ``SESSION_LIMIT_RETENTION``, in batches; return how many of each. ``dry_run``
+    counts and writes nothing.
+    """
+    using, now = registry_alias(), timezone.now()
+    sessions = UserSession.objects.using(using)
+    # What is due by the interval that every row is granted, and no sooner.
+    due = sessions.live().filter(expires_at__lte=now - conf.touch_interval)
+    old = sessions.filter(ended_at__lte=now - conf.retention)
+    if dry_run:
+        return due.count(), old.count()
+    ended = 0
+    for reason in (Reason.EXPIRED, Reason.IDLE, Reason.ABSOLUTE):
+        of_reason = due.filter(expires_reason=reason)
+        while ids := list(of_reason.values_list("pk", flat=True)[:BATCH]):
+            ended += len(end(ids, reason))
+    deleted = 0
+    while ids := list(old.values_list("pk", flat=True)[:BATCH]):
+        deleted += sessions.filter(pk__in=ids).delete()[0]
+    return ended, deleted

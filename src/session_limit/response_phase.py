@@ -1,0 +1,195 @@
+"""
+What is done between a view's response and ``SessionMiddleware``: telling, saving,
+recording. Sync throughout; the middleware gives it one thread where it is needed.
+"""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import cast
+
+from django.conf import settings
+from django.contrib.auth import BACKEND_SESSION_KEY, SESSION_KEY
+from django.contrib.sessions.backends.base import UpdateError
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.utils import timezone
+from django.utils.functional import SimpleLazyObject, empty
+
+from session_limit import registry, responses, verify
+from session_limit.models import UserSession
+from session_limit.store import (
+    GuardedSession,
+    Refusal,
+    guard_of,
+    make_anonymous,
+    user_of,
+)
+from session_limit.verify import Row
+
+Reason = UserSession.Reason
+
+
+def is_needed(request: HttpRequest, response: HttpResponseBase) -> bool:
+    """
+    Whether there is anything to do. Reads nothing: a request that did not touch its
+    session, or only read a live one, is left alone.
+    """
+    guard = guard_of(request)
+    if guard is None:
+        return False
+    session = cast("GuardedSession", request.session)
+    return bool(
+        guard.refusal
+        or guard.ended
+        or guard.missing
+        or guard.overtaken
+        or _is_to_be_saved(session, response)
+        or (guard.row and (_is_touch_due(guard.row) or _lost_user(request)))
+    )
+
+
+def finish(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+    """Return the response to give, with the session saved or let be."""
+    session = cast("GuardedSession", request.session)
+    session.keys()  # SESSION_SAVE_EVERY_REQUEST saves what nobody has read
+    guard = session.guard
+    if guard.refusal is not None:
+        return _refused(request, response, session, guard.refusal)
+    if guard.row is not None and not guard.admitted and _lost_user(request):
+        _end_disabled(session)
+    if guard.ended or guard.missing:
+        return _over(request, response, session)
+    if _is_to_be_saved(session, response):
+        _save(session)
+    if guard.overtaken:
+        # Not this answer's to take the cookie away: another tab may just have got
+        # a new one.
+        session.let_be()
+        make_anonymous(request)
+        return responses.ended(request, response, request.session_limit.ended)
+    if guard.row is not None:
+        _record(request, session, guard.row)
+    return response
+
+
+def to_exception(request: HttpRequest, exception: Exception) -> HttpResponse | None:
+    """
+    Return a 503 that may be retried where a sign-in failed because the database gave
+    up on the view's transaction, and ``None`` for every other ``exception``.
+    """
+    guard = guard_of(request)
+    if guard is None or guard.row is not None or not registry.is_retryable(exception):
+        return None
+    if SESSION_KEY not in request.session.keys():
+        return None
+    return responses.retry(request)
+
+
+def _is_to_be_saved(session: GuardedSession, response: HttpResponseBase) -> bool:
+    """Whether ``SessionMiddleware`` is going to save it."""
+    return (
+        (session.modified or settings.SESSION_SAVE_EVERY_REQUEST)
+        and not session.is_empty()
+        and response.status_code < HTTPStatus.INTERNAL_SERVER_ERROR
+    )
+
+
+def _save(session: GuardedSession) -> None:
+    """
+    Save now: a session that ended under a request that writes to it deserves the
+    reason, not ``SessionInterrupted``'s bare 400.
+    """
+    try:
+        session.save_for_response()
+    except UpdateError:
+        row = session.guard.row
+        if row is None:
+            return  # not ours; SessionMiddleware meets the same, and says so
+        current = verify.read(row.id)
+        if current is None:
+            # The sign-in was rolled back: the browser is where it was.
+            session.let_be()
+            return
+        if current.ended_at is None:
+            # Somebody deleted what was stored (clearsessions).
+            registry.end([row.id], Reason.EXPIRED)
+        session.overtake()
+
+
+def _over(
+    request: HttpRequest, response: HttpResponseBase, session: GuardedSession
+) -> HttpResponseBase:
+    """Answer a request that presented an ended session, or a key that leads nowhere."""
+    guard = session.guard
+    is_barred = responses.is_barred(response)
+    writes = _is_to_be_saved(session, response)
+    if is_barred or writes:
+        guard.identify()
+    if is_barred and guard.ended:
+        response = responses.ended(request, response, request.session_limit.ended)
+        if responses.is_acted_on(request):
+            # Told. What the browser sends next is an ordinary visitor's.
+            session.forget_ended()
+            return response
+    is_known_stranger = guard.identified and not guard.ended and not guard.keep
+    if not writes and not is_known_stranger:
+        session.let_be()
+    return response
+
+
+def _refused(
+    request: HttpRequest,
+    response: HttpResponseBase,
+    session: GuardedSession,
+    refusal: Refusal,
+) -> HttpResponseBase:
+    make_anonymous(request)
+    session.restore_anonymous()
+    if refusal.admission is None:
+        ended = request.session_limit.ended
+        return responses.ended(request, response, ended, must_choose=True)
+    registry.announce_limit_reached(refusal.user, refusal.admission)
+    return responses.refused(request, response, refusal.admission)
+
+
+def _lost_user(request: HttpRequest) -> bool:
+    """Whether somebody asked who this is, and a session signed in was nobody's."""
+    user = getattr(request, "user", None)
+    if isinstance(user, SimpleLazyObject) and user._wrapped is empty:
+        user = getattr(request, "_acached_user", None)
+    return user is not None and not user.is_authenticated
+
+
+def _end_disabled(session: GuardedSession) -> None:
+    """
+    End it if that is because its account was disabled: by ``update()``, say, which
+    sends no signal.
+    """
+    row, data = session.guard.row, session._session_cache
+    has_backend = data.get(BACKEND_SESSION_KEY) in settings.AUTHENTICATION_BACKENDS
+    if row is not None and has_backend and user_of(data) is None:
+        registry.end([row.id], Reason.ACCOUNT_DISABLED)
+        session.make_ended(row.id)
+
+
+def _is_touch_due(row: Row) -> bool:
+    return timezone.now() - row.last_active_at >= row.touch_interval
+
+
+def _record(request: HttpRequest, session: GuardedSession, row: Row) -> None:
+    """Record activity, and an expiry that has been set since or slides."""
+    user = getattr(request, "user", None)
+    if user is None:
+        user = SimpleLazyObject(lambda: user_of(session._session_cache))
+    if _is_touch_due(row):
+        registry.touch(row, session, user)
+    elif session.modified:
+        expires_at, _ = registry.deadline(
+            session,
+            user,
+            active_at=row.last_active_at,
+            authenticated_at=row.authenticated_at,
+        )
+        if abs(expires_at - row.expires_at) >= row.touch_interval:
+            registry.touch(row, session, user)

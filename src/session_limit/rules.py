@@ -1,0 +1,67 @@
+"""The rules of a project: its answers per user. Subclass ``Rules`` to give others."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from session_limit.conf import conf
+
+if TYPE_CHECKING:
+    from django.contrib.auth.base_user import AbstractBaseUser
+    from django.http import HttpRequest
+
+    from session_limit.policy import AtLimit
+
+# Apps whose views sign an administrator in as somebody else.
+IMPERSONATORS = frozenset({"hijack", "loginas"})
+
+
+class Rules:
+    """
+    What the settings say, for everybody.
+
+    Name a subclass in ``SESSION_LIMIT_RULES``. One instance serves the process: keep
+    no state on it. Every method runs while somebody signs in: answer from what the
+    user object holds, or from one query.
+    """
+
+    def limit(self, user: AbstractBaseUser, scope: str) -> int | None:
+        """
+        Return how many live sessions ``user`` may have in ``scope``, at least 1, or
+        ``None`` for no limit. A number in the account's ``AccountLimit`` row comes
+        before this.
+        """
+        return conf.limit
+
+    def at_limit(self, user: AbstractBaseUser, scope: str) -> AtLimit | str:
+        """Return ``"displace"``, ``"deny"`` or ``"observe"``."""
+        return conf.at_limit
+
+    def scope(self, user: AbstractBaseUser, request: HttpRequest) -> str:
+        """
+        Return what this sign-in is counted with, at most 64 characters: ``""`` is
+        the whole account. It is kept for as long as the session lives.
+        """
+        return ""
+
+    def exempt(self, user: AbstractBaseUser, request: HttpRequest) -> bool:
+        """
+        Return whether this sign-in takes no place and displaces nobody. It is
+        recorded all the same, so that it can be seen and ended. True for an
+        administrator who signs in as somebody through django-hijack or
+        django-loginas.
+        """
+        match = request.resolver_match
+        if match is None:
+            return False
+        view = getattr(match.func, "view_class", match.func)
+        return view.__module__.partition(".")[0] in IMPERSONATORS
+
+    def idle_timeout(self, user: AbstractBaseUser) -> timedelta | None:
+        """Return after how long without activity a session expires, or ``None``."""
+        return conf.idle_timeout
+
+    def absolute_timeout(self, user: AbstractBaseUser) -> timedelta | None:
+        """Return how long after its sign-in a session expires, or ``None``."""
+        return conf.absolute_timeout

@@ -1,0 +1,24 @@
+"""
+What a project can listen to. Receivers run after the commit, and one that fails is
+logged and fails nothing else.
+"""
+
+from __future__ import annotations
+
+from django.dispatch import Signal
+
+session_started = Signal()
+"""A session was admitted. ``session``: its ``UserSession``; ``request``."""
+
+session_ended = Signal()
+"""
+A session ended, however. ``session``: its ``UserSession``; ``reason``: a
+``UserSession.Reason``; ``by``: the primary key, as a string, of the user who ended it,
+or ``""``; ``by_session``: the id of the session that displaced it, or ``None``.
+"""
+
+limit_reached = Signal()
+"""
+A sign-in met the limit. ``user``; ``scope``; ``limit``; ``at_limit``: what was done about
+it; ``session_id``: the id of the session admitted, or ``None`` where it was refused.
+"""

@@ -1,0 +1,474 @@
+"""
+The guarded session: the project's own engine under a mixin, so that everything that
+reads an ended session, not ``request.user`` alone, sees an empty one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+from uuid import UUID
+
+from asgiref.sync import sync_to_async
+from django.conf import settings
+from django.contrib.auth import (
+    BACKEND_SESSION_KEY,
+    HASH_SESSION_KEY,
+    SESSION_KEY,
+    get_user_model,
+    load_backend,
+)
+from django.contrib.auth.models import AnonymousUser
+from django.contrib.sessions.backends.base import (
+    VALID_KEY_CHARS,
+    CreateError,
+    SessionBase,
+)
+from django.contrib.sessions.backends.db import SessionStore as DatabaseStore
+from django.utils import timezone
+from django.utils.crypto import get_random_string
+
+from session_limit import registry, stored, verify
+from session_limit.models import UserSession, session_id
+from session_limit.verify import Row
+
+if TYPE_CHECKING:
+    from django.contrib.auth.base_user import AbstractBaseUser
+    from django.http import HttpRequest
+
+Reason = UserSession.Reason
+
+KEY_LENGTH = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """
+    A sign-in that was undone. ``admission`` says how it met the limit; ``None``: it
+    happened by itself in a browser whose session has ended, and a person has to
+    choose it first.
+    """
+
+    user: AbstractBaseUser
+    admission: registry.Admission | None
+
+
+class Guard:
+    """
+    What is known of one request's session.
+
+    ``row``: its row, while it is live. ``ended``: it was presented and is over;
+    ``ended_id``: the id of its tombstone. ``missing``: the presented key leads
+    nowhere. ``overtaken``: it ended under this request. ``admitted``: it was signed
+    in by this request. ``keep``: the cookie may yet be good. ``inert``: leave it, and
+    what is stored, as they are.
+    """
+
+    def __init__(self, request: HttpRequest, presented_key: str | None) -> None:
+        self.request = request
+        self.presented_key = presented_key
+        self.row: Row | None = None
+        self.ended = False
+        self.ended_id: UUID | None = None
+        self.missing = False
+        self.identified = False
+        self.overtaken = False
+        self.admitted = False
+        self.inert = False
+        self.keep = False
+        self.signing_out = False
+        self.refusal: Refusal | None = None
+        self.next_key: str | None = None
+        self.saved: tuple[str | None, bytes] | None = None
+
+    def identify(self) -> None:
+        """
+        Find whose cookie this is where the store has nothing left under its key: by
+        the key's digest, in one query, once.
+        """
+        if not self.missing or self.identified:
+            return
+        self.identified = True
+        if stored.storable(self.presented_key) is None:
+            return
+        row = verify.read_by_digest(stored.digest(self.presented_key))
+        if row is not None and row.ended_at is not None:
+            self.ended, self.ended_id = True, row.id
+        # A live one is left alone: a replica may lag, or a cache be away.
+        self.keep = row is not None and row.ended_at is None
+
+    def must_be_chosen(self) -> bool:
+        """
+        Whether this sign-in happens by itself, in a browser whose session has ended:
+        two of those would displace each other for ever (ASVS 7.6.2). By itself: in a
+        middleware (``RemoteUser``), or in a frame or a script (silent single sign-on).
+        """
+        request = self.request
+        by_itself = request.resolver_match is None or (
+            request.method == "GET"
+            and request.headers.get("Sec-Fetch-Dest", "document") != "document"
+        )
+        if not by_itself:
+            return False
+        self.identify()
+        return self.ended
+
+    def admit(self, row: Row) -> None:
+        """Take note that a sign-in was admitted."""
+        self.row, self.admitted, self.refusal = row, True, None
+        self.ended, self.ended_id, self.missing = False, None, False
+        self.overtaken = False
+
+    def refuse(self, refusal: Refusal) -> None:
+        """Take note that a sign-in was refused, and undone."""
+        self.row, self.refusal = None, refusal
+
+
+if TYPE_CHECKING:
+    _Engine = DatabaseStore
+else:
+    _Engine = object
+
+
+class GuardedSession(_Engine):
+    """The mixin. Whatever it does not mention is the engine's."""
+
+    guard: Guard
+    engine: type[SessionBase]
+
+    # Loading
+
+    def load(self) -> dict[str, Any]:
+        if not stored.is_plain_db(self.engine):
+            return self._verified(super().load(), None)
+        using = verify.shares_alias(self.model)
+        if using is None:
+            return self._verified(super().load(), None)
+        key = cast("str", self.session_key)
+        found = verify.read_with_stored(key, self.model, using)
+        if found is None:
+            self._session_key = None
+            return self._verified({}, None)
+        data, row = found
+        return self._verified(self.decode(data), row)
+
+    async def aload(self) -> dict[str, Any]:
+        if stored.loads_in_a_thread(self.engine):
+            return await sync_to_async(self.load)()
+        data = await super().aload()
+        return await sync_to_async(self._verified)(data, None)
+
+    def _verified(self, data: dict[str, Any], row: Row | None) -> dict[str, Any]:
+        """Return ``data``, or nothing where they are an ended session's."""
+        guard = self.guard
+        if SESSION_KEY not in data:
+            guard.missing = self.session_key is None
+            guard.ended_id = session_id(data.get(stored.ENDED_ID))
+            guard.ended = stored.ENDED_ID in data
+            return data
+        id = session_id(data.get(stored.ID))
+        if stored.ID not in data and row is None:
+            return self._adopted(data)
+        if id is None and row is not None:
+            # Adopted by a request whose response has not been saved.
+            id = row.id
+            data[stored.ID] = id.hex
+        if id is not None and (row is None or row.id != id):
+            # The key was just rotated, or no key is recorded on this engine.
+            row = verify.read(id)
+        if row is None or row.ended_at or not row.belongs_to(data[SESSION_KEY]):
+            return self.make_ended(id)
+        if row.expires_reason != Reason.EXPIRED and row.is_due(timezone.now()):
+            registry.end([row.id], Reason(row.expires_reason))
+            return self.make_ended(id)
+        guard.row = row
+        return data
+
+    def _adopted(self, data: dict[str, Any]) -> dict[str, Any]:
+        self._session_cache = data
+        user = user_of(data)
+        if user is None:
+            # Nobody to Django either; and nobody's row to give.
+            return data
+        self.guard.row = registry.adopt(user, self.guard.request)
+        if self.guard.row is None:
+            return self.make_ended(session_id(data.get(stored.ID)))
+        self.modified = True
+        return data
+
+    def make_ended(self, id: UUID | None) -> dict[str, Any]:
+        """Make this an ended session: empty, whatever was loaded."""
+        self.guard.row = None
+        self.guard.ended = True
+        self.guard.ended_id = id
+        # What is written from here on is another, anonymous session.
+        self._session_key = None
+        self._session_cache: dict[str, Any] = {}
+        return self._session_cache
+
+    def overtake(self) -> None:
+        """Make this a session that ended under its request."""
+        row = self.guard.row
+        self.guard.overtaken = True
+        self.make_ended(row.id if row else self.guard.ended_id)
+
+    def let_be(self) -> None:
+        """Have ``SessionMiddleware`` neither save it nor touch the client's cookie."""
+        self.guard.inert = True
+        self._session_key = self.guard.presented_key
+        self.modified = False
+
+    def forget_ended(self) -> None:
+        """Drop what remembers an ended session: its reason has been told."""
+        self.guard.ended_id = None
+        self.pop(stored.ENDED_ID, None)
+        if not self._session_cache:
+            self.flush()
+
+    def restore_anonymous(self) -> None:
+        """
+        After a refused sign-in, put what it left of the anonymous session back under
+        the key that the client has. No new cookie: it would replace the one that
+        another tab of the same browser may just have been admitted with.
+        """
+        key, presented_key = self.session_key, self.guard.presented_key
+        data = self._session_cache
+        if key is not None and key != presented_key:
+            self.delete(key)
+        if data and presented_key is None:
+            self._session_key = None
+            self.modified = True
+            return
+        if data and key != presented_key:
+            self._session_key = presented_key
+            with contextlib.suppress(CreateError):  # a rollback was there before us
+                self.save(must_create=True)
+        self.let_be()
+
+    # Saving
+
+    def save(self, must_create: bool = False) -> None:
+        if not must_create:
+            self._get_session()
+        if self._has_nothing_to_save():
+            return
+        self._settle()
+        super().save(must_create)
+
+    async def asave(self, must_create: bool = False) -> None:
+        if not must_create:
+            await self._aget_session()
+        if self._has_nothing_to_save():
+            return
+        if self._is_unsettled():
+            await sync_to_async(self._settle)()
+        await super().asave(must_create)
+
+    def _has_nothing_to_save(self) -> bool:
+        guard = self.guard
+        if guard.inert or guard.overtaken:
+            return True
+        return guard.saved is not None and guard.saved == self._state()
+
+    def save_for_response(self) -> None:
+        """
+        Save, so that ``SessionMiddleware``, which is about to save the same state,
+        finds that done.
+        """
+        self.save()
+        self.guard.saved = self._state()
+
+    def _state(self) -> tuple[str | None, bytes]:
+        return self.session_key, self.serializer().dumps(self._session_cache)
+
+    def _is_unsettled(self) -> bool:
+        data = getattr(self, "_session_cache", {})
+        row, ended_id = self.guard.row, self.guard.ended_id
+        if row is not None:
+            return bool(data.get(stored.ID) != row.id.hex) or not row.belongs_to(
+                data.get(SESSION_KEY)
+            )
+        return bool(data) and ended_id is not None
+
+    def _settle(self) -> None:
+        """
+        Keep data and row together: put back an id that code has overwritten, end the
+        row of a session that code has emptied, keep the reason of a dead one.
+        """
+        if not self._is_unsettled():
+            return
+        data, guard = self._session_cache, self.guard
+        if guard.row is None:
+            if SESSION_KEY in data:
+                data.pop(stored.ENDED_ID, None)
+            else:
+                data[stored.ENDED_ID] = cast("UUID", guard.ended_id).hex
+        elif guard.row.belongs_to(data.get(SESSION_KEY)):
+            data[stored.ID] = guard.row.id.hex
+        else:
+            data.pop(stored.ID, None)
+            registry.end_row(guard.row.id, Reason.SIGNED_OUT)
+            guard.row = None
+
+    # Deleting
+
+    def delete(self, session_key: str | None = None) -> None:
+        if stored.is_plain_db(self.engine):
+            # In one statement, on the alias that writes: Django's reads first, and
+            # a replica that lags has nothing to delete yet.
+            self._delete_row(session_key or self.session_key)
+        else:
+            super().delete(session_key)
+
+    async def adelete(self, session_key: str | None = None) -> None:
+        if stored.is_plain_db(self.engine):
+            await sync_to_async(self._delete_row)(session_key or self.session_key)
+        else:
+            await super().adelete(session_key)
+
+    def _delete_row(self, key: str | None) -> None:
+        if key is not None:
+            stored.rows(self.model, [key]).delete()
+
+    def flush(self) -> None:
+        self._get_session()
+        self._end_flushed()
+        super().flush()
+
+    async def aflush(self) -> None:
+        await self._aget_session()
+        if self.guard.row is not None:
+            await sync_to_async(self._end_flushed)()
+        await super().aflush()
+
+    def _end_flushed(self) -> None:
+        guard = self.guard
+        if guard.row is not None:
+            registry.end_row(guard.row.id, self._reason_for_flush(guard.row))
+        guard.row = guard.ended_id = None
+        guard.ended = guard.missing = False
+
+    def _reason_for_flush(self, row: Row) -> Reason:
+        """
+        Return why Django empties this session: a sign-out, or another user's
+        sign-in; or its hash no longer verifies (``auth.get_user()``).
+        """
+        if self.guard.signing_out:
+            return Reason.SIGNED_OUT
+        user = user_of(self._session_cache)
+        if user is None or registry.verifies(self.get(HASH_SESSION_KEY, ""), user):
+            return Reason.SIGNED_OUT
+        return registry.credentials_reason(row.authenticated_at, user)
+
+    # Keys
+
+    def cycle_key(self) -> None:
+        self._get_session()
+        key = self._record_next_key()
+        if self.guard.overtaken:
+            return
+        super().cycle_key()
+        self._record_other_key(key)
+
+    async def acycle_key(self) -> None:
+        await self._aget_session()
+        if self.guard.row is None:
+            await super().acycle_key()
+            return
+        key = await sync_to_async(self._record_next_key)()
+        if self.guard.overtaken:
+            return
+        await super().acycle_key()
+        if key != self.session_key:
+            await sync_to_async(self._record_other_key)(key)
+
+    def _record_next_key(self) -> str | None:
+        """
+        Choose the key that the engine will give this session, and record it before
+        anything is stored under it: session rows come before stored sessions in the
+        lock order.
+        """
+        self._settle()
+        guard = self.guard
+        if guard.row is None:
+            return None
+        key = self._get_new_session_key()
+        if registry.rekey(guard.row.id, key):
+            guard.next_key = key
+        else:
+            self.overtake()
+        return key
+
+    def _record_other_key(self, key: str | None) -> None:
+        """Record the key of an engine that chose one of its own."""
+        row = self.guard.row
+        self.guard.next_key = None
+        if row is not None and key != self.session_key:
+            registry.rekey(row.id, self.session_key)
+
+    def _get_new_session_key(self) -> str:
+        return self._next_key() or super()._get_new_session_key()
+
+    async def _aget_new_session_key(self) -> str:
+        return self._next_key() or await super()._aget_new_session_key()
+
+    def _next_key(self) -> str | None:
+        key, self.guard.next_key = self.guard.next_key, None
+        if key is None and stored.is_plain_db(self.engine):
+            # Django asks whether it is taken; create() finds that out by inserting.
+            return get_random_string(KEY_LENGTH, VALID_KEY_CHARS)
+        return key
+
+
+def user_of(data: dict[str, Any]) -> AbstractBaseUser | None:
+    """
+    Return the user whom session data with these keys authenticate, their hash aside,
+    as ``auth.get_user()`` finds it, or ``None``.
+    """
+    backend = data.get(BACKEND_SESSION_KEY)
+    if backend not in settings.AUTHENTICATION_BACKENDS:
+        return None
+    id = get_user_model()._meta.pk.to_python(data[SESSION_KEY])
+    return cast("AbstractBaseUser | None", load_backend(backend).get_user(id))
+
+
+def make_anonymous(request: HttpRequest) -> None:
+    """Make the request nobody's, whichever way it is asked."""
+    anonymous = AnonymousUser()
+
+    async def auser() -> AnonymousUser:
+        return anonymous
+
+    for name, value in (("user", anonymous), ("auser", auser)):
+        if hasattr(request, name):
+            setattr(request, name, value)
+
+
+@functools.cache
+def _guarded(engine: type[SessionBase]) -> type[GuardedSession]:
+    """
+    Return the engine's class under the mixin. The name stays: the salt under which
+    sessions are signed is made of it (``SessionBase.key_salt``).
+    """
+    names = {"__module__": engine.__module__, "__qualname__": engine.__qualname__}
+    bases = (GuardedSession, engine)
+    return type(engine.__name__, bases, {**names, "engine": engine})
+
+
+def guard(request: HttpRequest) -> None:
+    """
+    Guard ``request.session``, if it has one. Nothing is loaded yet. The object stays,
+    with whatever the engine's constructor gave it.
+    """
+    session = getattr(request, "session", None)
+    if isinstance(session, SessionBase) and not isinstance(session, GuardedSession):
+        key = session.session_key
+        session.__class__ = _guarded(type(session))
+        cast("GuardedSession", session).guard = Guard(request, key)
+
+
+def guard_of(request: HttpRequest | None) -> Guard | None:
+    """Return the guard of the request's session, or ``None`` where it has none."""
+    return getattr(getattr(request, "session", None), "guard", None)

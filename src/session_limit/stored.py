@@ -1,0 +1,147 @@
+"""
+What Django's session engine keeps, by key: telling engines apart, and deleting.
+
+Deleting a stored session is hygiene. The truth is the registry's row: every engine
+has a way to bring a deleted entry back (see docs/explanation/guarantees.md).
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Any, cast
+
+from django.conf import settings
+from django.contrib.sessions.backends import cache, cached_db, db
+from django.contrib.sessions.backends.base import SessionBase
+from django.contrib.sessions.base_session import AbstractBaseSession
+from django.db import models, router, transaction
+from django.utils.crypto import salted_hmac
+
+logger = logging.getLogger("session_limit")
+
+# Where a session's data carries the id of its row ...
+ID = "_session_limit_id"
+# ... and an anonymous one, written in place of a dead one, the tombstone's.
+ENDED_ID = "_session_limit_ended"
+
+MAX_KEY_LENGTH = 40
+MIN_KEY_LENGTH = 8
+
+
+def engine() -> type[SessionBase]:
+    """Return the ``SessionStore`` of ``SESSION_ENGINE``."""
+    return cast(
+        "type[SessionBase]", import_module(settings.SESSION_ENGINE).SessionStore
+    )
+
+
+@functools.cache
+def is_plain_db(store: type[SessionBase]) -> bool:
+    """
+    Whether ``store`` loads and deletes as ``django.contrib.sessions.backends.db``
+    does, so that one statement of ours can stand for Django's own.
+    """
+    return issubclass(store, db.SessionStore) and _inherits(
+        store,
+        db.SessionStore,
+        "load",
+        "aload",
+        "_get_session_from_db",
+        "_aget_session_from_db",
+        "create",
+        "acreate",
+        "delete",
+        "adelete",
+    )
+
+
+@functools.cache
+def loads_in_a_thread(store: type[SessionBase]) -> bool:
+    """
+    Whether ``aload()`` is Django's own and hops to a thread anyway: then ``load()``
+    in one hop does the same, with room for the registry's row.
+    """
+    return any(
+        issubclass(store, base) and _inherits(store, base, "load", "aload")
+        for base in (db.SessionStore, cached_db.SessionStore, cache.SessionStore)
+    )
+
+
+def _inherits(store: type[SessionBase], base: type[SessionBase], *names: str) -> bool:
+    return all(getattr(store, name) is getattr(base, name) for name in names)
+
+
+def storable(key: str | None) -> str | None:
+    """
+    Return ``key`` if it names an entry in a store. ``signed_cookies`` keeps the whole
+    session in its key: there is nothing to find by it.
+    """
+    well_formed = (
+        key is not None
+        and MIN_KEY_LENGTH <= len(key) <= MAX_KEY_LENGTH
+        and key.isascii()
+        and key.isalnum()
+    )
+    return key if well_formed else None
+
+
+def digest(key: str | None) -> str:
+    """
+    Return the keyed digest by which a dead cookie is recognised: of no use without
+    ``SECRET_KEY``, so an ended row holds nothing that can be replayed.
+    """
+    if not key:
+        return ""
+    return salted_hmac("session_limit.key", key, algorithm="sha256").hexdigest()[:32]
+
+
+def rows(
+    model: type[AbstractBaseSession], keys: Sequence[str]
+) -> models.QuerySet[AbstractBaseSession]:
+    """Return what ``model`` stores under ``keys``, on the alias that writes it."""
+    using = router.db_for_write(model)
+    return model._base_manager.using(using).filter(session_key__in=keys)
+
+
+def delete(keys: Sequence[str], using: str) -> None:
+    """
+    Delete the stored sessions ``keys``: in the current transaction where ``using``
+    stores them, after its commit everywhere else. Never raises for a store that is
+    down: what is ended is ended.
+    """
+    store = engine()
+    if not keys:
+        return
+    if issubclass(store, db.SessionStore):
+        found = rows(store.get_model_class(), keys)
+        if found.db == using:
+            found.delete()
+        else:
+            transaction.on_commit(found.delete, using=using, robust=True)
+    if not is_plain_db(store):
+        transaction.on_commit(
+            functools.partial(_delete_each, store, keys), using=using, robust=True
+        )
+
+
+def _delete_each(store: type[SessionBase], keys: Sequence[str]) -> None:
+    for key in keys:
+        try:
+            store().delete(key)
+        except Exception:
+            logger.exception("A stored session could not be deleted.")
+
+
+def read(key: str) -> dict[str, Any] | None:
+    """
+    Return the data stored under ``key``, empty where nothing is, or ``None`` where
+    the store cannot answer.
+    """
+    try:
+        return dict(engine()(key).items())
+    except Exception:
+        logger.exception("A stored session could not be read.")
+        return None

@@ -1,0 +1,37 @@
+"""The address that says why, for clients that are sent to a page."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from django.core import signing
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.utils.decorators import method_decorator
+from django.views import View
+from django.views.decorators.csrf import csrf_exempt
+
+from session_limit import responses
+
+
+# Its form stands on pages that no view has rendered, so it brings a token of its own:
+# the signed id of the ended session, which only that session's holder is shown.
+@method_decorator(csrf_exempt, name="dispatch")
+class EndedView(View):
+    """Says why this browser's session ended; "Use here instead" posts to it."""
+
+    http_method_names = ["get", "head", "post"]
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        """Show the reason, or go on where nothing has ended."""
+        if request.session_limit.ended is None:
+            return HttpResponseRedirect(responses.next_url(request, request.GET))
+        # The middleware puts the page in its place, as anywhere else.
+        return HttpResponse(status=HTTPStatus.UNAUTHORIZED)
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        """Forget the ended session, so that signing in may go on by itself."""
+        ended = request.session_limit.ended
+        if ended is not None:
+            if not responses.was_shown(ended, request.POST.get("token", "")):
+                return HttpResponse(status=HTTPStatus.FORBIDDEN)
+            request.session.flush()
+        return HttpResponseRedirect(responses.next_url(request, request.POST))

@@ -1,0 +1,178 @@
+"""
+Simultaneous sign-ins of one user, watched from outside.
+
+Every round has a user of its own. Some browsers are admitted before it, one after
+another; the others are released by one barrier and open a page as soon as they are
+signed in. An observer samples the committed live sessions meanwhile. Then every
+cookie that was handed out is tried.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from itertools import cycle, islice
+from typing import TYPE_CHECKING
+
+from tests.cap.browsers import Answer, Browser, overlap, sign_in, sign_in_at_once
+from tests.cap.judge import Combination, Round, Situation, objections
+from tests.cap.observer import Observer
+from tests.cap.servers import Server, environment, serve
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from tests.cap.databases import Database
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """All rounds of one combination with one number of sign-ins."""
+
+    combination: Combination
+    sign_ins: int  # at once
+    rounds: int
+    samples: int  # while they ran
+    most_live: int
+    overlap: int  # the fewest, of all rounds, that were inside login() at one moment
+    processes: int  # how many server processes took part
+    server_errors: int  # answers 5xx
+    bad_requests: int  # answers 400
+    violations: tuple[str, ...]
+    seconds: float
+
+
+def settings(combination: Combination, database: Database) -> dict[str, str]:
+    """The environment variables that configure the project."""
+    return {
+        **database.environment(),
+        "CAP_ISOLATION": combination.isolation,
+        "CAP_ATOMIC_REQUESTS": str(int(combination.atomic_requests)),
+        "CAP_PACKAGE": combination.package,
+        "SESSION_LIMIT": str(combination.limit),
+        "SESSION_LIMIT_AT_LIMIT": combination.at_limit,
+    }
+
+
+def migrate(combination: Combination, database: Database) -> None:
+    """Make the tables. Once for all the combinations of one package."""
+    database.migrate(environment(settings(combination, database)))
+
+
+def situations(limit: int, sign_ins: int) -> Iterator[Situation]:
+    """Without end: fresh and used browsers, new accounts and such with sessions."""
+    for anonymous, existing in cycle(
+        [(False, 0), (True, limit), (False, 1), (True, 0)]
+    ):
+        yield Situation(sign_ins, anonymous, existing)
+
+
+def play(
+    combination: Combination, database: Database, server: Server, situation: Situation
+) -> Round:
+    """One round."""
+    user, username = database.create_user()
+    view = combination.view
+    browsers = [Browser(server.port) for _ in range(situation.sign_ins)]
+    if situation.anonymous:
+        for browser in browsers:
+            browser.request("GET", "/public/")
+    with Observer(database, combination.package, user) as observer:
+        existing = [
+            sign_in(Browser(server.port), view, username)
+            for _ in range(situation.existing)
+        ]
+        started = time.monotonic()
+        race = sign_in_at_once(browsers, view, username)
+        ended = time.monotonic()
+        retried = [
+            sign_in(one.browser, view, username)
+            for one in race
+            if one.answer.status == 503
+        ]
+        everybody = [*browsers, *(one.browser for one in existing)]
+        handed_out = [cookie for each in everybody for cookie in each.handed_out]
+        tried = _try(server, handed_out)
+        stayed = [cookie for cookie, answer in tried.items() if answer.status == 200]
+        tried_again = _try(server, stayed)
+    if observer.error is not None:
+        raise observer.error
+    return Round(
+        situation=situation,
+        existing=existing,
+        race=race,
+        retried=retried,
+        samples=observer.between(started, ended),
+        most_live=observer.most,
+        finally_live=observer.last,
+        tried=tried,
+        tried_again=tried_again,
+        username=username,
+    )
+
+
+def _try(server: Server, cookies: Iterable[str]) -> dict[str, Answer]:
+    """Each in a browser that has nothing else."""
+    return {
+        cookie: Browser(server.port, cookie).request("GET", "/sync/whoami/")
+        for cookie in dict.fromkeys(cookies)
+    }
+
+
+def measure(
+    combination: Combination,
+    database: Database,
+    server: Server,
+    sign_ins: int,
+    rounds: int,
+) -> Result:
+    """Some rounds on a running server, judged."""
+    began = time.monotonic()
+    seen: list[Round] = []
+    violations: list[str] = []
+    errors_before, deadlocks_before = len(server.errors()), database.deadlocks()
+    for situation in islice(situations(combination.limit, sign_ins), rounds):
+        seen.append(play(combination, database, server, situation))
+        violations += [
+            f"round {len(seen)} ({situation}): {objection}"
+            for objection in objections(combination, seen[-1])
+        ]
+    errors = server.errors()[errors_before:]
+    if errors and not combination.may_fail_to_serialize:
+        violations += [f"the server logged: {line}" for line in errors]
+    if (deadlocks := database.deadlocks() - deadlocks_before) > 0:
+        violations.append(f"the database saw {deadlocks} deadlocks")
+    answers = [answer for each in seen for answer in each.answers]
+    races = [[one.answer for one in each.race] for each in seen]
+    stamps = [each.stamp for race in races for each in race if each.stamp]
+    return Result(
+        combination=combination,
+        sign_ins=sign_ins,
+        rounds=rounds,
+        samples=sum(each.samples for each in seen),
+        most_live=max(each.most_live for each in seen),
+        overlap=min(overlap(race) for race in races),
+        processes=len({process for _, _, process in stamps}),
+        server_errors=sum(each.status >= 500 for each in answers),
+        bad_requests=sum(each.status == 400 for each in answers),
+        violations=tuple(violations),
+        seconds=time.monotonic() - began,
+    )
+
+
+def run(
+    combination: Combination,
+    database: Database,
+    plan: Sequence[tuple[int, int]],
+) -> tuple[list[Result], str]:
+    """
+    Serve one combination; for each pair, so many sign-ins at once so many times.
+
+    The database is migrated already. Returns the results and the server's log.
+    """
+    with serve(combination.server, settings(combination, database)) as server:
+        results = [
+            measure(combination, database, server, sign_ins, rounds)
+            for sign_ins, rounds in plan
+        ]
+        return results, server.log.read_text()

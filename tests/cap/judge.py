@@ -1,0 +1,155 @@
+"""What must hold of a round. Facts in, objections out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from tests.cap.browsers import Answer, SignIn
+
+
+@dataclass(frozen=True, slots=True)
+class Combination:
+    """What is served, and on what."""
+
+    database: str
+    isolation: str
+    atomic_requests: bool
+    server: str
+    view: str
+    limit: int = 1
+    at_limit: str = "displace"
+    package: str = "session_limit"
+
+    def __str__(self) -> str:
+        transactions = "atomic requests" if self.atomic_requests else "autocommit"
+        return (
+            f"{self.package} {self.database} {self.isolation}, {transactions}, "
+            f"{self.server} {self.view}, {self.at_limit} {self.limit}"
+        )
+
+    @property
+    def may_fail_to_serialize(self) -> bool:
+        """
+        The one that the package cannot help: plain Django fails there too.
+
+        An async view runs outside the request's transaction, so it is not excused.
+        """
+        return (
+            self.database == "postgresql"
+            and self.isolation == "repeatable read"
+            and self.atomic_requests
+            and self.view == "sync"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """Who signs in: how many, from what browsers, into what account."""
+
+    sign_ins: int
+    anonymous: bool  # browsers that carry an anonymous session already
+    existing: int  # live sessions that the user has already
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """What was seen of one."""
+
+    situation: Situation
+    existing: list[SignIn]
+    race: list[SignIn]
+    retried: list[SignIn]  # one after another, those that were answered 503
+    samples: int
+    most_live: int
+    finally_live: int
+    tried: Mapping[str, Answer]  # every cookie handed out
+    tried_again: Mapping[str, Answer]  # those of them that authenticated
+    username: str
+
+    def authenticates(self, answer: Answer) -> bool:
+        return answer.status == 200 and answer.data.get("user") == self.username
+
+    @property
+    def answers(self) -> list[Answer]:
+        sign_ins = [*self.existing, *self.race, *self.retried]
+        pairs = [each for one in sign_ins for each in (one.answer, one.next_page)]
+        return [*pairs, *self.tried.values(), *self.tried_again.values()]
+
+
+def objections(combination: Combination, seen: Round) -> Iterator[str]:
+    """Each thing that must not be, in words."""
+    yield from _statuses(combination, seen)
+    yield from _cap(combination, seen)
+    yield from _admitted(combination, seen)
+
+
+def _cap(combination: Combination, seen: Round) -> Iterator[str]:
+    limit = combination.limit
+    if seen.most_live > limit:
+        yield f"{seen.most_live} live sessions were committed, the limit is {limit}"
+    authenticated = {
+        cookie for cookie, answer in seen.tried.items() if seen.authenticates(answer)
+    }
+    if len(authenticated) != limit:
+        yield f"{len(authenticated)} cookies authenticate, the limit is {limit}"
+    if len(authenticated) != seen.finally_live:
+        yield f"{len(authenticated)} cookies for {seen.finally_live} live sessions"
+    sign_ins = [*seen.existing, *seen.race, *seen.retried]
+    admitted = {one.answer.cookie for one in sign_ins if one.answer.status == 200}
+    if authenticated - admitted:
+        yield "a cookie authenticates that no successful sign-in handed out"
+    for answer in seen.tried_again.values():
+        if not seen.authenticates(answer):
+            yield f"a session that had stayed was then ended: {_said(answer)}"
+
+
+def _admitted(combination: Combination, seen: Round) -> Iterator[str]:
+    places = combination.limit - len(seen.existing)
+    admitted = sum(one.answer.status == 200 for one in [*seen.race, *seen.retried])
+    if combination.at_limit == "deny" and admitted != places:
+        yield f"{admitted} sign-ins were admitted to {places} places"
+
+
+def _statuses(combination: Combination, seen: Round) -> Iterator[str]:
+    for one in seen.existing:
+        if (one.answer.status, one.next_page.status) != (200, 200):
+            yield f"signing in alone: {_said(one.answer)}, {_said(one.next_page)}"
+    # A displaced browser is told so, though its own response was not saved yet.
+    turned_away = {"displace": 401, "deny": 403}[combination.at_limit]
+    for one in seen.race:
+        yield from _signed_in(
+            one, turned_away, excused=combination.may_fail_to_serialize
+        )
+    for one in seen.retried:
+        yield from _signed_in(one, turned_away, excused=False)
+    for answer in seen.tried.values():
+        if answer.status not in {200, 401}:
+            yield f"a cookie was answered {_said(answer)}"
+
+
+def _signed_in(one: SignIn, turned_away: int, *, excused: bool) -> Iterator[str]:
+    answer, page = one.answer, one.next_page
+    if excused and _retryable(answer):
+        return
+    if answer.status not in {200, turned_away}:
+        yield f"a sign-in was answered {_said(answer)}"
+    elif answer.status == 401 and answer.data.get("code") != "session_ended":
+        yield f"a displaced sign-in was not told why: {_said(answer)}"
+    if excused and _retryable(page):
+        return
+    # An admitted one stays under "deny"; nobody who was turned away is signed in.
+    may_be = {200: {200} if turned_away == 403 else {200, 401}}
+    if page.status not in may_be.get(answer.status, {401}):
+        yield f"after {answer.status}, the next page was answered {_said(page)}"
+
+
+def _retryable(answer: Answer) -> bool:
+    return answer.status == 503 and answer.retry_after is not None
+
+
+def _said(answer: Answer) -> str:
+    return f"{answer.status} {answer.data or ''}".strip()

@@ -1,0 +1,48 @@
+"""Sign in, sync and async; ask who one is; have an anonymous session."""
+
+from __future__ import annotations
+
+from django.contrib.auth import alogin, get_user_model, login
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse, JsonResponse
+
+from tests.cap.project.middleware import stamped
+
+# The password is beside the point, so the user is looked up and signed in.
+BACKEND = "django.contrib.auth.backends.ModelBackend"
+
+
+def sign_in(request: HttpRequest) -> HttpResponse:
+    user = get_user_model().objects.get(username=request.POST["username"])
+    with stamped(request):
+        login(request, user, backend=BACKEND)
+    return JsonResponse({"user": user.get_username()})
+
+
+# Django refuses an async view under ATOMIC_REQUESTS that does not opt out.
+@transaction.non_atomic_requests
+async def sign_in_async(request: HttpRequest) -> HttpResponse:
+    user = await get_user_model().objects.aget(username=request.POST["username"])
+    with stamped(request):
+        await alogin(request, user, backend=BACKEND)
+    return JsonResponse({"user": user.get_username()})
+
+
+def whoami(request: HttpRequest) -> HttpResponse:
+    if not request.user.is_authenticated:
+        return JsonResponse({"user": None}, status=401)
+    return JsonResponse({"user": request.user.get_username()})
+
+
+@transaction.non_atomic_requests
+async def whoami_async(request: HttpRequest) -> HttpResponse:
+    user = await request.auser()
+    if not user.is_authenticated:
+        return JsonResponse({"user": None}, status=401)
+    return JsonResponse({"user": user.get_username()})
+
+
+def public(request: HttpRequest) -> HttpResponse:
+    """A page for everybody, which gives an anonymous browser a session."""
+    request.session["basket"] = ["a book"]
+    return HttpResponse("welcome")

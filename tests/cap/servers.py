@@ -1,0 +1,111 @@
+"""The project, served by four processes with threads."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tests.cap.databases import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+PROCESSES = 4
+# Enough for fifty requests at once over all the processes.
+THREADS = 13
+
+COMMANDS = {
+    "wsgi": [
+        "gunicorn",
+        "tests.cap.project.wsgi",
+        "--bind=127.0.0.1:0",
+        "--worker-class=gthread",
+        f"--workers={PROCESSES}",
+        f"--threads={THREADS}",
+        "--preload",
+        "--no-control-socket",
+    ],
+    "asgi": [
+        "uvicorn",
+        "tests.cap.project.asgi:application",
+        "--host=127.0.0.1",
+        "--port=0",
+        f"--workers={PROCESSES}",
+        "--lifespan=off",
+        "--no-access-log",
+        "--no-use-colors",
+    ],
+}
+ADDRESS = re.compile(r"(?:Listening at:|running on) http://127\.0\.0\.1:(\d+)")
+PROCESS = re.compile(r"(?:Booting worker with pid: |Started server process \[)(\d+)")
+ERROR = re.compile(
+    r"\b(?:ERROR|CRITICAL)\b|^Traceback|deadlock|database is locked", re.IGNORECASE
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A running server and the file it logs to."""
+
+    port: int
+    log: Path
+    process: subprocess.Popen[bytes]
+
+    def errors(self) -> list[str]:
+        """The lines of the log that tell of an error."""
+        lines = self.log.read_text().splitlines()
+        return [line for line in lines if ERROR.search(line)]
+
+
+def environment(settings: Mapping[str, str]) -> dict[str, str]:
+    """The environment of a process that serves, or migrates, the project."""
+    return {
+        **os.environ,
+        **settings,
+        "DJANGO_SETTINGS_MODULE": "tests.cap.project.settings",
+    }
+
+
+def _wait(process: subprocess.Popen[bytes], log: Path) -> int:
+    """The port, once every process is up."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and process.poll() is None:
+        text = log.read_text()
+        address = ADDRESS.search(text)
+        if address and len(set(PROCESS.findall(text))) >= PROCESSES:
+            return int(address[1])
+        time.sleep(0.05)
+    raise RuntimeError(f"The server did not start:\n{log.read_text()}")
+
+
+@contextmanager
+def serve(kind: str, settings: Mapping[str, str]) -> Iterator[Server]:
+    """Serve the project on a port that is free, as ``wsgi`` or as ``asgi``."""
+    with tempfile.TemporaryDirectory(prefix="session_limit_cap_") as directory:
+        log = Path(directory) / "stderr"
+        with log.open("wb") as stream:
+            process = subprocess.Popen(
+                [sys.executable, "-m", *COMMANDS[kind]],
+                cwd=ROOT,
+                env=environment(settings),
+                stdin=subprocess.DEVNULL,
+                stdout=stream,
+                stderr=stream,
+            )
+        try:
+            yield Server(_wait(process, log), log, process)
+        finally:
+            process.terminate()
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()

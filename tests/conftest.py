@@ -1,0 +1,102 @@
+"""
+What needs a server says so with the ``services`` marker. A server that is not there
+skips the test, or fails it where SESSION_LIMIT_REQUIRE_SERVICES=1; either way the run
+ends by naming what it did not cover.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import os
+import socket
+import sys
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import django
+import pytest
+from django.conf import settings
+
+import session_limit
+
+REQUIRED = os.environ.get("SESSION_LIMIT_REQUIRE_SERVICES") == "1"
+TESTS_WHEEL = os.environ.get("SESSION_LIMIT_TEST_WHEEL") == "1"
+
+DRIVERS = {"postgresql": "psycopg", "mariadb": "MySQLdb", "redis": "redis"}
+COMBINATIONS = {(3, 11): (5, 2), (3, 12): (6, 0), (3, 13): (6, 1)}
+
+skipped_services = pytest.StashKey[dict[str, int]]()
+
+
+def address(service):
+    if service == "redis":
+        url = urlsplit(settings.REDIS_URL)
+        return url.hostname, url.port or 6379
+    server = settings.SERVERS[service]
+    return server["HOST"], int(server["PORT"])
+
+
+@functools.cache
+def missing(service):
+    """Return what ``service`` lacks here, or the empty string."""
+    driver = DRIVERS[service]
+    if importlib.util.find_spec(driver) is None:
+        return f"{service}: {driver} is not installed"
+    host, port = address(service)
+    if host.startswith("/"):  # PostgreSQL's socket directory
+        return "" if Path(host).exists() else f"{service}: no {host}"
+    try:
+        socket.create_connection((host, port), timeout=5).close()
+    except OSError as error:
+        return f"{service}: {host}:{port}: {error}"
+    return ""
+
+
+def pytest_configure(config):
+    config.stash[skipped_services] = {}
+
+
+def pytest_runtest_setup(item):
+    for marker in item.iter_markers("services"):
+        if lacking := [text for name in marker.args if (text := missing(name))]:
+            reason = "; ".join(lacking)
+            if REQUIRED:
+                pytest.fail(f"A required service is absent. {reason}", pytrace=False)
+            counts = item.config.stash[skipped_services]
+            counts[reason] = counts.get(reason, 0) + 1
+            pytest.skip(reason)
+
+
+def pytest_report_header():
+    return [
+        f"django: {django.get_version()}",
+        f"database: {settings.DB}, user model: {settings.AUTH_USER_MODEL}",
+        f"session_limit: {Path(session_limit.__file__).parent}",
+    ]
+
+
+def not_run(config):
+    """Yield a line for each thing that this run says nothing about."""
+    for reason, count in config.stash[skipped_services].items():
+        yield f"{count} tests that need {reason}"
+    others = [db for db in ("sqlite", *settings.SERVERS) if db != settings.DB]
+    yield f"the suite on {', '.join(others)} (SESSION_LIMIT_TEST_DB)"
+    here = (sys.version_info[:2], django.VERSION[:2])
+    rest = [
+        "Django {}.{} on Python {}.{}".format(*tested, *python)
+        for python, tested in COMBINATIONS.items()
+        if (python, tested) != here
+    ]
+    yield f"{', '.join(rest)} (PYTHON)"
+    models = {"auth.User", "users.EmailUser", "users.CodeUser"}
+    other_models = sorted(models - {settings.AUTH_USER_MODEL})
+    yield f"with {', '.join(other_models)} (SESSION_LIMIT_TEST_USER_MODEL)"
+    if not TESTS_WHEEL:
+        yield "the built wheel: this was the source tree (make test)"
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    terminalreporter.section("not run here (.ci/run runs all of it)")
+    for line in not_run(config):
+        terminalreporter.write_line(f"- {line}")

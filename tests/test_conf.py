@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from django.test import override_settings
+
+from session_limit.checks import SETTINGS
+from session_limit.conf import Settings, conf
+from session_limit.policy import AtLimit, Displace
+from session_limit.rules import Rules
+
+DOCS = Path(__file__).resolve().parent.parent / "docs" / "reference" / "settings.md"
+
+# Each property, and the setting that its docstring says it reads.
+PROPERTIES = {
+    name: re.match(r"``(\w+)``", value.__doc__)[1]
+    for name, value in vars(Settings).items()
+    if isinstance(value, property)
+}
+
+
+class OtherRules(Rules):
+    """Named in a setting below."""
+
+
+@pytest.mark.parametrize(
+    ("name", "default", "given", "value"),
+    [
+        ("limit", 1, 3, 3),
+        ("limit", 1, None, None),
+        ("at_limit", AtLimit.DISPLACE, "deny", AtLimit.DENY),
+        ("at_limit", AtLimit.DISPLACE, AtLimit.OBSERVE, AtLimit.OBSERVE),
+        ("displace", Displace.LEAST_RECENT, "oldest", Displace.OLDEST),
+        ("touch_interval", timedelta(minutes=1), 5, timedelta(seconds=5)),
+        ("touch_interval", timedelta(minutes=1), timedelta(hours=1), timedelta(hours=1)),
+        ("idle_timeout", None, 0.5, timedelta(milliseconds=500)),
+        ("idle_timeout", None, timedelta(minutes=15), timedelta(minutes=15)),
+        ("absolute_timeout", None, 43_200, timedelta(hours=12)),
+        ("absolute_timeout", None, timedelta(hours=12), timedelta(hours=12)),
+        ("store_address", "truncated", "none", "none"),
+        ("trusted_proxies", 0, 2, 2),
+        ("retention", timedelta(days=30), 86_400, timedelta(days=1)),
+        ("retention", timedelta(days=30), timedelta(days=365), timedelta(days=365)),
+        ("secure_account_url", None, "/secure/", "/secure/"),
+    ],
+)
+def test_a_setting_has_a_default_and_is_read_when_it_is_used(
+    name, default, given, value
+):
+    assert getattr(conf, name) == default
+    with override_settings(**{PROPERTIES[name]: given}):
+        assert getattr(conf, name) == value
+        assert type(getattr(conf, name)) is type(value)
+    assert getattr(conf, name) == default
+
+
+def test_rules_are_one_instance_of_the_class_that_is_named():
+    assert type(conf.rules) is Rules
+    assert conf.rules is conf.rules
+    with override_settings(SESSION_LIMIT_RULES=f"{__name__}.OtherRules"):
+        assert type(conf.rules) is OtherRules
+    assert type(conf.rules) is Rules
+
+
+@pytest.mark.parametrize("name", ["AT_LIMIT", "DISPLACE"])
+def test_a_word_that_is_no_choice_is_an_error_where_it_is_used(name):
+    with (
+        override_settings(**{f"SESSION_LIMIT_{name}": "nonsense"}),
+        pytest.raises(ValueError, match="nonsense"),
+    ):
+        getattr(conf, name.lower())
+
+
+def test_every_setting_is_checked():
+    assert sorted(SETTINGS) == sorted(PROPERTIES.values())
+
+
+def documented():
+    """Return the settings of the page and the default it says each one has."""
+    found = re.findall(r"^## `(\w+)`\n\nDefault: `(.+)`$", DOCS.read_text(), re.M)
+    # The page's own words, as a project would write them.
+    return [(name, eval(default, {"timedelta": timedelta})) for name, default in found]  # noqa: S307
+
+
+def test_the_page_lists_exactly_the_settings():
+    headings = re.findall(r"^## (.*)$", DOCS.read_text(), re.M)
+    assert [heading.strip("`") for heading in headings] == list(PROPERTIES.values())
+    assert [name for name, _ in documented()] == list(PROPERTIES.values())
+
+
+@pytest.mark.parametrize(("name", "default"), documented())
+def test_the_page_says_what_the_default_is(name, default):
+    attribute = next(key for key, value in PROPERTIES.items() if value == name)
+    expected = getattr(conf, attribute)
+    with override_settings(**{name: default}):
+        assert getattr(conf, attribute) == expected

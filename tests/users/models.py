@@ -1,0 +1,52 @@
+"""User models that are as unlike Django's own as a project's may be."""
+
+from __future__ import annotations
+
+import uuid
+
+from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.db import models
+
+
+class Manager(BaseUserManager):
+    """Takes what the suite gives ``User.objects``, whatever the model has of it."""
+
+    def create_user(self, name, password=None, **fields):
+        user = self.model(**{self.model.USERNAME_FIELD: name}, **fields)
+        user.set_password(password)
+        user.save(using=self._db)
+        return user
+
+    def create_superuser(self, name, password=None, **fields):
+        return self.create_user(name, password, is_staff=True, **fields)
+
+
+class EmailUser(AbstractBaseUser):
+    """A UUID for a key, no ``username``, no ``is_staff``, no permissions."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    email = models.CharField(max_length=254, unique=True)
+    is_active = models.BooleanField(default=True)
+
+    objects = Manager()
+
+    USERNAME_FIELD = "email"
+    EMAIL_FIELD = "email"
+
+
+class CodeUser(AbstractBaseUser):
+    """A string for a key, which is the login too; may use the admin."""
+
+    code = models.CharField(max_length=50, primary_key=True)
+    is_active = models.BooleanField(default=True)
+    is_staff = models.BooleanField(default=False)
+
+    objects = Manager()
+
+    USERNAME_FIELD = "code"
+
+    def has_perm(self, perm, obj=None):
+        return self.is_staff
+
+    def has_module_perms(self, app_label):
+        return self.is_staff
