@@ -1,3 +1,3 @@
-"""How many sessions an account may have at once, ending them at once, and saying why."""
+"""Concurrent session control: how many, ending them at once, and saying why."""
 
 __version__ = "0.1.0"

@@ -26,6 +26,7 @@ from django.utils.module_loading import import_string
 from session_limit.middleware import SessionLimitMiddleware
 from session_limit.models import UserSession
 from session_limit.policy import AtLimit, Displace
+from session_limit.navigation import ENDED_VIEW
 from session_limit.rules import Rules
 
 if TYPE_CHECKING:
@@ -35,8 +36,6 @@ if TYPE_CHECKING:
 
 # manage.py check --tag session_limit
 TAG = "session_limit"
-
-_AUTH = "django.contrib.auth"
 
 
 def register_checks() -> None:
@@ -205,10 +204,14 @@ def _is_subclass(candidate: Any, base: type) -> bool:
 
 
 def _nearest(name: str) -> str:
-    # They all begin alike: only what comes after tells them apart.
-    def likeness(known: str) -> float:
-        pair = (one.removeprefix("SESSION_LIMIT_") for one in (name, known))
-        return difflib.SequenceMatcher(None, *pair).ratio()
+    # They all begin alike: what comes after that tells them apart.
+    def likeness(known: str) -> tuple[int, int]:
+        matcher = difflib.SequenceMatcher(
+            a=name.removeprefix("SESSION_LIMIT_"),
+            b=known.removeprefix("SESSION_LIMIT_"),
+        )
+        alike = sum(block.size for block in matcher.get_matching_blocks())
+        return alike, -len(known)
 
     return max(SETTINGS, key=likeness)
 
@@ -257,20 +260,16 @@ def _import(path: str) -> Any:
 
 
 def check_apps(**_kwargs: Any) -> Iterator[checks.CheckMessage]:
-    """Check for the apps this one builds on, and for its place among them."""
+    """Check the place among the apps, and for the one that the engine needs."""
+    # Without django.contrib.auth at all, no model of ours could be imported.
     names = [config.name for config in apps.get_app_configs()]
-    if _AUTH not in names:
+    if names.index("session_limit") < names.index("django.contrib.auth"):
         yield checks.Error(
-            f"{_AUTH} is not in INSTALLED_APPS: there are no accounts to limit.",
-            hint=f'Add "{_AUTH}" above "session_limit".',
+            "session_limit is above django.contrib.auth in INSTALLED_APPS: a sign-in "
+            "would take its locks in the wrong order, and could deadlock with a change "
+            "of password.",
+            hint='Move "session_limit" below "django.contrib.auth".',
             id="session_limit.E201",
-        )
-    elif names.index("session_limit") < names.index(_AUTH):
-        yield checks.Error(
-            f"session_limit is above {_AUTH} in INSTALLED_APPS: a sign-in would take "
-            "its locks in the wrong order, and deadlock with a password change.",
-            hint=f'Move "session_limit" below "{_AUTH}".',
-            id="session_limit.E202",
         )
     store = import_module(settings.SESSION_ENGINE).SessionStore
     if issubclass(store, SessionStore) and not _is_installed(store):
@@ -278,7 +277,7 @@ def check_apps(**_kwargs: Any) -> Iterator[checks.CheckMessage]:
             f'SESSION_ENGINE "{settings.SESSION_ENGINE}" stores sessions in a table '
             "of an app that is not in INSTALLED_APPS.",
             hint='For Django\'s own engines, add "django.contrib.sessions".',
-            id="session_limit.E203",
+            id="session_limit.E202",
         )
 
 
@@ -335,14 +334,15 @@ def _repeats_reads(connection: BaseDatabaseWrapper) -> bool:
 
 
 def check_urls(**_kwargs: Any) -> Iterator[checks.CheckMessage]:
-    """Check that the pages can be reached."""
+    """Check that the page which says why can be reached."""
     if not getattr(settings, "ROOT_URLCONF", None):
         return  # a project without pages, as Django's own checks see it
     try:
-        reverse("session_limit:ended")
+        reverse(ENDED_VIEW)
     except NoReverseMatch:
         yield checks.Warning(
-            "The addresses of session_limit are not in ROOT_URLCONF.",
+            "session_limit.urls are not included in ROOT_URLCONF: whoever signs in "
+            "without a form cannot choose to go on here.",
             hint='Add path("account/sessions/", include("session_limit.urls")).',
             id="session_limit.W401",
         )

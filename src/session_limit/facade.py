@@ -6,15 +6,15 @@ from asgiref.sync import sync_to_async
 from django.http import HttpRequest
 
 from session_limit.models import UserSession, UserSessionQuerySet
-from session_limit.store import Guard, guard_of
+from session_limit.state import Guard
+from session_limit.store import guard_of
 from session_limit.verify import Row
 
 
 class SessionLimit:
     """
-    Lazy: nothing is read before it is asked for. To have it typed, annotate the
-    request with a subclass of ``HttpRequest`` that declares
-    ``session_limit: SessionLimit``.
+    Lazy: nothing is read before it is asked for. Annotate a view's request as
+    ``GuardedRequest`` to have it typed.
     """
 
     def __init__(self, request: HttpRequest) -> None:
@@ -64,4 +64,10 @@ class SessionLimit:
 
     def _row(self) -> Row | None:
         guard = self._guard()
-        return guard and guard.row
+        return guard.row if guard is not None else None
+
+
+class GuardedRequest(HttpRequest):
+    """A request as ``SessionLimitMiddleware`` hands it on. For annotations."""
+
+    session_limit: SessionLimit

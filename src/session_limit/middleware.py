@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from typing import cast
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_async
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
 from session_limit import response_phase
-from session_limit.facade import SessionLimit
+from session_limit.facade import GuardedRequest, SessionLimit
 from session_limit.store import guard
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase | Awaitable[HttpResponseBase]]
@@ -35,26 +36,28 @@ class SessionLimitMiddleware:
     ) -> HttpResponseBase | Awaitable[HttpResponseBase]:
         if self.is_async:
             return self.__acall__(request)
-        self.prepare(request)
+        guarded = self.prepare(request)
         response = self.get_response(request)
         assert isinstance(response, HttpResponseBase)
         if response_phase.is_needed(request, response):
-            response = response_phase.finish(request, response)
+            response = response_phase.finish(guarded, response)
         return response
 
     async def __acall__(self, request: HttpRequest) -> HttpResponseBase:
-        self.prepare(request)
+        guarded = self.prepare(request)
         pending = self.get_response(request)
         assert not isinstance(pending, HttpResponseBase)
         response = await pending
         if response_phase.is_needed(request, response):
-            response = await sync_to_async(response_phase.finish)(request, response)
+            response = await sync_to_async(response_phase.finish)(guarded, response)
         return response
 
-    def prepare(self, request: HttpRequest) -> None:
-        """Guard the session; what is loaded is loaded when something reads it."""
+    def prepare(self, request: HttpRequest) -> GuardedRequest:
+        """Guard the session, which is loaded when something reads it."""
         guard(request)
-        request.session_limit = SessionLimit(request)
+        guarded = cast("GuardedRequest", request)
+        guarded.session_limit = SessionLimit(request)
+        return guarded
 
     def process_exception(
         self, request: HttpRequest, exception: Exception

@@ -58,7 +58,7 @@ class UserSession(models.Model):
         SIGNED_OUT = "signed_out", _("signed out")
         DISPLACED = "displaced", _("displaced by a newer sign-in")
         REVOKED = "revoked", _("ended from elsewhere")
-        PASSWORD_CHANGED = "password_changed", _("password changed")  # noqa: S105 a reason
+        PASSWORD_CHANGED = "password_changed", _("password changed")
         CREDENTIALS_CHANGED = "credentials_changed", _("credentials changed")
         ACCOUNT_DISABLED = "account_disabled", _("account disabled")
         LIMIT_LOWERED = "limit_lowered", _("limit lowered")

@@ -20,7 +20,9 @@ from django.http import HttpRequest
 from session_limit import registry, stored
 from session_limit.exceptions import SessionLimitReached
 from session_limit.models import UserSession, session_id
-from session_limit.store import Refusal, guard_of, make_anonymous
+from session_limit.state import Refusal
+from session_limit.store import guard_of
+from session_limit.users import make_anonymous
 
 Reason = UserSession.Reason
 
@@ -57,7 +59,9 @@ def signed_in(
     if guard is not None and guard.must_be_chosen():
         refusal = Refusal(user, None)
     else:
-        admission = registry.admit(user, request, guard and guard.presented_key)
+        admission = registry.admit(
+            user, request, guard.presented_key if guard else None
+        )
         if admission.row is not None:
             session.pop(stored.ENDED_ID, None)
             if guard is not None:
@@ -99,7 +103,7 @@ def user_saved(
     if created or raw:
         return
     # Set by set_password() until save() is done, and not by the upgrade of a hash.
-    if instance._password is not None:
+    if getattr(instance, "_password", None) is not None:
         registry.note_password_changed(instance)
     if not instance.is_active and not any(
         # A backend may let inactive users in (AllowAllUsersModelBackend).

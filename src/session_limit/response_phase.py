@@ -9,22 +9,20 @@ from http import HTTPStatus
 from typing import cast
 
 from django.conf import settings
-from django.contrib.auth import BACKEND_SESSION_KEY, SESSION_KEY
+from django.contrib.auth import SESSION_KEY
+from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.sessions.backends.base import UpdateError
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils import timezone
 from django.utils.functional import SimpleLazyObject, empty
 
-from session_limit import registry, responses, verify
+from session_limit import navigation, registry, responses, verify
+from session_limit.facade import GuardedRequest
 from session_limit.models import UserSession
-from session_limit.store import (
-    GuardedSession,
-    Refusal,
-    guard_of,
-    make_anonymous,
-    user_of,
-)
+from session_limit.state import Refusal
+from session_limit.store import GuardedSession, guard_of
+from session_limit.users import has_backend, make_anonymous, user_of
 from session_limit.verify import Row
 
 Reason = UserSession.Reason
@@ -49,7 +47,7 @@ def is_needed(request: HttpRequest, response: HttpResponseBase) -> bool:
     )
 
 
-def finish(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+def finish(request: GuardedRequest, response: HttpResponseBase) -> HttpResponseBase:
     """Return the response to give, with the session saved or let be."""
     session = cast("GuardedSession", request.session)
     session.keys()  # SESSION_SAVE_EVERY_REQUEST saves what nobody has read
@@ -81,9 +79,9 @@ def to_exception(request: HttpRequest, exception: Exception) -> HttpResponse | N
     guard = guard_of(request)
     if guard is None or guard.row is not None or not registry.is_retryable(exception):
         return None
-    if SESSION_KEY not in request.session.keys():
+    if SESSION_KEY not in request.session:
         return None
-    return responses.retry(request)
+    return responses.retry()
 
 
 def _is_to_be_saved(session: GuardedSession, response: HttpResponseBase) -> bool:
@@ -118,17 +116,17 @@ def _save(session: GuardedSession) -> None:
 
 
 def _over(
-    request: HttpRequest, response: HttpResponseBase, session: GuardedSession
+    request: GuardedRequest, response: HttpResponseBase, session: GuardedSession
 ) -> HttpResponseBase:
     """Answer a request that presented an ended session, or a key that leads nowhere."""
     guard = session.guard
-    is_barred = responses.is_barred(response)
+    is_barred = navigation.is_barred(response)
     writes = _is_to_be_saved(session, response)
     if is_barred or writes:
         guard.identify()
     if is_barred and guard.ended:
         response = responses.ended(request, response, request.session_limit.ended)
-        if responses.is_acted_on(request):
+        if navigation.is_acted_on(request):
             # Told. What the browser sends next is an ordinary visitor's.
             session.forget_ended()
             return response
@@ -139,7 +137,7 @@ def _over(
 
 
 def _refused(
-    request: HttpRequest,
+    request: GuardedRequest,
     response: HttpResponseBase,
     session: GuardedSession,
     refusal: Refusal,
@@ -156,7 +154,7 @@ def _refused(
 def _lost_user(request: HttpRequest) -> bool:
     """Whether somebody asked who this is, and a session signed in was nobody's."""
     user = getattr(request, "user", None)
-    if isinstance(user, SimpleLazyObject) and user._wrapped is empty:
+    if isinstance(user, SimpleLazyObject) and user._wrapped is empty:  # noqa: SLF001 evaluates nothing
         user = getattr(request, "_acached_user", None)
     return user is not None and not user.is_authenticated
 
@@ -166,9 +164,8 @@ def _end_disabled(session: GuardedSession) -> None:
     End it if that is because its account was disabled: by ``update()``, say, which
     sends no signal.
     """
-    row, data = session.guard.row, session._session_cache
-    has_backend = data.get(BACKEND_SESSION_KEY) in settings.AUTHENTICATION_BACKENDS
-    if row is not None and has_backend and user_of(data) is None:
+    row = session.guard.row
+    if row is not None and has_backend(session) and user_of(session) is None:
         registry.end([row.id], Reason.ACCOUNT_DISABLED)
         session.make_ended(row.id)
 
@@ -179,9 +176,9 @@ def _is_touch_due(row: Row) -> bool:
 
 def _record(request: HttpRequest, session: GuardedSession, row: Row) -> None:
     """Record activity, and an expiry that has been set since or slides."""
-    user = getattr(request, "user", None)
-    if user is None:
-        user = SimpleLazyObject(lambda: user_of(session._session_cache))
+    # Lazy: who it is, only a project's rules may want to know.
+    lazy = SimpleLazyObject(lambda: user_of(session))
+    user = cast("AbstractBaseUser", getattr(request, "user", lazy))
     if _is_touch_due(row):
         registry.touch(row, session, user)
     elif session.modified:

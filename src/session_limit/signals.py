@@ -19,6 +19,7 @@ or ``""``; ``by_session``: the id of the session that displaced it, or ``None``.
 
 limit_reached = Signal()
 """
-A sign-in met the limit. ``user``; ``scope``; ``limit``; ``at_limit``: what was done about
-it; ``session_id``: the id of the session admitted, or ``None`` where it was refused.
+A sign-in met the limit. ``user``; ``scope``; ``limit``; ``at_limit``: what was done
+about it; ``session_id``: the id of the session admitted, or ``None`` where it was
+refused.
 """

@@ -7,127 +7,43 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
 
 from asgiref.sync import sync_to_async
-from django.conf import settings
-from django.contrib.auth import (
-    BACKEND_SESSION_KEY,
-    HASH_SESSION_KEY,
-    SESSION_KEY,
-    get_user_model,
-    load_backend,
-)
-from django.contrib.auth.models import AnonymousUser
+from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.sessions.backends.base import (
     VALID_KEY_CHARS,
     CreateError,
     SessionBase,
 )
-from django.contrib.sessions.backends.db import SessionStore as DatabaseStore
+from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.crypto import get_random_string
 
 from session_limit import registry, stored, verify
 from session_limit.models import UserSession, session_id
+from session_limit.state import Guard
+from session_limit.users import user_of
 from session_limit.verify import Row
-
-if TYPE_CHECKING:
-    from django.contrib.auth.base_user import AbstractBaseUser
-    from django.http import HttpRequest
 
 Reason = UserSession.Reason
 
 KEY_LENGTH = 32
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """
-    A sign-in that was undone. ``admission`` says how it met the limit; ``None``: it
-    happened by itself in a browser whose session has ended, and a person has to
-    choose it first.
-    """
-
-    user: AbstractBaseUser
-    admission: registry.Admission | None
-
-
-class Guard:
-    """
-    What is known of one request's session.
-
-    ``row``: its row, while it is live. ``ended``: it was presented and is over;
-    ``ended_id``: the id of its tombstone. ``missing``: the presented key leads
-    nowhere. ``overtaken``: it ended under this request. ``admitted``: it was signed
-    in by this request. ``keep``: the cookie may yet be good. ``inert``: leave it, and
-    what is stored, as they are.
-    """
-
-    def __init__(self, request: HttpRequest, presented_key: str | None) -> None:
-        self.request = request
-        self.presented_key = presented_key
-        self.row: Row | None = None
-        self.ended = False
-        self.ended_id: UUID | None = None
-        self.missing = False
-        self.identified = False
-        self.overtaken = False
-        self.admitted = False
-        self.inert = False
-        self.keep = False
-        self.signing_out = False
-        self.refusal: Refusal | None = None
-        self.next_key: str | None = None
-        self.saved: tuple[str | None, bytes] | None = None
-
-    def identify(self) -> None:
-        """
-        Find whose cookie this is where the store has nothing left under its key: by
-        the key's digest, in one query, once.
-        """
-        if not self.missing or self.identified:
-            return
-        self.identified = True
-        if stored.storable(self.presented_key) is None:
-            return
-        row = verify.read_by_digest(stored.digest(self.presented_key))
-        if row is not None and row.ended_at is not None:
-            self.ended, self.ended_id = True, row.id
-        # A live one is left alone: a replica may lag, or a cache be away.
-        self.keep = row is not None and row.ended_at is None
-
-    def must_be_chosen(self) -> bool:
-        """
-        Whether this sign-in happens by itself, in a browser whose session has ended:
-        two of those would displace each other for ever (ASVS 7.6.2). By itself: in a
-        middleware (``RemoteUser``), or in a frame or a script (silent single sign-on).
-        """
-        request = self.request
-        by_itself = request.resolver_match is None or (
-            request.method == "GET"
-            and request.headers.get("Sec-Fetch-Dest", "document") != "document"
-        )
-        if not by_itself:
-            return False
-        self.identify()
-        return self.ended
-
-    def admit(self, row: Row) -> None:
-        """Take note that a sign-in was admitted."""
-        self.row, self.admitted, self.refusal = row, True, None
-        self.ended, self.ended_id, self.missing = False, None, False
-        self.overtaken = False
-
-    def refuse(self, refusal: Refusal) -> None:
-        """Take note that a sign-in was refused, and undone."""
-        self.row, self.refusal = None, refusal
-
-
 if TYPE_CHECKING:
-    _Engine = DatabaseStore
+    from django.contrib.sessions.backends.db import SessionStore
+
+    class _Engine(SessionStore):
+        """An engine's class, with what the stubs leave out."""
+
+        _session_cache: dict[str, Any]
+
+        def _get_session(self) -> dict[str, Any]: ...
+        async def _aget_session(self) -> dict[str, Any]: ...
+        def _get_new_session_key(self) -> str: ...
+        async def _aget_new_session_key(self) -> str: ...
 else:
     _Engine = object
 
@@ -205,7 +121,7 @@ class GuardedSession(_Engine):
         self.guard.ended_id = id
         # What is written from here on is another, anonymous session.
         self._session_key = None
-        self._session_cache: dict[str, Any] = {}
+        self._session_cache = {}
         return self._session_cache
 
     def overtake(self) -> None:
@@ -420,30 +336,6 @@ class GuardedSession(_Engine):
             # Django asks whether it is taken; create() finds that out by inserting.
             return get_random_string(KEY_LENGTH, VALID_KEY_CHARS)
         return key
-
-
-def user_of(data: dict[str, Any]) -> AbstractBaseUser | None:
-    """
-    Return the user whom session data with these keys authenticate, their hash aside,
-    as ``auth.get_user()`` finds it, or ``None``.
-    """
-    backend = data.get(BACKEND_SESSION_KEY)
-    if backend not in settings.AUTHENTICATION_BACKENDS:
-        return None
-    id = get_user_model()._meta.pk.to_python(data[SESSION_KEY])
-    return cast("AbstractBaseUser | None", load_backend(backend).get_user(id))
-
-
-def make_anonymous(request: HttpRequest) -> None:
-    """Make the request nobody's, whichever way it is asked."""
-    anonymous = AnonymousUser()
-
-    async def auser() -> AnonymousUser:
-        return anonymous
-
-    for name, value in (("user", anonymous), ("auser", auser)):
-        if hasattr(request, name):
-            setattr(request, name, value)
 
 
 @functools.cache

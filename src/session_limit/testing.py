@@ -1,4 +1,4 @@
-"""For your own tests: two browsers, a clock, and no limit where a test is not about one."""
+"""For your own tests: two browsers, a clock, and no limit where none is tested."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 from unittest import mock
 
 from django.contrib.auth.base_user import AbstractBaseUser
+from django.http.request import HttpHeaders
 from django.test import AsyncClient, Client, override_settings
 from django.utils import timezone
 
@@ -23,31 +24,27 @@ PHONE = (
 )
 
 
+def _headers(user_agent: str) -> dict[str, str]:
+    return {"User-Agent": user_agent, "Accept": "text/html,application/xhtml+xml"}
+
+
 class Browser(Client):
     """
-    A test client that asks for pages as a person's browser does, and keeps its cookies
-    to itself. ``user_agent``: what it says it is.
+    A test client that asks for pages as a person's browser does. ``user_agent``: what
+    it says it is.
     """
 
     def __init__(self, user_agent: str = LAPTOP, **defaults: Any) -> None:
-        headers = {
-            "User-Agent": user_agent,
-            "Accept": "text/html,application/xhtml+xml",
-            **(defaults.pop("headers", None) or {}),
-        }
-        super().__init__(headers=headers, **defaults)
+        super().__init__(headers=_headers(user_agent), **defaults)
 
 
 class AsyncBrowser(AsyncClient):
-    """See ``Browser``: the same for views called asynchronously."""
+    """See ``Browser``."""
 
     def __init__(self, user_agent: str = LAPTOP, **defaults: Any) -> None:
-        headers = {
-            "User-Agent": user_agent,
-            "Accept": "text/html,application/xhtml+xml",
-            **(defaults.pop("headers", None) or {}),
-        }
-        super().__init__(headers=headers, **defaults)
+        super().__init__(**defaults)
+        # Not its argument ``headers``: those it would send under their WSGI names.
+        self.defaults.update(HttpHeaders.to_asgi_names(_headers(user_agent)))
 
 
 def two_browsers() -> tuple[Browser, Browser]:

@@ -72,7 +72,8 @@ def ended(session: UserSession | None) -> Told:
 
 
 def _displaced(session: UserSession) -> Told:
-    newer = UserSession.objects.filter(pk=session.ended_by_session).first()
+    by = session.ended_by_session
+    newer = UserSession.objects.filter(pk=by).first() if by is not None else None
     device_class = newer.device_class if newer is not None else None
     text = str(
         _DISPLACED_BY.get(

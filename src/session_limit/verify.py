@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 from uuid import UUID
 
 from django.contrib.sessions.base_session import AbstractBaseSession
@@ -65,7 +65,12 @@ class Row(NamedTuple):
             return False
 
 
-_FIELDS = tuple(UserSession._meta.get_field(name) for name in Row._fields)
+def _field(model: type[models.Model], name: str) -> models.Field[Any, Any]:
+    return cast("models.Field[Any, Any]", model._meta.get_field(name))
+
+
+_FIELDS = tuple(_field(UserSession, name) for name in Row._fields)
+
 
 def registry_alias() -> str:
     """
@@ -75,52 +80,51 @@ def registry_alias() -> str:
     return router.db_for_write(UserSession)
 
 
-def _column(name: str) -> str:
-    return str(UserSession._meta.get_field(name).column)
-
-
-def _selected(using: str) -> str:
+def _columns(
+    using: str, alias: str, model: type[models.Model], *names: str
+) -> list[str]:
     quote = connections[using].ops.quote_name
-    return ", ".join(f"r.{quote(field.column)}" for field in _FIELDS)
+    return [f"{alias}.{quote(cast('str', _field(model, n).column))}" for n in names]
 
 
 @functools.cache
 def _by_id(using: str) -> str:
-    quote = connections[using].ops.quote_name
-    return (
-        f"SELECT {_selected(using)} FROM {quote(UserSession._meta.db_table)} r"  # noqa: S608 names are the models'
-        f" WHERE r.{quote(_column('id'))} = %s"
-    )
+    table = connections[using].ops.quote_name(UserSession._meta.db_table)
+    columns = _columns(using, "r", UserSession, *Row._fields)
+    # Every name in these statements is the models'.
+    return f"SELECT {', '.join(columns)} FROM {table} r WHERE {columns[0]} = %s"  # noqa: S608
 
 
 @functools.cache
 def _beside_stored(using: str, model: type[AbstractBaseSession]) -> str:
     quote = connections[using].ops.quote_name
-    fields = model._meta.get_field
-    key = quote(fields("session_key").column)
+    data, key, expires = _columns(
+        using, "s", model, "session_data", "session_key", "expire_date"
+    )
+    columns = _columns(using, "r", UserSession, *Row._fields)
+    [recorded_key] = _columns(using, "r", UserSession, "session_key")
     return (
-        f"SELECT s.{quote(fields('session_data').column)}, {_selected(using)}"  # noqa: S608 names are the models'
+        f"SELECT {', '.join([data, *columns])}"  # noqa: S608
         f" FROM {quote(model._meta.db_table)} s"
-        f" LEFT JOIN {quote(UserSession._meta.db_table)} r"
-        f" ON r.{quote(_column('session_key'))} = s.{key}"
-        f" WHERE s.{key} = %s AND s.{quote(fields('expire_date').column)} > %s"
+        f" LEFT JOIN {quote(UserSession._meta.db_table)} r ON {recorded_key} = {key}"
+        f" WHERE {key} = %s AND {expires} > %s"
     )
 
 
 def _row(values: Iterable[Any], using: str) -> Row:
     """Return the row whose columns the database answered with ``values``."""
     connection = connections[using]
-    converters_of = connection.ops.get_db_converters
-    converted = []
-    for field, value in zip(_FIELDS, values, strict=True):
+
+    def converted(field: models.Field[Any, Any], value: Any) -> Any:
         column = field.cached_col
         for convert in (
-            *converters_of(column),
+            *connection.ops.get_db_converters(column),
             *column.get_db_converters(connection),
         ):
             value = convert(value, column, connection)
-        converted.append(value)
-    return Row(*converted)
+        return value
+
+    return Row(*map(converted, _FIELDS, values))
 
 
 def read(id: UUID) -> Row | None:

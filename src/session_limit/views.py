@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from django.core import signing
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+
+from django.http import HttpResponse, HttpResponseRedirect
 from django.utils.decorators import method_decorator
 from django.views import View
 from django.views.decorators.csrf import csrf_exempt
 
-from session_limit import responses
+from session_limit import navigation, responses
+from session_limit.facade import GuardedRequest
 
 
 # Its form stands on pages that no view has rendered, so it brings a token of its own:
@@ -20,18 +21,18 @@ class EndedView(View):
 
     http_method_names = ["get", "head", "post"]
 
-    def get(self, request: HttpRequest) -> HttpResponse:
+    def get(self, request: GuardedRequest) -> HttpResponse:
         """Show the reason, or go on where nothing has ended."""
         if request.session_limit.ended is None:
-            return HttpResponseRedirect(responses.next_url(request, request.GET))
+            return HttpResponseRedirect(navigation.next_url(request, request.GET))
         # The middleware puts the page in its place, as anywhere else.
         return HttpResponse(status=HTTPStatus.UNAUTHORIZED)
 
-    def post(self, request: HttpRequest) -> HttpResponse:
+    def post(self, request: GuardedRequest) -> HttpResponse:
         """Forget the ended session, so that signing in may go on by itself."""
         ended = request.session_limit.ended
         if ended is not None:
             if not responses.was_shown(ended, request.POST.get("token", "")):
                 return HttpResponse(status=HTTPStatus.FORBIDDEN)
             request.session.flush()
-        return HttpResponseRedirect(responses.next_url(request, request.POST))
+        return HttpResponseRedirect(navigation.next_url(request, request.POST))

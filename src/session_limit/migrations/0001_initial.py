@@ -3,13 +3,13 @@
 import django.core.validators
 import django.db.models.deletion
 import django.utils.timezone
-import session_limit.models
 from django.conf import settings
 from django.db import migrations, models
 
+import session_limit.models
+
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
@@ -18,46 +18,187 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
-            name='AccountLimit',
+            name="AccountLimit",
             fields=[
-                ('user', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='+', serialize=False, to=settings.AUTH_USER_MODEL, verbose_name='user')),
-                ('limit', models.PositiveIntegerField(blank=True, null=True, validators=[django.core.validators.MinValueValidator(1)], verbose_name='limit')),
-                ('locked_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
-                ('password_changed_at', models.DateTimeField(editable=False, null=True)),
+                (
+                    "user",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        primary_key=True,
+                        related_name="+",
+                        serialize=False,
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="user",
+                    ),
+                ),
+                (
+                    "limit",
+                    models.PositiveIntegerField(
+                        blank=True,
+                        null=True,
+                        validators=[django.core.validators.MinValueValidator(1)],
+                        verbose_name="limit",
+                    ),
+                ),
+                (
+                    "locked_at",
+                    models.DateTimeField(
+                        default=django.utils.timezone.now, editable=False
+                    ),
+                ),
+                (
+                    "password_changed_at",
+                    models.DateTimeField(editable=False, null=True),
+                ),
             ],
             options={
-                'verbose_name': 'account limit',
-                'verbose_name_plural': 'account limits',
+                "verbose_name": "account limit",
+                "verbose_name_plural": "account limits",
             },
         ),
         migrations.CreateModel(
-            name='UserSession',
+            name="UserSession",
             fields=[
-                ('id', models.UUIDField(default=session_limit.models.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('session_key', models.CharField(editable=False, max_length=40, null=True)),
-                ('key_digest', models.CharField(blank=True, editable=False, max_length=32)),
-                ('scope', models.CharField(blank=True, max_length=64, verbose_name='scope')),
-                ('counted', models.BooleanField(default=True, verbose_name='counted')),
-                ('adopted', models.BooleanField(default=False, verbose_name='adopted')),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now, verbose_name='signed in')),
-                ('authenticated_at', models.DateTimeField(default=django.utils.timezone.now, verbose_name='credentials last given')),
-                ('last_active_at', models.DateTimeField(default=django.utils.timezone.now, verbose_name='last active')),
-                ('expires_at', models.DateTimeField(verbose_name='expires')),
-                ('expires_reason', models.CharField(choices=[('signed_out', 'signed out'), ('displaced', 'displaced by a newer sign-in'), ('revoked', 'ended from elsewhere'), ('password_changed', 'password changed'), ('credentials_changed', 'credentials changed'), ('account_disabled', 'account disabled'), ('limit_lowered', 'limit lowered'), ('expired', 'expired'), ('idle', 'idle for too long'), ('absolute', 'signed in for too long')], default='expired', max_length=24)),
-                ('ended_at', models.DateTimeField(blank=True, null=True, verbose_name='ended')),
-                ('ended_reason', models.CharField(blank=True, choices=[('signed_out', 'signed out'), ('displaced', 'displaced by a newer sign-in'), ('revoked', 'ended from elsewhere'), ('password_changed', 'password changed'), ('credentials_changed', 'credentials changed'), ('account_disabled', 'account disabled'), ('limit_lowered', 'limit lowered'), ('expired', 'expired'), ('idle', 'idle for too long'), ('absolute', 'signed in for too long')], max_length=24, verbose_name='reason')),
-                ('ended_by', models.CharField(blank=True, max_length=255, verbose_name='ended by')),
-                ('ended_by_session', models.UUIDField(blank=True, editable=False, null=True)),
-                ('address', models.GenericIPAddressField(blank=True, null=True, verbose_name='address')),
-                ('device', models.CharField(blank=True, max_length=100, verbose_name='device')),
-                ('device_class', models.CharField(blank=True, max_length=16, verbose_name='device class')),
-                ('user', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='user')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=session_limit.models.uuid7,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                (
+                    "session_key",
+                    models.CharField(editable=False, max_length=40, null=True),
+                ),
+                (
+                    "key_digest",
+                    models.CharField(blank=True, editable=False, max_length=32),
+                ),
+                (
+                    "scope",
+                    models.CharField(blank=True, max_length=64, verbose_name="scope"),
+                ),
+                ("counted", models.BooleanField(default=True, verbose_name="counted")),
+                ("adopted", models.BooleanField(default=False, verbose_name="adopted")),
+                (
+                    "created_at",
+                    models.DateTimeField(
+                        default=django.utils.timezone.now, verbose_name="signed in"
+                    ),
+                ),
+                (
+                    "authenticated_at",
+                    models.DateTimeField(
+                        default=django.utils.timezone.now,
+                        verbose_name="credentials last given",
+                    ),
+                ),
+                (
+                    "last_active_at",
+                    models.DateTimeField(
+                        default=django.utils.timezone.now, verbose_name="last active"
+                    ),
+                ),
+                ("expires_at", models.DateTimeField(verbose_name="expires")),
+                (
+                    "expires_reason",
+                    models.CharField(
+                        choices=[
+                            ("signed_out", "signed out"),
+                            ("displaced", "displaced by a newer sign-in"),
+                            ("revoked", "ended from elsewhere"),
+                            ("password_changed", "password changed"),
+                            ("credentials_changed", "credentials changed"),
+                            ("account_disabled", "account disabled"),
+                            ("limit_lowered", "limit lowered"),
+                            ("expired", "expired"),
+                            ("idle", "idle for too long"),
+                            ("absolute", "signed in for too long"),
+                        ],
+                        default="expired",
+                        max_length=24,
+                    ),
+                ),
+                (
+                    "ended_at",
+                    models.DateTimeField(blank=True, null=True, verbose_name="ended"),
+                ),
+                (
+                    "ended_reason",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("signed_out", "signed out"),
+                            ("displaced", "displaced by a newer sign-in"),
+                            ("revoked", "ended from elsewhere"),
+                            ("password_changed", "password changed"),
+                            ("credentials_changed", "credentials changed"),
+                            ("account_disabled", "account disabled"),
+                            ("limit_lowered", "limit lowered"),
+                            ("expired", "expired"),
+                            ("idle", "idle for too long"),
+                            ("absolute", "signed in for too long"),
+                        ],
+                        max_length=24,
+                        verbose_name="reason",
+                    ),
+                ),
+                (
+                    "ended_by",
+                    models.CharField(
+                        blank=True, max_length=255, verbose_name="ended by"
+                    ),
+                ),
+                (
+                    "ended_by_session",
+                    models.UUIDField(blank=True, editable=False, null=True),
+                ),
+                (
+                    "address",
+                    models.GenericIPAddressField(
+                        blank=True, null=True, verbose_name="address"
+                    ),
+                ),
+                (
+                    "device",
+                    models.CharField(blank=True, max_length=100, verbose_name="device"),
+                ),
+                (
+                    "device_class",
+                    models.CharField(
+                        blank=True, max_length=16, verbose_name="device class"
+                    ),
+                ),
+                (
+                    "user",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="user",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'session',
-                'verbose_name_plural': 'sessions',
-                'indexes': [models.Index(fields=['user', 'ended_at'], name='session_limit_account'), models.Index(fields=['ended_at', 'expires_at'], name='session_limit_due'), models.Index(fields=['key_digest'], name='session_limit_digest')],
-                'constraints': [models.UniqueConstraint(fields=('session_key',), name='session_limit_unique_key')],
+                "verbose_name": "session",
+                "verbose_name_plural": "sessions",
+                "indexes": [
+                    models.Index(
+                        fields=["user", "ended_at"], name="session_limit_account"
+                    ),
+                    models.Index(
+                        fields=["ended_at", "expires_at"], name="session_limit_due"
+                    ),
+                    models.Index(fields=["key_digest"], name="session_limit_digest"),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("session_key",), name="session_limit_unique_key"
+                    )
+                ],
             },
         ),
     ]

@@ -5,7 +5,12 @@ lock order: the user's row, its ``AccountLimit``, session rows, stored sessions.
 
 from __future__ import annotations
 
-from session_limit.registry.admission import Admission, admit, adopt, announce_limit_reached
+from session_limit.registry.admission import (
+    Admission,
+    admit,
+    adopt,
+    announce_limit_reached,
+)
 from session_limit.registry.ending import end, end_all, end_others, end_row
 from session_limit.registry.ghosts import credentials_reason, verifies
 from session_limit.registry.limits import limit_of

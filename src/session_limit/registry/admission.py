@@ -195,9 +195,7 @@ def adopt(user: AbstractBaseUser, request: HttpRequest) -> Row | None:
     return in_transaction(work)
 
 
-def _own(
-    id: UUID | None, user: AbstractBaseUser, using: str
-) -> UserSession | None:
+def _own(id: UUID | None, user: AbstractBaseUser, using: str) -> UserSession | None:
     """Return the live row that this browser's session has already."""
     if id is None:
         return None

@@ -105,7 +105,9 @@ def verifies(session_hash: str, user: AbstractBaseUser) -> bool:
 
 
 def credentials_reason(
-    authenticated_at: datetime, user: AbstractBaseUser, account: AccountLimit | None = None
+    authenticated_at: datetime,
+    user: AbstractBaseUser,
+    account: AccountLimit | None = None,
 ) -> Reason:
     """
     Return why the credentials given at ``authenticated_at`` no longer hold. A

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import ImproperlyConfigured
 
@@ -22,9 +24,7 @@ def limit_of(user: AbstractBaseUser, scope: str = "") -> int | None:
     return limit_for(user, scope, read_account(user, registry_alias()))
 
 
-def limit_for(
-    user: AbstractBaseUser, scope: str, account: AccountLimit
-) -> int | None:
+def limit_for(user: AbstractBaseUser, scope: str, account: AccountLimit) -> int | None:
     """
     Return the limit, given the account's row. Raises ``ImproperlyConfigured`` for
     one that is no limit: a sign-in is not the moment to guess.
@@ -32,7 +32,8 @@ def limit_for(
     limit = account.limit
     if limit is None:
         limit = conf.rules.limit(user, scope)
-    if limit is None or (type(limit) is int and limit >= 1):
+    # What a project's rules answer may be anything, and True is no number.
+    if limit is None or (type(cast("object", limit)) is int and limit >= 1):
         return limit
     raise ImproperlyConfigured(
         f"A session limit is None or a whole number from 1, not {limit!r}."
@@ -53,8 +54,8 @@ def at_limit_for(user: AbstractBaseUser, scope: str) -> AtLimit:
 
 def scope_for(scope: str) -> str:
     """Return ``scope`` if it can be stored. Raises ``ImproperlyConfigured``."""
-    longest = UserSession._meta.get_field("scope").max_length
-    if isinstance(scope, str) and len(scope) <= longest:
+    longest = cast("int", UserSession._meta.get_field("scope").max_length)
+    if isinstance(cast("object", scope), str) and len(scope) <= longest:
         return scope
     raise ImproperlyConfigured(
         f"Rules.scope() returns a string of at most {longest} characters, "

@@ -59,9 +59,7 @@ def touch(row: Row, session: SessionBase, user: AbstractBaseUser) -> None:
     using = registry_alias()
     UserSession.objects.using(using).live().filter(
         pk=row.id, last_active_at=row.last_active_at
-    ).update(
-        last_active_at=now, expires_at=expires_at, expires_reason=expires_reason
-    )
+    ).update(last_active_at=now, expires_at=expires_at, expires_reason=expires_reason)
 
 
 def rekey(id: UUID, key: str | None) -> bool:
