@@ -74,6 +74,8 @@ class GuardedSession(_Engine):
         if stored.loads_in_a_thread(self.engine):
             return await sync_to_async(self.load)()
         data = await super().aload()
+        if SESSION_KEY not in data:
+            return self._verified(data, None)
         return await sync_to_async(self._verified)(data, None)
 
     def _verified(self, data: dict[str, Any], row: Row | None) -> dict[str, Any]:
@@ -84,14 +86,15 @@ class GuardedSession(_Engine):
             guard.ended_id = session_id(data.get(stored.ENDED_ID))
             guard.ended = stored.ENDED_ID in data
             return data
-        id = session_id(data.get(stored.ID))
-        if stored.ID not in data and row is None:
-            return self._adopted(data)
-        if id is None and row is not None:
+        if stored.ID not in data:
+            if row is None:
+                return self._adopted(data)
             # Adopted by a request whose response has not been saved.
-            id = row.id
-            data[stored.ID] = id.hex
-        if id is not None and (row is None or row.id != id):
+            data[stored.ID] = row.id.hex
+        id = session_id(data[stored.ID])
+        if id is None:
+            return self.make_ended(None)
+        if row is None or row.id != id:
             # The key was just rotated, or no key is recorded on this engine.
             row = verify.read(id)
         if row is None or row.ended_at or not row.belongs_to(data[SESSION_KEY]):

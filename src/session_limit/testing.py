@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 from unittest import mock
 
 from django.contrib.auth.base_user import AbstractBaseUser
@@ -44,7 +44,8 @@ class AsyncBrowser(AsyncClient):
     def __init__(self, user_agent: str = LAPTOP, **defaults: Any) -> None:
         super().__init__(**defaults)
         # Not its argument ``headers``: those it would send under their WSGI names.
-        self.defaults.update(HttpHeaders.to_asgi_names(_headers(user_agent)))
+        names = HttpHeaders.to_asgi_names(_headers(user_agent))
+        cast("dict[str, Any]", self.defaults).update(names)
 
 
 def two_browsers() -> tuple[Browser, Browser]:
