@@ -1,4 +1,4 @@
-"""A browser for the story: cookies, redirects, forms and pages, from the standard library."""
+"""A browser for the story: cookies, redirects, forms; of the standard library."""
 
 from __future__ import annotations
 
@@ -32,12 +32,16 @@ SCRIPT = {
 }
 
 
+# What a person sees as one line; enough of them for this site and its package.
+BLOCKS = {"h1", "h2", "p", "div", "tr", "section", "nav", "main", "header", "form"}
+
+
 class _Reader(HTMLParser):
     """Read off a page what a person sees and can follow."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.words: list[str] = []
+        self.seen = ""
         self.links: dict[str, str] = {}
         self.times: list[str] = []
         self.forms: list[tuple[str, dict[str, str]]] = []
@@ -57,21 +61,25 @@ class _Reader(HTMLParser):
                 self.forms[-1][1][given["name"]] = given.get("value", "")
             case "time":
                 self.times.append(given.get("datetime", ""))
-        if tag in {"head", "style", "script", "h1"}:
+        if tag in BLOCKS:
+            self.seen += "\n"
+        if tag in {"head", "style", "h1"}:
             self._open.append(tag)
 
     def handle_endtag(self, tag: str) -> None:
         if tag == "a" and self._href is not None:
             self.links[" ".join(self._label.split())] = self._href
             self._href = None
+        if tag in BLOCKS:
+            self.seen += "\n"
         if tag in self._open:
             self._open.remove(tag)
 
     def handle_data(self, data: str) -> None:
         if "h1" in self._open:
             self.heading += data
-        if not {"head", "style", "script"} & set(self._open):
-            self.words.append(data)
+        if not {"head", "style"} & set(self._open):
+            self.seen += " ".join(data.split("\n"))
         self._label += data
 
 
@@ -86,9 +94,15 @@ class Page:
         self.path = address.path + (f"?{address.query}" if address.query else "")
         reader = _Reader()
         reader.feed(self.body)
-        self.text = " ".join("".join(reader.words).split())
+        lines = [" ".join(line.split()) for line in reader.seen.split("\n")]
+        self.lines = [line for line in lines if line]
         self.heading = " ".join(reader.heading.split())
         self.links, self.times, self.forms = reader.links, reader.times, reader.forms
+
+    @property
+    def text(self) -> str:
+        """The page's lines in one."""
+        return " ".join(self.lines)
 
     @property
     def json(self) -> dict[str, Any]:
@@ -111,7 +125,8 @@ class _AnswerErrorsToo(HTTPErrorProcessor):
     def http_response(self, request: Request, response: HTTPResponse) -> HTTPResponse:
         if response.status >= 400:
             return response
-        return super().http_response(request, response)
+        answer: HTTPResponse = super().http_response(request, response)
+        return answer
 
 
 class Browser:
@@ -148,12 +163,11 @@ class Browser:
             raise LookupError(f"{page.path} has no form that goes to {action!r}")
         return self._send(action or page.path, NAVIGATION, hidden | fields)
 
-    def sign_in(self, page: Page, username: str, password: str) -> Page:
-        """Fill in the sign-in ``page``; return where that led."""
-        return self.submit(page, username=username, password=password)
-
     def _send(
-        self, address: str, headers: dict[str, str], fields: dict[str, str] | None = None
+        self,
+        address: str,
+        headers: dict[str, str],
+        fields: dict[str, str] | None = None,
     ) -> Page:
         request = Request(
             urljoin(self.site, address),

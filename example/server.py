@@ -1,4 +1,4 @@
-"""A real server for the story: uvicorn, or gunicorn for WSGI, in processes of its own."""
+"""A real server for the story, in processes of its own."""
 
 from __future__ import annotations
 
@@ -13,8 +13,14 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 # Two processes, so that nothing of what the story shows can rest on the memory of one.
-ASGI = "-m uvicorn example.asgi:application --fd {fd} --workers 2 --log-level warning"
-WSGI = "-m gunicorn example.wsgi:application --bind fd://{fd} --workers 2 --threads 4"
+ASGI = """
+    -m uvicorn example.asgi:application --fd {fd} --workers 2
+    --log-level warning --timeout-graceful-shutdown 2
+"""
+WSGI = """
+    -m gunicorn example.wsgi:application --bind fd://{fd} --workers 2 --threads 4
+    --log-level warning --graceful-timeout 2 --no-control-socket
+"""
 
 
 @contextlib.contextmanager

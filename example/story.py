@@ -1,17 +1,15 @@
 """
-The story the demo plays over HTTP: two browsers, one account, and what each is told.
-
-A line is printed only after what it says has been checked; the first thing that is
-otherwise raises ``Deviation``.
+The story that the demo plays over HTTP: two browsers, one account, and what each is
+told. A line is printed only after what it says has been checked.
 """
 
 from __future__ import annotations
 
 import json
-import textwrap
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
+from example import expect
 from example.browser import Browser, Page
 
 LAPTOP = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
@@ -19,91 +17,88 @@ PHONE = (
     "Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36 (KHTML, like Gecko) "
     "Chrome/140.0.0.0 Mobile Safari/537.36"
 )
-PUBLIC, MEMBERS, API, SIGN_IN = "/", "/members/", "/api/me/", "/sign-in/"
-USERS = {"ada": "tide-and-current", "grace": "wind-over-water"}
+PUBLIC, MEMBERS, API = "/", "/members/", "/api/me/"
+PASSWORDS = {"ada": "tide-and-current", "grace": "wind-over-water"}
 AT_ONCE = 8
 
 
-class Deviation(Exception):
-    """Something was not as the story has it."""
+def play(site: str) -> None:
+    """Play the story at ``site``; raise ``Deviation`` where it goes otherwise."""
+    grace, laptop, phone = (Browser(site, kind) for kind in (LAPTOP, LAPTOP, PHONE))
+
+    expect.public(grace.open(PUBLIC))
+    tell("grace", "opens the public page", "200, without Vary: Cookie")
+    expect.member(sign_in(grace, grace.open(MEMBERS), "grace"), "grace")
+    tell("grace", "signs in", "200 You are signed in as grace.")
+
+    expect.member(sign_in(laptop, laptop.open(MEMBERS), "ada"), "ada")
+    tell("ada's laptop", "signs in", "200 You are signed in as ada.")
+    thief = laptop.copy()
+    since = datetime.now(UTC)
+    expect.member(sign_in(phone, phone.open(MEMBERS), "ada"), "ada")
+    tell("ada's phone", "signs in", "200 You are signed in as ada.")
+
+    answer = laptop.call(API)
+    expect.displaced_json(answer, "phone", since)
+    tell("ada's laptop", f"calls {API} from a script", "401, and in JSON:")
+    quote(json.dumps(answer.json, indent=2).splitlines())
+    told = laptop.open(MEMBERS)
+    expect.displaced(told, "phone", since)
+    tell("ada's laptop", f"reloads {MEMBERS}", "401, and at the same address:")
+    quote(told.lines)
+    expect.member(phone.open(MEMBERS), "ada")
+    tell("ada's phone", f"reloads {MEMBERS}", "200 You are signed in as ada.")
+
+    again = datetime.now(UTC)
+    form = laptop.open(told.links["Use here instead"])
+    expect.member(sign_in(laptop, form, "ada"), "ada")
+    tell("ada's laptop", "uses here instead: signs in", f"200 at {MEMBERS} again")
+    told = phone.open(MEMBERS)
+    expect.displaced(told, "computer", again)
+    tell("ada's phone", f"reloads {MEMBERS}", "401, and at the same address:")
+    quote(told.lines)
+
+    for _ in range(3):
+        expect.displaced(thief.copy().open(MEMBERS), "phone", since)
+    tell("a thief", "replays the laptop's first cookie", "401, three times of three")
+    expect.public(thief.open(PUBLIC))
+    tell("a thief", "opens the public page with it", "200, like anybody")
+
+    expect.one_stays(sign_in_at_once(site, "ada"), "ada")
+    tell(
+        f"{AT_ONCE} browsers",
+        "sign in as ada at once",
+        "one stays, the others are told",
+    )
+
+    page = grace.open(MEMBERS)
+    expect.member(page, "grace")
+    tell("grace", f"reloads {MEMBERS}", "200 You are signed in as grace.")
+    expect.signed_out(grace.submit(page, action="/sign-out/"))
+    tell("grace", "signs out", "200 You are signed out")
 
 
-def expect(what: str, found: object, wanted: object) -> None:
-    if found != wanted:
-        raise Deviation(f"{what} should be {wanted!r}, and is {found!r}")
+def sign_in(browser: Browser, form: Page, username: str) -> Page:
+    """Fill in the page's ``form``; return where that led."""
+    return browser.submit(form, username=username, password=PASSWORDS[username])
 
 
-def expect_within(what: str, text: str, wanted: str) -> None:
-    if wanted not in text:
-        raise Deviation(f"{what} should hold {wanted!r}, and is {text!r}")
-
-
-def expect_moment(what: str, found: object, since: datetime) -> None:
-    try:
-        within = since <= datetime.fromisoformat(str(found)) <= datetime.now(UTC)
-    except (TypeError, ValueError):
-        within = False
-    if not within:
-        raise Deviation(f"{what} should be a time since {since}, and is {found!r}")
+def sign_in_at_once(site: str, username: str) -> list[tuple[Page, Page]]:
+    """
+    Sign in from several browsers at once; return what each saw: where that led, and
+    the members' page after all were done.
+    """
+    browsers = [Browser(site, LAPTOP) for _ in range(AT_ONCE)]
+    forms = [browser.open(MEMBERS) for browser in browsers]
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        landed = list(pool.map(sign_in, browsers, forms, [username] * AT_ONCE))
+    afterwards = [browser.open(MEMBERS) for browser in browsers]
+    return list(zip(landed, afterwards, strict=True))
 
 
 def tell(who: str, did: str, came: str) -> None:
-    print(f"  {who:<15} {did:<33} {came}", flush=True)
+    print(f"  {who:<13} {did:<36} {came}", flush=True)
 
 
-def quote(text: str) -> None:
-    print(textwrap.indent(textwrap.fill(text, 72), " " * 18 + "| "), flush=True)
-
-
-def sign_in(browser: Browser, username: str) -> Page:
-    """Sign in on the way to the members' page; return where that led."""
-    return browser.sign_in(browser.open(MEMBERS), username, USERS[username])
-
-
-def expect_member(page: Page, username: str) -> None:
-    expect("the address", page.path, MEMBERS)
-    expect("the status", page.status, 200)
-    expect_within("the page", page.text, f"You are signed in as {username}.")
-
-
-def expect_displaced(page: Page, device_class: str, since: datetime) -> None:
-    """The page says that, by which class of device and when, and leads on."""
-    expect("the address", page.path, MEMBERS)
-    expect("the status", page.status, 401)
-    expect_within("the page", page.text, "signed out here")
-    expect_within("the page", page.text, "signed in on another device")
-    expect_within("the page", page.text, device_class)
-    expect("the number of times on the page", len(page.times), 1)
-    expect_moment("the time on the page", page.times[0], since)
-    expect("the link", page.links.get("Use here instead"), f"{SIGN_IN}?next={MEMBERS}")
-    expect_within("Cache-Control", page.headers.get("Cache-Control", ""), "no-store")
-
-
-def play(site: str) -> None:
-    """Play the story at ``site``."""
-    laptop, phone = Browser(site, LAPTOP), Browser(site, PHONE)
-    grace = Browser(site, LAPTOP)
-
-    page = grace.open(PUBLIC)
-    expect("the status", page.status, 200)
-    expect("whether the page varies by cookie", page.varies_by_cookie, False)
-    tell("grace", f"opens {PUBLIC}, the public page", "200, no Vary: Cookie")
-
-    expect_member(sign_in(grace, "grace"), "grace")
-    tell("grace", "signs in", "200 You are signed in as grace.")
-
-    expect_member(sign_in(laptop, "ada"), "ada")
-    tell("ada's laptop", "signs in", "200 You are signed in as ada.")
-    copy = laptop.copy()
-
-    since = datetime.now(UTC)
-    expect_member(sign_in(phone, "ada"), "ada")
-    tell("ada's phone", "signs in", "200 You are signed in as ada.")
-
-    page = laptop.open(MEMBERS)
-    expect_displaced(page, "phone", since)
-    tell("ada's laptop", f"reloads {MEMBERS}", "401 at the same address:")
-    quote(page.text)
-
-    page = copy.call(API)
-    ...
+def quote(lines: list[str]) -> None:
+    print("\n".join(f"  {'':<13} | {line}" for line in lines), flush=True)

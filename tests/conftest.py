@@ -70,7 +70,6 @@ def pytest_runtest_setup(item):
 
 def pytest_report_header():
     return [
-        f"django: {django.get_version()}",
         f"database: {settings.DB}, user model: {settings.AUTH_USER_MODEL}",
         f"session_limit: {Path(session_limit.__file__).parent}",
     ]

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from datetime import timedelta
 from enum import IntEnum
 from pathlib import Path
@@ -8,16 +10,18 @@ from types import SimpleNamespace
 
 import pytest
 from django.conf import settings
-from django.contrib.sessions.backends.db import SessionStore
-from django.contrib.sessions.base_session import AbstractBaseSession
+from django.contrib.sessions.backends.db import SessionStore as DatabaseSessionStore
 from django.contrib.sessions.middleware import SessionMiddleware
-from django.core.checks import Error, Tags, run_checks
+from django.core.checks import ERROR, WARNING, Tags, run_checks
 from django.core.checks.registry import registry
+from django.db import connections
 from django.test import override_settings
 from django.urls import reverse_lazy
+from django.utils.module_loading import import_string
 
 from session_limit import checks
 from session_limit.middleware import SessionLimitMiddleware
+from session_limit.models import UserSession
 from session_limit.policy import AtLimit, Displace
 from session_limit.rules import Rules
 
@@ -32,6 +36,8 @@ def ids(check):
     messages = list(check())
     # What is wrong, and what to do about it.
     assert all(message.msg and message.hint for message in messages)
+    levels = {"E": ERROR, "W": WARNING}
+    assert all(levels[message.id[14]] == message.level for message in messages)
     return [message.id.removeprefix("session_limit.") for message in messages]
 
 
@@ -217,21 +223,241 @@ def test_middleware(middleware, expected):
 
 # Apps
 
-AUTH = ["django.contrib.contenttypes", "django.contrib.auth"]
+# Whatever the user model of this run is.
+USERS = ["django.contrib.contenttypes", "django.contrib.auth", "tests.users"]
+CACHE_ENGINE = "django.contrib.sessions.backends.cache"
+
+DEFAULT_ENGINE = "django.contrib.sessions.backends.db"
+CACHED_DB_ENGINE = "django.contrib.sessions.backends.cached_db"
 CACHE_ENGINE = "django.contrib.sessions.backends.cache"
 
 
-class OtherSession(AbstractBaseSession):
-    class Meta:
-        app_label = "session_limit"
-        managed = False
+class SessionStore(DatabaseSessionStore):
+    """This module as an engine: with a table of an app other than Django's."""
+
+    @classmethod
+    def get_model_class(cls):
+        return UserSession
 
 
-# The engines below, each a module as SESSION_ENGINE names it.
-OTHER_ENGINE = SimpleNamespace(
-    SessionStore=type(
-        "SessionStore",
-        (SessionStore,),
-        {"get_model_class": classmethod(lambda cls: OtherSession)},
-    )
+@pytest.mark.parametrize(
+    ("apps", "engine", "expected"),
+    [
+        ([*USERS, "session_limit"], CACHE_ENGINE, []),
+        ([*USERS, "session_limit"], __name__, []),
+        ([*USERS, "django.contrib.sessions", "session_limit"], DEFAULT_ENGINE, []),
+        ([*USERS, "session_limit", "django.contrib.sessions"], CACHED_DB_ENGINE, []),
+        (["session_limit", *USERS], CACHE_ENGINE, ["E201"]),
+        ([*USERS, "session_limit"], DEFAULT_ENGINE, ["E202"]),
+        ([*USERS, "session_limit"], CACHED_DB_ENGINE, ["E202"]),
+        (["session_limit", *USERS], DEFAULT_ENGINE, ["E201", "E202"]),
+    ],
 )
+def test_apps(apps, engine, expected):
+    with override_settings(INSTALLED_APPS=apps, SESSION_ENGINE=engine):
+        assert ids(checks.check_apps) == expected
+
+
+def start(apps):
+    """Set up, in a Python of its own, a project of ``apps``, and run the checks."""
+    code = f"""
+import django
+from django.conf import settings
+settings.configure(
+    SECRET_KEY="tests", INSTALLED_APPS={apps}, MIDDLEWARE={[SESSIONS, OURS]}
+)
+django.setup()
+from django.core.checks import run_checks
+print(*[message.id for message in run_checks(tags=["session_limit"])])
+from django.core.wsgi import get_wsgi_application
+get_wsgi_application()
+"""
+    return subprocess.run(
+        [sys.executable, "-W", "error", "-c", code],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_a_project_without_the_sessions_app_gets_as_far_as_being_told():
+    apps = ["django.contrib.contenttypes", "django.contrib.auth", "session_limit"]
+    assert start(apps).stdout.split() == ["session_limit.E202"]
+
+
+@pytest.mark.parametrize("missing", ["session_limit", "django.contrib.auth"])
+def test_a_project_without_an_app_that_no_check_can_miss_does_not_start(missing):
+    apps = [
+        "django.contrib.contenttypes",
+        "django.contrib.auth",
+        "django.contrib.sessions",
+        "session_limit",
+    ]
+    finished = start([app for app in apps if app != missing])
+    assert finished.returncode != 0
+    assert "isn't in an application in INSTALLED_APPS" in finished.stderr
+
+
+# Databases
+
+
+class RegistryElsewhere:
+    def db_for_write(self, model, **hints):
+        return "registry" if model is UserSession else None
+
+
+def connection(vendor, options, *, atomic_requests=True):
+    """Return what the check may look at: with no database here, connecting fails."""
+    settings_dict = {"ATOMIC_REQUESTS": atomic_requests, "OPTIONS": options}
+    return SimpleNamespace(vendor=vendor, settings_dict=settings_dict)
+
+
+Psycopg2 = IntEnum(
+    "Psycopg2",
+    ["READ_COMMITTED", "REPEATABLE_READ", "SERIALIZABLE", "READ_UNCOMMITTED"],
+)
+Psycopg3 = IntEnum(
+    "Psycopg3",
+    ["READ_UNCOMMITTED", "READ_COMMITTED", "REPEATABLE_READ", "SERIALIZABLE"],
+)
+
+
+@pytest.fixture
+def check_one(monkeypatch):
+    def check_one(vendor, options, *, driver=Psycopg3, **kwargs):
+        module = "django.db.backends.postgresql.psycopg_any"
+        monkeypatch.setitem(sys.modules, module, SimpleNamespace(IsolationLevel=driver))
+        found = {"default": connection(vendor, options, **kwargs)}
+        monkeypatch.setattr(checks, "connections", found)
+        return ids(checks.check_databases)
+
+    return check_one
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({}, ["W301"]),
+        ({"timeout": 20}, ["W301"]),
+        ({"transaction_mode": None}, ["W301"]),
+        ({"transaction_mode": "DEFERRED"}, ["W301"]),
+        ({"transaction_mode": "deferred"}, ["W301"]),
+        ({"transaction_mode": "IMMEDIATE"}, []),
+        ({"transaction_mode": "immediate"}, []),
+        ({"transaction_mode": "EXCLUSIVE"}, []),
+    ],
+)
+def test_sqlite(check_one, options, expected):
+    assert check_one("sqlite", options) == expected
+    assert check_one("sqlite", options, atomic_requests=False) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({}, []),
+        ({"isolation_level": "read committed"}, []),
+        ({"isolation_level": "READ UNCOMMITTED"}, []),
+        ({"isolation_level": "repeatable read"}, ["W302"]),
+        ({"isolation_level": "Repeatable Read"}, ["W302"]),
+        ({"isolation_level": "serializable"}, ["W302"]),
+        # The server's own default, which is REPEATABLE READ.
+        ({"isolation_level": None}, ["W302"]),
+        ({"isolation_level": ""}, ["W302"]),
+    ],
+)
+def test_mysql(check_one, options, expected):
+    assert check_one("mysql", options) == expected
+    assert check_one("mysql", options, atomic_requests=False) == []
+
+
+@pytest.mark.parametrize("driver", [Psycopg2, Psycopg3])
+@pytest.mark.parametrize("as_given", [lambda level: level, int])
+@pytest.mark.parametrize(
+    ("level", "expected"),
+    [
+        ("READ_UNCOMMITTED", []),
+        ("READ_COMMITTED", []),
+        ("REPEATABLE_READ", ["W302"]),
+        ("SERIALIZABLE", ["W302"]),
+    ],
+)
+def test_postgresql(check_one, driver, as_given, level, expected):
+    options = {"isolation_level": as_given(driver[level])}
+    assert check_one("postgresql", options, driver=driver) == expected
+    assert check_one("postgresql", options, driver=driver, atomic_requests=False) == []
+
+
+def test_postgresql_as_it_comes(check_one):
+    assert check_one("postgresql", {}) == []
+    assert check_one("postgresql", {"pool": True}) == []
+
+
+@pytest.mark.services("postgresql")
+def test_postgresql_with_the_driver_that_is_installed(monkeypatch):
+    levels = import_string("django.db.backends.postgresql.psycopg_any.IsolationLevel")
+    for level, expected in [("READ_COMMITTED", []), ("SERIALIZABLE", ["W302"])]:
+        found = connection("postgresql", {"isolation_level": levels[level]})
+        monkeypatch.setattr(checks, "connections", {"default": found})
+        assert ids(checks.check_databases) == expected
+
+
+def test_another_database_is_none_of_ours_to_judge(check_one):
+    assert check_one("oracle", {"isolation_level": "serializable"}) == []
+
+
+@override_settings(DATABASE_ROUTERS=[RegistryElsewhere()])
+def test_the_database_that_holds_the_registry_is_the_one_that_is_checked(monkeypatch):
+    good = connection("sqlite", {"transaction_mode": "IMMEDIATE"})
+    bad = connection("sqlite", {})
+    monkeypatch.setattr(checks, "connections", {"default": bad, "registry": good})
+    assert ids(checks.check_databases) == []
+    monkeypatch.setattr(checks, "connections", {"default": good, "registry": bad})
+    assert ids(checks.check_databases) == ["W301"]
+    assert '"registry"' in the_message(checks.check_databases).msg
+
+
+def test_the_database_of_the_settings_is_found(monkeypatch):
+    settings_dict = connections["default"].settings_dict
+    monkeypatch.setitem(settings_dict, "ATOMIC_REQUESTS", True)
+    expected = {"sqlite": ["W301"]}.get(connections["default"].vendor, [])
+    assert ids(checks.check_databases) == expected
+
+
+# Addresses
+
+urlpatterns = []
+
+
+def test_addresses_that_are_included():
+    assert ids(checks.check_urls) == []
+
+
+@override_settings(ROOT_URLCONF=__name__)
+def test_addresses_that_are_not_included():
+    assert ids(checks.check_urls) == ["W401"]
+
+
+@pytest.mark.parametrize("urlconf", [None, ""])
+def test_a_project_without_addresses_needs_none_of_ours(urlconf):
+    with override_settings(ROOT_URLCONF=urlconf):
+        assert ids(checks.check_urls) == []
+
+
+@override_settings()
+def test_a_project_need_not_even_name_a_urlconf():
+    del settings.ROOT_URLCONF
+    assert ids(checks.check_urls) == []
+
+
+# The page
+
+
+def test_the_page_lists_exactly_the_checks():
+    source = (ROOT / "src" / "session_limit" / "checks.py").read_text()
+    page = (ROOT / "docs" / "reference" / "checks.md").read_text()
+    in_code = re.findall(r"session_limit\.[EW]\d{3}", source)
+    on_page = re.findall(r"^`(session_limit\.[EW]\d{3})`\n: ", page, re.MULTILINE)
+    assert len(set(in_code)) == len(in_code)
+    assert on_page == sorted(in_code, key=lambda id_: id_.partition(".")[2][1:])
+    assert len(re.findall(r"session_limit\.[EW]\d{3}", page)) == len(on_page)

@@ -35,7 +35,12 @@ class OtherRules(Rules):
         ("at_limit", AtLimit.DISPLACE, AtLimit.OBSERVE, AtLimit.OBSERVE),
         ("displace", Displace.LEAST_RECENT, "oldest", Displace.OLDEST),
         ("touch_interval", timedelta(minutes=1), 5, timedelta(seconds=5)),
-        ("touch_interval", timedelta(minutes=1), timedelta(hours=1), timedelta(hours=1)),
+        (
+            "touch_interval",
+            timedelta(minutes=1),
+            timedelta(hours=1),
+            timedelta(hours=1),
+        ),
         ("idle_timeout", None, 0.5, timedelta(milliseconds=500)),
         ("idle_timeout", None, timedelta(minutes=15), timedelta(minutes=15)),
         ("absolute_timeout", None, 43_200, timedelta(hours=12)),
@@ -80,13 +85,15 @@ def test_every_setting_is_checked():
 
 def documented():
     """Return the settings of the page and the default it says each one has."""
-    found = re.findall(r"^## `(\w+)`\n\nDefault: `(.+)`$", DOCS.read_text(), re.M)
+    found = re.findall(
+        r"^## `(\w+)`\n\nDefault: `(.+)`$", DOCS.read_text(), re.MULTILINE
+    )
     # The page's own words, as a project would write them.
     return [(name, eval(default, {"timedelta": timedelta})) for name, default in found]  # noqa: S307
 
 
 def test_the_page_lists_exactly_the_settings():
-    headings = re.findall(r"^## (.*)$", DOCS.read_text(), re.M)
+    headings = re.findall(r"^## (.*)$", DOCS.read_text(), re.MULTILINE)
     assert [heading.strip("`") for heading in headings] == list(PROPERTIES.values())
     assert [name for name, _ in documented()] == list(PROPERTIES.values())
 

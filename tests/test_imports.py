@@ -21,7 +21,7 @@ LAYERS = [
     {"models", "client", "rules"},
     {"audit", "stored", "verify", "bus"},
     {"registry"},
-    {"store"},
+    {"store", "texts"},
     {"facade", "responses"},
     {"response_phase"},
     {"receivers", "middleware", "guard", "views", "admin", "management"},

@@ -80,7 +80,11 @@ def test_default_rules_follow_the_settings():
 
 @override_settings(SESSION_LIMIT_RULES=f"{__name__}.PlanRules")
 def test_a_project_limits_by_plan():
-    assert [conf.rules.limit(user, "") for user in (FREE, FAMILY, STAFF)] == [1, 5, None]
+    assert [conf.rules.limit(user, "") for user in (FREE, FAMILY, STAFF)] == [
+        1,
+        5,
+        None,
+    ]
     assert [conf.rules.at_limit(user, "") for user in (FREE, FAMILY)] == [
         AtLimit.DENY,
         AtLimit.DISPLACE,

@@ -123,8 +123,8 @@ def main() -> None:
     objections = compare(before, after, explained)
     for objection in objections:
         print(f"\n{objection}")
-    for test in explained:
-        print(f"explained: {test}: {explained[test]['why']}")
+    for test, difference in explained.items():
+        print(f"explained: {test}: {difference['why']}")
     if objections:
         sys.exit(f"\n{len(objections)} unexplained differences.")
     print("The same with the package as without it, apart from what is explained.")

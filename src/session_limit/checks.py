@@ -25,8 +25,8 @@ from django.utils.module_loading import import_string
 
 from session_limit.middleware import SessionLimitMiddleware
 from session_limit.models import UserSession
-from session_limit.policy import AtLimit, Displace
 from session_limit.navigation import ENDED_VIEW
+from session_limit.policy import AtLimit, Displace
 from session_limit.rules import Rules
 
 if TYPE_CHECKING:

@@ -130,8 +130,8 @@ def _over(
             # Told. What the browser sends next is an ordinary visitor's.
             session.forget_ended()
             return response
-    is_known_stranger = guard.identified and not guard.ended and not guard.keep
-    if not writes and not is_known_stranger:
+    is_strangers = guard.identified and not guard.ended and not guard.keep
+    if not writes and not (is_strangers and navigation.is_acted_on(request)):
         session.let_be()
     return response
 
@@ -146,7 +146,8 @@ def _refused(
     session.restore_anonymous()
     if refusal.admission is None:
         ended = request.session_limit.ended
-        return responses.ended(request, response, ended, must_choose=True)
+        to_choose = session.guard.ended_id
+        return responses.ended(request, response, ended, to_choose=to_choose)
     registry.announce_limit_reached(refusal.user, refusal.admission)
     return responses.refused(request, response, refusal.admission)
 

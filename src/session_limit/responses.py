@@ -7,19 +7,17 @@ from __future__ import annotations
 
 from http import HTTPStatus
 from typing import Any
+from uuid import UUID
 
-from django.core import signing
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 from django.template.loader import render_to_string
 from django.utils.cache import add_never_cache_headers
 
-from session_limit import audit, navigation, texts
+from session_limit import audit, choice, navigation, texts
 from session_limit.conf import conf
 from session_limit.models import UserSession
 from session_limit.registry import Admission
-
-TOKEN_SALT = "session_limit.use_here"  # noqa: S105 a name
 
 
 def ended(
@@ -27,12 +25,12 @@ def ended(
     response: HttpResponseBase,
     session: UserSession | None,
     *,
-    must_choose: bool = False,
+    to_choose: UUID | None = None,
 ) -> HttpResponse:
     """
     Return the 401 that stands for ``response`` where the session of ``request`` has
-    ended: ``session`` is its tombstone, if that is still kept. ``must_choose``:
-    signing in would happen by itself, so going on takes a button that posts.
+    ended: ``session`` is its tombstone, if that is still kept. ``to_choose``: its id,
+    where signing in would happen by itself, so that going on takes a click.
     """
     if session is not None:
         audit.used_after_end(session)
@@ -59,8 +57,8 @@ def ended(
             "told": told,
             "back": back,
             "sign_in_url": sign_in_url,
-            "use_here_url": navigation.ended_url() if must_choose else None,
-            "token": session and signing.dumps(session.pk.hex, salt=TOKEN_SALT),
+            "use_here_url": navigation.ended_url() if to_choose else None,
+            "token": choice.token(to_choose) if to_choose else None,
             "secure_account_url": conf.secure_account_url,
         }
         answer = _page(request, "session_limit/ended.html", context)
@@ -92,14 +90,6 @@ def retry() -> HttpResponse:
     )
     add_never_cache_headers(answer)
     return answer
-
-
-def was_shown(session: UserSession, token: str) -> bool:
-    """Whether ``token`` comes from a page that told of the end of ``session``."""
-    try:
-        return bool(signing.loads(token, salt=TOKEN_SALT) == session.pk.hex)
-    except signing.BadSignature:
-        return False
 
 
 def _page(request: HttpRequest, template: str, context: dict[str, Any]) -> HttpResponse:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from session_limit import registry, stored, verify
+from session_limit import choice, registry, stored, verify
 from session_limit.verify import Row
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ class Guard:
         if not by_itself:
             return False
         self.identify()
-        return self.ended
+        return self.ended_id is not None and not choice.is_made(request, self.ended_id)
 
     def admit(self, row: Row) -> None:
         """Take note that a sign-in was admitted."""

@@ -9,12 +9,11 @@ from django.utils.decorators import method_decorator
 from django.views import View
 from django.views.decorators.csrf import csrf_exempt
 
-from session_limit import navigation, responses
+from session_limit import choice, navigation
 from session_limit.facade import GuardedRequest
 
 
-# Its form stands on pages that no view has rendered, so it brings a token of its own:
-# the signed id of the ended session, which only that session's holder is shown.
+# The form that posts here has a token of its own: see choice.py.
 @method_decorator(csrf_exempt, name="dispatch")
 class EndedView(View):
     """Says why this browser's session ended; "Use here instead" posts to it."""
@@ -32,7 +31,7 @@ class EndedView(View):
         """Forget the ended session, so that signing in may go on by itself."""
         ended = request.session_limit.ended
         if ended is not None:
-            if not responses.was_shown(ended, request.POST.get("token", "")):
+            if not choice.is_made(request, ended.pk):
                 return HttpResponse(status=HTTPStatus.FORBIDDEN)
             request.session.flush()
         return HttpResponseRedirect(navigation.next_url(request, request.POST))

@@ -27,7 +27,7 @@ class Answer:
     data: dict[str, Any] = field(default_factory=dict)
     cookie: str | None = None
     retry_after: str | None = None
-    # When the server entered and left login(), and in which process.
+    # When the server entered and left the view, and in which process.
     stamp: tuple[int, int, int] | None = None
 
 
@@ -79,7 +79,7 @@ class Browser:
         if handed_out:
             self.handed_out.append(handed_out)
         json_sent = response.headers.get_content_type() == "application/json"
-        stamp = response.headers.get("X-Sign-In")
+        stamp = response.headers.get("X-View")
         return Answer(
             status=response.status,
             data=json.loads(content) if json_sent else {},
@@ -127,7 +127,7 @@ def sign_in_at_once(
 
 
 def overlap(answers: Sequence[Answer]) -> int:
-    """How many of the sign-ins were inside login() at one moment, by the stamps."""
+    """How many of the sign-ins were being served at one moment, by the stamps."""
     edges: list[tuple[int, int]] = []
     for answer in answers:
         if answer.stamp is not None:

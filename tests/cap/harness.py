@@ -34,7 +34,7 @@ class Result:
     rounds: int
     samples: int  # while they ran
     most_live: int
-    overlap: int  # the fewest, of all rounds, that were inside login() at one moment
+    overlap: int  # the fewest, of all rounds, that were being served at one moment
     processes: int  # how many server processes took part
     server_errors: int  # answers 5xx
     bad_requests: int  # answers 400

@@ -239,7 +239,7 @@ def test_the_judge(
         assert any(objection in each for each in said), said
 
 
-def test_overlap_is_of_the_time_inside_login() -> None:
+def test_overlap_is_by_the_stamps() -> None:
     def inside(entered: int, left: int) -> Answer:
         return Answer(200, stamp=(entered, left, 1))
 

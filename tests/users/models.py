@@ -11,14 +11,14 @@ from django.db import models
 class Manager(BaseUserManager):
     """Takes what the suite gives ``User.objects``, whatever the model has of it."""
 
-    def create_user(self, name, password=None, **fields):
-        user = self.model(**{self.model.USERNAME_FIELD: name}, **fields)
+    def create_user(self, username, password=None, **fields):
+        user = self.model(**{self.model.USERNAME_FIELD: username}, **fields)
         user.set_password(password)
         user.save(using=self._db)
         return user
 
-    def create_superuser(self, name, password=None, **fields):
-        return self.create_user(name, password, is_staff=True, **fields)
+    def create_superuser(self, username, password=None, **fields):
+        return self.create_user(username, password, is_staff=True, **fields)
 
 
 class EmailUser(AbstractBaseUser):

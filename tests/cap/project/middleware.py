@@ -1,56 +1,34 @@
-"""Tells the harness when, and in which process, a sign-in ran."""
+"""Tells the harness when, and in which process, a view ran."""
 
 from __future__ import annotations
 
 import os
 import time
-from contextlib import contextmanager
-from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any
 
-from django.utils.decorators import sync_and_async_middleware
+from django.utils.deprecation import MiddlewareMixin
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
-
     from django.http import HttpRequest
     from django.http.response import HttpResponseBase
 
-STAMP = "_cap_stamp"
+ENTERED = "_cap_entered"
 
 
-@contextmanager
-def stamped(request: HttpRequest) -> Iterator[None]:
-    """Note the time on entering and on leaving; all processes share this clock."""
-    entered = time.monotonic_ns()
-    try:
-        yield
-    finally:
-        request.META[STAMP] = f"{entered} {time.monotonic_ns()} {os.getpid()}"
-
-
-def _put(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
-    if STAMP in request.META:
-        response["X-Sign-In"] = request.META[STAMP]
-    return response
-
-
-@sync_and_async_middleware
-def stamp(get_response: Callable[[HttpRequest], Any]) -> Callable[[HttpRequest], Any]:
+class Stamp(MiddlewareMixin):
     """
-    Put the note on the response.
-
-    Outermost, so that an answer made in place of the view's carries it too.
+    Outermost, so that an answer made in place of the view's is stamped too. All
+    processes share the clock.
     """
-    if iscoroutinefunction(get_response):
 
-        async def stamp_async(request: HttpRequest) -> HttpResponseBase:
-            answer: Awaitable[HttpResponseBase] = get_response(request)
-            return _put(request, await answer)
+    def process_view(self, request: HttpRequest, *args: Any) -> None:
+        """Before the transaction of ``ATOMIC_REQUESTS``, which may have to wait."""
+        request.META[ENTERED] = time.monotonic_ns()
 
-        return stamp_async
-
-    def stamp_sync(request: HttpRequest) -> HttpResponseBase:
-        return _put(request, get_response(request))
-
-    return stamp_sync
+    def process_response(
+        self, request: HttpRequest, response: HttpResponseBase
+    ) -> HttpResponseBase:
+        if ENTERED in request.META:
+            left = time.monotonic_ns()
+            response["X-View"] = f"{request.META[ENTERED]} {left} {os.getpid()}"
+        return response

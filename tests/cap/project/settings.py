@@ -50,7 +50,7 @@ INSTALLED_APPS = [
     {"session_limit": "session_limit", "recipe": "tests.cap.recipe"}[PACKAGE],
 ]
 MIDDLEWARE = [
-    "tests.cap.project.middleware.stamp",
+    "tests.cap.project.middleware.Stamp",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
 ]

@@ -6,16 +6,13 @@ from django.contrib.auth import alogin, get_user_model, login
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
-from tests.cap.project.middleware import stamped
-
 # The password is beside the point, so the user is looked up and signed in.
 BACKEND = "django.contrib.auth.backends.ModelBackend"
 
 
 def sign_in(request: HttpRequest) -> HttpResponse:
     user = get_user_model().objects.get(username=request.POST["username"])
-    with stamped(request):
-        login(request, user, backend=BACKEND)
+    login(request, user, backend=BACKEND)
     return JsonResponse({"user": user.get_username()})
 
 
@@ -23,8 +20,7 @@ def sign_in(request: HttpRequest) -> HttpResponse:
 @transaction.non_atomic_requests
 async def sign_in_async(request: HttpRequest) -> HttpResponse:
     user = await get_user_model().objects.aget(username=request.POST["username"])
-    with stamped(request):
-        await alogin(request, user, backend=BACKEND)
+    await alogin(request, user, backend=BACKEND)
     return JsonResponse({"user": user.get_username()})
 
 

@@ -1,0 +1,174 @@
+"""
+Threads that stop at a statement. Each has connections of its own, and every wait has
+an end: what does not happen within ``PATIENCE`` seconds fails the test.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextlib import ExitStack, contextmanager
+
+import pytest
+from django.conf import settings
+from django.db import connection, connections
+
+PATIENCE = 20
+
+
+def plain(sql):
+    """Return ``sql`` without the quotes in which each database puts names."""
+    return sql.replace('"', "").replace("`", "")
+
+
+def on(*databases):
+    """Mark what only these databases have, as row locks."""
+    needed = " or ".join(databases)
+    return pytest.mark.skipif(
+        settings.DB not in databases, reason=f"needs SESSION_LIMIT_TEST_DB={needed}"
+    )
+
+
+ROW_LOCKS = on("postgresql", "mariadb")
+
+
+class Stop:
+    """
+    Where a thread stops until it is let go: before the first statement that begins
+    with ``statement``, or right ``after`` it.
+    """
+
+    def __init__(self, statement, *, after=False):
+        self.statement = statement
+        self.after = after
+        self.reached = threading.Event()
+        self.opened = threading.Event()
+
+    def __call__(self, execute, sql, params, many, context):
+        is_here = not self.reached.is_set() and plain(sql).startswith(self.statement)
+        if is_here and not self.after:
+            self.stand()
+        result = execute(sql, params, many, context)
+        if is_here and self.after:
+            self.stand()
+        return result
+
+    def stand(self):
+        self.reached.set()
+        if not self.opened.wait(PATIENCE):
+            raise TimeoutError(f"Nobody let go what stood at: {self.statement}")
+
+
+class Aside:
+    """``function`` in a thread, which stops at ``stop``."""
+
+    def __init__(self, function, stop):
+        self.function = function
+        self.stop = stop
+        self.statements = []
+        self.answer = self.error = None
+        self.thread = threading.Thread(target=self._run, daemon=True)
+        self.thread.start()
+
+    def _run(self):
+        try:
+            with connection.execute_wrapper(self._record), ExitStack() as stack:
+                if self.stop is not None:
+                    stack.enter_context(connection.execute_wrapper(self.stop))
+                self.answer = self.function()
+        except BaseException as error:
+            self.error = error
+        finally:
+            connections.close_all()
+
+    def _record(self, execute, sql, params, many, context):
+        self.statements.append(plain(sql))
+        return execute(sql, params, many, context)
+
+    def wait(self):
+        """Return once the thread stands at its stop."""
+        deadline = time.monotonic() + PATIENCE
+        while not self.stop.reached.wait(0.05):
+            if not self.thread.is_alive():
+                if self.error is not None:
+                    raise self.error
+                pytest.fail(f"Went past {self.stop.statement}: {self.statements}")
+            if time.monotonic() > deadline:
+                pytest.fail(f"Never came to {self.stop.statement}: {self.statements}")
+
+    def go_on(self):
+        if self.stop is not None:
+            self.stop.opened.set()
+
+    def result(self):
+        """Let it go on, and return what ``function`` did, or raise what it raised."""
+        self.go_on()
+        self.thread.join(PATIENCE)
+        assert not self.thread.is_alive(), f"It hangs: {self.statements}"
+        if self.error is not None:
+            raise self.error
+        return self.answer
+
+    def count(self, statement):
+        """Return how many statements have begun with ``statement``."""
+        return sum(each.startswith(statement) for each in self.statements)
+
+
+@contextmanager
+def aside(function, *, before=None, after=None):
+    """
+    Run ``function`` in a thread that stops ``before`` a statement, or ``after`` it, and
+    do not leave before the thread has ended.
+    """
+    stop = None
+    if before or after:
+        stop = Stop(before or after, after=after is not None)
+    thread = Aside(function, stop)
+    try:
+        if stop is not None:
+            thread.wait()
+        yield thread
+    finally:
+        thread.go_on()
+        thread.thread.join(PATIENCE)
+        assert not thread.thread.is_alive(), f"It hangs: {thread.statements}"
+
+
+def at_once(functions, *, before=None, after=None):
+    """
+    Run the ``functions`` in threads, each as far as the statement; let them go once
+    all have come there, and return what each did.
+    """
+    with ExitStack() as stack:
+        threads = [
+            stack.enter_context(aside(function, before=before, after=after))
+            for function in functions
+        ]
+        for thread in threads:
+            thread.go_on()
+        return [thread.result() for thread in threads]
+
+
+WAITING = {
+    "postgresql": (
+        "SELECT COUNT(*) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    ),
+    "mariadb": (
+        "SELECT COUNT(*) FROM information_schema.innodb_trx t"
+        " JOIN information_schema.processlist p ON p.id = t.trx_mysql_thread_id"
+        " WHERE p.db = DATABASE() AND t.trx_state = 'LOCK WAIT'"
+    ),
+}
+
+
+def until_blocked(count=1):
+    """Return once ``count`` connections wait for a lock. Needs ``ROW_LOCKS``."""
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        with connection.cursor() as cursor:
+            cursor.execute(WAITING[settings.DB])
+            if cursor.fetchone()[0] >= count:
+                return
+        time.sleep(0.02)
+    pytest.fail(f"{count} connections never waited for a lock.")

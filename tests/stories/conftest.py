@@ -1,0 +1,61 @@
+import pytest
+
+from session_limit.testing import LAPTOP, PHONE, clock
+from tests.stories import views
+from tests.stories.people import TABLET, Visitor, make_user
+
+
+@pytest.fixture(autouse=True)
+def project(settings, transactional_db):
+    """The project of the stories: requests commit, as they do in real life."""
+    settings.ROOT_URLCONF = "tests.stories.urls"
+    settings.LOGOUT_REDIRECT_URL = "/public/"
+    yield
+    views.meanwhile.clear()
+
+
+@pytest.fixture(params=["sync", "async"])
+def served(request):
+    """How the project is served."""
+    return request.param
+
+
+@pytest.fixture
+def ada():
+    return make_user("ada")
+
+
+@pytest.fixture
+def bob():
+    return make_user("bob")
+
+
+@pytest.fixture
+def browser(served):
+    """Return a function that opens a browser."""
+
+    def browser(user_agent=LAPTOP, **defaults):
+        return Visitor(user_agent, is_async=served == "async", **defaults)
+
+    return browser
+
+
+@pytest.fixture
+def laptop(browser):
+    return browser(LAPTOP)
+
+
+@pytest.fixture
+def phone(browser):
+    return browser(PHONE)
+
+
+@pytest.fixture
+def tablet(browser):
+    return browser(TABLET)
+
+
+@pytest.fixture
+def time():
+    with clock() as moved:
+        yield moved

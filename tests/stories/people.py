@@ -1,0 +1,214 @@
+"""
+The people and the browsers of the stories.
+
+A ``Visitor`` is one browser of the project as it is served by WSGI, or by ASGI with the
+views that are asynchronous: the stories are the same.
+"""
+
+from __future__ import annotations
+
+import json
+from contextlib import contextmanager
+from inspect import iscoroutinefunction
+
+from asgiref.sync import async_to_sync
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.contrib.sessions.models import Session
+from django.db import connection
+from django.test import AsyncClient
+from django.test.utils import CaptureQueriesContext
+
+from session_limit.models import UserSession
+from session_limit.testing import LAPTOP, AsyncBrowser, Browser
+
+PASSWORD = "correct horse"
+TABLET = (
+    "Mozilla/5.0 (iPad; CPU OS 18_5 like Mac OS X) AppleWebKit/605.1.15 "
+    "(KHTML, like Gecko) Version/18.5 Mobile/15E148 Safari/604.1"
+)
+JSON = {"Accept": "application/json"}
+
+SIGNED_IN = "signed in"
+NOBODY = "nobody"
+
+TRANSACTION_CONTROL = (
+    "BEGIN",
+    "COMMIT",
+    "ROLLBACK",
+    "SAVEPOINT",
+    "RELEASE",
+    "SET TRANSACTION",
+)
+
+
+class Visitor:
+    def __init__(self, user_agent=LAPTOP, *, is_async=False, **defaults):
+        self.is_async = is_async
+        self.user_agent = user_agent
+        self.client = (AsyncBrowser if is_async else Browser)(user_agent, **defaults)
+
+    def __repr__(self):
+        return f"<{'async' if self.is_async else 'sync'} visitor>"
+
+    def call(self, name, *args, **kwargs):
+        """Call a method of the test client, whichever kind of client it is."""
+        method = getattr(self.client, name)
+        if iscoroutinefunction(method):
+            method = async_to_sync(method)
+        response = method(*args, **kwargs)
+        self._drop_deleted_cookies()
+        return response
+
+    def _drop_deleted_cookies(self):
+        # As a browser does; Django's client goes on to send them, empty.
+        for name, morsel in list(self.client.cookies.items()):
+            if morsel["max-age"] == 0:
+                del self.client.cookies[name]
+
+    def path(self, name):
+        """Return where the view with this name is, in the kind that is served."""
+        return f"/a{name}/" if self.is_async else f"/{name}/"
+
+    def get(self, path, **kwargs):
+        return self.call("get", path, **kwargs)
+
+    def post(self, path, data=None, **kwargs):
+        return self.call("post", path, data or {}, **kwargs)
+
+    # What people do.
+
+    def sign_in(self, name="ada", password=PASSWORD, path=None, **kwargs):
+        data = {"username": name, "password": password}
+        return self.post(path or self.path("login"), data, **kwargs)
+
+    def sign_out(self):
+        return self.post(self.path("logout"))
+
+    def change_password(self, new, old=PASSWORD):
+        data = {"old_password": old, "new_password1": new, "new_password2": new}
+        response = self.post(self.path("password"), data)
+        assert response.status_code == 302, response.content
+        return response
+
+    def open(self, **headers):
+        """Open a page that only those who are signed in may see."""
+        return self.get(self.path("members"), headers=headers)
+
+    def write(self, **kwargs):
+        """Open a page that anybody may see, and that writes to the session."""
+        return self.get(self.path("write"), **kwargs)
+
+    # What can be seen of them.
+
+    @property
+    def state(self):
+        """
+        Return who a members' page takes this browser for: ``SIGNED_IN``, ``NOBODY``, or
+        the reason for which its session ended. Asks as a script does: nothing changes.
+        """
+        response = self.open(**JSON)
+        if response.status_code == 200:
+            return SIGNED_IN
+        if response.status_code == 302:
+            return NOBODY
+        assert response.status_code == 401, (response.status_code, response.content)
+        return response.json()["reason"]
+
+    @property
+    def name(self):
+        """Return whose name a page shows that anybody may see."""
+        return self.get(self.path("whoami"), headers=JSON).json()["user"]
+
+    @property
+    def cookie(self):
+        morsel = self.client.cookies.get(settings.SESSION_COOKIE_NAME)
+        return morsel.value if morsel else None
+
+    @cookie.setter
+    def cookie(self, value):
+        if value is None:
+            self.client.cookies.pop(settings.SESSION_COOKIE_NAME, None)
+        else:
+            self.client.cookies[settings.SESSION_COOKIE_NAME] = value
+
+    @property
+    def stored(self):
+        """Return what is stored under this browser's cookie, empty if nothing is."""
+        found = Session.objects.filter(session_key=self.cookie).first()
+        return found.get_decoded() if found else {}
+
+    @property
+    def row(self):
+        """Return the row whose id is stored under this browser's cookie."""
+        id = self.stored.get("_session_limit_id")
+        return UserSession.objects.filter(pk=id).first() if id else None
+
+    def twin(self):
+        """Return another browser holding the same cookies: a tab, or a thief."""
+        other = Visitor(self.user_agent, is_async=self.is_async)
+        for name, morsel in self.client.cookies.items():
+            other.client.cookies[name] = morsel.value
+        return other
+
+
+def make_user(name="ada", password=PASSWORD, **fields):
+    return get_user_model().objects.create_user(
+        username=name, password=password, **fields
+    )
+
+
+def live(user=None):
+    """Return the live rows, oldest first."""
+    rows = UserSession.objects.live().order_by("created_at", "pk")
+    return list(rows if user is None else rows.for_user(user))
+
+
+def reasons():
+    """Return why those that ended have ended, in that order."""
+    ended = UserSession.objects.ended().order_by("ended_at", "pk")
+    return list(ended.values_list("ended_reason", flat=True))
+
+
+def set_cookie(response):
+    """Return the session cookie that this answer sets: ``""`` if it takes it away."""
+    morsel = response.cookies.get(settings.SESSION_COOKIE_NAME)
+    return None if morsel is None else morsel.value
+
+
+def mark_as_installed_later(visitor):
+    """
+    Leave of this browser's session what there would be had it signed in before
+    ``session_limit`` was installed: no id in its data, and no row.
+    """
+    session = Session.objects.get(session_key=visitor.cookie)
+    data = session.get_decoded()
+    UserSession.objects.filter(pk=data.pop("_session_limit_id")).delete()
+    Session.objects.save(session.session_key, data, session.expire_date)
+
+
+@contextmanager
+def statements():
+    """Yield a list which holds, after the block, the statements that ran in it."""
+    ran = []
+    with CaptureQueriesContext(connection) as context:
+        yield ran
+    ran += [
+        query["sql"]
+        for query in context.captured_queries
+        if not query["sql"].upper().startswith(TRANSACTION_CONTROL)
+    ]
+
+
+def writes(ran):
+    return [sql for sql in ran if not sql.lstrip("( ").upper().startswith("SELECT")]
+
+
+def events(caplog):
+    """Return the lines of the log, parsed."""
+    records = [record for record in caplog.records if record.name == "session_limit"]
+    return [json.loads(record.getMessage()) for record in records]
+
+
+def is_async_client(client):
+    return isinstance(client, AsyncClient)

@@ -1,0 +1,241 @@
+"""What the projects of the stories do, sync and async."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from asgiref.sync import sync_to_async
+from django.contrib.auth import (
+    BACKEND_SESSION_KEY,
+    HASH_SESSION_KEY,
+    SESSION_KEY,
+    alogin,
+    alogout,
+    aupdate_session_auth_hash,
+    get_user_model,
+    login,
+)
+from django.contrib.auth.decorators import login_required
+from django.core.exceptions import PermissionDenied
+from django.http import HttpResponse, HttpResponseRedirect, JsonResponse
+from django.shortcuts import redirect
+from django.views.decorators.http import require_POST
+
+BACKEND = "django.contrib.auth.backends.ModelBackend"
+
+
+@login_required
+def members(request):
+    return HttpResponse(f"Hello {request.user.get_username()}.")
+
+
+@login_required
+async def members_async(request):
+    user = await request.auser()
+    return HttpResponse(f"Hello {user.get_username()}.")
+
+
+async def write_async(request):
+    n = await request.session.aget("writes", 0) + 1
+    await request.session.aset("writes", n)
+    user = await request.auser()
+    name = user.get_username() if user.is_authenticated else None
+    return JsonResponse({"user": name, "n": n})
+
+
+@require_POST
+async def sign_out_async(request):
+    await alogout(request)
+    return HttpResponseRedirect("/")
+
+
+@require_POST
+async def password_async(request):
+    user = await request.auser()
+    user.set_password(request.POST["new_password1"])
+    await user.asave()
+    await aupdate_session_auth_hash(request, user)
+    return HttpResponseRedirect("/")
+
+
+@require_POST
+def by_hand(request):
+    """Sign in as some projects do, without ``login()``."""
+    user = get_user_model()._default_manager.get_by_natural_key(request.POST["name"])
+    request.session[SESSION_KEY] = user._meta.pk.value_to_string(user)
+    request.session[BACKEND_SESSION_KEY] = BACKEND
+    request.session[HASH_SESSION_KEY] = user.get_session_auth_hash()
+    return redirect("/")
+
+
+def cart(request):
+    """Keep something in the session, for whoever it is."""
+    if request.method == "POST":
+        request.session["cart"] = request.POST["cart"]
+    return JsonResponse({"cart": request.session.get("cart")})
+
+
+def flush(request):
+    request.session.flush()
+    return HttpResponse("Flushed.")
+
+
+async def flush_async(request):
+    await request.session.aflush()
+    return HttpResponse("Flushed.")
+
+
+def clear(request):
+    request.session.clear()
+    return HttpResponse("Cleared.")
+
+
+def clear_and_write(request):
+    request.session.clear()
+    request.session["language"] = "fr"
+    return HttpResponse("Cleared.")
+
+
+def overwrite_id(request):
+    """Lose the id of ours, as code does that keeps only the keys it knows."""
+    for key in set(request.session.keys()) - {
+        SESSION_KEY,
+        BACKEND_SESSION_KEY,
+        HASH_SESSION_KEY,
+    }:
+        del request.session[key]
+    request.session["cart"] = "tea"
+    return HttpResponse("Overwritten.")
+
+
+def cycle(request):
+    request.session.cycle_key()
+    return HttpResponse("Cycled.")
+
+
+async def cycle_async(request):
+    await request.session.acycle_key()
+    return HttpResponse("Cycled.")
+
+
+def expire(request):
+    """Give the session another time to live."""
+    request.session.set_expiry(int(request.GET["seconds"]))
+    return HttpResponse("Set.")
+
+
+async def expire_async(request):
+    await request.session.aset_expiry(int(request.GET["seconds"]))
+    return HttpResponse("Set.")
+
+
+def forbidden(request):
+    return HttpResponse("Not for you.", status=403)
+
+
+def api(request):
+    if not request.user.is_authenticated:
+        return JsonResponse({"detail": "Who are you?"}, status=401)
+    return JsonResponse({"user": request.user.get_username()})
+
+
+def facade(request):
+    current, ended = request.session_limit.current, request.session_limit.ended
+    return JsonResponse(
+        {
+            "current": current and current.pk.hex,
+            "ended": ended and ended.ended_reason,
+            "others": sorted(row.device for row in request.session_limit.others),
+        }
+    )
+
+
+async def facade_async(request):
+    current = await request.session_limit.acurrent()
+    ended = await request.session_limit.aended()
+    others = await request.session_limit.aothers()
+    return JsonResponse(
+        {
+            "current": current and current.pk.hex,
+            "ended": ended and ended.ended_reason,
+            "others": sorted([row.device async for row in others]),
+        }
+    )
+
+
+# What happens while a request that has read its session is under way.
+meanwhile = []
+
+
+def _happen():
+    while meanwhile:
+        meanwhile.pop(0)()
+
+
+def interrupted(request):
+    """Read the session, let something happen, then write to it."""
+    n = request.session.get("writes", 0) + 1
+    user = request.user.get_username()
+    _happen()
+    request.session["writes"] = n
+    return JsonResponse({"user": user, "n": n})
+
+
+async def interrupted_async(request):
+    n = await request.session.aget("writes", 0) + 1
+    user = (await request.auser()).get_username()
+    await sync_to_async(_happen)()
+    await request.session.aset("writes", n)
+    return JsonResponse({"user": user, "n": n})
+
+
+def rotated(request):
+    """Read the session, let something happen, then give it another key."""
+    request.session.get("writes")
+    _happen()
+    request.session.cycle_key()
+    return HttpResponse("Rotated.")
+
+
+async def rotated_async(request):
+    await request.session.aget("writes")
+    await sync_to_async(_happen)()
+    await request.session.acycle_key()
+    return HttpResponse("Rotated.")
+
+
+@require_POST
+def remember_me(request):
+    user = get_user_model()._default_manager.get_by_natural_key(request.POST["name"])
+    login(request, user, backend=BACKEND)
+    request.session.set_expiry(timedelta(days=60))
+    return HttpResponse("Welcome.")
+
+
+@require_POST
+def sign_in_then_fail(request):
+    user = get_user_model()._default_manager.get_by_natural_key(request.POST["name"])
+    login(request, user, backend=BACKEND)
+    raise ZeroDivisionError
+
+
+@require_POST
+def sign_in_and_swallow(request):
+    """Sign in as libraries do that make of a ``PermissionDenied`` what they like."""
+    user = get_user_model()._default_manager.get_by_natural_key(request.POST["name"])
+    try:
+        login(request, user, backend=BACKEND)
+    except PermissionDenied:
+        return redirect("/")
+    return HttpResponse("Signed in.")
+
+
+@require_POST
+async def sign_in_and_swallow_async(request):
+    manager = get_user_model()._default_manager
+    user = await sync_to_async(manager.get_by_natural_key)(request.POST["name"])
+    try:
+        await alogin(request, user, backend=BACKEND)
+    except PermissionDenied:
+        return redirect("/")
+    return HttpResponse("Signed in.")
