@@ -56,7 +56,7 @@ def finish(request: GuardedRequest, response: HttpResponseBase) -> HttpResponseB
         return _refused(request, response, session, guard.refusal)
     if guard.row is not None and not guard.admitted and _lost_user(request):
         _end_disabled(session)
-    if guard.ended or guard.missing:
+    if (guard.ended or guard.missing) and not guard.overtaken:
         return _over(request, response, session)
     if _is_to_be_saved(session, response):
         _save(session)
@@ -130,8 +130,8 @@ def _over(
             # Told. What the browser sends next is an ordinary visitor's.
             session.forget_ended()
             return response
-    is_strangers = guard.identified and not guard.ended and not guard.keep
-    if not writes and not (is_strangers and navigation.is_acted_on(request)):
+    is_unknown = guard.identified and not guard.ended and not guard.is_live_elsewhere
+    if not writes and not (is_unknown and navigation.is_acted_on(request)):
         session.let_be()
     return response
 

@@ -27,32 +27,33 @@ class Refusal:
 
 
 class Guard:
-    """
-    What is known of one request's session.
-
-    ``row``: its row, while it is live. ``ended``: it was presented and is over;
-    ``ended_id``: the id of its tombstone. ``missing``: the presented key leads
-    nowhere. ``overtaken``: it ended under this request. ``admitted``: it was signed
-    in by this request. ``keep``: the cookie may yet be good. ``inert``: leave it, and
-    what is stored, as they are.
-    """
+    """What is known of one request's session."""
 
     def __init__(self, request: HttpRequest, presented_key: str | None) -> None:
         self.request = request
+        # The key in the cookie, and whether it leads nowhere.
         self.presented_key = presented_key
+        self.missing = False
+        # Its row, while it is live; whether this request signed it in.
         self.row: Row | None = None
+        self.admitted = False
+        # An ended session was presented, and the id of its tombstone.
         self.ended = False
         self.ended_id: UUID | None = None
-        self.missing = False
-        self.identified = False
+        # It ended under this request.
         self.overtaken = False
-        self.admitted = False
-        self.inert = False
-        self.keep = False
-        self.signing_out = False
         self.refusal: Refusal | None = None
+        # logout() is about to empty it; code emptied it without reading it.
+        self.signing_out = False
+        self.cleared_unread = False
+        # Whether the registry was asked about a missing one, and knows it as live.
+        self.identified = False
+        self.is_live_elsewhere = False
+        # The key that is recorded for it and that the engine is to use next.
         self.next_key: str | None = None
+        # What the response phase has saved; leave what is stored, and the cookie.
         self.saved: tuple[str | None, bytes] | None = None
+        self.inert = False
 
     def identify(self) -> None:
         """
@@ -67,8 +68,8 @@ class Guard:
         row = verify.read_by_digest(stored.digest(self.presented_key))
         if row is not None and row.ended_at is not None:
             self.ended, self.ended_id = True, row.id
-        # A live one is left alone: a replica may lag, or a cache be away.
-        self.keep = row is not None and row.ended_at is None
+        # Left alone: a replica may lag, or a cache be away.
+        self.is_live_elsewhere = row is not None and row.ended_at is None
 
     def must_be_chosen(self) -> bool:
         """

@@ -203,13 +203,11 @@ class GuardedSession(_Engine):
         return self.session_key, self.serializer().dumps(self._session_cache)
 
     def _is_unsettled(self) -> bool:
-        data = getattr(self, "_session_cache", {})
-        row, ended_id = self.guard.row, self.guard.ended_id
-        if row is not None:
-            return bool(data.get(stored.ID) != row.id.hex) or not row.belongs_to(
-                data.get(SESSION_KEY)
-            )
-        return bool(data) and ended_id is not None
+        data, guard = getattr(self, "_session_cache", {}), self.guard
+        if guard.row is None:
+            return guard.cleared_unread or (bool(data) and guard.ended_id is not None)
+        id, user_id = data.get(stored.ID), data.get(SESSION_KEY)
+        return id != guard.row.id.hex or not guard.row.belongs_to(user_id)
 
     def _settle(self) -> None:
         """
@@ -219,11 +217,15 @@ class GuardedSession(_Engine):
         if not self._is_unsettled():
             return
         data, guard = self._session_cache, self.guard
+        if guard.cleared_unread:
+            guard.cleared_unread = False
+            row = verify.read_by_digest(stored.digest(self.session_key))
+            guard.row = row if row is not None and row.ended_at is None else None
         if guard.row is None:
             if SESSION_KEY in data:
                 data.pop(stored.ENDED_ID, None)
-            else:
-                data[stored.ENDED_ID] = cast("UUID", guard.ended_id).hex
+            elif guard.ended_id is not None:
+                data[stored.ENDED_ID] = guard.ended_id.hex
         elif guard.row.belongs_to(data.get(SESSION_KEY)):
             data[stored.ID] = guard.row.id.hex
         else:
@@ -251,23 +253,44 @@ class GuardedSession(_Engine):
         if key is not None:
             stored.rows(self.model, [key]).delete()
 
+    def clear(self) -> None:
+        if not hasattr(self, "_session_cache"):
+            self.guard.cleared_unread = self.session_key is not None
+        super().clear()
+
     def flush(self) -> None:
         self._get_session()
-        self._end_flushed()
+        told_id = self._end_flushed()
         super().flush()
+        self._show_ended(told_id)
 
     async def aflush(self) -> None:
         await self._aget_session()
-        if self.guard.row is not None:
-            await sync_to_async(self._end_flushed)()
+        has_row = self.guard.row is not None or self.guard.cleared_unread
+        end_flushed = self._end_flushed
+        told_id = await sync_to_async(end_flushed)() if has_row else end_flushed()
         await super().aflush()
+        self._show_ended(told_id)
 
-    def _end_flushed(self) -> None:
+    def _end_flushed(self) -> UUID | None:
+        """
+        End the row; return its id where nobody asked for that, so that whoever bears
+        the cookie has to be told.
+        """
+        self._settle()
         guard = self.guard
-        if guard.row is not None:
-            registry.end_row(guard.row.id, self._reason_for_flush(guard.row))
-        guard.row = guard.ended_id = None
-        guard.ended = guard.missing = False
+        row, guard.row = guard.row, None
+        guard.ended, guard.ended_id, guard.missing = False, None, False
+        if row is None:
+            return None
+        reason = self._reason_for_flush(row)
+        registry.end_row(row.id, reason)
+        return None if reason is Reason.SIGNED_OUT else row.id
+
+    def _show_ended(self, id: UUID | None) -> None:
+        if id is not None:
+            self.make_ended(id)
+            self.modified = False
 
     def _reason_for_flush(self, row: Row) -> Reason:
         """
