@@ -14,13 +14,16 @@ RUN = $(VENV)/bin/python
 # The installed wheel is what runs: nothing may put the source tree before it.
 unexport PYTHONPATH
 
-.PHONY: cap clean coverage demo docs environment lint migrations mutants test upstream
+.PHONY: cap clean coverage coverage-report demo docs environment lint migrations \
+	mutants test upstream
 
 test: environment
 	PYTHONDEVMODE=1 SESSION_LIMIT_TEST_WHEEL=1 $(RUN) $(MEASURE) -m pytest $(PYTEST_ARGS)
 
 coverage: MEASURE = -m coverage run
-coverage: test
+coverage: test coverage-report
+
+coverage-report:
 	$(RUN) -m coverage combine --quiet
 	$(RUN) -m coverage report
 

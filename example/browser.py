@@ -33,7 +33,7 @@ SCRIPT = {
 
 
 # What a person sees as one line; enough of them for this site and its package.
-BLOCKS = {"h1", "h2", "p", "div", "tr", "section", "nav", "main", "header", "form"}
+BLOCKS = {"h1", "h2", "p", "div", "tr", "section", "main", "form"}
 
 
 class _Reader(HTMLParser):
@@ -63,7 +63,7 @@ class _Reader(HTMLParser):
                 self.times.append(given.get("datetime", ""))
         if tag in BLOCKS:
             self.seen += "\n"
-        if tag in {"head", "style", "h1"}:
+        if tag in {"head", "header", "h1"}:
             self._open.append(tag)
 
     def handle_endtag(self, tag: str) -> None:
@@ -78,7 +78,7 @@ class _Reader(HTMLParser):
     def handle_data(self, data: str) -> None:
         if "h1" in self._open:
             self.heading += data
-        if not {"head", "style"} & set(self._open):
+        if not {"head", "header"} & set(self._open):
             self.seen += " ".join(data.split("\n"))
         self._label += data
 

@@ -11,6 +11,7 @@ import os
 import signal
 import socket
 import sys
+from http.client import HTTPException
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NoReturn
@@ -57,7 +58,7 @@ def main(settings: str = "example.settings") -> int:
         print(f"\n{problem}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("\nEnded.")
+        return 128 + signal.SIGINT
     return 0
 
 
@@ -90,7 +91,7 @@ def _run(listener: socket.socket, directory: Path) -> None:
     with serving(listener, log, wsgi=wsgi) as server:
         try:
             play(site)
-        except (Deviation, LookupError, OSError) as error:
+        except (Deviation, LookupError, OSError, HTTPException) as error:
             raise Problem(
                 f"Not as the story has it: {error}\n{log.read_text()}"
             ) from None
@@ -98,8 +99,12 @@ def _run(listener: socket.socket, directory: Path) -> None:
         if os.environ.get("SERVE") != "0":
             users = [f"  {name:<7} {word}" for name, word in PASSWORDS.items()]
             print(TRY.format(site=site, users="\n".join(users)), flush=True)
-            server.wait()
-            raise Problem(f"The server has ended by itself.\n{log.read_text()}")
+            try:
+                server.wait()
+            except KeyboardInterrupt:
+                print("\nEnded.")
+            else:
+                raise Problem(f"The server has ended by itself.\n{log.read_text()}")
 
 
 def _prepare(database: Path) -> None:

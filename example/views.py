@@ -1,8 +1,8 @@
 """
-The pages of the example site: plain Django, none knows of session_limit.
+The pages of the example site: plain Django. None has to know of session_limit.
 
-The page, the JSON answer and the public page are what a displaced browser is told
-on, is told in JSON, and is not bothered on.
+A displaced browser is told why at the members' page and by the JSON answer, and is
+served the public page like anybody.
 """
 
 from __future__ import annotations

@@ -258,6 +258,15 @@ def test_apps(apps, engine, expected):
         assert ids(checks.check_apps) == expected
 
 
+def test_an_engine_whose_model_cannot_be_imported(monkeypatch):
+    def get_model_class():
+        raise RuntimeError  # as below, where Django raises it
+
+    monkeypatch.setattr(SessionStore, "get_model_class", get_model_class)
+    with override_settings(SESSION_ENGINE=__name__):
+        assert ids(checks.check_apps) == ["E202"]
+
+
 def start(apps):
     """Set up, in a Python of its own, a project of ``apps``, and run the checks."""
     code = f"""
@@ -457,7 +466,7 @@ def test_the_page_lists_exactly_the_checks():
     source = (ROOT / "src" / "session_limit" / "checks.py").read_text()
     page = (ROOT / "docs" / "reference" / "checks.md").read_text()
     in_code = re.findall(r"session_limit\.[EW]\d{3}", source)
-    on_page = re.findall(r"^`(session_limit\.[EW]\d{3})`\n: ", page, re.MULTILINE)
+    on_page = re.findall(r"^- `(session_limit\.[EW]\d{3})`: ", page, re.MULTILINE)
     assert len(set(in_code)) == len(in_code)
     assert on_page == sorted(in_code, key=lambda id_: id_.partition(".")[2][1:])
     assert len(re.findall(r"session_limit\.[EW]\d{3}", page)) == len(on_page)

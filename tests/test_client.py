@@ -147,6 +147,7 @@ DEVICES = [
         PHONE,
     ),
     (f"{IPHONE} Mobile/15E148", "iPhone", PHONE),
+    (f"{IPHONE} GSA/392.0 Mobile/15E148 Safari/604.1", "iPhone", PHONE),
     (MAC_SAFARI, "Mac or iPad", COMPUTER),
     # An app itself, which need not say whether it is on a phone.
     ("Dalvik/2.1.0 (Linux; U; Android 15; Pixel 8)", "Android", OTHER),
@@ -287,6 +288,8 @@ SPOOFED = "203.0.113.66"
         # No proxy of ours: the header is the client's own invention.
         (0, "198.51.100.7", SPOOFED, "198.51.100.7"),
         (0, "198.51.100.7", None, "198.51.100.7"),
+        # A setting that is wrong (there is a check) believes nobody either.
+        (-1, "198.51.100.7", SPOOFED, "198.51.100.7"),
         # One: its entry is the last, whatever a client put before it.
         (1, "192.0.2.1", "198.51.100.7", "198.51.100.7"),
         (1, "192.0.2.1", f"{SPOOFED}, 198.51.100.7", "198.51.100.7"),

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import re
 from datetime import timedelta
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -8,37 +10,34 @@ from django.http import HttpRequest
 from django.test import Client, override_settings
 from django.urls import ResolverMatch, include, path, resolve
 
-from session_limit.client import describe
 from session_limit.conf import conf
 from session_limit.policy import AtLimit
 from session_limit.rules import Rules
 
-SESSIONS_OF_PLAN = {"free": 1, "family": 5}
+PAGE = Path(__file__).resolve().parent.parent / "docs" / "how-to" / "rules.md"
 
 
-class PlanRules(Rules):
-    """As many sessions as the account's plan includes; staff have no limit."""
-
-    def limit(self, user, scope):
-        return None if user.is_staff else SESSIONS_OF_PLAN[user.plan]
-
-    def at_limit(self, user, scope):
-        return "deny" if user.plan == "free" else "displace"
-
-    def idle_timeout(self, user):
-        return timedelta(minutes=15) if user.is_staff else None
-
-
-class OneOfEachRules(Rules):
-    """One phone, one tablet, one computer and one of whatever else there is."""
-
-    def scope(self, user, request):
-        return describe(request).device_class
+def examples():
+    """Return what the page's Python says, as a project's own module would hold it."""
+    found = {}
+    fence = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+    for block in fence.findall(PAGE.read_text()):
+        if "class " in block:
+            exec(block, found)  # noqa: S102
+        elif block.lstrip().startswith("def exempt("):
+            exec(f"class ExemptingRules(Rules):\n{block}", found)  # noqa: S102
+    return found
 
 
-FREE = SimpleNamespace(is_staff=False, plan="free")
-FAMILY = SimpleNamespace(is_staff=False, plan="family")
-STAFF = SimpleNamespace(is_staff=True, plan="family")
+EXAMPLES = examples()
+ShopRules = EXAMPLES["ShopRules"]
+OnePhoneOneComputer = EXAMPLES["OnePhoneOneComputer"]
+ExemptingRules = EXAMPLES["ExemptingRules"]
+
+SOLO = SimpleNamespace(username="ada", is_staff=False, plan="solo")
+FAMILY = SimpleNamespace(username="bob", is_staff=False, plan="family")
+STAFF = SimpleNamespace(username="eve", is_staff=True, plan="solo")
+MONITORING = SimpleNamespace(username="monitoring", is_staff=False, plan="solo")
 
 urlpatterns = [path("hijack/", include("hijack.urls"))]
 
@@ -50,18 +49,18 @@ def request_with(user_agent):
 
 
 IPHONE = request_with("Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X)")
-PIXEL = request_with("Mozilla/5.0 (Android 15; Mobile; rv:145.0) Firefox/145.0")
+IPAD = request_with("Mozilla/5.0 (iPad; CPU OS 17_7 like Mac OS X)")
 WINDOWS = request_with("Mozilla/5.0 (Windows NT 10.0; Win64; x64) Firefox/145.0")
 
 
 def test_without_rules_of_its_own_a_project_gets_what_its_settings_say():
     rules = Rules()
-    assert rules.limit(FREE, "") == 1
-    assert rules.at_limit(FREE, "") is AtLimit.DISPLACE
-    assert rules.scope(FREE, IPHONE) == ""
-    assert rules.exempt(FREE, IPHONE) is False
-    assert rules.idle_timeout(FREE) is None
-    assert rules.absolute_timeout(FREE) is None
+    assert rules.limit(SOLO, "") == 1
+    assert rules.at_limit(SOLO, "") is AtLimit.DISPLACE
+    assert rules.scope(SOLO, IPHONE) == ""
+    assert rules.exempt(SOLO, IPHONE) is False
+    assert rules.idle_timeout(SOLO) is None
+    assert rules.absolute_timeout(SOLO) is None
 
 
 @override_settings(
@@ -72,39 +71,32 @@ def test_without_rules_of_its_own_a_project_gets_what_its_settings_say():
 )
 def test_default_rules_follow_the_settings():
     rules = Rules()
-    assert rules.limit(FREE, "") is None
-    assert rules.at_limit(FREE, "") is AtLimit.DENY
-    assert rules.idle_timeout(FREE) == timedelta(minutes=15)
-    assert rules.absolute_timeout(FREE) == timedelta(hours=12)
+    assert rules.limit(SOLO, "") is None
+    assert rules.at_limit(SOLO, "") is AtLimit.DENY
+    assert rules.idle_timeout(SOLO) == timedelta(minutes=15)
+    assert rules.absolute_timeout(SOLO) == timedelta(hours=12)
 
 
-@override_settings(SESSION_LIMIT_RULES=f"{__name__}.PlanRules")
+@override_settings(SESSION_LIMIT_RULES=f"{__name__}.ShopRules")
 def test_a_project_limits_by_plan():
-    assert [conf.rules.limit(user, "") for user in (FREE, FAMILY, STAFF)] == [
-        1,
-        5,
-        None,
-    ]
-    assert [conf.rules.at_limit(user, "") for user in (FREE, FAMILY)] == [
-        AtLimit.DENY,
-        AtLimit.DISPLACE,
-    ]
-    assert conf.rules.idle_timeout(STAFF) == timedelta(minutes=15)
-    # What a subclass leaves alone is as the settings say.
-    assert conf.rules.scope(FREE, IPHONE) == ""
-    with override_settings(SESSION_LIMIT_ABSOLUTE_TIMEOUT=60):
-        assert conf.rules.absolute_timeout(FREE) == timedelta(minutes=1)
+    limits = [conf.rules.limit(user, "") for user in (SOLO, FAMILY, STAFF)]
+    assert limits == [1, 5, None]
+    # What a subclass leaves alone is what the settings say.
+    assert conf.rules.scope(SOLO, IPHONE) == ""
+    with override_settings(SESSION_LIMIT_AT_LIMIT="deny"):
+        assert conf.rules.at_limit(SOLO, "") is AtLimit.DENY
 
 
-@override_settings(SESSION_LIMIT_RULES=f"{__name__}.OneOfEachRules")
+@override_settings(SESSION_LIMIT_RULES=f"{__name__}.OnePhoneOneComputer")
 def test_a_project_counts_each_class_of_device_by_itself():
-    scopes = [conf.rules.scope(FREE, request) for request in (IPHONE, PIXEL, WINDOWS)]
-    assert scopes == ["phone", "phone", "computer"]
-    assert conf.rules.limit(FREE, "phone") == 1
+    scopes = [conf.rules.scope(SOLO, request) for request in (IPHONE, IPAD, WINDOWS)]
+    assert scopes == ["handheld", "handheld", "computer"]
+    with override_settings(SESSION_LIMIT=5):
+        assert conf.rules.limit(SOLO, "handheld") == 1
 
 
 @pytest.mark.django_db
-@override_settings(SESSION_LIMIT_RULES=f"{__name__}.OneOfEachRules")
+@override_settings(SESSION_LIMIT_RULES=f"{__name__}.OnePhoneOneComputer")
 def test_one_phone_and_one_computer(django_user_model):
     django_user_model.objects.create_user("ada", password="secret")
 
@@ -118,7 +110,7 @@ def test_one_phone_and_one_computer(django_user_model):
 
     browsers = [sign_in(request) for request in (IPHONE, WINDOWS)]
     assert [is_signed_in(browser) for browser in browsers] == [True, True]
-    browsers.append(sign_in(PIXEL))
+    browsers.append(sign_in(IPAD))
     assert [is_signed_in(browser) for browser in browsers] == [False, True, True]
 
 
@@ -126,14 +118,20 @@ def test_one_phone_and_one_computer(django_user_model):
 def test_an_administrator_who_signs_in_as_somebody_is_exempt(name):
     request = HttpRequest()
     request.resolver_match = resolve(f"/hijack/{name}/", urlconf=__name__)
-    assert Rules().exempt(FREE, request)
+    assert Rules().exempt(SOLO, request)
+    assert ExemptingRules().exempt(SOLO, request)
+
+
+def test_a_project_exempts_an_account_of_its_own():
+    assert ExemptingRules().exempt(MONITORING, HttpRequest())
+    assert not ExemptingRules().exempt(SOLO, HttpRequest())
 
 
 def test_every_other_view_is_limited():
     request = HttpRequest()
     for address in ("/login/", "/alogin/", "/admin/login/"):
         request.resolver_match = resolve(address)
-        assert not Rules().exempt(FREE, request)
+        assert not Rules().exempt(SOLO, request)
 
 
 def test_a_view_that_only_sounds_like_an_impersonation_is_limited():
@@ -143,4 +141,4 @@ def test_a_view_that_only_sounds_like_an_impersonation_is_limited():
     view.__module__ = "hijackers.views"
     request = HttpRequest()
     request.resolver_match = ResolverMatch(view, (), {})
-    assert not Rules().exempt(FREE, request)
+    assert not Rules().exempt(SOLO, request)

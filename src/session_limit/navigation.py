@@ -98,6 +98,11 @@ def way_back(request: HttpRequest) -> str | None:
         return _local(request, request.GET.get(REDIRECT_FIELD_NAME, ""))
     if request.method in {"GET", "HEAD"}:
         return request.get_full_path()
+    return calling_page(request)
+
+
+def calling_page(request: HttpRequest) -> str | None:
+    """Return the page of this site that ``request`` comes from, if it says."""
     return _local(request, request.headers.get("Referer", ""))
 
 

@@ -35,8 +35,6 @@ def ended(
     if session is not None:
         audit.used_after_end(session)
     told = texts.ended(session)
-    back = navigation.way_back(request)
-    sign_in_url = navigation.sign_in_redirect(response) or navigation.sign_in_url(back)
     if navigation.is_htmx(request):
         # htmx swaps nothing in on an error, and follows this.
         page = navigation.page_for_htmx(request)
@@ -49,14 +47,17 @@ def ended(
                 "detail": told.text,
                 "ended_at": told.ended_at,
                 "device_class": told.device_class,
-                "sign_in_url": sign_in_url,
+                # Back to the page whose script asked, not to what it asked for.
+                "sign_in_url": navigation.sign_in_url(navigation.calling_page(request)),
             }
         )
     else:
+        back = navigation.way_back(request)
         context = {
             "told": told,
             "back": back,
-            "sign_in_url": sign_in_url,
+            "sign_in_url": navigation.sign_in_redirect(response)
+            or navigation.sign_in_url(back),
             "use_here_url": navigation.ended_url() if to_choose else None,
             "token": choice.token(to_choose) if to_choose else None,
             "secure_account_url": conf.secure_account_url,

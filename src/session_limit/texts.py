@@ -83,8 +83,8 @@ def _displaced(session: UserSession) -> Told:
     limit = registry.limit_of(session.user, session.scope)
     if limit is not None:
         text += " " + ngettext(
-            "It can be used on %(limit)d device at a time.",
-            "It can be used on %(limit)d devices at a time.",
+            "This account can be used on %(limit)d device at a time.",
+            "This account can be used on %(limit)d devices at a time.",
             limit,
         ) % {"limit": limit}
     return Told(text, Reason.DISPLACED, session.ended_at, device_class)

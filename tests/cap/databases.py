@@ -145,7 +145,7 @@ class PostgreSQL(Service):
 
     @classmethod
     def open(cls, name: str) -> Any:
-        import psycopg  # noqa: PLC0415  (need not be installed)
+        import psycopg
 
         return psycopg.connect(
             host=cls.host,
@@ -182,7 +182,7 @@ class MariaDB(Service):
 
     @classmethod
     def open(cls, name: str) -> Any:
-        import MySQLdb  # noqa: PLC0415  (need not be installed)
+        import MySQLdb
 
         return MySQLdb.connect(
             host=cls.host,

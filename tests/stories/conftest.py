@@ -34,8 +34,8 @@ def bob():
 def browser(served):
     """Return a function that opens a browser."""
 
-    def browser(user_agent=LAPTOP, **defaults):
-        return Visitor(user_agent, is_async=served == "async", **defaults)
+    def browser(user_agent=LAPTOP, headers=None):
+        return Visitor(user_agent, is_async=served == "async", headers=headers)
 
     return browser
 

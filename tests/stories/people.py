@@ -16,7 +16,6 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.contrib.sessions.models import Session
 from django.db import connection
-from django.test import AsyncClient
 from django.test.utils import CaptureQueriesContext
 
 from session_limit.models import UserSession
@@ -43,10 +42,11 @@ TRANSACTION_CONTROL = (
 
 
 class Visitor:
-    def __init__(self, user_agent=LAPTOP, *, is_async=False, **defaults):
+    def __init__(self, user_agent=LAPTOP, *, is_async=False, headers=None):
         self.is_async = is_async
         self.user_agent = user_agent
-        self.client = (AsyncBrowser if is_async else Browser)(user_agent, **defaults)
+        self.headers = headers or {}
+        self.client = (AsyncBrowser if is_async else Browser)(user_agent)
 
     def __repr__(self):
         return f"<{'async' if self.is_async else 'sync'} visitor>"
@@ -70,11 +70,13 @@ class Visitor:
         """Return where the view with this name is, in the kind that is served."""
         return f"/a{name}/" if self.is_async else f"/{name}/"
 
-    def get(self, path, **kwargs):
-        return self.call("get", path, **kwargs)
+    def get(self, path, *, headers=None, **kwargs):
+        headers = {**self.headers, **(headers or {})}
+        return self.call("get", path, headers=headers, **kwargs)
 
-    def post(self, path, data=None, **kwargs):
-        return self.call("post", path, data or {}, **kwargs)
+    def post(self, path, data=None, *, headers=None, **kwargs):
+        headers = {**self.headers, **(headers or {})}
+        return self.call("post", path, data or {}, headers=headers, **kwargs)
 
     # What people do.
 
@@ -144,9 +146,10 @@ class Visitor:
         id = self.stored.get("_session_limit_id")
         return UserSession.objects.filter(pk=id).first() if id else None
 
-    def twin(self):
+    def twin(self, *, is_async=None):
         """Return another browser holding the same cookies: a tab, or a thief."""
-        other = Visitor(self.user_agent, is_async=self.is_async)
+        is_async = self.is_async if is_async is None else is_async
+        other = Visitor(self.user_agent, is_async=is_async)
         for name, morsel in self.client.cookies.items():
             other.client.cookies[name] = morsel.value
         return other
@@ -209,6 +212,3 @@ def events(caplog):
     records = [record for record in caplog.records if record.name == "session_limit"]
     return [json.loads(record.getMessage()) for record in records]
 
-
-def is_async_client(client):
-    return isinstance(client, AsyncClient)

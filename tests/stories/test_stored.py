@@ -86,7 +86,9 @@ def test_a_session_displaced_during_a_request_that_rotates_its_key(ada, laptop):
     laptop.sign_in()
     other = Visitor()
     views.meanwhile.append(other.sign_in)
+    cookie = laptop.cookie
     response = laptop.get(laptop.path("rotated"))
+    assert laptop.cookie == cookie
     assert response.status_code == 401
     assert laptop.state == Reason.DISPLACED
     assert other.state == SIGNED_IN

@@ -54,6 +54,7 @@ async def password_async(request):
     user = await request.auser()
     user.set_password(request.POST["new_password1"])
     await user.asave()
+    request.user = user  # Django 5.2 compares with it
     await aupdate_session_auth_hash(request, user)
     return HttpResponseRedirect("/")
 
@@ -91,6 +92,7 @@ def clear(request):
 
 
 def clear_and_write(request):
+    assert request.user.is_authenticated
     request.session.clear()
     request.session["language"] = "fr"
     return HttpResponse("Cleared.")
@@ -167,7 +169,7 @@ async def facade_async(request):
 meanwhile = []
 
 
-def _happen():
+def happen():
     while meanwhile:
         meanwhile.pop(0)()
 
@@ -176,7 +178,7 @@ def interrupted(request):
     """Read the session, let something happen, then write to it."""
     n = request.session.get("writes", 0) + 1
     user = request.user.get_username()
-    _happen()
+    happen()
     request.session["writes"] = n
     return JsonResponse({"user": user, "n": n})
 
@@ -184,23 +186,25 @@ def interrupted(request):
 async def interrupted_async(request):
     n = await request.session.aget("writes", 0) + 1
     user = (await request.auser()).get_username()
-    await sync_to_async(_happen)()
+    await sync_to_async(happen)()
     await request.session.aset("writes", n)
     return JsonResponse({"user": user, "n": n})
 
 
 def rotated(request):
-    """Read the session, let something happen, then give it another key."""
+    """Read the session, let something happen, then do as a password change does."""
     request.session.get("writes")
-    _happen()
+    happen()
     request.session.cycle_key()
+    request.session["writes"] = 1
     return HttpResponse("Rotated.")
 
 
 async def rotated_async(request):
     await request.session.aget("writes")
-    await sync_to_async(_happen)()
+    await sync_to_async(happen)()
     await request.session.acycle_key()
+    await request.session.aset("writes", 1)
     return HttpResponse("Rotated.")
 
 

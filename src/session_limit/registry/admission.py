@@ -26,7 +26,12 @@ from session_limit.registry.limits import (
     read_account,
     scope_for,
 )
-from session_limit.registry.locking import in_transaction, live_rows, lock_account
+from session_limit.registry.locking import (
+    in_transaction,
+    live_rows,
+    lock_account,
+    locked,
+)
 from session_limit.registry.upkeep import deadline
 from session_limit.verify import Row
 
@@ -199,8 +204,8 @@ def _own(id: UUID | None, user: AbstractBaseUser, using: str) -> UserSession | N
     """Return the live row that this browser's session has already."""
     if id is None:
         return None
-    rows = UserSession.objects.using(using).live().for_user(user)
-    return rows.filter(pk=id).select_for_update().first()
+    rows = UserSession.objects.using(using).live().for_user(user).filter(pk=id)
+    return next(iter(locked(rows)), None)
 
 
 def _enter(

@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from session_limit import audit, signals, stored
 from session_limit.models import UserSession
-from session_limit.registry.locking import in_transaction
+from session_limit.registry.locking import in_transaction, locked
 from session_limit.verify import registry_alias
 
 
@@ -66,10 +66,9 @@ def _end_matching(
         rows = UserSession.objects.using(using).live().filter(**lookup)
         if others_than is not None:
             rows = rows.exclude(pk=others_than)
-        # In the order of their ids, so that two callers cannot wait for each other.
-        locked = list(rows.select_for_update().order_by("pk"))
-        end_locked(locked, reason, using, by=by)
-        return locked
+        found = locked(rows)
+        end_locked(found, reason, using, by=by)
+        return found
 
     return in_transaction(work)
 

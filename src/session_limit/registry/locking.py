@@ -8,9 +8,10 @@ from typing import Any, TypeVar
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import OperationalError, connections, transaction
+from django.db.models import F
 from django.utils import timezone
 
-from session_limit.models import AccountLimit, UserSession
+from session_limit.models import AccountLimit, UserSession, UserSessionQuerySet
 from session_limit.verify import registry_alias
 
 T = TypeVar("T")
@@ -82,10 +83,20 @@ def lock_account(user_id: Any, using: str, **changes: Any) -> None:
     )
 
 
+def locked(rows: UserSessionQuerySet) -> list[UserSession]:
+    """
+    Return ``rows``, locked: a plain read would answer with a key that a rotation under
+    way is about to replace. In the order of their ids, so that two callers do not wait
+    for each other.
+    """
+    if not connections[rows.db].features.has_select_for_update:
+        # SQLite locks everything, once the transaction has written.
+        rows.update(scope=F("scope"))
+        return list(rows.order_by("pk"))
+    return list(rows.select_for_update().order_by("pk"))
+
+
 def live_rows(user: AbstractBaseUser, using: str) -> list[UserSession]:
-    """
-    Return the live sessions of ``user``, locked: a plain read would answer with a key
-    that a rotation under way is about to replace.
-    """
+    """Return the live sessions of ``user``, whose account is locked, locked."""
     rows = UserSession.objects.using(using).live().for_user(user)
     return list(rows.select_for_update())

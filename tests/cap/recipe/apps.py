@@ -9,4 +9,4 @@ class RecipeConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from tests.cap.recipe import signals  # noqa: F401, PLC0415
+        from tests.cap.recipe import signals  # noqa: F401

@@ -10,7 +10,7 @@ class LoggedInUser(models.Model):
         on_delete=models.CASCADE,
         related_name="logged_in_user",
     )
-    session_key = models.CharField(max_length=32, null=True, blank=True)  # noqa: DJ001
+    session_key = models.CharField(max_length=32, null=True, blank=True)
 
     def __str__(self) -> str:
         return str(self.user)

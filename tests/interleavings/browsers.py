@@ -1,0 +1,84 @@
+"""People's browsers, and what their cookies are worth."""
+
+from __future__ import annotations
+
+from asgiref.sync import async_to_sync
+from django.contrib.sessions.models import Session
+from django.test import Client
+
+from session_limit.models import UserSession
+from session_limit.testing import AsyncBrowser, Browser
+
+KEY = "sessionid"
+JSON = {"Accept": "application/json"}
+NAVIGATION = {"Accept": "text/html", "Sec-Fetch-Mode": "navigate"}
+POLL = {**JSON, "Sec-Fetch-Mode": "cors", "Sec-Fetch-Dest": "empty"}
+
+
+class Tab:
+    """
+    A tab of a browser, used the same way whether its requests are served sync or
+    async: async ones in the thread that makes them, so that their statements are
+    made by its connection.
+    """
+
+    def __init__(self, *, asynchronous=False, **defaults):
+        self.asynchronous = asynchronous
+        make = AsyncBrowser if asynchronous else Browser
+        self.client = make(**defaults)
+
+    def request(self, method, path, *args, headers=JSON, **extra):
+        call = getattr(self.client, method)
+        if self.asynchronous:
+            call = async_to_sync(call)
+        return call(path, *args, headers=headers, **extra)
+
+    def get(self, path, **extra):
+        return self.request("get", path, **extra)
+
+    def post(self, path, data=None, **extra):
+        return self.request("post", path, data or {}, **extra)
+
+    def sign_in(self, user, password="pw", path=None, **extra):
+        path = path or ("/alogin/" if self.asynchronous else "/login/")
+        data = {"username": user.get_username(), "password": password}
+        return self.post(path, data, **extra)
+
+    def another(self):
+        """Return another tab of the same browser, with a copy of its cookies."""
+        tab = Tab(asynchronous=self.asynchronous)
+        tab.client.cookies.load(self.client.cookies.output(header=""))
+        return tab
+
+    @property
+    def key(self):
+        """The session key in its cookie."""
+        return key_in(self.client.cookies)
+
+
+def key_in(cookies):
+    """Return the session key among ``cookies``: those of a browser, or of an answer."""
+    return cookies[KEY].value if KEY in cookies else None
+
+
+def whose(key):
+    """Return the name of whom this key authenticates, or ``None``."""
+    client = Client()
+    client.cookies[KEY] = key
+    return client.get("/whoami/").json()["user"]
+
+
+def is_told(response, reason="displaced"):
+    """Whether ``response`` is the answer of a session that ended for ``reason``."""
+    if response.status_code != 401:
+        return False
+    answer = response.json()
+    return answer["code"] == "session_ended" and answer["reason"] == reason
+
+
+def live(user):
+    return list(UserSession.objects.live().for_user(user))
+
+
+def stored_keys():
+    return set(Session.objects.values_list("session_key", flat=True))

@@ -1,0 +1,164 @@
+"""A sign-in that is rolled back after it was admitted: nothing has happened."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import pytest
+from django.contrib.sessions.models import Session
+from django.core.cache import cache
+
+from session_limit import signals
+from session_limit.models import UserSession
+from tests.interleavings.browsers import key_in, live, whose
+
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.urls("tests.interleavings.urls"),
+    pytest.mark.usefixtures("atomic_requests"),
+]
+
+STATUSES = ["404", "403", "400", "500"]
+
+
+@pytest.fixture
+def heard():
+    """What listeners were told, by name."""
+    names = []
+
+    def hear(signal, **kwargs):
+        names.append(signal)
+
+    with_names = {
+        signals.session_started: "started",
+        signals.session_ended: "ended",
+        signals.limit_reached: "limit reached",
+    }
+    for signal in with_names:
+        signal.connect(hear)
+    yield lambda: [with_names[signal] for signal in names]
+    for signal in with_names:
+        signal.disconnect(hear)
+
+
+def fail(tab, user, status):
+    return tab.post(f"/sign-in-then/{status}/", {"username": user.get_username()})
+
+
+@pytest.fixture
+def visitor(browser):
+    """A browser to which a 500 is an answer like another."""
+    return partial(browser, raise_request_exception=False)
+
+
+@pytest.mark.parametrize("status", STATUSES)
+def test_it_ends_nothing(ada, visitor, status, heard):
+    """
+    Its browser gets its answer and no cookie; whom it would have displaced lives on;
+    nobody hears of it. Fails where a session that cannot be saved is always taken for
+    an ended one, and where listeners do not wait for the commit.
+    """
+    laptop, phone = visitor(), visitor()
+    laptop.sign_in(ada, path="/login/")
+    assert heard() == ["started"]
+    response = fail(phone, ada, status)
+    assert response.status_code == int(status)
+    assert key_in(response.cookies) is None
+    assert whose(laptop.key) == "ada"
+    assert [row.session_key for row in live(ada)] == [laptop.key]
+    assert not UserSession.objects.ended().exists()
+    assert Session.objects.count() == 1
+    assert heard() == ["started"]
+
+
+@pytest.mark.parametrize("status", STATUSES)
+def test_an_anonymous_session_stays(ada, visitor, status):
+    """What was in the cart is there, under the key that the browser has."""
+    laptop = visitor()
+    laptop.get("/put/?item=book")
+    key = laptop.key
+    response = fail(laptop, ada, status)
+    assert response.status_code == int(status)
+    assert key_in(response.cookies) is None
+    assert laptop.key == key
+    assert laptop.get("/cart/").json() == {"cart": "book"}
+    assert whose(key) is None
+
+
+@pytest.mark.parametrize("status", STATUSES)
+def test_signing_in_again(ada, visitor, status):
+    """The browser is signed in as before."""
+    laptop = visitor()
+    laptop.sign_in(ada, path="/login/")
+    key = laptop.key
+    assert fail(laptop, ada, status).status_code == int(status)
+    assert laptop.key == key
+    assert whose(key) == "ada"
+    assert len(live(ada)) == 1
+
+
+@pytest.mark.parametrize("status", STATUSES)
+def test_a_user_switch(ada, bob, visitor, status):
+    """The browser is signed in as before: the session that Django emptied is back."""
+    laptop = visitor()
+    laptop.sign_in(ada, path="/login/")
+    key = laptop.key
+    response = fail(laptop, bob, status)
+    assert response.status_code == int(status)
+    assert key_in(response.cookies) is None
+    assert laptop.key == key
+    assert whose(key) == "ada"
+    assert len(live(ada)) == 1
+    assert live(bob) == []
+
+
+@pytest.mark.parametrize("status", STATUSES)
+def test_an_adoption(ada, visitor, status):
+    """
+    A browser that was signed in before anybody recorded it stays signed in. Fails
+    where the id of a row that was rolled back is stored.
+    """
+    laptop = visitor()
+    laptop.post("/set-by-hand/", {"username": "ada"})
+    assert live(ada) == []
+    response = laptop.get(f"/read-then/{status}/")
+    assert response.status_code == int(status)
+    assert whose(laptop.key) == "ada"
+    assert len(live(ada)) == 1
+
+
+@pytest.mark.parametrize("status", ["404", "500"])
+def test_saving_every_request(ada, visitor, settings, status):
+    """Fails where a cookie is set whose key is "None"."""
+    settings.SESSION_SAVE_EVERY_REQUEST = True
+    phone = visitor()
+    response = fail(phone, ada, status)
+    assert response.status_code == int(status)
+    assert key_in(response.cookies) is None
+
+
+@pytest.fixture(params=["cache", "file"])
+def engine(request, settings, tmp_path):
+    """A store that does not roll back."""
+    settings.SESSION_ENGINE = f"django.contrib.sessions.backends.{request.param}"
+    settings.SESSION_FILE_PATH = str(tmp_path)
+    yield request.param
+    cache.clear()
+
+
+@pytest.mark.parametrize("status", STATUSES)
+def test_a_store_that_does_not_roll_back(ada, visitor, engine, status):
+    """
+    What it keeps has an id without a row: it is nobody's. Fails where such an id is
+    adopted, or taken for live.
+    """
+    laptop, phone = visitor(), visitor()
+    laptop.sign_in(ada, path="/login/")
+    assert fail(phone, ada, status).status_code == int(status)
+    if phone.key is not None:
+        assert whose(phone.key) is None
+    assert whose(laptop.key) == "ada"
+    assert len(live(ada)) == 1
+    # And the browser is not shut out.
+    assert phone.sign_in(ada, path="/login/").status_code == 302
+    assert whose(phone.key) == "ada"

@@ -1,0 +1,205 @@
+"""A session that ends before, inside or after ``cycle_key()``."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+
+import pytest
+from django.contrib.sessions.models import Session
+from django.test import override_settings
+
+from session_limit.models import UserSession
+from tests.interleavings.browsers import (
+    NAVIGATION,
+    Tab,
+    is_told,
+    key_in,
+    live,
+    stored_keys,
+    whose,
+)
+from tests.interleavings.gates import ROW_LOCKS, aside, at_once, until_blocked
+
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.urls("tests.interleavings.urls"),
+]
+
+NEW_PASSWORD = {"old_password": "pw", "new_password1": "new", "new_password2": "new"}
+
+RECORD = "UPDATE session_limit_usersession SET session_key"
+CREATE = "INSERT INTO django_session"
+DELETE = "DELETE FROM django_session"
+SAVE = "UPDATE django_session"
+
+
+class PasswordChange:
+    password = "new"
+    # Takes effect at once: nothing to prepare.
+    prepared = nullcontext
+
+    @staticmethod
+    def of(tab):
+        path = "/change-password/" if tab.asynchronous else "/password/"
+        return tab.post(path, NEW_PASSWORD)
+
+
+class NewSecretKey:
+    """``SECRET_KEY_FALLBACKS``: the next page that a browser gets rotates its key."""
+
+    password = "pw"
+
+    @staticmethod
+    def prepared():
+        return override_settings(SECRET_KEY="newer", SECRET_KEY_FALLBACKS=["tests"])
+
+    @staticmethod
+    def of(tab):
+        return tab.get("/awhoami/" if tab.asynchronous else "/whoami/")
+
+
+@pytest.fixture(params=[PasswordChange, NewSecretKey])
+def rotation(request):
+    return request.param
+
+
+@pytest.mark.parametrize(
+    ("where", "is_overtaken"),
+    [(RECORD, True), (CREATE, False), (DELETE, True), (SAVE, True)],
+    ids=["before", "recorded", "created", "after"],
+)
+def test_displaced_at_each_step_of_a_rotation(
+    ada, browser, rotation, where, is_overtaken
+):
+    """
+    Fails where ``verify`` looks a row up by its key only; where ``rekey()`` writes to
+    an ended row; and, as a 400, where the middleware does not save.
+    """
+    laptop, phone = browser(), browser()
+    laptop.sign_in(ada)
+    first = laptop.key
+    with rotation.prepared():
+        with aside(lambda: rotation.of(laptop), before=where) as rotating:
+            phone.sign_in(ada, rotation.password)
+            response = rotating.result()
+        if is_overtaken:
+            assert is_told(response)
+        for key in {first, laptop.key, key_in(response.cookies), *stored_keys()}:
+            assert whose(key) == ("ada" if key == phone.key else None)
+        assert [row.session_key for row in live(ada)] == [phone.key]
+
+
+def test_displaced_after_a_rotation(ada, browser, rotation):
+    """
+    The stored session goes whatever key it has come to have. Fails where the new key
+    is not recorded.
+    """
+    laptop, phone = browser(), browser()
+    laptop.sign_in(ada)
+    with rotation.prepared():
+        rotation.of(laptop)
+        assert whose(laptop.key) == "ada"
+        phone.sign_in(ada, rotation.password)
+        assert whose(laptop.key) is None
+        assert stored_keys() == {phone.key}
+        assert is_told(laptop.get("/"))
+
+
+def test_six_parallel_rotations_then_displaced(ada, browser):
+    """
+    Each makes a key that authenticates, and one row can hold one key. Fails where
+    truth goes by the key: five of the six authenticate again.
+    """
+    laptop, phone = browser(), browser()
+    laptop.sign_in(ada)
+    tabs = [laptop.another() for _ in range(6)]
+    with NewSecretKey.prepared():
+        at_once([lambda tab=tab: NewSecretKey.of(tab) for tab in tabs], before=RECORD)
+        keys = {tab.key for tab in tabs}
+        assert len(keys) == 6
+        assert [whose(key) for key in keys] == ["ada"] * 6
+        assert len(live(ada)) == 1
+
+        phone.sign_in(ada)
+        assert [whose(key) for key in keys] == [None] * 6
+        assert whose(phone.key) == "ada"
+
+
+@ROW_LOCKS
+def test_a_rotation_under_way_is_waited_for(ada, browser, atomic_requests):
+    """
+    Its new key is what must be deleted, and a plain read answers with the old one.
+    Fails where ``live_rows()`` reads without a lock: the new one stays stored.
+    """
+    laptop, phone = browser(), browser()
+    laptop.sign_in(ada, path="/login/")
+    with (
+        NewSecretKey.prepared(),
+        aside(lambda: laptop.get("/whoami/"), after=DELETE) as rotating,
+        aside(lambda: phone.sign_in(ada, path="/login/")) as signing_in,
+    ):
+        until_blocked()
+        rotating.result()
+        assert signing_in.result().status_code == 302
+        assert stored_keys() == {phone.key}
+        assert whose(laptop.key) is None
+        assert whose(phone.key) == "ada"
+
+
+@ROW_LOCKS
+def test_a_rotation_waits_for_the_sign_in_that_displaces_it(
+    ada, browser, atomic_requests
+):
+    """
+    The other way round: neither waits for what the other holds, the winner gets its
+    page and the loser is told. Fails, as a deadlock, where ``cycle_key()`` records
+    the key after it has stored it.
+    """
+    laptop, phone = browser(), browser()
+    laptop.sign_in(ada, path="/login/")
+    with (
+        NewSecretKey.prepared(),
+        aside(lambda: phone.sign_in(ada, path="/login/"), before=DELETE) as signing_in,
+        aside(lambda: laptop.get("/whoami/")) as rotating,
+    ):
+        until_blocked()
+        assert signing_in.result().status_code == 302
+        assert is_told(rotating.result())
+        assert stored_keys() == {phone.key}
+
+
+@pytest.mark.parametrize("status", ["404", "403", "400", "500"])
+def test_a_rotation_that_is_rolled_back_ends_nothing(
+    ada, browser, atomic_requests, status
+):
+    """
+    The registry then holds the key that the browser still has. Fails where a session
+    that cannot be saved under a key is taken for one that was deleted.
+    """
+    laptop = browser(raise_request_exception=False)
+    laptop.sign_in(ada, path="/login/")
+    key = laptop.key
+    with NewSecretKey.prepared():
+        response = laptop.get(f"/read-then/{status}/")
+        assert response.status_code == int(status)
+        assert key_in(response.cookies) is None
+        assert laptop.key == key
+        assert [row.session_key for row in live(ada)] == [key]
+        assert whose(key) == "ada"
+
+
+def test_a_sign_out_overtaken(ada, browser):
+    """
+    A displaced browser that signs out at that moment ends nobody else's session, and
+    the first reason stands. Fails where ``end_row()`` writes to an ended row.
+    """
+    laptop, phone = browser(), browser()
+    laptop.sign_in(ada)
+    ending = "UPDATE session_limit_usersession SET ended_at"
+    with aside(lambda: laptop.post("/logout/"), before=ending) as signing_out:
+        phone.sign_in(ada)
+        signing_out.result()
+    assert whose(phone.key) == "ada"
+    (ended,) = UserSession.objects.ended()
+    assert ended.ended_reason == UserSession.Reason.DISPLACED
+    assert ended.ended_by_session == live(ada)[0].pk

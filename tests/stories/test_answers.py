@@ -1,0 +1,503 @@
+"""What a browser is told whose session is over, in the form it asked for."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta
+from html import unescape
+
+import pytest
+from django.contrib.sessions.models import Session
+from django.urls import reverse
+from django.utils import timezone
+
+from session_limit import registry
+from session_limit.models import UserSession
+from tests.stories.people import (
+    JSON,
+    NOBODY,
+    SIGNED_IN,
+    live,
+    reasons,
+    set_cookie,
+    statements,
+)
+
+Reason = UserSession.Reason
+
+NO_STORE = "max-age=0, no-cache, no-store, must-revalidate, private"
+
+# What requests say of themselves that nobody looks at the answer of.
+UNSEEN = [
+    pytest.param({"Sec-Fetch-Mode": "cors", "Sec-Fetch-Dest": "empty"}, id="fetch"),
+    pytest.param({"Sec-Fetch-Mode": "same-origin"}, id="same-origin"),
+    pytest.param({"Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Dest": "image"}, id="image"),
+    pytest.param({"Sec-Fetch-Mode": "websocket"}, id="websocket"),
+    pytest.param(
+        {"Sec-Fetch-Mode": "navigate", "Sec-Purpose": "prefetch;prerender"},
+        id="prerender",
+    ),
+    pytest.param({"Sec-Fetch-Mode": "navigate", "Purpose": "prefetch"}, id="prefetch"),
+    pytest.param({"X-Requested-With": "XMLHttpRequest"}, id="XMLHttpRequest"),
+    pytest.param({"Accept": "*/*"}, id="anything"),
+    pytest.param(JSON, id="JSON"),
+    pytest.param({"HX-Request": "true"}, id="htmx"),
+]
+
+
+@pytest.fixture
+def displaced(ada, laptop, phone):
+    """A laptop whose session was displaced by a sign-in on a phone."""
+    laptop.sign_in()
+    phone.sign_in()
+    return laptop
+
+
+def test_the_page(displaced):
+    (row,) = UserSession.objects.ended()
+    path = displaced.path("members")
+    response = displaced.get(f"{path}?page=2")
+    assert response.status_code == 401
+    assert response["Content-Type"] == "text/html; charset=utf-8"
+    assert response["Cache-Control"] == NO_STORE
+    page = unescape(response.content.decode())
+    assert "Your account was signed in on a phone." in page
+    assert "It can be used on 1 device at a time." in page
+    (shown,) = re.findall(r'<time datetime="([^"]+)"', page)
+    assert abs(datetime.fromisoformat(shown) - row.ended_at) < timedelta(seconds=1)
+    assert f'href="/login/?next={path}%3Fpage%3D2">Use here instead' in page
+
+
+def test_use_here_instead_leads_back(displaced, phone):
+    page = unescape(displaced.open().content.decode())
+    (link,) = re.findall(r'href="([^"]+)">Use here instead', page)
+    response = displaced.sign_in(path=link)
+    assert response.status_code == 302
+    assert response["Location"] == displaced.path("members")
+    assert displaced.open().status_code == 200
+    assert phone.state == Reason.DISPLACED
+
+
+def test_the_page_is_told_once_and_then_the_visitor_is_an_ordinary_one(displaced):
+    response = displaced.open()
+    assert response.status_code == 401
+    assert set_cookie(response) == ""
+    assert displaced.cookie is None
+    assert displaced.open().status_code == 302
+
+
+def test_the_way_back_from_a_form_that_was_sent(displaced):
+    """The page of the form, since a POST cannot be gone back to."""
+    path = displaced.path("members")
+    referer = {"Referer": "http://testserver/basket/?step=2"}
+    page = displaced.post(path, {"text": "unsaved"}, headers=referer).content.decode()
+    assert 'href="/login/?next=/basket/%3Fstep%3D2"' in unescape(page)
+
+
+@pytest.mark.parametrize(
+    "referer", ["https://elsewhere.example/", "//elsewhere.example/x", "javascript:x"]
+)
+def test_the_way_back_never_leads_elsewhere(displaced, referer):
+    path = displaced.path("members")
+    page = displaced.post(path, headers={"Referer": referer}).content.decode()
+    assert "elsewhere" not in page
+    assert "javascript" not in page
+
+
+def test_json(displaced):
+    (row,) = UserSession.objects.ended()
+    response = displaced.open(**JSON)
+    assert response.status_code == 401
+    assert response["Content-Type"] == "application/json"
+    assert response["Cache-Control"] == NO_STORE
+    answer = response.json()
+    ended_at = datetime.fromisoformat(answer.pop("ended_at"))
+    assert abs(ended_at - row.ended_at) < timedelta(seconds=1)
+    assert answer == {
+        "code": "session_ended",
+        "reason": "displaced",
+        "detail": "Your account was signed in on a phone. "
+        "It can be used on 1 device at a time.",
+        "device_class": "phone",
+        "sign_in_url": f"/login/?next={displaced.path('members')}",
+    }
+
+
+def test_a_script_that_takes_anything_gets_json(displaced):
+    headers = {"Accept": "*/*", "Sec-Fetch-Mode": "cors", "Sec-Fetch-Dest": "empty"}
+    response = displaced.open(**headers)
+    assert response.json()["code"] == "session_ended"
+
+
+def test_the_form_that_the_view_chose_where_anything_will_do(displaced):
+    """A client such as curl."""
+    response = displaced.get("/api/", headers={"Accept": "*/*"})
+    assert response.status_code == 401
+    assert response.json()["code"] == "session_ended"
+    response = displaced.get("/forbidden/", headers={"Accept": "*/*"})
+    assert response.status_code == 401
+    assert b"<h1>" in response.content
+
+
+def test_htmx(displaced):
+    headers = {
+        "HX-Request": "true",
+        "HX-Current-URL": "http://testserver/basket/?step=2",
+        "Accept": "*/*",
+    }
+    response = displaced.open(**headers)
+    assert response.status_code == 401
+    assert response.content == b""
+    ended = reverse("session_limit:ended")
+    assert response["HX-Redirect"] == f"{ended}?next=/basket/%3Fstep%3D2"
+    assert response["Cache-Control"] == NO_STORE
+
+    # It goes there, is told why, and from there back. No loop.
+    page = displaced.get(response["HX-Redirect"])
+    assert page.status_code == 401
+    content = unescape(page.content.decode())
+    assert "Your account was signed in on a phone." in content
+    assert 'href="/login/?next=/basket/%3Fstep%3D2"' in content
+    again = displaced.get(response["HX-Redirect"])
+    assert (again.status_code, again["Location"]) == (302, "/basket/?step=2")
+
+
+def test_htmx_of_another_site(displaced):
+    headers = {"HX-Request": "true", "HX-Current-URL": "https://elsewhere.example/x"}
+    redirect = displaced.open(**headers)["HX-Redirect"]
+    assert "elsewhere" not in redirect
+    response = displaced.get(
+        reverse("session_limit:ended"),
+        query_params={"next": "https://elsewhere.example/x"},
+    )
+    assert b"elsewhere" not in response.content
+
+
+def test_the_page_that_says_why_has_nothing_to_say(ada, laptop):
+    ended = reverse("session_limit:ended")
+    for path, location in (
+        (ended, "/"),
+        (f"{ended}?next=/public/", "/public/"),
+        (f"{ended}?next=https://elsewhere.example/", "/"),
+    ):
+        response = laptop.get(path)
+        assert (response.status_code, response["Location"]) == (302, location)
+    laptop.sign_in()
+    assert laptop.get(ended).status_code == 302
+    assert laptop.state == SIGNED_IN
+
+
+@pytest.mark.parametrize("headers", UNSEEN)
+def test_who_does_not_look_is_told_each_time_and_keeps_the_cookie(displaced, headers):
+    for _ in range(3):
+        response = displaced.open(**headers)
+        assert response.status_code == 401
+        assert set_cookie(response) is None
+    # And a person, then, is told once.
+    response = displaced.open(**{"Sec-Fetch-Mode": "navigate"})
+    assert response.status_code == 401
+    assert b"Your account was signed in on a phone." in response.content
+    assert displaced.open().status_code == 302
+
+
+def test_a_poll_does_not_take_the_cookie_of_the_sign_in_it_overlapped(displaced):
+    """Its answer comes after that of "Use here instead"."""
+    poll = displaced.twin()
+    displaced.sign_in()
+    answer = poll.open(**JSON)
+    assert answer.status_code == 401
+    assert "sessionid" not in answer.cookies
+    assert displaced.state == SIGNED_IN
+
+
+def test_a_public_page_stays_as_it_is(displaced):
+    cookie = displaced.cookie
+    response = displaced.get("/public/")
+    assert response.status_code == 200
+    assert "Vary" not in response
+    assert not response.cookies
+
+    response = displaced.get(displaced.path("whoami"))
+    assert response.status_code == 200
+    assert response.json() == {"user": None}
+    assert response["Vary"] == "Cookie"
+    assert not response.cookies
+    assert displaced.cookie == cookie
+    assert displaced.state == Reason.DISPLACED
+
+
+def test_what_an_ended_visitor_writes_is_kept_and_so_is_the_reason(displaced):
+    displaced.post("/cart/", {"cart": "tea"})
+    assert displaced.get("/cart/").json() == {"cart": "tea"}
+    assert displaced.name is None
+    assert displaced.state == Reason.DISPLACED
+    response = displaced.open()
+    assert response.status_code == 401
+    assert b"Your account was signed in on a phone." in response.content
+    # Told, and what was written is still there.
+    assert displaced.state == NOBODY
+    assert displaced.get("/cart/").json() == {"cart": "tea"}
+
+    displaced.sign_in()
+    assert displaced.get("/cart/").json() == {"cart": "tea"}
+    assert displaced.state == SIGNED_IN
+
+
+def test_an_ended_session_shares_nothing_with_what_is_written_next(displaced):
+    dead = displaced.cookie
+    displaced.write()
+    assert displaced.cookie != dead
+    assert displaced.stored["writes"] == 1
+    assert "_auth_user_id" not in displaced.stored
+
+
+def test_a_page_that_is_not_for_this_user_stays_so(ada, laptop):
+    laptop.sign_in()
+    response = laptop.get("/forbidden/")
+    assert (response.status_code, response.content) == (403, b"Not for you.")
+    assert laptop.get("/missing/").status_code == 404
+
+
+def test_a_missing_page_stays_missing(displaced):
+    assert displaced.get("/missing/").status_code == 404
+
+
+def test_an_ended_session_under_an_own_401_or_403(displaced):
+    for path in ("/api/", "/forbidden/"):
+        response = displaced.get(path, headers=JSON)
+        assert response.status_code == 401
+        assert response.json()["reason"] == "displaced"
+
+
+def test_a_tombstone_that_has_been_pruned(displaced):
+    UserSession.objects.ended().delete()
+    assert displaced.name is None
+    assert displaced.open().status_code in {302, 401}
+
+
+def test_a_stranger_with_an_unknown_cookie(laptop):
+    laptop.cookie = "a" * 32
+    response = laptop.open()
+    assert response.status_code == 302
+    assert laptop.cookie is None
+
+
+def test_reasons_are_told_in_words(ada, laptop, settings):
+    """And every reason has some."""
+    settings.SESSION_LIMIT = None
+    for reason in Reason:
+        laptop.sign_in()
+        registry.end_all(ada, reason)
+        response = laptop.open(**JSON)
+        assert response.status_code == 401
+        assert response.json()["reason"] == reason
+        assert response.json()["detail"].endswith(".")
+        assert laptop.open().status_code == 401
+    assert len(reasons()) == len(Reason)
+
+
+def test_where_no_address_of_ours_is_included(displaced, settings):
+    settings.ROOT_URLCONF = "tests.stories.urls_plain"
+    response = displaced.get("/")
+    assert response.status_code == 401
+    assert b"Use here instead" in response.content
+    response = displaced.get("/", headers={"HX-Request": "true"})
+    assert response.status_code in {302, 401}
+
+
+# What is never told
+
+
+def secrets():
+    keys = list(Session.objects.values_list("session_key", flat=True))
+    rows = UserSession.objects.all()
+    keys += [row.session_key for row in rows if row.session_key]
+    return {*keys, *(row.key_digest for row in rows)}
+
+
+def test_no_key_and_no_digest_is_ever_shown(ada, laptop, phone, caplog, settings):
+    caplog.set_level("INFO")
+    settings.SESSION_LIMIT = 2
+    known = set()
+    shown = []
+
+    def see(response):
+        known.update(secrets())
+        shown.append(response.content.decode())
+        shown.append(str(response.headers))
+        request = getattr(response, "wsgi_request", None) or response.asgi_request
+        guarded = request.session
+        shown.append(repr((guarded, request.session_limit, getattr(guarded, "guard"))))
+        shown.append(str(guarded))
+
+    for each in (laptop, phone):
+        each.sign_in()
+        see(each.open())
+        see(each.get(each.path("facade")))
+    laptop.change_password("another")
+    see(laptop.open())
+    for headers in ({"Sec-Fetch-Mode": "cors"}, JSON, {"HX-Request": "true"}, {}):
+        see(phone.open(**headers))
+    settings.SESSION_LIMIT = 1
+    settings.SESSION_LIMIT_AT_LIMIT = "deny"
+    see(phone.sign_in(password="another"))
+    see(phone.sign_in(password="another", headers=JSON))
+    laptop.sign_out()
+    for row in UserSession.objects.all():
+        shown.append(f"{row} {row!r}")
+    shown.append(caplog.text)
+
+    assert len(known) >= 4
+    for secret in known:
+        for text in shown:
+            assert secret not in text
+    assert not any(row.session_key for row in UserSession.objects.ended())
+
+
+def test_neither_address_nor_place_of_who_displaced_is_told(ada, laptop, browser):
+    other = browser()
+    laptop.sign_in()
+    other.sign_in()
+    answer = laptop.open(**JSON)
+    assert b"127.0.0" not in answer.content
+    assert b"Firefox" not in answer.content
+    assert b"computer" in answer.content
+
+
+# Hostile clients
+
+
+@pytest.mark.parametrize(
+    "cookie",
+    [
+        "",
+        "x",
+        "None",
+        "null",
+        "a" * 7,
+        "a" * 40,
+        "a" * 41,
+        "a" * 10_000,
+        "../../../etc/passwd",
+        "'; DROP TABLE django_session; --",
+        "%00%0d%0a",
+        '"quoted key"',
+        "{}:1abc:def",
+        "clé-clé-clé-clé",
+        "key\xff\xfe\xfd\xfc\xfb\xfa",
+        "a=b=c=d=e=f",
+        "0123456789abcdef0123456789ABCDEF",
+    ],
+)
+def test_garbage_for_a_cookie(ada, laptop, cookie):
+    headers = {"Cookie": f"sessionid={cookie}"}
+    assert laptop.get("/public/", headers=headers).status_code == 200
+    assert laptop.get(laptop.path("whoami"), headers=headers).json() == {"user": None}
+    for kind in ({}, JSON, {"HX-Request": "true"}, {"Sec-Fetch-Mode": "cors"}):
+        with statements() as ran:
+            response = laptop.open(**headers, **kind)
+        assert response.status_code == 302
+        # What is stored under it, and whose it was if it could be anybody's.
+        assert len(ran) <= 2
+    assert laptop.write(headers=headers).status_code == 200
+    assert laptop.sign_in(headers=headers).status_code == 302
+    assert laptop.state == SIGNED_IN
+    assert len(live(ada)) == 1
+
+
+def test_a_malformed_key_is_not_looked_up_as_somebodys(laptop):
+    with statements() as ran:
+        laptop.open(Cookie="sessionid=not-a-key-at-all")
+    assert len(ran) == 1
+
+
+HOSTILE = {
+    "long user agent": {"User-Agent": "Mozilla/5.0 " + "x" * 10_000},
+    "no user agent": {"User-Agent": ""},
+    "markup": {"User-Agent": "\xff\xfe<script>alert(1)</script>\t"},
+    "no addresses": {"X-Forwarded-For": ", ,,garbage, 999.999.999.999, ::::, [::1"},
+    "many addresses": {"X-Forwarded-For": "1.2.3.4, " * 1000},
+    "Latin": {"X-Forwarded-For": "\xe9\xe9\xe9"},
+    "empty": {"X-Forwarded-For": ""},
+    "what it accepts": {"Accept": "\xff/;;;q=banana", "Accept-Language": "\xff" * 1000},
+    "metadata": {"Sec-Fetch-Mode": "\xff", "Sec-Purpose": "\xff"},
+    "htmx": {"HX-Request": "true", "HX-Current-URL": "http://["},
+    "htmx in Latin": {"HX-Request": "true", "HX-Current-URL": "\xff"},
+    "referer": {"Referer": "http://["},
+    "referer elsewhere": {"Referer": "http://testserver\\@elsewhere.example/"},
+}
+
+
+@pytest.mark.parametrize("headers", HOSTILE.values(), ids=HOSTILE)
+def test_garbage_for_headers(ada, laptop, phone, settings, headers):
+    settings.SESSION_LIMIT_TRUSTED_PROXIES = 2
+    assert laptop.sign_in(headers=headers).status_code == 302
+    assert laptop.open(**headers).status_code == 200
+    (row,) = live(ada)
+    assert len(row.device) <= 100
+    phone.sign_in()
+    response = laptop.post(laptop.path("members"), headers=headers)
+    assert response.status_code == 401
+    assert b"elsewhere" not in response.content
+    assert b"<script>alert" not in response.content
+    assert laptop.open(**headers).status_code in {302, 401}
+
+
+FORGED = ["", "x", 1, -1, 1.5, None, True, [], ["x"], {}, {"a": 1}, "f" * 32, "\0" * 32]
+
+
+@pytest.mark.parametrize("id", FORGED, ids=repr)
+def test_garbage_for_an_id_is_nobody(ada, laptop, id):
+    laptop.sign_in()
+    stored = Session.objects.get(session_key=laptop.cookie)
+    data = {**stored.get_decoded(), "_session_limit_id": id}
+    Session.objects.save(stored.session_key, data, stored.expire_date)
+    assert laptop.name is None
+    assert laptop.open().status_code in {302, 401}
+    assert laptop.sign_in().status_code == 302
+    assert laptop.state == SIGNED_IN
+
+
+@pytest.mark.parametrize("id", FORGED, ids=repr)
+def test_garbage_for_the_id_of_a_tombstone_is_nobodys(laptop, id):
+    laptop.write()
+    stored = Session.objects.get(session_key=laptop.cookie)
+    data = {"writes": 1, "_session_limit_ended": id}
+    Session.objects.save(stored.session_key, data, stored.expire_date)
+    assert laptop.name is None
+    assert laptop.write().json()["n"] == 2
+    for headers in (JSON, {"HX-Request": "true"}, {}):
+        assert laptop.open(**headers).status_code in {302, 401}
+    assert laptop.open().status_code == 302
+
+
+def test_the_id_of_somebody_elses_session_is_nobody(ada, bob, laptop, phone):
+    laptop.sign_in("ada")
+    phone.sign_in("bob")
+    stored = Session.objects.get(session_key=laptop.cookie)
+    data = {**stored.get_decoded(), "_session_limit_id": phone.row.pk.hex}
+    Session.objects.save(stored.session_key, data, stored.expire_date)
+    assert laptop.name is None
+    assert laptop.open().status_code in {302, 401}
+    assert phone.name == "bob"
+    assert len(live(bob)) == 1
+
+
+def test_an_id_of_one_that_ended_long_ago_is_never_adopted(ada, laptop, phone):
+    laptop.sign_in()
+    stored = Session.objects.get(session_key=laptop.cookie)
+    phone.sign_in()
+    phone.sign_out()
+    UserSession.objects.all().delete()
+    # Somebody brings the stored session back, and nobody remembers it.
+    stored.save(force_insert=True)
+    assert laptop.name is None
+    assert UserSession.objects.count() == 0
+    assert laptop.open().status_code in {302, 401}
+
+
+def test_time_is_told_by_the_clock_of_the_project(displaced, settings):
+    settings.TIME_ZONE = "Asia/Kathmandu"
+    page = displaced.open().content.decode()
+    (shown,) = re.findall(r'<time datetime="([^"]+)"', page)
+    assert timezone.now() - datetime.fromisoformat(shown) < timedelta(minutes=1)

@@ -1,0 +1,13 @@
+"""A project that has taken the package out."""
+
+from django.contrib.auth.views import LoginView
+from django.urls import path
+
+from tests import views
+
+urlpatterns = [
+    path("", views.home),
+    path("login/", LoginView.as_view()),
+    path("whoami/", views.whoami),
+    path("write/", views.write),
+]
