@@ -6,8 +6,18 @@ from collections.abc import Awaitable, Callable
 from typing import cast
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_async
+from django.apps import apps
+from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
+
+if not apps.is_installed("session_limit"):
+    # No system check of an app that is not installed runs. Said here, before its
+    # models say it worse.
+    raise ImproperlyConfigured(
+        "SessionLimitMiddleware needs its app: add 'session_limit' to INSTALLED_APPS, "
+        "after 'django.contrib.auth'."
+    )
 
 from session_limit import response_phase
 from session_limit.facade import GuardedRequest, SessionLimit

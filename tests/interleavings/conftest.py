@@ -5,18 +5,32 @@ from functools import partial
 import pytest
 from django.conf import settings
 from django.contrib.auth import get_user_model
+from django.contrib.sessions.models import Session
 from django.db import connection, connections
 
+from session_limit.models import AccountLimit, UserSession
 from tests.interleavings.browsers import Tab
 
 
 @pytest.fixture
-def ada():
+def database(django_db_setup, django_db_blocker):
+    """
+    A database whose transactions are committed. The few tables that are written to are
+    emptied: ``TransactionTestCase`` takes longer over that than a test here.
+    """
+    with django_db_blocker.unblock():
+        yield
+        for model in (UserSession, AccountLimit, Session, get_user_model()):
+            model._base_manager.all()._raw_delete("default")
+
+
+@pytest.fixture
+def ada(database):
     return get_user_model().objects.create_user(username="ada", password="pw")
 
 
 @pytest.fixture
-def bob():
+def bob(database):
     return get_user_model().objects.create_user(username="bob", password="pw")
 
 

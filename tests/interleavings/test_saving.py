@@ -9,10 +9,10 @@ from django.test.utils import CaptureQueriesContext
 
 from session_limit.models import UserSession
 from tests.interleavings.browsers import Tab, is_told, key_in, live, stored_keys, whose
-from tests.interleavings.gates import aside, on, plain
+from tests.interleavings.gates import aside, on, plain, until_blocked
 
 pytestmark = [
-    pytest.mark.django_db(transaction=True),
+    pytest.mark.usefixtures("database"),
     pytest.mark.urls("tests.interleavings.urls"),
 ]
 
@@ -152,8 +152,9 @@ def test_two_parallel_saves_under_repeatable_read(ada, browser, repeatable_read)
     tab = laptop.another()
     with (
         aside(lambda: laptop.get("/write/"), after=SAVE) as first,
-        aside(lambda: tab.get("/write/"), before=SAVE) as second,
+        aside(lambda: tab.get("/write/")) as second,
     ):
+        until_blocked()
         first.result()
         second.result()
     assert len(live(ada)) == 1
