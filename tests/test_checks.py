@@ -294,8 +294,16 @@ def test_a_project_without_the_sessions_app_gets_as_far_as_being_told():
     assert start(apps).stdout.split() == ["session_limit.E202"]
 
 
-@pytest.mark.parametrize("missing", ["session_limit", "django.contrib.auth"])
-def test_a_project_without_an_app_that_no_check_can_miss_does_not_start(missing):
+@pytest.mark.parametrize(
+    ("missing", "message"),
+    [
+        ("session_limit", "SessionLimitMiddleware needs its app"),
+        ("django.contrib.auth", "isn't in an application in INSTALLED_APPS"),
+    ],
+)
+def test_a_project_without_an_app_that_no_check_can_miss_does_not_start(
+    missing, message
+):
     apps = [
         "django.contrib.contenttypes",
         "django.contrib.auth",
@@ -304,7 +312,7 @@ def test_a_project_without_an_app_that_no_check_can_miss_does_not_start(missing)
     ]
     finished = start([app for app in apps if app != missing])
     assert finished.returncode != 0
-    assert "isn't in an application in INSTALLED_APPS" in finished.stderr
+    assert message in finished.stderr
 
 
 # Databases

@@ -17,10 +17,10 @@ from django.http.response import HttpResponseBase
 from django.utils import timezone
 from django.utils.functional import SimpleLazyObject, empty
 
-from session_limit import navigation, registry, responses, verify
+from session_limit import navigation, registry, responses, stored, verify
 from session_limit.facade import GuardedRequest
 from session_limit.models import UserSession
-from session_limit.state import Refusal
+from session_limit.state import Guard, Refusal
 from session_limit.store import GuardedSession, guard_of
 from session_limit.users import has_backend, make_anonymous, user_of
 from session_limit.verify import Row
@@ -98,21 +98,44 @@ def _save(session: GuardedSession) -> None:
     Save now: a session that ended under a request that writes to it deserves the
     reason, not ``SessionInterrupted``'s bare 400.
     """
+    guard = session.guard
+    # A store that rolls nothing back would keep the id of a row that was.
+    is_certain = guard.admitted and stored.is_plain_db(session.engine)
+    if (guard.admitted or guard.adopted) and not is_certain and _row(guard) is None:
+        session.let_be()
+        return
     try:
         session.save_for_response()
     except UpdateError:
-        row = session.guard.row
-        if row is None:
-            return  # not ours; SessionMiddleware meets the same, and says so
-        current = verify.read(row.id)
-        if current is None:
-            # The sign-in was rolled back: the browser is where it was.
-            session.let_be()
-            return
-        if current.ended_at is None:
-            # Somebody deleted what was stored (clearsessions).
-            registry.end([row.id], Reason.EXPIRED)
+        if guard.row is not None:
+            _explain_unsaved(session)
+        # Else it is not ours: SessionMiddleware meets the same, and says so.
+
+
+def _explain_unsaved(session: GuardedSession) -> None:
+    """
+    Find out why a session that was live could not be saved. Not every reason is an
+    ending: Django calls every error of the database an ``UpdateError``.
+    """
+    row, key = _row(session.guard), session.session_key
+    if row is None:
+        # The sign-in was rolled back: the browser is where it was.
+        session.let_be()
+    elif not row.is_live:
         session.overtake()
+    elif row.session_key != key:
+        # A rotation was rolled back, or another request's has overtaken this one.
+        session.let_be()
+    elif not stored.exists(session, key):
+        # Somebody deleted what was stored (clearsessions).
+        registry.end([row.pk], Reason.EXPIRED)
+        session.overtake()
+
+
+def _row(guard: Guard) -> UserSession | None:
+    """Return the row of ``guard``, as it is now."""
+    rows = UserSession.objects.using(verify.registry_alias())
+    return rows.filter(pk=guard.row.id).first() if guard.row is not None else None
 
 
 def _over(

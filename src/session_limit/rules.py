@@ -13,8 +13,11 @@ if TYPE_CHECKING:
 
     from session_limit.policy import AtLimit
 
-# Apps whose views sign an administrator in as somebody else.
-IMPERSONATORS = frozenset({"hijack", "loginas"})
+# Where an administrator is signed in as somebody else. Not where that ends: coming back
+# is a sign-in like any other.
+IMPERSONATION_VIEWS = frozenset(
+    {"hijack.views.AcquireUserView", "loginas.views.user_login"}
+)
 
 
 class Rules:
@@ -56,7 +59,9 @@ class Rules:
         if match is None:
             return False
         view = getattr(match.func, "view_class", match.func)
-        return view.__module__.partition(".")[0] in IMPERSONATORS
+        views = view.__mro__ if isinstance(view, type) else (view,)
+        names = (f"{view.__module__}.{view.__qualname__}" for view in views)
+        return not IMPERSONATION_VIEWS.isdisjoint(names)
 
     def idle_timeout(self, user: AbstractBaseUser) -> timedelta | None:
         """Return after how long without activity a session expires, or ``None``."""

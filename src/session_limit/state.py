@@ -34,9 +34,10 @@ class Guard:
         # The key in the cookie, and whether it leads nowhere.
         self.presented_key = presented_key
         self.missing = False
-        # Its row, while it is live; whether this request signed it in.
+        # Its row, while it is live; whether this request signed it in, or adopted it.
         self.row: Row | None = None
         self.admitted = False
+        self.adopted = False
         # An ended session was presented, and the id of its tombstone.
         self.ended = False
         self.ended_id: UUID | None = None

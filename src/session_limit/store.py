@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
 
 from asgiref.sync import sync_to_async
+from django.conf import settings
 from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.sessions.backends.base import (
     VALID_KEY_CHARS,
@@ -114,6 +115,7 @@ class GuardedSession(_Engine):
         self.guard.row = registry.adopt(user, self.guard.request)
         if self.guard.row is None:
             return self.make_ended(session_id(data.get(stored.ID)))
+        self.guard.adopted = True
         self.modified = True
         return data
 
@@ -134,10 +136,17 @@ class GuardedSession(_Engine):
         self.make_ended(row.id if row else self.guard.ended_id)
 
     def let_be(self) -> None:
-        """Have ``SessionMiddleware`` neither save it nor touch the client's cookie."""
+        """
+        Have ``SessionMiddleware`` neither save it nor touch the client's cookie, even
+        under ``SESSION_SAVE_EVERY_REQUEST``: an empty session is not saved, and where
+        no cookie came none is deleted.
+        """
         self.guard.inert = True
-        self._session_key = self.guard.presented_key
         self.modified = False
+        self.guard.request.COOKIES.pop(settings.SESSION_COOKIE_NAME, None)
+
+    def is_empty(self) -> bool:
+        return self.guard.inert or super().is_empty()
 
     def forget_ended(self) -> None:
         """Drop what remembers an ended session: its reason has been told."""

@@ -106,6 +106,16 @@ def rows(
     return model._base_manager.using(using).filter(session_key__in=keys)
 
 
+def exists(session: SessionBase, key: str | None) -> bool:
+    """Whether anything is stored under ``key`` by the engine of ``session``."""
+    if key is None:
+        return False
+    if isinstance(session, db.SessionStore):
+        # Not its exists(), which may ask a replica that lags.
+        return rows(session.get_model_class(), [key]).exists()
+    return bool(session.exists(key))
+
+
 def delete(keys: Sequence[str], using: str) -> None:
     """
     Delete the stored sessions ``keys``: in the current transaction where ``using``

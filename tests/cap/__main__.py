@@ -37,7 +37,7 @@ def cells(result: Result) -> list[object]:
     return [
         combination.database,
         combination.isolation,
-        "ATOMIC_REQUESTS" if combination.atomic_requests else "autocommit",
+        combination.transactions,
         f"{combination.server}/{combination.view}",
         f"{result.sign_ins} x {result.rounds}",
         f"{combination.limit}, {combination.at_limit}",

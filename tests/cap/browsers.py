@@ -116,13 +116,17 @@ def sign_in(
 
 
 def sign_in_at_once(
-    browsers: Sequence[Browser], view: str, username: str
+    browsers: Sequence[Browser], view: str, usernames: Sequence[str]
 ) -> list[SignIn]:
     """All connected first, then all released by one barrier."""
     release = threading.Barrier(len(browsers))
     with ThreadPoolExecutor(len(browsers)) as threads:
         return list(
-            threads.map(lambda each: sign_in(each, view, username, release), browsers)
+            threads.map(
+                lambda browser, username: sign_in(browser, view, username, release),
+                browsers,
+                usernames,
+            )
         )
 
 

@@ -63,14 +63,17 @@ class Database(ABC):
             check=True,
         )
 
-    def create_user(self) -> tuple[int, str]:
-        """A user whom no earlier round has used: id and username."""
-        username = f"user-{secrets.token_hex(4)}"
+    def create_users(self, count: int) -> list[tuple[int, str]]:
+        """Users whom no earlier round has used: id and username of each."""
+        users = []
         with closing(self.connect()) as connection:
             cursor = connection.cursor()
-            cursor.execute(NEW_USER.format(username))
-            cursor.execute(USER.format(username))
-            return int(cursor.fetchone()[0]), username
+            for _ in range(count):
+                username = f"user-{secrets.token_hex(4)}"
+                cursor.execute(NEW_USER.format(username))
+                cursor.execute(USER.format(username))
+                users.append((int(cursor.fetchone()[0]), username))
+        return users
 
 
 class SQLite(Database):

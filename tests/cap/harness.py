@@ -49,6 +49,7 @@ def settings(combination: Combination, database: Database) -> dict[str, str]:
         "CAP_ISOLATION": combination.isolation,
         "CAP_ATOMIC_REQUESTS": str(int(combination.atomic_requests)),
         "CAP_PACKAGE": combination.package,
+        "CAP_LAST_LOGIN": str(int(combination.last_login)),
         "SESSION_LIMIT": str(combination.limit),
         "SESSION_LIMIT_AT_LIMIT": combination.at_limit,
     }
@@ -61,29 +62,36 @@ def migrate(combination: Combination, database: Database) -> None:
 
 def situations(limit: int, sign_ins: int) -> Iterator[Situation]:
     """Without end: fresh and used browsers, new accounts and such with sessions."""
-    for anonymous, existing in cycle(
-        [(False, 0), (True, limit), (False, 1), (True, 0)]
-    ):
-        yield Situation(sign_ins, anonymous, existing)
+    kinds = [
+        ("anonymous", limit),
+        ("nothing", 0),
+        ("another user's", 1),
+        ("nothing", limit),
+    ]
+    for carrying, existing in cycle(kinds):
+        yield Situation(sign_ins, carrying, existing)
 
 
 def play(
     combination: Combination, database: Database, server: Server, situation: Situation
 ) -> Round:
     """One round."""
-    user, username = database.create_user()
+    (user, username), *strangers = database.create_users(1 + situation.sign_ins)
     view = combination.view
-    browsers = [Browser(server.port) for _ in range(situation.sign_ins)]
-    if situation.anonymous:
+    browsers = [Browser(server.port) for _ in strangers]
+    others: list[SignIn] = []
+    if situation.carrying == "anonymous":
         for browser in browsers:
             browser.request("GET", "/public/")
+    elif situation.carrying == "another user's":
+        others = sign_in_at_once(browsers, view, [name for _, name in strangers])
     with Observer(database, combination.package, user) as observer:
         existing = [
             sign_in(Browser(server.port), view, username)
             for _ in range(situation.existing)
         ]
         started = time.monotonic()
-        race = sign_in_at_once(browsers, view, username)
+        race = sign_in_at_once(browsers, view, [username] * len(browsers))
         ended = time.monotonic()
         retried = [
             sign_in(one.browser, view, username)
@@ -99,6 +107,7 @@ def play(
         raise observer.error
     return Round(
         situation=situation,
+        others=others,
         existing=existing,
         race=race,
         retried=retried,

@@ -23,11 +23,19 @@ class Combination:
     limit: int = 1
     at_limit: str = "displace"
     package: str = "session_limit"
+    # Whether Django's receiver writes the user's last_login. In the transaction of
+    # ATOMIC_REQUESTS that puts the sign-ins in a queue before the package can: where
+    # nothing writes it, as with user models that have none, the package is alone.
+    last_login: bool = True
+
+    @property
+    def transactions(self) -> str:
+        kind = "ATOMIC_REQUESTS" if self.atomic_requests else "autocommit"
+        return kind if self.last_login else f"{kind} without last_login"
 
     def __str__(self) -> str:
-        transactions = "atomic requests" if self.atomic_requests else "autocommit"
         return (
-            f"{self.package} {self.database} {self.isolation}, {transactions}, "
+            f"{self.package} {self.database} {self.isolation}, {self.transactions}, "
             f"{self.server} {self.view}, {self.at_limit} {self.limit}"
         )
 
@@ -51,7 +59,7 @@ class Situation:
     """Who signs in: how many, from what browsers, into what account."""
 
     sign_ins: int
-    anonymous: bool  # browsers that carry an anonymous session already
+    carrying: str  # what each browser has: nothing, anonymous or another user's session
     existing: int  # live sessions that the user has already
 
 
@@ -60,6 +68,7 @@ class Round:
     """What was seen of one."""
 
     situation: Situation
+    others: list[SignIn]  # of other users, each in one of the browsers
     existing: list[SignIn]
     race: list[SignIn]
     retried: list[SignIn]  # one after another, those that were answered 503
@@ -75,7 +84,7 @@ class Round:
 
     @property
     def answers(self) -> list[Answer]:
-        sign_ins = [*self.existing, *self.race, *self.retried]
+        sign_ins = [*self.others, *self.existing, *self.race, *self.retried]
         pairs = [each for one in sign_ins for each in (one.answer, one.next_page)]
         return [*pairs, *self.tried.values(), *self.tried_again.values()]
 
@@ -115,9 +124,9 @@ def _admitted(combination: Combination, seen: Round) -> Iterator[str]:
 
 
 def _statuses(combination: Combination, seen: Round) -> Iterator[str]:
-    for one in seen.existing:
+    for one in [*seen.others, *seen.existing]:
         if (one.answer.status, one.next_page.status) != (200, 200):
-            yield f"signing in alone: {_said(one.answer)}, {_said(one.next_page)}"
+            yield f"signing in without rivals: {_said(one.answer)}, {_said(one.next_page)}"
     # A displaced browser is told so, though its own response was not saved yet.
     turned_away = {"displace": 401, "deny": 403}[combination.at_limit]
     for one in seen.race:
@@ -129,6 +138,8 @@ def _statuses(combination: Combination, seen: Round) -> Iterator[str]:
     for answer in seen.tried.values():
         if answer.status not in {200, 401}:
             yield f"a cookie was answered {_said(answer)}"
+        elif answer.status == 200 and not seen.authenticates(answer):
+            yield "the browser's session of another user outlived the sign-in"
 
 
 def _signed_in(one: SignIn, turned_away: int, *, excused: bool) -> Iterator[str]:

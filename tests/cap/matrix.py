@@ -37,9 +37,10 @@ def doors(*, atomic_requests: bool) -> list[tuple[str, str]]:
 def full() -> Iterator[Combination]:
     """Every cell through every door with both limits; some with ``deny``."""
     for database, isolation, atomic in CELLS:
-        for server, view in doors(atomic_requests=atomic):
-            for limit in (1, 3):
+        for limit in (1, 3):
+            for server, view in doors(atomic_requests=atomic):
                 yield Combination(database, isolation, atomic, server, view, limit)
+            yield from _alone(database, isolation, limit, atomic=atomic)
         yield _deny(database, isolation, atomic=atomic)
 
 
@@ -49,7 +50,19 @@ def moderate() -> Iterator[Combination]:
         for door, (server, view) in enumerate(doors(atomic_requests=atomic)):
             limit = (1, 3)[(number // 2 + door) % 2]
             yield Combination(database, isolation, atomic, server, view, limit)
+        limit = (3, 1)[number // 2 % 2]
+        yield from _alone(database, isolation, limit, atomic=atomic)
         yield _deny(database, isolation, atomic=atomic)
+
+
+def _alone(
+    database: str, isolation: str, limit: int, *, atomic: bool
+) -> Iterator[Combination]:
+    """Where ``last_login`` would put the sign-ins in a queue, without it."""
+    if atomic:
+        yield Combination(
+            database, isolation, atomic, "wsgi", "sync", limit, last_login=False
+        )
 
 
 def _deny(database: str, isolation: str, *, atomic: bool) -> Combination:

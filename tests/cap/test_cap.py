@@ -111,6 +111,7 @@ def seen(
     race: list[SignIn],
     tried: dict[str, Answer],
     *,
+    others: list[SignIn] | None = None,
     existing: list[SignIn] | None = None,
     retried: list[SignIn] | None = None,
     again: Answer = USER,
@@ -118,7 +119,8 @@ def seen(
     finally_live: int = 1,
 ) -> Round:
     return Round(
-        situation=Situation(len(race), anonymous=False, existing=0),
+        situation=Situation(len(race), "nothing", len(existing or [])),
+        others=others or [],
         existing=existing or [],
         race=race,
         retried=retried or [],
@@ -210,7 +212,17 @@ A, B = signed_in("a", NOBODY), signed_in("b")
         (
             DENY,
             seen([turned_away(REFUSED)], {"b": USER}, existing=[A, B]),
-            "signing in alone",
+            "signing in without rivals",
+        ),
+        (
+            DISPLACE,
+            seen([B], {"b": USER}, others=[turned_away(RETRYABLE)]),
+            "signing in without rivals",
+        ),
+        (
+            DISPLACE,
+            seen([B], {"b": USER, "c": Answer(200, {"user": "bob"})}),
+            "of another user outlived the sign-in",
         ),
         (
             EXCUSED,

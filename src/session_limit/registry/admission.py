@@ -60,6 +60,8 @@ class _SignIn:
     scope: str
     exempt: bool
     adopted: bool
+    # The id that its session came with, if it was signed in before.
+    own_id: UUID | None
     now: datetime
     authenticated_at: datetime
 
@@ -76,6 +78,7 @@ class _SignIn:
             scope=scope_for(conf.rules.scope(user, request)),
             exempt=conf.rules.exempt(user, request),
             adopted=adopted,
+            own_id=session_id(request.session.get(stored.ID)),
             now=now,
             authenticated_at=last_login or now,
         )
@@ -100,28 +103,26 @@ def admit(
     """
     sign_in = _SignIn.of(user, request)
     session = sign_in.session
-    key, own_id = session.session_key, session_id(session.get(stored.ID))
+    key = session.session_key
 
     def work(using: str) -> Admission:
         # A second attempt begins where the first one did: what that stored has
         # been rolled back.
         session._session_key = key
-        return _admit(sign_in, own_id, presented_key, using)
+        return _admit(sign_in, presented_key, using)
 
     return in_transaction(work)
 
 
-def _admit(
-    sign_in: _SignIn, own_id: UUID | None, presented_key: str | None, using: str
-) -> Admission:
-    user, now = sign_in.user, sign_in.now
+def _admit(sign_in: _SignIn, presented_key: str | None, using: str) -> Admission:
+    user, now, own_id = sign_in.user, sign_in.now, sign_in.own_id
     limit = None
     if not sign_in.exempt:
         lock_account(user.pk, using)
         account = read_account(user, using)
         limit = limit_for(user, sign_in.scope, account)
     if limit is None:
-        own = _own(own_id, user, using)
+        own = _own(sign_in, using)
         return Admission(_enter(sign_in, own, using), sign_in.scope)
 
     live = ghosts.end_due(live_rows(user, using), now, using)
@@ -200,12 +201,12 @@ def adopt(user: AbstractBaseUser, request: HttpRequest) -> Row | None:
     return in_transaction(work)
 
 
-def _own(id: UUID | None, user: AbstractBaseUser, using: str) -> UserSession | None:
+def _own(sign_in: _SignIn, using: str) -> UserSession | None:
     """Return the live row that this browser's session has already."""
-    if id is None:
+    if sign_in.own_id is None:
         return None
-    rows = UserSession.objects.using(using).live().for_user(user).filter(pk=id)
-    return next(iter(locked(rows)), None)
+    rows = UserSession.objects.using(using).live().for_user(sign_in.user)
+    return next(iter(locked(rows.filter(pk=sign_in.own_id))), None)
 
 
 def _enter(
@@ -213,6 +214,9 @@ def _enter(
 ) -> Row:
     """Record the sign-in in the row that its browser has, or in a new one."""
     if own is None:
+        if sign_in.own_id is not None:
+            # That one ended meanwhile, and what was stored under the key with it.
+            sign_in.session._session_key = None
         return Row.of(_record(sign_in, id or uuid7(), using))
     own.authenticated_at = own.last_active_at = sign_in.now
     own.expires_at, own.expires_reason = _deadline(sign_in)

@@ -5,6 +5,7 @@ Configured by environment variables, because four server processes share it:
   ``sqlite3``) and its name; ``CAP_HOST``, ``CAP_PORT``, ``CAP_USER``, ``CAP_PASSWORD``.
 - ``CAP_ISOLATION``: an isolation level or, for SQLite, ``deferred`` or ``immediate``.
 - ``CAP_ATOMIC_REQUESTS``: ``1`` or ``0``.
+- ``CAP_LAST_LOGIN``: ``0`` stops Django's receiver that writes ``last_login``.
 - ``CAP_PACKAGE``: ``session_limit`` or ``recipe``.
 - ``SESSION_LIMIT``, ``SESSION_LIMIT_AT_LIMIT``: the package's settings of that name.
 """
@@ -47,6 +48,7 @@ INSTALLED_APPS = [
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
+    "tests.cap.project",
     {"session_limit": "session_limit", "recipe": "tests.cap.recipe"}[PACKAGE],
 ]
 MIDDLEWARE = [

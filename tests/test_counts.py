@@ -1,0 +1,240 @@
+"""
+What the package costs, in statements over those of plain Django, measured beside it.
+
+Transaction control (``BEGIN``, ``SAVEPOINT``, ``SET TRANSACTION``) is left aside.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from datetime import timedelta
+from unittest import mock
+
+import pytest
+from django.contrib.auth.signals import user_logged_in, user_logged_out
+from django.db import connection
+from django.contrib.sessions.models import Session
+from django.test import override_settings
+from django.utils import timezone
+
+from session_limit.models import UserSession
+from session_limit.testing import LAPTOP, PHONE
+from tests.stories.people import Visitor, live, make_user, statements, writes
+
+OURS = "session_limit.middleware.SessionLimitMiddleware"
+
+
+@pytest.fixture(autouse=True)
+def project(settings, transactional_db):
+    settings.ROOT_URLCONF = "tests.stories.urls"
+    settings.LOGOUT_REDIRECT_URL = "/public/"
+
+
+@pytest.fixture
+def ada():
+    return make_user("ada")
+
+
+@pytest.fixture
+def bob():
+    return make_user("bob")
+
+
+@pytest.fixture(params=["sync", "async"])
+def browser(request):
+    def browser(user_agent=LAPTOP):
+        return Visitor(user_agent, is_async=request.param == "async")
+
+    return browser
+
+
+def not_ours(signal):
+    # ((dispatch_uid, sender), receiver, ...)
+    return [each for each in signal.receivers if "session_limit" not in str(each[0][0])]
+
+
+@contextmanager
+def plain_django(settings):
+    """As it is without the package: nothing guards, nothing listens."""
+    middleware = [name for name in settings.MIDDLEWARE if name != OURS]
+    with (
+        override_settings(MIDDLEWARE=middleware),
+        mock.patch.object(user_logged_in, "receivers", not_ours(user_logged_in)),
+        mock.patch.object(user_logged_out, "receivers", not_ours(user_logged_out)),
+    ):
+        yield
+    assert not live()
+
+
+@pytest.fixture
+def over(settings, browser):
+    """
+    Return a function that plays a scene in new browsers, without the package and with
+    it, and returns how many statements more its last act takes.
+    """
+
+    def over(scene):
+        with plain_django(settings):
+            plain = count(scene(browser))
+        return count(scene(browser)) - plain
+
+    return over
+
+
+def count(last_act):
+    with statements() as ran:
+        response = last_act()
+    assert response.status_code in {200, 302}
+    return len(ran)
+
+
+@pytest.mark.parametrize("page", ["members", "whoami"])
+def test_an_authenticated_page_costs_nothing(ada, over, page):
+    def scene(browser):
+        laptop = browser()
+        laptop.sign_in()
+        laptop.open()
+        return lambda: laptop.get(laptop.path(page))
+
+    assert over(scene) == 0
+
+
+def test_an_authenticated_page_writes_nothing(ada, browser):
+    laptop = browser()
+    laptop.sign_in()
+    for _ in range(3):
+        with statements() as ran:
+            laptop.open()
+        assert len(ran) == 2
+        assert writes(ran) == []
+
+
+def test_a_page_that_writes_to_the_session_costs_nothing(ada, over):
+    def scene(browser):
+        laptop = browser()
+        laptop.sign_in()
+        laptop.write()
+        return laptop.write
+
+    assert over(scene) <= 0
+
+
+@pytest.mark.parametrize("state", ["anonymous", "signed in", "ended"])
+def test_a_page_that_does_not_read_the_session_costs_nothing(ada, browser, state):
+    laptop = browser()
+    if state != "anonymous":
+        laptop.sign_in()
+    if state == "ended":
+        browser().sign_in()
+    with statements() as ran:
+        response = laptop.get("/public/")
+    assert ran == []
+    assert "Vary" not in response
+    assert not response.cookies
+
+
+def test_anonymous_traffic_costs_nothing(over):
+    def scene(browser):
+        laptop = browser()
+        laptop.write()
+        return lambda: laptop.get(laptop.path("whoami"))
+
+    assert over(scene) == 0
+
+
+def test_an_ended_session_on_a_public_page_costs_nothing(ada, over):
+    def scene(browser):
+        laptop = browser()
+        laptop.sign_in()
+        browser(PHONE).sign_in()
+        return lambda: laptop.get(laptop.path("whoami"))
+
+    assert over(scene) <= 0
+
+
+def first(browser):
+    return browser().sign_in
+
+
+def displacing(browser):
+    browser().sign_in()
+    return browser(PHONE).sign_in
+
+
+def again(browser):
+    laptop = browser()
+    laptop.sign_in()
+    return laptop.sign_in
+
+
+def switching(browser):
+    """Another user signs in in this browser, and displaces somebody else's session."""
+    laptop, phone = browser(), browser(PHONE)
+    phone.sign_in("bob")
+    laptop.sign_in("ada")
+    return lambda: laptop.sign_in("bob")
+
+
+def out(browser):
+    laptop = browser()
+    laptop.sign_in()
+    return laptop.sign_out
+
+
+def with_a_cart(browser):
+    laptop = browser()
+    laptop.post("/cart/", {"cart": "tea"})
+    browser(PHONE).sign_in()
+    return laptop.sign_in
+
+
+def coming_back(browser):
+    laptop, phone = browser(), browser(PHONE)
+    laptop.sign_in()
+    phone.sign_in()
+    # Without the package it would still be there.
+    Session.objects.filter(session_key=laptop.cookie).delete()
+    return laptop.sign_in
+
+
+# What is promised, and what it is.
+SIGN_INS = [
+    pytest.param(first, 5, 3, id="first"),
+    pytest.param(displacing, 6, 5, id="displacing"),
+    pytest.param(with_a_cart, 6, 4, id="with-a-cart"),
+    pytest.param(coming_back, 6, 5, id="coming-back"),
+    pytest.param(again, 5, 4, id="again"),
+    pytest.param(switching, 8, 8, id="switching"),
+]
+
+
+@pytest.mark.parametrize(("scene", "bound", "exactly"), SIGN_INS)
+@pytest.mark.parametrize("ended_rows", [0, 2000])
+def test_a_sign_in(ada, bob, over, scene, bound, exactly, ended_rows):
+    for user in (ada, bob):
+        add_ended_rows(user, ended_rows)
+    more = over(scene)
+    assert more <= bound
+    assert more == exactly
+
+
+def add_ended_rows(user, number):
+    now = timezone.now() - timedelta(days=1)
+    UserSession.objects.bulk_create(
+        UserSession(
+            user=user,
+            expires_at=now,
+            ended_at=now,
+            ended_reason=UserSession.Reason.DISPLACED,
+        )
+        for _ in range(number)
+    )
+
+
+def test_a_sign_out(ada, over):
+    assert over(out) == 1
+
+
+def test_a_sign_in_without_a_limit(ada, over, settings):
+    settings.SESSION_LIMIT = None
+    assert over(displacing) <= 5
