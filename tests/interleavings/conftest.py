@@ -7,30 +7,35 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.contrib.sessions.models import Session
 from django.db import connection, connections
+from django.test import TransactionTestCase
 
 from session_limit.models import AccountLimit, UserSession
 from tests.interleavings.browsers import Tab
 
 
-@pytest.fixture
-def database(django_db_setup, django_db_blocker):
+@pytest.fixture(scope="package", autouse=True)
+def emptied():
     """
-    A database whose transactions are committed. The few tables that are written to are
-    emptied: ``TransactionTestCase`` takes longer over that than a test here.
+    Empty the few tables that are written to after each test: to flush all of them, as
+    ``TransactionTestCase`` does, takes longer than a test here.
     """
-    with django_db_blocker.unblock():
-        yield
+
+    def empty(test_case):
         for model in (UserSession, AccountLimit, Session, get_user_model()):
             model._base_manager.all()._raw_delete("default")
 
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TransactionTestCase, "_fixture_teardown", empty)
+        yield
+
 
 @pytest.fixture
-def ada(database):
+def ada():
     return get_user_model().objects.create_user(username="ada", password="pw")
 
 
 @pytest.fixture
-def bob(database):
+def bob():
     return get_user_model().objects.create_user(username="bob", password="pw")
 
 

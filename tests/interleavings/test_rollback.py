@@ -13,7 +13,7 @@ from session_limit.models import UserSession
 from tests.interleavings.browsers import key_in, live, whose
 
 pytestmark = [
-    pytest.mark.usefixtures("database"),
+    pytest.mark.django_db(transaction=True),
     pytest.mark.urls("tests.interleavings.urls"),
     pytest.mark.usefixtures("atomic_requests"),
 ]

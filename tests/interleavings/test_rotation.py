@@ -21,7 +21,7 @@ from tests.interleavings.browsers import (
 from tests.interleavings.gates import ROW_LOCKS, aside, at_once, until_blocked
 
 pytestmark = [
-    pytest.mark.usefixtures("database"),
+    pytest.mark.django_db(transaction=True),
     pytest.mark.urls("tests.interleavings.urls"),
 ]
 

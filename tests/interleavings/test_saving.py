@@ -12,7 +12,7 @@ from tests.interleavings.browsers import Tab, is_told, key_in, live, stored_keys
 from tests.interleavings.gates import aside, on, plain, until_blocked
 
 pytestmark = [
-    pytest.mark.usefixtures("database"),
+    pytest.mark.django_db(transaction=True),
     pytest.mark.urls("tests.interleavings.urls"),
 ]
 

@@ -341,12 +341,13 @@ def test_impersonation_takes_no_place_and_displaces_nobody(
     assert hers.state == Reason.DISPLACED
     assert his.name == "ada"
 
-    # Meanwhile he signed in elsewhere as himself: back there he is on release.
+    # Back in his own account is a sign-in like any other: it takes a place again.
     elsewhere = browser()
     elsewhere.sign_in("grace")
     his.post("/hijack/release/")
     assert his.name == "grace"
-    assert elsewhere.name == "grace"
+    assert his.row.counted
+    assert elsewhere.state == Reason.DISPLACED
     assert another.name == "ada"
     assert len([row for row in live(ada) if not row.counted]) == 0
 
