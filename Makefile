@@ -54,7 +54,7 @@ lint:
 
 docs:
 	@$(PYTHON) scripts/environment.py .venv-docs docs
-	PYTHONPATH=src:. .venv-docs/bin/sphinx-build -W --keep-going docs docs/_build/html
+	PYTHONPATH=src:. .venv-docs/bin/sphinx-build -E -W --keep-going docs docs/_build/html
 
 clean:
 	rm -rf .venv* .cache .coverage* docs/_build

@@ -119,6 +119,18 @@ def test_a_page_that_writes_to_the_session_costs_nothing(ada, over):
     assert over(scene) <= 0
 
 
+def test_saving_every_request_costs_nothing_more(ada, over, settings):
+    settings.SESSION_SAVE_EVERY_REQUEST = True
+
+    def scene(browser):
+        laptop = browser()
+        laptop.sign_in()
+        laptop.open()
+        return lambda: laptop.get("/public/")
+
+    assert over(scene) <= 0
+
+
 @pytest.mark.parametrize("state", ["anonymous", "signed in", "ended"])
 def test_a_page_that_does_not_read_the_session_costs_nothing(ada, browser, state):
     laptop = browser()

@@ -59,6 +59,7 @@ class Project:
         self.assertEqual(get_user(self.client), self.ada)
         self.client.logout()
         self.assertEqual(self.client.get("/whoami/").json(), {"user": None})
+        self.assertFalse(UserSession.objects.live().exists())
 
     def test_client_login_with_a_wrong_password(self):
         self.assertFalse(self.client.login(username="ada", password="wrong"))
@@ -69,6 +70,7 @@ class Project:
         self.assertEqual(self.client.get("/whoami/").json(), {"user": "ada"})
         self.client.force_login(self.ada)
         self.assertEqual(self.client.get("/").status_code, 200)
+        self.assertEqual(UserSession.objects.count(), 1)
         self.client.logout()
         self.assertRedirects(
             self.client.get("/"), "/login/?next=/", fetch_redirect_response=False
@@ -235,8 +237,7 @@ def ada(transactional_db):
 def test_two_browsers(ada):
     laptop, phone = two_browsers()
     for each in (laptop, phone):
-        each.force_login(ada)
-        # As people do: not the client's own way in, which has no user agent.
+        # As people do: the client's own way in has no user agent.
         each.post("/login/", {"username": "ada", "password": "pw"})
     (row,) = UserSession.objects.live()
     assert (row.device, row.device_class) == ("Chrome on Android", "phone")

@@ -9,7 +9,7 @@ from http import HTTPStatus
 from typing import cast
 
 from django.conf import settings
-from django.contrib.auth import SESSION_KEY
+from django.contrib.auth import SESSION_KEY, get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.sessions.backends.base import UpdateError
 from django.http import HttpRequest, HttpResponse
@@ -43,7 +43,8 @@ def is_needed(request: HttpRequest, response: HttpResponseBase) -> bool:
         or guard.missing
         or guard.overtaken
         or _is_to_be_saved(session, response)
-        or (guard.row and (_is_touch_due(guard.row) or _lost_user(request)))
+        or (guard.row and guard.row.is_touch_due(timezone.now()))
+        or (guard.row and _lost_user(request))
     )
 
 
@@ -66,8 +67,8 @@ def finish(request: GuardedRequest, response: HttpResponseBase) -> HttpResponseB
         session.let_be()
         make_anonymous(request)
         return responses.ended(request, response, request.session_limit.ended)
-    if guard.row is not None:
-        _record(request, session, guard.row)
+    if guard.row is not None and not guard.inert:
+        _touch(session, guard.row)
     return response
 
 
@@ -180,7 +181,7 @@ def _lost_user(request: HttpRequest) -> bool:
     user = getattr(request, "user", None)
     if isinstance(user, SimpleLazyObject) and user._wrapped is empty:  # noqa: SLF001 evaluates nothing
         user = getattr(request, "_acached_user", None)
-    return user is not None and not user.is_authenticated
+    return user is not None and not getattr(user, "is_authenticated", True)
 
 
 def _end_disabled(session: GuardedSession) -> None:
@@ -194,23 +195,10 @@ def _end_disabled(session: GuardedSession) -> None:
         session.make_ended(row.id)
 
 
-def _is_touch_due(row: Row) -> bool:
-    return timezone.now() - row.last_active_at >= row.touch_interval
-
-
-def _record(request: HttpRequest, session: GuardedSession, row: Row) -> None:
+def _touch(session: GuardedSession, row: Row) -> None:
     """Record activity, and an expiry that has been set since or slides."""
     # Lazy: who it is, only a project's rules may want to know.
-    lazy = SimpleLazyObject(lambda: user_of(session))
-    user = cast("AbstractBaseUser", getattr(request, "user", lazy))
-    if _is_touch_due(row):
-        registry.touch(row, session, user)
-    elif session.modified:
-        expires_at, _ = registry.deadline(
-            session,
-            user,
-            active_at=row.last_active_at,
-            authenticated_at=row.authenticated_at,
-        )
-        if abs(expires_at - row.expires_at) >= row.touch_interval:
-            registry.touch(row, session, user)
+    users = get_user_model()._base_manager
+    user = SimpleLazyObject(lambda: users.get(pk=row.user_id))
+    is_saved = session.guard.saved is not None
+    registry.touch(row, session, cast("AbstractBaseUser", user), is_saved=is_saved)

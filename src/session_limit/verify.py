@@ -47,6 +47,10 @@ class Row(NamedTuple):
         idle_timeout = self.expires_at - self.last_active_at
         return min(conf.touch_interval, idle_timeout / 10)
 
+    def is_touch_due(self, now: datetime) -> bool:
+        """Whether activity has gone unrecorded for long enough."""
+        return now - self.last_active_at >= self.touch_interval
+
     def is_due(self, now: datetime) -> bool:
         """
         Whether its time is up: never early, so what may not have been recorded yet

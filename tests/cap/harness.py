@@ -14,7 +14,14 @@ from dataclasses import dataclass
 from itertools import cycle, islice
 from typing import TYPE_CHECKING
 
-from tests.cap.browsers import Answer, Browser, overlap, sign_in, sign_in_at_once
+from tests.cap.browsers import (
+    Answer,
+    Browser,
+    SignIn,
+    overlap,
+    sign_in,
+    sign_in_at_once,
+)
 from tests.cap.judge import Combination, Round, Situation, objections
 from tests.cap.observer import Observer
 from tests.cap.servers import Server, environment, serve

@@ -12,7 +12,6 @@ from django.contrib.auth import (
     get_user_model,
     login,
 )
-from django.contrib.auth.middleware import RemoteUserMiddleware
 from django.core.exceptions import PermissionDenied, SuspiciousOperation
 from django.http import (
     Http404,
@@ -33,12 +32,6 @@ FAILURES = {
     "400": SuspiciousOperation,
     "500": ValueError,
 }
-
-
-class ByHeader(RemoteUserMiddleware):
-    """Signs in whom a proxy names."""
-
-    header = "HTTP_X_USER"
 
 
 def _user(request):

@@ -12,6 +12,7 @@ def project(settings, transactional_db):
     settings.LOGOUT_REDIRECT_URL = "/public/"
     yield
     views.meanwhile.clear()
+    views.seen.clear()
 
 
 @pytest.fixture(params=["sync", "async"])

@@ -76,7 +76,7 @@ def test_the_page(displaced):
     assert response["Cache-Control"] == NO_STORE
     page = unescape(response.content.decode())
     assert "Your account was signed in on a phone." in page
-    assert "It can be used on 1 device at a time." in page
+    assert "This account can be used on 1 device at a time." in page
     (shown,) = re.findall(r'<time datetime="([^"]+)"', page)
     assert abs(datetime.fromisoformat(shown) - row.ended_at) < timedelta(seconds=1)
     assert next_of(sign_in_link(response)) == f"{path}?page=2"
@@ -118,7 +118,8 @@ def test_the_way_back_never_leads_elsewhere(displaced, referer):
 
 def test_json(displaced):
     (row,) = UserSession.objects.ended()
-    response = displaced.open(**JSON)
+    # A person is sent back to the page whose script asked, not to what it asked for.
+    response = displaced.open(**JSON, Referer="http://testserver/basket/")
     assert response.status_code == 401
     assert response["Content-Type"] == "application/json"
     assert response["Cache-Control"] == NO_STORE
@@ -129,9 +130,9 @@ def test_json(displaced):
         "code": "session_ended",
         "reason": "displaced",
         "detail": "Your account was signed in on a phone. "
-        "It can be used on 1 device at a time.",
+        "This account can be used on 1 device at a time.",
         "device_class": "phone",
-        "sign_in_url": f"/login/?next={displaced.path('members')}",
+        "sign_in_url": "/login/?next=%2Fbasket%2F",
     }
 
 

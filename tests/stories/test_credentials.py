@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from uuid import uuid4
+
 import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.auth.hashers import MD5PasswordHasher
@@ -117,6 +119,20 @@ def test_a_hash_upgraded_at_sign_in_is_no_password_change(
     assert phone.state == SIGNED_IN
     assert laptop.state == Reason.CREDENTIALS_CHANGED
     assert b"password was changed" not in laptop.open().content
+
+
+def test_a_hash_upgraded_long_after_a_password_change_is_none(
+    two, ada, laptop, phone, settings
+):
+    """The laptop changed the password itself, and stayed."""
+    laptop.sign_in()
+    laptop.change_password(NEW)
+    settings.PASSWORD_HASHERS = [
+        f"{__name__}.StrongerHasher",
+        "django.contrib.auth.hashers.MD5PasswordHasher",
+    ]
+    phone.sign_in(password=NEW)
+    assert laptop.state == Reason.CREDENTIALS_CHANGED
 
 
 def test_a_secret_key_replaced_without_a_fallback(ada, laptop, settings):
@@ -247,6 +263,7 @@ def test_ended_from_elsewhere(two, ada, bob, laptop, phone):
 
     # Once more is nothing, and the first reason stands.
     assert registry.end([ended.pk], Reason.PASSWORD_CHANGED) == []
+    assert registry.end([uuid4()], Reason.REVOKED) == registry.end([], Reason.REVOKED) == []
     assert registry.end_others(ada, laptop.row.pk, Reason.REVOKED) == []
 
     assert len(registry.end_all(ada, Reason.REVOKED, by=bob)) == 1

@@ -372,3 +372,17 @@ def test_an_impersonation_can_be_ended(hijack, admin, ada, browser):
     registry.end_others(ada, hers.row.pk, Reason.REVOKED, by=ada)
     assert his.name is None
     assert hers.name == "ada"
+
+
+def test_who_was_released_and_signs_in_again_takes_a_place(
+    hijack, admin, ada, browser
+):
+    """Not by a click on a button of ours, but with a password."""
+    his, elsewhere = browser(), browser()
+    his.sign_in("grace")
+    his.post("/hijack/acquire/", {"user_pk": str(ada.pk)})
+    his.post("/hijack/release/")
+    his.sign_in("grace")
+    assert [row.counted for row in live(admin)] == [True]
+    elsewhere.sign_in("grace")
+    assert his.state == Reason.DISPLACED

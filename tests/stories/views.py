@@ -14,10 +14,12 @@ from django.contrib.auth import (
     aupdate_session_auth_hash,
     get_user_model,
     login,
+    logout,
 )
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
-from django.http import HttpResponse, HttpResponseRedirect, JsonResponse
+from django.db import transaction
+from django.http import Http404, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_POST
 
@@ -57,6 +59,94 @@ async def password_async(request):
     request.user = user  # Django 5.2 compares with it
     await aupdate_session_auth_hash(request, user)
     return HttpResponseRedirect("/")
+
+
+# What a request did, and saw.
+seen = []
+
+
+@require_POST
+def play(request):
+    """Do several things in one request, as the story says."""
+    for act in request.POST["acts"].split():
+        name, _, argument = act.partition(":")
+        if name == "missing":
+            raise Http404
+        seen.append(ACTS[name](request, *filter(None, [argument])))
+    answer = [each for each in seen if each is not None]
+    return JsonResponse(answer, safe=False)
+
+
+@require_POST
+async def play_async(request):
+    for act in request.POST["acts"].split():
+        name, _, argument = act.partition(":")
+        arguments = filter(None, [argument])
+        if name in ASYNC_ACTS:
+            seen.append(await ASYNC_ACTS[name](request, *arguments))
+        else:
+            seen.append(await sync_to_async(ACTS[name])(request, *arguments))
+    answer = [each for each in seen if each is not None]
+    return JsonResponse(answer, safe=False)
+
+
+def _sign_in(request, name):
+    user = get_user_model()._default_manager.get_by_natural_key(name)
+    try:
+        login(request, user, backend=BACKEND)
+    except PermissionDenied:
+        return "refused"
+
+
+async def _sign_in_async(request, name):
+    manager = get_user_model()._default_manager
+    user = await sync_to_async(manager.get_by_natural_key)(name)
+    try:
+        await alogin(request, user, backend=BACKEND)
+    except PermissionDenied:
+        return "refused"
+
+
+async def _who_async(request):
+    return (await request.auser()).get_username() or None
+
+
+def _current(request):
+    current = request.session_limit.current
+    return current and current.pk.hex
+
+
+def _write(request):
+    request.session["writes"] = request.session.get("writes", 0) + 1
+
+
+ACTS = {
+    "login": _sign_in,
+    "logout": logout,
+    "who": lambda request: request.user.get_username() or None,
+    "current": _current,
+    "write": _write,
+    "save": lambda request: request.session.save(),
+    "flush": lambda request: request.session.flush(),
+    "clear": lambda request: request.session.clear(),
+    "cycle": lambda request: request.session.cycle_key(),
+    "rollback": lambda request: transaction.set_rollback(True),
+}
+ASYNC_ACTS = {
+    "login": _sign_in_async,
+    "logout": alogout,
+    "who": _who_async,
+    "save": lambda request: request.session.asave(),
+    "flush": lambda request: request.session.aflush(),
+    "cycle": lambda request: request.session.acycle_key(),
+}
+
+
+def silent(request):
+    """Sign in without asking, as single sign-on does in a frame."""
+    user = get_user_model()._default_manager.get_by_natural_key("ada")
+    login(request, user, backend=BACKEND)
+    return redirect("/")
 
 
 @require_POST

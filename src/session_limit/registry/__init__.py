@@ -16,7 +16,6 @@ from session_limit.registry.ghosts import credentials_reason, verifies
 from session_limit.registry.limits import limit_of
 from session_limit.registry.locking import is_retryable
 from session_limit.registry.upkeep import (
-    deadline,
     enforce,
     note_password_changed,
     prune,
@@ -30,7 +29,6 @@ __all__ = [
     "adopt",
     "announce_limit_reached",
     "credentials_reason",
-    "deadline",
     "end",
     "end_all",
     "end_others",

@@ -233,9 +233,11 @@ def _enter(
 
 
 def _deadline(sign_in: _SignIn) -> tuple[datetime, Reason]:
-    at = sign_in.authenticated_at
     return deadline(
-        sign_in.session, sign_in.user, active_at=sign_in.now, authenticated_at=at
+        sign_in.user,
+        sign_in.session.get_expiry_date(modification=sign_in.now),
+        active_at=sign_in.now,
+        authenticated_at=sign_in.authenticated_at,
     )
 
 

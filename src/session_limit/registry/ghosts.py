@@ -88,9 +88,10 @@ def end_gone(
         if data is None:
             return None
         if data.get(stored.ID) != row.pk.hex:
-            # A sign-in stores its data only with its response too.
-            fresh = row.authenticated_at + conf.touch_interval > now
-            return None if fresh else Reason.EXPIRED
+            # A sign-in stores its data only with its response too, and a rotation
+            # after its new key was recorded.
+            is_recent = row.last_active_at + conf.touch_interval > now
+            return None if is_recent else Reason.EXPIRED
         if settled and not verifies(data.get(HASH_SESSION_KEY, ""), user):
             return credentials_reason(row.authenticated_at, user, account)
         return None

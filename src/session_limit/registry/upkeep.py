@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections import defaultdict
 from datetime import datetime
 from uuid import UUID
@@ -25,21 +26,19 @@ BATCH = 1000
 
 
 def deadline(
-    session: SessionBase,
     user: AbstractBaseUser,
+    stored_until: datetime,
     *,
     active_at: datetime,
     authenticated_at: datetime,
 ) -> tuple[datetime, Reason]:
     """
-    Return when ``session`` will be over if nothing more happens, and what will have
+    Return when a session will be over if nothing more happens, and what will have
     ended it: its own expiry, the idle or the absolute timeout.
     """
-    ends = [(session.get_expiry_date(modification=active_at), Reason.EXPIRED)]
-    idle, absolute = (
-        conf.rules.idle_timeout(user),
-        conf.rules.absolute_timeout(user),
-    )
+    rules = conf.rules
+    idle, absolute = rules.idle_timeout(user), rules.absolute_timeout(user)
+    ends = [(stored_until, Reason.EXPIRED)]
     if idle is not None:
         ends.append((active_at + idle, Reason.IDLE))
     if absolute is not None:
@@ -47,17 +46,28 @@ def deadline(
     return min(ends, key=lambda end: end[0])
 
 
-def touch(row: Row, session: SessionBase, user: AbstractBaseUser) -> None:
+def touch(
+    row: Row, session: SessionBase, user: AbstractBaseUser, *, is_saved: bool
+) -> None:
     """
-    Record that the session is active, and when it will now expire. Of parallel
-    requests one writes.
+    Record that the session is active, if that is due, or that it will expire at
+    another time than was recorded. ``is_saved``: it has just been stored, so that its
+    expiry counts from now. Of parallel requests one writes.
     """
     now = timezone.now()
-    expires_at, expires_reason = deadline(
-        session, user, active_at=now, authenticated_at=row.authenticated_at
+    if is_saved or row.expires_reason != Reason.EXPIRED:
+        stored_until = session.get_expiry_date(modification=now)
+    else:
+        stored_until = row.expires_at
+    ends_at = functools.partial(
+        deadline, user, stored_until, authenticated_at=row.authenticated_at
     )
-    using = registry_alias()
-    UserSession.objects.using(using).live().filter(
+    if not row.is_touch_due(now):
+        expires_at, _ = ends_at(active_at=row.last_active_at)
+        if abs(expires_at - row.expires_at) < row.touch_interval:
+            return
+    expires_at, expires_reason = ends_at(active_at=now)
+    UserSession.objects.using(registry_alias()).live().filter(
         pk=row.id, last_active_at=row.last_active_at
     ).update(last_active_at=now, expires_at=expires_at, expires_reason=expires_reason)
 
@@ -73,7 +83,12 @@ def rekey(id: UUID, key: str | None) -> bool:
         UserSession.objects.using(registry_alias())
         .live()
         .filter(pk=id)
-        .update(session_key=stored.storable(key), key_digest=stored.digest(key))
+        .update(
+            session_key=stored.storable(key),
+            key_digest=stored.digest(key),
+            # What is not stored under it yet is not gone: see ghosts.end_gone().
+            last_active_at=timezone.now(),
+        )
     )
 
 

@@ -1,0 +1,126 @@
+"""Answers that come late, and browsers that sign in by themselves."""
+
+from __future__ import annotations
+
+import pytest
+
+from session_limit import choice
+from session_limit.models import UserSession
+from tests.interleavings.browsers import (
+    NAVIGATION,
+    POLL,
+    is_told,
+    key_in,
+    live,
+    whose,
+)
+from tests.interleavings.gates import aside, at_once
+
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.urls("tests.interleavings.urls"),
+]
+
+LOCK = "INSERT INTO session_limit_accountlimit"
+LOADED = "SELECT s.session_data"
+
+
+@pytest.mark.parametrize("every_request", [False, True])
+@pytest.mark.parametrize("path", ["/", "/whoami/", "/write/"])
+def test_a_late_poll_leaves_the_cookie(ada, browser, settings, path, every_request):
+    """
+    A page of the ended session polls; "Use here instead" has set a new cookie by the
+    time that the answer comes. Fails where every answer to an ended session takes its
+    cookie away, or sets one.
+    """
+    settings.SESSION_SAVE_EVERY_REQUEST = every_request
+    laptop, phone = browser(), browser()
+    laptop.sign_in(ada)
+    phone.sign_in(ada)
+    page = laptop.another()
+    with aside(lambda: page.get(path, headers=POLL), after=LOADED) as poll:
+        assert laptop.get("/", headers=NAVIGATION).status_code == 401
+        laptop.sign_in(ada)
+        response = poll.result()
+    if path == "/":
+        assert is_told(response)
+    if path != "/write/":
+        assert key_in(response.cookies) is None
+    assert whose(laptop.key) == "ada"
+
+
+def test_a_navigation_takes_the_cookie_away(ada, browser):
+    """What a person sees does: they were told."""
+    laptop, phone = browser(), browser()
+    laptop.sign_in(ada)
+    phone.sign_in(ada)
+    response = laptop.get("/", headers=NAVIGATION)
+    assert response.status_code == 401
+    assert key_in(response.cookies) == ""
+
+
+@pytest.fixture
+def by_itself(settings):
+    """A server in front says who it is, with every request."""
+    settings.MIDDLEWARE = [
+        *settings.MIDDLEWARE,
+        "django.contrib.auth.middleware.RemoteUserMiddleware",
+    ]
+    settings.AUTHENTICATION_BACKENDS = [
+        "django.contrib.auth.backends.RemoteUserBackend"
+    ]
+
+    def get(tab):
+        return tab.get("/", REMOTE_USER="ada")
+
+    return get
+
+
+def test_two_browsers_that_sign_in_by_themselves(ada, browser, by_itself):
+    """
+    They do not displace each other for ever. Fails where a sign-in in a middleware is
+    admitted though its browser's session has ended: eight of eight requests.
+    """
+    laptop, phone = browser(), browser()
+    assert by_itself(laptop).status_code == 200
+    for _ in range(4):
+        assert by_itself(phone).status_code == 200
+        assert is_told(by_itself(laptop))
+    assert UserSession.objects.count() == 2
+    assert [row.session_key for row in live(ada)] == [phone.key]
+
+
+def test_two_browsers_that_sign_in_by_themselves_at_once(ada, browser, by_itself):
+    """The same, from the first request on: one stays. Fails as the one before."""
+    laptop, phone = browser(), browser()
+    at_once([lambda: by_itself(laptop), lambda: by_itself(phone)], before=LOCK)
+    for _ in range(3):
+        statuses = {by_itself(laptop).status_code, by_itself(phone).status_code}
+        assert statuses == {200, 401}
+    assert len(live(ada)) == 1
+    assert UserSession.objects.count() == 2
+
+
+def test_use_here_instead(ada, browser, by_itself):
+    """A person chooses: the other browser is told. Fails without that choice."""
+    laptop, phone = browser(), browser()
+    by_itself(laptop)
+    by_itself(phone)
+    assert is_told(by_itself(laptop))
+    (ended,) = UserSession.objects.ended()
+    chosen = {"token": choice.token(ended.pk), "next": "/"}
+    response = laptop.post("/account/sessions/ended/", chosen, REMOTE_USER="ada")
+    assert response.status_code == 302
+    assert by_itself(laptop).status_code == 200
+    assert is_told(by_itself(phone))
+
+
+def test_denied_by_itself(ada, browser, by_itself, settings):
+    """With every request anew, and nothing is recorded. Fails where rows are."""
+    settings.SESSION_LIMIT_AT_LIMIT = "deny"
+    laptop, phone = browser(), browser()
+    assert by_itself(laptop).status_code == 200
+    for _ in range(4):
+        assert by_itself(phone).status_code == 403
+        assert by_itself(laptop).status_code == 200
+    assert UserSession.objects.count() == 1

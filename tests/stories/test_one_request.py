@@ -1,0 +1,256 @@
+"""Several things in one request: sign-ins that are undone, repeated, taken back."""
+
+from __future__ import annotations
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.contrib.sessions.models import Session
+from django.db import connections
+
+from session_limit.models import UserSession
+from session_limit.testing import PHONE
+from tests.stories import views
+from tests.stories.people import (
+    JSON,
+    SIGNED_IN,
+    live,
+    make_user,
+    reasons,
+    set_cookie,
+)
+
+Reason = UserSession.Reason
+
+
+@pytest.fixture
+def atomic_requests():
+    connections.settings["default"]["ATOMIC_REQUESTS"] = True
+    yield
+    connections.settings["default"]["ATOMIC_REQUESTS"] = False
+
+
+def play(visitor, *acts):
+    """Have one request do these things, in this order."""
+    path = visitor.path("play")
+    return visitor.post(path, {"acts": " ".join(acts)})
+
+
+def test_what_a_view_knows_right_after_signing_in(ada, laptop):
+    response = play(laptop, "login:ada", "current")
+    (row,) = live(ada)
+    assert response.json() == [row.pk.hex]
+    assert laptop.state == SIGNED_IN
+
+
+def test_signing_in_and_out(ada, laptop):
+    play(laptop, "login:ada", "logout")
+    assert laptop.name is None
+    assert live() == []
+    assert reasons() == [Reason.SIGNED_OUT]
+    assert Session.objects.count() == 0
+
+
+def test_signing_out_and_in_again(ada, laptop):
+    laptop.sign_in()
+    thief = laptop.twin()
+    play(laptop, "logout", "login:ada")
+    assert laptop.state == SIGNED_IN
+    assert len(live(ada)) == 1
+    assert thief.state == Reason.SIGNED_OUT
+
+
+def test_signing_in_twice(ada, laptop):
+    play(laptop, "login:ada", "login:ada")
+    assert laptop.state == SIGNED_IN
+    assert len(live(ada)) == 1
+
+
+def test_signing_in_one_after_the_other(ada, bob, laptop):
+    play(laptop, "login:ada", "login:bob")
+    assert laptop.name == "bob"
+    assert live(ada) == []
+    assert len(live(bob)) == 1
+    play(laptop, "login:ada", "login:bob", "login:ada")
+    assert laptop.name == "ada"
+    assert live(bob) == []
+    assert len(live(ada)) == 1
+    assert Session.objects.count() == 1
+
+
+def test_signing_in_and_rotating_the_key(ada, laptop, phone):
+    play(laptop, "login:ada", "cycle", "cycle")
+    assert laptop.state == SIGNED_IN
+    assert Session.objects.count() == 1
+    phone.sign_in()
+    assert laptop.state == Reason.DISPLACED
+
+
+@pytest.mark.parametrize("emptying", ["flush", "clear"])
+def test_signing_in_and_emptying_the_session(ada, laptop, emptying):
+    play(laptop, "login:ada", emptying)
+    assert laptop.name is None
+    assert live() == []
+    play(laptop, "login:ada", emptying, "login:ada")
+    assert laptop.state == SIGNED_IN
+    assert len(live(ada)) == 1
+
+
+def test_signing_in_and_saving(ada, laptop):
+    play(laptop, "login:ada", "write", "save", "write", "save")
+    assert laptop.state == SIGNED_IN
+    assert laptop.stored["writes"] == 2
+
+
+def test_who_a_refused_sign_in_is_to_the_view(ada, laptop, phone, settings):
+    settings.SESSION_LIMIT_AT_LIMIT = "deny"
+    laptop.sign_in()
+    response = play(phone, "who", "login:ada", "who", "current")
+    assert response.status_code == 403
+    assert views.seen == [None, "refused", None, None]
+    assert phone.name is None
+
+
+def test_a_refused_sign_in_and_then_another(ada, bob, laptop, phone, settings):
+    """What the request ends with is what it is answered with."""
+    settings.SESSION_LIMIT_AT_LIMIT = "deny"
+    laptop.sign_in("ada")
+    response = play(phone, "login:ada", "login:bob")
+    assert response.status_code == 200
+    assert phone.name == "bob"
+    assert laptop.name == "ada"
+    assert len(live()) == 2
+
+
+def test_a_refused_sign_in_and_what_is_written_then(ada, laptop, phone, settings):
+    settings.SESSION_LIMIT_AT_LIMIT = "deny"
+    laptop.sign_in()
+    phone.write()
+    key = phone.cookie
+    response = play(phone, "login:ada", "write")
+    assert response.status_code == 403
+    assert phone.cookie == key
+    assert phone.name is None
+    assert Session.objects.count() == 2
+
+
+def test_a_view_that_undoes_its_sign_in_with_a_404(
+    ada, laptop, phone, browser, atomic_requests
+):
+    """
+    Under ``ATOMIC_REQUESTS``: the sign-in is rolled back, and Django would save the
+    session that had been created in it.
+    """
+    laptop.sign_in(path="/login/")
+    cookies = [None]
+    other = browser(PHONE)
+    other.get("/write/")
+    cookies.append(other.cookie)
+    for visitor, cookie in zip((phone, other), cookies, strict=True):
+        response = visitor.post("/play/", {"acts": "login:ada missing"})
+        assert response.status_code == 404
+        assert set_cookie(response) is None
+        assert visitor.cookie == cookie
+        assert visitor.get("/whoami/").json() == {"user": None}
+        assert laptop.get("/whoami/").json() == {"user": "ada"}
+    assert other.get("/write/").json() == {"user": None, "n": 2}
+    assert len(live(ada)) == 1
+    assert reasons() == []
+
+
+def test_a_sign_in_rolled_back_by_hand(ada, laptop, phone, atomic_requests):
+    laptop.sign_in(path="/login/")
+    response = phone.post("/play/", {"acts": "login:ada rollback"})
+    assert response.status_code == 200
+    assert phone.get("/whoami/").json() == {"user": None}
+    assert laptop.get("/whoami/").json() == {"user": "ada"}
+    assert len(live(ada)) == 1
+
+
+def test_under_atomic_requests_all_is_as_ever(ada, bob, laptop, phone, atomic_requests):
+    laptop.sign_in(path="/login/")
+    phone.sign_in(path="/login/")
+    assert phone.get("/members/").status_code == 200
+    assert laptop.get("/members/", headers=JSON).json()["reason"] == "displaced"
+    phone.post("/logout/")
+    assert live() == []
+    laptop.sign_in("bob", path="/login/")
+    laptop.sign_in("ada", path="/login/")
+    assert laptop.get("/whoami/").json() == {"user": "ada"}
+    assert live(bob) == []
+
+
+# By itself: a page that signs people in when it is fetched
+
+
+def test_silent_sign_on_does_not_displace_by_itself(ada, laptop, phone):
+    laptop.sign_in()
+    phone.sign_in()
+    for destination in ("iframe", "empty", "script"):
+        headers = {"Sec-Fetch-Dest": destination, "Sec-Fetch-Mode": "cors"}
+        response = laptop.get("/silent/", headers=headers)
+        assert response.status_code == 401
+        assert phone.state == SIGNED_IN
+    assert laptop.state == Reason.DISPLACED
+    assert len(live(ada)) == 1
+
+
+def test_silent_sign_on_signs_a_new_visitor_in(ada, laptop, phone):
+    phone.sign_in()
+    response = laptop.get("/silent/", headers={"Sec-Fetch-Dest": "iframe"})
+    assert response.status_code == 302
+    assert laptop.state == SIGNED_IN
+    assert phone.state == Reason.DISPLACED
+
+
+def test_a_link_that_a_person_follows_signs_in(ada, laptop, phone):
+    """From a mail, say."""
+    laptop.sign_in()
+    phone.sign_in()
+    headers = {"Sec-Fetch-Dest": "document", "Sec-Fetch-Mode": "navigate"}
+    assert laptop.get("/silent/", headers=headers).status_code == 302
+    assert laptop.state == SIGNED_IN
+
+
+def test_a_form_that_a_script_sends_signs_in(ada, laptop, phone):
+    laptop.sign_in()
+    phone.sign_in()
+    headers = {"Sec-Fetch-Dest": "empty", "Sec-Fetch-Mode": "cors"}
+    assert laptop.sign_in(headers=headers).status_code == 302
+    assert laptop.state == SIGNED_IN
+
+
+# Accounts and backends that change
+
+
+def test_a_backend_taken_out_of_the_settings_ends_nobody(ada, laptop, settings):
+    laptop.sign_in()
+    backends = settings.AUTHENTICATION_BACKENDS
+    settings.AUTHENTICATION_BACKENDS = [
+        "django.contrib.auth.backends.RemoteUserBackend"
+    ]
+    assert laptop.name is None
+    settings.AUTHENTICATION_BACKENDS = backends
+    assert laptop.state == SIGNED_IN
+
+
+def test_an_account_made_again_under_the_same_key(ada, laptop):
+    laptop.sign_in()
+    pk = ada.pk
+    stored = Session.objects.get()
+    get_user_model().objects.filter(pk=pk).delete()
+    again = make_user("ada", pk=pk) if pk != "ada" else make_user("ada")
+    assert again.pk == pk
+    assert laptop.name is None
+    # Even where the stored session comes back.
+    stored.save(force_insert=not Session.objects.exists())
+    assert laptop.name is None
+    assert live() == []
+
+
+def test_keys_set_by_hand_in_a_displaced_browser_displace_nobody(ada, laptop, phone):
+    laptop.sign_in()
+    phone.sign_in()
+    laptop.post("/by-hand/", {"name": "ada"})
+    assert laptop.name is None
+    assert phone.state == SIGNED_IN
+    assert laptop.state == Reason.DISPLACED
