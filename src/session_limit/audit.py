@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import json
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import Any
+from uuid import UUID
 
 from session_limit.models import UserSession
-
-if TYPE_CHECKING:
-    from session_limit.registry.admission import Admission
+from session_limit.policy import AtLimit
 
 logger = logging.getLogger("session_limit")
 
@@ -54,13 +53,20 @@ def ended(session: UserSession) -> None:
     )
 
 
-def limit_reached(user_id: Any, admission: Admission) -> None:
+def limit_reached(
+    user_id: Any,
+    *,
+    scope: str,
+    limit: int | None,
+    at_limit: AtLimit | None,
+    session_id: UUID | None,
+) -> None:
     _write(
         logging.WARNING,
-        f"excess_sessions_exceeded:{user_id},{admission.limit}",
-        at_limit=admission.at_limit,
-        scope=admission.scope,
-        session=admission.row and admission.row.id,
+        f"excess_sessions_exceeded:{user_id},{limit}",
+        at_limit=at_limit,
+        scope=scope,
+        session=session_id,
     )
 
 

@@ -91,7 +91,10 @@ def play(
         for browser in browsers:
             browser.request("GET", "/public/")
     elif situation.carrying == "another user's":
-        others = sign_in_at_once(browsers, view, [name for _, name in strangers])
+        others = [
+            sign_in(browser, view, name)
+            for browser, (_, name) in zip(browsers, strangers, strict=True)
+        ]
     with Observer(database, combination.package, user) as observer:
         existing = [
             sign_in(Browser(server.port), view, username)

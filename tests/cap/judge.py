@@ -40,6 +40,11 @@ class Combination:
         )
 
     @property
+    def rolls_back(self) -> bool:
+        """Whether a refused sign-in is in a transaction that Django rolls back."""
+        return self.atomic_requests and self.view == "sync"
+
+    @property
     def may_fail_to_serialize(self) -> bool:
         """
         The one that the package cannot help: plain Django fails there too.
@@ -49,8 +54,7 @@ class Combination:
         return (
             self.database == "postgresql"
             and self.isolation == "repeatable read"
-            and self.atomic_requests
-            and self.view == "sync"
+            and self.rolls_back
         )
 
 
@@ -94,6 +98,7 @@ def objections(combination: Combination, seen: Round) -> Iterator[str]:
     yield from _statuses(combination, seen)
     yield from _cap(combination, seen)
     yield from _admitted(combination, seen)
+    yield from _others(combination, seen)
 
 
 def _cap(combination: Combination, seen: Round) -> Iterator[str]:
@@ -111,8 +116,8 @@ def _cap(combination: Combination, seen: Round) -> Iterator[str]:
     admitted = {one.answer.cookie for one in sign_ins if one.answer.status == 200}
     if authenticated - admitted:
         yield "a cookie authenticates that no successful sign-in handed out"
-    for answer in seen.tried_again.values():
-        if not seen.authenticates(answer):
+    for cookie, answer in seen.tried_again.items():
+        if (answer.status, answer.data) != (200, seen.tried[cookie].data):
             yield f"a session that had stayed was then ended: {_said(answer)}"
 
 
@@ -126,39 +131,56 @@ def _admitted(combination: Combination, seen: Round) -> Iterator[str]:
 def _statuses(combination: Combination, seen: Round) -> Iterator[str]:
     for one in [*seen.others, *seen.existing]:
         if (one.answer.status, one.next_page.status) != (200, 200):
-            yield f"signing in without rivals: {_said(one.answer)}, {_said(one.next_page)}"
-    # A displaced browser is told so, though its own response was not saved yet.
-    turned_away = {"displace": 401, "deny": 403}[combination.at_limit]
+            yield f"without rivals: {_said(one.answer)}, {_said(one.next_page)}"
     for one in seen.race:
-        yield from _signed_in(
-            one, turned_away, excused=combination.may_fail_to_serialize
-        )
+        excused = combination.may_fail_to_serialize
+        yield from _signed_in(combination, seen, one, excused=excused)
     for one in seen.retried:
-        yield from _signed_in(one, turned_away, excused=False)
+        yield from _signed_in(combination, seen, one, excused=False)
     for answer in seen.tried.values():
         if answer.status not in {200, 401}:
             yield f"a cookie was answered {_said(answer)}"
-        elif answer.status == 200 and not seen.authenticates(answer):
-            yield "the browser's session of another user outlived the sign-in"
 
 
-def _signed_in(one: SignIn, turned_away: int, *, excused: bool) -> Iterator[str]:
+def _signed_in(
+    combination: Combination, seen: Round, one: SignIn, *, excused: bool
+) -> Iterator[str]:
     answer, page = one.answer, one.next_page
-    if excused and _retryable(answer):
-        return
-    if answer.status not in {200, turned_away}:
+    # A displaced browser is told so, though its own response was not saved yet.
+    turned_away = {"displace": 401, "deny": 403}[combination.at_limit]
+    if answer.status not in {200, turned_away} and not (excused and retryable(answer)):
         yield f"a sign-in was answered {_said(answer)}"
-    elif answer.status == 401 and answer.data.get("code") != "session_ended":
+    if answer.status == 401 and answer.data.get("code") != "session_ended":
         yield f"a displaced sign-in was not told why: {_said(answer)}"
-    if excused and _retryable(page):
-        return
-    # An admitted one stays under "deny"; nobody who was turned away is signed in.
-    may_be = {200: {200} if turned_away == 403 else {200, 401}}
-    if page.status not in may_be.get(answer.status, {401}):
+    if page.status not in {200, 401} and not (excused and retryable(page)):
         yield f"after {answer.status}, the next page was answered {_said(page)}"
+    # An admitted one may be displaced before its next page, but not under "deny".
+    if answer.status == 200:
+        signed_in = page.status != 200 or seen.authenticates(page)
+        if not signed_in or (turned_away == 403 and page.status == 401):
+            yield f"admitted, and on the next page {_said(page)}"
+    elif seen.authenticates(page):
+        yield f"signed in by an answer {_said(answer)}"
 
 
-def _retryable(answer: Answer) -> bool:
+def _others(combination: Combination, seen: Round) -> Iterator[str]:
+    """
+    Django ends a browser's session when another user signs in there. A refused
+    sign-in is undone with all that its request has done, where that rolls back.
+    """
+    last = {id(one.browser): one.answer for one in [*seen.race, *seen.retried]}
+    for other in seen.others:
+        tried = seen.tried.get(other.answer.cookie or "")
+        undone = combination.rolls_back and last[id(other.browser)].status == 403
+        outlived = tried is not None and tried.status == 200
+        if outlived and not undone:
+            yield "another user's session outlived a sign-in in its browser"
+        if undone and not outlived:
+            yield "a sign-in that was undone ended another user's session"
+
+
+def retryable(answer: Answer) -> bool:
+    """Whether the client is asked to try again."""
     return answer.status == 503 and answer.retry_after is not None
 
 

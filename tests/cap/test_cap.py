@@ -196,7 +196,7 @@ A, B = signed_in("a", NOBODY), signed_in("b")
         (
             DISPLACE,
             seen([B, turned_away(NOBODY, USER)], {"b": USER}),
-            "after 401, the next page was answered 200",
+            "signed in by an answer 401",
         ),
         (
             DISPLACE,
@@ -208,21 +208,31 @@ A, B = signed_in("a", NOBODY), signed_in("b")
             seen([A, B], {"a": NOBODY, "b": USER}),
             "2 sign-ins were admitted to 1 places",
         ),
-        (DENY, seen([A, B], {"b": USER}), "after 200, the next page was answered 401"),
+        (DENY, seen([A], {"b": USER}), "admitted, and on the next page 401"),
+        (
+            DISPLACE,
+            seen([signed_in("b", BOB)], {"b": USER}),
+            "admitted, and on the next page 200 {'user': 'bob'}",
+        ),
+        (
+            DISPLACE,
+            seen([signed_in("b", Answer(500))], {"b": USER}),
+            "after 200, the next page was answered 500",
+        ),
         (
             DENY,
             seen([turned_away(REFUSED)], {"b": USER}, existing=[A, B]),
-            "signing in without rivals",
+            "without rivals",
         ),
         (
             DISPLACE,
             seen([B], {"b": USER}, others=[turned_away(RETRYABLE)]),
-            "signing in without rivals",
+            "without rivals",
         ),
         (
             DISPLACE,
-            seen([B], {"b": USER, "c": Answer(200, {"user": "bob"})}),
-            "of another user outlived the sign-in",
+            seen([B], {"b": USER, "c": BOB}, others=[SignIn(B.browser, *2 * [C])]),
+            "another user's session outlived",
         ),
         (
             EXCUSED,

@@ -459,6 +459,7 @@ def test_garbage_for_headers(ada, laptop, phone, settings, headers):
 FORGED = ["", "x", 1, -1, 1.5, None, True, [], ["x"], {}, {"a": 1}, "f" * 32, "\0" * 32]
 
 
+@pytest.mark.parametrize("served", ["sync"])  # loading is the same in both
 @pytest.mark.parametrize("id", FORGED, ids=repr)
 def test_garbage_for_an_id_is_nobody(ada, laptop, id):
     laptop.sign_in()
@@ -471,6 +472,7 @@ def test_garbage_for_an_id_is_nobody(ada, laptop, id):
     assert laptop.state == SIGNED_IN
 
 
+@pytest.mark.parametrize("served", ["sync"])  # loading is the same in both
 @pytest.mark.parametrize("id", FORGED, ids=repr)
 def test_garbage_for_the_id_of_a_tombstone_is_nobodys(laptop, id):
     laptop.write()

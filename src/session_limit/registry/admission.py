@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django.contrib.auth.base_user import AbstractBaseUser
@@ -279,12 +280,11 @@ def _tell_started(row: UserSession, request: HttpRequest) -> None:
 
 def announce_limit_reached(user: AbstractBaseUser, admission: Admission) -> None:
     """Tell that a sign-in met the limit, and what was done about it."""
-    audit.limit_reached(user.pk, admission)
-    signals.limit_reached.send_robust(
-        sender=UserSession,
-        user=user,
-        scope=admission.scope,
-        limit=admission.limit,
-        at_limit=admission.at_limit,
-        session_id=admission.row and admission.row.id,
-    )
+    facts: dict[str, Any] = {
+        "scope": admission.scope,
+        "limit": admission.limit,
+        "at_limit": admission.at_limit,
+        "session_id": admission.row.id if admission.row is not None else None,
+    }
+    audit.limit_reached(user.pk, **facts)
+    signals.limit_reached.send_robust(sender=UserSession, user=user, **facts)

@@ -1,0 +1,307 @@
+"""Transactions that wait for one another, and what they then see."""
+
+from __future__ import annotations
+
+import pytest
+from django.db import transaction
+
+from session_limit import registry, signals
+from session_limit.models import UserSession
+from tests.interleavings.browsers import Tab, is_told, key_in, live, whose
+from tests.interleavings.gates import ROW_LOCKS, aside, at_once, on, until_blocked
+
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.urls("tests.interleavings.urls"),
+]
+
+LOCK = "INSERT INTO session_limit_accountlimit"
+RECORD = "INSERT INTO session_limit_usersession"
+END = "UPDATE session_limit_usersession SET ended_at"
+# Or displaced before its response was saved, and told: whichever comes first.
+ADMITTED = {302, 401}
+NEW_PASSWORD = {"old_password": "pw", "new_password1": "new", "new_password2": "new"}
+
+
+@pytest.fixture
+def users_table(django_user_model):
+    return django_user_model._meta.db_table
+
+
+def sign_in(tab, user):
+    # Not the async view: ATOMIC_REQUESTS has none.
+    return lambda: tab.sign_in(user, path="/login/")
+
+
+def is_in(tab, user):
+    """Whether ``tab`` is signed in, and nobody else as ``user``."""
+    keys = [row.session_key for row in live(user)]
+    return keys == [tab.key] and whose(tab.key) == user.get_username()
+
+
+@ROW_LOCKS
+def test_a_sign_in_waits_for_a_password_change(
+    ada, browser, atomic_requests, users_table
+):
+    """
+    Neither is answered 500: both lock the user's row first. Fails, as a deadlock, where
+    the app stands before ``django.contrib.auth``.
+    """
+    laptop, phone = browser(), browser()
+    sign_in(laptop, ada)()
+    with (
+        aside(
+            lambda: laptop.post("/password/", NEW_PASSWORD),
+            after=f"UPDATE {users_table}",
+        ) as changing,
+        aside(sign_in(phone, ada)) as signing_in,
+    ):
+        until_blocked()
+        assert changing.result().status_code in ADMITTED
+        assert signing_in.result().status_code == 302
+    # It gave the old password, which the change has overtaken.
+    assert whose(phone.key) is None
+    assert whose(laptop.key) is None
+
+
+@ROW_LOCKS
+def test_a_password_change_waits_for_a_sign_in(
+    ada, browser, atomic_requests
+):
+    """The other way round: it is displaced, and told. Fails as the one before."""
+    laptop, phone = browser(), browser()
+    sign_in(laptop, ada)()
+    with (
+        aside(sign_in(phone, ada), after=LOCK) as signing_in,
+        aside(lambda: laptop.post("/password/", NEW_PASSWORD)) as changing,
+    ):
+        until_blocked()
+        assert signing_in.result().status_code == 302
+        assert is_told(changing.result())
+    assert whose(laptop.key) is None
+
+
+@ROW_LOCKS
+def test_ending_all_against_a_sign_in(ada, settings):
+    """
+    Both lock the account's sessions, in one order. Fails, as a deadlock that has to be
+    repeated, where one of them locks as it finds: the older was written to later.
+    """
+    settings.SESSION_LIMIT = 2
+    older, newer, newest = Tab(), Tab(), Tab()
+    older.sign_in(ada)
+    newer.sign_in(ada)
+    first, second = UserSession.objects.order_by("pk")
+    first.expires_at = second.expires_at
+    first.save()
+
+    def hold():
+        with transaction.atomic():
+            UserSession.objects.select_for_update().get(pk=second.pk)
+
+    with (
+        aside(hold, after="SELECT session_limit_usersession") as holding,
+        aside(sign_in(newest, ada)) as signing_in,
+    ):
+        until_blocked(1)
+        with aside(
+            lambda: registry.end_all(ada, UserSession.Reason.REVOKED)
+        ) as ending:
+            until_blocked(2)
+            holding.result()
+            signing_in.result()
+            ending.result()
+    assert signing_in.count(LOCK) == 1
+    assert ending.count("SELECT session_limit_usersession.id") == 1
+    assert len(live(ada)) <= 1
+
+
+@ROW_LOCKS
+def test_two_endings_of_one_session(ada):
+    """
+    The first reason stands, and is told once. Fails where ``end()`` reads without a
+    lock.
+    """
+    laptop = Tab()
+    laptop.sign_in(ada)
+    (row,) = live(ada)
+    heard = []
+
+    def hear(reason, **kwargs):
+        heard.append(reason)
+
+    def end(reason):
+        return lambda: registry.end([row.pk], reason)
+
+    reasons = UserSession.Reason
+    signals.session_ended.connect(hear)
+    try:
+        with (
+            aside(end(reasons.REVOKED), after=END) as first,
+            aside(end(reasons.ACCOUNT_DISABLED)) as second,
+        ):
+            until_blocked()
+            assert len(first.result()) == 1
+            assert second.result() == []
+    finally:
+        signals.session_ended.disconnect(hear)
+    assert heard == [reasons.REVOKED]
+    row.refresh_from_db()
+    assert row.ended_reason == reasons.REVOKED
+
+
+@ROW_LOCKS
+def test_two_opposite_user_switches(ada, bob, browser, atomic_requests):
+    """
+    Each ends what it was and then locks what it becomes: a deadlock, of which the
+    database ends one. Nobody gets a 500, nothing is half done, and the one that is asked
+    to try again is admitted when it does.
+    """
+    laptop, phone = browser(), browser()
+    sign_in(laptop, ada)()
+    sign_in(phone, bob)()
+    switches = [(laptop, bob), (phone, ada)]
+    responses = at_once([sign_in(tab, user) for tab, user in switches], after=END)
+    statuses = [response.status_code for response in responses]
+    assert sorted(statuses) in ([302, 302], [302, 503])
+    for response, (tab, user) in zip(responses, switches, strict=True):
+        if response.status_code == 302:
+            assert is_in(tab, user)
+            continue
+        assert response.headers["Retry-After"]
+        assert key_in(response.cookies) is None
+        assert whose(tab.key) is None
+    for (tab, user), status in zip(switches, statuses, strict=True):
+        if status == 503:
+            assert sign_in(tab, user)().status_code == 302
+    assert is_in(laptop, bob)
+    assert is_in(phone, ada)
+
+
+@ROW_LOCKS
+def test_an_admission_sees_the_newest_under_repeatable_read(
+    ada, browser, repeatable_read
+):
+    """
+    At the first attempt. Fails on PostgreSQL, as a serialization failure that has to be
+    repeated, where its transaction does not begin with READ COMMITTED.
+    """
+    laptop, phone = browser(), browser()
+    with (
+        aside(lambda: laptop.sign_in(ada), before=RECORD) as first,
+        aside(lambda: phone.sign_in(ada)) as second,
+    ):
+        until_blocked()
+        first.result()
+        assert second.result().status_code == 302
+    assert second.count(LOCK) == 1
+    assert is_in(phone, ada)
+    assert whose(laptop.key) is None
+
+
+@ROW_LOCKS
+def test_two_first_sign_ins_under_repeatable_read(ada, bob, browser, repeatable_read):
+    """
+    Of two users who have no row yet: each at the first attempt. Fails on MariaDB where
+    the transaction does not begin with READ COMMITTED: both lock the same gap.
+    """
+    laptop, phone = browser(), browser()
+    with (
+        aside(lambda: laptop.sign_in(ada), before=RECORD) as first,
+        aside(lambda: phone.sign_in(bob), before=RECORD) as second,
+    ):
+        first.go_on()
+        second.go_on()
+        assert first.result().status_code == second.result().status_code == 302
+        assert first.count(LOCK) == second.count(LOCK) == 1
+    assert is_in(laptop, ada)
+    assert is_in(phone, bob)
+
+
+def displaced_behind_its_snapshot(ada, browser, users_table):
+    """
+    Return the answer to a sign-in in a transaction whose snapshot is from before
+    another one was admitted, and the two browsers.
+    """
+    laptop, phone = browser(), browser()
+    reading = f"UPDATE {users_table}"
+    with aside(sign_in(laptop, ada), before=reading) as signing_in:
+        assert sign_in(phone, ada)().status_code == 302
+        return signing_in.result(), laptop, phone
+
+
+@on("postgresql")
+def test_a_snapshot_that_is_too_old(
+    ada, browser, repeatable_read, atomic_requests, users_table
+):
+    """
+    PostgreSQL cannot write behind it: one answer that may be tried again, and the cap
+    holds. Fails, as a 500, without ``process_exception()``.
+    """
+    response, laptop, phone = displaced_behind_its_snapshot(ada, browser, users_table)
+    assert response.status_code == 503
+    assert response.headers["Retry-After"] == "1"
+    assert "no-store" in response.headers["Cache-Control"]
+    assert key_in(response.cookies) is None
+    assert is_in(phone, ada)
+
+    assert sign_in(laptop, ada)().status_code == 302
+    assert is_in(laptop, ada)
+    assert whose(phone.key) is None
+
+
+@on("mariadb")
+def test_a_snapshot_that_hides_a_session(
+    ada, browser, repeatable_read, atomic_requests, users_table
+):
+    """
+    MariaDB writes behind it, and a plain read would not see who was admitted since.
+    Fails where ``live_rows()`` reads without a lock: two are live.
+    """
+    response, laptop, phone = displaced_behind_its_snapshot(ada, browser, users_table)
+    assert response.status_code == 302
+    assert is_in(laptop, ada)
+    assert whose(phone.key) is None
+
+
+@pytest.fixture
+def immediate(options):
+    options(transaction_mode="IMMEDIATE")
+
+
+@on("sqlite")
+def test_atomic_requests_that_begin_immediately(
+    ada, browser, atomic_requests, immediate
+):
+    """
+    The second waits before it has read anything. Fails, as "database is locked", where
+    ``transaction_mode`` is not IMMEDIATE.
+    """
+    laptop, phone = browser(), browser()
+    with (
+        aside(sign_in(phone, ada), before="BEGIN") as second,
+        aside(sign_in(laptop, ada), before=RECORD) as first,
+    ):
+        second.go_on()
+        assert first.result().status_code in ADMITTED
+        assert second.result().status_code == 302
+    assert is_in(phone, ada)
+    assert whose(laptop.key) is None
+
+
+@on("sqlite")
+def test_an_admission_begins_by_writing(ada, browser):
+    """
+    So that one waits for another, in a deferred transaction too. Fails, as "database is
+    locked", where it reads before it locks the account.
+    """
+    laptop, phone = browser(), browser()
+    with (
+        aside(lambda: phone.sign_in(ada), before=LOCK) as second,
+        aside(lambda: laptop.sign_in(ada), before=RECORD) as first,
+    ):
+        second.go_on()
+        assert first.result().status_code in ADMITTED
+        assert second.result().status_code == 302
+    assert is_in(phone, ada)
+    assert whose(laptop.key) is None

@@ -1,0 +1,32 @@
+"""The suite's project, with libraries that people sign in through."""
+
+from tests.settings import *  # noqa: F403
+from tests.settings import INSTALLED_APPS, MIDDLEWARE
+
+# django-allauth is told here what a user model has; its own tests are about others.
+AUTH_USER_MODEL = "auth.User"
+
+INSTALLED_APPS = [
+    *INSTALLED_APPS,
+    "allauth",
+    "allauth.account",
+    "allauth.headless",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.github",
+    "loginas",
+    "rest_framework",
+]
+MIDDLEWARE = [*MIDDLEWARE, "allauth.account.middleware.AccountMiddleware"]
+AUTHENTICATION_BACKENDS = [
+    "django.contrib.auth.backends.ModelBackend",
+    "allauth.account.auth_backends.AuthenticationBackend",
+]
+ROOT_URLCONF = "tests.libraries.urls"
+LOGIN_URL = "account_login"
+ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_LOGIN_BY_CODE_ENABLED = True
+# The stories sign in more often than people do.
+ACCOUNT_RATE_LIMITS = False
+SOCIALACCOUNT_PROVIDERS = {
+    "github": {"APPS": [{"client_id": "client", "secret": "secret"}]}
+}

@@ -1,0 +1,16 @@
+from django.urls import include, path
+
+from tests.libraries import views
+from tests.stories.urls import urlpatterns as stories
+
+urlpatterns = [
+    *stories,
+    path("accounts/", include("allauth.urls")),
+    path("_allauth/", include("allauth.headless.urls")),
+    path("rest/auth/", include("rest_framework.urls")),
+    path("rest/me/", views.Me.as_view()),
+    path("rest/public/", views.Public.as_view()),
+    path("rest/sign-in/", views.SignIn.as_view()),
+    path("rest/sign-in/reshaped/", views.ReshapedSignIn.as_view()),
+    path("as/", include("loginas.urls")),
+]

@@ -1,0 +1,154 @@
+"""One deliberate breakage, and what comes of it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+ROOT = Path(__file__).resolve().parents[2]
+SOURCE = ROOT / "src"
+PACKAGE = "session_limit"
+
+# More than every test together takes.
+LONGEST = 300
+
+# What a mutant that is wrong itself fails with: nothing that a test has noticed.
+SLIPS = ("ImportError", "ModuleNotFoundError", "NameError", "UnboundLocalError")
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """
+    ``new`` for ``old`` in the package's ``file``, and the ``test`` in ``tests`` that has
+    to fail then. ``database``: where that test has to run to notice.
+    """
+
+    name: str
+    file: str
+    old: str
+    new: str
+    tests: str
+    test: str
+    database: str = "sqlite"
+
+    @property
+    def node(self) -> str:
+        """What pytest is given."""
+        return f"tests/{self.tests}.py::{self.test}"
+
+    def text(self) -> str:
+        """Return the file with the change. Raises ``ValueError`` if it is stale."""
+        text = (SOURCE / PACKAGE / self.file).read_text()
+        if (count := text.count(self.old)) != 1:
+            raise ValueError(f"stale: {count} times in {self.file}: {self.old!r}")
+        changed = text.replace(self.old, self.new)
+        compile(changed, self.file, "exec")
+        return changed
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether it is as it should be, and how that is known."""
+
+    ok: bool
+    reason: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Run:
+    """What pytest said of the package in one directory."""
+
+    source: Path
+    code: int
+    output: str
+
+    @property
+    def is_of_source(self) -> bool:
+        # Said by tests/conftest.py: not, say, the wheel that is installed.
+        return f"session_limit: {self.source / PACKAGE}\n" in self.output
+
+    def lines(self, outcome: str) -> list[tuple[str, str]]:
+        """Return the tests that had this outcome, and why."""
+        found = [
+            line.removeprefix(outcome).strip().partition(" - ")
+            for line in self.output.splitlines()
+            if line.startswith(f"{outcome} ")
+        ]
+        return [(test, why) for test, _, why in found]
+
+
+def run_tests(
+    tests: list[str], database: str, name: str, mutant: Mutant | None = None
+) -> Run:
+    """Run ``tests`` with a copy of the package, changed as ``mutant`` says."""
+    with TemporaryDirectory(prefix="session_limit_mutant_") as directory:
+        source = Path(directory).resolve() / "src"
+        shutil.copytree(
+            SOURCE, source, ignore=shutil.ignore_patterns("__pycache__", "*.pyc")
+        )
+        if mutant is not None:
+            (source / PACKAGE / mutant.file).write_text(mutant.text())
+        options = ["--no-migrations", "--tb=no", "-p", "no:cacheprovider"]
+        try:
+            ran = subprocess.run(
+                [sys.executable, "-m", "pytest", *options, *tests],
+                cwd=ROOT,
+                env={
+                    **os.environ,
+                    "PYTHONPATH": str(source),
+                    "SESSION_LIMIT_TEST_WHEEL": "",
+                    "SESSION_LIMIT_TEST_DB": database,
+                    "SESSION_LIMIT_TEST_DB_NAME": name,
+                    "COLUMNS": "300",
+                },
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                timeout=LONGEST,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            return Run(source, -1, f"Nothing within {LONGEST} s.")
+        return Run(source, ran.returncode, ran.stdout)
+
+
+def try_unchanged(tests: list[str], database: str, name: str) -> Verdict:
+    """Without a change, each of the ``tests`` passes."""
+    began = time.monotonic()
+    run = run_tests(tests, database, name)
+    ok = run.code == 0 and run.is_of_source and not run.lines("SKIPPED")
+    reason = run.output.splitlines()[-1].strip("= ") if ok else run.output
+    return Verdict(ok, reason, time.monotonic() - began)
+
+
+def try_mutant(mutant: Mutant, name: str) -> Verdict:
+    """With the change, a test fails, and because of what it asserts."""
+    began = time.monotonic()
+    try:
+        run = run_tests([mutant.node], mutant.database, name, mutant)
+        ok, reason = judge(run)
+    except (SyntaxError, ValueError) as error:
+        ok, reason = False, str(error)
+    return Verdict(ok, reason, time.monotonic() - began)
+
+
+def judge(run: Run) -> tuple[bool, str]:
+    """Return whether ``run`` has caught its mutant, and by what, or why not."""
+    if not run.is_of_source:
+        return False, f"not what was tested: {run.output}"
+    if run.code == 0:
+        return False, "SURVIVED"
+    failed = run.lines("FAILED")
+    slips = [why for _, why in failed if why.startswith(SLIPS)]
+    # 1: tests were collected and ran, and some failed.
+    if run.code != 1 or not failed or slips:
+        return False, f"broken itself: {run.output}"
+    test, why = failed[0]
+    return True, f"{test}: {why}"
