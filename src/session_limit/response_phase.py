@@ -9,7 +9,7 @@ from http import HTTPStatus
 from typing import cast
 
 from django.conf import settings
-from django.contrib.auth import SESSION_KEY, get_user_model
+from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY, get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.sessions.backends.base import UpdateError
 from django.http import HttpRequest, HttpResponse
@@ -200,5 +200,8 @@ def _touch(session: GuardedSession, row: Row) -> None:
     # Lazy: who it is, only a project's rules may want to know.
     users = get_user_model()._base_manager
     user = SimpleLazyObject(lambda: users.get(pk=row.user_id))
-    is_saved = session.guard.saved is not None
+    guard = session.guard
+    is_saved = guard.saved is not None
     registry.touch(row, session, cast("AbstractBaseUser", user), is_saved=is_saved)
+    if is_saved and guard.loaded_hash not in {None, session.get(HASH_SESSION_KEY)}:
+        registry.renew_credentials(row)

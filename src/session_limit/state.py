@@ -38,6 +38,8 @@ class Guard:
         self.row: Row | None = None
         self.admitted = False
         self.adopted = False
+        # The hash of the credentials that it was loaded with.
+        self.loaded_hash: str | None = None
         # An ended session was presented, and the id of its tombstone.
         self.ended = False
         self.ended_id: UUID | None = None

@@ -104,6 +104,7 @@ class GuardedSession(_Engine):
             registry.end([row.id], Reason(row.expires_reason))
             return self.make_ended(id)
         guard.row = row
+        guard.loaded_hash = data.get(HASH_SESSION_KEY)
         return data
 
     def _adopted(self, data: dict[str, Any]) -> dict[str, Any]:

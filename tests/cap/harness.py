@@ -130,6 +130,21 @@ def play(
     )
 
 
+def sign_in_strangers(
+    combination: Combination, database: Database, server: Server, count: int
+) -> tuple[list[SignIn], list[SignIn]]:
+    """So many users at once, each for the first time; then those that are to retry."""
+    usernames = [name for _, name in database.create_users(count)]
+    browsers = [Browser(server.port) for _ in usernames]
+    first = sign_in_at_once(browsers, combination.view, usernames)
+    again = [
+        sign_in(one.browser, combination.view, username)
+        for one, username in zip(first, usernames, strict=True)
+        if one.answer.status == 503
+    ]
+    return first, again
+
+
 def _try(server: Server, cookies: Iterable[str]) -> dict[str, Answer]:
     """Each in a browser that has nothing else."""
     return {

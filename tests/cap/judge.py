@@ -45,6 +45,18 @@ class Combination:
         return self.atomic_requests and self.view == "sync"
 
     @property
+    def locks_gaps(self) -> bool:
+        """
+        Whether an account without any session locks its neighbours out of the gap
+        that it is read from: two of them, signing in for the first time, deadlock.
+        """
+        return (
+            self.database == "mariadb"
+            and self.isolation == "repeatable read"
+            and self.rolls_back
+        )
+
+    @property
     def may_fail_to_serialize(self) -> bool:
         """
         The one that the package cannot help: plain Django fails there too.

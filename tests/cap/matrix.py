@@ -34,6 +34,12 @@ def doors(*, atomic_requests: bool) -> list[tuple[str, str]]:
     return [*both, ("asgi", "sync")] if atomic_requests else both
 
 
+def cells() -> Iterator[Combination]:
+    """Every cell once."""
+    for database, isolation, atomic in CELLS:
+        yield Combination(database, isolation, atomic, "wsgi", "sync")
+
+
 def full() -> Iterator[Combination]:
     """Every cell through every door with both limits; some with ``deny``."""
     for database, isolation, atomic in CELLS:

@@ -12,9 +12,8 @@ from contextlib import ExitStack
 import pytest
 
 from tests.cap import databases, matrix
-from tests.cap.browsers import Answer, Browser, SignIn, overlap
-from tests.cap.harness import measure, migrate, run, settings
-from tests.cap.judge import Combination, Round, Situation, objections
+from tests.cap.harness import measure, migrate, run, settings, sign_in_strangers
+from tests.cap.judge import Combination, retryable
 from tests.cap.servers import PROCESSES, serve
 
 PLAN = [(8, 4), (50, 1)]
@@ -48,11 +47,7 @@ def migrated() -> Iterator[Databases]:
 @pytest.mark.parametrize(
     "combination",
     [
-        pytest.param(
-            each,
-            id=str(each),
-            marks=SERVICES[each.database],
-        )
+        pytest.param(each, id=str(each), marks=SERVICES[each.database])
         for each in matrix.moderate()
     ],
 )
@@ -88,181 +83,28 @@ def test_the_harness_finds_what_is_wrong_with_the_recipe(migrated: Databases) ->
     pytest.fail(f"In twenty rounds nothing was found like: {missing}")
 
 
-# What the judge says of rounds that are made up: of a right one nothing.
-
-USER = Answer(200, {"user": "ann"})
-NOBODY = Answer(401, {"code": "session_ended"})
-REFUSED = Answer(403)
-RETRYABLE = Answer(503, retry_after="1")
-DISPLACE = Combination("postgresql", "read committed", False, "wsgi", "sync")
-DENY = Combination("mariadb", "read committed", False, "wsgi", "sync", 1, "deny")
-EXCUSED = Combination("postgresql", "repeatable read", True, "wsgi", "sync")
-
-
-def signed_in(cookie: str, next_page: Answer = USER) -> SignIn:
-    return SignIn(Browser(0), Answer(200, {"user": "ann"}, cookie), next_page)
-
-
-def turned_away(answer: Answer, next_page: Answer = NOBODY) -> SignIn:
-    return SignIn(Browser(0), answer, next_page)
-
-
-def seen(
-    race: list[SignIn],
-    tried: dict[str, Answer],
-    *,
-    others: list[SignIn] | None = None,
-    existing: list[SignIn] | None = None,
-    retried: list[SignIn] | None = None,
-    again: Answer = USER,
-    most_live: int = 1,
-    finally_live: int = 1,
-) -> Round:
-    return Round(
-        situation=Situation(len(race), "nothing", len(existing or [])),
-        others=others or [],
-        existing=existing or [],
-        race=race,
-        retried=retried or [],
-        samples=1,
-        most_live=most_live,
-        finally_live=finally_live,
-        tried=tried,
-        tried_again={key: again for key, answer in tried.items() if answer is USER},
-        username="ann",
-    )
-
-
-A, B = signed_in("a", NOBODY), signed_in("b")
-
-
 @pytest.mark.parametrize(
-    ("combination", "round_", "objection"),
+    "combination",
     [
-        (DISPLACE, seen([A, B], {"a": NOBODY, "b": USER}), None),
-        (DISPLACE, seen([B, turned_away(NOBODY)], {"b": USER}), None),
-        (DENY, seen([B, turned_away(REFUSED)], {"b": USER}), None),
-        (DENY, seen([turned_away(REFUSED)], {"b": USER}, existing=[B]), None),
-        (
-            EXCUSED,
-            seen([A, turned_away(RETRYABLE)], {"a": NOBODY, "b": USER}, retried=[B]),
-            None,
-        ),
-        (
-            DISPLACE,
-            seen([A, B], {"a": NOBODY, "b": USER}, most_live=2),
-            "2 live sessions were committed",
-        ),
-        (
-            DISPLACE,
-            seen([A, B], {"a": USER, "b": USER}, finally_live=2),
-            "2 cookies authenticate, the limit is 1",
-        ),
-        (
-            DISPLACE,
-            seen([A, B], {"a": NOBODY, "b": NOBODY}, finally_live=0),
-            "0 cookies authenticate, the limit is 1",
-        ),
-        (
-            DISPLACE,
-            seen([A, B], {"a": NOBODY, "b": USER}, finally_live=0),
-            "1 cookies for 0 live sessions",
-        ),
-        (
-            DISPLACE,
-            seen([A, turned_away(NOBODY)], {"a": NOBODY, "b": USER}),
-            "no successful sign-in handed out",
-        ),
-        (
-            DISPLACE,
-            seen([A, B], {"a": NOBODY, "b": USER}, again=NOBODY),
-            "was then ended",
-        ),
-        (
-            DISPLACE,
-            seen([B, turned_away(Answer(400))], {"b": USER}),
-            "a sign-in was answered 400",
-        ),
-        (
-            DISPLACE,
-            seen([B, turned_away(RETRYABLE)], {"b": USER}),
-            "a sign-in was answered 503",
-        ),
-        (
-            DISPLACE,
-            seen([B, turned_away(Answer(401))], {"b": USER}),
-            "was not told why",
-        ),
-        (
-            DISPLACE,
-            seen([B, turned_away(NOBODY, USER)], {"b": USER}),
-            "signed in by an answer 401",
-        ),
-        (
-            DISPLACE,
-            seen([A, B], {"a": Answer(500), "b": USER}),
-            "a cookie was answered 500",
-        ),
-        (
-            DENY,
-            seen([A, B], {"a": NOBODY, "b": USER}),
-            "2 sign-ins were admitted to 1 places",
-        ),
-        (DENY, seen([A], {"b": USER}), "admitted, and on the next page 401"),
-        (
-            DISPLACE,
-            seen([signed_in("b", BOB)], {"b": USER}),
-            "admitted, and on the next page 200 {'user': 'bob'}",
-        ),
-        (
-            DISPLACE,
-            seen([signed_in("b", Answer(500))], {"b": USER}),
-            "after 200, the next page was answered 500",
-        ),
-        (
-            DENY,
-            seen([turned_away(REFUSED)], {"b": USER}, existing=[A, B]),
-            "without rivals",
-        ),
-        (
-            DISPLACE,
-            seen([B], {"b": USER}, others=[turned_away(RETRYABLE)]),
-            "without rivals",
-        ),
-        (
-            DISPLACE,
-            seen([B], {"b": USER, "c": BOB}, others=[SignIn(B.browser, *2 * [C])]),
-            "another user's session outlived",
-        ),
-        (
-            EXCUSED,
-            seen([B, turned_away(Answer(503))], {"b": USER}),
-            "a sign-in was answered 503",
-        ),
-        (
-            EXCUSED,
-            seen([B, turned_away(Answer(500))], {"b": USER}),
-            "a sign-in was answered 500",
-        ),
-        (
-            EXCUSED,
-            seen([B], {"b": USER}, retried=[turned_away(RETRYABLE)]),
-            "a sign-in was answered 503",
-        ),
+        pytest.param(each, id=str(each), marks=SERVICES[each.database])
+        for each in matrix.cells()
     ],
 )
-def test_the_judge(
-    combination: Combination, round_: Round, objection: str | None
-) -> None:
-    said = list(objections(combination, round_))
-    if objection is None:
-        assert said == []
-    else:
-        assert any(objection in each for each in said), said
-
-
-def test_overlap_is_by_the_stamps() -> None:
-    def inside(entered: int, left: int) -> Answer:
-        return Answer(200, stamp=(entered, left, 1))
-
-    assert overlap([inside(1, 5), inside(2, 4), inside(5, 9), Answer(503)]) == 2
+def test_users_do_not_meet(combination: Combination, migrated: Databases) -> None:
+    """Others' first sign-ins, at the same moment, are none of theirs."""
+    database = migrated(combination)
+    with serve(combination.server, settings(combination, database)) as server:
+        deadlocks = database.deadlocks()
+        for _ in range(2):
+            first, again = sign_in_strangers(combination, database, server, 16)
+            said = [one.answer for one in first]
+            if combination.locks_gaps:
+                assert all(each.status == 200 or retryable(each) for each in said)
+            else:
+                assert [each.status for each in said] == [200] * 16
+            assert all(one.answer.status == 200 for one in again)
+            stayed = [one for one in [*first, *again] if one.answer.status == 200]
+            assert [one.next_page.status for one in stayed] == [200] * 16
+        if not combination.locks_gaps:
+            assert database.deadlocks() == deadlocks
+            assert server.errors() == []

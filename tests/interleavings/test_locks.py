@@ -117,6 +117,28 @@ def test_ending_all_against_a_sign_in(ada, settings):
 
 
 @ROW_LOCKS
+@pytest.mark.parametrize("atomic", [False, True])
+def test_deleting_a_user_against_a_sign_in(ada, request, atomic):
+    """
+    The deletion stands. Fails, as a deadlock, where it ends the sessions before it locks
+    the account.
+    """
+    if atomic:
+        request.getfixturevalue("atomic_requests")
+    laptop, phone = Tab(), Tab()
+    laptop.sign_in(ada)
+    with (
+        aside(sign_in(phone, ada), after=LOCK) as signing_in,
+        aside(ada.delete) as deleting,
+    ):
+        until_blocked()
+        assert signing_in.result().status_code in ADMITTED
+        deleting.result()
+    assert whose(phone.key) is None
+    assert not UserSession.objects.exists()
+
+
+@ROW_LOCKS
 def test_two_endings_of_one_session(ada):
     """
     The first reason stands, and is told once. Fails where ``end()`` reads without a

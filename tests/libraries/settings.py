@@ -3,7 +3,8 @@
 from tests.settings import *  # noqa: F403
 from tests.settings import INSTALLED_APPS, MIDDLEWARE
 
-# django-allauth is told here what a user model has; its own tests are about others.
+# django-allauth has to be told what a user model lacks. That the package needs nothing
+# of one is shown elsewhere.
 AUTH_USER_MODEL = "auth.User"
 
 INSTALLED_APPS = [
@@ -23,9 +24,10 @@ AUTHENTICATION_BACKENDS = [
 ]
 ROOT_URLCONF = "tests.libraries.urls"
 LOGIN_URL = "account_login"
+
 ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_LOGIN_BY_CODE_ENABLED = True
-# The stories sign in more often than people do.
+# All of these sign-ins come from one address, within seconds.
 ACCOUNT_RATE_LIMITS = False
 SOCIALACCOUNT_PROVIDERS = {
     "github": {"APPS": [{"client_id": "client", "secret": "secret"}]}

@@ -9,8 +9,11 @@ urlpatterns = [
     path("_allauth/", include("allauth.headless.urls")),
     path("rest/auth/", include("rest_framework.urls")),
     path("rest/me/", views.Me.as_view()),
+    path("rest/jsonapi/", views.JSONAPI.as_view()),
+    path("rest/staff/", views.Staff.as_view()),
     path("rest/public/", views.Public.as_view()),
+    path("rest/basic/", views.Basic.as_view()),
     path("rest/sign-in/", views.SignIn.as_view()),
-    path("rest/sign-in/reshaped/", views.ReshapedSignIn.as_view()),
+    path("rest/sign-in-reshaped/", views.ReshapedSignIn.as_view()),
     path("as/", include("loginas.urls")),
 ]

@@ -1,45 +1,64 @@
 """An API, as projects write theirs with Django REST framework."""
 
 from django.contrib.auth import authenticate, login
-from rest_framework.permissions import AllowAny, IsAuthenticated
-from rest_framework.authentication import SessionAuthentication
+from rest_framework.authentication import BasicAuthentication, SessionAuthentication
+from rest_framework.permissions import AllowAny, IsAdminUser, IsAuthenticated
+from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
 from rest_framework.views import APIView, exception_handler
 
 
-class View(APIView):
+class Me(APIView):
     authentication_classes = [SessionAuthentication]
-
-
-class Me(View):
     permission_classes = [IsAuthenticated]
-
-    def get(self, request):
-        return Response({"user": request.user.get_username()})
-
-
-class Public(View):
-    permission_classes = [AllowAny]
 
     def get(self, request):
         return Response({"user": request.user.get_username() or None})
 
+    post = get
 
-class SignIn(View):
+
+class JSONAPIRenderer(JSONRenderer):
+    media_type = "application/vnd.api+json"
+
+
+class JSONAPI(Me):
+    renderer_classes = [JSONAPIRenderer]
+
+
+class Staff(Me):
+    permission_classes = [IsAdminUser]
+
+
+class Public(Me):
+    permission_classes = [AllowAny]
+
+
+class Basic(Me):
+    """For those who send their password with every request."""
+
+    authentication_classes = [BasicAuthentication]
+
+
+class SignIn(APIView):
+    authentication_classes = [SessionAuthentication]
+
     def post(self, request):
-        user = authenticate(request, **request.data.dict())
+        user = authenticate(
+            request,
+            username=request.data["username"],
+            password=request.data["password"],
+        )
         login(request, user)
-        return Response({"user": user.get_username()})
+        return Response({"user": request.user.get_username()})
 
 
 class ReshapedSignIn(SignIn):
-    """One of a project whose clients want every answer in one shape, and with 200."""
+    """One whose clients want every answer in one shape, and with status 200."""
 
     def get_exception_handler(self):
         def handler(exc, context):
-            response = exception_handler(exc, context)
-            response.data = {"ok": False, "error": response.data["detail"]}
-            response.status_code = 200
-            return response
+            error = exception_handler(exc, context)
+            return Response({"ok": False, "error": error.data["detail"]})
 
         return handler

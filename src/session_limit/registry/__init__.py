@@ -20,6 +20,7 @@ from session_limit.registry.upkeep import (
     note_password_changed,
     prune,
     rekey,
+    renew_credentials,
     touch,
 )
 
@@ -39,6 +40,7 @@ __all__ = [
     "note_password_changed",
     "prune",
     "rekey",
+    "renew_credentials",
     "touch",
     "verifies",
 ]

@@ -117,6 +117,6 @@ def credentials_reason(
     """
     account = account or read_account(user, registry_alias())
     changed_at = account.password_changed_at
-    if changed_at is not None and authenticated_at <= changed_at:
+    if changed_at is not None and authenticated_at < changed_at:
         return Reason.PASSWORD_CHANGED
     return Reason.CREDENTIALS_CHANGED

@@ -1,0 +1,137 @@
+"""A process killed at each statement: nothing is half done, and the next one works."""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+from itertools import count
+
+import pytest
+from django.conf import settings
+from django.db import connections
+from django.test import override_settings
+
+from session_limit.models import UserSession
+from session_limit.testing import clock
+from tests.interleavings import killed
+from tests.interleavings.browsers import Tab, live, stored_keys, whose
+from tests.interleavings.gates import PATIENCE
+
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.urls("tests.interleavings.urls"),
+]
+
+RECORD = "INSERT INTO session_limit_usersession"
+END = "UPDATE session_limit_usersession SET ended_at"
+LOCK = "INSERT INTO session_limit_accountlimit"
+SAVE = "UPDATE django_session"
+
+# Its children are forked from a process that has imported Django and opened nothing.
+processes = multiprocessing.get_context("forkserver")
+processes.set_forkserver_preload([killed.__name__])
+
+
+def kill(point, work, tab, *args):
+    """
+    Run ``work`` with the cookies of ``tab`` in a process of its own that is killed
+    before the statement or commit with the number ``point``. Return which one that
+    was, or ``None`` where there are not so many.
+    """
+    reader, writer = processes.Pipe(duplex=False)
+    process = processes.Process(
+        target=killed.run,
+        args=(point, writer, connections.settings["default"], work, tab.key, *args),
+    )
+    process.start()
+    writer.close()
+    process.join(PATIENCE)
+    exitcode = process.exitcode
+    process.kill()
+    assert exitcode in {0, -signal.SIGKILL}
+    return reader.recv() if exitcode else None
+
+
+def places(reached):
+    """Return the statements that matter among those ``reached``."""
+    known = (LOCK, END, RECORD, "COMMIT", SAVE)
+    return {each for each in known if any(text.startswith(each) for text in reached)}
+
+
+@pytest.mark.parametrize("atomic", [False, True])
+@pytest.mark.parametrize("switch", [False, True])
+def test_a_sign_in_killed(ada, bob, request, atomic, switch):
+    """
+    What it displaces is live or ended, in its row, its cookie and its store alike; the
+    cap holds; a next sign-in works. Fails where ``admit()`` is not one transaction.
+    """
+    if atomic:
+        request.getfixturevalue("atomic_requests")
+    reached = []
+    for point in count():
+        laptop, phone, next_one = Tab(), Tab(), Tab()
+        laptop.sign_in(ada)
+        if switch:
+            phone.sign_in(bob)
+        (old,) = live(ada)
+        place = kill(point, "sign_in", phone, ada.get_username())
+
+        (row,) = live(ada)
+        old.refresh_from_db()
+        is_live = row == old
+        assert is_live == old.is_live == (whose(laptop.key) == "ada"), place
+        assert is_live == (laptop.key in stored_keys()), place
+        if not is_live:
+            assert old.ended_reason == UserSession.Reason.DISPLACED
+            assert old.ended_by_session == row.pk
+            assert row.session_key in stored_keys()
+        assert next_one.sign_in(ada).status_code == 302, place
+        assert whose(next_one.key) == "ada"
+        assert [row.session_key for row in live(ada)] == [next_one.key]
+        if place is None:
+            break
+        reached.append(place)
+    # It was killed everywhere, before the commit of an admission and after it.
+    assert places(reached) == {LOCK, END, RECORD, "COMMIT", SAVE}, reached
+
+
+def test_an_admission_that_was_never_saved_gives_its_place_back(ada, settings):
+    """
+    Under ``deny``, to a newer sign-in, within a minute. Fails without ``end_gone()``.
+    """
+    settings.SESSION_LIMIT_AT_LIMIT = "deny"
+    for point in count():
+        if kill(point, "sign_in", Tab(), ada.get_username()).startswith(SAVE):
+            break
+        UserSession.objects.all().delete()
+    assert len(live(ada)) == 1
+    laptop = Tab()
+    assert laptop.sign_in(ada).status_code == 403
+    with clock() as now:
+        now.advance(settings_interval() + 1)
+        assert laptop.sign_in(ada).status_code == 302
+        assert whose(laptop.key) == "ada"
+
+
+def test_a_rotation_killed(ada):
+    """
+    The browser has its old key, and is signed in by it or by none; then it is displaced
+    as any other. Fails where truth goes by the key that was recorded.
+    """
+    reached = []
+    for point in count():
+        laptop, phone = Tab(), Tab()
+        laptop.sign_in(ada)
+        with override_settings(SECRET_KEY="newer", SECRET_KEY_FALLBACKS=["tests"]):
+            place = kill(point, "rotate", laptop)
+            assert len(live(ada)) == 1
+            if laptop.key in stored_keys():
+                assert whose(laptop.key) == "ada", place
+            phone.sign_in(ada)
+            for key in {laptop.key, *stored_keys()} - {phone.key}:
+                assert whose(key) is None, place
+            assert whose(phone.key) == "ada"
+        if place is None:
+            break
+        reached.append(place)
+    assert any(text.startswith("INSERT INTO django_session") for text in reached)

@@ -1,0 +1,224 @@
+"""
+django-allauth's pages: signing in with a password, with a code from a mail, and through a
+provider, whose view makes an error page of every ``PermissionDenied``.
+"""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from allauth.socialaccount.models import SocialAccount
+from allauth.socialaccount.providers.github.views import GitHubOAuth2Adapter
+from allauth.socialaccount.providers.oauth2.client import OAuth2Client
+from django.core import mail
+
+from session_limit.models import UserSession
+from tests.stories.people import (
+    JSON,
+    NOBODY,
+    PASSWORD,
+    SIGNED_IN,
+    live,
+    reasons,
+    set_cookie,
+)
+
+Reason = UserSession.Reason
+
+NEW_PASSWORD = "battery staple"
+PAGE = "/accounts/password/change/"
+
+
+@pytest.fixture(autouse=True)
+def github(ada, monkeypatch):
+    """Ada's account at the provider, which never says no."""
+    SocialAccount.objects.create(user=ada, provider="github", uid="1")
+
+    def get_access_token(self, code, **kwargs):
+        return {"access_token": code}
+
+    def complete_login(self, request, app, token, **kwargs):
+        data = {"id": 1, "login": "ada"}
+        return self.get_provider().sociallogin_from_response(request, data)
+
+    monkeypatch.setattr(OAuth2Client, "get_access_token", get_access_token)
+    monkeypatch.setattr(GitHubOAuth2Adapter, "complete_login", complete_login)
+
+
+def by_password(visitor, password=PASSWORD, path="/accounts/login/", **kwargs):
+    return visitor.post(path, {"login": "ada", "password": password}, **kwargs)
+
+
+def by_code(visitor, **kwargs):
+    visitor.post("/accounts/login/code/", {"email": "ada@example.com"})
+    (code,) = re.findall(r"^[A-Z0-9-]{6,}$", mail.outbox[-1].body, re.MULTILINE)
+    return visitor.post("/accounts/login/code/confirm/", {"code": code}, **kwargs)
+
+
+def by_provider(visitor, headers=None):
+    away = visitor.post("/accounts/github/login/")
+    (state,) = parse_qs(urlsplit(away["Location"]).query)["state"]
+    navigation = {"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
+    return visitor.get(
+        f"/accounts/github/login/callback/?code=x&state={state}",
+        headers=headers or navigation,
+    )
+
+
+ways = pytest.mark.parametrize("sign_in", [by_password, by_code, by_provider])
+
+
+# Displaced
+
+
+@ways
+def test_a_second_sign_in_displaces_the_first(laptop, phone, sign_in):
+    assert sign_in(laptop).status_code == 302
+    assert laptop.name == "ada"
+    assert sign_in(phone).status_code == 302
+    assert phone.name == "ada"
+    assert laptop.state == Reason.DISPLACED
+    assert len(live()) == 1
+
+
+@ways
+def test_use_here_instead(laptop, phone, sign_in):
+    """Without a page between, so that the cookie of what has ended comes with it."""
+    sign_in(laptop)
+    sign_in(phone)
+    assert sign_in(laptop).status_code == 302
+    assert laptop.state == SIGNED_IN
+    assert phone.state == Reason.DISPLACED
+
+
+def test_a_page_of_allauths_tells_why_and_leads_to_its_sign_in(laptop, phone):
+    by_password(laptop)
+    by_password(phone)
+    page = laptop.get(PAGE)
+    assert page.status_code == 401
+    assert b"Your account was signed in on a phone." in page.content
+    (path,) = re.findall(r'href="(/accounts/login/[^"]+)"', page.content.decode())
+
+    assert laptop.get(path).status_code == 200
+    response = by_password(laptop, path=path)
+    assert (response.status_code, response["Location"]) == (302, PAGE)
+    assert laptop.get(PAGE).status_code == 200
+
+
+def test_a_script_is_told_why(laptop, phone):
+    by_password(laptop)
+    by_password(phone)
+    response = laptop.get(PAGE, headers=JSON)
+    assert response.status_code == 401
+    assert response.json()["reason"] == Reason.DISPLACED
+    assert response.json()["device_class"] == "phone"
+
+
+def test_waiting_for_a_code_takes_no_place(laptop, phone):
+    by_password(laptop)
+    phone.post("/accounts/login/code/", {"email": "ada@example.com"})
+    assert laptop.state == SIGNED_IN
+    assert len(live()) == 1
+
+
+# Refused
+
+
+@ways
+def test_a_refused_sign_in(laptop, phone, deny, sign_in):
+    by_password(laptop)
+    phone.post("/cart/", {"cart": "tea"})
+    cookie = phone.cookie
+
+    response = sign_in(phone)
+    assert response.status_code == 403
+    assert b"already, which is as many as it may." in response.content
+    assert set_cookie(response) is None
+    assert phone.cookie == cookie
+    assert phone.name is None
+    assert phone.state == NOBODY
+    assert phone.get("/cart/").json() == {"cart": "tea"}
+    assert laptop.state == SIGNED_IN
+
+    laptop.post("/accounts/logout/")
+    assert sign_in(phone).status_code == 302
+    assert phone.state == SIGNED_IN
+
+
+@ways
+def test_a_script_is_refused(laptop, phone, deny, sign_in):
+    by_password(laptop)
+    response = sign_in(phone, headers=JSON)
+    assert response.status_code == 403
+    assert response.json()["code"] == "session_limit"
+    assert phone.name is None
+
+
+def test_a_refused_tab_leaves_the_place_to_the_one_that_was_admitted(phone, deny):
+    """Neither had a cookie when it was sent. allauth writes to the session first."""
+    other_tab = phone.twin()
+    by_password(phone)
+    response = by_password(other_tab)
+    assert response.status_code == 403
+    assert set_cookie(response) is None
+
+
+# What else people do
+
+
+def test_changing_the_password_keeps_this_session(laptop, phone, settings):
+    settings.SESSION_LIMIT = 2
+    by_password(laptop)
+    by_password(phone)
+    row = laptop.row
+    passwords = {"password1": NEW_PASSWORD, "password2": NEW_PASSWORD}
+    response = laptop.post(PAGE, {"oldpassword": PASSWORD, **passwords})
+    assert response.status_code == 302
+    assert laptop.state == SIGNED_IN
+    assert laptop.row == row
+    assert phone.state == Reason.PASSWORD_CHANGED
+
+    settings.SESSION_LIMIT = 1
+    by_password(phone, NEW_PASSWORD)
+    assert laptop.state == Reason.DISPLACED
+
+
+def test_resetting_the_password_ends_the_others(laptop, phone):
+    by_password(laptop)
+    phone.post("/accounts/password/reset/", {"email": "ada@example.com"})
+    (path,) = re.findall(r"/accounts/password/reset/key/\S+", mail.outbox[-1].body)
+    form = phone.get(path)["Location"]
+    passwords = {"password1": NEW_PASSWORD, "password2": NEW_PASSWORD}
+    assert phone.post(form, passwords).status_code == 302
+    assert laptop.state == Reason.PASSWORD_CHANGED
+    assert by_password(phone, NEW_PASSWORD).status_code == 302
+    assert phone.state == SIGNED_IN
+
+
+def test_reauthenticating_is_no_sign_in(laptop):
+    by_password(laptop)
+    row = laptop.row
+    response = laptop.post("/accounts/reauthenticate/", {"password": PASSWORD})
+    assert response.status_code == 302
+    assert live() == [row]
+    assert laptop.row == row
+
+
+def test_signing_up_is_a_sign_in(laptop, phone):
+    passwords = {"password1": NEW_PASSWORD, "password2": NEW_PASSWORD}
+    form = {"username": "eve", "email": "eve@example.com", **passwords}
+    assert laptop.post("/accounts/signup/", form).status_code == 302
+    assert laptop.name == "eve"
+    assert len(live()) == 1
+    phone.post("/accounts/login/", {"login": "eve", "password": NEW_PASSWORD})
+    assert laptop.state == Reason.DISPLACED
+
+
+def test_signing_out(laptop):
+    by_password(laptop)
+    assert laptop.post("/accounts/logout/").status_code == 302
+    assert laptop.state == NOBODY
+    assert live() == []
+    assert reasons() == [Reason.SIGNED_OUT]
