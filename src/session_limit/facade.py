@@ -6,8 +6,7 @@ from asgiref.sync import sync_to_async
 from django.http import HttpRequest
 
 from session_limit.models import UserSession, UserSessionQuerySet
-from session_limit.state import Guard
-from session_limit.store import guard_of
+from session_limit.state import Guard, guard_of
 from session_limit.verify import Row
 
 

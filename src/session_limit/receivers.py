@@ -20,8 +20,7 @@ from django.http import HttpRequest
 from session_limit import registry, stored
 from session_limit.exceptions import SessionLimitReached
 from session_limit.models import UserSession, session_id
-from session_limit.state import Refusal
-from session_limit.store import guard_of
+from session_limit.state import Refusal, guard_of
 from session_limit.users import make_anonymous
 
 Reason = UserSession.Reason
@@ -115,4 +114,4 @@ def user_saved(
 
 def user_deleted(sender: object, instance: AbstractBaseUser, **kwargs: Any) -> None:
     """End the sessions of an account that is being deleted, and its stored ones."""
-    registry.end_all(instance, Reason.ACCOUNT_DISABLED)
+    registry.end_account(instance)

@@ -20,8 +20,8 @@ from django.utils.functional import SimpleLazyObject, empty
 from session_limit import navigation, registry, responses, stored, verify
 from session_limit.facade import GuardedRequest
 from session_limit.models import UserSession
-from session_limit.state import Guard, Refusal
-from session_limit.store import GuardedSession, guard_of
+from session_limit.state import Guard, Refusal, guard_of
+from session_limit.store import GuardedSession
 from session_limit.users import has_backend, make_anonymous, user_of
 from session_limit.verify import Row
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+from django.conf import settings
+
 from session_limit import choice, registry, stored, verify
 from session_limit.verify import Row
 
@@ -29,7 +31,9 @@ class Refusal:
 class Guard:
     """What is known of one request's session."""
 
-    def __init__(self, request: HttpRequest, presented_key: str | None) -> None:
+    def __init__(
+        self, presented_key: str | None, request: HttpRequest | None = None
+    ) -> None:
         self.request = request
         # The key in the cookie, and whether it leads nowhere.
         self.presented_key = presented_key
@@ -81,6 +85,8 @@ class Guard:
         middleware (``RemoteUser``), or in a frame or a script (silent single sign-on).
         """
         request = self.request
+        if request is None:
+            return False
         by_itself = request.resolver_match is None or (
             request.method == "GET"
             and request.headers.get("Sec-Fetch-Dest", "document") != "document"
@@ -99,3 +105,13 @@ class Guard:
     def refuse(self, refusal: Refusal) -> None:
         """Take note that a sign-in was refused, and undone."""
         self.row, self.refusal = None, refusal
+
+
+def guard_of(request: HttpRequest | None) -> Guard | None:
+    """Return the guard of the request's session, or ``None`` where it has none."""
+    guard: Guard | None = getattr(getattr(request, "session", None), "guard", None)
+    if guard is not None and request is not None and guard.request is None:
+        # It was put in place of the one that the middleware found.
+        guard.request = request
+        guard.presented_key = request.COOKIES.get(settings.SESSION_COOKIE_NAME)
+    return guard

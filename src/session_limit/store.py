@@ -55,6 +55,11 @@ class GuardedSession(_Engine):
     guard: Guard
     engine: type[SessionBase]
 
+    def __init__(self, session_key: str | None = None, *args: Any, **kwargs: Any):
+        # By code that puts another session in place of the request's own (allauth).
+        super().__init__(session_key, *args, **kwargs)
+        self.guard = Guard(session_key)
+
     # Loading
 
     def load(self) -> dict[str, Any]:
@@ -109,11 +114,11 @@ class GuardedSession(_Engine):
 
     def _adopted(self, data: dict[str, Any]) -> dict[str, Any]:
         self._session_cache = data
-        user = user_of(data)
-        if user is None:
-            # Nobody to Django either; and nobody's row to give.
+        user, request = user_of(data), self.guard.request
+        if user is None or request is None:
+            # Nobody to Django either; or not yet the session of a request.
             return data
-        self.guard.row = registry.adopt(user, self.guard.request)
+        self.guard.row = registry.adopt(user, request)
         if self.guard.row is None:
             return self.make_ended(session_id(data.get(stored.ID)))
         self.guard.adopted = True
@@ -144,7 +149,8 @@ class GuardedSession(_Engine):
         """
         self.guard.inert = True
         self.modified = False
-        self.guard.request.COOKIES.pop(settings.SESSION_COOKIE_NAME, None)
+        if self.guard.request is not None:
+            self.guard.request.COOKIES.pop(settings.SESSION_COOKIE_NAME, None)
 
     def is_empty(self) -> bool:
         return self.guard.inert or super().is_empty()
@@ -392,11 +398,5 @@ def guard(request: HttpRequest) -> None:
     """
     session = getattr(request, "session", None)
     if isinstance(session, SessionBase) and not isinstance(session, GuardedSession):
-        key = session.session_key
         session.__class__ = _guarded(type(session))
-        cast("GuardedSession", session).guard = Guard(request, key)
-
-
-def guard_of(request: HttpRequest | None) -> Guard | None:
-    """Return the guard of the request's session, or ``None`` where it has none."""
-    return getattr(getattr(request, "session", None), "guard", None)
+        cast("GuardedSession", session).guard = Guard(session.session_key, request)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tests.cap.judge import Combination
@@ -9,13 +10,13 @@ from tests.cap.judge import Combination
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# Database, isolation, ATOMIC_REQUESTS. SQLite as Django has it by default and, where a
-# transaction may begin by reading, as its documentation advises.
+# Each is served by gunicorn to a sync view. SQLite as Django has it by default and,
+# where a transaction may begin by reading, as its documentation advises.
 CELLS = [
-    ("sqlite", "deferred", False),
-    ("sqlite", "immediate", True),
+    Combination("sqlite", "deferred", False, "wsgi", "sync"),
+    Combination("sqlite", "immediate", True, "wsgi", "sync"),
     *(
-        (database, isolation, atomic_requests)
+        Combination(database, isolation, atomic_requests, "wsgi", "sync")
         for database in ("postgresql", "mariadb")
         for isolation in ("read committed", "repeatable read")
         for atomic_requests in (False, True)
@@ -23,55 +24,37 @@ CELLS = [
 ]
 
 
-def doors(*, atomic_requests: bool) -> list[tuple[str, str]]:
+def doors(cell: Combination) -> list[Combination]:
     """
-    Server and view.
+    Through every server and view.
 
     Django wants an async view to opt out of ``ATOMIC_REQUESTS``: it is measured there
     as it then runs, and a sync view under ASGI beside it.
     """
-    both = [("wsgi", "sync"), ("asgi", "async")]
-    return [*both, ("asgi", "sync")] if atomic_requests else both
-
-
-def cells() -> Iterator[Combination]:
-    """Every cell once."""
-    for database, isolation, atomic in CELLS:
-        yield Combination(database, isolation, atomic, "wsgi", "sync")
+    both = [cell, replace(cell, server="asgi", view="async")]
+    return [*both, replace(cell, server="asgi")] if cell.atomic_requests else both
 
 
 def full() -> Iterator[Combination]:
-    """Every cell through every door with both limits; some with ``deny``."""
-    for database, isolation, atomic in CELLS:
-        for limit in (1, 3):
-            for server, view in doors(atomic_requests=atomic):
-                yield Combination(database, isolation, atomic, server, view, limit)
-            yield from _alone(database, isolation, limit, atomic=atomic)
-        yield _deny(database, isolation, atomic=atomic)
+    """Every cell through every door with both limits, and with ``deny``."""
+    for cell in CELLS:
+        for door in doors(cell):
+            for limit in (1, 3):
+                yield replace(door, limit=limit)
+            limit = 3 if door.atomic_requests else 1
+            yield replace(door, limit=limit, at_limit="deny")
+        if cell.atomic_requests:
+            for limit in (1, 3):
+                yield replace(cell, limit=limit, last_login=False)
 
 
 def moderate() -> Iterator[Combination]:
-    """Every cell through every door with one limit, each cell with both."""
-    for number, (database, isolation, atomic) in enumerate(CELLS):
-        for door, (server, view) in enumerate(doors(atomic_requests=atomic)):
-            limit = (1, 3)[(number // 2 + door) % 2]
-            yield Combination(database, isolation, atomic, server, view, limit)
-        limit = (3, 1)[number // 2 % 2]
-        yield from _alone(database, isolation, limit, atomic=atomic)
-        yield _deny(database, isolation, atomic=atomic)
-
-
-def _alone(
-    database: str, isolation: str, limit: int, *, atomic: bool
-) -> Iterator[Combination]:
-    """Where ``last_login`` would put the sign-ins in a queue, without it."""
-    if atomic:
-        yield Combination(
-            database, isolation, atomic, "wsgi", "sync", limit, last_login=False
-        )
-
-
-def _deny(database: str, isolation: str, *, atomic: bool) -> Combination:
-    server, view = doors(atomic_requests=atomic)[-1]
-    limit = 1 if isolation in {"deferred", "read committed"} else 3
-    return Combination(database, isolation, atomic, server, view, limit, "deny")
+    """Every cell through every door with one limit or the other, once with ``deny``."""
+    limits = (1, 3)
+    for number, cell in enumerate(CELLS):
+        wsgi, asgi, *rest = doors(cell)
+        chosen = [wsgi, asgi, *(replace(each, last_login=False) for each in rest)]
+        denying = wsgi if cell.atomic_requests else asgi
+        chosen.append(replace(denying, at_limit="deny"))
+        for door, each in enumerate(chosen):
+            yield replace(each, limit=limits[(number // 2 + door) % 2])

@@ -87,7 +87,7 @@ def test_the_harness_finds_what_is_wrong_with_the_recipe(migrated: Databases) ->
     "combination",
     [
         pytest.param(each, id=str(each), marks=SERVICES[each.database])
-        for each in matrix.cells()
+        for each in matrix.CELLS
     ],
 )
 def test_users_do_not_meet(combination: Combination, migrated: Databases) -> None:

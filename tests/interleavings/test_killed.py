@@ -7,10 +7,10 @@ import signal
 from itertools import count
 
 import pytest
-from django.conf import settings
 from django.db import connections
 from django.test import override_settings
 
+from session_limit.conf import conf
 from session_limit.models import UserSession
 from session_limit.testing import clock
 from tests.interleavings import killed
@@ -58,20 +58,19 @@ def places(reached):
     return {each for each in known if any(text.startswith(each) for text in reached)}
 
 
-@pytest.mark.parametrize("atomic", [False, True])
-@pytest.mark.parametrize("switch", [False, True])
-def test_a_sign_in_killed(ada, bob, request, atomic, switch):
+@pytest.mark.parametrize("situation", ["first", "atomic", "switch"])
+def test_a_sign_in_killed(ada, bob, request, situation):
     """
     What it displaces is live or ended, in its row, its cookie and its store alike; the
     cap holds; a next sign-in works. Fails where ``admit()`` is not one transaction.
     """
-    if atomic:
+    if situation == "atomic":
         request.getfixturevalue("atomic_requests")
     reached = []
     for point in count():
         laptop, phone, next_one = Tab(), Tab(), Tab()
         laptop.sign_in(ada)
-        if switch:
+        if situation == "switch":
             phone.sign_in(bob)
         (old,) = live(ada)
         place = kill(point, "sign_in", phone, ada.get_username())
@@ -108,7 +107,7 @@ def test_an_admission_that_was_never_saved_gives_its_place_back(ada, settings):
     laptop = Tab()
     assert laptop.sign_in(ada).status_code == 403
     with clock() as now:
-        now.advance(settings_interval() + 1)
+        now.advance(conf.touch_interval * 1.1)
         assert laptop.sign_in(ada).status_code == 302
         assert whose(laptop.key) == "ada"
 

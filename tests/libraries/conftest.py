@@ -5,7 +5,7 @@ from tests.stories.people import Visitor, make_user
 
 
 @pytest.fixture
-def ada(transactional_db):
+def ada(db):
     return make_user("ada", email="ada@example.com")
 
 

@@ -32,3 +32,5 @@ ACCOUNT_RATE_LIMITS = False
 SOCIALACCOUNT_PROVIDERS = {
     "github": {"APPS": [{"client_id": "client", "secret": "secret"}]}
 }
+# Django 6.1 asks for it, before it does for its own.
+MAILERS = {"default": {"BACKEND": "django.core.mail.backends.locmem.EmailBackend"}}

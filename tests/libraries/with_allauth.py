@@ -107,6 +107,15 @@ def test_a_page_of_allauths_tells_why_and_leads_to_its_sign_in(laptop, phone):
     assert laptop.get(PAGE).status_code == 200
 
 
+def test_who_turns_back_at_the_provider_is_still_told_why(laptop, phone):
+    """On the way there, allauth saves a session in place of the one that has ended."""
+    by_password(laptop)
+    by_password(phone)
+    assert laptop.post("/accounts/github/login/").status_code == 302
+    assert laptop.state == Reason.DISPLACED
+    assert laptop.get(PAGE).status_code == 401
+
+
 def test_a_script_is_told_why(laptop, phone):
     by_password(laptop)
     by_password(phone)

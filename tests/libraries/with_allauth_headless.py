@@ -140,7 +140,7 @@ def test_an_app_is_displaced(app, laptop):
     laptop.sign_in()
     response = app.session()
     assert response.status_code == 410
-    assert response.json()["meta"]["is_authenticated"] is False
+    assert not response.json()["meta"]["is_authenticated"]
     assert reasons() == [Reason.DISPLACED]
 
 

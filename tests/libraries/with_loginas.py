@@ -14,7 +14,7 @@ Reason = UserSession.Reason
 
 
 @pytest.fixture(autouse=True)
-def grace(transactional_db):
+def grace(db):
     return make_user("grace", is_superuser=True, is_staff=True)
 
 

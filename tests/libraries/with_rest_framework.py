@@ -78,7 +78,7 @@ def test_the_browsable_api_tells_why(laptop, phone):
     page = laptop.get(ME)
     assert page.status_code == 401
     assert b"Your account was signed in on a phone." in page.content
-    assert b'href="/accounts/login/?next=/rest/me/"' in page.content
+    assert b'href="/accounts/login/?next=%2Frest%2Fme%2F"' in page.content
     # Told: what the browser sends next is a stranger's, and DRF's to answer.
     assert laptop.get(ME, headers=JSON).status_code == 403
 

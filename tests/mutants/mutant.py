@@ -95,7 +95,7 @@ def run_tests(
         )
         if mutant is not None:
             (source / PACKAGE / mutant.file).write_text(mutant.text())
-        options = ["--no-migrations", "--tb=no", "-p", "no:cacheprovider"]
+        options = ["--no-migrations", "--tb=no", "-x", "-p", "no:cacheprovider"]
         try:
             ran = subprocess.run(
                 [sys.executable, "-m", "pytest", *options, *tests],

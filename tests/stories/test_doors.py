@@ -41,12 +41,10 @@ Reason = UserSession.Reason
 @pytest.fixture
 def admin(monkeypatch):
     """Somebody whom the admin lets in, whatever the user model has of that."""
-    user = make_user("grace")
+    if hasattr(get_user_model(), "is_staff"):
+        return make_user("grace", is_staff=True)
     monkeypatch.setattr(get_user_model(), "is_staff", True, raising=False)
-    if hasattr(user, "is_superuser"):
-        user.is_staff = user.is_superuser = True
-        user.save()
-    return user
+    return make_user("grace")
 
 
 def test_signing_in_to_the_admin_is_a_sign_in(admin, laptop, phone):
@@ -252,7 +250,7 @@ def test_use_here_instead_is_a_persons_choice(ada, remote):
     # Nor does a POST that another site makes up.
     for forged in ({}, {"token": "x"}, {"token": "", "next": "/"}):
         response = laptop.post(action, forged)
-        assert response.status_code in {401, 403}
+        assert response.status_code == 401
     assert phone.open().status_code == 200
 
     response = laptop.post(action, fields)
@@ -274,7 +272,7 @@ def test_the_form_of_one_browser_is_of_no_use_to_another(ada, bob, remote):
     other.open()
     another.open()
     action, fields = form(laptop.open())
-    assert other.post(action, fields).status_code in {401, 403}
+    assert other.post(action, fields).status_code == 401
     assert another.open().status_code == 200
 
 
@@ -285,7 +283,7 @@ def test_remote_user_under_deny(ada, remote, settings):
     for _ in range(3):
         with statements() as ran:
             assert phone.open().status_code == 403
-        assert len(ran) <= 12
+        assert len(ran) == 8
     assert laptop.open().status_code == 200
     assert len(live(ada)) == 1
 

@@ -11,7 +11,7 @@ from session_limit.registry.admission import (
     adopt,
     announce_limit_reached,
 )
-from session_limit.registry.ending import end, end_all, end_others, end_row
+from session_limit.registry.ending import end, end_account, end_all, end_others, end_row
 from session_limit.registry.ghosts import credentials_reason, verifies
 from session_limit.registry.limits import limit_of
 from session_limit.registry.locking import is_retryable
@@ -31,6 +31,7 @@ __all__ = [
     "announce_limit_reached",
     "credentials_reason",
     "end",
+    "end_account",
     "end_all",
     "end_others",
     "end_row",

@@ -15,14 +15,16 @@ from django.db import transaction
 from django.utils import timezone
 
 from session_limit import audit, signals, stored
-from session_limit.models import UserSession
+from session_limit.models import AccountLimit, UserSession
 from session_limit.registry.locking import in_transaction, locked
 from session_limit.verify import registry_alias
+
+Reason = UserSession.Reason
 
 
 def end(
     ids: Iterable[UUID],
-    reason: UserSession.Reason,
+    reason: Reason,
     *,
     by: AbstractBaseUser | None = None,
 ) -> list[UserSession]:
@@ -36,7 +38,7 @@ def end(
 
 def end_all(
     user: AbstractBaseUser,
-    reason: UserSession.Reason,
+    reason: Reason,
     *,
     by: AbstractBaseUser | None = None,
 ) -> list[UserSession]:
@@ -47,7 +49,7 @@ def end_all(
 def end_others(
     user: AbstractBaseUser,
     keep: UUID,
-    reason: UserSession.Reason,
+    reason: Reason,
     *,
     by: AbstractBaseUser | None = None,
 ) -> list[UserSession]:
@@ -55,8 +57,23 @@ def end_others(
     return _end_matching(reason, by, user_id=user.pk, others_than=keep)
 
 
+def end_account(user: AbstractBaseUser) -> None:
+    """End every session of a ``user`` who is about to be deleted."""
+
+    def work(using: str) -> None:
+        # Whoever signs in holds these, and wants the session rows next.
+        users = type(user)._base_manager.using(using).filter(pk=user.pk)
+        users.select_for_update().values_list("pk").first()
+        accounts = AccountLimit.objects.using(using).filter(pk=user.pk)
+        accounts.update(locked_at=timezone.now())
+        rows = UserSession.objects.using(using).live().for_user(user)
+        end_locked(locked(rows), Reason.ACCOUNT_DISABLED, using)
+
+    in_transaction(work)
+
+
 def _end_matching(
-    reason: UserSession.Reason,
+    reason: Reason,
     by: AbstractBaseUser | None,
     *,
     others_than: UUID | None = None,
@@ -75,7 +92,7 @@ def _end_matching(
 
 def end_locked(
     rows: Sequence[UserSession],
-    reason: UserSession.Reason,
+    reason: Reason,
     using: str,
     *,
     by: AbstractBaseUser | None = None,
@@ -96,7 +113,7 @@ def end_locked(
     announce(rows, using)
 
 
-def end_row(id: UUID, reason: UserSession.Reason) -> bool:
+def end_row(id: UUID, reason: Reason) -> bool:
     """
     End the session with this id and leave what is stored to the caller, who is
     about to delete it. Return whether it was live.
@@ -117,7 +134,7 @@ def end_row(id: UUID, reason: UserSession.Reason) -> bool:
 
 
 def _changes(
-    reason: UserSession.Reason,
+    reason: Reason,
     by: AbstractBaseUser | None = None,
     by_session: UUID | None = None,
 ) -> dict[str, Any]:
@@ -149,7 +166,7 @@ def _tell_ended(rows: Sequence[UserSession]) -> None:
         signals.session_ended.send_robust(
             sender=UserSession,
             session=row,
-            reason=UserSession.Reason(row.ended_reason),
+            reason=Reason(row.ended_reason),
             by=row.ended_by,
             by_session=row.ended_by_session,
         )

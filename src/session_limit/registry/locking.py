@@ -99,4 +99,4 @@ def locked(rows: UserSessionQuerySet) -> list[UserSession]:
 def live_rows(user: AbstractBaseUser, using: str) -> list[UserSession]:
     """Return the live sessions of ``user``, whose account is locked, locked."""
     rows = UserSession.objects.using(using).live().for_user(user)
-    return list(rows.select_for_update())
+    return list(rows.select_for_update().order_by("pk"))
