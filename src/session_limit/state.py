@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from django.conf import settings
+from django.utils import timezone
 
 from session_limit import choice, registry, stored, verify
+from session_limit.models import UserSession
 from session_limit.verify import Row
 
 if TYPE_CHECKING:
@@ -73,10 +75,15 @@ class Guard:
         if stored.storable(self.presented_key) is None:
             return
         row = verify.read_by_digest(stored.digest(self.presented_key))
-        if row is not None and row.ended_at is not None:
-            self.ended, self.ended_id = True, row.id
-        # Left alone: a replica may lag, or a cache be away.
-        self.is_live_elsewhere = row is not None and row.ended_at is None
+        if row is None:
+            return
+        if row.ended_at is None and row.is_due(timezone.now()):
+            registry.end([row.id], UserSession.Reason(row.expires_reason))
+        elif row.ended_at is None:
+            # Left alone: a replica may lag, or a cache be away.
+            self.is_live_elsewhere = True
+            return
+        self.ended, self.ended_id = True, row.id
 
     def must_be_chosen(self) -> bool:
         """

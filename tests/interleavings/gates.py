@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 
 import pytest
 from django.conf import settings
-from django.db import connection, connections
+from django.db import OperationalError, connection, connections
 
 PATIENCE = 20
 
@@ -57,6 +57,20 @@ class Stop:
         self.reached.set()
         if not self.opened.wait(PATIENCE):
             raise TimeoutError(f"Nobody let go what stood at: {self.statement}")
+
+
+class GivesUp:
+    """Fails a statement as a database does that gives up on a transaction."""
+
+    def __init__(self, statement):
+        self.statement = statement
+        self.left = 1
+
+    def __call__(self, execute, sql, params, many, context):
+        if self.left and plain(sql).startswith(self.statement):
+            self.left -= 1
+            raise OperationalError from Exception(1213, "Deadlock found")
+        return execute(sql, params, many, context)
 
 
 class Aside:

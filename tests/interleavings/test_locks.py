@@ -3,12 +3,29 @@
 from __future__ import annotations
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
 
 from session_limit import registry, signals
+from session_limit.conf import conf
 from session_limit.models import UserSession
-from tests.interleavings.browsers import Tab, is_told, key_in, live, whose
-from tests.interleavings.gates import ROW_LOCKS, aside, at_once, on, until_blocked
+from session_limit.testing import clock
+from tests.interleavings.browsers import (
+    Tab,
+    is_told,
+    key_in,
+    live,
+    stored_keys,
+    whose,
+)
+from tests.interleavings.gates import (
+    ROW_LOCKS,
+    GivesUp,
+    aside,
+    at_once,
+    on,
+    plain,
+    until_blocked,
+)
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -117,6 +134,75 @@ def test_ending_all_against_a_sign_in(ada, settings):
 
 
 @ROW_LOCKS
+def test_a_sign_out_against_a_sign_in(ada, browser):
+    """
+    The one waits for the other. Fails on MariaDB, as a deadlock that is answered 500: the
+    sign-out locks the row first, and the sign-in the index by which it finds it.
+    """
+    laptop, phone = browser(), browser()
+    laptop.sign_in(ada)
+    (row,) = live(ada)
+
+    def hold():
+        with transaction.atomic():
+            UserSession.objects.select_for_update().get(pk=row.pk)
+
+    with (
+        aside(hold, after="SELECT session_limit_usersession") as holding,
+        aside(lambda: laptop.post("/logout/")) as signing_out,
+    ):
+        until_blocked(1)
+        with aside(lambda: phone.sign_in(ada)) as signing_in:
+            until_blocked(2)
+            holding.result()
+            assert signing_out.result().status_code == 200
+            assert signing_in.result().status_code == 302
+    assert is_in(phone, ada)
+    row.refresh_from_db()
+    assert row.ended_reason in {"signed_out", "displaced"}
+
+
+class Explain:
+    """Keeps the indexes that the database considers for writes to a table, by id."""
+
+    def __init__(self, table):
+        self.table = table
+        self.indexes = {}
+
+    def __call__(self, execute, sql, params, many, context):
+        if plain(sql).startswith(f"UPDATE {self.table}") and ".id = " in plain(sql):
+            with connection.cursor() as cursor:
+                cursor.cursor.execute(f"EXPLAIN {sql}", params)
+                plan = dict(
+                    zip(
+                        [column[0] for column in cursor.cursor.description],
+                        cursor.cursor.fetchone(),
+                        strict=True,
+                    )
+                )
+            self.indexes[sql] = plan["possible_keys"]
+        return execute(sql, params, many, context)
+
+
+@on("mariadb")
+def test_writes_by_id_lock_the_row_first(ada):
+    """
+    And no index that an ending changes, which it would do holding the row. Fails where
+    what is live is told by an indexed column.
+    """
+    laptop = Tab()
+    laptop.sign_in(ada)
+    explain = Explain(UserSession._meta.db_table)
+    with connection.execute_wrapper(explain), clock() as now:
+        laptop.post("/password/", NEW_PASSWORD)
+        now.advance(conf.touch_interval * 2)
+        laptop.get("/whoami/")
+        laptop.post("/logout/")
+    assert len(explain.indexes) >= 4
+    assert set(explain.indexes.values()) == {"PRIMARY"}, explain.indexes
+
+
+@ROW_LOCKS
 @pytest.mark.parametrize("atomic", [False, True])
 def test_deleting_a_user_against_a_sign_in(ada, request, atomic):
     """
@@ -198,6 +284,25 @@ def test_two_opposite_user_switches(ada, bob, browser, atomic_requests):
             assert sign_in(tab, user)().status_code == 302
     assert is_in(laptop, bob)
     assert is_in(phone, ada)
+
+
+@pytest.mark.parametrize("switch", [False, True])
+def test_an_admission_repeated(ada, bob, browser, switch):
+    """
+    After a deadlock, from where it began: one row, one stored session, one cookie.
+    Fails where it is not repeated, and where it goes on with a key that was rolled back.
+    """
+    laptop, phone = browser(), browser()
+    phone.sign_in(ada)
+    if switch:
+        laptop.sign_in(bob)
+    gives_up = GivesUp(RECORD)
+    with connection.execute_wrapper(gives_up):
+        assert laptop.sign_in(ada).status_code == 302
+    assert gives_up.left == 0
+    assert is_in(laptop, ada)
+    assert stored_keys() == {laptop.key}
+    assert is_told(phone.get("/"))
 
 
 @ROW_LOCKS

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 from asgiref.sync import async_to_sync, sync_to_async
-from django.db import OperationalError, connection
+from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from session_limit.models import UserSession
 from tests.interleavings.browsers import Tab, is_told, key_in, live, stored_keys, whose
-from tests.interleavings.gates import aside, on, plain, until_blocked
+from tests.interleavings.gates import GivesUp, aside, on, until_blocked
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -112,20 +112,6 @@ def test_saving_in_the_response_phase_costs_nothing(
     with CaptureQueriesContext(connection) as plainly:
         assert unguarded.get(path).json()["user"] == "ada"
     assert len(guarded) == len(plainly)
-
-
-class GivesUp:
-    """Fails a statement as a database does that gives up on a transaction."""
-
-    def __init__(self, statement):
-        self.statement = statement
-        self.left = 1
-
-    def __call__(self, execute, sql, params, many, context):
-        if self.left and plain(sql).startswith(self.statement):
-            self.left -= 1
-            raise OperationalError from Exception(1213, "Deadlock found")
-        return execute(sql, params, many, context)
 
 
 def test_a_save_that_the_database_gives_up_on_ends_nothing(ada, browser):

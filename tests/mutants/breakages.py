@@ -34,7 +34,7 @@ CAP = [
     ),
     Mutant(
         "a rotation records its key after storing it",
-        "store.py",
+        "store/keys.py",
         old="""
         key = self._record_next_key()
         if self.guard.overtaken:
@@ -103,7 +103,7 @@ CAP = [
 FINALITY = [
     Mutant(
         "an id is trusted whose key is not recorded",
-        "store.py",
+        "store/loading.py",
         old="            row = verify.read(id)\n",
         new="            return data\n",
         tests="interleavings/test_rotation",
@@ -111,7 +111,7 @@ FINALITY = [
     ),
     Mutant(
         "an id is not compared with that of its key's row",
-        "store.py",
+        "store/loading.py",
         old="if row is None or row.id != id:",
         new="if row is None:",
         tests="stories/test_answers",
@@ -119,7 +119,7 @@ FINALITY = [
     ),
     Mutant(
         "a row is taken for whoever bears its id",
-        "store.py",
+        "store/loading.py",
         old=" or not row.belongs_to(data[SESSION_KEY]):",
         new=":",
         tests="stories/test_answers",
@@ -127,7 +127,7 @@ FINALITY = [
     ),
     Mutant(
         "an id without a row is adopted",
-        "store.py",
+        "store/loading.py",
         old="        if row is None or row.ended_at or",
         new="        if row is None:\n"
         "            return self._adopted(data)\n"
@@ -145,7 +145,7 @@ FINALITY = [
     ),
     Mutant(
         "a rotated key is not recorded",
-        "store.py",
+        "store/keys.py",
         old="if registry.rekey(guard.row.id, key):",
         new="if key:",
         tests="interleavings/test_rotation",
@@ -177,7 +177,7 @@ FINALITY = [
     ),
     Mutant(
         "flush() ends nothing",
-        "store.py",
+        "store/saving.py",
         old="        registry.end_row(row.id, reason)\n",
         new="",
         tests="stories/test_stored",
@@ -185,7 +185,7 @@ FINALITY = [
     ),
     Mutant(
         "clear() is not noticed",
-        "store.py",
+        "store/saving.py",
         old="            self.guard.cleared_unread = self.session_key is not None\n",
         new="            pass\n",
         tests="stories/test_stored",
@@ -193,7 +193,7 @@ FINALITY = [
     ),
     Mutant(
         "an id that code has overwritten is not put back",
-        "store.py",
+        "store/saving.py",
         old="            data[stored.ID] = guard.row.id.hex\n",
         new="            pass\n",
         tests="stories/test_stored",
@@ -269,7 +269,7 @@ INNOCENT = [
     ),
     Mutant(
         "the salt of signed sessions is another",
-        "store.py",
+        "store/__init__.py",
         old='"__qualname__": engine.__qualname__}',
         new='"__qualname__": "Guarded"}',
         tests="stories/test_installation",
@@ -344,7 +344,7 @@ ANSWERS = [
     ),
     Mutant(
         "what is written after an ending forgets the reason",
-        "store.py",
+        "store/saving.py",
         old="                data[stored.ENDED_ID] = guard.ended_id.hex\n",
         new="                pass\n",
         tests="stories/test_answers",
@@ -389,7 +389,7 @@ COST = [
     ),
     Mutant(
         "a session is saved twice",
-        "store.py",
+        "store/saving.py",
         old="        return guard.saved is not None and guard.saved == self._state()\n",
         new="        return False\n",
         tests="interleavings/test_saving",

@@ -1,0 +1,99 @@
+"""What every part of the guarded session rests on: ending it, and letting it be."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib.sessions.backends.base import CreateError, SessionBase
+
+from session_limit import stored
+from session_limit.state import Guard
+
+if TYPE_CHECKING:
+    from django.contrib.sessions.backends.db import SessionStore
+
+    class _Engine(SessionStore):
+        """An engine's class, with what the stubs leave out."""
+
+        _session_cache: dict[str, Any]
+
+        def _get_session(self) -> dict[str, Any]: ...
+        async def _aget_session(self) -> dict[str, Any]: ...
+        def _get_new_session_key(self) -> str: ...
+        async def _aget_new_session_key(self) -> str: ...
+else:
+    _Engine = object
+
+
+class Base(_Engine):
+    """A mixin for the engine's class, which is ``engine``."""
+
+    guard: Guard
+    engine: type[SessionBase]
+
+    def __init__(
+        self, session_key: str | None = None, *args: Any, **kwargs: Any
+    ) -> None:
+        # By code that puts another session in place of the request's own (allauth).
+        super().__init__(session_key, *args, **kwargs)
+        self.guard = Guard(session_key)
+
+    def make_ended(self, id: UUID | None) -> dict[str, Any]:
+        """Make this an ended session: empty, whatever was loaded."""
+        self.guard.row = None
+        self.guard.ended = True
+        self.guard.ended_id = id
+        # What is written from here on is another, anonymous session.
+        self._session_key = None
+        self._session_cache = {}
+        return self._session_cache
+
+    def overtake(self) -> None:
+        """Make this a session that ended under its request."""
+        row = self.guard.row
+        self.guard.overtaken = True
+        self.make_ended(row.id if row else self.guard.ended_id)
+
+    def let_be(self) -> None:
+        """
+        Have ``SessionMiddleware`` neither save it nor touch the client's cookie, even
+        under ``SESSION_SAVE_EVERY_REQUEST``: an empty session is not saved, and where
+        no cookie came none is deleted.
+        """
+        self.guard.inert = True
+        self.modified = False
+        if self.guard.request is not None:
+            self.guard.request.COOKIES.pop(settings.SESSION_COOKIE_NAME, None)
+
+    def is_empty(self) -> bool:
+        return self.guard.inert or super().is_empty()
+
+    def forget_ended(self) -> None:
+        """Drop what remembers an ended session: its reason has been told."""
+        self.guard.ended_id = None
+        self.pop(stored.ENDED_ID, None)
+        if not self._session_cache:
+            self.flush()
+
+    def restore_anonymous(self) -> None:
+        """
+        After a refused sign-in, put what it left of the anonymous session back under
+        the key that the client has. No new cookie: it would replace the one that
+        another tab of the same browser may just have been admitted with.
+        """
+        key, presented_key = self.session_key, self.guard.presented_key
+        data = self._session_cache
+        if key is not None and key != presented_key:
+            self.delete(key)
+        if data and presented_key is None:
+            self._session_key = None
+            self.modified = True
+            return
+        if data and key != presented_key:
+            self._session_key = presented_key
+            with contextlib.suppress(CreateError):  # a rollback was there before us
+                self.save(must_create=True)
+        self.let_be()

@@ -1,0 +1,73 @@
+"""Keys: a session goes on under a new one, and the row knows it first."""
+
+from __future__ import annotations
+
+from asgiref.sync import sync_to_async
+from django.contrib.sessions.backends.base import VALID_KEY_CHARS
+from django.utils.crypto import get_random_string
+
+from session_limit import registry, stored
+from session_limit.store.saving import Saving
+
+KEY_LENGTH = 32
+
+
+class Keys(Saving):
+    """Records a key before anything is stored under it."""
+
+    def cycle_key(self) -> None:
+        self._get_session()
+        key = self._record_next_key()
+        if self.guard.overtaken:
+            return
+        super().cycle_key()
+        self._record_other_key(key)
+
+    async def acycle_key(self) -> None:
+        await self._aget_session()
+        if self.guard.row is None:
+            await super().acycle_key()
+            return
+        key = await sync_to_async(self._record_next_key)()
+        if self.guard.overtaken:
+            return
+        await super().acycle_key()
+        if key != self.session_key:
+            await sync_to_async(self._record_other_key)(key)
+
+    def _record_next_key(self) -> str | None:
+        """
+        Choose the key that the engine will give this session, and record it before
+        anything is stored under it: session rows come before stored sessions in the
+        lock order.
+        """
+        self._settle()
+        guard = self.guard
+        if guard.row is None:
+            return None
+        key = self._get_new_session_key()
+        if registry.rekey(guard.row.id, key):
+            guard.next_key = key
+        else:
+            self.overtake()
+        return key
+
+    def _record_other_key(self, key: str | None) -> None:
+        """Record the key of an engine that chose one of its own."""
+        row = self.guard.row
+        self.guard.next_key = None
+        if row is not None and key != self.session_key:
+            registry.rekey(row.id, self.session_key)
+
+    def _get_new_session_key(self) -> str:
+        return self._next_key() or super()._get_new_session_key()
+
+    async def _aget_new_session_key(self) -> str:
+        return self._next_key() or await super()._aget_new_session_key()
+
+    def _next_key(self) -> str | None:
+        key, self.guard.next_key = self.guard.next_key, None
+        if key is None and stored.is_plain_db(self.engine):
+            # Django asks whether it is taken; create() finds that out by inserting.
+            return get_random_string(KEY_LENGTH, VALID_KEY_CHARS)
+        return key

@@ -1,0 +1,84 @@
+"""Loading: what an ended session stored, nobody gets to see."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from asgiref.sync import sync_to_async
+from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
+from django.utils import timezone
+
+from session_limit import registry, stored, verify
+from session_limit.models import UserSession, session_id
+from session_limit.store.base import Base
+from session_limit.users import user_of
+from session_limit.verify import Row
+
+Reason = UserSession.Reason
+
+
+class Loading(Base):
+    """Verifies what is loaded, in the same statement where that can be."""
+
+    def load(self) -> dict[str, Any]:
+        if not stored.is_plain_db(self.engine):
+            return self._verified(super().load(), None)
+        using = verify.shares_alias(self.model)
+        if using is None:
+            return self._verified(super().load(), None)
+        key = cast("str", self.session_key)
+        found = verify.read_with_stored(key, self.model, using)
+        if found is None:
+            self._session_key = None
+            return self._verified({}, None)
+        data, row = found
+        return self._verified(self.decode(data), row)
+
+    async def aload(self) -> dict[str, Any]:
+        if stored.loads_in_a_thread(self.engine):
+            return await sync_to_async(self.load)()
+        data = await super().aload()
+        if SESSION_KEY not in data:
+            return self._verified(data, None)
+        return await sync_to_async(self._verified)(data, None)
+
+    def _verified(self, data: dict[str, Any], row: Row | None) -> dict[str, Any]:
+        """Return ``data``, or nothing where they are an ended session's."""
+        guard = self.guard
+        if SESSION_KEY not in data:
+            guard.missing = self.session_key is None
+            guard.ended_id = session_id(data.get(stored.ENDED_ID))
+            guard.ended = stored.ENDED_ID in data
+            return data
+        if stored.ID not in data:
+            if row is None:
+                return self._adopted(data)
+            # Adopted by a request whose response has not been saved.
+            data[stored.ID] = row.id.hex
+        id = session_id(data[stored.ID])
+        if id is None:
+            return self.make_ended(None)
+        if row is None or row.id != id:
+            # The key was just rotated, or no key is recorded on this engine.
+            row = verify.read(id)
+        if row is None or row.ended_at or not row.belongs_to(data[SESSION_KEY]):
+            return self.make_ended(id)
+        if row.expires_reason != Reason.EXPIRED and row.is_due(timezone.now()):
+            registry.end([row.id], Reason(row.expires_reason))
+            return self.make_ended(id)
+        guard.row = row
+        guard.loaded_hash = data.get(HASH_SESSION_KEY)
+        return data
+
+    def _adopted(self, data: dict[str, Any]) -> dict[str, Any]:
+        self._session_cache = data
+        user, request = user_of(data), self.guard.request
+        if user is None or request is None:
+            # Nobody to Django either; or not yet the session of a request.
+            return data
+        self.guard.row = registry.adopt(user, request)
+        if self.guard.row is None:
+            return self.make_ended(session_id(data.get(stored.ID)))
+        self.guard.adopted = True
+        self.modified = True
+        return data

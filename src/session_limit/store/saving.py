@@ -1,0 +1,154 @@
+"""Saving and deleting: what is stored, and the row, keep together."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from asgiref.sync import sync_to_async
+from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
+
+from session_limit import registry, stored, verify
+from session_limit.models import UserSession
+from session_limit.store.base import Base
+from session_limit.users import user_of
+from session_limit.verify import Row
+
+Reason = UserSession.Reason
+
+
+class Saving(Base):
+    """Ends the row of a session that is emptied, and lets no id be lost."""
+
+    def save(self, must_create: bool = False) -> None:
+        if not must_create:
+            self._get_session()
+        if self._has_nothing_to_save():
+            return
+        self._settle()
+        super().save(must_create)
+
+    async def asave(self, must_create: bool = False) -> None:
+        if not must_create:
+            await self._aget_session()
+        if self._has_nothing_to_save():
+            return
+        if self._is_unsettled():
+            await sync_to_async(self._settle)()
+        await super().asave(must_create)
+
+    def _has_nothing_to_save(self) -> bool:
+        guard = self.guard
+        if guard.inert or guard.overtaken:
+            return True
+        return guard.saved is not None and guard.saved == self._state()
+
+    def save_for_response(self) -> None:
+        """
+        Save, so that ``SessionMiddleware``, which is about to save the same state,
+        finds that done.
+        """
+        self.save()
+        self.guard.saved = self._state()
+
+    def _state(self) -> tuple[str | None, bytes]:
+        return self.session_key, self.serializer().dumps(self._session_cache)
+
+    def _is_unsettled(self) -> bool:
+        data, guard = getattr(self, "_session_cache", {}), self.guard
+        if guard.row is None:
+            return guard.cleared_unread or (bool(data) and guard.ended_id is not None)
+        id, user_id = data.get(stored.ID), data.get(SESSION_KEY)
+        return id != guard.row.id.hex or not guard.row.belongs_to(user_id)
+
+    def _settle(self) -> None:
+        """
+        Keep data and row together: put back an id that code has overwritten, end the
+        row of a session that code has emptied, keep the reason of a dead one.
+        """
+        if not self._is_unsettled():
+            return
+        data, guard = self._session_cache, self.guard
+        if guard.cleared_unread:
+            guard.cleared_unread = False
+            row = verify.read_by_digest(stored.digest(self.session_key))
+            guard.row = row if row is not None and row.ended_at is None else None
+        if guard.row is None:
+            if SESSION_KEY in data:
+                data.pop(stored.ENDED_ID, None)
+            elif guard.ended_id is not None:
+                data[stored.ENDED_ID] = guard.ended_id.hex
+        elif guard.row.belongs_to(data.get(SESSION_KEY)):
+            data[stored.ID] = guard.row.id.hex
+        else:
+            data.pop(stored.ID, None)
+            registry.end_row(guard.row.id, Reason.SIGNED_OUT)
+            guard.row = None
+
+    def delete(self, session_key: str | None = None) -> None:
+        if stored.is_plain_db(self.engine):
+            # In one statement, on the alias that writes: Django's reads first, and
+            # a replica that lags has nothing to delete yet.
+            self._delete_row(session_key or self.session_key)
+        else:
+            super().delete(session_key)
+
+    async def adelete(self, session_key: str | None = None) -> None:
+        if stored.is_plain_db(self.engine):
+            await sync_to_async(self._delete_row)(session_key or self.session_key)
+        else:
+            await super().adelete(session_key)
+
+    def _delete_row(self, key: str | None) -> None:
+        if key is not None:
+            stored.rows(self.model, [key]).delete()
+
+    def clear(self) -> None:
+        if not hasattr(self, "_session_cache"):
+            self.guard.cleared_unread = self.session_key is not None
+        super().clear()
+
+    def flush(self) -> None:
+        self._get_session()
+        told_id = self._end_flushed()
+        super().flush()
+        self._show_ended(told_id)
+
+    async def aflush(self) -> None:
+        await self._aget_session()
+        has_row = self.guard.row is not None or self.guard.cleared_unread
+        end_flushed = self._end_flushed
+        told_id = await sync_to_async(end_flushed)() if has_row else end_flushed()
+        await super().aflush()
+        self._show_ended(told_id)
+
+    def _end_flushed(self) -> UUID | None:
+        """
+        End the row; return its id where nobody asked for that, so that whoever bears
+        the cookie has to be told.
+        """
+        self._settle()
+        guard = self.guard
+        row, guard.row = guard.row, None
+        guard.ended, guard.ended_id, guard.missing = False, None, False
+        if row is None:
+            return None
+        reason = self._reason_for_flush(row)
+        registry.end_row(row.id, reason)
+        return None if reason is Reason.SIGNED_OUT else row.id
+
+    def _show_ended(self, id: UUID | None) -> None:
+        if id is not None:
+            self.make_ended(id)
+            self.modified = False
+
+    def _reason_for_flush(self, row: Row) -> Reason:
+        """
+        Return why Django empties this session: a sign-out, or another user's
+        sign-in; or its hash no longer verifies (``auth.get_user()``).
+        """
+        if self.guard.signing_out:
+            return Reason.SIGNED_OUT
+        user = user_of(self._session_cache)
+        if user is None or registry.verifies(self.get(HASH_SESSION_KEY, ""), user):
+            return Reason.SIGNED_OUT
+        return registry.credentials_reason(row.authenticated_at, user)
