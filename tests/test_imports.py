@@ -19,8 +19,8 @@ LAYERS = [
     # What needs nothing of ours.
     {"exceptions", "navigation", "policy", "signals", "users"},
     {"choice", "conf"},
-    {"client", "models", "rules"},
-    {"audit", "bus", "stored", "verify"},
+    {"client", "models", "rules", "stored"},
+    {"audit", "bus", "verify"},
     # The only writer.
     {"registry"},
     # A request's session, and what its client is told.

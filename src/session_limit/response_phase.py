@@ -203,5 +203,6 @@ def _touch(session: GuardedSession, row: Row) -> None:
     guard = session.guard
     is_saved = guard.saved is not None
     registry.touch(row, session, cast("AbstractBaseUser", user), is_saved=is_saved)
-    if is_saved and guard.loaded_hash not in {None, session.get(HASH_SESSION_KEY)}:
+    has_new_hash = guard.loaded_hash not in {None, session.get(HASH_SESSION_KEY)}
+    if is_saved and has_new_hash and not guard.admitted:
         registry.renew_credentials(row)

@@ -72,9 +72,8 @@ class Guard:
         if not self.missing or self.identified:
             return
         self.identified = True
-        if stored.storable(self.presented_key) is None:
-            return
-        row = verify.read_by_digest(stored.digest(self.presented_key))
+        key = stored.storable(self.presented_key)
+        row = verify.read_by_digest(key) if key is not None else None
         if row is None:
             return
         if row.ended_at is None and row.is_due(timezone.now()):

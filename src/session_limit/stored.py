@@ -88,14 +88,21 @@ def storable(key: str | None) -> str | None:
     return key if well_formed else None
 
 
-def digest(key: str | None) -> str:
+def digest(key: str | None, secret: str | bytes | None = None) -> str:
     """
     Return the keyed digest by which a dead cookie is recognised: of no use without
     ``SECRET_KEY``, so an ended row holds nothing that can be replayed.
     """
     if not key:
         return ""
-    return salted_hmac("session_limit.key", key, algorithm="sha256").hexdigest()[:32]
+    salt = "session_limit.key"
+    return salted_hmac(salt, key, secret, algorithm="sha256").hexdigest()[:32]
+
+
+def digests(key: str) -> list[str]:
+    """Return the digests of ``key`` under every secret that Django still honours."""
+    secrets = (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
+    return [digest(key, secret) for secret in secrets]
 
 
 def rows(

@@ -16,6 +16,7 @@ from django.core.exceptions import ValidationError
 from django.db import connections, models, router
 from django.utils import timezone
 
+from session_limit import stored
 from session_limit.conf import conf
 from session_limit.models import UserSession
 
@@ -142,10 +143,10 @@ def read(id: UUID) -> Row | None:
     return None if values is None else _row(values, using)
 
 
-def read_by_digest(digest: str) -> Row | None:
-    """Return the latest row whose session had the key with this digest."""
-    rows = UserSession.objects.using(registry_alias()).filter(key_digest=digest)
-    row = rows.order_by("-pk").first()
+def read_by_digest(key: str) -> Row | None:
+    """Return the latest row whose session had this key, by its digest."""
+    rows = UserSession.objects.using(registry_alias())
+    row = rows.filter(key_digest__in=stored.digests(key)).order_by("-pk").first()
     return None if row is None else Row.of(row)
 
 

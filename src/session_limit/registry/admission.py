@@ -170,13 +170,13 @@ def adopt(user: AbstractBaseUser, request: HttpRequest) -> Row | None:
     """
     sign_in = _SignIn.of(user, request, adopted=True)
     session = sign_in.session
-    digest = stored.digest(session.session_key)
+    digests = stored.digests(session.session_key or "")
 
     def work(using: str) -> Row | None:
         lock_account(user.pk, using)
         known = (
             UserSession.objects.using(using)
-            .filter(key_digest=digest)
+            .filter(key_digest__in=digests)
             .select_for_update()
             .order_by("-pk")
             .first()

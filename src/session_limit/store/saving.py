@@ -70,7 +70,7 @@ class Saving(Base):
         data, guard = self._session_cache, self.guard
         if guard.cleared_unread:
             guard.cleared_unread = False
-            row = verify.read_by_digest(stored.digest(self.session_key))
+            row = verify.read_by_digest(self.session_key or "")
             guard.row = row if row is not None and row.ended_at is None else None
         if guard.row is None:
             if SESSION_KEY in data:
