@@ -60,7 +60,8 @@ def wants_json(request: HttpRequest, response: HttpResponseBase) -> bool:
     accept = request.headers.get("Accept", "")
     if "text/html" in accept or "json" in accept:
         preferred = request.get_preferred_type(["text/html", "application/json"])
-        return preferred == "application/json"
+        # None of the two: a media type of its own (application/vnd.api+json).
+        return preferred != "text/html"
     # Anything will do (fetch() and most clients): the form that the view chose, or
     # what a script can read.
     is_json = response.headers.get("Content-Type", "").startswith("application/json")

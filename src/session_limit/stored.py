@@ -14,7 +14,7 @@ from importlib import import_module
 from typing import Any, cast
 
 from django.conf import settings
-from django.contrib.sessions.backends import cache, cached_db, db
+from django.contrib.sessions.backends import cache, cached_db, db, file, signed_cookies
 from django.contrib.sessions.backends.base import SessionBase
 from django.contrib.sessions.base_session import AbstractBaseSession
 from django.db import models, router, transaction
@@ -38,6 +38,15 @@ def engine() -> type[SessionBase]:
     )
 
 
+DJANGOS: tuple[type[SessionBase], ...] = (
+    db.SessionStore,
+    cached_db.SessionStore,
+    cache.SessionStore,
+    file.SessionStore,
+    signed_cookies.SessionStore,
+)
+
+
 @functools.cache
 def is_plain_db(store: type[SessionBase]) -> bool:
     """
@@ -59,14 +68,14 @@ def is_plain_db(store: type[SessionBase]) -> bool:
 
 
 @functools.cache
-def loads_in_a_thread(store: type[SessionBase]) -> bool:
+def loads_alike(store: type[SessionBase]) -> bool:
     """
-    Whether ``aload()`` is Django's own and hops to a thread anyway: then ``load()``
-    in one hop does the same, with room for the registry's row.
+    Whether ``aload()`` is Django's own, which does what ``load()`` does: then one hop
+    to a thread takes ``load()``, with the registry's row.
     """
     return any(
         issubclass(store, base) and _inherits(store, base, "load", "aload")
-        for base in (db.SessionStore, cached_db.SessionStore, cache.SessionStore)
+        for base in DJANGOS
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from importlib import import_module
 
 import pytest
 from django.contrib.sessions.models import Session
@@ -139,24 +140,30 @@ def test_saving_every_request(ada, visitor, settings, status):
 
 @pytest.fixture(params=["cache", "file"])
 def engine(request, settings, tmp_path):
-    """A store that does not roll back."""
+    """An engine whose store does not roll back."""
     settings.SESSION_ENGINE = f"django.contrib.sessions.backends.{request.param}"
     settings.SESSION_FILE_PATH = str(tmp_path)
-    yield request.param
+    yield import_module(settings.SESSION_ENGINE)
     cache.clear()
 
 
 @pytest.mark.parametrize("status", STATUSES)
-def test_a_store_that_does_not_roll_back(ada, visitor, engine, status):
+@pytest.mark.parametrize("switch", [False, True])
+def test_a_store_that_does_not_roll_back(ada, bob, visitor, engine, status, switch):
     """
     What it keeps has an id without a row: it is nobody's. Fails where such an id is
     adopted, or taken for live.
     """
     laptop, phone = visitor(), visitor()
     laptop.sign_in(ada, path="/login/")
-    assert fail(phone, ada, status).status_code == int(status)
-    if phone.key is not None:
-        assert whose(phone.key) is None
+    if switch:
+        phone.sign_in(bob, path="/login/")
+    response = fail(phone, ada, status)
+    assert response.status_code == int(status)
+    assert key_in(response.cookies) is None
+    request = response.asgi_request if phone.asynchronous else response.wsgi_request
+    assert engine.SessionStore().exists(request.session.session_key)
+    assert whose(request.session.session_key) is None
     assert whose(laptop.key) == "ada"
     assert len(live(ada)) == 1
     # And the browser is not shut out.

@@ -14,6 +14,7 @@ INSTALLED_APPS = [
     "allauth.headless",
     "allauth.socialaccount",
     "allauth.socialaccount.providers.github",
+    "hijack",
     "loginas",
     "rest_framework",
 ]

@@ -16,4 +16,5 @@ urlpatterns = [
     path("rest/sign-in/", views.SignIn.as_view()),
     path("rest/sign-in-reshaped/", views.ReshapedSignIn.as_view()),
     path("as/", include("loginas.urls")),
+    path("hijack/", include("hijack.urls")),
 ]

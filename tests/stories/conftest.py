@@ -5,9 +5,14 @@ from tests.stories import views
 from tests.stories.people import TABLET, Visitor, make_user
 
 
+@pytest.fixture
+def database(transactional_db):
+    """Requests commit, as they do in real life."""
+
+
 @pytest.fixture(autouse=True)
-def project(settings, transactional_db):
-    """The project of the stories: requests commit, as they do in real life."""
+def project(settings, database):
+    """The project of the stories."""
     settings.ROOT_URLCONF = "tests.stories.urls"
     settings.LOGOUT_REDIRECT_URL = "/public/"
     yield

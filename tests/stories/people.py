@@ -211,4 +211,3 @@ def events(caplog):
     """Return the lines of the log, parsed."""
     records = [record for record in caplog.records if record.name == "session_limit"]
     return [json.loads(record.getMessage()) for record in records]
-

@@ -18,10 +18,8 @@ from tests.stories.people import (
     JSON,
     NOBODY,
     SIGNED_IN,
-    live,
     reasons,
     set_cookie,
-    statements,
 )
 
 Reason = UserSession.Reason
@@ -297,6 +295,7 @@ def test_a_stranger_with_an_unknown_cookie(laptop):
     assert laptop.cookie is None
 
 
+@pytest.mark.parametrize("served", ["sync"])  # the words are the same in both
 def test_reasons_are_told_in_words(ada, laptop, settings):
     """And every reason has some."""
     settings.SESSION_LIMIT = None
@@ -345,7 +344,7 @@ def test_no_key_and_no_digest_is_ever_shown(ada, laptop, phone, caplog, settings
         shown.append(str(response.headers))
         request = getattr(response, "wsgi_request", None) or response.asgi_request
         guarded = request.session
-        shown.append(repr((guarded, request.session_limit, getattr(guarded, "guard"))))
+        shown.append(repr((guarded, request.session_limit, guarded.guard)))
         shown.append(str(guarded))
 
     for each in (laptop, phone):
@@ -361,8 +360,7 @@ def test_no_key_and_no_digest_is_ever_shown(ada, laptop, phone, caplog, settings
     see(phone.sign_in(password="another"))
     see(phone.sign_in(password="another", headers=JSON))
     laptop.sign_out()
-    for row in UserSession.objects.all():
-        shown.append(f"{row} {row!r}")
+    shown.extend(f"{row} {row!r}" for row in UserSession.objects.all())
     shown.append(caplog.text)
 
     assert len(known) >= 4
@@ -380,129 +378,6 @@ def test_neither_address_nor_place_of_who_displaced_is_told(ada, laptop, browser
     assert b"127.0.0" not in answer.content
     assert b"Firefox" not in answer.content
     assert b"computer" in answer.content
-
-
-# Hostile clients
-
-
-@pytest.mark.parametrize(
-    "cookie",
-    [
-        "",
-        "x",
-        "None",
-        "null",
-        "a" * 7,
-        "a" * 40,
-        "a" * 41,
-        "a" * 10_000,
-        "../../../etc/passwd",
-        "'; DROP TABLE django_session; --",
-        "%00%0d%0a",
-        '"quoted key"',
-        "{}:1abc:def",
-        "clé-clé-clé-clé",
-        "key\xff\xfe\xfd\xfc\xfb\xfa",
-        "a=b=c=d=e=f",
-        "0123456789abcdef0123456789ABCDEF",
-    ],
-)
-def test_garbage_for_a_cookie(ada, laptop, cookie):
-    headers = {"Cookie": f"sessionid={cookie}"}
-    assert laptop.get("/public/", headers=headers).status_code == 200
-    assert laptop.get(laptop.path("whoami"), headers=headers).json() == {"user": None}
-    for kind in ({}, JSON, {"HX-Request": "true"}, {"Sec-Fetch-Mode": "cors"}):
-        with statements() as ran:
-            response = laptop.open(**headers, **kind)
-        assert response.status_code == 302
-        # What is stored under it, and whose it was if it could be anybody's.
-        assert len(ran) <= 2
-    assert laptop.write(headers=headers).status_code == 200
-    assert laptop.sign_in(headers=headers).status_code == 302
-    assert laptop.state == SIGNED_IN
-    assert len(live(ada)) == 1
-
-
-def test_a_malformed_key_is_not_looked_up_as_somebodys(laptop):
-    with statements() as ran:
-        laptop.open(Cookie="sessionid=not-a-key-at-all")
-    assert len(ran) == 1
-
-
-HOSTILE = {
-    "long user agent": {"User-Agent": "Mozilla/5.0 " + "x" * 10_000},
-    "no user agent": {"User-Agent": ""},
-    "markup": {"User-Agent": "\xff\xfe<script>alert(1)</script>\t"},
-    "no addresses": {"X-Forwarded-For": ", ,,garbage, 999.999.999.999, ::::, [::1"},
-    "many addresses": {"X-Forwarded-For": "1.2.3.4, " * 1000},
-    "Latin": {"X-Forwarded-For": "\xe9\xe9\xe9"},
-    "empty": {"X-Forwarded-For": ""},
-    "what it accepts": {"Accept": "\xff/;;;q=banana", "Accept-Language": "\xff" * 1000},
-    "metadata": {"Sec-Fetch-Mode": "\xff", "Sec-Purpose": "\xff"},
-    "htmx": {"HX-Request": "true", "HX-Current-URL": "http://["},
-    "htmx in Latin": {"HX-Request": "true", "HX-Current-URL": "\xff"},
-    "referer": {"Referer": "http://["},
-    "referer elsewhere": {"Referer": "http://testserver\\@elsewhere.example/"},
-}
-
-
-@pytest.mark.parametrize("headers", HOSTILE.values(), ids=HOSTILE)
-def test_garbage_for_headers(ada, laptop, phone, settings, headers):
-    settings.SESSION_LIMIT_TRUSTED_PROXIES = 2
-    assert laptop.sign_in(headers=headers).status_code == 302
-    assert laptop.open(**headers).status_code == 200
-    (row,) = live(ada)
-    assert len(row.device) <= 100
-    phone.sign_in()
-    response = laptop.post(laptop.path("members"), headers=headers)
-    assert response.status_code == 401
-    assert b"elsewhere" not in response.content
-    assert b"<script>alert" not in response.content
-    assert laptop.open(**headers).status_code in {302, 401}
-
-
-FORGED = ["", "x", 1, -1, 1.5, None, True, [], ["x"], {}, {"a": 1}, "f" * 32, "\0" * 32]
-
-
-@pytest.mark.parametrize("served", ["sync"])  # loading is the same in both
-@pytest.mark.parametrize("id", FORGED, ids=repr)
-def test_garbage_for_an_id_is_nobody(ada, laptop, id):
-    laptop.sign_in()
-    stored = Session.objects.get(session_key=laptop.cookie)
-    data = {**stored.get_decoded(), "_session_limit_id": id}
-    Session.objects.save(stored.session_key, data, stored.expire_date)
-    assert laptop.name is None
-    assert laptop.state is None  # it is over, and nobody knows why
-    assert laptop.open().status_code == 401
-    assert laptop.open().status_code == 302
-    assert laptop.sign_in().status_code == 302
-    assert laptop.state == SIGNED_IN
-
-
-@pytest.mark.parametrize("served", ["sync"])  # loading is the same in both
-@pytest.mark.parametrize("id", FORGED, ids=repr)
-def test_garbage_for_the_id_of_a_tombstone_is_nobodys(laptop, id):
-    laptop.write()
-    stored = Session.objects.get(session_key=laptop.cookie)
-    data = {"writes": 1, "_session_limit_ended": id}
-    Session.objects.save(stored.session_key, data, stored.expire_date)
-    assert laptop.name is None
-    assert laptop.write().json()["n"] == 2
-    for headers in (JSON, {"HX-Request": "true"}, {}):
-        assert laptop.open(**headers).status_code == 401
-    assert laptop.open().status_code == 302
-
-
-def test_the_id_of_somebody_elses_session_is_nobody(ada, bob, laptop, phone):
-    laptop.sign_in("ada")
-    phone.sign_in("bob")
-    stored = Session.objects.get(session_key=laptop.cookie)
-    data = {**stored.get_decoded(), "_session_limit_id": phone.row.pk.hex}
-    Session.objects.save(stored.session_key, data, stored.expire_date)
-    assert laptop.name is None
-    assert laptop.state is None
-    assert phone.name == "bob"
-    assert len(live(bob)) == 1
 
 
 def test_an_id_of_one_that_ended_long_ago_is_never_adopted(ada, laptop, phone):

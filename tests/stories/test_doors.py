@@ -1,4 +1,4 @@
-"""Every way in: the admin, alogin, force_login, RemoteUser, hijack, keys set by hand."""
+"""Every way in: the admin, force_login, a proxy, an administrator, keys set by hand."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import pytest
 from asgiref.sync import async_to_sync
 from django.contrib.auth import alogin, get_user_model, login, logout
 from django.contrib.auth.middleware import RemoteUserMiddleware
+from django.contrib.auth.models import AnonymousUser
 from django.contrib.auth.signals import user_logged_in, user_logged_out
 from django.contrib.sessions.backends.db import SessionStore
-from django.contrib.sessions.models import Session
 from django.http import HttpRequest
 from django.test import Client, RequestFactory
 
@@ -20,16 +20,11 @@ from session_limit.models import UserSession
 from session_limit.testing import PHONE
 from tests.stories import views
 from tests.stories.people import (
-    NOBODY,
-    PASSWORD,
     SIGNED_IN,
-    Visitor,
     live,
     make_user,
     reasons,
-    set_cookie,
     statements,
-    writes,
 )
 
 Reason = UserSession.Reason
@@ -117,6 +112,7 @@ def request_of_ours():
     """Return a request as code builds one that signs people in by itself."""
     request = RequestFactory().get("/")
     request.session = SessionStore()
+    request.user = AnonymousUser()
     return request
 
 
@@ -142,7 +138,7 @@ def test_signing_in_outside_a_middleware_is_refused(ada, laptop, settings):
     with pytest.raises(SessionLimitReached):
         login(request, ada, backend=views.BACKEND)
     assert "_auth_user_id" not in request.session
-    assert not request.user.is_authenticated if hasattr(request, "user") else True
+    assert not request.user.is_authenticated
 
 
 # Without login()
@@ -372,9 +368,7 @@ def test_an_impersonation_can_be_ended(hijack, admin, ada, browser):
     assert hers.name == "ada"
 
 
-def test_who_was_released_and_signs_in_again_takes_a_place(
-    hijack, admin, ada, browser
-):
+def test_who_was_released_and_signs_in_again_takes_a_place(hijack, admin, ada, browser):
     """Not by a click on a button of ours, but with a password."""
     his, elsewhere = browser(), browser()
     his.sign_in("grace")

@@ -336,9 +336,7 @@ def test_an_idle_timeout_is_never_early_and_at_most_one_touch_late(
     assert b"after a time without activity" in laptop.open().content
 
 
-def test_an_absolute_timeout_is_kept_whatever_the_activity(
-    ada, laptop, settings, time
-):
+def test_an_absolute_timeout_is_kept_whatever_the_activity(ada, laptop, settings, time):
     settings.SESSION_LIMIT_ABSOLUTE_TIMEOUT = HOUR
     laptop.sign_in()
     for _ in range(3):

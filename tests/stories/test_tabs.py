@@ -98,7 +98,7 @@ def test_two_tabs_under_deny(ada, laptop, settings):
 def test_two_tabs_with_a_cart(ada, laptop, settings, at_limit):
     settings.SESSION_LIMIT_AT_LIMIT = at_limit
     laptop.post("/cart/", {"cart": "tea"})
-    second, first = sign_in_both_tabs(laptop)
+    second, _ = sign_in_both_tabs(laptop)
     assert second.status_code == 302
     assert laptop.state == SIGNED_IN
     assert laptop.get("/cart/").json() == {"cart": "tea"}

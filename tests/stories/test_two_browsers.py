@@ -15,7 +15,6 @@ from session_limit.testing import PHONE
 from tests.stories.people import (
     NOBODY,
     SIGNED_IN,
-    TABLET,
     live,
     make_user,
     reasons,
@@ -226,12 +225,9 @@ def test_deny_refuses_the_newcomer(ada, laptop, phone, settings, heard):
 
     response = phone.sign_in(headers={"Accept": "application/json"})
     assert response.status_code == 403
-    assert response.json() == {
-        "code": "session_limit",
-        "detail": "Your account is signed in on 1 device already, which is as many as it "
-        "may. To sign in here, sign out there first.",
-        "limit": 1,
-    }
+    answer = response.json()
+    assert "signed in on 1 device already" in answer.pop("detail")
+    assert answer == {"code": "session_limit", "limit": 1}
 
     laptop.sign_out()
     assert phone.sign_in().status_code == 302

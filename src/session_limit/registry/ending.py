@@ -11,7 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.db import transaction
+from django.db import connections, transaction
 from django.utils import timezone
 
 from session_limit import audit, signals, stored
@@ -62,8 +62,10 @@ def end_account(user: AbstractBaseUser) -> None:
 
     def work(using: str) -> None:
         # Whoever signs in holds these, and wants the session rows next.
+        # Not more than that: a row that refers to the user may be on its way in.
+        no_key = connections[using].features.has_select_for_no_key_update
         users = type(user)._base_manager.using(using).filter(pk=user.pk)
-        users.select_for_update().values_list("pk").first()
+        users.select_for_update(no_key=no_key).values_list("pk").first()
         accounts = AccountLimit.objects.using(using).filter(pk=user.pk)
         accounts.update(locked_at=timezone.now())
         rows = UserSession.objects.using(using).live().for_user(user)

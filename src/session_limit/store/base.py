@@ -88,11 +88,7 @@ class Base(_Engine):
         data = self._session_cache
         if key is not None and key != presented_key:
             self.delete(key)
-        if data and presented_key is None:
-            self._session_key = None
-            self.modified = True
-            return
-        if data and key != presented_key:
+        if data and presented_key is not None and key != presented_key:
             self._session_key = presented_key
             with contextlib.suppress(CreateError):  # a rollback was there before us
                 self.save(must_create=True)

@@ -35,7 +35,7 @@ class Loading(Base):
         return self._verified(self.decode(data), row)
 
     async def aload(self) -> dict[str, Any]:
-        if stored.loads_in_a_thread(self.engine):
+        if stored.loads_alike(self.engine):
             return await sync_to_async(self.load)()
         data = await super().aload()
         if SESSION_KEY not in data:

@@ -56,7 +56,8 @@ class Saving(Base):
     def _is_unsettled(self) -> bool:
         data, guard = getattr(self, "_session_cache", {}), self.guard
         if guard.row is None:
-            return guard.cleared_unread or (bool(data) and guard.ended_id is not None)
+            may_be_dead = guard.ended_id is not None or guard.missing
+            return guard.cleared_unread or (bool(data) and may_be_dead)
         id, user_id = data.get(stored.ID), data.get(SESSION_KEY)
         return id != guard.row.id.hex or not guard.row.belongs_to(user_id)
 
@@ -72,10 +73,11 @@ class Saving(Base):
             guard.cleared_unread = False
             row = verify.read_by_digest(self.session_key or "")
             guard.row = row if row is not None and row.ended_at is None else None
-        if guard.row is None:
-            if SESSION_KEY in data:
-                data.pop(stored.ENDED_ID, None)
-            elif guard.ended_id is not None:
+        if guard.row is None and SESSION_KEY in data:
+            data.pop(stored.ENDED_ID, None)
+        elif guard.row is None:
+            guard.identify()
+            if guard.ended_id is not None:
                 data[stored.ENDED_ID] = guard.ended_id.hex
         elif guard.row.belongs_to(data.get(SESSION_KEY)):
             data[stored.ID] = guard.row.id.hex

@@ -1,0 +1,155 @@
+"""django-loginas and django-hijack: signed in as somebody else, and back again."""
+
+from __future__ import annotations
+
+import pytest
+from django.contrib.auth.signals import user_logged_in
+
+from session_limit import registry
+from session_limit.models import UserSession
+from session_limit.testing import PHONE
+from tests.stories.people import SIGNED_IN, live, make_user, set_cookie
+
+Reason = UserSession.Reason
+
+
+@pytest.fixture(autouse=True)
+def receivers(monkeypatch):
+    """Both take away what records ``last_login``, and put it back last, if at all."""
+    before = user_logged_in.receivers
+    monkeypatch.setattr(user_logged_in, "receivers", [*before])
+    return before
+
+
+@pytest.fixture
+def grace(db):
+    return make_user("grace", is_superuser=True, is_staff=True)
+
+
+class LoginAs:
+    def begin(self, admins, user):
+        return admins.post(f"/as/login/user/{user.pk}/")
+
+    def end(self, admins):
+        return admins.get("/as/logout/")
+
+
+class Hijack:
+    def begin(self, admins, user):
+        return admins.post("/hijack/acquire/", {"user_pk": str(user.pk)})
+
+    def end(self, admins):
+        return admins.post("/hijack/release/")
+
+
+@pytest.fixture(params=[LoginAs, Hijack])
+def impersonation(request):
+    return request.param()
+
+
+@pytest.fixture
+def hers(ada, browser):
+    """The browser in which Ada is signed in."""
+    hers = browser(PHONE)
+    hers.sign_in("ada")
+    return hers
+
+
+@pytest.fixture
+def admins(grace, browser):
+    """The browser in which the administrator is signed in."""
+    admins = browser()
+    admins.sign_in("grace", path="/admin/login/")
+    return admins
+
+
+def test_it_takes_no_place_and_displaces_nobody(
+    ada, hers, admins, impersonation, browser
+):
+    assert impersonation.begin(admins, ada).status_code == 302
+    assert admins.name == "ada"
+    assert hers.state == SIGNED_IN
+    assert [row.counted for row in live(ada)] == [True, False]
+
+    # She signs in elsewhere: her own sign-in makes room, and the other one goes on.
+    another = browser()
+    another.sign_in("ada")
+    assert hers.state == Reason.DISPLACED
+    assert another.state == SIGNED_IN
+    assert admins.name == "ada"
+
+
+def test_it_is_not_refused(ada, hers, admins, impersonation, deny):
+    impersonation.begin(admins, ada)
+    assert admins.name == "ada"
+    assert hers.state == SIGNED_IN
+    impersonation.end(admins)
+    assert admins.name == "grace"
+    assert hers.state == SIGNED_IN
+
+
+def test_it_can_be_ended(ada, hers, admins, impersonation):
+    impersonation.begin(admins, ada)
+    registry.end_others(ada, hers.row.pk, Reason.REVOKED, by=ada)
+    assert admins.state == Reason.REVOKED
+    assert hers.state == SIGNED_IN
+
+
+def test_coming_back_is_a_sign_in_like_any_other(
+    ada, grace, admins, impersonation, browser
+):
+    impersonation.begin(admins, ada)
+    assert live(grace) == []
+    elsewhere = browser()
+    elsewhere.sign_in("grace")
+
+    assert impersonation.end(admins).status_code == 302
+    assert admins.name == "grace"
+    assert admins.row.counted
+    assert elsewhere.state == Reason.DISPLACED
+    assert live(ada) == []
+
+
+@pytest.fixture
+def refused(ada, admins, impersonation, browser, deny):
+    """What the administrator is told whose place was taken meanwhile."""
+    impersonation.begin(admins, ada)
+    elsewhere = browser()
+    elsewhere.sign_in("grace")
+    response = impersonation.end(admins)
+    assert elsewhere.state == SIGNED_IN
+    return response
+
+
+def test_coming_back_is_refused_where_the_place_was_taken(
+    refused, ada, admins, impersonation
+):
+    assert refused.status_code == 403
+    assert b"already, which is as many as it may." in refused.content
+    assert not set_cookie(refused)
+    # loginas has signed out before it signs in. hijack does all of it in a transaction.
+    goes_on = isinstance(impersonation, Hijack)
+    assert admins.name == ("ada" if goes_on else None)
+    assert len(live(ada)) == (1 if goes_on else 0)
+
+
+def records_last_login():
+    user = make_user("bob")
+    user_logged_in.send(sender=type(user), request=None, user=user)
+    return user.last_login is not None
+
+
+def test_what_docs_warn_of(refused):
+    """docs/how-to/libraries.md. Should they put it back one day, it need not."""
+    assert not records_last_login()
+
+
+@pytest.fixture
+def update_last_login(monkeypatch):
+    monkeypatch.setattr("loginas.settings.UPDATE_LAST_LOGIN", True)
+
+
+@pytest.mark.parametrize("impersonation", [LoginAs()], ids=["LoginAs"])
+def test_what_docs_say_to_set(update_last_login, receivers, refused):
+    assert records_last_login()
+    assert user_logged_in.receivers == receivers
