@@ -9,12 +9,18 @@ def ada(db):
     return make_user("ada", email="ada@example.com")
 
 
-@pytest.fixture(params=["sync", "async"])
-def browser(request):
-    """Return a function that opens a browser, to the project as WSGI or ASGI has it."""
+@pytest.fixture
+def served():
+    """How the project is served. What has code for both says so itself."""
+    return "sync"
+
+
+@pytest.fixture
+def browser(served):
+    """Return a function that opens a browser."""
 
     def browser(user_agent=LAPTOP):
-        return Visitor(user_agent, is_async=request.param == "async")
+        return Visitor(user_agent, is_async=served == "async")
 
     return browser
 

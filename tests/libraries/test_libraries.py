@@ -1,6 +1,6 @@
 """
-Other people's libraries, in a process of their own: they need settings, and tables, that
-the rest of the suite does without. To run a part of it by hand::
+Other people's libraries, in a process of their own: they need settings, and tables,
+that the rest of the suite does without. To run a part of it by hand::
 
     python -m pytest --ds tests.libraries.settings tests/libraries/with_allauth.py
 """

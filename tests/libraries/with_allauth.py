@@ -1,6 +1,6 @@
 """
-django-allauth's pages: signing in with a password, with a code from a mail, and through a
-provider, whose view makes an error page of every ``PermissionDenied``.
+django-allauth's pages: signing in with a password, with a code from a mail, and through
+a provider, whose view makes an error page of every ``PermissionDenied``.
 """
 
 from __future__ import annotations
@@ -29,6 +29,12 @@ Reason = UserSession.Reason
 
 NEW_PASSWORD = "battery staple"
 PAGE = "/accounts/password/change/"
+
+
+@pytest.fixture(params=["sync", "async"])
+def served(request):
+    """allauth's middleware is either."""
+    return request.param
 
 
 @pytest.fixture(autouse=True)

@@ -1,6 +1,6 @@
 """
-django-allauth's headless API: its browser client, which has the session's cookie, and its
-app client, which has a token and whose session allauth loads by itself.
+django-allauth's headless API: its browser client, which has the session's cookie, and
+its app client, which has a token and whose session allauth loads by itself.
 """
 
 from __future__ import annotations
@@ -22,6 +22,12 @@ from tests.stories.people import (
 Reason = UserSession.Reason
 
 NEW_PASSWORD = "battery staple"
+
+
+@pytest.fixture(params=["sync", "async"])
+def served(request):
+    """allauth's middleware is either."""
+    return request.param
 
 
 class Client:

@@ -1,6 +1,6 @@
 """
-Django REST framework: an API that takes the session's cookie, the pages that show it in a
-browser, and a view that signs in, for which DRF raises ``PermissionDenied`` anew.
+Django REST framework: an API that takes the session's cookie, the pages that show it in
+a browser, and a view that signs in, for which DRF raises ``PermissionDenied`` anew.
 """
 
 from __future__ import annotations

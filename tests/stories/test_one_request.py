@@ -13,6 +13,7 @@ from tests.stories import views
 from tests.stories.people import (
     JSON,
     SIGNED_IN,
+    Visitor,
     live,
     make_user,
     reasons,
@@ -74,6 +75,22 @@ def test_signing_in_one_after_the_other(ada, bob, laptop):
     assert laptop.name == "ada"
     assert live(bob) == []
     assert len(live(ada)) == 1
+    assert Session.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    "acts", ["login:bob", "login:ada login:bob", "login:bob cycle"]
+)
+def test_displaced_before_the_answer_to_the_sign_in(ada, bob, laptop, acts):
+    """Where another user was signed in: that leaves Django's session without a key."""
+    laptop.sign_in("ada")
+    other = Visitor(PHONE)
+    views.meanwhile.append(lambda: other.sign_in("bob"))
+    response = play(laptop, *acts.split(), "meanwhile", "write")
+    assert response.status_code == 401
+    assert laptop.name is None
+    assert other.name == "bob"
+    assert len(live()) == 1
     assert Session.objects.count() == 1
 
 

@@ -88,6 +88,18 @@ def test_neither_an_ended_cookie_nor_its_sign_out_touches_the_winner(
     assert reasons() == [Reason.DISPLACED]
 
 
+def test_a_stored_session_that_comes_back_is_nobodys(ada, laptop, phone):
+    """A request that saves late, a cache, a backup: what is stored proves nothing."""
+    laptop.sign_in()
+    stored = Session.objects.get()
+    phone.sign_in()
+    stored.save(force_insert=True)
+    assert laptop.name is None
+    assert laptop.write().json()["user"] is None
+    assert laptop.state == Reason.DISPLACED
+    assert phone.state == SIGNED_IN
+
+
 @pytest.mark.parametrize("limit", [1, 3])
 def test_as_many_as_the_limit_stay(ada, browser, settings, limit):
     settings.SESSION_LIMIT = limit
@@ -228,6 +240,9 @@ def test_deny_refuses_the_newcomer(ada, laptop, phone, settings, heard):
     answer = response.json()
     assert "signed in on 1 device already" in answer.pop("detail")
     assert answer == {"code": "session_limit", "limit": 1}
+    response = phone.sign_in(headers={"Accept": "*/*", "HX-Request": "true"})
+    assert response.status_code == 403
+    assert b"signed in on 1 device already" in response.content
 
     laptop.sign_out()
     assert phone.sign_in().status_code == 302

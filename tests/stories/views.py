@@ -130,6 +130,7 @@ ACTS = {
     "flush": lambda request: request.session.flush(),
     "clear": lambda request: request.session.clear(),
     "cycle": lambda request: request.session.cycle_key(),
+    "meanwhile": lambda request: happen(),
     "rollback": lambda request: transaction.set_rollback(True),
 }
 ASYNC_ACTS = {
