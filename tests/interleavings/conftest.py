@@ -67,7 +67,7 @@ def options(monkeypatch):
 @pytest.fixture
 def repeatable_read(options):
     if settings.DB == "postgresql":
-        from psycopg import IsolationLevel  # noqa: PLC0415  need not be installed
+        from psycopg import IsolationLevel
 
         options(isolation_level=IsolationLevel.REPEATABLE_READ)
     else:

@@ -82,9 +82,7 @@ def test_a_sign_in_waits_for_a_password_change(
 
 
 @ROW_LOCKS
-def test_a_password_change_waits_for_a_sign_in(
-    ada, browser, atomic_requests
-):
+def test_a_password_change_waits_for_a_sign_in(ada, browser, atomic_requests):
     """The other way round: it is displaced, and told. Fails as the one before."""
     laptop, phone = browser(), browser()
     sign_in(laptop, ada)()
@@ -121,9 +119,7 @@ def test_ending_all_against_a_sign_in(ada, settings):
         aside(sign_in(newest, ada)) as signing_in,
     ):
         until_blocked(1)
-        with aside(
-            lambda: registry.end_all(ada, UserSession.Reason.REVOKED)
-        ) as ending:
+        with aside(lambda: registry.end_all(ada, UserSession.Reason.REVOKED)) as ending:
             until_blocked(2)
             holding.result()
             signing_in.result()
@@ -136,8 +132,9 @@ def test_ending_all_against_a_sign_in(ada, settings):
 @ROW_LOCKS
 def test_a_sign_out_against_a_sign_in(ada, browser):
     """
-    The one waits for the other. Fails on MariaDB, as a deadlock that is answered 500: the
-    sign-out locks the row first, and the sign-in the index by which it finds it.
+    The one waits for the other. Fails on MariaDB where ending a session is not repeated
+    after a deadlock: the sign-out locks the row first, and the sign-in the index by
+    which it finds it.
     """
     laptop, phone = browser(), browser()
     laptop.sign_in(ada)
@@ -206,8 +203,8 @@ def test_writes_by_id_lock_the_row_first(ada):
 @pytest.mark.parametrize("atomic", [False, True])
 def test_deleting_a_user_against_a_sign_in(ada, request, atomic):
     """
-    The deletion stands. Fails, as a deadlock, where it ends the sessions before it locks
-    the account.
+    The deletion stands. Fails, as a deadlock, where it ends the sessions before it
+    locks the account.
     """
     if atomic:
         request.getfixturevalue("atomic_requests")
@@ -262,8 +259,8 @@ def test_two_endings_of_one_session(ada):
 def test_two_opposite_user_switches(ada, bob, browser, atomic_requests):
     """
     Each ends what it was and then locks what it becomes: a deadlock, of which the
-    database ends one. Nobody gets a 500, nothing is half done, and the one that is asked
-    to try again is admitted when it does.
+    database ends one. Nobody gets a 500, nothing is half done, and the one that is
+    asked to try again is admitted when it does.
     """
     laptop, phone = browser(), browser()
     sign_in(laptop, ada)()
@@ -290,7 +287,8 @@ def test_two_opposite_user_switches(ada, bob, browser, atomic_requests):
 def test_an_admission_repeated(ada, bob, browser, switch):
     """
     After a deadlock, from where it began: one row, one stored session, one cookie.
-    Fails where it is not repeated, and where it goes on with a key that was rolled back.
+    Fails where it is not repeated, and where it goes on with a key that was rolled
+    back.
     """
     laptop, phone = browser(), browser()
     phone.sign_in(ada)
@@ -419,8 +417,8 @@ def test_atomic_requests_that_begin_immediately(
 @on("sqlite")
 def test_an_admission_begins_by_writing(ada, browser):
     """
-    So that one waits for another, in a deferred transaction too. Fails, as "database is
-    locked", where it reads before it locks the account.
+    So that one waits for another, in a deferred transaction too. Fails where it reads
+    before it locks the account: neither can then write.
     """
     laptop, phone = browser(), browser()
     with (

@@ -5,13 +5,10 @@ from __future__ import annotations
 from contextlib import nullcontext
 
 import pytest
-from django.contrib.sessions.models import Session
 from django.test import override_settings
 
 from session_limit.models import UserSession
 from tests.interleavings.browsers import (
-    NAVIGATION,
-    Tab,
     is_told,
     key_in,
     live,

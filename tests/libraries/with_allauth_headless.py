@@ -8,7 +8,6 @@ from __future__ import annotations
 import pytest
 
 from session_limit.models import UserSession
-from session_limit.testing import clock
 from tests.stories.people import (
     JSON,
     NOBODY,
@@ -149,40 +148,6 @@ def test_an_app_is_displaced(app, laptop):
     assert response.status_code == 410
     assert not response.json()["meta"]["is_authenticated"]
     assert reasons() == [Reason.DISPLACED]
-
-
-def test_an_app_is_displaced_after_it_changed_the_password(app, laptop):
-    app.sign_in()
-    assert app.change_password().status_code == 200
-    assert app.session().status_code == 200
-    laptop.sign_in(password=NEW_PASSWORD)
-    assert laptop.state == SIGNED_IN
-    assert app.session().status_code in {401, 410}
-
-
-def test_an_app_in_use_is_not_idle(app, laptop, settings):
-    settings.SESSION_LIMIT = 2
-    settings.SESSION_LIMIT_IDLE_TIMEOUT = 600
-    with clock() as time:
-        app.sign_in()
-        for _ in range(2):
-            time.advance(400)
-            assert app.session().status_code == 200
-        # Who signs in ends what is found to be idle.
-        laptop.sign_in()
-        assert app.session().status_code == 200
-        time.advance(700)
-        assert app.session().status_code in {401, 410}
-
-
-def test_an_app_is_refused(app, laptop, deny):
-    laptop.sign_in()
-    response = app.sign_in()
-    assert response.status_code == 403
-    assert "X-Session-Token" not in app.headers
-    assert laptop.state == SIGNED_IN
-    assert len(live()) == 1
-    assert response.json()["code"] == "session_limit"
 
 
 def test_an_app_signs_out(app):

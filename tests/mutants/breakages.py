@@ -26,8 +26,14 @@ CAP = [
     Mutant(
         "a sign-in reads what is live without a lock",
         "registry/locking.py",
-        old="    return list(rows.select_for_update())",
-        new="    return list(rows)",
+        old="""
+    rows = UserSession.objects.using(using).live().for_user(user)
+    return list(rows.select_for_update().order_by("pk"))
+""",
+        new="""
+    rows = UserSession.objects.using(using).live().for_user(user)
+    return list(rows)
+""",
         tests="interleavings/test_rotation",
         test="test_a_rotation_under_way_is_waited_for",
         database="postgresql",
@@ -221,9 +227,14 @@ INNOCENT = [
     Mutant(
         "an adoption displaces others",
         "registry/admission.py",
-        old="        end_locked([entered], Reason.DISPLACED, using)\n        return None\n",
-        new="        end_locked(rivals, Reason.DISPLACED, using)\n"
-        "        return Row.of(entered)\n",
+        old="""
+        end_locked([entered], Reason.DISPLACED, using)
+        return None
+""",
+        new="""
+        end_locked(rivals, Reason.DISPLACED, using)
+        return Row.of(entered)
+""",
         tests="stories/test_doors",
         test="test_keys_set_by_hand_displace_nobody",
     ),
@@ -286,8 +297,8 @@ INNOCENT = [
     Mutant(
         "a poll takes the cookie away",
         "response_phase.py",
-        old="    if not writes and not (is_unknown and navigation.is_acted_on(request)):",
-        new="    if False:",
+        old="if not writes and not (is_unknown and navigation.is_acted_on(request)):",
+        new="if False:",
         tests="interleavings/test_answers",
         test="test_a_late_poll_leaves_the_cookie",
     ),

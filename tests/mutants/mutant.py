@@ -25,8 +25,8 @@ SLIPS = ("ImportError", "ModuleNotFoundError", "NameError", "UnboundLocalError")
 @dataclass(frozen=True)
 class Mutant:
     """
-    ``new`` for ``old`` in the package's ``file``, and the ``test`` in ``tests`` that has
-    to fail then. ``database``: where that test has to run to notice.
+    ``new`` for ``old`` in the package's ``file``, and the ``test`` in ``tests`` that
+    has to fail then. ``database``: where that test has to run to notice.
     """
 
     name: str

@@ -308,7 +308,6 @@ def test_remote_user_costs_nothing_once_signed_in(ada, remote):
 
 @pytest.fixture
 def hijack(settings, admin):
-    pytest.importorskip("hijack")
     settings.INSTALLED_APPS = [*settings.INSTALLED_APPS, "hijack"]
     settings.HIJACK_PERMISSION_CHECK = f"{__name__}.grace_may"
     settings.ROOT_URLCONF = "tests.stories.urls_hijack"

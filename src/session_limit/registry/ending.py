@@ -17,7 +17,6 @@ from django.utils import timezone
 from session_limit import audit, signals, stored
 from session_limit.models import AccountLimit, UserSession
 from session_limit.registry.locking import in_transaction, locked
-from session_limit.verify import registry_alias
 
 Reason = UserSession.Reason
 
@@ -120,19 +119,16 @@ def end_row(id: UUID, reason: Reason) -> bool:
     End the session with this id and leave what is stored to the caller, who is
     about to delete it. Return whether it was live.
     """
-    using = registry_alias()
-    with transaction.atomic(using=using, savepoint=False):
-        changed = (
-            UserSession.objects.using(using)
-            .live()
-            .filter(pk=id)
-            .update(**_changes(reason))
-        )
-        if changed:
-            transaction.on_commit(
-                functools.partial(_announce_by_id, id, using), using=using, robust=True
-            )
-    return bool(changed)
+
+    def work(using: str) -> bool:
+        rows = UserSession.objects.using(using).live().filter(pk=id)
+        was_live = rows.update(**_changes(reason)) > 0
+        if was_live:
+            tell = functools.partial(_announce_by_id, id, using)
+            transaction.on_commit(tell, using=using, robust=True)
+        return was_live
+
+    return in_transaction(work)
 
 
 def _changes(
