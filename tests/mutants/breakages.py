@@ -340,8 +340,8 @@ ANSWERS = [
     Mutant(
         "the first reason does not stand",
         "registry/ending.py",
-        old="            .live()\n            .filter(pk=id)\n",
-        new="            .filter(pk=id)\n",
+        old="rows = UserSession.objects.using(using).live_with_id(id)",
+        new="rows = UserSession.objects.using(using).filter(pk=id)",
         tests="interleavings/test_rotation",
         test="test_a_sign_out_overtaken",
     ),

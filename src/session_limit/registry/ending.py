@@ -121,7 +121,7 @@ def end_row(id: UUID, reason: Reason) -> bool:
     """
 
     def work(using: str) -> bool:
-        rows = UserSession.objects.using(using).live().filter(pk=id)
+        rows = UserSession.objects.using(using).live_with_id(id)
         was_live = rows.update(**_changes(reason)) > 0
         if was_live:
             tell = functools.partial(_announce_by_id, id, using)

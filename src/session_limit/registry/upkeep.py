@@ -68,8 +68,8 @@ def touch(
         if abs(expires_at - row.expires_at) < row.touch_interval:
             return
     expires_at, expires_reason = ends_at(active_at=now)
-    UserSession.objects.using(registry_alias()).live().filter(
-        pk=row.id, last_active_at=row.last_active_at
+    UserSession.objects.using(registry_alias()).live_with_id(row.id).filter(
+        last_active_at=row.last_active_at
     ).update(last_active_at=now, expires_at=expires_at, expires_reason=expires_reason)
 
 
@@ -82,8 +82,7 @@ def rekey(id: UUID, key: str | None) -> bool:
     """
     return bool(
         UserSession.objects.using(registry_alias())
-        .live()
-        .filter(pk=id)
+        .live_with_id(id)
         .update(
             session_key=stored.storable(key),
             key_digest=stored.digest(key),
@@ -134,8 +133,8 @@ def renew_credentials(row: Row) -> None:
     """
     account = AccountLimit.objects.filter(pk=OuterRef("user_id"))
     changed_at = Subquery(account.values("password_changed_at"))
-    UserSession.objects.using(registry_alias()).live().filter(
-        pk=row.id, authenticated_at__lt=changed_at
+    UserSession.objects.using(registry_alias()).live_with_id(row.id).filter(
+        authenticated_at__lt=changed_at
     ).update(authenticated_at=changed_at)
 
 
