@@ -84,7 +84,7 @@ def test_one_that_was_admitted_and_is_not_saved_keeps_its_place(ada, browser):
 def test_the_request_is_nobodys(ada, laptop, browser):
     """
     However it is asked: ``login()`` has put the user on the request, and ``auser()``
-    remembers one of its own from Django 6.1 on. Fails where a refusal resets only one.
+    remembers one of its own from Django 6.0 on. Fails where a refusal resets only one.
     """
     phone = browser()
     phone.get("/put/?item=book")
