@@ -77,6 +77,9 @@ def test_serves_until_interrupted():
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        # As from a terminal: a shell's background jobs ignore an interrupt, and so
+        # would what they start.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 no threads here
     ) as demo:
         try:
             shown = ""

@@ -166,7 +166,6 @@ def _refused(
     session: GuardedSession,
     refusal: Refusal,
 ) -> HttpResponseBase:
-    make_anonymous(request)
     session.restore_anonymous()
     if refusal.admission is None:
         ended = request.session_limit.ended

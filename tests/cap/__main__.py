@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from itertools import groupby
 from typing import TYPE_CHECKING
@@ -68,6 +69,8 @@ def main() -> int:
         for each in (matrix.moderate() if options.quick else matrix.full())
         if not options.database or each.database in options.database
     ]
+    # So that whoever stops this leaves neither a server nor a database behind.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     print(line(COLUMNS))
     print(line("---" for _ in COLUMNS))
     violated = False

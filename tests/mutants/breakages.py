@@ -39,6 +39,68 @@ CAP = [
         database="postgresql",
     ),
     Mutant(
+        "sessions are locked as they are found",
+        "registry/locking.py",
+        old=""".live().for_user(user)
+    return list(rows.select_for_update().order_by("pk"))
+""",
+        new=""".live().for_user(user)
+    return list(rows.select_for_update())
+""",
+        tests="interleavings/test_locks",
+        test="test_ending_all_against_a_sign_in",
+        database="postgresql",
+    ),
+    Mutant(
+        "an ending reads what it ends without a lock",
+        "registry/locking.py",
+        old="""
+        return list(rows.order_by("pk"))
+    return list(rows.select_for_update().order_by("pk"))
+""",
+        new="""
+        return list(rows.order_by("pk"))
+    return list(rows.order_by("pk"))
+""",
+        tests="interleavings/test_locks",
+        test="test_two_endings_of_one_session",
+        database="postgresql",
+    ),
+    Mutant(
+        "a sign-in decides on what its snapshot shows",
+        "registry/locking.py",
+        old='if ours and connection.vendor in {"postgresql", "mysql"}:',
+        new='if ours and connection.vendor == "mysql":',
+        tests="interleavings/test_locks",
+        test="test_an_admission_sees_the_newest_under_repeatable_read",
+        database="postgresql",
+    ),
+    Mutant(
+        "first sign-ins of two accounts lock the same gap",
+        "registry/locking.py",
+        old='if ours and connection.vendor in {"postgresql", "mysql"}:',
+        new='if ours and connection.vendor == "postgresql":',
+        tests="interleavings/test_locks",
+        test="test_two_first_sign_ins_under_repeatable_read",
+        database="mariadb",
+    ),
+    Mutant(
+        "a sign-in is not repeated after a deadlock",
+        "registry/locking.py",
+        old="ATTEMPTS = 3\n",
+        new="ATTEMPTS = 1\n",
+        tests="interleavings/test_locks",
+        test="test_an_admission_repeated",
+    ),
+    Mutant(
+        "a sign-in is repeated with the key that was rolled back",
+        "registry/admission.py",
+        old="        session._session_key = key\n",
+        new="",
+        tests="interleavings/test_locks",
+        test="test_an_admission_repeated",
+    ),
+    Mutant(
         "a rotation records its key after storing it",
         "store/keys.py",
         old="""
@@ -120,7 +182,7 @@ FINALITY = [
         "store/loading.py",
         old="if row is None or row.id != id:",
         new="if row is None:",
-        tests="stories/test_answers",
+        tests="stories/test_hostile",
         test="test_the_id_of_somebody_elses_session_is_nobody",
     ),
     Mutant(
@@ -128,7 +190,7 @@ FINALITY = [
         "store/loading.py",
         old=" or not row.belongs_to(data[SESSION_KEY]):",
         new=":",
-        tests="stories/test_answers",
+        tests="stories/test_hostile",
         test="test_the_id_of_somebody_elses_session_is_nobody",
     ),
     Mutant(
@@ -336,6 +398,31 @@ ANSWERS = [
         new="",
         tests="interleavings/test_refusal",
         test="test_a_second_tab_refused_takes_no_cookie_away",
+    ),
+    Mutant(
+        "a database that gives up on a sign-in is a 500",
+        "response_phase.py",
+        old="    return responses.retry()\n",
+        new="    return None\n",
+        tests="interleavings/test_locks",
+        test="test_a_snapshot_that_is_too_old",
+        database="postgresql",
+    ),
+    Mutant(
+        "what is let be is saved all the same",
+        "store/base.py",
+        old="return self.guard.inert or super().is_empty()",
+        new="return super().is_empty()",
+        tests="interleavings/test_rollback",
+        test="test_saving_every_request",
+    ),
+    Mutant(
+        "whose session ended under it takes another tab's cookie away",
+        "response_phase.py",
+        old="        session.let_be()\n        make_anonymous(request)\n",
+        new="        make_anonymous(request)\n",
+        tests="interleavings/test_saving",
+        test="test_displaced_before_what_the_view_wrote_is_saved",
     ),
     Mutant(
         "the first reason does not stand",

@@ -7,12 +7,14 @@ from dataclasses import replace
 import pytest
 
 from tests.mutants.breakages import MUTANTS
-from tests.mutants.mutant import Mutant, try_mutant, try_unchanged
+from tests.mutants.mutant import ROOT, Mutant, try_mutant, try_unchanged
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
 def test_it_is_not_stale(mutant):
     assert mutant.text()
+    tests = (ROOT / "tests" / f"{mutant.tests}.py").read_text()
+    assert f"def {mutant.test}(" in tests
 
 
 def test_each_has_a_name_of_its_own():
@@ -61,3 +63,4 @@ def test_a_test_that_is_skipped_is_none():
     node = "tests/interleavings/test_locks.py::test_a_snapshot_that_is_too_old"
     verdict = try_unchanged([NOTICED.node, node], "sqlite", "mutants")
     assert not verdict.ok
+    assert "skipped" in verdict.reason

@@ -76,6 +76,9 @@ def test_a_session_displaced_during_a_request_that_writes(ada, laptop, phone):
     response = laptop.get(laptop.path("interrupted"))
     assert response.status_code == 401
     assert b"Your account was signed in on a phone." in response.content
+    # Nor is the page, which a project may have made its own, somebody's.
+    request = getattr(response, "wsgi_request", None) or response.asgi_request
+    assert not request.user.is_authenticated
     assert laptop.name is None
     assert laptop.state == Reason.DISPLACED
     assert phone_signs_in.state == SIGNED_IN
