@@ -22,6 +22,7 @@ from session_limit.exceptions import SessionLimitReached
 from session_limit.models import UserSession, session_id
 from session_limit.state import Refusal, guard_of
 from session_limit.users import make_anonymous
+from session_limit.verify import registry_alias
 
 Reason = UserSession.Reason
 
@@ -95,23 +96,31 @@ def user_saved(
     sender: object,
     instance: AbstractBaseUser,
     created: bool,
+    using: str,
     raw: bool = False,
     **kwargs: Any,
 ) -> None:
     """Note a changed password; end the sessions of an account that was disabled."""
-    if created or raw:
+    # A copy in another database is nobody who signs in here.
+    if created or raw or using != registry_alias():
         return
     # Set by set_password() until save() is done, and not by the upgrade of a hash.
     if getattr(instance, "_password", None) is not None:
         registry.note_password_changed(instance)
-    if not instance.is_active and not any(
-        # A backend may let inactive users in (AllowAllUsersModelBackend).
-        backend.get_user(instance.pk)
-        for backend in get_backends()
-    ):
+    if not instance.is_active and not _may_sign_in(instance):
         registry.end_all(instance, Reason.ACCOUNT_DISABLED)
 
 
-def user_deleted(sender: object, instance: AbstractBaseUser, **kwargs: Any) -> None:
+def _may_sign_in(user: AbstractBaseUser) -> bool:
+    """Whether a backend lets this inactive user in (``AllowAllUsersModelBackend``)."""
+    # One that only grants permissions need not have it.
+    getters = (getattr(backend, "get_user", None) for backend in get_backends())
+    return any(get_user is not None and get_user(user.pk) for get_user in getters)
+
+
+def user_deleted(
+    sender: object, instance: AbstractBaseUser, using: str, **kwargs: Any
+) -> None:
     """End the sessions of an account that is being deleted, and its stored ones."""
-    registry.end_account(instance)
+    if using == registry_alias():
+        registry.end_account(instance)

@@ -270,8 +270,8 @@ FINALITY = [
     Mutant(
         "an account that was disabled stays signed in",
         "receivers.py",
-        old="    if not instance.is_active and not any(",
-        new="    if not instance.is_active and any(",
+        old="    if not instance.is_active and not _may_sign_in(instance):",
+        new="    if not instance.is_active and _may_sign_in(instance):",
         tests="stories/test_credentials",
         test="test_an_account_disabled_by_save",
     ),
