@@ -25,7 +25,7 @@ class Keys(Saving):
 
     async def acycle_key(self) -> None:
         await self._aget_session()
-        if self.guard.row is None:
+        if self.guard.row is None and not self.guard.cleared_unread:
             await super().acycle_key()
             return
         key = await sync_to_async(self._record_next_key)()

@@ -117,9 +117,9 @@ class Saving(Base):
 
     async def aflush(self) -> None:
         await self._aget_session()
-        has_row = self.guard.row is not None or self.guard.cleared_unread
+        asks = self.guard.row is not None or self._is_unsettled()
         end_flushed = self._end_flushed
-        told_id = await sync_to_async(end_flushed)() if has_row else end_flushed()
+        told_id = await sync_to_async(end_flushed)() if asks else end_flushed()
         await super().aflush()
         self._show_ended(told_id)
 
