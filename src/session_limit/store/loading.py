@@ -21,9 +21,8 @@ class Loading(Base):
     """Verifies what is loaded, in the same statement where that can be."""
 
     def load(self) -> dict[str, Any]:
-        if not stored.is_plain_db(self.engine):
-            return self._verified(super().load(), None)
-        using = verify.shares_alias(self.model)
+        is_plain_db = stored.is_plain_db(self.engine)
+        using = verify.shares_alias(self.model) if is_plain_db else None
         if using is None:
             return self._verified(super().load(), None)
         key = cast("str", self.session_key)
