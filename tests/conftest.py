@@ -9,8 +9,11 @@ from __future__ import annotations
 import functools
 import importlib.util
 import os
+import shutil
 import socket
+import subprocess
 import sys
+import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -19,6 +22,7 @@ import pytest
 from django.conf import settings
 
 import session_limit
+from tests import stores
 
 REQUIRED = os.environ.get("SESSION_LIMIT_REQUIRE_SERVICES") == "1"
 TESTS_WHEEL = os.environ.get("SESSION_LIMIT_TEST_WHEEL") == "1"
@@ -55,6 +59,39 @@ def missing(service):
 
 def pytest_configure(config):
     config.stash[skipped_services] = {}
+    settings.RUN_DIRECTORY.mkdir(exist_ok=True)
+    if settings.CACHE == settings.MEMCACHED:
+        server = start_memcached()
+        config.add_cleanup(server.wait)
+        config.add_cleanup(server.terminate)
+    config.add_cleanup(functools.partial(shutil.rmtree, settings.RUN_DIRECTORY))
+
+
+def start_memcached():
+    """Run a memcached of our own, on a socket that nobody else knows."""
+    # Under root it wants to be told so.
+    command = ["memcached", "-u", "root", "-s", settings.MEMCACHED_SOCKET]
+    server = subprocess.Popen(command)
+    deadline = time.monotonic() + 5
+    while not settings.MEMCACHED_SOCKET.exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return server
+
+
+def pytest_collection_modifyitems(items):
+    """Let every test that may use the database use all of them."""
+    for item in items:
+        marker = item.get_closest_marker("django_db")
+        if marker is not None:
+            whole = {**marker.kwargs, "databases": "__all__"}
+            item.add_marker(pytest.mark.django_db(**whole), append=False)
+
+
+@pytest.fixture(autouse=settings.ENGINE != "db")
+def emptied_store():
+    """Leave to the next test nothing that its database would have emptied."""
+    yield
+    stores.empty()
 
 
 def pytest_runtest_setup(item):
@@ -70,7 +107,8 @@ def pytest_runtest_setup(item):
 
 def pytest_report_header():
     return [
-        f"database: {settings.DB}, user model: {settings.AUTH_USER_MODEL}",
+        f"database: {settings.DB}, sessions: {settings.ENGINE}",
+        f"user model: {settings.AUTH_USER_MODEL}",
         f"session_limit: {Path(session_limit.__file__).parent}",
     ]
 
@@ -81,6 +119,8 @@ def not_run(config):
         yield f"{count} tests that need {reason}"
     others = [db for db in ("sqlite", *settings.SERVERS) if db != settings.DB]
     yield f"the suite on {', '.join(others)} (SESSION_LIMIT_TEST_DB)"
+    engines = [engine for engine in settings.ENGINES if engine != settings.ENGINE]
+    yield f"with {', '.join(engines)} (SESSION_LIMIT_TEST_ENGINE)"
     here = (sys.version_info[:2], django.VERSION[:2])
     rest = [
         "Django {}.{} on Python {}.{}".format(*tested, *python)

@@ -1,8 +1,9 @@
 """
-The project that the suite runs in. Three variables of the environment choose it:
+The project that the suite runs in. Four variables of the environment choose it:
 
 SESSION_LIMIT_TEST_DB          sqlite (default), postgresql or mariadb
 SESSION_LIMIT_TEST_DB_NAME     the database's name, so that two runs do not meet
+SESSION_LIMIT_TEST_ENGINE      where sessions are stored: one of ENGINES, default db
 SESSION_LIMIT_TEST_USER_MODEL  auth.User (default), users.EmailUser, users.CodeUser
 
 Where a server is and who connects is said by the variables that its own client reads.
@@ -46,6 +47,45 @@ SQLITE = {
 }
 
 DATABASES = {"default": SQLITE if DB == "sqlite" else SERVERS[DB]}
+
+# What no other run shares: a prefix in Redis, a directory for files and for a socket.
+RUN = f"{DB_NAME}_{os.getpid()}"
+RUN_DIRECTORY = Path(tempfile.gettempdir()) / RUN
+MEMCACHED_SOCKET = RUN_DIRECTORY / "memcached.sock"
+
+LOCAL_MEMORY = {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
+REDIS = {
+    "BACKEND": "django.core.cache.backends.redis.RedisCache",
+    "LOCATION": REDIS_URL,
+    "KEY_PREFIX": RUN,
+}
+MEMCACHED = {
+    "BACKEND": "django.core.cache.backends.memcached.PyMemcacheCache",
+    "LOCATION": f"unix:{MEMCACHED_SOCKET}",
+}
+
+# By name: SESSION_ENGINE, and the cache that it uses.
+ENGINES = {
+    "db": ("django.contrib.sessions.backends.db", LOCAL_MEMORY),
+    # The same, with sessions in a database of their own.
+    "db_elsewhere": ("django.contrib.sessions.backends.db", LOCAL_MEMORY),
+    "cached_db": ("django.contrib.sessions.backends.cached_db", REDIS),
+    "cache_locmem": ("django.contrib.sessions.backends.cache", LOCAL_MEMORY),
+    "cache_memcached": ("django.contrib.sessions.backends.cache", MEMCACHED),
+    "cache_redis": ("django.contrib.sessions.backends.cache", REDIS),
+    "file": ("django.contrib.sessions.backends.file", LOCAL_MEMORY),
+    "signed_cookies": ("django.contrib.sessions.backends.signed_cookies", LOCAL_MEMORY),
+    "qsessions_db": ("qsessions.backends.db", LOCAL_MEMORY),
+    "qsessions_cached_db": ("qsessions.backends.cached_db", REDIS),
+}
+ENGINE = os.environ.get("SESSION_LIMIT_TEST_ENGINE", "db")
+SESSION_ENGINE, CACHE = ENGINES[ENGINE]
+CACHES = {"default": CACHE}
+SESSION_FILE_PATH = str(RUN_DIRECTORY)
+if ENGINE == "db_elsewhere":
+    elsewhere = RUN_DIRECTORY / "sessions.sqlite3"
+    DATABASES["elsewhere"] = {**SQLITE, "NAME": elsewhere, "TEST": {"NAME": elsewhere}}
+    DATABASE_ROUTERS = ["tests.routers.SessionsElsewhere"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 AUTH_USER_MODEL = os.environ.get("SESSION_LIMIT_TEST_USER_MODEL", "auth.User")
@@ -63,8 +103,12 @@ INSTALLED_APPS = [
     "session_limit",
     "tests.users",
 ]
+if ENGINE.startswith("qsessions"):
+    INSTALLED_APPS.append("qsessions")
 MIDDLEWARE = [
-    "django.contrib.sessions.middleware.SessionMiddleware",
+    "qsessions.middleware.SessionMiddleware"
+    if ENGINE.startswith("qsessions")
+    else "django.contrib.sessions.middleware.SessionMiddleware",
     "session_limit.middleware.SessionLimitMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",

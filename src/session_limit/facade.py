@@ -7,7 +7,7 @@ from django.http import HttpRequest
 
 from session_limit.models import UserSession, UserSessionQuerySet
 from session_limit.state import Guard, guard_of
-from session_limit.verify import Row
+from session_limit.verify import Row, registry_alias
 
 
 class SessionLimit:
@@ -23,7 +23,7 @@ class SessionLimit:
     def current(self) -> UserSession | None:
         """The live session of this request, or ``None``."""
         row = self._row()
-        return None if row is None else UserSession.objects.filter(pk=row.id).first()
+        return None if row is None else self._sessions().filter(pk=row.id).first()
 
     async def acurrent(self) -> UserSession | None:
         """See ``current``."""
@@ -36,7 +36,7 @@ class SessionLimit:
         if guard is None:
             return None
         guard.identify()
-        rows = UserSession.objects.ended()
+        rows = self._sessions().ended()
         return rows.filter(pk=guard.ended_id).first() if guard.ended_id else None
 
     async def aended(self) -> UserSession | None:
@@ -46,7 +46,7 @@ class SessionLimit:
     @property
     def others(self) -> UserSessionQuerySet:
         """The account's other live sessions."""
-        row, sessions = self._row(), UserSession.objects.live()
+        row, sessions = self._row(), self._sessions().live()
         if row is None:
             return sessions.none()
         return sessions.filter(user_id=row.user_id).exclude(pk=row.id)
@@ -54,6 +54,10 @@ class SessionLimit:
     async def aothers(self) -> UserSessionQuerySet:
         """See ``others``."""
         return await sync_to_async(lambda: self.others)()
+
+    def _sessions(self) -> UserSessionQuerySet:
+        # A replica may not know yet of what this request is about.
+        return UserSession.objects.using(registry_alias())
 
     def _guard(self) -> Guard | None:
         guard = guard_of(self._request)

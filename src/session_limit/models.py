@@ -85,6 +85,9 @@ class UserSession(models.Model):
     session_key = models.CharField(max_length=40, null=True, editable=False)
     # Keyed digest of the same, to recognise the cookie of an ended session.
     key_digest = models.CharField(max_length=32, blank=True, editable=False)
+    # Digest of the hash of the credentials that the session goes by: tells it from a
+    # copy of it that was made before they were changed.
+    credentials = models.CharField(max_length=32, blank=True, editable=False)
     scope = models.CharField(_("scope"), max_length=64, blank=True)
     # Whether it takes a place: an exempt one, or an impersonation, does not.
     counted = models.BooleanField(_("counted"), default=True)

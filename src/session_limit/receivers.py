@@ -4,13 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.contrib.auth import (
-    BACKEND_SESSION_KEY,
-    HASH_SESSION_KEY,
-    SESSION_KEY,
-    get_backends,
-    get_user_model,
-)
+from django.contrib.auth import get_backends, get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.signals import user_logged_in, user_logged_out
 from django.contrib.sessions.backends.base import SessionBase
@@ -68,8 +62,7 @@ def signed_in(
                 guard.admit(admission.row)
             return
         refusal = Refusal(user, admission)
-    for name in (SESSION_KEY, BACKEND_SESSION_KEY, HASH_SESSION_KEY, stored.ID):
-        session.pop(name, None)
+    stored.forget_user(session)
     make_anonymous(request)
     if guard is not None:
         # The answer tells of it, outside the transaction that a view may be in.

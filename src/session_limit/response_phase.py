@@ -100,10 +100,7 @@ def _save(session: GuardedSession) -> None:
     reason, not ``SessionInterrupted``'s bare 400.
     """
     guard = session.guard
-    # A store that rolls nothing back would keep the id of a row that was.
-    is_certain = guard.admitted and stored.is_plain_db(session.engine)
-    if (guard.admitted or guard.adopted) and not is_certain and _row(guard) is None:
-        session.let_be()
+    if not _saving_tells(session) and not _stands(session):
         return
     try:
         session.save_for_response()
@@ -111,6 +108,29 @@ def _save(session: GuardedSession) -> None:
         if guard.row is not None:
             _explain_unsaved(session)
         # Else it is not ours: SessionMiddleware meets the same, and says so.
+
+
+def _saving_tells(session: GuardedSession) -> bool:
+    """Whether saving fails where the session has ended, or was never admitted."""
+    guard, engine = session.guard, session.engine
+    if guard.row is None:
+        return True
+    if guard.adopted or stored.is_cookie(engine):
+        return False
+    # What is stored elsewhere outlives the row that was rolled back.
+    return not guard.admitted or verify.shares_transactions(engine)
+
+
+def _stands(session: GuardedSession) -> bool:
+    """Whether the session is live still. Undoes what has to be if not."""
+    row = _row(session.guard)
+    if row is None and session.guard.admitted:
+        session.undo_sign_in()
+    elif row is None:
+        session.let_be()
+    elif not row.is_live:
+        session.overtake()
+    return row is not None and row.is_live
 
 
 def _explain_unsaved(session: GuardedSession) -> None:
@@ -202,6 +222,7 @@ def _touch(session: GuardedSession, row: Row) -> None:
     guard = session.guard
     is_saved = guard.saved is not None
     registry.touch(row, session, cast("AbstractBaseUser", user), is_saved=is_saved)
-    has_new_hash = guard.loaded_hash not in {None, session.get(HASH_SESSION_KEY)}
+    session_hash = session.get(HASH_SESSION_KEY)
+    has_new_hash = guard.loaded_hash not in {None, session_hash}
     if is_saved and has_new_hash and not guard.admitted:
-        registry.renew_credentials(row)
+        registry.renew_credentials(row, session_hash)

@@ -10,13 +10,16 @@ from __future__ import annotations
 import functools
 import logging
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from importlib import import_module
 from typing import Any, cast
 
 from django.conf import settings
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.sessions.backends import cache, cached_db, db, file, signed_cookies
 from django.contrib.sessions.backends.base import SessionBase
 from django.contrib.sessions.base_session import AbstractBaseSession
+from django.core import signing
 from django.db import models, router, transaction
 from django.utils.crypto import salted_hmac
 
@@ -77,6 +80,32 @@ def loads_alike(store: type[SessionBase]) -> bool:
         issubclass(store, base) and _inherits(store, base, "load", "aload")
         for base in DJANGOS
     )
+
+
+def is_cookie(store: type[SessionBase]) -> bool:
+    """
+    Whether the client's cookie is the whole session: nothing is kept that could be
+    deleted, or that saving could miss, and the client may keep every copy.
+    """
+    return issubclass(store, signed_cookies.SessionStore)
+
+
+def forget_user(session: SessionBase) -> None:
+    """Take out of ``session`` what ``login()`` and an admission have put into it."""
+    for name in (SESSION_KEY, BACKEND_SESSION_KEY, HASH_SESSION_KEY, ID):
+        session.pop(name, None)
+
+
+def signed_at(session: SessionBase) -> datetime | None:
+    """
+    Return when the cookie that ``session`` came in was signed, to the second it began
+    in; ``None`` for one whose data are stored.
+    """
+    if not is_cookie(type(session)) or session.session_key is None:
+        return None
+    # As TimestampSigner writes it, and load() has verified it.
+    timestamp = signing.b62_decode(session.session_key.rsplit(":", 2)[1])
+    return datetime.fromtimestamp(timestamp, tz=UTC)
 
 
 def _inherits(store: type[SessionBase], base: type[SessionBase], *names: str) -> bool:

@@ -11,6 +11,8 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple, cast
 from uuid import UUID
 
+from django.contrib.sessions.backends import db
+from django.contrib.sessions.backends.base import SessionBase
 from django.contrib.sessions.base_session import AbstractBaseSession
 from django.core.exceptions import ValidationError
 from django.db import connections, models, router
@@ -167,6 +169,14 @@ def read_with_stored(
         return None
     data, *rest = values
     return data, None if rest[0] is None else _row(tuple(rest), using)
+
+
+def shares_transactions(store: type[SessionBase]) -> bool:
+    """Whether what ``store`` writes is committed and rolled back with the registry."""
+    return (
+        issubclass(store, db.SessionStore)
+        and router.db_for_write(store.get_model_class()) == registry_alias()
+    )
 
 
 def shares_alias(model: type[models.Model]) -> str | None:

@@ -151,8 +151,9 @@ def engine(request, settings, tmp_path):
 @pytest.mark.parametrize("switch", [False, True])
 def test_a_store_that_does_not_roll_back(ada, bob, visitor, engine, status, switch):
     """
-    What it keeps has an id without a row: it is nobody's. Fails where such an id is
-    adopted, or taken for live.
+    What it keeps has an id without a row: it is nobody's, and taken back where the
+    answer is one with which Django saves. Fails where such an id is adopted, or taken
+    for live.
     """
     laptop, phone = visitor(), visitor()
     laptop.sign_in(ada, path="/login/")

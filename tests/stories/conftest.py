@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from session_limit.testing import LAPTOP, PHONE, clock
@@ -5,13 +7,16 @@ from tests.stories import views
 from tests.stories.people import TABLET, Visitor, make_user
 
 
-@pytest.fixture
-def database(transactional_db):
+def pytest_collection_modifyitems(items):
     """Requests commit, as they do in real life."""
+    here = Path(__file__).parent
+    for item in items:
+        if item.path.is_relative_to(here):
+            item.add_marker(pytest.mark.django_db(transaction=True))
 
 
 @pytest.fixture(autouse=True)
-def project(settings, database):
+def project(settings):
     """The project of the stories."""
     settings.ROOT_URLCONF = "tests.stories.urls"
     settings.LOGOUT_REDIRECT_URL = "/public/"

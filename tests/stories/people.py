@@ -14,12 +14,12 @@ from inspect import iscoroutinefunction
 from asgiref.sync import async_to_sync
 from django.conf import settings
 from django.contrib.auth import get_user_model
-from django.contrib.sessions.models import Session
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from session_limit.models import UserSession
 from session_limit.testing import LAPTOP, AsyncBrowser, Browser
+from tests import stores
 
 PASSWORD = "correct horse"
 TABLET = (
@@ -137,8 +137,11 @@ class Visitor:
     @property
     def stored(self):
         """Return what is stored under this browser's cookie, empty if nothing is."""
-        found = Session.objects.filter(session_key=self.cookie).first()
-        return found.get_decoded() if found else {}
+        return stores.read(self.cookie)
+
+    @stored.setter
+    def stored(self, data):
+        self.cookie = stores.write(self.cookie, data)
 
     @property
     def row(self):
@@ -173,6 +176,11 @@ def reasons():
     return list(ended.values_list("ended_reason", flat=True))
 
 
+def only_kept(*visitors):
+    """Whether the sessions of these browsers are stored, and nothing else."""
+    return stores.keeps_only(*(visitor.cookie for visitor in visitors))
+
+
 def set_cookie(response):
     """Return the session cookie that this answer sets: ``""`` if it takes it away."""
     morsel = response.cookies.get(settings.SESSION_COOKIE_NAME)
@@ -184,10 +192,10 @@ def mark_as_installed_later(visitor):
     Leave of this browser's session what there would be had it signed in before
     ``session_limit`` was installed: no id in its data, and no row.
     """
-    session = Session.objects.get(session_key=visitor.cookie)
-    data = session.get_decoded()
+    # Signed within one second, two cookies that say the same would be the same.
+    data = {**visitor.stored, "browser": visitor.user_agent}
     UserSession.objects.filter(pk=data.pop("_session_limit_id")).delete()
-    Session.objects.save(session.session_key, data, session.expire_date)
+    visitor.stored = data
 
 
 @contextmanager

@@ -10,7 +10,6 @@ from django.contrib.auth import alogin, get_user_model, login, logout
 from django.contrib.auth.middleware import RemoteUserMiddleware
 from django.contrib.auth.models import AnonymousUser
 from django.contrib.auth.signals import user_logged_in, user_logged_out
-from django.contrib.sessions.backends.db import SessionStore
 from django.http import HttpRequest
 from django.test import Client, RequestFactory
 
@@ -18,6 +17,7 @@ from session_limit import registry
 from session_limit.exceptions import SessionLimitReached
 from session_limit.models import UserSession
 from session_limit.testing import PHONE
+from tests import stores
 from tests.stories import views
 from tests.stories.people import (
     SIGNED_IN,
@@ -111,7 +111,7 @@ def test_signals_whose_request_has_no_session(ada, laptop):
 def request_of_ours():
     """Return a request as code builds one that signs people in by itself."""
     request = RequestFactory().get("/")
-    request.session = SessionStore()
+    request.session = stores.engine()()
     request.user = AnonymousUser()
     return request
 
@@ -279,7 +279,8 @@ def test_remote_user_under_deny(ada, remote, settings):
     for _ in range(3):
         with statements() as ran:
             assert phone.open().status_code == 403
-        assert len(ran) == 8
+        if settings.ENGINE == "db":
+            assert len(ran) == 8
     assert laptop.open().status_code == 200
     assert len(live(ada)) == 1
 
@@ -300,7 +301,7 @@ def test_remote_user_costs_nothing_once_signed_in(ada, remote):
     laptop.open()
     with statements() as ran:
         laptop.open()
-    assert len(ran) == 2
+    assert len(ran) == stores.STATEMENTS
 
 
 # Impersonation

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from django.contrib.sessions.models import Session
 
 from tests.stories.people import JSON, SIGNED_IN, live, statements
 
@@ -54,7 +53,8 @@ def test_garbage_for_a_cookie(ada, laptop, cookie):
 def test_a_malformed_key_is_not_looked_up_as_somebodys(laptop):
     with statements() as ran:
         laptop.open(Cookie="sessionid=not-a-key-at-all")
-    assert len(ran) == 1
+    # At most what the engine itself looks for.
+    assert not [sql for sql in ran if "session_limit" in sql]
 
 
 HOSTILE = {
@@ -96,9 +96,7 @@ FORGED = ["", "x", 1, -1, 1.5, None, True, [], ["x"], {}, {"a": 1}, "f" * 32, "\
 @pytest.mark.parametrize("id", FORGED, ids=repr)
 def test_garbage_for_an_id_is_nobody(ada, laptop, id):
     laptop.sign_in()
-    stored = Session.objects.get(session_key=laptop.cookie)
-    data = {**stored.get_decoded(), "_session_limit_id": id}
-    Session.objects.save(stored.session_key, data, stored.expire_date)
+    laptop.stored = {**laptop.stored, "_session_limit_id": id}
     assert laptop.name is None
     assert laptop.state is None  # it is over, and nobody knows why
     assert laptop.open().status_code == 401
@@ -111,9 +109,7 @@ def test_garbage_for_an_id_is_nobody(ada, laptop, id):
 @pytest.mark.parametrize("id", FORGED, ids=repr)
 def test_garbage_for_the_id_of_a_tombstone_is_nobodys(laptop, id):
     laptop.write()
-    stored = Session.objects.get(session_key=laptop.cookie)
-    data = {"writes": 1, "_session_limit_ended": id}
-    Session.objects.save(stored.session_key, data, stored.expire_date)
+    laptop.stored = {"writes": 1, "_session_limit_ended": id}
     assert laptop.name is None
     assert laptop.write().json()["n"] == 2
     for headers in (JSON, {"HX-Request": "true"}, {}):
@@ -124,9 +120,7 @@ def test_garbage_for_the_id_of_a_tombstone_is_nobodys(laptop, id):
 def test_the_id_of_somebody_elses_session_is_nobody(ada, bob, laptop, phone):
     laptop.sign_in("ada")
     phone.sign_in("bob")
-    stored = Session.objects.get(session_key=laptop.cookie)
-    data = {**stored.get_decoded(), "_session_limit_id": phone.row.pk.hex}
-    Session.objects.save(stored.session_key, data, stored.expire_date)
+    laptop.stored = {**laptop.stored, "_session_limit_id": phone.row.pk.hex}
     assert laptop.name is None
     assert laptop.state is None
     assert phone.name == "bob"

@@ -77,6 +77,10 @@ class Migration(migrations.Migration):
                     models.CharField(blank=True, editable=False, max_length=32),
                 ),
                 (
+                    "credentials",
+                    models.CharField(blank=True, editable=False, max_length=32),
+                ),
+                (
                     "scope",
                     models.CharField(blank=True, max_length=64, verbose_name="scope"),
                 ),

@@ -11,16 +11,22 @@ from session_limit.registry.admission import (
     adopt,
     announce_limit_reached,
 )
+from session_limit.registry.credentials import (
+    averify,
+    credentials_reason,
+    goes_by,
+    note_password_changed,
+    renew_credentials,
+    verifies,
+    verify,
+)
 from session_limit.registry.ending import end, end_account, end_all, end_others, end_row
-from session_limit.registry.ghosts import credentials_reason, verifies
 from session_limit.registry.limits import limit_of
 from session_limit.registry.locking import is_retryable
 from session_limit.registry.upkeep import (
     enforce,
-    note_password_changed,
     prune,
     rekey,
-    renew_credentials,
     touch,
 )
 
@@ -29,6 +35,7 @@ __all__ = [
     "admit",
     "adopt",
     "announce_limit_reached",
+    "averify",
     "credentials_reason",
     "end",
     "end_account",
@@ -36,6 +43,7 @@ __all__ = [
     "end_others",
     "end_row",
     "enforce",
+    "goes_by",
     "is_retryable",
     "limit_of",
     "note_password_changed",
@@ -44,4 +52,5 @@ __all__ = [
     "renew_credentials",
     "touch",
     "verifies",
+    "verify",
 ]

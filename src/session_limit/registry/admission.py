@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from django.contrib.auth import HASH_SESSION_KEY
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.sessions.backends.base import SessionBase
 from django.db import transaction
@@ -20,6 +21,7 @@ from session_limit.conf import conf
 from session_limit.models import UserSession, session_id, uuid7
 from session_limit.policy import AtLimit
 from session_limit.registry import ghosts
+from session_limit.registry.credentials import digest
 from session_limit.registry.ending import end_locked
 from session_limit.registry.limits import (
     at_limit_for,
@@ -171,6 +173,7 @@ def adopt(user: AbstractBaseUser, request: HttpRequest) -> Row | None:
     sign_in = _SignIn.of(user, request, adopted=True)
     session = sign_in.session
     digests = stored.digests(session.session_key or "")
+    signed_at = stored.signed_at(session)
 
     def work(using: str) -> Row | None:
         lock_account(user.pk, using)
@@ -193,13 +196,24 @@ def adopt(user: AbstractBaseUser, request: HttpRequest) -> Row | None:
         decision = policy.decide_adoption(
             [row.facts() for row in rivals], limit=None if sign_in.exempt else limit
         )
+        is_copy = signed_at is not None and _has_ended_since(user, signed_at, using)
         entered = _record(sign_in, uuid7(), using)
-        if decision.admitted:
+        if decision.admitted and not is_copy:
             return Row.of(entered)
-        end_locked([entered], Reason.DISPLACED, using)
+        reason = Reason.EXPIRED if decision.admitted else Reason.DISPLACED
+        end_locked([entered], reason, using)
         return None
 
     return in_transaction(work)
+
+
+def _has_ended_since(user: AbstractBaseUser, signed_at: datetime, using: str) -> bool:
+    """
+    Whether a session of ``user`` has ended since. A signed cookie from before may be
+    that one's, from before it was adopted, and kept by its client: nobody can tell.
+    """
+    ended = UserSession.objects.using(using).for_user(user)
+    return ended.filter(ended_at__gte=signed_at).exists()
 
 
 def _own(sign_in: _SignIn, using: str) -> UserSession | None:
@@ -220,12 +234,14 @@ def _enter(
             sign_in.session._session_key = None
         return Row.of(_record(sign_in, id or uuid7(), using))
     own.authenticated_at = own.last_active_at = sign_in.now
+    own.credentials = digest(sign_in.session.get(HASH_SESSION_KEY))
     own.expires_at, own.expires_reason = _deadline(sign_in)
     own.save(
         using=using,
         update_fields=[
             "authenticated_at",
             "last_active_at",
+            "credentials",
             "expires_at",
             "expires_reason",
         ],
@@ -253,6 +269,7 @@ def _record(sign_in: _SignIn, id: UUID, using: str) -> UserSession:
         user_id=sign_in.user.pk,
         session_key=stored.storable(session.session_key),
         key_digest=stored.digest(session.session_key),
+        credentials=digest(session.get(HASH_SESSION_KEY)),
         scope=sign_in.scope,
         counted=not sign_in.exempt,
         adopted=sign_in.adopted,

@@ -12,14 +12,17 @@ from itertools import groupby
 
 from django.contrib.auth import HASH_SESSION_KEY
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.utils.crypto import constant_time_compare
 
 from session_limit import stored
 from session_limit.conf import conf
 from session_limit.models import AccountLimit, UserSession
+from session_limit.registry.credentials import (
+    credentials_reason,
+    is_recorded_of,
+    verifies,
+)
 from session_limit.registry.ending import end_locked
-from session_limit.registry.limits import read_account
-from session_limit.verify import Row, registry_alias
+from session_limit.verify import Row
 
 Rows = list[UserSession]
 Reason = UserSession.Reason
@@ -83,7 +86,10 @@ def end_gone(
 
     def reason_of(row: UserSession) -> Reason | None:
         if row.session_key is None:
-            return None  # nothing is stored under a key
+            # Nothing is stored under a key: what was recorded has to do.
+            if settled and not is_recorded_of(row, user):
+                return credentials_reason(row.authenticated_at, user, account)
+            return None
         data = stored.read(row.session_key)
         if data is None:
             return None
@@ -97,26 +103,3 @@ def end_gone(
         return None
 
     return _end_where(rows, reason_of, using)
-
-
-def verifies(session_hash: str, user: AbstractBaseUser) -> bool:
-    """Whether Django would accept it: see ``django.contrib.auth.get_user()``."""
-    hashes = (user.get_session_auth_hash(), *user.get_session_auth_fallback_hash())
-    return any(constant_time_compare(session_hash, valid) for valid in hashes)
-
-
-def credentials_reason(
-    authenticated_at: datetime,
-    user: AbstractBaseUser,
-    account: AccountLimit | None = None,
-) -> Reason:
-    """
-    Return why the credentials given at ``authenticated_at`` no longer hold. A
-    password hash upgraded at sign-in or a new ``SECRET_KEY`` ends sessions too: only
-    a password that is known to have been changed since is called that.
-    """
-    account = account or read_account(user, registry_alias())
-    changed_at = account.password_changed_at
-    if changed_at is not None and authenticated_at < changed_at:
-        return Reason.PASSWORD_CHANGED
-    return Reason.CREDENTIALS_CHANGED

@@ -9,12 +9,11 @@ from uuid import UUID
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.sessions.backends.base import SessionBase
-from django.db.models import OuterRef, Subquery
 from django.utils import timezone
 
 from session_limit import policy, stored
 from session_limit.conf import conf
-from session_limit.models import AccountLimit, UserSession
+from session_limit.models import UserSession
 from session_limit.registry import ghosts
 from session_limit.registry.ending import end, end_locked
 from session_limit.registry.limits import limit_for, read_account
@@ -119,23 +118,6 @@ def enforce(user: AbstractBaseUser) -> list[UserSession]:
         return ended
 
     return in_transaction(work)
-
-
-def note_password_changed(user: AbstractBaseUser) -> None:
-    """Record that the password was changed now: why its older sessions will end."""
-    lock_account(user.pk, registry_alias(), password_changed_at=timezone.now())
-
-
-def renew_credentials(row: Row) -> None:
-    """
-    Record that the session goes on with the password that its account was given
-    since: it is no longer one of those that this ended.
-    """
-    account = AccountLimit.objects.filter(pk=OuterRef("user_id"))
-    changed_at = Subquery(account.values("password_changed_at"))
-    UserSession.objects.using(registry_alias()).live_with_id(row.id).filter(
-        authenticated_at__lt=changed_at
-    ).update(authenticated_at=changed_at)
 
 
 def prune(*, dry_run: bool = False) -> tuple[int, int]:

@@ -78,6 +78,14 @@ class Base(_Engine):
         if not self._session_cache:
             self.flush()
 
+    def undo_sign_in(self) -> None:
+        """
+        After a sign-in that was rolled back, in a store that rolls nothing back, do
+        what the database did by itself. The client keeps the cookie that it has.
+        """
+        stored.forget_user(self)
+        self.restore_anonymous()
+
     def restore_anonymous(self) -> None:
         """
         After a refused sign-in, put what it left of the anonymous session back under

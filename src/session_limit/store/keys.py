@@ -27,13 +27,9 @@ class Keys(Saving):
         await self._aget_session()
         if self.guard.row is None and not self.guard.cleared_unread:
             await super().acycle_key()
-            return
-        key = await sync_to_async(self._record_next_key)()
-        if self.guard.overtaken:
-            return
-        await super().acycle_key()
-        if key != self.session_key:
-            await sync_to_async(self._record_other_key)(key)
+        else:
+            # In one hop, for the engine's acycle_key() may well call cycle_key().
+            await sync_to_async(self.cycle_key)()
 
     def _record_next_key(self) -> str | None:
         """
@@ -43,7 +39,7 @@ class Keys(Saving):
         """
         self._settle()
         guard = self.guard
-        if guard.row is None:
+        if guard.row is None or stored.is_cookie(self.engine):
             return None
         key = self._get_new_session_key()
         if registry.rekey(guard.row.id, key):
@@ -56,7 +52,7 @@ class Keys(Saving):
         """Record the key of an engine that chose one of its own."""
         row = self.guard.row
         self.guard.next_key = None
-        if row is not None and key != self.session_key:
+        if row is not None and key not in {None, self.session_key}:
             registry.rekey(row.id, self.session_key)
 
     def _get_new_session_key(self) -> str:

@@ -62,12 +62,20 @@ class Loading(Base):
             row = verify.read(id)
         if row is None or row.ended_at or not row.belongs_to(data[SESSION_KEY]):
             return self.make_ended(id)
-        if row.expires_reason != Reason.EXPIRED and row.is_due(timezone.now()):
+        if self._has_deadline(row) and row.is_due(timezone.now()):
             registry.end([row.id], Reason(row.expires_reason))
             return self.make_ended(id)
         guard.row = row
         guard.loaded_hash = data.get(HASH_SESSION_KEY)
         return data
+
+    def _has_deadline(self, row: Row) -> bool:
+        """
+        Whether its time is ours to keep. Its own expiry is the engine's, but for a
+        signed cookie, which knows of ``SESSION_COOKIE_AGE`` alone (#19201).
+        """
+        is_own = row.expires_reason == Reason.EXPIRED
+        return not is_own or stored.is_cookie(self.engine)
 
     def _adopted(self, data: dict[str, Any]) -> dict[str, Any]:
         self._session_cache = data

@@ -8,7 +8,7 @@ from asgiref.sync import sync_to_async
 from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
 
 from session_limit import registry, stored, verify
-from session_limit.models import UserSession
+from session_limit.models import UserSession, session_id
 from session_limit.store.base import Base
 from session_limit.users import user_of
 from session_limit.verify import Row
@@ -71,7 +71,9 @@ class Saving(Base):
         data, guard = self._session_cache, self.guard
         if guard.cleared_unread:
             guard.cleared_unread = False
-            row = verify.read_by_digest(self.session_key or "")
+            data_before = stored.read(self.session_key or "") or {}
+            id = session_id(data_before.get(stored.ID))
+            row = verify.read(id) if id is not None else None
             guard.row = row if row is not None and row.ended_at is None else None
         if guard.row is None and SESSION_KEY in data:
             data.pop(stored.ENDED_ID, None)
@@ -135,6 +137,10 @@ class Saving(Base):
         if row is None:
             return None
         reason = self._reason_for_flush(row)
+        if reason is None:
+            # As if nothing had been found under this key.
+            guard.missing = True
+            return None
         registry.end_row(row.id, reason)
         return None if reason is Reason.SIGNED_OUT else row.id
 
@@ -143,14 +149,18 @@ class Saving(Base):
             self.make_ended(id)
             self.modified = False
 
-    def _reason_for_flush(self, row: Row) -> Reason:
+    def _reason_for_flush(self, row: Row) -> Reason | None:
         """
         Return why Django empties this session: a sign-out, or another user's
-        sign-in; or its hash no longer verifies (``auth.get_user()``).
+        sign-in; or its hash no longer verifies (``auth.get_user()``). ``None``: it is
+        an old copy of one that goes by a newer hash.
         """
         if self.guard.signing_out:
             return Reason.SIGNED_OUT
+        session_hash = self.get(HASH_SESSION_KEY, "")
         user = user_of(self._session_cache)
-        if user is None or registry.verifies(self.get(HASH_SESSION_KEY, ""), user):
+        if user is None or registry.verifies(session_hash, user):
             return Reason.SIGNED_OUT
+        if not registry.goes_by(row.id, session_hash):
+            return None
         return registry.credentials_reason(row.authenticated_at, user)

@@ -1,0 +1,109 @@
+"""
+What the session engine keeps, whichever engine the suite runs on: read, changed and
+taken away behind everybody's back.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django.contrib.sessions.backends import db, file, signed_cookies
+from django.core.cache import caches
+
+
+def engine():
+    """Return the engine's class, as it is without us."""
+    return import_module(settings.SESSION_ENGINE).SessionStore
+
+
+def is_cookie():
+    """Whether the client's cookie is all that there is."""
+    return issubclass(engine(), signed_cookies.SessionStore)
+
+
+def rolls_back():
+    """Whether a browser is where it was when a request's transaction is undone."""
+    in_database = issubclass(engine(), db.SessionStore)
+    return is_cookie() or (in_database and settings.ENGINE != "db_elsewhere")
+
+
+# For what happens to stored sessions, ...
+KEPT = pytest.mark.skipif(
+    settings.ENGINE == "signed_cookies", reason="signed_cookies keeps nothing"
+)
+# ... and to what has expired by a clock that a test moves.
+TIMED = pytest.mark.skipif(
+    settings.ENGINE == "file" or "cache" in settings.ENGINE,
+    reason="files and caches have a clock of their own",
+)
+
+
+# What a page costs on which somebody is signed in: session and row, and the user.
+# django-qsessions has its own load(), so there they are two.
+STATEMENTS = 3 if settings.ENGINE == "qsessions_db" else 2
+
+
+def read(key):
+    """Return the data stored under ``key``, empty if nothing is."""
+    return (engine()(key).load() or {}) if key else {}
+
+
+def write(key, data):
+    """
+    Store ``data`` under ``key``, whether or not anything is. Return the key that leads
+    to them: another one where the key is the data.
+    """
+    if is_cookie() and read(key) == data:
+        return key
+    store = engine()(key)
+    store._session_cache = dict(data)
+    store.save(must_create=not is_cookie() and not store.exists(key))
+    return store.session_key
+
+
+def keeps_only(*those):
+    """Whether what is stored is what these keys lead to."""
+    if is_cookie():
+        return True
+    if settings.CACHE == settings.MEMCACHED:
+        # It cannot be asked for all that it keeps.
+        return all(read(key) for key in those)
+    return keys() == set(those)
+
+
+def keys():
+    """Return the keys under which anything is stored."""
+    store = engine()()
+    found = set()
+    if isinstance(store, db.SessionStore):
+        found.update(store.model.objects.values_list("session_key", flat=True))
+    if isinstance(store, file.SessionStore):
+        paths = Path(store.storage_path).glob(f"{store.file_prefix}*")
+        found.update(path.name.removeprefix(store.file_prefix) for path in paths)
+    if hasattr(store, "_cache"):
+        names = (name.partition(store.cache_key_prefix) for name in cached())
+        found.update(key for _, prefix, key in names if prefix)
+    return found
+
+
+def cached():
+    """Return the names under which this run has cached anything."""
+    cache = caches[settings.SESSION_CACHE_ALIAS]
+    if settings.CACHE == settings.LOCAL_MEMORY:
+        return list(cache._cache)
+    # Not all that is there: Redis is shared.
+    names = cache._cache.get_client().scan_iter(f"{settings.RUN}:*")
+    return [name.decode() for name in names]
+
+
+def empty():
+    """Take away all that is stored."""
+    if settings.CACHE == settings.MEMCACHED:
+        caches[settings.SESSION_CACHE_ALIAS].clear()
+        return
+    store = engine()()
+    for key in keys():
+        store.delete(key)
