@@ -290,11 +290,11 @@ INNOCENT = [
         "an adoption displaces others",
         "registry/admission.py",
         old="""
-        end_locked([entered], Reason.DISPLACED, using)
+        end_locked([entered], reason, using)
         return None
 """,
         new="""
-        end_locked(rivals, Reason.DISPLACED, using)
+        end_locked(rivals, reason, using)
         return Row.of(entered)
 """,
         tests="stories/test_doors",
@@ -327,8 +327,8 @@ INNOCENT = [
     Mutant(
         "an adoption that was rolled back ends its session",
         "response_phase.py",
-        old="(guard.admitted or guard.adopted)",
-        new="guard.admitted",
+        old="if guard.adopted or stored.is_cookie(engine):",
+        new="if stored.is_cookie(engine):",
         tests="interleavings/test_rollback",
         test="test_an_adoption",
     ),
