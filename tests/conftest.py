@@ -20,6 +20,9 @@ from urllib.parse import urlsplit
 import django
 import pytest
 from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.db import router
+from django.test import TransactionTestCase
 
 import session_limit
 from tests import stores
@@ -85,6 +88,28 @@ def pytest_collection_modifyitems(items):
         if marker is not None:
             whole = {**marker.kwargs, "databases": "__all__"}
             item.add_marker(pytest.mark.django_db(**whole), append=False)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def emptied():
+    """
+    Empty the few tables that are written to after each test: to flush all of them, as
+    ``TransactionTestCase`` does, takes longer than a test here.
+    """
+    # Models, for which Django has to be set up.
+    from session_limit.models import AccountLimit, UserSession
+
+    store = stores.engine()
+    stored = [store.get_model_class()] if hasattr(store, "get_model_class") else []
+
+    def empty(test_case):
+        for model in (UserSession, AccountLimit, *stored, get_user_model()):
+            using = router.db_for_write(model)
+            model._base_manager.using(using).all()._raw_delete(using)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TransactionTestCase, "_fixture_teardown", empty)
+        yield
 
 
 @pytest.fixture(autouse=settings.ENGINE != "db")

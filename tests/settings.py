@@ -67,8 +67,10 @@ MEMCACHED = {
 # By name: SESSION_ENGINE, and the cache that it uses.
 ENGINES = {
     "db": ("django.contrib.sessions.backends.db", LOCAL_MEMORY),
-    # The same, with sessions in a database of their own.
+    # The same, with sessions in a database of their own ...
     "db_elsewhere": ("django.contrib.sessions.backends.db", LOCAL_MEMORY),
+    # ... and read from a copy that lags (tests/interleavings/test_replica.py).
+    "db_replica": ("django.contrib.sessions.backends.db", LOCAL_MEMORY),
     "cached_db": ("django.contrib.sessions.backends.cached_db", REDIS),
     "cache_locmem": ("django.contrib.sessions.backends.cache", LOCAL_MEMORY),
     "cache_memcached": ("django.contrib.sessions.backends.cache", MEMCACHED),
@@ -86,6 +88,10 @@ if ENGINE == "db_elsewhere":
     elsewhere = RUN_DIRECTORY / "sessions.sqlite3"
     DATABASES["elsewhere"] = {**SQLITE, "NAME": elsewhere, "TEST": {"NAME": elsewhere}}
     DATABASE_ROUTERS = ["tests.routers.SessionsElsewhere"]
+if ENGINE == "db_replica":
+    replica = RUN_DIRECTORY / "replica.sqlite3"
+    DATABASES["replica"] = {**SQLITE, "NAME": replica, "TEST": {"NAME": replica}}
+    DATABASE_ROUTERS = ["tests.routers.ReadsFromReplica"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 AUTH_USER_MODEL = os.environ.get("SESSION_LIMIT_TEST_USER_MODEL", "auth.User")

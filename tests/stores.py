@@ -24,12 +24,29 @@ def is_cookie():
     return issubclass(engine(), signed_cookies.SessionStore)
 
 
+def in_database():
+    """Whether sessions are stored where everything else is."""
+    return issubclass(engine(), db.SessionStore) and settings.ENGINE != "db_elsewhere"
+
+
 def rolls_back():
     """Whether a browser is where it was when a request's transaction is undone."""
-    in_database = issubclass(engine(), db.SessionStore)
-    return is_cookie() or (in_database and settings.ENGINE != "db_elsewhere")
+    return is_cookie() or in_database()
 
 
+def on(*engines):
+    """Mark what only these engines have."""
+    needed = " or ".join(engines)
+    return pytest.mark.skipif(
+        settings.ENGINE not in engines,
+        reason=f"needs SESSION_LIMIT_TEST_ENGINE={needed}",
+    )
+
+
+# Elsewhere, what Django stored or deleted stays so when a transaction is undone.
+ROLLED_BACK = pytest.mark.skipif(
+    not rolls_back(), reason="needs a store that rolls back"
+)
 # For what happens to stored sessions, ...
 KEPT = pytest.mark.skipif(
     settings.ENGINE == "signed_cookies", reason="signed_cookies keeps nothing"
@@ -71,10 +88,10 @@ def keeps_only(*those):
     if settings.CACHE == settings.MEMCACHED:
         # It cannot be asked for all that it keeps.
         return all(read(key) for key in those)
-    return keys() == set(those)
+    return kept() == set(those)
 
 
-def keys():
+def kept():
     """Return the keys under which anything is stored."""
     store = engine()()
     found = set()
@@ -105,5 +122,5 @@ def empty():
         caches[settings.SESSION_CACHE_ALIAS].clear()
         return
     store = engine()()
-    for key in keys():
+    for key in kept():
         store.delete(key)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from asgiref.sync import async_to_sync
-from django.contrib.sessions.models import Session
 from django.test import Client
 
 from session_limit.models import UserSession
 from session_limit.testing import AsyncBrowser, Browser
+from tests import stores
 
 KEY = "sessionid"
 JSON = {"Accept": "application/json"}
@@ -76,9 +76,11 @@ def is_told(response, reason="displaced"):
     return answer["code"] == "session_ended" and answer["reason"] == reason
 
 
+def is_only_live(user, tab):
+    """Whether the session of ``tab`` is the only live one of ``user``."""
+    (row,) = live(user)
+    return stores.read(tab.key).get("_session_limit_id") == row.pk.hex
+
+
 def live(user):
     return list(UserSession.objects.live().for_user(user))
-
-
-def stored_keys():
-    return set(Session.objects.values_list("session_key", flat=True))

@@ -5,27 +5,16 @@ from functools import partial
 import pytest
 from django.conf import settings
 from django.contrib.auth import get_user_model
-from django.contrib.sessions.models import Session
 from django.db import connection, connections
-from django.test import TransactionTestCase
 
-from session_limit.models import AccountLimit, UserSession
+from tests.interleavings import gates
 from tests.interleavings.browsers import Tab
 
 
-@pytest.fixture(scope="package", autouse=True)
-def emptied():
-    """
-    Empty the few tables that are written to after each test: to flush all of them, as
-    ``TransactionTestCase`` does, takes longer than a test here.
-    """
-
-    def empty(test_case):
-        for model in (UserSession, AccountLimit, Session, get_user_model()):
-            model._base_manager.all()._raw_delete("default")
-
+@pytest.fixture(scope="package", autouse=settings.ENGINE != "db")
+def stopping_engine():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(TransactionTestCase, "_fixture_teardown", empty)
+        gates.make_stops(patch)
         yield
 
 

@@ -1,19 +1,39 @@
 """
-Threads that stop at a statement. Each has connections of its own, and every wait has
-an end: what does not happen within ``PATIENCE`` seconds fails the test.
+Threads that stop at a statement, or at what a session engine does instead of one. Each
+has connections of its own, and every wait has an end: what does not happen within
+``PATIENCE`` seconds fails the test.
 """
 
 from __future__ import annotations
 
+import asyncio
+import functools
 import threading
 import time
 from contextlib import ExitStack, contextmanager
+from contextvars import ContextVar
+from inspect import iscoroutinefunction
 
 import pytest
 from django.conf import settings
 from django.db import OperationalError, connection, connections
 
+from tests import stores
+
 PATIENCE = 20
+
+# What an engine does with a stored session: statements where those of the other tables
+# are made too, and else the engine's methods.
+LOAD = "SELECT s.session_data" if settings.ENGINE == "db" else "load"
+CREATE, SAVE, DELETE = "create", "save", "delete"
+if stores.in_database():
+    STORED = stores.engine().get_model_class()._meta.db_table
+    CREATE = f"INSERT INTO {STORED}"
+    SAVE = f"UPDATE {STORED}"
+    DELETE = f"DELETE FROM {STORED}"  # noqa: S608  compared with what is executed
+
+# Where the code that runs stops: a thread's, wherever asgiref takes it.
+stop_here = ContextVar("stop_here", default=None)
 
 
 def plain(sql):
@@ -45,18 +65,89 @@ class Stop:
         self.opened = threading.Event()
 
     def __call__(self, execute, sql, params, many, context):
-        is_here = not self.reached.is_set() and plain(sql).startswith(self.statement)
+        with self.at(plain(sql)):
+            return execute(sql, params, many, context)
+
+    @contextmanager
+    def at(self, statement):
+        is_here = not self.reached.is_set() and statement.startswith(self.statement)
         if is_here and not self.after:
             self.stand()
-        result = execute(sql, params, many, context)
+        yield
         if is_here and self.after:
             self.stand()
-        return result
 
     def stand(self):
         self.reached.set()
         if not self.opened.wait(PATIENCE):
             raise TimeoutError(f"Nobody let go what stood at: {self.statement}")
+
+
+def stops_at(patch, owner, name, step=None):
+    """Have whoever calls the method ``name`` of ``owner`` stop there if it wants to."""
+    method = getattr(owner, name)
+    step = step or (lambda *args, **kwargs: name)
+
+    if iscoroutinefunction(method):
+
+        @functools.wraps(method)
+        async def stops(*args, **kwargs):
+            with arrived(step(*args, **kwargs)):
+                return await method(*args, **kwargs)
+    else:
+
+        @functools.wraps(method)
+        def stops(*args, **kwargs):
+            with arrived(step(*args, **kwargs)):
+                return method(*args, **kwargs)
+
+    patch.setattr(owner, name, stops)
+
+
+def make_stops(patch):
+    """Have whoever uses the engine stop where it wants to."""
+
+    def save(self, must_create=False):
+        return "create" if must_create else "save"
+
+    engine = stores.engine()
+    for prefix in ("", "a"):
+        stops_at(patch, engine, f"{prefix}load", lambda self: "load")
+        stops_at(patch, engine, f"{prefix}save", save)
+        stops_at(patch, engine, f"{prefix}delete", lambda self, key=None: "delete")
+
+
+class HeldInLoop:
+    """A coroutine that waits to be let go, while its event loop serves others."""
+
+    def __init__(self):
+        self.reached = asyncio.Event()
+        self.opened = asyncio.Event()
+
+
+def aside_in_loop(patch, owner, name):
+    """Hold the next call of the coroutine ``name`` of ``owner``."""
+    held, method = HeldInLoop(), getattr(owner, name)
+
+    @functools.wraps(method)
+    async def waits(*args, **kwargs):
+        if not held.reached.is_set():
+            held.reached.set()
+            await asyncio.wait_for(held.opened.wait(), PATIENCE)
+        return await method(*args, **kwargs)
+
+    patch.setattr(owner, name, waits)
+    return held
+
+
+@contextmanager
+def arrived(step):
+    stop = stop_here.get()
+    if stop is None:
+        yield
+        return
+    with stop.at(step):
+        yield
 
 
 class GivesUp:
@@ -89,6 +180,7 @@ class Aside:
             with connection.execute_wrapper(self._record), ExitStack() as stack:
                 if self.stop is not None:
                     stack.enter_context(connection.execute_wrapper(self.stop))
+                    stop_here.set(self.stop)
                 self.answer = self.function()
         except BaseException as error:
             self.error = error

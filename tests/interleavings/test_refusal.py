@@ -6,9 +6,10 @@ import pytest
 from django.core.exceptions import PermissionDenied
 
 from session_limit.exceptions import SessionLimitReached
+from tests import stores
 from tests.interleavings import urls
-from tests.interleavings.browsers import Tab, key_in, live, stored_keys, whose
-from tests.interleavings.gates import aside
+from tests.interleavings.browsers import Tab, key_in, live, whose
+from tests.interleavings.gates import CREATE, SAVE, aside
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -33,6 +34,7 @@ def is_refused(response):
     return response.status_code == 403 and response.json()["code"] == "session_limit"
 
 
+@stores.KEPT
 @pytest.mark.parametrize("cart", [False, True])
 def test_a_second_tab_refused_takes_no_cookie_away(ada, browser, cart):
     """
@@ -44,7 +46,7 @@ def test_a_second_tab_refused_takes_no_cookie_away(ada, browser, cart):
     if cart:
         tab.get("/put/?item=book")
     other = tab.another()
-    with aside(lambda: other.sign_in(ada), before="INSERT INTO django_session") as late:
+    with aside(lambda: other.sign_in(ada), before=CREATE) as late:
         assert tab.sign_in(ada).status_code == 302
         response = late.result()
     assert is_refused(response)
@@ -69,13 +71,14 @@ def test_a_second_tab_with_a_key_that_is_gone(ada, browser):
     assert whose(tab.key) == "ada"
 
 
+@stores.KEPT
 def test_one_that_was_admitted_and_is_not_saved_keeps_its_place(ada, browser):
     """
     Its session's data are stored with its response. Fails where ``end_gone()`` takes
     what is not stored yet for gone.
     """
     phone, laptop = browser(), browser()
-    with aside(lambda: phone.sign_in(ada), before="UPDATE django_session") as first:
+    with aside(lambda: phone.sign_in(ada), before=SAVE) as first:
         assert is_refused(laptop.sign_in(ada))
         assert first.result().status_code == 302
     assert whose(phone.key) == "ada"
@@ -134,5 +137,5 @@ def test_an_anonymous_session_stays(ada, laptop, browser, atomic_requests, view)
     assert key_in(response.cookies) is None
     assert phone.key == key
     assert phone.get("/cart/").json() == {"cart": "book"}
-    assert stored_keys() == {key, laptop.key}
+    assert stores.keeps_only(key, laptop.key)
     assert whose(key) is None

@@ -6,12 +6,12 @@ from functools import partial
 from importlib import import_module
 
 import pytest
-from django.contrib.sessions.models import Session
 from django.core.cache import cache
 
 from session_limit import signals
 from session_limit.models import UserSession
-from tests.interleavings.browsers import key_in, live, whose
+from tests import stores
+from tests.interleavings.browsers import is_only_live, key_in, live, whose
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -66,9 +66,11 @@ def test_it_ends_nothing(ada, visitor, status, heard):
     assert response.status_code == int(status)
     assert key_in(response.cookies) is None
     assert whose(laptop.key) == "ada"
-    assert [row.session_key for row in live(ada)] == [laptop.key]
+    assert is_only_live(ada, laptop)
     assert not UserSession.objects.ended().exists()
-    assert Session.objects.count() == 1
+    # Django answers with a 500 and saves nothing, nor is anything taken back.
+    if stores.rolls_back() or status != "500":
+        assert stores.keeps_only(laptop.key)
     assert heard() == ["started"]
 
 
@@ -82,7 +84,9 @@ def test_an_anonymous_session_stays(ada, visitor, status):
     assert response.status_code == int(status)
     assert key_in(response.cookies) is None
     assert laptop.key == key
-    assert laptop.get("/cart/").json() == {"cart": "book"}
+    # As above: what Django's login() moved to another key is there.
+    if stores.rolls_back() or status != "500":
+        assert laptop.get("/cart/").json() == {"cart": "book"}
     assert whose(key) is None
 
 
@@ -93,11 +97,12 @@ def test_signing_in_again(ada, visitor, status):
     laptop.sign_in(ada, path="/login/")
     key = laptop.key
     assert fail(laptop, ada, status).status_code == int(status)
-    assert laptop.key == key
+    assert laptop.key == key or stores.is_cookie()
     assert whose(key) == "ada"
     assert len(live(ada)) == 1
 
 
+@stores.ROLLED_BACK
 @pytest.mark.parametrize("status", STATUSES)
 def test_a_user_switch(ada, bob, visitor, status):
     """The browser is signed in as before: the session that Django emptied is back."""

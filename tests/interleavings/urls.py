@@ -79,6 +79,14 @@ def put(request):
     return HttpResponse()
 
 
+async def save_async(request):
+    """Write to the session and save it, async."""
+    await request.auser()
+    await request.session.aset("saved", True)
+    await request.session.asave()
+    return HttpResponse()
+
+
 def cart(request):
     return JsonResponse({"cart": request.session.get("cart")})
 
@@ -195,6 +203,7 @@ urlpatterns = [
     path("set-by-hand/", set_by_hand),
     path("put/", put),
     path("cart/", cart),
+    path("save-async/", save_async),
     path("stream/<what>/", stream),
     path("stream-async/<what>/", stream_async),
     path("reraise/", reraise),

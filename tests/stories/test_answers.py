@@ -328,7 +328,7 @@ def test_where_no_address_of_ours_is_included(displaced, settings):
 
 
 def secrets():
-    keys = list(stores.keys())
+    keys = list(stores.kept())
     rows = UserSession.objects.all()
     keys += [row.session_key for row in rows if row.session_key]
     return {*keys, *(row.key_digest for row in rows)}

@@ -1,0 +1,322 @@
+"""
+Each way in which one of Django's engines brings back what was deleted, forced. That it
+did come back is asserted too: else nothing was proved.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import socket
+import subprocess
+import time
+
+import pytest
+from asgiref.sync import async_to_sync
+from django.contrib.auth import get_user_model
+from django.core.cache import caches
+from django.core.cache.backends.base import BaseCache
+from django.core.cache.backends.locmem import LocMemCache
+
+from session_limit import registry
+from session_limit.models import UserSession
+from tests import stores
+from tests.interleavings.browsers import Tab, is_only_live, is_told, live, whose
+from tests.interleavings.gates import aside, aside_in_loop, stops_at
+
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.urls("tests.interleavings.urls"),
+]
+
+BACKENDS = "django.contrib.sessions.backends"
+DISPLACED = UserSession.Reason.DISPLACED
+
+
+@pytest.fixture
+def engine(settings, tmp_path):
+    """Choose an engine, with a cache of this process."""
+
+    def choose(name):
+        settings.ENGINE = name
+        settings.SESSION_ENGINE = f"{BACKENDS}.{name}"
+        settings.CACHE = settings.LOCAL_MEMORY
+        settings.CACHES = {"default": settings.CACHE}
+        settings.SESSION_FILE_PATH = str(tmp_path)
+
+    yield choose
+    caches["default"].clear()
+
+
+def is_back_and_nobodys(laptop, key):
+    """Whether what is stored under ``key`` says "signed in", and signs nobody in."""
+    assert "_auth_user_id" in stores.read(key)
+    assert is_told(laptop.get("/"))
+    return whose(key) is None
+
+
+def test_cache_gets_then_sets(ada, browser, engine, monkeypatch):
+    """``cache.save()`` looks whether the session is there, and then stores it."""
+    engine("cache")
+    laptop, phone = browser(), browser()
+    laptop.sign_in(ada)
+    stops_at(monkeypatch, LocMemCache, "set")
+    with aside(lambda: laptop.get("/write/"), before="set") as writing:
+        phone.sign_in(ada)
+        assert stores.read(laptop.key) == {}
+        writing.result()
+    assert is_back_and_nobodys(laptop, laptop.key)
+    assert is_only_live(ada, phone)
+
+
+def test_cache_sets_and_deletes_in_one_loop(ada, engine, monkeypatch):
+    """``asave()`` and ``adelete()`` of two requests that one event loop serves."""
+    engine("cache")
+    laptop, phone = Tab(asynchronous=True), Tab(asynchronous=True)
+    laptop.sign_in(ada)
+
+    @async_to_sync
+    async def scenario():
+        held = aside_in_loop(monkeypatch, BaseCache, "aset")
+        writing = asyncio.create_task(laptop.client.get("/save-async/"))
+        await held.reached.wait()
+        credentials = {"username": ada.get_username(), "password": "pw"}
+        response = await phone.client.post("/alogin/", credentials)
+        assert response.status_code == 302
+        held.opened.set()
+        await writing
+
+    scenario()
+    assert is_back_and_nobodys(laptop, laptop.key)
+    assert is_only_live(ada, phone)
+
+
+def test_cached_db_is_filled_again_after_a_delete(ada, browser, engine, monkeypatch):
+    """``cached_db.load()`` reads the database, and then fills the cache."""
+    engine("cached_db")
+    laptop, phone = browser(), browser()
+    laptop.sign_in(ada)
+    caches["default"].clear()
+    stops_at(monkeypatch, LocMemCache, "set")
+    with aside(lambda: laptop.get("/"), before="set") as reading:
+        phone.sign_in(ada)
+        assert stores.read(laptop.key) == {}
+        # It began before the sign-in; and its row is asked after it.
+        assert is_told(reading.result())
+    assert is_back_and_nobodys(laptop, laptop.key)
+    assert is_only_live(ada, phone)
+
+
+def test_cached_db_stores_after_a_delete(ada, browser, engine, monkeypatch):
+    """``cached_db.save()`` writes the database, and then fills the cache."""
+    engine("cached_db")
+    laptop, phone = browser(), browser()
+    laptop.sign_in(ada)
+    stops_at(monkeypatch, LocMemCache, "set")
+    with aside(lambda: laptop.get("/write/"), before="set") as writing:
+        phone.sign_in(ada)
+        writing.result()
+    assert is_back_and_nobodys(laptop, laptop.key)
+    assert is_only_live(ada, phone)
+
+
+def test_cached_db_is_filled_by_a_read_before_the_commit(ada, browser, engine):
+    """The deletion is not seen yet, and the cache filled with what is to go."""
+    engine("cached_db")
+    laptop, phone = browser(), browser()
+    laptop.sign_in(ada)
+    key = laptop.key
+    caches["default"].clear()
+    with aside(lambda: phone.sign_in(ada), after="DELETE FROM django_session") as late:
+        assert laptop.get("/").status_code == 200
+        assert stores.cached()
+        late.result()
+    assert whose(key) is None
+    assert is_told(laptop.get("/"))
+    # And the cache was emptied once more, after the commit.
+    assert stores.read(key) == {}
+    assert is_only_live(ada, phone)
+
+
+def test_file_moves_a_temporary_over_what_was_deleted(
+    ada, browser, engine, monkeypatch
+):
+    engine("file")
+    laptop, phone = browser(), browser()
+    laptop.sign_in(ada)
+    stops_at(monkeypatch, shutil, "move")
+    with aside(lambda: laptop.get("/write/"), before="move") as writing:
+        phone.sign_in(ada)
+        assert stores.read(laptop.key) == {}
+        writing.result()
+    assert is_back_and_nobodys(laptop, laptop.key)
+    assert is_only_live(ada, phone)
+
+
+@pytest.mark.parametrize("name", ["cache", "cached_db", "file"])
+def test_an_old_copy_ends_no_newer_one(ada, browser, engine, name):
+    """
+    A password change gives the session another hash. What an engine brings back of the
+    time before is nobody's, and its end not the session's. Fails where every flush for
+    a hash that does not verify ends the row.
+    """
+    engine(name)
+    laptop = browser()
+    laptop.sign_in(ada)
+    key, copy = laptop.key, stores.read(laptop.key)
+    change = {"old_password": "pw", "new_password1": "new", "new_password2": "new"}
+    path = "/change-password/" if laptop.asynchronous else "/password/"
+    laptop.post(path, change)
+    stores.write(key, copy)
+    assert whose(key) is None
+    assert is_only_live(ada, laptop)
+    assert whose(laptop.key) == "ada"
+    assert get_user_model().objects.get().check_password("new")
+
+
+@pytest.fixture
+def redis_of_ours(settings, tmp_path):
+    """A Redis that can go down and come back with what it had."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+
+    class Server:
+        def start(self):
+            command = ["redis-server", "--port", str(port), "--dir", str(tmp_path)]
+            command += ["--appendonly", "yes", "--appendfsync", "always", "--save", ""]
+            self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+            deadline = time.monotonic() + 10
+            while time.monotonic() < deadline:
+                with socket.socket() as client:
+                    if not client.connect_ex(("127.0.0.1", port)):
+                        return
+                time.sleep(0.05)
+            pytest.fail("redis-server never listened.")
+
+        def stop(self):
+            self.process.kill()
+            self.process.wait()
+
+    server = Server()
+    server.start()
+    settings.CACHE = {**settings.REDIS, "LOCATION": f"redis://127.0.0.1:{port}/0"}
+    settings.CACHES = {"default": settings.CACHE}
+    yield server
+    server.stop()
+
+
+@pytest.mark.services("redis")
+@pytest.mark.parametrize("name", ["cache", "cached_db"])
+def test_the_cache_is_away_while_a_session_ends(
+    ada, browser, settings, redis_of_ours, name, caplog
+):
+    """
+    The row goes, nothing is raised, and what the cache has when it is back is nobody's.
+    """
+    settings.SESSION_ENGINE = f"{BACKENDS}.{name}"
+    laptop, phone = browser(), browser()
+    laptop.sign_in(ada)
+    redis_of_ours.stop()
+    (ended,) = registry.end_all(ada, UserSession.Reason.REVOKED)
+    assert "A stored session could not be deleted." in caplog.text
+    redis_of_ours.start()
+    assert "_auth_user_id" in stores.read(laptop.key)
+    assert is_told(laptop.get("/"), UserSession.Reason.REVOKED)
+    assert whose(laptop.key) is None
+    assert live(ada) == []
+    assert phone.sign_in(ada).status_code == 302
+    assert whose(phone.key) == "ada"
+    ended.refresh_from_db()
+    assert ended.ended_reason == UserSession.Reason.REVOKED
+
+
+# signed_cookies: nothing is kept, so nothing can be deleted, and every copy verifies.
+
+
+@pytest.fixture
+def signed(engine):
+    engine("signed_cookies")
+
+
+def copies(tab, *paths):
+    """Return every cookie that ``tab`` has had while it opened these pages."""
+    seen = [tab.key]
+    for path in paths:
+        tab.get(path)
+        seen.append(tab.key)
+    return seen
+
+
+def test_no_copy_of_a_displaced_signed_cookie_is_anybodys(ada, browser, signed):
+    laptop, phone = browser(), browser()
+    laptop.sign_in(ada)
+    seen = copies(laptop, "/write/", "/put/?item=tea", "/write/")
+    assert len(set(seen)) == len(seen)
+    phone.sign_in(ada)
+    phone.post("/logout/")
+    assert [whose(key) for key in seen] == [None] * len(seen)
+    assert UserSession.objects.count() == 2
+    assert live(ada) == []
+
+
+def test_a_signed_cookie_that_is_saved_when_its_session_has_ended(ada, browser, signed):
+    """Its request is told, and the cookie that it would have been given is nobody's."""
+    laptop, phone = browser(), browser()
+    laptop.sign_in(ada)
+    with aside(
+        lambda: laptop.get("/write/"), before="SELECT session_limit_usersession"
+    ) as writing:
+        phone.sign_in(ada)
+        assert is_told(writing.result())
+    assert whose(laptop.key) is None
+    assert is_only_live(ada, phone)
+
+
+def test_a_password_changed_in_a_signed_cookie(ada, browser, signed):
+    """
+    The copies from before are nobody's, and end nothing. Fails where each flush of one
+    whose hash does not verify ends the row.
+    """
+    laptop = browser()
+    laptop.sign_in(ada)
+    seen = copies(laptop, "/write/")
+    change = {"old_password": "pw", "new_password1": "new", "new_password2": "new"}
+    path = "/change-password/" if laptop.asynchronous else "/password/"
+    laptop.post(path, change)
+    assert [whose(key) for key in seen] == [None] * len(seen)
+    assert whose(laptop.key) == "ada"
+    assert is_only_live(ada, laptop)
+
+
+def test_a_signed_cookie_from_before_installation(ada, browser, signed, settings):
+    """
+    Used, ended and replayed, as often as one likes: adopted once. And another one from
+    before that ending is not adopted, for it may be a copy. Fails where ``adopt()``
+    does not ask when it was signed.
+    """
+    settings.SESSION_LIMIT = 5
+    laptop = browser()
+    laptop.post("/set-by-hand/", {"username": "ada"})
+    old = laptop.key
+    # With plain Django its browser went on, and has another cookie by now.
+    data = {**stores.read(old), "page": 2}
+    laptop.client.cookies["sessionid"] = stores.write(old, data)
+    assert laptop.get("/").status_code == 200
+    assert len(live(ada)) == 1
+    laptop.post("/logout/")
+    for _ in range(3):
+        assert whose(old) is None
+    assert live(ada) == []
+
+
+def test_a_signed_cookie_expires_when_it_should(ada, browser, signed):
+    """
+    Its signature is good for ``SESSION_COOKIE_AGE``, whatever ``set_expiry()`` said
+    (#19201). Fails where a session's own expiry is always left to the engine.
+    """
+    laptop = browser()
+    laptop.sign_in(ada)
+    UserSession.objects.update(expires_at="2020-01-01T00:00:00Z")
+    assert whose(laptop.key) is None
+    assert live(ada) == []

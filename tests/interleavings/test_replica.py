@@ -1,0 +1,115 @@
+"""
+Everything is read from a replica, which lags behind: what has ended is ended before the
+replica knows, and who has just signed in loses nothing while it does not.
+"""
+
+from __future__ import annotations
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.contrib.sessions.models import Session
+
+from session_limit.models import AccountLimit, UserSession
+from tests import stores
+from tests.interleavings.browsers import is_told, key_in, whose
+
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.urls("tests.interleavings.urls"),
+    stores.on("db_replica"),
+]
+
+REPLICATED = [get_user_model(), Session, UserSession, AccountLimit]
+
+
+def catch_up():
+    """Let the replica hold what the database holds now."""
+    for model in reversed(REPLICATED):
+        model._base_manager.using("replica").all()._raw_delete("replica")
+    for model in REPLICATED:
+        rows = model._base_manager.using("default").all()
+        model._base_manager.using("replica").bulk_create(rows)
+
+
+@pytest.fixture(autouse=True)
+def emptied_replica():
+    yield
+    for model in reversed(REPLICATED):
+        model._base_manager.using("replica").all()._raw_delete("replica")
+
+
+def sign_in(tab, user):
+    response = tab.sign_in(user)
+    assert response.status_code == 302
+    catch_up()
+
+
+def test_the_displaced_is_nobody_at_once(ada, browser):
+    """Fails where the registry is read from the replica."""
+    catch_up()
+    laptop, phone = browser(), browser()
+    sign_in(laptop, ada)
+    assert laptop.get("/").status_code == 200
+    assert phone.sign_in(ada).status_code == 302
+    # On the replica, nothing has happened yet.
+    assert Session.objects.filter(pk=laptop.key).exists()
+    assert is_told(laptop.get("/"))
+    assert whose(laptop.key) is None
+    catch_up()
+    assert whose(laptop.key) is None
+    assert whose(phone.key) == "ada"
+
+
+def test_the_winner_keeps_its_cookie_meanwhile(ada, browser):
+    """Fails where a key that the replica does not know yet is taken for a dead one."""
+    catch_up()
+    laptop = browser()
+    assert laptop.sign_in(ada).status_code == 302
+    for path in ("/", "/whoami/"):
+        assert key_in(laptop.get(path).cookies) is None
+    catch_up()
+    assert laptop.get("/").status_code == 200
+    assert whose(laptop.key) == "ada"
+
+
+def test_a_rotation_the_replica_has_not_seen(ada, browser):
+    """Fails where the row is looked for by the key that the replica knows."""
+    catch_up()
+    laptop, phone = browser(), browser()
+    sign_in(laptop, ada)
+    first = laptop.key
+    change = {"old_password": "pw", "new_password1": "new", "new_password2": "new"}
+    path = "/change-password/" if laptop.asynchronous else "/password/"
+    assert laptop.post(path, change).status_code in {200, 302}
+    assert laptop.key != first
+    catch_up()
+    assert whose(laptop.key) == "ada"
+    assert phone.sign_in(ada, password="new").status_code == 302
+    for key in (first, laptop.key):
+        assert whose(key) is None
+
+
+def test_a_sign_out_the_replica_has_not_seen(ada, browser):
+    """Fails where what is to be deleted is first read from the replica."""
+    catch_up()
+    laptop = browser()
+    sign_in(laptop, ada)
+    key = laptop.key
+    laptop.post("/logout/")
+    assert not Session.objects.using("default").filter(pk=key).exists()
+    assert whose(key) is None
+
+
+def test_what_was_stored_since_the_replica_is_deleted(ada, browser):
+    """Django's own ``delete()`` finds nothing to delete, and deletes nothing."""
+    catch_up()
+    laptop = browser()
+    assert laptop.sign_in(ada).status_code == 302
+    key = laptop.key
+    (row,) = UserSession.objects.using("default").live()
+    laptop.sign_in(ada)
+    phone = browser()
+    assert phone.sign_in(ada).status_code == 302
+    row.refresh_from_db(using="default")
+    assert not row.is_live
+    assert not Session.objects.using("default").filter(pk=key).exists()
