@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from session_limit.rules import Rules
 
 
+@functools.cache
 def _seconds(value: float | timedelta) -> timedelta:
     return value if isinstance(value, timedelta) else timedelta(seconds=value)
 

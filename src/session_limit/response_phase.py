@@ -37,6 +37,8 @@ def is_needed(request: HttpRequest, response: HttpResponseBase) -> bool:
     if guard is None:
         return False
     session = cast("GuardedSession", request.session)
+    if not session.accessed and not settings.SESSION_SAVE_EVERY_REQUEST:
+        return False
     return bool(
         guard.refusal
         or guard.ended

@@ -33,36 +33,40 @@ class Refusal:
 class Guard:
     """What is known of one request's session."""
 
+    # Defaults of the class: a request that does not read its session sets none.
+
+    # Whether the key in the cookie leads nowhere.
+    missing = False
+    # Its row, while it is live; whether this request signed it in, or adopted it.
+    row: Row | None = None
+    admitted = False
+    adopted = False
+    # The hash of the credentials that it was loaded with.
+    loaded_hash: str | None = None
+    # An ended session was presented, and the id of its tombstone.
+    ended = False
+    ended_id: UUID | None = None
+    # It ended under this request.
+    overtaken = False
+    refusal: Refusal | None = None
+    # logout() is about to empty it; code emptied it without reading it.
+    signing_out = False
+    cleared_unread = False
+    # Whether the registry was asked about a missing one, and knows it as live.
+    identified = False
+    is_live_elsewhere = False
+    # The key that is recorded for it and that the engine is to use next.
+    next_key: str | None = None
+    # What the response phase has saved; leave what is stored, and the cookie.
+    saved: tuple[str | None, bytes] | None = None
+    inert = False
+
     def __init__(
         self, presented_key: str | None, request: HttpRequest | None = None
     ) -> None:
         self.request = request
-        # The key in the cookie, and whether it leads nowhere.
+        # The key in the cookie.
         self.presented_key = presented_key
-        self.missing = False
-        # Its row, while it is live; whether this request signed it in, or adopted it.
-        self.row: Row | None = None
-        self.admitted = False
-        self.adopted = False
-        # The hash of the credentials that it was loaded with.
-        self.loaded_hash: str | None = None
-        # An ended session was presented, and the id of its tombstone.
-        self.ended = False
-        self.ended_id: UUID | None = None
-        # It ended under this request.
-        self.overtaken = False
-        self.refusal: Refusal | None = None
-        # logout() is about to empty it; code emptied it without reading it.
-        self.signing_out = False
-        self.cleared_unread = False
-        # Whether the registry was asked about a missing one, and knows it as live.
-        self.identified = False
-        self.is_live_elsewhere = False
-        # The key that is recorded for it and that the engine is to use next.
-        self.next_key: str | None = None
-        # What the response phase has saved; leave what is stored, and the cookie.
-        self.saved: tuple[str | None, bytes] | None = None
-        self.inert = False
 
     def identify(self) -> None:
         """

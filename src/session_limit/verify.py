@@ -6,7 +6,7 @@ hand from the models' metadata: a fifth of what they cost through the ORM.
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple, cast
 from uuid import UUID
@@ -21,6 +21,8 @@ from django.utils import timezone
 from session_limit import stored
 from session_limit.conf import conf
 from session_limit.models import UserSession
+
+Converter = Callable[[Any, Any, Any], Any]
 
 
 class Row(NamedTuple):
@@ -59,12 +61,15 @@ class Row(NamedTuple):
         Whether its time is up: never early, so what may not have been recorded yet
         counts for it, and at most one touch late.
         """
-        if self.expires_reason == UserSession.Reason.ABSOLUTE:
+        if self.expires_at > now or self.expires_reason == UserSession.Reason.ABSOLUTE:
             return self.expires_at <= now
         return self.expires_at + self.touch_interval <= now
 
     def belongs_to(self, user_id: Any) -> bool:
         """Whether it is of the user whose primary key, as text, is ``user_id``."""
+        if str(self.user_id) == user_id:
+            return True
+        # As Django reads it: text need not be what str() makes of a key.
         to_python = UserSession._meta.get_field("user").to_python
         try:
             return bool(to_python(self.user_id) == to_python(user_id))
@@ -118,20 +123,26 @@ def _beside_stored(using: str, model: type[AbstractBaseSession]) -> str:
     )
 
 
-def _row(values: Iterable[Any], using: str) -> Row:
-    """Return the row whose columns the database answered with ``values``."""
+@functools.cache
+def _converters(using: str) -> list[tuple[int, models.Field[Any, Any], Converter]]:
+    """Return what makes Python's values of columns, by position, as the ORM does."""
     connection = connections[using]
-
-    def converted(field: models.Field[Any, Any], value: Any) -> Any:
-        column = field.cached_col
+    return [
+        (position, field, convert)
+        for position, field in enumerate(_FIELDS)
         for convert in (
-            *connection.ops.get_db_converters(column),
-            *column.get_db_converters(connection),
-        ):
-            value = convert(value, column, connection)
-        return value
+            *connection.ops.get_db_converters(field.cached_col),
+            *field.cached_col.get_db_converters(connection),
+        )
+    ]
 
-    return Row(*map(converted, _FIELDS, values))
+
+def _row(columns: Iterable[Any], using: str) -> Row:
+    """Return the row whose columns the database answered with."""
+    connection, values = connections[using], list(columns)
+    for position, field, convert in _converters(using):
+        values[position] = convert(values[position], field.cached_col, connection)
+    return Row(*values)
 
 
 def read(id: UUID) -> Row | None:

@@ -54,17 +54,15 @@ class Loading(Base):
                 return self._adopted(data)
             # Adopted by a request whose response has not been saved.
             data[stored.ID] = row.id.hex
-        id = session_id(data[stored.ID])
-        if id is None:
-            return self.make_ended(None)
-        if row is None or row.id != id:
+        if row is None or row.id.hex != data[stored.ID]:
             # The key was just rotated, or no key is recorded on this engine.
-            row = verify.read(id)
+            id = session_id(data[stored.ID])
+            row = verify.read(id) if id is not None else None
         if row is None or row.ended_at or not row.belongs_to(data[SESSION_KEY]):
-            return self.make_ended(id)
+            return self.make_ended(session_id(data[stored.ID]))
         if self._has_deadline(row) and row.is_due(timezone.now()):
             registry.end([row.id], Reason(row.expires_reason))
-            return self.make_ended(id)
+            return self.make_ended(row.id)
         guard.row = row
         guard.loaded_hash = data.get(HASH_SESSION_KEY)
         return data
