@@ -86,24 +86,24 @@ def keeps_only(*those):
     if is_cookie():
         return True
     if settings.CACHE == settings.MEMCACHED:
-        # It cannot be asked for all that it keeps.
         return all(read(key) for key in those)
     return kept() == set(those)
 
 
 def kept():
-    """Return the keys under which anything is stored."""
+    """
+    Return the keys under which anything is stored: none with memcached, which cannot be
+    asked. What is cached of a database's is a copy.
+    """
     store = engine()()
-    found = set()
     if isinstance(store, db.SessionStore):
-        found.update(store.model.objects.values_list("session_key", flat=True))
+        return set(store.model.objects.values_list("session_key", flat=True))
     if isinstance(store, file.SessionStore):
         paths = Path(store.storage_path).glob(f"{store.file_prefix}*")
-        found.update(path.name.removeprefix(store.file_prefix) for path in paths)
-    if hasattr(store, "_cache"):
-        names = (name.partition(store.cache_key_prefix) for name in cached())
-        found.update(key for _, prefix, key in names if prefix)
-    return found
+        return {path.name.removeprefix(store.file_prefix) for path in paths}
+    if is_cookie() or settings.CACHE == settings.MEMCACHED:
+        return set()
+    return {name.partition(store.cache_key_prefix)[2] for name in cached()} - {""}
 
 
 def cached():
@@ -118,9 +118,13 @@ def cached():
 
 def empty():
     """Take away all that is stored."""
-    if settings.CACHE == settings.MEMCACHED:
-        caches[settings.SESSION_CACHE_ALIAS].clear()
-        return
     store = engine()()
     for key in kept():
         store.delete(key)
+    if settings.CACHE == settings.REDIS:
+        # Not clear(), which empties all of it: Redis is shared.
+        caches["default"].delete_many(
+            [name.split(":", 2)[2] for name in cached()], version=1
+        )
+    elif hasattr(store, "_cache"):
+        caches["default"].clear()
