@@ -43,6 +43,8 @@ def on(*engines):
     )
 
 
+# For tests that choose an engine of their own: run once.
+CHOSEN = pytest.mark.skipif(settings.ENGINE != "db", reason="chooses its own engine")
 # Elsewhere, what Django stored or deleted stays so when a transaction is undone.
 ROLLED_BACK = pytest.mark.skipif(
     not rolls_back(), reason="needs a store that rolls back"

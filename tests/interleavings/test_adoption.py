@@ -78,6 +78,7 @@ def test_stored_once_more(ada, old):
     assert live(ada) == []
 
 
+@stores.CHOSEN
 def test_a_signed_cookie_replayed(ada, browser, settings):
     """
     There is nothing to delete: the client keeps it. Fails as the ones before.

@@ -27,6 +27,7 @@ from tests.interleavings.gates import aside, aside_in_loop, stops_at
 pytestmark = [
     pytest.mark.django_db(transaction=True),
     pytest.mark.urls("tests.interleavings.urls"),
+    stores.CHOSEN,
 ]
 
 BACKENDS = "django.contrib.sessions.backends"

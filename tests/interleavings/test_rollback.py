@@ -152,6 +152,7 @@ def engine(request, settings, tmp_path):
     cache.clear()
 
 
+@stores.CHOSEN
 @pytest.mark.parametrize("status", STATUSES)
 @pytest.mark.parametrize("switch", [False, True])
 def test_a_store_that_does_not_roll_back(ada, bob, visitor, engine, status, switch):

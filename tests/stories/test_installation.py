@@ -229,7 +229,7 @@ def python(tmp_path, code, *, taken_out):
         env={
             **os.environ,
             "SESSION_LIMIT_TEST_DB": "sqlite",
-            # tests/interleavings/test_engine.py has the others.
+            # tests/interleavings/test_installation.py has the others.
             "SESSION_LIMIT_TEST_ENGINE": "db",
         },
         cwd=tmp_path,

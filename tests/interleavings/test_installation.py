@@ -6,6 +6,7 @@ import pytest
 from django.contrib.auth.signals import user_logged_in
 
 from session_limit.models import UserSession
+from tests import stores
 from tests.interleavings.browsers import whose
 
 pytestmark = [
@@ -14,6 +15,7 @@ pytestmark = [
 ]
 
 
+@stores.CHOSEN
 @pytest.mark.parametrize("engine", ["db", "file", "cached_db", "signed_cookies"])
 def test_the_middleware_put_in_and_taken_out(ada, browser, settings, tmp_path, engine):
     """
