@@ -1,0 +1,44 @@
+"""
+Everything that is measured, each in a module of its own. Nothing here imports Django,
+or what a contender installs, before it is used.
+"""
+
+from __future__ import annotations
+
+from benchmarks.contenders import (
+    allauth_sessions,
+    plain,
+    preventconcurrentlogins,
+    qsessions,
+    session_limit,
+    sessionprofile,
+    single_session,
+    singlelogin,
+    tutorial,
+    user_sessions,
+)
+from benchmarks.contenders.base import Contender
+
+ALL: dict[str, Contender] = {
+    contender.name: contender
+    for contender in (
+        plain.CONTENDER,
+        session_limit.ONE,
+        session_limit.FIVE,
+        tutorial.CONTENDER,
+        preventconcurrentlogins.CONTENDER,
+        single_session.CONTENDER,
+        singlelogin.CONTENDER,
+        user_sessions.CONTENDER,
+        qsessions.DB,
+        qsessions.CACHED_DB,
+        allauth_sessions.CONTENDER,
+        allauth_sessions.TRACKING,
+        sessionprofile.CONTENDER,
+    )
+}
+
+
+def get(name: str) -> Contender:
+    """Return the contender of this name."""
+    return ALL[name]
