@@ -13,6 +13,7 @@ import os
 
 from benchmarks import contenders
 from benchmarks.contenders.base import ENGINES
+from benchmarks.project.redis_url import REDIS_URL
 
 CONTENDER = contenders.get(os.environ.get("BENCHMARKS_CONTENDER", "plain"))
 DATABASE = os.environ.get("BENCHMARKS_DATABASE", "sqlite")
@@ -85,7 +86,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 CACHES = {
     "default": {
         "BACKEND": "django.core.cache.backends.redis.RedisCache",
-        "LOCATION": os.environ.get("REDIS_URL", "redis://127.0.0.1:6379/5"),
+        "LOCATION": REDIS_URL,
     }
 }
 SESSION_ENGINE = ENGINES[os.environ.get("BENCHMARKS_ENGINE", "db")]

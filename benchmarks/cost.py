@@ -1,0 +1,184 @@
+"""
+What a page costs: statements, operations on the cache, CPU and wall time, as ratios to
+the same page of the same project without any package.
+
+Each contender's process is asked for a small batch of requests in turn, in another
+order every round: a ratio is taken within a round, and so a machine that slows down
+does so for all.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any
+
+from benchmarks import contenders, machine, results, startup
+from benchmarks.contenders import CONTROL, OURS, PLAIN, Contender
+from benchmarks.databases import Database, database
+from benchmarks.figures import ratio, spread
+from benchmarks.workers import Worker, WorkerError, environment, started
+
+PAGES = ("member", "visitor", "public")
+EVERYBODY = (PLAIN, CONTROL, *(c for c in contenders.ALL.values() if c is not PLAIN))
+US = (PLAIN, CONTROL, OURS)
+MICROSECONDS = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Combination:
+    database: str
+    engine: str
+    server: str
+    measured: tuple[Contender, ...] = EVERYBODY
+
+
+QUICK = (
+    Combination("postgresql", "db", "wsgi"),
+    Combination("sqlite", "db", "wsgi", US),
+    Combination("postgresql", "cached_db", "wsgi", US),
+    Combination("postgresql", "cache", "wsgi", US),
+    Combination("postgresql", "db", "asgi", US),
+)
+FULL = tuple(
+    Combination(database, engine, server)
+    for database in ("postgresql", "sqlite")
+    for engine in ("db", "cached_db", "cache")
+    for server in ("wsgi", "asgi")
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Effort:
+    rounds: int
+    # How long the batch of the plain project should take.
+    batch: float
+    starts: int
+
+
+EFFORTS = {False: Effort(15, 0.03, 10), True: Effort(41, 0.04, 30)}
+
+
+class Databases:
+    """One for each contender on each kind of database, with its tables."""
+
+    def __init__(self, stack: ExitStack) -> None:
+        self._stack = stack
+        self._made: dict[tuple[str, str], Database] = {}
+
+    def get(self, kind: str, contender: Contender) -> Database:
+        key = kind, contender.name
+        if key not in self._made:
+            made = self._stack.enter_context(database(kind, contender.name))
+            self._made[key] = made
+            engine = contender.engines[0]
+            with started(contender, environment(contender, made, engine)) as worker:
+                worker.ask("migrate")
+        return self._made[key]
+
+
+def _prepared(
+    combination: Combination, databases: Databases, stack: ExitStack
+) -> Iterator[Worker | dict[str, Any]]:
+    """Yield each contender's process, ready, or why there is none."""
+    for contender in combination.measured:
+        if combination.engine not in contender.engines:
+            continue
+        try:
+            on = databases.get(combination.database, contender)
+            variables = environment(
+                contender, on, combination.engine, combination.server
+            )
+            worker = stack.enter_context(started(contender, variables))
+            [user] = worker.ask("create_users", count=1)
+            worker.ask("become", id=user)
+        except (OSError, WorkerError) as error:
+            yield {"contender": contender.name, "error": str(error)}
+        else:
+            yield worker
+
+
+def _rounds(
+    workers: list[Worker], page: str, effort: Effort
+) -> dict[str, list[dict[str, float]]]:
+    """Return what each contender took in each round."""
+    plain = next(each for each in workers if each.contender is PLAIN)
+    requests = max(
+        5, round(effort.batch / plain.ask("run", page=page, requests=20)["cpu"])
+    )
+    taken: dict[str, list[dict[str, float]]] = {w.contender.name: [] for w in workers}
+    for _ in range(effort.rounds):
+        for worker in random.sample(workers, len(workers)):
+            once = worker.ask("run", page=page, requests=requests)
+            taken[worker.contender.name].append(once)
+    return taken
+
+
+def _figures(
+    workers: list[Worker], page: str, effort: Effort
+) -> Iterator[dict[str, Any]]:
+    taken = _rounds(workers, page, effort)
+    for worker in workers:
+        figure: dict[str, Any] = {
+            "contender": worker.contender.name,
+            "page": page,
+            "statements": worker.ask("count", page=page),
+        }
+        for clock in ("cpu", "wall"):
+            own = [once[clock] for once in taken[worker.contender.name]]
+            plain = [once[clock] for once in taken[PLAIN.name]]
+            figure[f"{clock}_ratio"] = ratio(own, plain)
+            figure[f"{clock}_us"] = spread([MICROSECONDS * each for each in own])
+        yield figure
+
+
+def measure(
+    combination: Combination, databases: Databases, effort: Effort
+) -> Iterator[dict[str, Any]]:
+    """Yield a figure for each contender and page."""
+    where = {
+        "database": combination.database,
+        "engine": combination.engine,
+        "server": combination.server,
+    }
+    with ExitStack() as stack:
+        workers = []
+        for prepared in _prepared(combination, databases, stack):
+            if isinstance(prepared, Worker):
+                workers.append(prepared)
+            else:
+                yield {**where, **prepared}
+        for page in PAGES:
+            for figure in _figures(workers, page, effort):
+                yield {**where, **figure}
+
+
+def _line(figure: dict[str, Any]) -> str:
+    where = "{database} {engine} {server}".format(**figure)
+    if "error" in figure:
+        return f"{where} {figure['contender']}: {figure['error']}"
+    cpu, wall = figure["cpu_ratio"], figure["wall_ratio"]
+    return (
+        f"{where:26} {figure['page']:8} {figure['contender']:26}"
+        f" cpu {cpu.median:.3f} ({cpu.low:.3f}-{cpu.high:.3f}) wall {wall.median:.3f}"
+        f" {figure['cpu_us'].median:6.0f} us {figure['statements']}"
+    )
+
+
+def run(*, full: bool, command: str, only: Iterable[Combination] = ()) -> None:
+    effort = EFFORTS[full]
+    figures = []
+    described = machine.describe(command)
+    with ExitStack() as stack:
+        databases = Databases(stack)
+        for combination in tuple(only) or (FULL if full else QUICK):
+            for figure in measure(combination, databases, effort):
+                print(_line(figure), flush=True)
+                figures.append(figure)
+        starts = list(startup.measure(EVERYBODY, databases.get, effort.starts))
+    results.save(
+        "cost",
+        {"machine": described, "effort": effort, "figures": figures, "starts": starts},
+    )
