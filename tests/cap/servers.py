@@ -1,4 +1,4 @@
-"""The project, served by four processes with threads."""
+"""A project, served by processes with threads: by default the cap's, by four."""
 
 from __future__ import annotations
 
@@ -22,28 +22,34 @@ PROCESSES = 4
 # Enough for fifty requests at once over all the processes.
 THREADS = 13
 
-COMMANDS = {
-    "wsgi": [
-        "gunicorn",
-        "tests.cap.project.wsgi",
-        "--bind=127.0.0.1:0",
-        "--worker-class=gthread",
-        f"--workers={PROCESSES}",
-        f"--threads={THREADS}",
-        "--preload",
-        "--no-control-socket",
-    ],
-    "asgi": [
+PROJECT = "tests.cap.project"
+
+
+def command(kind: str, project: str, processes: int) -> list[str]:
+    """What serves ``project``, on a port that is free."""
+    if kind == "wsgi":
+        return [
+            "gunicorn",
+            f"{project}.wsgi",
+            "--bind=127.0.0.1:0",
+            "--worker-class=gthread",
+            f"--workers={processes}",
+            f"--threads={THREADS}",
+            "--preload",
+            "--no-control-socket",
+        ]
+    return [
         "uvicorn",
-        "tests.cap.project.asgi:application",
+        f"{project}.asgi:application",
         "--host=127.0.0.1",
         "--port=0",
-        f"--workers={PROCESSES}",
+        f"--workers={processes}",
         "--lifespan=off",
         "--no-access-log",
         "--no-use-colors",
-    ],
-}
+    ]
+
+
 ADDRESS = re.compile(r"(?:Listening at:|running on) http://127\.0\.0\.1:(\d+)")
 PROCESS = re.compile(r"(?:Booting worker with pid: |Started server process \[)(\d+)")
 ERROR = re.compile(
@@ -65,43 +71,50 @@ class Server:
         return [line for line in lines if ERROR.search(line)]
 
 
-def environment(settings: Mapping[str, str]) -> dict[str, str]:
+def environment(settings: Mapping[str, str], project: str = PROJECT) -> dict[str, str]:
     """The environment of a process that serves, or migrates, the project."""
     return {
         **os.environ,
         **settings,
-        "DJANGO_SETTINGS_MODULE": "tests.cap.project.settings",
+        "DJANGO_SETTINGS_MODULE": f"{project}.settings",
     }
 
 
-def _wait(process: subprocess.Popen[bytes], log: Path) -> int:
+def _wait(process: subprocess.Popen[bytes], log: Path, processes: int) -> int:
     """The port, once every process is up."""
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline and process.poll() is None:
         text = log.read_text()
         address = ADDRESS.search(text)
-        if address and len(set(PROCESS.findall(text))) >= PROCESSES:
+        if address and len(set(PROCESS.findall(text))) >= processes:
             return int(address[1])
         time.sleep(0.05)
     raise RuntimeError(f"The server did not start:\n{log.read_text()}")
 
 
 @contextmanager
-def serve(kind: str, settings: Mapping[str, str]) -> Iterator[Server]:
+def serve(
+    kind: str,
+    settings: Mapping[str, str],
+    *,
+    project: str = PROJECT,
+    processes: int = PROCESSES,
+    python: str = sys.executable,
+) -> Iterator[Server]:
     """Serve the project on a port that is free, as ``wsgi`` or as ``asgi``."""
     with tempfile.TemporaryDirectory(prefix="session_limit_cap_") as directory:
         log = Path(directory) / "stderr"
         with log.open("wb") as stream:
             process = subprocess.Popen(
-                [sys.executable, "-m", *COMMANDS[kind]],
+                [python, "-m", *command(kind, project, processes)],
                 cwd=ROOT,
-                env=environment(settings),
+                env=environment(settings, project),
                 stdin=subprocess.DEVNULL,
                 stdout=stream,
                 stderr=stream,
             )
         try:
-            yield Server(_wait(process, log), log, process)
+            yield Server(_wait(process, log, processes), log, process)
         finally:
             process.terminate()
             try:

@@ -1,0 +1,57 @@
+"""Browsers of the kind that this needs: several tabs, and a cookie that was copied."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass
+
+from benchmarks.truth.judge import Asked
+from tests.cap.browsers import Browser
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """A way in: a server, and its sync or async views."""
+
+    port: int
+    view: str
+
+    @property
+    def whoami(self) -> str:
+        return f"/{self.view}/whoami/"
+
+
+class Tabs:
+    """
+    One browser whose tabs, each a thread, share its cookie. Somebody keeps a copy of
+    every cookie that it was ever given.
+    """
+
+    def __init__(self) -> None:
+        self.cookie: str | None = None
+        self.copies: list[str] = []
+        self.asked: list[Asked] = []
+        self._lock = threading.Lock()
+
+    def ask(
+        self,
+        door: Door,
+        what: str,
+        form: dict[str, str] | None = None,
+        *,
+        copy: str | None = None,
+    ) -> Asked:
+        """Ask with the browser's cookie, or elsewhere with a ``copy`` of one it had."""
+        sent = copy or self.cookie
+        one = Browser(door.port, sent)
+        method, form = ("GET", None) if what == "whoami" else ("POST", form or {})
+        started = time.monotonic()
+        answer = one.request(method, f"/{door.view}/{what}/", form)
+        asked = Asked(what, started, time.monotonic(), answer)
+        with self._lock:
+            self.asked.append(asked)
+            self.copies += [c for c in one.handed_out if c not in self.copies]
+            if copy is None and one.cookie != sent:
+                self.cookie = one.cookie
+        return asked

@@ -1,0 +1,192 @@
+"""A contender's project, migrated and served through every door."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlencode
+
+from benchmarks.truth.browsers import Door
+from benchmarks.truth.engines import ENGINES
+from tests.cap.databases import ROOT, Database
+from tests.cap.servers import Server, environment, serve
+
+PROJECT = "benchmarks.truth.project"
+# Of each kind of server: two, so that requests meet in different ones.
+PROCESSES = 2
+SECRETS = ("one secret", "another secret")
+
+
+class NotServedError(Exception):
+    """A contender, or what it needs, does not run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """How a project may be set up, apart from its engine."""
+
+    name: str
+    save_every_request: bool = False
+    atomic_requests: bool = False
+    # The secret is being replaced: each kind of server signs with one, honours the
+    # other, and gives a session that comes from there a new key on any request.
+    rotating_secrets: bool = False
+
+
+CIRCUMSTANCES = [
+    Circumstances("as by default"),
+    Circumstances("SESSION_SAVE_EVERY_REQUEST", save_every_request=True),
+    Circumstances("ATOMIC_REQUESTS", atomic_requests=True),
+    Circumstances("SECRET_KEY_FALLBACKS", rotating_secrets=True),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """Who is served: a contender, on an engine and a database that is open."""
+
+    contender: str
+    engine: str
+    database: str
+    opened: Database
+    # The interpreter that the contender is installed for, and what to set for it.
+    python: str = sys.executable
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """What is running."""
+
+    servers: Sequence[Server]
+    directory: Path
+
+    @property
+    def doors(self) -> list[Door]:
+        wsgi, asgi = (server.port for server in self.servers)
+        return [Door(wsgi, "sync"), Door(asgi, "async"), Door(asgi, "sync")]
+
+    def create_people(self, count: int) -> list[str]:
+        """New accounts: their usernames."""
+        return self._ask("POST", "/people/", {"count": str(count)})["people"]
+
+    def credentials(self, username: str) -> str:
+        """Which password the account has now."""
+        return self._ask("GET", f"/people/{username}/")["credentials"]
+
+    def _ask(
+        self, method: str, path: str, form: Mapping[str, str] | None = None
+    ) -> dict:
+        connection = http.client.HTTPConnection("127.0.0.1", self.servers[0].port, 60)
+        headers = {"Content-Type": "application/x-www-form-urlencoded"}
+        connection.request(method, path, urlencode(form or {}), headers)
+        response = connection.getresponse()
+        content = response.read()
+        connection.close()
+        if response.status != 200:
+            raise RuntimeError(f"{path}: {response.status}\n{self.log()}")
+        return json.loads(content)
+
+    def log(self) -> str:
+        return "\n".join(server.log.read_text() for server in self.servers)
+
+    def errors(self) -> list[str]:
+        return [line for server in self.servers for line in server.errors()]
+
+
+@contextmanager
+def memcached(directory: str) -> Iterator[None]:
+    """A server of our own, on a socket in ``directory``."""
+    path = Path(directory) / "memcached.sock"
+    program = shutil.which("memcached")
+    if program is None:
+        raise NotServedError("memcached is not installed.")
+    # Under root it wants to be told so.
+    process = subprocess.Popen([program, "-u", "root", "-s", str(path)])
+    try:
+        deadline = time.monotonic() + 10
+        while not path.exists():
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise NotServedError("memcached did not start.")
+            time.sleep(0.02)
+        yield
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def _variables(
+    subject: Subject, circumstances: Circumstances, directory: str
+) -> dict[str, str]:
+    return {
+        **subject.opened.environment(),
+        **subject.variables,
+        "TRUTH_CONTENDER": subject.contender,
+        "TRUTH_ENGINE": subject.engine,
+        "TRUTH_DIRECTORY": directory,
+        "TRUTH_SAVE_EVERY_REQUEST": str(int(circumstances.save_every_request)),
+        "TRUTH_ATOMIC_REQUESTS": str(int(circumstances.atomic_requests)),
+    }
+
+
+def _secrets(circumstances: Circumstances) -> list[str]:
+    """For each kind of server, its secret first."""
+    if circumstances.rotating_secrets:
+        return [",".join(SECRETS), ",".join(reversed(SECRETS))]
+    return [SECRETS[0]] * 2
+
+
+def _migrate(subject: Subject, variables: Mapping[str, str]) -> None:
+    finished = subprocess.run(
+        [subject.python, "-m", "django", "migrate", "--verbosity=0"],
+        cwd=ROOT,
+        env=environment(variables, PROJECT),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    if finished.returncode:
+        raise NotServedError(finished.stdout)
+
+
+@contextmanager
+def deploy(subject: Subject, circumstances: Circumstances) -> Iterator[Deployment]:
+    """Migrate and serve until the block ends."""
+    with ExitStack() as stack:
+        directory = stack.enter_context(
+            tempfile.TemporaryDirectory(prefix="session_limit_truth_")
+        )
+        variables = _variables(subject, circumstances, directory)
+        if ENGINES[subject.engine].cache == "memcached":
+            stack.enter_context(memcached(directory))
+        kinds = [
+            {**variables, "TRUTH_SECRET_KEYS": secrets}
+            for secrets in _secrets(circumstances)
+        ]
+        _migrate(subject, kinds[0])
+        try:
+            servers = [
+                stack.enter_context(
+                    serve(
+                        kind,
+                        each,
+                        project=PROJECT,
+                        processes=PROCESSES,
+                        python=subject.python,
+                    )
+                )
+                for kind, each in zip(("wsgi", "asgi"), kinds, strict=True)
+            ]
+        except RuntimeError as error:
+            raise NotServedError(str(error)) from error
+        yield Deployment(servers, Path(directory))

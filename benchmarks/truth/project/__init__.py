@@ -1,0 +1,1 @@
+"""What the servers serve, whoever the contender is. ``settings.py`` configures it."""
