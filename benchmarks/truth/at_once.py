@@ -1,9 +1,10 @@
 """
 Many browsers sign in to one account at the same moment: how many sessions are left?
 
-All are connected first, then released by one barrier (``tests.cap``). Then every cookie
-that was handed out is tried, and those that were let in are tried again: some contenders
-end the others only with the next request of whoever is left.
+All are connected first, then released by one barrier, and open a page as soon as they
+are signed in (``tests.cap``). Then every cookie that was handed out is tried, one after
+another. Those that were let in are tried again: some contenders end the others only
+with the next request of whoever is left.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ class Round:
 
     @property
     def violated(self) -> bool:
-        return self.stayed != 1 or self.errors.count > 0
+        return self.let_in != 1 or self.stayed != 1 or self.errors.count > 0
 
 
 def play(door: Door, username: str, at_once: int) -> Round:

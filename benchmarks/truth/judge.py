@@ -9,6 +9,8 @@ to its sign-in:
 - **Finality.** A request that the loser starts later, with any cookie that it was ever
   given, is not authenticated. One that started earlier runs to its end, whatever it
   answers, but the cookies that it brings are among those that are tried.
+  Some contenders end the loser only with the winner's next request, and say so: what
+  the loser was given after the answer to that is counted beside it.
 - **The winner stays.** Every request of the winner's is authenticated, with one
   exception. A request of the loser's that was authenticated before it lost may change
   the account's password while the winner signs in, after the winner's credentials were
@@ -59,8 +61,10 @@ class Trial:
 class Verdict:
     """What a trial showed. ``under_way`` says how hard it was to get right."""
 
-    # What the loser asked for after it had lost, and was given.
+    # What the loser asked for after it had lost, and was given; and of that, what it
+    # asked for after the winner had opened a page, too.
     came_back: tuple[str, ...]
+    came_back_later: tuple[str, ...]
     winner_ended: bool
     not_signed_in: bool
     outdated: bool
@@ -105,14 +109,15 @@ def judge(trial: Trial) -> Verdict:
     signed_in = authenticated(sign_in.answer, trial.username)
     outdated = sign_in.answer.data.get("credentials") != trial.credentials
     ended = any(_signed_out(each.answer, trial.username) for each in trial.winner)
+    page = trial.winner[0]
     everything = (*trial.loser, *trial.sign_ins, *trial.winner)
     theirs = [
         each for each in trial.loser if authenticated(each.answer, trial.username)
     ]
+    late = [each for each in theirs if signed_in and each.started > sign_in.ended]
     return Verdict(
-        came_back=tuple(
-            each.what for each in theirs if signed_in and each.started > sign_in.ended
-        ),
+        came_back=tuple(each.what for each in late),
+        came_back_later=tuple(each.what for each in late if each.started > page.ended),
         winner_ended=signed_in and ended and not outdated,
         not_signed_in=not signed_in,
         outdated=signed_in and outdated,

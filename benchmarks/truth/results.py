@@ -70,8 +70,10 @@ class UnderLoad(Row):
 
     circumstances: str
     trials: int
-    # Trials in which the loser was authenticated after it had lost.
+    # Trials in which the loser was authenticated after it had lost; and of those, in
+    # which it was after the winner had opened a page, too.
     came_back: int
+    came_back_later: int
     # Trials in which the winner was signed out; of those, with nobody signed in.
     winner_ended: int
     both_dead: int

@@ -89,6 +89,7 @@ def _under_load(
         circumstances=circumstances.name,
         trials=trials,
         came_back=sum(bool(verdict.came_back) for verdict in verdicts),
+        came_back_later=sum(bool(verdict.came_back_later) for verdict in verdicts),
         winner_ended=sum(verdict.winner_ended for verdict in verdicts),
         both_dead=sum(verdict.both_dead for verdict in verdicts),
         not_signed_in=sum(verdict.not_signed_in for verdict in verdicts),

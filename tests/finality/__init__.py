@@ -1,0 +1,1 @@
+"""What has ended stays ended, under load: the short version of ``make finality``."""
