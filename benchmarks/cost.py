@@ -16,14 +16,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchmarks import contenders, machine, results, startup
-from benchmarks.contenders import CONTROL, OURS, PLAIN, Contender
+from benchmarks.contenders import CONTROL, FLOOR, OURS, PLAIN, Contender
 from benchmarks.databases import Database, database
 from benchmarks.figures import ratio, spread
 from benchmarks.workers import Worker, WorkerError, environment, started
 
 PAGES = ("member", "visitor", "public")
-EVERYBODY = (PLAIN, CONTROL, *(c for c in contenders.ALL.values() if c is not PLAIN))
-US = (PLAIN, CONTROL, OURS)
+PACKAGES = tuple(each for each in contenders.ALL.values() if each is not PLAIN)
+EVERYBODY = (PLAIN, CONTROL, FLOOR, *PACKAGES)
+US = (PLAIN, CONTROL, FLOOR, OURS)
 MICROSECONDS = 1_000_000
 
 

@@ -1,4 +1,4 @@
-"""A database for each contender, made when it is first wanted and dropped at the end."""
+"""Databases of our own: each is made empty, and dropped at the end."""
 
 from __future__ import annotations
 

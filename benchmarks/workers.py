@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import IO, Any
 
 from benchmarks.contenders import Contender
 from benchmarks.databases import Database
@@ -39,6 +40,8 @@ def environment(
 class Worker:
     contender: Contender
     process: subprocess.Popen[str]
+    # What it logs, as a project's processes log to a file.
+    log: IO[str]
 
     def begin(self, command: str, **arguments: Any) -> None:
         """Ask, without waiting for the answer."""
@@ -52,7 +55,10 @@ class Worker:
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         if not line:
-            raise WorkerError(f"{self.contender.name} is gone")
+            self.process.wait()
+            self.log.seek(0)
+            last = self.log.read().strip().rpartition("\n")[2]
+            raise WorkerError(f"it does not run: {last}")
         answer = json.loads(line)
         if "error" in answer:
             raise WorkerError(answer["error"])
@@ -65,29 +71,18 @@ class Worker:
 
 @contextmanager
 def started(contender: Contender, environment: dict[str, str]) -> Iterator[Worker]:
-    process = subprocess.Popen(
-        [python(contender), "-m", "benchmarks.project.worker"],
-        cwd=ROOT,
-        env=environment,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        yield Worker(contender, process)
-    finally:
-        assert process.stdin is not None
-        process.stdin.close()
+    with tempfile.TemporaryFile("w+") as log:
+        process = subprocess.Popen(
+            [python(contender), "-m", "benchmarks.project.worker"],
+            cwd=ROOT,
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+        )
         try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-
-
-@contextmanager
-def all_started(
-    environments: Iterable[tuple[Contender, dict[str, str]]],
-) -> Iterator[list[Worker]]:
-    with ExitStack() as stack:
-        yield [stack.enter_context(started(*each)) for each in environments]
+            yield Worker(contender, process, log)
+        finally:
+            # Whoever reads the end of its input ends.
+            process.communicate(timeout=20)

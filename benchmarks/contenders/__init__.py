@@ -9,6 +9,7 @@ import dataclasses
 
 from benchmarks.contenders import (
     allauth_sessions,
+    floor,
     plain,
     preventconcurrentlogins,
     qsessions,
@@ -43,10 +44,12 @@ ALL: dict[str, Contender] = {
 PLAIN = plain.CONTENDER
 OURS = session_limit.ONE
 
-# Plain once more: how far from 1 its ratio to plain is, is what cannot be told apart.
+# No packages, but yardsticks. Plain once more: how far from 1 its ratio to plain is, is
+# what cannot be told apart.
 CONTROL = dataclasses.replace(PLAIN, name="control")
+FLOOR = floor.CONTENDER
 
 
 def get(name: str) -> Contender:
     """Return the contender of this name."""
-    return {**ALL, CONTROL.name: CONTROL}[name]
+    return {**ALL, CONTROL.name: CONTROL, FLOOR.name: FLOOR}[name]

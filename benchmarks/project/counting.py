@@ -26,13 +26,7 @@ def kind_of(statement: str) -> str | None:
 
 
 @contextmanager
-def counted() -> Iterator[Counter[str]]:
-    """
-    Count statements, on every alias and in every thread, as ``reads``, ``writes`` and
-    ``others``; and operations on the cache, as ``cache``.
-    """
-    counts: Counter[str] = Counter()
-
+def _counted_statements(counts: Counter[str]) -> Iterator[None]:
     def execute(run: Callable[..., Any], sql: str, *args: Any) -> Any:
         if (kind := kind_of(sql)) is not None:
             counts[kind] += 1
@@ -42,6 +36,20 @@ def counted() -> Iterator[Counter[str]]:
         if execute not in connection.execute_wrappers:
             connection.execute_wrappers.append(execute)
 
+    # Under ASGI each request has threads, and so connections, of its own.
+    connection_created.connect(wrap)
+    for connection in connections.all():
+        wrap(connection)
+    try:
+        yield
+    finally:
+        connection_created.disconnect(wrap)
+        for connection in connections.all():
+            connection.execute_wrappers.remove(execute)
+
+
+@contextmanager
+def _counted_operations(counts: Counter[str]) -> Iterator[None]:
     originals = {name: getattr(RedisCache, name) for name in _CACHE_OPERATIONS}
 
     def counting(original: Callable[..., Any]) -> Callable[..., Any]:
@@ -52,17 +60,21 @@ def counted() -> Iterator[Counter[str]]:
 
         return operation
 
-    # Under ASGI each request has threads, and so connections, of its own.
-    connection_created.connect(wrap)
-    for connection in connections.all():
-        wrap(connection)
     for name, original in originals.items():
         setattr(RedisCache, name, counting(original))
     try:
-        yield counts
+        yield
     finally:
-        connection_created.disconnect(wrap)
-        for connection in connections.all():
-            connection.execute_wrappers.remove(execute)
         for name, original in originals.items():
             setattr(RedisCache, name, original)
+
+
+@contextmanager
+def counted() -> Iterator[Counter[str]]:
+    """
+    Count statements, on every alias and in every thread, as ``reads``, ``writes`` and
+    ``others``; and operations on the cache, as ``cache``.
+    """
+    counts: Counter[str] = Counter()
+    with _counted_statements(counts), _counted_operations(counts):
+        yield counts

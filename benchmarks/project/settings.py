@@ -22,6 +22,7 @@ SERVER = os.environ.get("BENCHMARKS_SERVER", "wsgi")
 
 SECRET_KEY = "benchmarks-" + 50 * "x"
 ALLOWED_HOSTS = ["*"]
+TIME_ZONE = "UTC"
 USE_TZ = True
 LOGIN_URL = "/sign-in/"
 
