@@ -138,11 +138,11 @@ def _variables(
     }
 
 
-def _secrets(circumstances: Circumstances) -> list[str]:
-    """For each kind of server, its secret first."""
+def _secrets(circumstances: Circumstances) -> dict[str, str]:
+    """For each kind of server, its secret and those that it honours."""
     if circumstances.rotating_secrets:
-        return [",".join(SECRETS), ",".join(reversed(SECRETS))]
-    return [SECRETS[0]] * 2
+        return {"wsgi": ",".join(SECRETS), "asgi": ",".join(reversed(SECRETS))}
+    return dict.fromkeys(("wsgi", "asgi"), SECRETS[0])
 
 
 def _migrate(subject: Subject, variables: Mapping[str, str]) -> None:
@@ -169,11 +169,11 @@ def deploy(subject: Subject, circumstances: Circumstances) -> Iterator[Deploymen
         variables = _variables(subject, circumstances, directory)
         if ENGINES[subject.engine].cache == "memcached":
             stack.enter_context(memcached(directory))
-        kinds = [
-            {**variables, "TRUTH_SECRET_KEYS": secrets}
-            for secrets in _secrets(circumstances)
-        ]
-        _migrate(subject, kinds[0])
+        kinds = {
+            kind: {**variables, "TRUTH_SERVER": kind, "TRUTH_SECRET_KEYS": secrets}
+            for kind, secrets in _secrets(circumstances).items()
+        }
+        _migrate(subject, kinds["wsgi"])
         try:
             servers = [
                 stack.enter_context(
@@ -185,7 +185,7 @@ def deploy(subject: Subject, circumstances: Circumstances) -> Iterator[Deploymen
                         python=subject.python,
                     )
                 )
-                for kind, each in zip(("wsgi", "asgi"), kinds, strict=True)
+                for kind, each in kinds.items()
             ]
         except RuntimeError as error:
             raise NotServedError(str(error)) from error

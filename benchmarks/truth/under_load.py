@@ -31,7 +31,7 @@ HABITS = {
     "writes": ["whoami", "write", "write"],
     "changes of password": ["whoami", "write", "change-password"],
     "new keys": ["whoami", "write", "rotate"],
-    "signing in again": ["whoami", "write", "rotate", "sign-in"],
+    "signing out and in": ["whoami", "write", "rotate", "sign-out", "sign-in"],
 }
 
 

@@ -4,6 +4,7 @@ these variables of the environment configure:
 
 - ``TRUTH_CONTENDER``, ``TRUTH_ENGINE``: whom and on what, by name.
 - ``TRUTH_DIRECTORY``: where files may be put, and memcached's socket is.
+- ``TRUTH_SERVER``: ``wsgi`` or ``asgi``.
 - ``TRUTH_SECRET_KEYS``: the secret, then those that are still honoured, by commas.
 - ``TRUTH_SAVE_EVERY_REQUEST``, ``TRUTH_ATOMIC_REQUESTS``: ``1`` or ``0``.
 - ``REDIS_URL``: the server, and which of its databases.
@@ -24,9 +25,15 @@ CONTENDER = contenders.get(os.environ["TRUTH_CONTENDER"])
 ENGINE = ENGINES[os.environ["TRUTH_ENGINE"]]
 DIRECTORY = Path(os.environ["TRUTH_DIRECTORY"])
 
-# Immediate: the package's checks ask for it where SQLite meets ATOMIC_REQUESTS.
-OPTIONS = {"sqlite3": {"timeout": 20, "transaction_mode": "IMMEDIATE"}}
 DATABASE = os.environ["CAP_ENGINE"]
+# Connections are kept: by threads under WSGI, in a pool under ASGI.
+IS_POOLED = DATABASE == "postgresql" and os.environ["TRUTH_SERVER"] == "asgi"
+# Immediate: the package's checks ask for it where SQLite meets ATOMIC_REQUESTS.
+SQLITE = {"timeout": 20, "transaction_mode": "IMMEDIATE"}
+OPTIONS = {
+    "sqlite3": SQLITE,
+    "postgresql": {"pool": {"min_size": 2, "max_size": 20}} if IS_POOLED else {},
+}
 DATABASES = {
     "default": {
         "ENGINE": f"django.db.backends.{DATABASE}",
@@ -36,7 +43,8 @@ DATABASES = {
         "USER": os.environ.get("CAP_USER", ""),
         "PASSWORD": os.environ.get("CAP_PASSWORD", ""),
         "ATOMIC_REQUESTS": os.environ["TRUTH_ATOMIC_REQUESTS"] == "1",
-        "OPTIONS": OPTIONS.get(DATABASE, {}),
+        "CONN_MAX_AGE": 0 if IS_POOLED else 60,
+        "OPTIONS": OPTIONS[DATABASE],
     }
 }
 REDIS = {
