@@ -81,20 +81,23 @@ async def whoami_async(request: HttpRequest) -> HttpResponse:
     return _answer(await request.auser())
 
 
+# For members: an anonymous session that one tab writes to while another signs in, or
+# out, is a 400 to Django, whoever limits sessions.
 def write(request: HttpRequest) -> HttpResponse:
-    """Write to the session, whoever asks: a basket is a visitor's too."""
     answer = _answer(request.user)
-    wait(request)
-    request.session["basket"] = secrets.token_hex(4)
+    if request.user.is_authenticated:
+        wait(request)
+        request.session["basket"] = secrets.token_hex(4)
     return answer
 
 
 @transaction.non_atomic_requests
 async def write_async(request: HttpRequest) -> HttpResponse:
-    answer = _answer(await request.auser())
-    await await_(request)
-    await request.session.aset("basket", secrets.token_hex(4))
-    return answer
+    user = await request.auser()
+    if user.is_authenticated:
+        await await_(request)
+        await request.session.aset("basket", secrets.token_hex(4))
+    return _answer(user)
 
 
 def change_password(request: HttpRequest) -> HttpResponse:
