@@ -6,6 +6,7 @@ One browser hammers while another signs in to the same account.
 
 from __future__ import annotations
 
+import itertools
 import random
 import threading
 import time
@@ -97,16 +98,16 @@ class Loser:
                 self.browser.ask(door, "sign-in", {"username": self.username})
 
     def replay(self) -> None:
-        """Every cookie that it was ever given, at every door; then sign out."""
-        pairs = [(copy, door) for copy in self.browser.copies for door in self.doors]
+        """Try every cookie that it was ever given, at one door or another; sign out."""
+        doors = itertools.cycle(self.doors)
+
+        def try_one(copy: str) -> None:
+            self.browser.ask(next(doors), "whoami", copy=copy)
+
+        copies = self.browser.copies.copy()
         with ThreadPoolExecutor(TABS) as tabs:
-            list(
-                tabs.map(
-                    lambda pair: self.browser.ask(pair[1], "whoami", copy=pair[0]),
-                    pairs,
-                )
-            )
-        for copy in self.browser.copies[-1:]:
+            list(tabs.map(try_one, copies))
+        for copy in copies[-1:]:
             self.browser.ask(self.doors[0], "sign-out", copy=copy)
 
 
