@@ -14,7 +14,7 @@ RUN = $(VENV)/bin/python
 # The installed wheel is what runs: nothing may put the source tree before it.
 unexport PYTHONPATH
 
-.PHONY: cap clean coverage coverage-report demo docs environment lint migrations \
+.PHONY: bench cap clean coverage coverage-report demo docs environment lint migrations \
 	mutants test upstream
 
 test: environment
@@ -36,6 +36,11 @@ upstream: environment
 
 mutants: environment
 	$(RUN) -m tests.mutants
+
+# FULL=1 is what is published. The environment without a package measures the others.
+bench:
+	@$(PYTHON) -m benchmarks.environments
+	.venv-bench/plain/bin/python -m benchmarks $(if $(FULL),--full)
 
 cap: environment
 	$(RUN) -m tests.cap

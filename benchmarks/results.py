@@ -1,4 +1,7 @@
-"""What was measured, as JSON: a file for each benchmark."""
+"""
+What was measured, as JSON, a file for each benchmark: what is published in
+``benchmarks/results``, what a quick run found in ``.cache/benchmarks``.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-DIRECTORY = Path(__file__).resolve().parent / "results"
+PUBLISHED = Path(__file__).resolve().parent / "results"
+QUICK = PUBLISHED.parents[1] / ".cache" / "benchmarks"
 
 
 def _plain(value: Any) -> Any:
@@ -27,16 +31,14 @@ def _rounded(value: Any) -> Any:
     return value
 
 
-def save(name: str, result: dict[str, Any]) -> Path:
-    file = DIRECTORY / f"{name}.json"
-    text = json.dumps(
-        _rounded(json.loads(json.dumps(result, default=_plain))), indent=1
-    )
-    file.write_text(f"{text}\n")
-    return file
+def save(name: str, result: dict[str, Any], directory: Path = PUBLISHED) -> None:
+    directory.mkdir(parents=True, exist_ok=True)
+    plain = json.loads(json.dumps(result, default=_plain))
+    text = json.dumps(_rounded(plain), indent=1)
+    (directory / f"{name}.json").write_text(f"{text}\n")
 
 
-def load(name: str) -> dict[str, Any] | None:
+def load(name: str, directory: Path = PUBLISHED) -> dict[str, Any] | None:
     """Return what was measured last, or ``None`` if it never was."""
-    file = DIRECTORY / f"{name}.json"
+    file = directory / f"{name}.json"
     return json.loads(file.read_text()) if file.exists() else None

@@ -14,7 +14,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
-from benchmarks import contenders, machine, registry_rows, results, throughput
+from benchmarks import contenders, machine, registry_rows, throughput
 from benchmarks.contenders import OURS, PLAIN
 from benchmarks.databases import Database, database
 from benchmarks.figures import difference, percentile, ratio, spread
@@ -36,10 +36,8 @@ class Effort:
     each: int
 
 
-EFFORTS = {
-    False: Effort((1_000, 100_000), 12, 5),
-    True: Effort((1_000, 100_000, 1_000_000), 40, 6),
-}
+QUICKLY = Effort((1_000, 100_000), 12, 4)
+THOROUGHLY = Effort((1_000, 100_000, 1_000_000), 40, 6)
 HUGE = 10_000_000
 
 
@@ -189,20 +187,17 @@ def measure(effort: Effort) -> list[dict[str, Any]]:
         return list(_figures(cases, taken))
 
 
-def run(*, full: bool, huge: bool, command: str) -> None:
-    effort = EFFORTS[full]
+def run(*, full: bool, huge: bool, command: str) -> dict[str, Any]:
+    effort = THOROUGHLY if full else QUICKLY
     if huge:
         effort = Effort((*effort.sizes, HUGE), effort.rounds, effort.each)
     described = machine.describe(command)
     figures = measure(effort)
     for figure in figures:
         print(_line(figure), flush=True)
-    results.save(
-        "signin",
-        {
-            "machine": described,
-            "effort": effort,
-            "figures": figures,
-            "throughput": list(throughput.measure(full=full)),
-        },
-    )
+    return {
+        "machine": described,
+        "effort": effort,
+        "figures": figures,
+        "throughput": list(throughput.measure(rounds=7 if full else 2)),
+    }

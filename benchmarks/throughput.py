@@ -16,7 +16,7 @@ from benchmarks.workers import Worker, environment, started
 
 PROCESSES = (1, 2, 4)
 # How many sign-ins each process does in a round, and over how many accounts.
-SIGN_INS = 60
+SIGN_INS = 40
 ACCOUNTS = 20
 
 
@@ -29,9 +29,8 @@ def _per_second(workers: Sequence[Worker], ids: Sequence[list[int]]) -> float:
     return len(workers) * SIGN_INS / (time.perf_counter() - begun)
 
 
-def measure(*, full: bool) -> Iterator[dict[str, Any]]:
+def measure(rounds: int) -> Iterator[dict[str, Any]]:
     """Yield a figure for each contender and number of processes."""
-    rounds = 9 if full else 3
     taken = defaultdict(list)
     with ExitStack() as stack:
         groups = []

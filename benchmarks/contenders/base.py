@@ -50,6 +50,7 @@ class Contender:
     name: str
     # As it is written in a requirements file; empty where nothing is installed.
     requirement: str
+    # The page that says how it is set up and used; empty where that is here.
     documentation: str
     # Whose requirements/*.txt it runs with.
     environment: str

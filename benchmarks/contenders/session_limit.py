@@ -24,7 +24,7 @@ def configure_five(settings: Settings) -> None:
 ONE = Contender(
     name="session-limit",
     requirement="django-session-limit",
-    documentation="https://django-session-limit.readthedocs.io/",
+    documentation="",
     environment="session-limit",
     note="built from this tree",
     configure=configure,

@@ -22,6 +22,12 @@ def version(contender: Contender) -> str:
     return found[1]
 
 
+def _named(contender: Contender) -> str:
+    if not contender.documentation:
+        return contender.name
+    return f"[{contender.name}]({contender.documentation})"
+
+
 def _sign_in(contender: Contender) -> str:
     if contender.limits:
         return "nothing: it limits by itself"
@@ -38,7 +44,7 @@ def markdown() -> str:
         ["", "version", "engines", "after `login()`", ""],
         [
             [
-                f"[{each.name}]({each.documentation})",
+                _named(each),
                 version(each),
                 ", ".join(f"`{engine}`" for engine in each.engines),
                 _sign_in(each),

@@ -54,7 +54,7 @@ def markdown(result: dict[str, Any]) -> Iterator[str]:
     yield (
         "Every figure is a ratio to the same page of the same project without any"
         " package, in the same round: the median and, in brackets, the quartiles of"
-        f" {result['effort']['rounds']} rounds. `control` is plain once more: what its"
+        f" {result['rounds']} rounds. `control` is plain once more: what its"
         " ratio is from 1 cannot be told apart. `floor` is an empty middleware and,"
         " outside `db`, one raw indexed read: the least that knowing can cost."
     )

@@ -81,8 +81,8 @@ def bars(title: str, subtitle: str, rows: Sequence[Bar], mark: float | None) -> 
     return "\n".join(
         [
             (
-                f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}"'
-                f' width="{WIDTH}" height="{height}" role="img">'
+                f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}"'
+                f' height="{height}" viewBox="0 0 {WIDTH} {height}" role="img">'
             ),
             f"<title>{escape(title)}</title>",
             f"<style>{STYLE}</style>",
