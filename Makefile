@@ -14,8 +14,8 @@ RUN = $(VENV)/bin/python
 # The installed wheel is what runs: nothing may put the source tree before it.
 unexport PYTHONPATH
 
-.PHONY: bench cap clean coverage coverage-report demo docs environment lint migrations \
-	mutants test upstream
+.PHONY: bench cap clean coverage coverage-report demo docs environment finality lint \
+	migrations mutants test upstream
 
 test: environment
 	PYTHONDEVMODE=1 SESSION_LIMIT_TEST_WHEEL=1 $(RUN) $(MEASURE) -m pytest $(PYTEST_ARGS)
@@ -41,6 +41,12 @@ mutants: environment
 bench:
 	@$(PYTHON) -m benchmarks.environments
 	.venv-bench/plain/bin/python -m benchmarks $(if $(FULL),--full)
+
+# FULL=1 takes a thousand trials of each engine.
+finality:
+	@$(PYTHON) -m benchmarks.environments plain session-limit
+	.venv-bench/plain/bin/python -m benchmarks truth --contender session-limit \
+		--experiment under_load $(if $(FULL),--full)
 
 cap: environment
 	$(RUN) -m tests.cap

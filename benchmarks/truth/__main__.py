@@ -19,10 +19,17 @@ from benchmarks import contenders, environments, machine
 from benchmarks.truth import engines
 from benchmarks.truth.deployment import NotServedError, Subject
 from benchmarks.truth.results import Failed, Row, Truth
-from benchmarks.truth.runner import EXPERIMENTS, FULL, QUICK, Found, Plan
+from benchmarks.truth.runner import (
+    EXPERIMENTS,
+    FULL,
+    FULL_FOR_OTHERS,
+    QUICK,
+    Found,
+    Plan,
+)
 from tests.cap.databases import database
 
-OURS = "session-limit"
+OURS = contenders.OURS.name
 DATABASES = ("sqlite", "postgresql")
 # What is shown of what was violated, and of the servers' logs.
 EXAMPLES = 3
@@ -49,10 +56,10 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     return options
 
 
-def plan(options: argparse.Namespace) -> Plan:
-    chosen = FULL if options.full else QUICK
-    trials = options.trials or chosen.trials
-    return dataclasses.replace(chosen, trials=trials)
+def plan(options: argparse.Namespace, contender: str) -> Plan:
+    full = FULL if contender == OURS else FULL_FOR_OTHERS
+    chosen = full if options.full else QUICK
+    return dataclasses.replace(chosen, trials=options.trials or chosen.trials)
 
 
 def measure(options: argparse.Namespace, contender: str) -> Iterator[Found]:
@@ -66,7 +73,9 @@ def measure(options: argparse.Namespace, contender: str) -> Iterator[Found]:
                 python = str(environments.python(contenders.get(contender)))
                 with database(kind) as opened:
                     subject = Subject(**whom, opened=opened, python=python)
-                    yield from EXPERIMENTS[experiment](subject, plan(options))
+                    yield from EXPERIMENTS[experiment](
+                        subject, plan(options, contender)
+                    )
             except (NotServedError, subprocess.CalledProcessError) as error:
                 yield Found(Failed(**whom, error=str(error)), [], "")
 
@@ -75,7 +84,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parse(arguments)
     # So that whoever stops this leaves neither a server nor a database behind.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    command = " ".join(["python -m benchmarks truth", *(arguments or sys.argv[1:])])
+    given = sys.argv[1:] if arguments is None else arguments
+    command = " ".join(["python -m benchmarks truth", *given])
     described = machine.describe(command)
     is_violated = False
     for contender in options.contender:

@@ -46,15 +46,13 @@ ENGINES = {
 }
 
 
+# Those that a contender is compared on: what its cost is measured on, too.
+COMPARED = ("db", "cached_db", "cache_redis")
+
+
 def supported(contender: contenders.Contender) -> list[Engine]:
-    """
-    Return the engines that a contender is tried on: all for this package, and for
-    others those that Django has and that they support.
-    """
-    if contender.name == "session-limit":
+    """Return the engines that a contender is tried on: all of them for this package."""
+    if contender.name == contenders.OURS.name:
         return list(ENGINES.values())
-    return [
-        engine
-        for engine in ENGINES.values()
-        if engine.of is None and engine.kind in contender.engines
-    ]
+    engines = [ENGINES[name] for name in COMPARED]
+    return [engine for engine in engines if engine.kind in contender.engines]

@@ -37,6 +37,8 @@ class Plan:
 QUICK = Plan(trials=40, rounds=((8, 5), (50, 1)), held=2)
 # At least a thousand trials and ten thousand sign-ins at once.
 FULL = Plan(trials=1000, rounds=((8, 320), (50, 50)), held=10)
+# Enough to see how often something happens.
+FULL_FOR_OTHERS = Plan(trials=100, rounds=((8, 10), (50, 2)), held=5)
 
 
 @dataclass(frozen=True, slots=True)

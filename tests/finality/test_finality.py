@@ -89,4 +89,5 @@ def test_the_recipe_is_found_out() -> None:
 def test_without_any_package_the_loser_goes_on() -> None:
     with subject("plain", "db") as plain:
         row, _ = hammered(plain, DEFAULT)
-    assert row.came_back_later == row.trials
+    # Where it had not just signed out.
+    assert row.came_back_later > row.trials / 2
