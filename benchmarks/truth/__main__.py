@@ -1,7 +1,8 @@
 """
 Does what has ended stay ended? Exit 1 if this package was found wanting.
 
-What is measured replaces its rows in benchmarks/results/truth.json.
+What is measured replaces its rows in benchmarks/results/truth.json with --full, and in
+.cache/benchmarks/truth.json without.
 """
 
 from __future__ import annotations
@@ -13,9 +14,10 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
-from benchmarks import contenders, environments, machine
+from benchmarks import contenders, environments, machine, results
 from benchmarks.truth import engines
 from benchmarks.truth.deployment import NotServedError, Subject
 from benchmarks.truth.results import Failed, Row, Truth
@@ -87,21 +89,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = sys.argv[1:] if arguments is None else arguments
     command = " ".join(["python -m benchmarks truth", *given])
     described = machine.describe(command)
+    directory = results.PUBLISHED if options.full else results.QUICK
     is_violated = False
     for contender in options.contender:
         for found in measure(options, contender):
             show(found)
-            keep(found.row, described)
+            keep(found.row, described, directory)
             is_violated |= contender == OURS and found.row.is_bad
     return int(is_violated)
 
 
-def keep(row: Row, described: dict[str, Any]) -> None:
-    truth = Truth.load()
+def keep(row: Row, described: dict[str, Any], directory: Path) -> None:
+    truth = Truth.load(directory)
     truth.machine = described
     date, commit = described["date"], described["commit"]
     truth.put(dataclasses.replace(row, date=date, commit=commit))
-    truth.save()
+    truth.save(directory)
 
 
 def show(found: Found) -> None:

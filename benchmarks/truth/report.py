@@ -7,10 +7,12 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import reduce
 from operator import add
+from pathlib import Path
 from typing import TypeVar
 
 from benchmarks import contenders
 from benchmarks.report.tables import measured_on, table
+from benchmarks.results import PUBLISHED
 from benchmarks.truth.engines import ENGINES
 from benchmarks.truth.results import AtOnce, Errors, InFlight, Row, Truth, UnderLoad
 
@@ -153,9 +155,9 @@ SECTIONS: list[tuple[str, str, Callable[..., str]]] = [
 ]
 
 
-def markdown() -> str:
+def markdown(directory: Path = PUBLISHED) -> str:
     """Return what was measured last, or the empty string if nothing was."""
-    truth = Truth.load()
+    truth = Truth.load(directory)
     if not truth.machine:
         return ""
     parts = [INTRODUCTION, f"The last run: {measured_on(truth.machine)}"]

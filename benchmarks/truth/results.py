@@ -1,13 +1,13 @@
 """
-What is counted, and where it is kept: ``benchmarks/results/truth.json`` has a list for
-each experiment, a row for each combination that was measured. A combination that is
-measured again replaces its row.
+What is counted, and how it is kept: ``truth.json`` has a list for each experiment, a
+row for each combination that was measured. What is measured again replaces its row.
 """
 
 from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Self
 
 from benchmarks import results
@@ -158,9 +158,9 @@ class Truth:
     failed: list[Failed] = field(default_factory=list)
 
     @classmethod
-    def load(cls) -> Self:
+    def load(cls, directory: Path = results.PUBLISHED) -> Self:
         """Return what was measured so far."""
-        stored = results.load(NAME) or {}
+        stored = results.load(NAME, directory) or {}
         lists = {
             name: [_row(kind, values) for values in stored.get(name, [])]
             for name, kind in KINDS.items()
@@ -176,8 +176,8 @@ class Truth:
         if not isinstance(row, Failed):
             self.failed = [each for each in self.failed if each.key != row.key[:3]]
 
-    def save(self) -> None:
-        results.save(NAME, dataclasses.asdict(self))
+    def save(self, directory: Path = results.PUBLISHED) -> None:
+        results.save(NAME, dataclasses.asdict(self), directory)
 
 
 def _row(kind: type[Row], values: dict[str, Any]) -> Row:
