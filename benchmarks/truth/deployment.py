@@ -93,14 +93,11 @@ class Deployment:
         content = response.read()
         connection.close()
         if response.status != 200:
-            raise RuntimeError(f"{path}: {response.status}\n{self.log()}")
+            raise NotServedError(f"{path}: {response.status}\n{self.log()}")
         return json.loads(content)
 
     def log(self) -> str:
         return "\n".join(server.log.read_text() for server in self.servers)
-
-    def errors(self) -> list[str]:
-        return [line for server in self.servers for line in server.errors()]
 
 
 @contextmanager

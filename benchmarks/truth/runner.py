@@ -12,6 +12,7 @@ from operator import add
 from typing import Any
 
 from benchmarks.truth import at_once, in_flight
+from benchmarks.truth.browsers import Door
 from benchmarks.truth.deployment import (
     CIRCUMSTANCES,
     Circumstances,
@@ -115,46 +116,55 @@ def _under_load(
 def signing_in(subject: Subject, plan: Plan) -> Iterator[Found]:
     """At once, and with a change in flight: on one deployment."""
     with deploy(subject, CIRCUMSTANCES[0]) as deployment:
-        # The third is the first's views on the second's server.
+        # Sync views under WSGI, async ones under ASGI.
         doors = deployment.doors[:2]
-        for door in doors:
-            for number, rounds in plan.rounds:
-                began = time.monotonic()
-                seen = [
-                    at_once.play(door, username, number)
-                    for username in deployment.create_people(rounds)
-                ]
-                row = AtOnce(
-                    **_whom(subject),
-                    view=door.view,
-                    at_once=number,
-                    rounds=rounds,
-                    sign_ins=sum(each.sign_ins for each in seen),
-                    let_in=_histogram(each.let_in for each in seen),
-                    stayed=_histogram(each.stayed for each in seen),
-                    violated=sum(each.violated for each in seen),
-                    errors=_sum(each.errors for each in seen),
-                    seconds=time.monotonic() - began,
-                )
-                yield Found(row, _violated(seen), deployment.log())
+        for door, (number, rounds) in itertools.product(doors, plan.rounds):
+            yield _at_once(subject, deployment, door, number, rounds)
         for door, change in itertools.product(doors, in_flight.VIEWS):
-            began = time.monotonic()
-            held = [
-                in_flight.play(door, deployment.directory, username, change)
-                for username in deployment.create_people(plan.held)
-            ]
-            result = InFlight(
-                **_whom(subject),
-                view=door.view,
-                change=change,
-                rounds=len(held),
-                came_back=sum(each.came_back for each in held),
-                winner_ended=sum(each.winner_ended for each in held),
-                violated=sum(each.violated for each in held),
-                errors=_sum(each.errors for each in held),
-                seconds=time.monotonic() - began,
-            )
-            yield Found(result, _violated(held), deployment.log())
+            yield _in_flight(subject, deployment, door, change, plan.held)
+
+
+def _at_once(
+    subject: Subject, deployment: Deployment, door: Door, number: int, rounds: int
+) -> Found:
+    began = time.monotonic()
+    people = deployment.create_people(rounds)
+    seen = [at_once.play(door, username, number) for username in people]
+    row = AtOnce(
+        **_whom(subject),
+        view=door.view,
+        at_once=number,
+        rounds=rounds,
+        sign_ins=sum(each.sign_ins for each in seen),
+        let_in=_histogram(each.let_in for each in seen),
+        stayed=_histogram(each.stayed for each in seen),
+        violated=sum(each.violated for each in seen),
+        errors=_sum(each.errors for each in seen),
+        seconds=time.monotonic() - began,
+    )
+    return Found(row, _violated(seen), deployment.log())
+
+
+def _in_flight(
+    subject: Subject, deployment: Deployment, door: Door, change: str, rounds: int
+) -> Found:
+    began = time.monotonic()
+    seen = [
+        in_flight.play(door, deployment.directory, username, change)
+        for username in deployment.create_people(rounds)
+    ]
+    row = InFlight(
+        **_whom(subject),
+        view=door.view,
+        change=change,
+        rounds=rounds,
+        came_back=sum(each.came_back for each in seen),
+        winner_ended=sum(each.winner_ended for each in seen),
+        violated=sum(each.violated for each in seen),
+        errors=_sum(each.errors for each in seen),
+        seconds=time.monotonic() - began,
+    )
+    return Found(row, _violated(seen), deployment.log())
 
 
 def _histogram(numbers: Iterable[int]) -> dict[str, int]:
