@@ -29,10 +29,9 @@ from benchmarks.truth.runner import (
     Found,
     Plan,
 )
-from tests.cap.databases import database
+from tests.cap.databases import KINDS, database
 
 OURS = contenders.OURS.name
-DATABASES = ("sqlite", "postgresql")
 # What is shown of what was violated, and of the servers' logs.
 EXAMPLES = 3
 LOG = 3000
@@ -46,7 +45,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     names = [name for name, each in contenders.ALL.items() if each.limit == 1]
     parser.add_argument("--contender", choices=names, action="append")
     parser.add_argument("--engine", choices=engines.ENGINES, action="append")
-    parser.add_argument("--database", choices=DATABASES, action="append")
+    parser.add_argument("--database", choices=KINDS, action="append")
     parser.add_argument("--experiment", choices=EXPERIMENTS, action="append")
     parser.add_argument("--full", action="store_true", help="as published")
     parser.add_argument("--trials", type=int, help="of each engine, under load")

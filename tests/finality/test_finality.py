@@ -27,9 +27,11 @@ PLAN = Plan(trials=12, rounds=((8, 2),), held=1)
 
 
 @contextmanager
-def subject(contender: str, engine: str, **variables: str) -> Iterator[Subject]:
-    with database("sqlite") as opened:
-        yield Subject(contender, engine, "sqlite", opened, variables=variables)
+def subject(
+    contender: str, engine: str, kind: str = "sqlite", **variables: str
+) -> Iterator[Subject]:
+    with database(kind) as opened:
+        yield Subject(contender, engine, kind, opened, variables=variables)
 
 
 def hammered(of: Subject, circumstances: Circumstances) -> tuple[UnderLoad, Found]:
@@ -38,19 +40,24 @@ def hammered(of: Subject, circumstances: Circumstances) -> tuple[UnderLoad, Foun
     return found.row, found
 
 
+def services(*names: str) -> pytest.MarkDecorator:
+    return pytest.mark.services(*names)
+
+
 @pytest.mark.parametrize(
-    ("engine", "circumstances"),
+    ("engine", "kind", "circumstances"),
     [
-        ("db", ROTATING),
-        ("file", ATOMIC),
-        ("signed_cookies", ROTATING),
-        pytest.param("cache_redis", DEFAULT, marks=pytest.mark.services("redis")),
-        pytest.param("cached_db", SAVING, marks=pytest.mark.services("redis")),
+        ("file", "sqlite", ATOMIC),
+        ("signed_cookies", "sqlite", ROTATING),
+        pytest.param("cache_redis", "sqlite", DEFAULT, marks=services("redis")),
+        pytest.param("cached_db", "sqlite", SAVING, marks=services("redis")),
+        pytest.param("db", "postgresql", ATOMIC, marks=services("postgresql")),
+        pytest.param("db", "mariadb", ROTATING, marks=services("mariadb")),
     ],
     ids=lambda each: getattr(each, "name", each),
 )
-def test_finality(engine: str, circumstances: Circumstances) -> None:
-    with subject("session-limit", engine) as ours:
+def test_finality(engine: str, kind: str, circumstances: Circumstances) -> None:
+    with subject("session-limit", engine, kind) as ours:
         row, found = hammered(ours, circumstances)
     assert not row.is_bad, f"{row}\n{found.examples}\n{found.log}"
     # The loser was busy when it lost.
@@ -58,7 +65,7 @@ def test_finality(engine: str, circumstances: Circumstances) -> None:
 
 
 def test_sign_ins_at_once_and_changes_in_flight() -> None:
-    with subject("session-limit", "file") as ours:
+    with subject("session-limit", "db") as ours:
         for found in signing_in(ours, PLAN):
             assert not found.row.is_bad, f"{found.examples}\n{found.log}"
 

@@ -15,6 +15,7 @@ these variables of the environment configure:
 from __future__ import annotations
 
 import os
+from importlib.util import find_spec
 from pathlib import Path
 
 from benchmarks import contenders
@@ -26,8 +27,12 @@ ENGINE = ENGINES[os.environ["TRUTH_ENGINE"]]
 DIRECTORY = Path(os.environ["TRUTH_DIRECTORY"])
 
 DATABASE = os.environ["CAP_ENGINE"]
-# Connections are kept: by threads under WSGI, in a pool under ASGI.
-IS_POOLED = DATABASE == "postgresql" and os.environ["TRUTH_SERVER"] == "asgi"
+# Connections are kept: by threads under WSGI, under ASGI in a pool if there is one.
+IS_POOLED = (
+    DATABASE == "postgresql"
+    and os.environ["TRUTH_SERVER"] == "asgi"
+    and find_spec("psycopg_pool") is not None
+)
 # Immediate: the package's checks ask for it where SQLite meets ATOMIC_REQUESTS.
 SQLITE = {"timeout": 20, "transaction_mode": "IMMEDIATE"}
 OPTIONS = {
@@ -44,7 +49,7 @@ DATABASES = {
         "PASSWORD": os.environ.get("CAP_PASSWORD", ""),
         "ATOMIC_REQUESTS": os.environ["TRUTH_ATOMIC_REQUESTS"] == "1",
         "CONN_MAX_AGE": 0 if IS_POOLED else 60,
-        "OPTIONS": OPTIONS[DATABASE],
+        "OPTIONS": OPTIONS.get(DATABASE, {}),
     }
 }
 REDIS = {
