@@ -167,7 +167,7 @@ def deploy(subject: Subject, circumstances: Circumstances) -> Iterator[Deploymen
         if ENGINES[subject.engine].cache == "memcached":
             stack.enter_context(memcached(directory))
         kinds = {
-            kind: {**variables, "TRUTH_SERVER": kind, "TRUTH_SECRET_KEYS": secrets}
+            kind: {**variables, "TRUTH_SECRET_KEYS": secrets}
             for kind, secrets in _secrets(circumstances).items()
         }
         _migrate(subject, kinds["wsgi"])

@@ -4,7 +4,6 @@ these variables of the environment configure:
 
 - ``TRUTH_CONTENDER``, ``TRUTH_ENGINE``: whom and on what, by name.
 - ``TRUTH_DIRECTORY``: where files may be put, and memcached's socket is.
-- ``TRUTH_SERVER``: ``wsgi`` or ``asgi``.
 - ``TRUTH_SECRET_KEYS``: the secret, then those that are still honoured, by commas.
 - ``TRUTH_SAVE_EVERY_REQUEST``, ``TRUTH_ATOMIC_REQUESTS``: ``1`` or ``0``.
 - ``REDIS_URL``: the server, and which of its databases.
@@ -27,12 +26,8 @@ ENGINE = ENGINES[os.environ["TRUTH_ENGINE"]]
 DIRECTORY = Path(os.environ["TRUTH_DIRECTORY"])
 
 DATABASE = os.environ["CAP_ENGINE"]
-# Connections are kept: by threads under WSGI, under ASGI in a pool if there is one.
-IS_POOLED = (
-    DATABASE == "postgresql"
-    and os.environ["TRUTH_SERVER"] == "asgi"
-    and find_spec("psycopg_pool") is not None
-)
+# Connections are kept: where that can be in a pool, which has no more than are used.
+IS_POOLED = DATABASE == "postgresql" and find_spec("psycopg_pool") is not None
 # Immediate: the package's checks ask for it where SQLite meets ATOMIC_REQUESTS.
 SQLITE = {"timeout": 20, "transaction_mode": "IMMEDIATE"}
 OPTIONS = {
