@@ -69,7 +69,7 @@ class Effort:
 
 
 QUICKLY = Effort(25, 0.015, 8, US)
-THOROUGHLY = Effort(81, 0.015, 20, EVERYBODY)
+THOROUGHLY = Effort(41, 0.015, 12, EVERYBODY)
 
 
 class Databases:

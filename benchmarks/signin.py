@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,15 +17,22 @@ from typing import Any
 from benchmarks import contenders, machine, registry_rows, throughput
 from benchmarks.contenders import OURS, PLAIN
 from benchmarks.databases import Database, database
-from benchmarks.figures import difference, percentile, ratio, spread
+from benchmarks.figures import percentile, ratio, spread
 from benchmarks.workers import Worker, WorkerError, environment, started
 
 FIVE = contenders.get("session-limit-5")
 PEERS = tuple(
     each for each in contenders.ALL.values() if each not in {PLAIN, OURS, FIVE}
 )
+# Of which plain has the same; all others are compared to its displacing.
+WITH_A_PAGE = "displacing, and a page"
+COMPARED = {"first", "displacing", WITH_A_PAGE}
 ENDED_ROWS = 10_000
 MILLISECONDS = 1_000
+
+
+# A contender's name, the rows of its registry, and the kind of sign-in.
+Key = tuple[str, int, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +63,16 @@ class Case:
     statements: dict[str, int] = field(default_factory=dict)
 
     @property
-    def key(self) -> tuple[str, int, str]:
+    def key(self) -> Key:
         return self.worker.contender.name, self.size, self.kind
 
-    def sign_in(self, number: int) -> list[float]:
-        """Return the milliseconds of each sign-in of this round."""
+    def sign_in(self, number: int) -> list[dict[str, float]]:
+        """Return what each sign-in of this round took."""
         ids = self.pools[number % len(self.pools)]
-        taken = self.worker.ask("sign_in", ids=ids, then_a_page=self.then_a_page)
-        return [MILLISECONDS * each for each in taken]
+        taken: list[dict[str, float]] = self.worker.ask(
+            "sign_in", ids=ids, then_a_page=self.then_a_page
+        )
+        return taken
 
 
 def _cases(
@@ -90,7 +99,7 @@ def _cases(
     if smallest:
         # Some displace only when the newcomer opens a page.
         ids = accounts(effort.each, 1)
-        yield Case(worker, size, "displacing, and a page", [ids], then_a_page=True)
+        yield Case(worker, size, WITH_A_PAGE, [ids], then_a_page=True)
     if contender is OURS:
         [id] = accounts(1, 2)
         registry_rows.add_ended(on, id, ENDED_ROWS)
@@ -132,38 +141,58 @@ def _prepared(
                 yield worker, on, size
 
 
-def _figures(
-    cases: Sequence[Case], taken: dict[tuple[str, int, str], list[list[float]]]
-) -> Iterator[dict[str, Any]]:
-    smallest = min(case.size for case in cases)
-    medians = {
-        key: [spread(once).median for once in rounds] for key, rounds in taken.items()
+class Times:
+    """What was taken, in milliseconds: by case, and within it by round."""
+
+    def __init__(self) -> None:
+        self._taken: dict[Key, list[list[dict[str, float]]]] = defaultdict(list)
+
+    def add(self, key: Key, once: list[dict[str, float]]) -> None:
+        self._taken[key].append(once)
+
+    def medians(self, key: Key, clock: str) -> list[float]:
+        """Return the median of each round."""
+        rounds = self._taken[key]
+        return [spread([each[clock] for each in once]).median for once in rounds]
+
+    def walls(self, key: Key) -> list[float]:
+        rounds = self._taken[key]
+        return [MILLISECONDS * each["wall"] for once in rounds for each in once]
+
+
+def _figure(case: Case, times: Times, smallest: int) -> dict[str, Any]:
+    name, size, kind = case.key
+    as_plain = kind if kind in COMPARED else "displacing"
+    plain: Key = (PLAIN.name, size, as_plain)
+    wall, plain_wall = times.medians(case.key, "wall"), times.medians(plain, "wall")
+    more = [MILLISECONDS * (a - b) for a, b in zip(wall, plain_wall, strict=True)]
+    cpu, every = times.medians(case.key, "cpu"), times.walls(case.key)
+    quiet = percentile(every, 10) - percentile(times.walls(plain), 10)
+    return {
+        "contender": name,
+        "rows": size,
+        "kind": kind,
+        "statements": case.statements,
+        "ms": spread(every),
+        "p90_ms": percentile(every, 90),
+        "more_ms": spread(more),
+        # Of the fastest tenth, which nothing else on the machine has slowed down.
+        "quiet_more_ms": quiet,
+        "to_plain": ratio(wall, plain_wall),
+        "cpu_to_plain": ratio(
+            times.medians(case.key, "cpu"), times.medians(plain, "cpu")
+        ),
+        # How much longer than in the smallest registry.
+        "to_smallest": ratio(wall, times.medians((name, smallest, kind), "wall")),
     }
-    for case in cases:
-        name, size, kind = case.key
-        with_page = "displacing, and a page"
-        plains = kind if kind in {"first", "displacing", with_page} else "displacing"
-        plain = medians[PLAIN.name, size, plains]
-        every = [wall for once in taken[case.key] for wall in once]
-        yield {
-            "contender": name,
-            "rows": size,
-            "kind": kind,
-            "statements": case.statements,
-            "ms": spread(every),
-            "p90_ms": percentile(every, 90),
-            "more_ms": difference(medians[case.key], plain),
-            "to_plain": ratio(medians[case.key], plain),
-            # How much longer than in the smallest registry.
-            "to_smallest": ratio(medians[case.key], medians[name, smallest, kind]),
-        }
 
 
 def _line(figure: dict[str, Any]) -> str:
     return (
         "{contender:26} {rows:>9} {kind:22}".format(**figure)
         + f" {figure['ms'].median:6.2f} ms, p90 {figure['p90_ms']:6.2f},"
-        f" +{figure['more_ms'].median:.2f}, x {figure['to_plain'].median:.2f},"
+        f" +{figure['more_ms'].median:.2f} (quiet +{figure['quiet_more_ms']:.2f}),"
+        f" x {figure['to_plain'].median:.2f}, CPU {figure['cpu_to_plain'].median:.2f},"
         f" to the smallest {figure['to_smallest'].median:.2f} {figure['statements']}"
     )
 
@@ -180,11 +209,11 @@ def measure(effort: Effort) -> list[dict[str, Any]]:
             # The last pool has accounts that no round takes first.
             id = case.pools[-1][0]
             case.statements.update(case.worker.ask("count_sign_in", id=id))
-        taken = defaultdict(list)
+        times = Times()
         for number in range(effort.rounds):
             for case in random.sample(cases, len(cases)):
-                taken[case.key].append(case.sign_in(number))
-        return list(_figures(cases, taken))
+                times.add(case.key, case.sign_in(number))
+        return [_figure(case, times, smallest) for case in cases]
 
 
 def run(*, full: bool, huge: bool, command: str) -> dict[str, Any]:

@@ -89,7 +89,9 @@ class Worker:
             self._signed_in(id)
         return counts
 
-    def sign_in(self, ids: list[int], *, then_a_page: bool = False) -> list[float]:
+    def sign_in(
+        self, ids: list[int], *, then_a_page: bool = False
+    ) -> list[dict[str, float]]:
         """
         Sign in to each account from a browser without a cookie; return the seconds
         that each took.
@@ -97,11 +99,12 @@ class Worker:
         taken = []
         gc.collect()
         for id in ids:
-            started = time.perf_counter()
+            cpu, wall = time.process_time(), time.perf_counter()
             answer = self._signed_in(id)
             if then_a_page:
                 self._client.request("GET", self._address("member")[0], answer.cookie)
-            taken.append(time.perf_counter() - started)
+            cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
+            taken.append({"cpu": cpu, "wall": wall})
         return taken
 
     def contend(self, ids: list[int]) -> int:
