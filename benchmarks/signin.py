@@ -7,6 +7,7 @@ they can be compared with one another.
 
 from __future__ import annotations
 
+import functools
 import random
 from collections import defaultdict
 from collections.abc import Iterator
@@ -75,41 +76,58 @@ class Case:
         return taken
 
 
-def _cases(
-    worker: Worker, on: Database, size: int, effort: Effort, smallest: bool
-) -> Iterator[Case]:
-    """Yield the cases of a contender, whose accounts are prepared for them."""
-    contender = worker.contender
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A contender's process, and the registry that it works on."""
 
-    def accounts(count: int, sessions: int) -> list[int]:
-        ids: list[int] = worker.ask("create_users", count=count)
+    worker: Worker
+    on: Database
+    size: int
+    is_new: bool
+    is_smallest: bool
+
+    def fill(self) -> None:
+        self.worker.ask("migrate")
+        # What is copied: two sign-ins, of which the second displaces.
+        [id] = self.worker.ask("create_users", count=1)
+        self.worker.ask("sign_in", ids=[id, id])
+        accounts = self.size // registry_rows.ROWS_PER_ACCOUNT
+        is_ours = self.worker.contender.environment == OURS.environment
+        registry_rows.fill(self.on, accounts, ours=is_ours)
+
+    def accounts(self, count: int, sessions: int) -> list[int]:
+        """Return new accounts that have been signed in to so often."""
+        ids: list[int] = self.worker.ask("create_users", count=count)
         for _ in range(sessions):
-            worker.ask("sign_in", ids=ids)
+            self.worker.ask("sign_in", ids=ids)
         return ids
 
-    if contender is FIVE:
-        ids = accounts(effort.each, contender.limit)
-        yield Case(worker, size, "at the limit of 5", [ids])
-        return
-    fresh = accounts((effort.rounds + 1) * effort.each, 0)
-    pools = [fresh[n :: effort.rounds + 1] for n in range(effort.rounds + 1)]
-    yield Case(worker, size, "first", pools)
-    ids = accounts(effort.each, 1)
-    yield Case(worker, size, "displacing", [ids])
-    if smallest:
-        # Some displace only when the newcomer opens a page.
-        ids = accounts(effort.each, 1)
-        yield Case(worker, size, WITH_A_PAGE, [ids], then_a_page=True)
-    if contender is OURS:
-        [id] = accounts(1, 2)
-        registry_rows.add_ended(on, id, ENDED_ROWS)
-        yield Case(worker, size, f"{ENDED_ROWS:,} ended", [effort.each * [id]])
+    def cases(self, effort: Effort) -> Iterator[Case]:
+        """Yield what this contender is asked to do, with the accounts for it."""
+        contender = self.worker.contender
+        case = functools.partial(Case, self.worker, self.size)
+        if self.is_new:
+            self.fill()
+        if contender is FIVE:
+            ids = self.accounts(effort.each, contender.limit)
+            yield case("at the limit of 5", [ids])
+            return
+        # One pool more than there are rounds: its accounts are there to be counted.
+        pools = effort.rounds + 1
+        fresh = self.accounts(pools * effort.each, 0)
+        yield case("first", [fresh[n::pools] for n in range(pools)])
+        yield case("displacing", [self.accounts(effort.each, 1)])
+        if self.is_smallest:
+            # Some displace only when the newcomer opens a page.
+            ids = self.accounts(effort.each, 1)
+            yield case(WITH_A_PAGE, [ids], then_a_page=True)
+        if contender is OURS:
+            [id] = self.accounts(1, 2)
+            registry_rows.add_ended(self.on, id, ENDED_ROWS)
+            yield case(f"{ENDED_ROWS:,} ended", [effort.each * [id]])
 
 
-def _prepared(
-    effort: Effort, stack: ExitStack
-) -> Iterator[tuple[Worker, Database, int]]:
-    """Yield the contenders' processes, each with a registry of a size."""
+def _prepared(effort: Effort, stack: ExitStack) -> Iterator[Prepared]:
     smallest = min(effort.sizes)
     for size in effort.sizes:
         made: dict[str, Database] = {}
@@ -119,26 +137,11 @@ def _prepared(
             owner = contender.environment if contender is FIVE else contender.name
             is_new = owner not in made
             if is_new:
-                made[owner] = stack.enter_context(
-                    database("postgresql", f"{owner}-{size}")
-                )
-            on = made[owner]
-            variables = environment(contender, on, contender.engines[0])
+                on = database("postgresql", f"{owner}-{size}")
+                made[owner] = stack.enter_context(on)
+            variables = environment(contender, made[owner], contender.engines[0])
             worker = stack.enter_context(started(contender, variables))
-            try:
-                if is_new:
-                    worker.ask("migrate")
-                    [id] = worker.ask("create_users", count=1)
-                    worker.ask("sign_in", ids=[id, id])
-                    registry_rows.fill(
-                        on,
-                        size // registry_rows.ROWS_PER_ACCOUNT,
-                        ours=owner == OURS.name,
-                    )
-            except WorkerError as error:
-                print(f"{contender.name}: {error}")
-            else:
-                yield worker, on, size
+            yield Prepared(worker, made[owner], size, is_new, size == smallest)
 
 
 class Times:
@@ -179,15 +182,15 @@ def _figure(case: Case, times: Times, smallest: int) -> dict[str, Any]:
         # Of the fastest tenth, which nothing else on the machine has slowed down.
         "quiet_more_ms": quiet,
         "to_plain": ratio(wall, plain_wall),
-        "cpu_to_plain": ratio(
-            times.medians(case.key, "cpu"), times.medians(plain, "cpu")
-        ),
+        "cpu_to_plain": ratio(cpu, times.medians(plain, "cpu")),
         # How much longer than in the smallest registry.
         "to_smallest": ratio(wall, times.medians((name, smallest, kind), "wall")),
     }
 
 
 def _line(figure: dict[str, Any]) -> str:
+    if "error" in figure:
+        return "{contender}: {error}".format(**figure)
     return (
         "{contender:26} {rows:>9} {kind:22}".format(**figure)
         + f" {figure['ms'].median:6.2f} ms, p90 {figure['p90_ms']:6.2f},"
@@ -197,23 +200,27 @@ def _line(figure: dict[str, Any]) -> str:
     )
 
 
-def measure(effort: Effort) -> list[dict[str, Any]]:
+def measure(effort: Effort) -> Iterator[dict[str, Any]]:
+    """Yield a figure for each case, and what failed for those that do not run."""
     with ExitStack() as stack:
-        smallest = min(effort.sizes)
-        cases = [
-            case
-            for worker, on, size in _prepared(effort, stack)
-            for case in _cases(worker, on, size, effort, size == smallest)
-        ]
+        cases: list[Case] = []
+        for prepared in _prepared(effort, stack):
+            name = prepared.worker.contender.name
+            try:
+                cases += prepared.cases(effort)
+            except WorkerError as error:
+                yield {"contender": name, "rows": prepared.size, "error": str(error)}
         for case in cases:
-            # The last pool has accounts that no round takes first.
-            id = case.pools[-1][0]
-            case.statements.update(case.worker.ask("count_sign_in", id=id))
+            counted = case.worker.ask(
+                "count_sign_in", id=case.pools[-1][0], then_a_page=case.then_a_page
+            )
+            case.statements.update(counted)
         times = Times()
         for number in range(effort.rounds):
             for case in random.sample(cases, len(cases)):
                 times.add(case.key, case.sign_in(number))
-        return [_figure(case, times, smallest) for case in cases]
+        for case in cases:
+            yield _figure(case, times, min(effort.sizes))
 
 
 def run(*, full: bool, huge: bool, command: str) -> dict[str, Any]:
@@ -221,9 +228,10 @@ def run(*, full: bool, huge: bool, command: str) -> dict[str, Any]:
     if huge:
         effort = Effort((*effort.sizes, HUGE), effort.rounds, effort.each)
     described = machine.describe(command)
-    figures = measure(effort)
-    for figure in figures:
+    figures = []
+    for figure in measure(effort):
         print(_line(figure), flush=True)
+        figures.append(figure)
     return {
         "machine": described,
         "effort": effort,

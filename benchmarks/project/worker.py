@@ -84,9 +84,9 @@ class Worker:
                 self._signed_in(id)
         return rows
 
-    def count_sign_in(self, id: int) -> dict[str, int]:
+    def count_sign_in(self, id: int, *, then_a_page: bool) -> dict[str, int]:
         with counted() as counts:
-            self._signed_in(id)
+            self._signed_in_and(id, then_a_page=then_a_page)
         return counts
 
     def sign_in(
@@ -100,12 +100,15 @@ class Worker:
         gc.collect()
         for id in ids:
             cpu, wall = time.process_time(), time.perf_counter()
-            answer = self._signed_in(id)
-            if then_a_page:
-                self._client.request("GET", self._address("member")[0], answer.cookie)
+            self._signed_in_and(id, then_a_page=then_a_page)
             cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
             taken.append({"cpu": cpu, "wall": wall})
         return taken
+
+    def _signed_in_and(self, id: int, *, then_a_page: bool) -> None:
+        answer = self._signed_in(id)
+        if then_a_page:
+            self._client.request("GET", self._address("member")[0], answer.cookie)
 
     def contend(self, ids: list[int]) -> int:
         """

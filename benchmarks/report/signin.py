@@ -29,7 +29,7 @@ def plot(result: dict[str, Any]) -> str:
     figures = [
         figure
         for figure in result["figures"]
-        if figure["kind"] == "displacing"
+        if figure.get("kind") == "displacing"
         and figure["contender"] in {PLAIN.name, OURS.name}
     ]
     rows = [
@@ -95,9 +95,12 @@ def markdown(result: dict[str, Any]) -> Iterator[str]:
                     *([times(figure["to_smallest"])] if more else []),
                 ]
                 for figure in result["figures"]
-                if figure["rows"] == size
+                if figure["rows"] == size and "error" not in figure
             ],
         )
+    for figure in result["figures"]:
+        if "error" in figure:
+            yield "{contender} does not run: `{error}`".format(**figure)
     yield from _throughput(result["throughput"])
 
 

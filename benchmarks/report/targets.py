@@ -57,7 +57,7 @@ def _sign_in(figures: list[Figure]) -> Iterator[Line]:
     ours = [
         figure
         for figure in figures
-        if figure["contender"] == OURS.name and figure["kind"] == "displacing"
+        if figure["contender"] == OURS.name and figure.get("kind") == "displacing"
     ]
     for figure in ours:
         what, more = f"displacing, {figure['rows']:,} rows", figure["more_ms"]
