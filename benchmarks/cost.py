@@ -61,7 +61,7 @@ FULL = (
 @dataclass(frozen=True, slots=True)
 class Effort:
     rounds: int
-    # How many seconds the plain project's batch should take.
+    # How many seconds of CPU each contender's batch should take.
     batch: float
     # How often each is started, and who is.
     starts: int
@@ -111,16 +111,20 @@ def _prepared(
             yield worker
 
 
+def _batch(worker: Worker, page: str, effort: Effort) -> int:
+    """Return how many requests take as long as a batch should."""
+    once = worker.ask("run", page=page, requests=10)["cpu"]
+    return max(4, round(effort.batch / once))
+
+
 def _rounds(
     workers: list[Worker], page: str, effort: Effort
 ) -> dict[str, list[dict[str, float]]]:
     """Return what each contender took in each round."""
-    plain = next(each for each in workers if each.contender is PLAIN)
-    once = plain.ask("run", page=page, requests=20)["cpu"]
-    requests = max(4, round(effort.batch / once))
+    batches = [(worker, _batch(worker, page, effort)) for worker in workers]
     taken: dict[str, list[dict[str, float]]] = {w.contender.name: [] for w in workers}
     for _ in range(effort.rounds):
-        for worker in random.sample(workers, len(workers)):
+        for worker, requests in random.sample(batches, len(batches)):
             once = worker.ask("run", page=page, requests=requests)
             taken[worker.contender.name].append(once)
     return taken
