@@ -11,7 +11,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from benchmarks.databases import connect
 from benchmarks.environments import ROOT
+from benchmarks.project.redis_url import REDIS_URL
 
 
 def _output(*command: str | Path) -> str:
@@ -32,10 +34,17 @@ def _processor() -> str:
     return found[1] if found else platform.machine()
 
 
-def _servers() -> dict[str, str]:
-    import psycopg
+def _system() -> str:
+    try:
+        return platform.freedesktop_os_release()["PRETTY_NAME"]
+    except OSError:
+        return platform.system()
 
-    from benchmarks.databases import connect
+
+def _servers() -> dict[str, str]:
+    # Who only reads what was measured needs neither driver.
+    import psycopg
+    import redis
 
     versions = {}
     try:
@@ -44,10 +53,6 @@ def _servers() -> dict[str, str]:
             versions["PostgreSQL"] = version.partition(" ")[0]
     except psycopg.OperationalError:
         versions["PostgreSQL"] = "none"
-    import redis
-
-    from benchmarks.project.redis_url import REDIS_URL
-
     try:
         versions["Redis"] = redis.Redis.from_url(REDIS_URL).info()["redis_version"]
     except redis.ConnectionError:
@@ -67,7 +72,7 @@ def describe(command: str) -> dict[str, Any]:
         "processor": _processor(),
         "cores": os.cpu_count(),
         "load": round(os.getloadavg()[0], 2),
-        "system": platform.platform(aliased=True, terse=True),
+        "system": _system(),
         "versions": {
             "Python": sys.version.split()[0],
             "Django": django.__version__,

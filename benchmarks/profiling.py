@@ -21,7 +21,7 @@ from benchmarks.workers import environment, started
 
 REQUESTS = 300
 SIGN_INS = 50
-TOP = 20
+TOP = 12
 ENGINES = ("db", "cache")
 
 # Requests in the shorter of two runs; the longer one has twice as many.

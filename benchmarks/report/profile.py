@@ -14,8 +14,10 @@ def markdown(result: dict[str, Any]) -> Iterator[str]:
     yield measured_on(result["machine"])
     yield from _instructions(result["instructions"])
     for profile in result["profiles"]:
-        if profile["contender"] == OURS.name:
+        is_shown = profile["database"] == "postgresql"
+        if is_shown and profile["contender"] == OURS.name:
             yield from _functions(profile)
+    yield "Those of plain, and of SQLite, are in `benchmarks/results/profile.json`."
 
 
 def _instructions(counted: list[dict[str, Any]] | str) -> Iterator[str]:
@@ -46,7 +48,7 @@ def _instructions(counted: list[dict[str, Any]] | str) -> Iterator[str]:
 def _functions(profile: dict[str, Any]) -> Iterator[str]:
     yield "### {what}, {database}, `{engine}`".format(**profile)
     yield (
-        "The functions that take most by themselves, then ours; microseconds of one"
+        "The functions that take most CPU by themselves, then ours; microseconds of one"
         " request, which the profiler makes longer, small functions most."
     )
     yield table(
