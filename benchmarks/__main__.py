@@ -53,7 +53,8 @@ def main() -> int:
     }
     for name in chosen:
         if name in measure:
-            results.save(name, measure[name](), directory)
+            for result in measure[name]():
+                results.save(name, result, directory)
     if "truth" in chosen:
         truth.main(["--full"] if options.full else [])
     if "report" in chosen:

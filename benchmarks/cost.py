@@ -46,12 +46,12 @@ QUICK = (
 )
 FULL = (
     Combination("postgresql", "db", "wsgi"),
-    Combination("postgresql", "db", "asgi", US),
     Combination("postgresql", "cached_db", "wsgi"),
-    Combination("postgresql", "cached_db", "asgi", US),
     Combination("postgresql", "cache", "wsgi"),
+    Combination("sqlite", "db", "wsgi", US),
+    Combination("postgresql", "db", "asgi", US),
+    Combination("postgresql", "cached_db", "asgi", US),
     Combination("postgresql", "cache", "asgi", US),
-    Combination("sqlite", "db", "wsgi"),
     Combination("sqlite", "db", "asgi", US),
     Combination("sqlite", "cached_db", "wsgi", US),
     Combination("sqlite", "cache", "wsgi", US),
@@ -181,20 +181,23 @@ def _line(figure: dict[str, Any]) -> str:
     )
 
 
-def run(*, full: bool, command: str) -> dict[str, Any]:
+def run(*, full: bool, command: str) -> Iterator[dict[str, Any]]:
+    """Yield what is known so far, after each combination and at the end."""
     effort = THOROUGHLY if full else QUICKLY
-    figures = []
-    described = machine.describe(command)
+    result: dict[str, Any] = {
+        "machine": machine.describe(command),
+        "rounds": effort.rounds,
+        "figures": [],
+        "starts": [],
+    }
     with ExitStack() as stack:
         databases = Databases(stack)
         for combination in FULL if full else QUICK:
             for figure in measure(combination, databases, effort):
                 print(_line(figure), flush=True)
-                figures.append(figure)
-        starts = list(startup.measure(effort.started, databases.get, effort.starts))
-    return {
-        "machine": described,
-        "rounds": effort.rounds,
-        "figures": figures,
-        "starts": starts,
-    }
+                result["figures"].append(figure)
+            yield result
+        result["starts"] += startup.measure(
+            effort.started, databases.get, effort.starts
+        )
+    yield result

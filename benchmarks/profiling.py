@@ -102,15 +102,21 @@ def _counted() -> Iterator[dict[str, Any]]:
             yield figure
 
 
-def run(*, full: bool, command: str) -> dict[str, Any]:
+def run(*, full: bool, command: str) -> Iterator[dict[str, Any]]:
+    """Yield what is known so far, after each of the two parts."""
     described = machine.describe(command)
-    profiles = list(_profiles())
-    for profile in profiles:
+    result: dict[str, Any] = {
+        "machine": described,
+        "profiles": list(_profiles()),
+        "instructions": "they are counted in a full run",
+    }
+    for profile in result["profiles"]:
         print("{contender} {database} {engine} {what}".format(**profile))
         for row in profile["functions"][:8]:
             print("  {own:8.1f} {cumulative:8.1f} {function}".format(**row))
-    counted: list[dict[str, Any]] | str = "counted in a full run alone"
-    if full:
-        has_tool = shutil.which("valgrind") is not None
-        counted = list(_counted()) if has_tool else "valgrind is not installed"
-    return {"machine": described, "profiles": profiles, "instructions": counted}
+    yield result
+    if full and shutil.which("valgrind") is None:
+        result["instructions"] = "valgrind is not installed"
+    elif full:
+        result["instructions"] = list(_counted())
+    yield result

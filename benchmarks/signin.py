@@ -223,18 +223,20 @@ def measure(effort: Effort) -> Iterator[dict[str, Any]]:
             yield _figure(case, times, min(effort.sizes))
 
 
-def run(*, full: bool, huge: bool, command: str) -> dict[str, Any]:
+def run(*, full: bool, huge: bool, command: str) -> Iterator[dict[str, Any]]:
+    """Yield what is known so far, after each of the two parts."""
     effort = THOROUGHLY if full else QUICKLY
     if huge:
         effort = Effort((*effort.sizes, HUGE), effort.rounds, effort.each)
-    described = machine.describe(command)
-    figures = []
+    result: dict[str, Any] = {
+        "machine": machine.describe(command),
+        "effort": effort,
+        "figures": [],
+        "throughput": [],
+    }
     for figure in measure(effort):
         print(_line(figure), flush=True)
-        figures.append(figure)
-    return {
-        "machine": described,
-        "effort": effort,
-        "figures": figures,
-        "throughput": list(throughput.measure(rounds=7 if full else 2)),
-    }
+        result["figures"].append(figure)
+    yield result
+    result["throughput"] += throughput.measure(rounds=7 if full else 2)
+    yield result
