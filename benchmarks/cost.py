@@ -46,15 +46,15 @@ QUICK = (
 )
 FULL = (
     Combination("postgresql", "db", "wsgi"),
-    Combination("postgresql", "cached_db", "wsgi"),
-    Combination("postgresql", "cache", "wsgi"),
     Combination("sqlite", "db", "wsgi", US),
+    Combination("postgresql", "cached_db", "wsgi"),
     Combination("postgresql", "db", "asgi", US),
+    Combination("postgresql", "cache", "wsgi"),
     Combination("postgresql", "cached_db", "asgi", US),
     Combination("postgresql", "cache", "asgi", US),
-    Combination("sqlite", "db", "asgi", US),
     Combination("sqlite", "cached_db", "wsgi", US),
     Combination("sqlite", "cache", "wsgi", US),
+    Combination("sqlite", "db", "asgi", US),
 )
 
 
