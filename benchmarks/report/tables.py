@@ -42,7 +42,9 @@ def measured_on(machine: dict[str, Any]) -> str:
         f"`{machine['command']}` at commit {machine['commit']}{changed},"
         f" {machine['date']}, load {machine['load']} at the start. {machine['cores']}"
         f" cores of {machine['processor']}, {machine['system']}; {versions}."
-    )
+        # Of a run that was not all of it.
+        f" {machine.get('remark', '')}"
+    ).rstrip()
 
 
 def find(figures: Iterable[Figure], **wanted: object) -> Figure | None:
