@@ -174,11 +174,18 @@ class AccountLimit(models.Model):
         related_name="+",
         verbose_name=_("user"),
     )
+    # Defaults of the database's, because those are what locking the row can return.
     limit = models.PositiveIntegerField(
-        _("limit"), null=True, blank=True, validators=[MinValueValidator(1)]
+        _("limit"),
+        null=True,
+        blank=True,
+        db_default=None,
+        validators=[MinValueValidator(1)],
     )
     locked_at = models.DateTimeField(default=timezone.now, editable=False)
-    password_changed_at = models.DateTimeField(null=True, editable=False)
+    password_changed_at = models.DateTimeField(
+        null=True, editable=False, db_default=None
+    )
 
     class Meta:
         verbose_name = _("account limit")

@@ -8,8 +8,8 @@ CAP = [
     Mutant(
         "a sign-in does not lock the account",
         "registry/admission.py",
-        old="        lock_account(user.pk, using)\n        account =",
-        new="        account =",
+        old="account = lock_account(user.pk, using)\n        limit =",
+        new='account = type("A", (), {"limit": None})()\n        limit =',
         tests="interleavings/test_adoption",
         test="test_an_adoption_waits_for_a_sign_in",
         database="postgresql",
@@ -17,8 +17,8 @@ CAP = [
     Mutant(
         "an adoption does not lock the account",
         "registry/admission.py",
-        old="        lock_account(user.pk, using)\n        known =",
-        new="        known =",
+        old="account = lock_account(user.pk, using)\n        known =",
+        new='account = type("A", (), {"limit": None})()\n        known =',
         tests="interleavings/test_adoption",
         test="test_a_sign_in_waits_for_an_adoption",
         database="mariadb",

@@ -35,6 +35,7 @@ class Migration(migrations.Migration):
                     "limit",
                     models.PositiveIntegerField(
                         blank=True,
+                        db_default=None,
                         null=True,
                         validators=[django.core.validators.MinValueValidator(1)],
                         verbose_name="limit",
@@ -48,7 +49,7 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "password_changed_at",
-                    models.DateTimeField(editable=False, null=True),
+                    models.DateTimeField(db_default=None, editable=False, null=True),
                 ),
             ],
             options={

@@ -26,7 +26,6 @@ from session_limit.registry.ending import end_locked
 from session_limit.registry.limits import (
     at_limit_for,
     limit_for,
-    read_account,
     scope_for,
 )
 from session_limit.registry.locking import (
@@ -121,8 +120,7 @@ def _admit(sign_in: _SignIn, presented_key: str | None, using: str) -> Admission
     user, now, own_id = sign_in.user, sign_in.now, sign_in.own_id
     limit = None
     if not sign_in.exempt:
-        lock_account(user.pk, using)
-        account = read_account(user, using)
+        account = lock_account(user.pk, using)
         limit = limit_for(user, sign_in.scope, account)
     if limit is None:
         own = _own(sign_in, using)
@@ -176,7 +174,7 @@ def adopt(user: AbstractBaseUser, request: HttpRequest) -> Row | None:
     signed_at = stored.signed_at(session)
 
     def work(using: str) -> Row | None:
-        lock_account(user.pk, using)
+        account = lock_account(user.pk, using)
         known = (
             UserSession.objects.using(using)
             .filter(key_digest__in=digests)
@@ -190,7 +188,7 @@ def adopt(user: AbstractBaseUser, request: HttpRequest) -> Row | None:
         if known is not None and known.is_live:
             # This browser's, from before other code signed this account in here.
             end_locked([known], Reason.SIGNED_OUT, using)
-        limit = limit_for(user, sign_in.scope, read_account(user, using))
+        limit = limit_for(user, sign_in.scope, account)
         live = ghosts.end_due(live_rows(user, using), sign_in.now, using)
         rivals = [row for row in live if row.takes_place_in(sign_in.scope)]
         decision = policy.decide_adoption(

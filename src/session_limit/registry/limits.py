@@ -16,7 +16,9 @@ from session_limit.verify import registry_alias
 def read_account(user: AbstractBaseUser, using: str) -> AccountLimit:
     """Return the account's row, or what an account without one is like."""
     account = AccountLimit.objects.using(using).filter(pk=user.pk).first()
-    return account or AccountLimit(user_id=user.pk)
+    return account or AccountLimit(
+        user_id=user.pk, limit=None, password_changed_at=None
+    )
 
 
 def limit_of(user: AbstractBaseUser, scope: str = "") -> int | None:

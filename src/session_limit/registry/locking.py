@@ -64,23 +64,29 @@ def in_transaction(work: Callable[[str], T]) -> T:
                 raise
 
 
-def lock_account(user_id: Any, using: str, **changes: Any) -> None:
+def lock_account(user_id: Any, using: str, **changes: Any) -> AccountLimit:
     """
     Lock the account of the user with this primary key until the transaction ends,
-    writing ``changes`` to its row.
+    writing ``changes`` to its row, and return it.
 
     By writing: alike on every database, where ``SELECT ... FOR UPDATE`` is nothing
     on SQLite, and a transaction there that begins by reading may fail to become a
-    writer. One statement creates the row or locks it.
+    writer. One statement creates the row or locks it, and reads it where there is
+    ``RETURNING`` (not on MySQL).
     """
     changes["locked_at"] = timezone.now()
-    with_target = connections[using].features.supports_update_conflicts_with_target
-    AccountLimit._base_manager.using(using).bulk_create(
+    accounts = AccountLimit._base_manager.using(using)
+    features = connections[using].features
+    with_target = features.supports_update_conflicts_with_target
+    [account] = accounts.bulk_create(
         [AccountLimit(user_id=user_id, **changes)],
         update_conflicts=True,
         update_fields=list(changes),
         unique_fields=["user"] if with_target else None,
     )
+    if not features.can_return_rows_from_bulk_insert:
+        account.refresh_from_db(using=using)
+    return account
 
 
 def locked(rows: UserSessionQuerySet) -> list[UserSession]:

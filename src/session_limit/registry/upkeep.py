@@ -16,7 +16,7 @@ from session_limit.conf import conf
 from session_limit.models import UserSession
 from session_limit.registry import ghosts
 from session_limit.registry.ending import end, end_locked
-from session_limit.registry.limits import limit_for, read_account
+from session_limit.registry.limits import limit_for
 from session_limit.registry.locking import in_transaction, live_rows, lock_account
 from session_limit.verify import Row, registry_alias
 
@@ -99,8 +99,7 @@ def enforce(user: AbstractBaseUser) -> list[UserSession]:
     """
 
     def work(using: str) -> list[UserSession]:
-        lock_account(user.pk, using)
-        account = read_account(user, using)
+        account = lock_account(user.pk, using)
         live = ghosts.end_due(live_rows(user, using), timezone.now(), using)
         by_scope: dict[str, list[UserSession]] = defaultdict(list)
         for row in live:
