@@ -280,7 +280,7 @@ def test_remote_user_under_deny(ada, remote, settings):
         with statements() as ran:
             assert phone.open().status_code == 403
         if settings.ENGINE == "db":
-            assert len(ran) == 8
+            assert len(ran) == 7
     assert laptop.open().status_code == 200
     assert len(live(ada)) == 1
 
