@@ -24,14 +24,10 @@ def is_cookie():
     return issubclass(engine(), signed_cookies.SessionStore)
 
 
-def in_database():
-    """Whether sessions are stored where everything else is."""
-    return issubclass(engine(), db.SessionStore) and settings.ENGINE != "db_elsewhere"
-
-
 def rolls_back():
     """Whether a browser is where it was when a request's transaction is undone."""
-    return is_cookie() or in_database()
+    in_database = issubclass(engine(), db.SessionStore)
+    return is_cookie() or (in_database and settings.ENGINE != "db_elsewhere")
 
 
 def on(*engines):
