@@ -20,8 +20,9 @@ INTRODUCTION = """\
 
 What this package costs and whether it keeps its word, beside the same project without
 it and with every alternative there is; the cases that it loses as well. `make bench`
-measures again, in minutes; `make bench FULL=1` takes longer, and is what is shown here.
-`benchmarks/README.md` says how it is measured and how to read it.
+measures again, in minutes; `make bench FULL=1` takes longer. Each part names the
+command that measured it, the commit and the machine; `benchmarks/README.md` says how it
+is measured and how to read it.
 
 Trust ratios, and no difference that is smaller than that between `plain` and
 `control`."""
