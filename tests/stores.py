@@ -66,6 +66,11 @@ def read(key):
     return (engine()(key).load() or {}) if key else {}
 
 
+def without_the_engines(data):
+    """Return ``data`` without what the engine adds of its own (django-qsessions)."""
+    return {name: data[name] for name in data if not name.startswith("_qsessions")}
+
+
 def write(key, data):
     """
     Store ``data`` under ``key``, whether or not anything is. Return the key that leads

@@ -44,6 +44,11 @@ class Tab:
         data = {"username": user.get_username(), "password": password}
         return self.post(path, data, **extra)
 
+    def change_password(self, new="new", old="pw", path=None, **extra):
+        path = path or ("/change-password/" if self.asynchronous else "/password/")
+        data = {"old_password": old, "new_password1": new, "new_password2": new}
+        return self.post(path, data, **extra)
+
     def another(self):
         """Return another tab of the same browser, with a copy of its cookies."""
         tab = Tab(asynchronous=self.asynchronous)
@@ -77,9 +82,16 @@ def is_told(response, reason="displaced"):
 
 
 def is_only_live(user, tab):
-    """Whether the session of ``tab`` is the only live one of ``user``."""
-    (row,) = live(user)
-    return stores.read(tab.key).get("_session_limit_id") == row.pk.hex
+    """Whether the session of ``tab``, by id and key, is the only live of ``user``."""
+    rows = live(user)
+    id = stores.read(tab.key).get("_session_limit_id")
+    key = None if stores.is_cookie() else tab.key
+    return [(row.pk.hex, row.session_key) for row in rows] == [(id, key)]
+
+
+def is_in(tab, user):
+    """Whether ``tab`` is signed in, and nobody else as ``user``."""
+    return is_only_live(user, tab) and whose(tab.key) == user.get_username()
 
 
 def live(user):

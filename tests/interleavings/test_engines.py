@@ -56,13 +56,25 @@ def is_back_and_nobodys(laptop, key):
     return whose(key) is None
 
 
-def test_cache_gets_then_sets(ada, browser, engine, monkeypatch):
-    """``cache.save()`` looks whether the session is there, and then stores it."""
-    engine("cache")
+STORES_LATE = {
+    # It looks whether the session is there, and then stores it.
+    "cache": (LocMemCache, "set"),
+    # It writes the database, and then fills the cache.
+    "cached_db": (LocMemCache, "set"),
+    # It writes a temporary, and moves it over what was deleted.
+    "file": (shutil, "move"),
+}
+
+
+@pytest.mark.parametrize("name", STORES_LATE)
+def test_saved_over_what_was_deleted(ada, browser, engine, monkeypatch, name):
+    """Between two steps of ``save()``, the session is displaced and deleted."""
+    engine(name)
     laptop, phone = browser(), browser()
     laptop.sign_in(ada)
-    stops_at(monkeypatch, LocMemCache, "set")
-    with aside(lambda: laptop.get("/write/"), before="set") as writing:
+    owner, step = STORES_LATE[name]
+    stops_at(monkeypatch, owner, step)
+    with aside(lambda: laptop.get("/write/"), before=step) as writing:
         phone.sign_in(ada)
         assert stores.read(laptop.key) == {}
         writing.result()
@@ -108,19 +120,6 @@ def test_cached_db_is_filled_again_after_a_delete(ada, browser, engine, monkeypa
     assert is_only_live(ada, phone)
 
 
-def test_cached_db_stores_after_a_delete(ada, browser, engine, monkeypatch):
-    """``cached_db.save()`` writes the database, and then fills the cache."""
-    engine("cached_db")
-    laptop, phone = browser(), browser()
-    laptop.sign_in(ada)
-    stops_at(monkeypatch, LocMemCache, "set")
-    with aside(lambda: laptop.get("/write/"), before="set") as writing:
-        phone.sign_in(ada)
-        writing.result()
-    assert is_back_and_nobodys(laptop, laptop.key)
-    assert is_only_live(ada, phone)
-
-
 def test_cached_db_is_filled_by_a_read_before_the_commit(ada, browser, engine):
     """The deletion is not seen yet, and the cache filled with what is to go."""
     engine("cached_db")
@@ -139,22 +138,7 @@ def test_cached_db_is_filled_by_a_read_before_the_commit(ada, browser, engine):
     assert is_only_live(ada, phone)
 
 
-def test_file_moves_a_temporary_over_what_was_deleted(
-    ada, browser, engine, monkeypatch
-):
-    engine("file")
-    laptop, phone = browser(), browser()
-    laptop.sign_in(ada)
-    stops_at(monkeypatch, shutil, "move")
-    with aside(lambda: laptop.get("/write/"), before="move") as writing:
-        phone.sign_in(ada)
-        assert stores.read(laptop.key) == {}
-        writing.result()
-    assert is_back_and_nobodys(laptop, laptop.key)
-    assert is_only_live(ada, phone)
-
-
-@pytest.mark.parametrize("name", ["cache", "cached_db", "file"])
+@pytest.mark.parametrize("name", STORES_LATE)
 def test_an_old_copy_ends_no_newer_one(ada, browser, engine, name):
     """
     A password change gives the session another hash. What an engine brings back of the
@@ -165,9 +149,7 @@ def test_an_old_copy_ends_no_newer_one(ada, browser, engine, name):
     laptop = browser()
     laptop.sign_in(ada)
     key, copy = laptop.key, stores.read(laptop.key)
-    change = {"old_password": "pw", "new_password1": "new", "new_password2": "new"}
-    path = "/change-password/" if laptop.asynchronous else "/password/"
-    laptop.post(path, change)
+    laptop.change_password()
     stores.write(key, copy)
     assert whose(key) is None
     assert is_only_live(ada, laptop)
@@ -282,9 +264,7 @@ def test_a_password_changed_in_a_signed_cookie(ada, browser, signed):
     laptop = browser()
     laptop.sign_in(ada)
     seen = copies(laptop, "/write/")
-    change = {"old_password": "pw", "new_password1": "new", "new_password2": "new"}
-    path = "/change-password/" if laptop.asynchronous else "/password/"
-    laptop.post(path, change)
+    laptop.change_password()
     assert [whose(key) for key in seen] == [None] * len(seen)
     assert whose(laptop.key) == "ada"
     assert is_only_live(ada, laptop)

@@ -33,8 +33,6 @@ pytestmark = [
     stores.KEPT,
 ]
 
-NEW_PASSWORD = {"old_password": "pw", "new_password1": "new", "new_password2": "new"}
-
 RECORD = "UPDATE session_limit_usersession SET session_key"
 
 
@@ -45,8 +43,7 @@ class PasswordChange:
 
     @staticmethod
     def of(tab):
-        path = "/change-password/" if tab.asynchronous else "/password/"
-        return tab.post(path, NEW_PASSWORD)
+        return tab.change_password()
 
 
 class NewSecretKey:

@@ -285,6 +285,7 @@ def test_a_tombstone_that_has_been_pruned(displaced):
     assert displaced.name is None
     # Nobody knows it any more; though a cookie that is all of it says what it was.
     assert displaced.open().status_code == (401 if stores.is_cookie() else 302)
+    assert displaced.cookie is None or stores.is_cookie()
     assert stores.read(displaced.cookie) == {}
 
 

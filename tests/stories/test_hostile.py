@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from django.conf import settings
 
 from tests.stories.people import JSON, SIGNED_IN, live, statements
 
@@ -53,6 +54,8 @@ def test_garbage_for_a_cookie(ada, laptop, cookie):
 def test_a_malformed_key_is_not_looked_up_as_somebodys(laptop):
     with statements() as ran:
         laptop.open(Cookie="sessionid=not-a-key-at-all")
+    # What the engine itself looks for: on ``db``, in one statement.
+    assert len(ran) == 1 or (len(ran) == 0 and settings.ENGINE != "db")
     assert not [sql for sql in ran if "key_digest" in sql.partition("WHERE")[2]]
 
 
