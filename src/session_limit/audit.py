@@ -11,6 +11,8 @@ import logging
 from typing import Any
 from uuid import UUID
 
+from django.contrib.auth.base_user import AbstractBaseUser
+
 from session_limit.models import UserSession
 from session_limit.policy import AtLimit
 
@@ -34,6 +36,10 @@ def started(session: UserSession) -> None:
         device=session.device,
         address=session.address,
     )
+
+
+def renewed(user_id: Any, session_id: UUID) -> None:
+    _write(logging.INFO, f"session_renewed:{user_id}", session=session_id)
 
 
 def ended(session: UserSession) -> None:
@@ -76,4 +82,26 @@ def used_after_end(session: UserSession) -> None:
         f"session_use_after_expire:{session.user_id}",
         session=session.pk,
         reason=session.ended_reason,
+    )
+
+
+def limit_changed(
+    user_id: Any, was: int | None, limit: int | None, by: AbstractBaseUser | None
+) -> None:
+    _write(
+        logging.WARNING,
+        f"session_limit_changed:{user_id},{was},{limit}",
+        by=by and by.pk,
+    )
+
+
+def viewed(
+    user_id: Any, *, by: AbstractBaseUser, session: UserSession | None = None
+) -> None:
+    """Somebody looked at sessions of a user: at all live ones, or at one."""
+    _write(
+        logging.INFO,
+        f"sessions_viewed:{user_id}",
+        by=by.pk,
+        session=session and session.pk,
     )

@@ -5,6 +5,7 @@ The package's settings, each read from Django's when it is used, so that
 
 from __future__ import annotations
 
+import enum
 import functools
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, cast
@@ -15,6 +16,12 @@ from django.utils.module_loading import import_string
 from session_limit.policy import AtLimit, Displace
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from django.http import HttpRequest
+
+    from session_limit.bus import Bus
+    from session_limit.client import Device
     from session_limit.rules import Rules
 
 
@@ -30,6 +37,21 @@ def _optional_seconds(value: float | timedelta | None) -> timedelta | None:
 @functools.cache
 def _rules(path: str) -> Rules:
     return cast("Rules", import_string(path)())
+
+
+# By what the setting says: publishers and subscribers meet in one and the same.
+_buses: dict[tuple[str, str], Bus] = {}
+
+
+MEMORY_BUS = "session_limit.bus.memory.MemoryBus"
+
+
+class NewSignIn(enum.StrEnum):
+    """How an account learns of a sign-in from a browser that it does not know."""
+
+    NONE = "none"
+    MESSAGE = "message"
+    MAIL = "mail"
 
 
 class Settings:
@@ -59,6 +81,17 @@ class Settings:
         return _rules(self._get("SESSION_LIMIT_RULES", "session_limit.rules.Rules"))
 
     @property
+    def bus(self) -> Bus:
+        """``SESSION_LIMIT_BUS``: what carries the news of an ending."""
+        setting = self._get("SESSION_LIMIT_BUS", {})
+        path, options = setting.get("BACKEND", MEMORY_BUS), setting.get("OPTIONS", {})
+        key = path, repr(options)
+        if key not in _buses:
+            made = import_string(path)(**options)
+            return _buses.setdefault(key, made)
+        return _buses[key]
+
+    @property
     def touch_interval(self) -> timedelta:
         """``SESSION_LIMIT_TOUCH_INTERVAL``: how often activity is written."""
         return _seconds(self._get("SESSION_LIMIT_TOUCH_INTERVAL", 60))
@@ -84,6 +117,12 @@ class Settings:
         return cast("int", self._get("SESSION_LIMIT_TRUSTED_PROXIES", 0))
 
     @property
+    def describe_device(self) -> Callable[[HttpRequest], Device]:
+        """``SESSION_LIMIT_DEVICE``: what names the device that sent a request."""
+        path = self._get("SESSION_LIMIT_DEVICE", "session_limit.client.describe_device")
+        return cast("Callable[[HttpRequest], Device]", import_string(path))
+
+    @property
     def retention(self) -> timedelta:
         """``SESSION_LIMIT_RETENTION``: how long tombstones stay."""
         return _seconds(self._get("SESSION_LIMIT_RETENTION", timedelta(days=30)))
@@ -92,6 +131,23 @@ class Settings:
     def secure_account_url(self) -> str | None:
         """``SESSION_LIMIT_SECURE_ACCOUNT_URL``: where "Not you?" leads."""
         return cast("str | None", self._get("SESSION_LIMIT_SECURE_ACCOUNT_URL", None))
+
+    @property
+    def support_url(self) -> str | None:
+        """``SESSION_LIMIT_SUPPORT_URL``: where "Contact support" leads."""
+        return cast("str | None", self._get("SESSION_LIMIT_SUPPORT_URL", None))
+
+    @property
+    def reauthentication_age(self) -> timedelta:
+        """``SESSION_LIMIT_REAUTHENTICATION_AGE``: how fresh ending others must be."""
+        return _seconds(
+            self._get("SESSION_LIMIT_REAUTHENTICATION_AGE", timedelta(minutes=15))
+        )
+
+    @property
+    def new_sign_in(self) -> NewSignIn:
+        """``SESSION_LIMIT_NEW_SIGN_IN``: who is told of one from a new browser."""
+        return NewSignIn(self._get("SESSION_LIMIT_NEW_SIGN_IN", NewSignIn.MESSAGE))
 
 
 conf = Settings()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.core.exceptions import PermissionDenied
+from django.utils.translation import gettext as _
 
 
 class SessionLimitReached(PermissionDenied):
@@ -14,5 +15,5 @@ class SessionLimitReached(PermissionDenied):
     framework raises ``PermissionDenied(*exc.args)`` anew, which takes no more.
     """
 
-    def __init__(self, message: str = "The account is at its session limit.") -> None:
-        super().__init__(message)
+    def __init__(self, message: str | None = None) -> None:
+        super().__init__(message or _("The account is at its session limit."))

@@ -21,6 +21,7 @@ if not apps.is_installed("session_limit"):
 
 from session_limit import response_phase
 from session_limit.facade import GuardedRequest, SessionLimit
+from session_limit.state import CONNECTION
 from session_limit.store import guard
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase | Awaitable[HttpResponseBase]]
@@ -67,6 +68,10 @@ class SessionLimitMiddleware:
         guard(request)
         guarded = cast("GuardedRequest", request)
         guarded.session_limit = SessionLimit(request)
+        connection = getattr(request, "scope", {}).get(CONNECTION)
+        if connection is not None:
+            # SessionGuard asks whose response it is, once that streams.
+            connection.request = request
         return guarded
 
     def process_exception(

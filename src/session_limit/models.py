@@ -9,6 +9,7 @@ from __future__ import annotations
 import secrets
 import time
 import uuid
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Self
 
 from django.conf import settings
@@ -17,10 +18,14 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from session_limit.conf import conf
 from session_limit.policy import LiveSession
 
 if TYPE_CHECKING:
     from django.contrib.auth.base_user import AbstractBaseUser
+
+# How old a sign-in is that is worth a second look.
+NEW = timedelta(days=1)
 
 
 def uuid7() -> uuid.UUID:
@@ -50,6 +55,11 @@ class UserSessionQuerySet(models.QuerySet["UserSession"]):
 
     def ended(self) -> Self:
         return self.exclude(ended_at=None)
+
+    def recently_ended(self) -> Self:
+        """Narrow to the tombstones that are still to be kept, the newest first."""
+        kept = self.filter(ended_at__gt=timezone.now() - conf.retention)
+        return kept.order_by("-ended_at", "-pk")
 
     def for_user(self, user: AbstractBaseUser) -> Self:
         return self.filter(user_id=user.pk)
@@ -104,6 +114,10 @@ class UserSession(models.Model):
         max_length=24, choices=Reason.choices, default=Reason.EXPIRED
     )
 
+    # A newer sign-in, from a browser that the account did not know, which this session
+    # has not been told of yet.
+    notice = models.UUIDField(null=True, blank=True, editable=False)
+
     ended_at = models.DateTimeField(_("ended"), null=True, blank=True)
     ended_reason = models.CharField(
         _("reason"), max_length=24, choices=Reason.choices, blank=True
@@ -121,6 +135,10 @@ class UserSession(models.Model):
     class Meta:
         verbose_name = _("session")
         verbose_name_plural = _("sessions")
+        permissions = [
+            ("end_usersession", _("Can end sessions")),
+            ("view_address", _("Can see whole addresses")),
+        ]
         constraints = [
             # load(): the row beside the stored session, by its key. Ended rows hold
             # no key, and a unique index takes any number of NULLs.
@@ -146,6 +164,18 @@ class UserSession(models.Model):
     def is_live(self) -> bool:
         """Whether it counts and authenticates."""
         return self.ended_at is None
+
+    @property
+    def is_new(self) -> bool:
+        """Whether it is live, and was signed in within a day."""
+        age = timezone.now() - self.created_at
+        return self.is_live and not self.adopted and age < NEW
+
+    @property
+    def was_ended_by_owner(self) -> bool:
+        """Whether its owner ended it from elsewhere."""
+        is_revoked = self.ended_reason == self.Reason.REVOKED
+        return is_revoked and self.ended_by == str(self.user_id)
 
     def takes_place_in(self, scope: str) -> bool:
         """Whether it is one of those that the limit of ``scope`` counts."""
@@ -193,6 +223,38 @@ class AccountLimit(models.Model):
 
     def __str__(self) -> str:
         return f"{self.pk}: {self.limit}"
+
+
+class PendingSignIn(models.Model):
+    """
+    A sign-in past authentication that waits for a person to choose what to sign out.
+    It is nobody, and no session's data tell of it: only a cookie of its own leads here.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+"
+    )
+    # Keyed digests of the secret in the cookie, and of the user agent it was given to.
+    secret = models.CharField(max_length=32, unique=True)
+    user_agent = models.CharField(max_length=32)
+    # What it was authenticated by, and a digest of the hash of the credentials.
+    backend = models.CharField(max_length=255)
+    credentials = models.CharField(max_length=32)
+    scope = models.CharField(max_length=64, blank=True)
+    # What the sign-in's request had put into the session, and what that held before, as
+    # the session encodes it.
+    data = models.TextField(blank=True)
+    next = models.TextField(blank=True)
+    created_at = models.DateTimeField(default=timezone.now)
+    expires_at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        verbose_name = _("pending sign-in")
+        verbose_name_plural = _("pending sign-ins")
+
+    def __str__(self) -> str:
+        return str(self.pk)
 
 
 def session_id(value: Any) -> uuid.UUID | None:

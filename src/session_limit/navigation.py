@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from http import HTTPStatus
-from urllib.parse import parse_qs, urlencode, urlsplit
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlencode, urlsplit
 
 from django.conf import settings
 from django.contrib.auth import REDIRECT_FIELD_NAME
+from django.core.exceptions import BadRequest
 from django.http import HttpRequest, QueryDict
 from django.http.response import HttpResponseBase
 from django.shortcuts import resolve_url
 from django.urls import NoReverseMatch, reverse
 from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.debug import sensitive_variables
 
 ENDED_VIEW = "session_limit:ended"
+CHOOSE_VIEW = "session_limit:choose"
+LIST_VIEW = "session_limit:list"
+EVENTS_VIEW = "session_limit:events"
+STATUS_VIEW = "session_limit:status"
 REDIRECTS = range(HTTPStatus.MULTIPLE_CHOICES, HTTPStatus.BAD_REQUEST)
 
 
@@ -55,16 +64,20 @@ def is_acted_on(request: HttpRequest) -> bool:
     return "text/html" in headers.get("Accept", "") and not _is_script(request)
 
 
-def wants_json(request: HttpRequest, response: HttpResponseBase) -> bool:
-    """Whether the client is better served with JSON than with a page."""
+def wants_json(request: HttpRequest, response: HttpResponseBase | None = None) -> bool:
+    """
+    Whether the client is better served with JSON than with a page, which ``response``
+    may be.
+    """
     accept = request.headers.get("Accept", "")
     if "text/html" in accept or "json" in accept:
         preferred = request.get_preferred_type(["text/html", "application/json"])
         # None of the two: a media type of its own (application/vnd.api+json).
         return preferred != "text/html"
     # Anything will do (fetch() and most clients): the form that the view chose, or
-    # what a script can read.
-    is_json = response.headers.get("Content-Type", "").startswith("application/json")
+    # that the client did, or what a script can read.
+    chosen = "" if response is None else response.headers.get("Content-Type", "")
+    is_json = "application/json" in {chosen.partition(";")[0], request.content_type}
     return is_json or _is_script(request)
 
 
@@ -85,8 +98,7 @@ def is_htmx(request: HttpRequest) -> bool:
 def page_for_htmx(request: HttpRequest) -> str:
     """Return where htmx goes: the page that says why, and then back to this one."""
     back = _local(request, request.headers.get("HX-Current-URL", ""))
-    url = ended_url()
-    return sign_in_url(back) if url is None else _with_next(url, back)
+    return ended_page_url(back) or sign_in_url(back)
 
 
 def way_back(request: HttpRequest) -> str | None:
@@ -107,6 +119,22 @@ def calling_page(request: HttpRequest) -> str | None:
     return _local(request, request.headers.get("Referer", ""))
 
 
+@sensitive_variables()
+def posted(request: HttpRequest) -> Mapping[str, Any]:
+    """Return the fields of a form or of a JSON object. Raises ``BadRequest``."""
+    if request.content_type != "application/json":
+        return request.POST
+    try:
+        data = json.loads(request.body or b"{}")
+        # Half a character ("\ud800") is no text: nothing can hash or compare it.
+        json.dumps(data, ensure_ascii=False).encode()
+    except (ValueError, RecursionError):
+        data = None
+    if not isinstance(data, dict):
+        raise BadRequest("Send a JSON object.")
+    return data
+
+
 def next_url(request: HttpRequest, data: QueryDict) -> str:
     """Return where ``data`` asks to go next, if that is within this site."""
     url = _local(request, data.get(REDIRECT_FIELD_NAME, ""))
@@ -122,10 +150,59 @@ def sign_in_url(back: str | None) -> str:
 
 def ended_url() -> str | None:
     """Return the address that says why, where the project includes our urls."""
+    return _address(ENDED_VIEW)
+
+
+def ended_page_url(back: str | None) -> str | None:
+    """Return ``ended_url()``, leading on from there to ``back``."""
+    url = ended_url()
+    return None if url is None else _with_next(url, back)
+
+
+def choose_url() -> str | None:
+    """Return the chooser's address, where the project includes our urls."""
+    return _address(CHOOSE_VIEW)
+
+
+def is_to(request: HttpRequest, url: str | None) -> bool:
+    """Whether ``request`` is to ``url``, one of our addresses."""
+    # Those are quoted, and the path of a request is not.
+    return url is not None and request.path == unquote(url)
+
+
+def list_url() -> str | None:
+    """Return the address of an account's own sessions, where it is included."""
+    return _address(LIST_VIEW)
+
+
+def status_url() -> str | None:
+    """Return the address that says how a session stands, where it is included."""
+    return _address(STATUS_VIEW)
+
+
+def events_url() -> str | None:
+    """Return the address of the event stream, where it is included."""
+    return _address(EVENTS_VIEW)
+
+
+def _address(view: str) -> str | None:
     try:
-        return reverse(ENDED_VIEW)
+        return reverse(view)
     except NoReverseMatch:
         return None
+
+
+def after_sign_in(request: HttpRequest) -> str:
+    """
+    Return where the sign-in that ``request`` makes was to lead, ``""`` where it does
+    not say: to the page asked for, where signing in happens by itself.
+    """
+    if request.resolver_match is None:
+        return "" if is_to(request, choose_url()) else way_back(request) or ""
+    asked = request.POST.get(REDIRECT_FIELD_NAME) or request.GET.get(
+        REDIRECT_FIELD_NAME, ""
+    )
+    return _local(request, asked) or ""
 
 
 def _sign_in_page() -> str | None:
@@ -142,7 +219,9 @@ def _local(request: HttpRequest, url: str) -> str | None:
     )
     if not is_ours:
         return None
-    return urlsplit(url)._replace(scheme="", netloc="").geturl()
+    path = urlsplit(url)._replace(scheme="", netloc="").geturl()
+    # Without its host, "https://ours//theirs/" is another site's address.
+    return path if url_has_allowed_host_and_scheme(path, allowed_hosts=None) else None
 
 
 def _with_next(url: str, back: str | None) -> str:

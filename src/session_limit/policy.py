@@ -8,7 +8,7 @@ lock, calls this, and carries out what it says.
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -19,6 +19,7 @@ class AtLimit(enum.StrEnum):
 
     DISPLACE = "displace"
     DENY = "deny"
+    ASK = "ask"
     OBSERVE = "observe"
 
 
@@ -103,7 +104,7 @@ def decide(
     """
     if limit is None or len(live) < limit:
         return Decision(admitted=True)
-    if at_limit is AtLimit.DENY:
+    if at_limit in {AtLimit.DENY, AtLimit.ASK}:
         return Decision(admitted=False, exceeded=True)
     if at_limit is AtLimit.OBSERVE:
         return Decision(admitted=True, exceeded=True)
@@ -113,6 +114,30 @@ def decide(
         ended=excess(live, limit=room, displace=displace),
         exceeded=True,
     )
+
+
+def decide_choice(
+    live: Sequence[LiveSession],
+    *,
+    limit: int | None,
+    chosen: Collection[UUID] | None,
+) -> Decision:
+    """
+    Decide on a sign-in whose person was asked, and has ``chosen`` whom to sign out:
+    ``None`` is everybody. Where a place became free meanwhile, nobody has to go; where
+    what was chosen is not enough, nobody goes, and the person is asked again.
+    """
+    free = limit is None or len(live) < limit
+    if free and chosen is not None:
+        return Decision(admitted=True)
+    ended = tuple(
+        session.id
+        for session in sorted(live, key=_by_activity)
+        if chosen is None or session.id in chosen
+    )
+    if limit is None or len(live) - len(ended) < limit:
+        return Decision(admitted=True, ended=ended, exceeded=not free)
+    return Decision(admitted=False, exceeded=True)
 
 
 def decide_adoption(live: Sequence[LiveSession], *, limit: int | None) -> Decision:

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.contrib.auth import get_backends, get_user_model
+from django.contrib.auth import get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.signals import user_logged_in, user_logged_out
 from django.contrib.sessions.backends.base import SessionBase
 from django.db.models.signals import post_save, pre_delete
 from django.http import HttpRequest
 
-from session_limit import registry, stored
+from session_limit import notices, registry, stored
 from session_limit.exceptions import SessionLimitReached
 from session_limit.models import UserSession, session_id
+from session_limit.signals import session_started
 from session_limit.state import Refusal, guard_of
-from session_limit.users import make_anonymous
+from session_limit.store import GuardedSession
+from session_limit.users import make_anonymous, may_sign_in
 from session_limit.verify import registry_alias
 
 Reason = UserSession.Reason
@@ -26,6 +28,9 @@ def connect() -> None:
     uid = "session_limit.receivers."
     user_logged_in.connect(signed_in, dispatch_uid=uid + "signed_in")
     user_logged_out.connect(signed_out, dispatch_uid=uid + "signed_out")
+    session_started.connect(
+        notices.mail_new_sign_in, dispatch_uid=uid + "mail_new_sign_in"
+    )
     user_model = get_user_model()
     post_save.connect(user_saved, sender=user_model, dispatch_uid=uid + "user_saved")
     pre_delete.connect(
@@ -50,25 +55,27 @@ def signed_in(
     if request is None or session is None:
         return
     guard = guard_of(request)
-    if guard is not None and guard.must_be_chosen():
-        refusal = Refusal(user, None)
-    else:
-        admission = registry.admit(
-            user, request, guard.presented_key if guard else None
-        )
+    admission = None
+    if guard is None or not guard.must_be_chosen():
+        choice = guard.choice_for(user) if guard is not None else None
+        key = guard.presented_key if guard is not None else None
+        admission = registry.admit(user, request, key, choice)
         if admission.row is not None:
             session.pop(stored.ENDED_ID, None)
             if guard is not None:
                 guard.admit(admission.row)
+            if choice is not None:
+                # What other code had put in when it was refused (django-otp, allauth).
+                session.update(registry.left_over(choice.pending, session))
             return
-        refusal = Refusal(user, admission)
-    stored.forget_user(session)
     make_anonymous(request)
-    if guard is not None:
+    if isinstance(session, GuardedSession):
         # The answer tells of it, outside the transaction that a view may be in.
-        guard.refuse(refusal)
-    elif refusal.admission is not None:
-        registry.announce_limit_reached(user, refusal.admission)
+        session.guard.refuse(Refusal(user, admission, session.undo_login()))
+    else:
+        stored.forget_user(session)
+        if admission is not None:
+            registry.announce_limit_reached(user, admission)
     raise SessionLimitReached
 
 
@@ -100,15 +107,8 @@ def user_saved(
     # Set by set_password() until save() is done, and not by the upgrade of a hash.
     if getattr(instance, "_password", None) is not None:
         registry.note_password_changed(instance)
-    if not instance.is_active and not _may_sign_in(instance):
+    if not instance.is_active and not may_sign_in(instance):
         registry.end_all(instance, Reason.ACCOUNT_DISABLED)
-
-
-def _may_sign_in(user: AbstractBaseUser) -> bool:
-    """Whether a backend lets this inactive user in (``AllowAllUsersModelBackend``)."""
-    # One that only grants permissions need not have it.
-    getters = (getattr(backend, "get_user", None) for backend in get_backends())
-    return any(get_user is not None and get_user(user.pk) for get_user in getters)
 
 
 def user_deleted(

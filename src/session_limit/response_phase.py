@@ -17,9 +17,20 @@ from django.http.response import HttpResponseBase
 from django.utils import timezone
 from django.utils.functional import SimpleLazyObject, empty
 
-from session_limit import navigation, registry, responses, stored, verify
+from session_limit import (
+    asking,
+    browsers,
+    navigation,
+    notices,
+    registry,
+    responses,
+    stored,
+    verify,
+)
+from session_limit.conf import NewSignIn, conf
 from session_limit.facade import GuardedRequest
 from session_limit.models import UserSession
+from session_limit.policy import AtLimit
 from session_limit.state import Guard, Refusal, guard_of
 from session_limit.store import GuardedSession
 from session_limit.users import has_backend, make_anonymous, user_of
@@ -47,6 +58,7 @@ def is_needed(request: HttpRequest, response: HttpResponseBase) -> bool:
         or _is_to_be_saved(session, response)
         or (guard.row and guard.row.is_touch_due(timezone.now()))
         or (guard.row and _lost_user(request))
+        or _is_news_due(request, response, guard)
     )
 
 
@@ -61,6 +73,9 @@ def finish(request: GuardedRequest, response: HttpResponseBase) -> HttpResponseB
         _end_disabled(session)
     if (guard.ended or guard.missing) and not guard.overtaken:
         return _over(request, response, session)
+    if guard.row is not None and _is_news_due(request, response, guard):
+        # A message may go into the session.
+        notices.tell(request, response, guard.row)
     if _is_to_be_saved(session, response):
         _save(session)
     if guard.overtaken:
@@ -71,6 +86,10 @@ def finish(request: GuardedRequest, response: HttpResponseBase) -> HttpResponseB
         return responses.ended(request, response, request.session_limit.ended)
     if guard.row is not None and not guard.inert:
         _touch(session, guard.row)
+        if guard.admitted or guard.adopted:
+            _remember_browser(request, response, guard.row)
+    if guard.admitted:
+        asking.forget(request, response)
     return response
 
 
@@ -193,8 +212,37 @@ def _refused(
         ended = request.session_limit.ended
         to_choose = session.guard.ended_id
         return responses.ended(request, response, ended, to_choose=to_choose)
+    if refusal.admission.is_gone:
+        return responses.choice_gone(request, response)
     registry.announce_limit_reached(refusal.user, refusal.admission)
+    if refusal.admission.at_limit is AtLimit.ASK and navigation.choose_url():
+        return _asked(request, response, session, refusal, refusal.admission)
     return responses.refused(request, response, refusal.admission)
+
+
+def _asked(
+    request: GuardedRequest,
+    response: HttpResponseBase,
+    session: GuardedSession,
+    refusal: Refusal,
+    admission: registry.Admission,
+) -> HttpResponseBase:
+    browser, choice = asking.browser(request), session.guard.choice
+    if choice is not None and browser.secret is not None:
+        # What was chosen did not make room.
+        pending, secret = choice.pending, browser.secret
+    else:
+        pending, secret = registry.pend(
+            refusal.user,
+            refusal.left,
+            browser,
+            scope=admission.scope,
+            next_url=navigation.after_sign_in(request),
+        )
+    question = asking.Question(pending, secret, admission.limit, admission.rivals)
+    answer = responses.asked(request, response, question)
+    asking.hand_out(answer, secret, pending.expires_at)
+    return answer
 
 
 def _lost_user(request: HttpRequest) -> bool:
@@ -216,6 +264,27 @@ def _end_disabled(session: GuardedSession) -> None:
         session.make_ended(row.id)
 
 
+def _is_news_due(
+    request: HttpRequest, response: HttpResponseBase, guard: Guard
+) -> bool:
+    return (
+        guard.row is not None
+        and guard.row.notice is not None
+        and notices.can_be_told(request, response)
+    )
+
+
+def _remember_browser(
+    request: HttpRequest, response: HttpResponseBase, row: Row
+) -> None:
+    """
+    Know it when this user next signs in with it. Not an administrator's, who is signed
+    in as somebody.
+    """
+    if row.counted and conf.new_sign_in is not NewSignIn.NONE:
+        browsers.remember(request, response, row.user_id)
+
+
 def _touch(session: GuardedSession, row: Row) -> None:
     """Record activity, and an expiry that has been set since or slides."""
     # Lazy: who it is, only a project's rules may want to know.
@@ -228,3 +297,9 @@ def _touch(session: GuardedSession, row: Row) -> None:
     has_new_hash = guard.loaded_hash not in {None, session_hash}
     if is_saved and has_new_hash and not guard.admitted:
         registry.renew_credentials(row, session_hash)
+        owner = cast("AbstractBaseUser", user)
+        holds = registry.verifies(session_hash or "", owner)
+        if holds and not registry.verifies(guard.loaded_hash or "", owner):
+            # A change of password, not of SECRET_KEY, and the last one: who is
+            # connected elsewhere is told now, and not when they next ask.
+            registry.end_left_behind(row, owner)

@@ -14,10 +14,34 @@ from django.http.response import HttpResponseBase
 from django.template.loader import render_to_string
 from django.utils.cache import add_never_cache_headers
 
-from session_limit import audit, choice, navigation, texts
+from session_limit import asking, audit, kept, navigation, payloads, texts, use_here
 from session_limit.conf import conf
 from session_limit.models import UserSession
 from session_limit.registry import Admission
+
+Reason = UserSession.Reason
+
+# Where whoever is at the device now need not be who was signed in on it, so that its
+# "Back" had better not show what they saw. In the other cases the same person is about
+# to go on, and would wait for everything of this site to be fetched again.
+_LEFT_BEHIND = frozenset(
+    {
+        Reason.SIGNED_OUT,
+        Reason.REVOKED,
+        Reason.PASSWORD_CHANGED,
+        Reason.ACCOUNT_DISABLED,
+        Reason.EXPIRED,
+        Reason.IDLE,
+        Reason.ABSOLUTE,
+    }
+)
+
+# What middlewares further in have put on the answer that ours stands for.
+_PROTECTING = (
+    "Content-Security-Policy",
+    "Content-Security-Policy-Report-Only",
+    "X-Frame-Options",
+)
 
 
 def ended(
@@ -40,17 +64,11 @@ def ended(
         page = navigation.page_for_htmx(request)
         answer = HttpResponse(headers={"HX-Redirect": page})
     elif navigation.wants_json(request, response):
-        answer = JsonResponse(
-            {
-                "code": "session_ended",
-                "reason": told.reason,
-                "detail": told.text,
-                "ended_at": told.ended_at,
-                "device_class": told.device_class,
-                # Back to the page whose script asked, not to what it asked for.
-                "sign_in_url": navigation.sign_in_url(navigation.calling_page(request)),
-            }
-        )
+        # Back to the page whose script asked, not to what it asked for.
+        back = navigation.calling_page(request)
+        url = navigation.ended_page_url(back) if to_choose else None
+        sign_in_url = url or navigation.sign_in_url(back)
+        answer = JsonResponse(payloads.session_over(told, sign_in_url))
     else:
         back = navigation.way_back(request)
         context = {
@@ -59,10 +77,14 @@ def ended(
             "sign_in_url": navigation.sign_in_redirect(response)
             or navigation.sign_in_url(back),
             "use_here_url": navigation.ended_url() if to_choose else None,
-            "token": choice.token(to_choose) if to_choose else None,
+            "token": use_here.token(to_choose) if to_choose else None,
             "secure_account_url": conf.secure_account_url,
+            "support_url": conf.support_url,
+            "kept": kept.of_post(request),
         }
         answer = _page(request, "session_limit/ended.html", context)
+        if told.reason in _LEFT_BEHIND and navigation.is_acted_on(request):
+            _clear_cache(request, answer)
     return _in_place_of(response, answer, HTTPStatus.UNAUTHORIZED)
 
 
@@ -73,12 +95,88 @@ def refused(
     told = texts.refused(admission)
     if navigation.wants_json(request, response):
         answer: HttpResponse = JsonResponse(
-            {"code": "session_limit", "detail": told.text, "limit": admission.limit}
+            {
+                "version": payloads.VERSION,
+                "code": "session_limit",
+                "detail": told.text,
+                "limit": admission.limit,
+                "sessions": [payloads.rival(row) for row in admission.rivals],
+            }
         )
     else:
-        context = {"told": told, "back": navigation.way_back(request)}
+        context = {
+            "told": told,
+            "sessions": admission.rivals,
+            "limit": admission.limit,
+            "back": navigation.way_back(request),
+            "support_url": conf.support_url,
+        }
         answer = _page(request, "session_limit/refused.html", context)
     return _in_place_of(response, answer, HTTPStatus.FORBIDDEN)
+
+
+def asked(
+    request: HttpRequest, response: HttpResponseBase, question: asking.Question
+) -> HttpResponse:
+    """
+    Return what asks a person at the limit: a way to the chooser, or the chooser where
+    this is its address.
+    """
+    is_here = asking.is_asked_here(request)
+    is_first = is_here and request.method != "POST"
+    status = HTTPStatus.OK if is_first else HTTPStatus.CONFLICT
+    choose_url = navigation.choose_url()
+    if navigation.is_htmx(request) and not is_here:
+        answer = HttpResponse(headers={"HX-Redirect": choose_url})
+    elif navigation.wants_json(request, response):
+        answer = JsonResponse(_question(question))
+    elif is_here:
+        rivals = sorted(question.rivals, key=lambda row: row.last_active_at)
+        # More than one has to go where the limit was lowered since they signed in.
+        limit = question.limit
+        going = 1 if limit is None else max(1, len(rivals) + 1 - limit)
+        context = {
+            "told": texts.asked(question.limit),
+            "sessions": rivals[::-1],
+            "selected": [row.pk for row in rivals[:going]],
+            "limit": limit,
+            "choice": asking.code(question.secret),
+            "choose_url": choose_url,
+            "taken": not is_first,
+            "expires_at": question.pending.expires_at,
+        }
+        answer = _page(request, "session_limit/choose.html", context)
+    else:
+        answer = HttpResponse(headers={"Location": choose_url})
+        status = HTTPStatus.SEE_OTHER
+    return _in_place_of(response, answer, status)
+
+
+def _question(question: asking.Question) -> dict[str, Any]:
+    return {
+        "version": payloads.VERSION,
+        "code": "choose_session",
+        "detail": texts.asked(question.limit).text,
+        "limit": question.limit,
+        "sessions": [payloads.rival(row) for row in question.rivals],
+        "choice": asking.code(question.secret),
+        "choose_url": navigation.choose_url(),
+        "expires_at": question.pending.expires_at,
+    }
+
+
+def choice_gone(request: HttpRequest, response: HttpResponseBase) -> HttpResponse:
+    """Return the 410 of a choice that was made already, took too long or may not be."""
+    told = texts.choice_gone()
+    if navigation.wants_json(request, response):
+        answer: HttpResponse = JsonResponse(
+            {"version": payloads.VERSION, "code": "choice_gone", "detail": told.text}
+        )
+    else:
+        context = {"told": told, "sign_in_url": navigation.sign_in_url(None)}
+        answer = _page(request, "session_limit/choice_gone.html", context)
+    asking.take_back(request, answer)
+    return _in_place_of(response, answer, HTTPStatus.GONE)
 
 
 def retry() -> HttpResponse:
@@ -97,10 +195,23 @@ def _page(request: HttpRequest, template: str, context: dict[str, Any]) -> HttpR
     return HttpResponse(render_to_string(template, context, request))
 
 
+def _clear_cache(request: HttpRequest, answer: HttpResponse) -> None:
+    """
+    Have the browser forget the pages that it keeps of this site; browsers heed this
+    over HTTPS alone. Pages only: "cookies" and "storage" would take along what other
+    applications of this site keep, and drafts that were not sent yet.
+    """
+    if request.is_secure():
+        answer.headers["Clear-Site-Data"] = '"cache"'
+
+
 def _in_place_of(
     response: HttpResponseBase, answer: HttpResponse, status: HTTPStatus
 ) -> HttpResponse:
     answer.status_code = status
+    for name in _PROTECTING:
+        if name in response.headers:
+            answer.headers[name] = response.headers[name]
     add_never_cache_headers(answer)
     # What the view opened is closed with the answer given in its place.
     vars(answer)["_resource_closers"].extend(vars(response)["_resource_closers"])

@@ -5,12 +5,17 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from django.utils import timezone
+
+from session_limit import navigation
+from session_limit.client import describe
 from session_limit.conf import conf
 
 if TYPE_CHECKING:
     from django.contrib.auth.base_user import AbstractBaseUser
     from django.http import HttpRequest
 
+    from session_limit.models import UserSession
     from session_limit.policy import AtLimit
 
 # Where an administrator is signed in as somebody else. Not where that ends: coming back
@@ -18,6 +23,8 @@ if TYPE_CHECKING:
 IMPERSONATION_VIEWS = frozenset(
     {"hijack.views.AcquireUserView", "loginas.views.user_login"}
 )
+# What both leave in the session for as long as that lasts.
+IMPERSONATION_KEYS = ("hijack_history", "loginas_from_user")
 
 
 class Rules:
@@ -25,7 +32,7 @@ class Rules:
     What the settings say, for everybody.
 
     Name a subclass in ``SESSION_LIMIT_RULES``. One instance serves the process: keep
-    no state on it. Every method runs while somebody signs in: answer from what the
+    no state on it. Most methods run while somebody signs in: answer from what the
     user object holds, or from one query.
     """
 
@@ -38,7 +45,7 @@ class Rules:
         return conf.limit
 
     def at_limit(self, user: AbstractBaseUser, scope: str) -> AtLimit | str:
-        """Return ``"displace"``, ``"deny"`` or ``"observe"``."""
+        """Return ``"displace"``, ``"deny"``, ``"ask"`` or ``"observe"``."""
         return conf.at_limit
 
     def scope(self, user: AbstractBaseUser, request: HttpRequest) -> str:
@@ -70,3 +77,39 @@ class Rules:
     def absolute_timeout(self, user: AbstractBaseUser) -> timedelta | None:
         """Return how long after its sign-in a session expires, or ``None``."""
         return conf.absolute_timeout
+
+    def is_fresh(
+        self, user: AbstractBaseUser, session: UserSession, request: HttpRequest
+    ) -> bool:
+        """
+        Return whether ``user`` has given credentials lately enough to end others than
+        ``session``, which is that of ``request``. Never true for an administrator who
+        is signed in as ``user``: those credentials nobody has given.
+        """
+        if any(request.session.get(key) for key in IMPERSONATION_KEYS):
+            return False
+        age = timezone.now() - session.authenticated_at
+        return age <= conf.reauthentication_age
+
+    def reauthentication_url(
+        self, user: AbstractBaseUser, request: HttpRequest, back: str
+    ) -> str | None:
+        """
+        Return where credentials are given again if they are not fresh, which leads on
+        to ``back``, or ``None`` to be asked for the password there and then. Without a
+        usable password it is the sign-in page: to sign in again in the same browser
+        takes no second place, and is fresh.
+        """
+        return None if user.has_usable_password() else navigation.sign_in_url(back)
+
+
+class PerDeviceClass(Rules):
+    """
+    Each class of device (phone, tablet, computer, other) is counted by itself: with
+    a limit of one, one phone and one computer. A device is what it says it is, so this
+    is a convenience for honest people.
+    """
+
+    def scope(self, user: AbstractBaseUser, request: HttpRequest) -> str:
+        """Return the class of the device."""
+        return describe(request).device_class

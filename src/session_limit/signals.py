@@ -8,7 +8,10 @@ from __future__ import annotations
 from django.dispatch import Signal
 
 session_started = Signal()
-"""A session was admitted. ``session``: its ``UserSession``; ``request``."""
+"""
+A session was admitted. ``session``: its ``UserSession``; ``request``;
+``is_new_browser``: whether its user has not signed in from this browser before.
+"""
 
 session_ended = Signal()
 """

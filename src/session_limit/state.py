@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from django.conf import settings
 from django.utils import timezone
 
-from session_limit import choice, registry, stored, verify
+from session_limit import asking, registry, stored, use_here, verify
 from session_limit.models import UserSession
 from session_limit.verify import Row
 
@@ -18,16 +19,21 @@ if TYPE_CHECKING:
     from django.http import HttpRequest
 
 
+# Where SessionGuard leaves itself in an ASGI scope, to be told of the request.
+CONNECTION = "session_limit"
+
+
 @dataclass(frozen=True, slots=True)
 class Refusal:
     """
     A sign-in that was undone. ``admission`` says how it met the limit; ``None``: it
     happened by itself in a browser whose session has ended, and a person has to
-    choose it first.
+    choose it first. ``left``: what its request had put into the session.
     """
 
     user: AbstractBaseUser
     admission: registry.Admission | None
+    left: registry.Left
 
 
 class Guard:
@@ -49,6 +55,12 @@ class Guard:
     # It ended under this request.
     overtaken = False
     refusal: Refusal | None = None
+    # The data that nobody's session was loaded with, and what they were before login()
+    # wrote into them.
+    loaded: Mapping[str, Any] = {}
+    before_login: dict[str, Any] | None = None
+    # What a person was asked, and has chosen: the sign-in that comes next is that one.
+    choice: registry.Choice | None = None
     # logout() is about to empty it; code emptied it without reading it.
     signing_out = False
     cleared_unread = False
@@ -104,7 +116,25 @@ class Guard:
         if not by_itself:
             return False
         self.identify()
-        return self.ended_id is not None and not choice.is_made(request, self.ended_id)
+        return self.ended_id is not None and not use_here.is_chosen(
+            request, self.ended_id
+        )
+
+    def choice_for(self, user: AbstractBaseUser) -> registry.Choice | None:
+        """
+        Return what the person chose from whom this sign-in of ``user`` comes, if they
+        were asked. Where signing in happens by itself, in a middleware, that is before
+        the chooser's view can say so.
+        """
+        request, choice = self.request, self.choice
+        if request is None:
+            return None
+        by_itself = request.resolver_match is None
+        if choice is None and by_itself and request.method == "POST":
+            choice = asking.choice(request)
+        is_theirs = choice is not None and choice.pending.user_id == user.pk
+        self.choice = choice if is_theirs else None
+        return self.choice
 
     def admit(self, row: Row) -> None:
         """Take note that a sign-in was admitted."""

@@ -90,10 +90,12 @@ class Unlimited(Rules):
 
 def enforcement_off() -> override_settings:
     """
-    Return a decorator or context manager under which no sign-in meets a limit:
-    sessions are still recorded and can be ended. For tests of other things that sign
-    one user in on several clients.
+    Return a decorator or context manager under which no sign-in meets a limit or is
+    told of: sessions are still recorded and can be ended. For tests of other things
+    that sign one user in on several clients.
     """
     return override_settings(
-        SESSION_LIMIT=None, SESSION_LIMIT_RULES=f"{__name__}.{Unlimited.__name__}"
+        SESSION_LIMIT=None,
+        SESSION_LIMIT_RULES=f"{__name__}.{Unlimited.__name__}",
+        SESSION_LIMIT_NEW_SIGN_IN="none",
     )

@@ -8,4 +8,12 @@ from session_limit import views
 
 app_name = "session_limit"
 
-urlpatterns = [path("ended/", views.EndedView.as_view(), name="ended")]
+urlpatterns = [
+    path("choose/", views.ChooseView.as_view(), name="choose"),
+    path("", views.ListView.as_view(), name="list"),
+    path("<uuid:id>/end/", views.EndView.as_view(), name="end"),
+    path("end-others/", views.EndView.as_view(), name="end_others"),
+    path("ended/", views.EndedView.as_view(), name="ended"),
+    path("status/", views.StatusView.as_view(), name="status"),
+    path("events/", views.EventsView.as_view(), name="events"),
+]

@@ -9,6 +9,7 @@ from django.conf import settings
 from django.contrib.auth import (
     BACKEND_SESSION_KEY,
     SESSION_KEY,
+    get_backends,
     get_user_model,
     load_backend,
 )
@@ -35,6 +36,13 @@ def user_of(data: SessionData) -> AbstractBaseUser | None:
     id = get_user_model()._meta.pk.to_python(data[SESSION_KEY])
     backend = load_backend(data[BACKEND_SESSION_KEY])
     return cast("AbstractBaseUser | None", backend.get_user(id))
+
+
+def may_sign_in(user: AbstractBaseUser) -> bool:
+    """Whether a backend lets this inactive user in (``AllowAllUsersModelBackend``)."""
+    # One that only grants permissions need not have it.
+    getters = (getattr(backend, "get_user", None) for backend in get_backends())
+    return any(get_user is not None and get_user(user.pk) for get_user in getters)
 
 
 def make_anonymous(request: HttpRequest) -> None:

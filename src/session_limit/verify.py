@@ -35,6 +35,9 @@ class Row(NamedTuple):
     last_active_at: datetime
     expires_at: datetime
     expires_reason: str
+    counted: bool
+    # The newer sign-in that it has not been told of.
+    notice: UUID | None
 
     @classmethod
     def of(cls, session: UserSession) -> Row:
@@ -154,6 +157,26 @@ def read(id: UUID) -> Row | None:
         cursor.execute(_by_id(using), [parameter])
         values = cursor.fetchone()
     return None if values is None else _row(values, using)
+
+
+def read_live(user_id: Any) -> list[UserSession]:
+    """
+    Return the live sessions of the user with this primary key, but those whose time is
+    up already; most recently active first.
+    """
+    rows = UserSession.objects.using(registry_alias()).live().filter(user_id=user_id)
+    now = timezone.now()
+    return [
+        row
+        for row in rows.order_by("-last_active_at", "-pk")
+        if not Row.of(row).is_due(now)
+    ]
+
+
+def read_ended_since(moment: datetime) -> list[UUID]:
+    """Return the ids of the sessions that ended after ``moment``: one indexed read."""
+    rows = UserSession.objects.using(registry_alias())
+    return list(rows.filter(ended_at__gt=moment).values_list("pk", flat=True))
 
 
 def read_by_digest(key: str) -> Row | None:

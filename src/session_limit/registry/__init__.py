@@ -8,9 +8,9 @@ from __future__ import annotations
 from session_limit.registry.admission import (
     Admission,
     admit,
-    adopt,
     announce_limit_reached,
 )
+from session_limit.registry.adoption import adopt
 from session_limit.registry.credentials import (
     averify,
     credentials_reason,
@@ -23,34 +23,66 @@ from session_limit.registry.credentials import (
 from session_limit.registry.ending import end, end_account, end_all, end_others, end_row
 from session_limit.registry.limits import limit_of
 from session_limit.registry.locking import is_retryable
+from session_limit.registry.pending import (
+    SECRET_LENGTH,
+    Browser,
+    Choice,
+    Left,
+    cancel_pending,
+    find_pending,
+    left_over,
+    pend,
+    rivals_of,
+    user_waiting,
+)
+from session_limit.registry.renewal import reauthenticated
+from session_limit.registry.standing import Standing, end_left_behind, standings
 from session_limit.registry.upkeep import (
     enforce,
     prune,
     rekey,
+    set_limit,
+    told,
     touch,
 )
 
 __all__ = [
+    "SECRET_LENGTH",
     "Admission",
+    "Browser",
+    "Choice",
+    "Left",
+    "Standing",
     "admit",
     "adopt",
     "announce_limit_reached",
     "averify",
+    "cancel_pending",
     "credentials_reason",
     "end",
     "end_account",
     "end_all",
+    "end_left_behind",
     "end_others",
     "end_row",
     "enforce",
+    "find_pending",
     "goes_by",
     "is_retryable",
+    "left_over",
     "limit_of",
     "note_password_changed",
+    "pend",
     "prune",
+    "reauthenticated",
     "rekey",
     "renew_credentials",
+    "rivals_of",
+    "set_limit",
+    "standings",
+    "told",
     "touch",
+    "user_waiting",
     "verifies",
     "verify",
 ]

@@ -16,7 +16,7 @@ from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
 from session_limit import stored
-from session_limit.models import AccountLimit, UserSession, session_id
+from session_limit.models import AccountLimit, PendingSignIn, UserSession, session_id
 from session_limit.registry.limits import read_account
 from session_limit.registry.locking import lock_account
 from session_limit.users import user_of
@@ -72,7 +72,7 @@ def digest(session_hash: str | None) -> str:
     return hashlib.sha256(session_hash.encode()).hexdigest()[:32]
 
 
-def is_recorded_of(row: UserSession, user: AbstractBaseUser) -> bool:
+def is_recorded_of(row: UserSession | PendingSignIn, user: AbstractBaseUser) -> bool:
     """Whether the credentials recorded of ``row`` are those that ``user`` has."""
     return not row.credentials or row.credentials in map(digest, _valid_hashes(user))
 

@@ -14,7 +14,7 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import connections, transaction
 from django.utils import timezone
 
-from session_limit import audit, signals, stored
+from session_limit import audit, bus, signals, stored
 from session_limit.models import AccountLimit, UserSession
 from session_limit.registry.locking import in_transaction, locked
 
@@ -159,6 +159,7 @@ def announce(rows: Sequence[UserSession], using: str) -> None:
 
 
 def _tell_ended(rows: Sequence[UserSession]) -> None:
+    bus.publish([row.pk for row in rows])
     for row in rows:
         audit.ended(row)
         signals.session_ended.send_robust(

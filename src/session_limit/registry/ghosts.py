@@ -12,6 +12,7 @@ from itertools import groupby
 
 from django.contrib.auth import HASH_SESSION_KEY
 from django.contrib.auth.base_user import AbstractBaseUser
+from django.utils import timezone
 
 from session_limit import stored
 from session_limit.conf import conf
@@ -70,15 +71,19 @@ def end_gone(
     rows: Sequence[UserSession],
     user: AbstractBaseUser,
     account: AccountLimit,
-    now: datetime,
     using: str,
+    *,
+    settled: bool = False,
 ) -> Rows:
     """
     End those whose stored session is gone, or no longer authenticates because the
-    account's credentials changed. Reads the store once for each.
+    account's credentials changed. Reads the store once for each. ``settled``: who has
+    changed them has stored the new ones.
     """
+    now = timezone.now()
     settled = (
-        account.password_changed_at is None
+        settled
+        or account.password_changed_at is None
         # A request that changes the password stores its session's new hash only
         # with its response.
         or account.password_changed_at + conf.touch_interval <= now

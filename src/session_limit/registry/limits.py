@@ -12,6 +12,8 @@ from session_limit.models import AccountLimit, UserSession
 from session_limit.policy import AtLimit
 from session_limit.verify import registry_alias
 
+NO_LIMIT = "A session limit is None or a whole number from 1, not {!r}."
+
 
 def read_account(user: AbstractBaseUser, using: str) -> AccountLimit:
     """Return the account's row, or what an account without one is like."""
@@ -34,12 +36,14 @@ def limit_for(user: AbstractBaseUser, scope: str, account: AccountLimit) -> int 
     limit = account.limit
     if limit is None:
         limit = conf.rules.limit(user, scope)
-    # What a project's rules answer may be anything, and True is no number.
-    if limit is None or (type(cast("object", limit)) is int and limit >= 1):
+    if is_limit(limit):
         return limit
-    raise ImproperlyConfigured(
-        f"A session limit is None or a whole number from 1, not {limit!r}."
-    )
+    raise ImproperlyConfigured(NO_LIMIT.format(limit))
+
+
+def is_limit(limit: int | None) -> bool:
+    """Whether it can be one: callers may give anything, and True is no number."""
+    return limit is None or (type(cast("object", limit)) is int and limit >= 1)
 
 
 def at_limit_for(user: AbstractBaseUser, scope: str) -> AtLimit:

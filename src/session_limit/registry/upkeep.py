@@ -9,14 +9,15 @@ from uuid import UUID
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.sessions.backends.base import SessionBase
+from django.db import transaction
 from django.utils import timezone
 
-from session_limit import policy, stored
+from session_limit import audit, policy, stored
 from session_limit.conf import conf
-from session_limit.models import UserSession
+from session_limit.models import AccountLimit, PendingSignIn, UserSession
 from session_limit.registry import ghosts
 from session_limit.registry.ending import end, end_locked
-from session_limit.registry.limits import limit_for
+from session_limit.registry.limits import NO_LIMIT, is_limit, limit_for
 from session_limit.registry.locking import in_transaction, live_rows, lock_account
 from session_limit.verify import Row, registry_alias
 
@@ -91,6 +92,15 @@ def rekey(id: UUID, key: str | None) -> bool:
     )
 
 
+def told(id: UUID, notice: UUID) -> bool:
+    """
+    Record that the session was told of the sign-in with the id ``notice``; return
+    whether this call did. Of parallel requests one tells, and a newer one stays.
+    """
+    rows = UserSession.objects.using(registry_alias()).live_with_id(id)
+    return rows.filter(notice=notice).update(notice=None) > 0
+
+
 def enforce(user: AbstractBaseUser) -> list[UserSession]:
     """
     Bring ``user`` down to the limit now, after a plan downgrade say, and return the
@@ -99,31 +109,65 @@ def enforce(user: AbstractBaseUser) -> list[UserSession]:
     """
 
     def work(using: str) -> list[UserSession]:
-        account = lock_account(user.pk, using)
-        live = ghosts.end_due(live_rows(user, using), timezone.now(), using)
-        by_scope: dict[str, list[UserSession]] = defaultdict(list)
-        for row in live:
-            if row.counted:
-                by_scope[row.scope].append(row)
-        ended = []
-        for scope, rows in by_scope.items():
-            leaving = policy.excess(
-                [row.facts() for row in rows],
-                limit=limit_for(user, scope, account),
-                displace=conf.displace,
-            )
-            ended += [row for row in rows if row.pk in leaving]
-        end_locked(ended, Reason.LIMIT_LOWERED, using)
-        return ended
+        return _enforce(user, lock_account(user.pk, using), using)
 
     return in_transaction(work)
+
+
+def set_limit(
+    user: AbstractBaseUser, limit: int | None, *, by: AbstractBaseUser | None = None
+) -> list[UserSession]:
+    """
+    Give ``user`` a limit of their own, in every scope, or with ``None`` the project's
+    again, and bring them down to it: see ``enforce()``. ``by`` is the user who gave
+    it. Raises ``ValueError`` for what is no limit.
+    """
+    if not is_limit(limit):
+        raise ValueError(NO_LIMIT.format(limit))
+
+    def work(using: str) -> list[UserSession]:
+        account = lock_account(user.pk, using)
+        was, account.limit = account.limit, limit
+        if was != limit:
+            account.save(using=using, update_fields=["limit"])
+            tell = functools.partial(audit.limit_changed, user.pk, was, limit, by)
+            transaction.on_commit(tell, using=using, robust=True)
+        return _enforce(user, account, using, by=by)
+
+    return in_transaction(work)
+
+
+def _enforce(
+    user: AbstractBaseUser,
+    account: AccountLimit,
+    using: str,
+    *,
+    by: AbstractBaseUser | None = None,
+) -> list[UserSession]:
+    """Bring ``user``, whose ``account`` is locked, down to the limit."""
+    live = ghosts.end_due(live_rows(user, using), timezone.now(), using)
+    by_scope: dict[str, list[UserSession]] = defaultdict(list)
+    for row in live:
+        if row.counted:
+            by_scope[row.scope].append(row)
+    ended = []
+    for scope, rows in by_scope.items():
+        leaving = policy.excess(
+            [row.facts() for row in rows],
+            limit=limit_for(user, scope, account),
+            displace=conf.displace,
+        )
+        ended += [row for row in rows if row.pk in leaving]
+    end_locked(ended, Reason.LIMIT_LOWERED, using, by=by)
+    return ended
 
 
 def prune(*, dry_run: bool = False) -> tuple[int, int]:
     """
     End the sessions whose time is up and delete the tombstones older than
-    ``SESSION_LIMIT_RETENTION``, in batches; return how many of each. ``dry_run``
-    counts and writes nothing.
+    ``SESSION_LIMIT_RETENTION``, in batches; return how many of each. Forget, too, the
+    sign-ins that have waited too long for a choice. ``dry_run`` counts and writes
+    nothing.
     """
     using, now = registry_alias(), timezone.now()
     sessions = UserSession.objects.using(using)
@@ -137,6 +181,7 @@ def prune(*, dry_run: bool = False) -> tuple[int, int]:
         of_reason = due.filter(expires_reason=reason)
         while ids := list(of_reason.values_list("pk", flat=True)[:BATCH]):
             ended += len(end(ids, reason))
+    PendingSignIn.objects.using(using).filter(expires_at__lte=now).delete()
     deleted = 0
     while ids := list(old.values_list("pk", flat=True)[:BATCH]):
         deleted += sessions.filter(pk__in=ids).delete()[0]

@@ -9,7 +9,7 @@ from uuid import UUID
 from django.conf import settings
 from django.contrib.sessions.backends.base import CreateError, SessionBase
 
-from session_limit import stored
+from session_limit import registry, stored
 from session_limit.state import Guard
 
 if TYPE_CHECKING:
@@ -77,6 +77,28 @@ class Base(_Engine):
         self.pop(stored.ENDED_ID, None)
         if not self._session_cache:
             self.flush()
+
+    def undo_login(self) -> registry.Left:
+        """
+        Make the data what they were before ``login()``, and return what this request
+        has put in: it, the receivers of its signal, and the code in front of it. Not
+        all of the latter's stays: a browser without a cookie is given none, and what a
+        view's transaction stored is rolled back.
+        """
+        before, data = self.guard.before_login, self._session_cache
+        # None: somebody's own way to sign in.
+        self._session_cache = {**(data if before is None else before)}
+        self.modified = True
+        # Where the last new key was given to somebody signed in, and their session has
+        # ended since, that is who they were before.
+        stored.forget_user(self)
+        loaded = self.guard.loaded
+        written = {
+            name: value
+            for name, value in data.items()
+            if name not in loaded or loaded[name] != value
+        }
+        return registry.Left(written, loaded)
 
     def undo_sign_in(self) -> None:
         """

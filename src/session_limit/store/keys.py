@@ -16,7 +16,7 @@ class Keys(Saving):
     """Records a key before anything is stored under it."""
 
     def cycle_key(self) -> None:
-        self._get_session()
+        self.guard.before_login = {**self._get_session()}
         key = self._record_next_key()
         if self.guard.overtaken:
             return
@@ -24,7 +24,7 @@ class Keys(Saving):
         self._record_other_key(key)
 
     async def acycle_key(self) -> None:
-        await self._aget_session()
+        self.guard.before_login = {**await self._aget_session()}
         if self.guard.row is None and not self.guard.cleared_unread:
             await super().acycle_key()
         else:

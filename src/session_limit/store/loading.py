@@ -48,6 +48,7 @@ class Loading(Base):
             guard.missing = self.session_key is None
             guard.ended_id = session_id(data.get(stored.ENDED_ID))
             guard.ended = stored.ENDED_ID in data
+            guard.loaded = {**data}
             return data
         if stored.ID not in data:
             if row is None:

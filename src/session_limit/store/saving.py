@@ -115,6 +115,7 @@ class Saving(Base):
         self._get_session()
         told_id = self._end_flushed()
         super().flush()
+        self.guard.loaded = self.guard.before_login = {}
         self._show_ended(told_id)
 
     async def aflush(self) -> None:
@@ -123,6 +124,7 @@ class Saving(Base):
         end_flushed = self._end_flushed
         told_id = await sync_to_async(end_flushed)() if asks else end_flushed()
         await super().aflush()
+        self.guard.loaded = self.guard.before_login = {}
         self._show_ended(told_id)
 
     def _end_flushed(self) -> UUID | None:

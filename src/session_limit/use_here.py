@@ -22,9 +22,11 @@ def token(id: UUID) -> str:
     return signing.dumps(id.hex, salt=SALT)
 
 
-def is_made(request: HttpRequest, id: UUID) -> bool:
+def is_chosen(request: HttpRequest, id: UUID) -> bool:
     """Whether ``request`` is that click, for the ended session with this id."""
-    if request.method != "POST" or request.path != navigation.ended_url():
+    if request.method != "POST" or not navigation.is_to(
+        request, navigation.ended_url()
+    ):
         return False
     try:
         return bool(signing.loads(request.POST.get("token", ""), salt=SALT) == id.hex)

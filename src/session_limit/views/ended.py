@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from http import HTTPStatus
 
+from django.contrib.auth.decorators import login_not_required
 from django.http import HttpResponse, HttpResponseRedirect
 from django.utils.decorators import method_decorator
 from django.views import View
 from django.views.decorators.csrf import csrf_exempt
 
-from session_limit import choice, navigation
+from session_limit import navigation, use_here
 from session_limit.facade import GuardedRequest
 
 
-# The form that posts here has a token of its own: see choice.py.
-@method_decorator(csrf_exempt, name="dispatch")
+# The form that posts here has a token of its own: see use_here.py.
+@method_decorator([csrf_exempt, login_not_required], name="dispatch")
 class EndedView(View):
     """Says why this browser's session ended; "Use here instead" posts to it."""
 
@@ -31,7 +32,7 @@ class EndedView(View):
         """Forget the ended session, so that signing in may go on by itself."""
         ended = request.session_limit.ended
         if ended is not None:
-            if not choice.is_made(request, ended.pk):
+            if not use_here.is_chosen(request, ended.pk):
                 return HttpResponse(status=HTTPStatus.FORBIDDEN)
             request.session.flush()
         return HttpResponseRedirect(navigation.next_url(request, request.POST))

@@ -1,0 +1,69 @@
+"""
+Telling other processes that a session has ended: at once where a bus carries it, and
+within a second everywhere.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Sequence
+from uuid import UUID
+
+from session_limit.bus.base import Bus
+from session_limit.conf import conf
+
+__all__ = ["Bus", "get_bus", "publish"]
+
+logger = logging.getLogger("session_limit")
+
+# For how many seconds a bus that has failed is not asked again: no request is to wait
+# for what does not come.
+PAUSE = 5.0
+
+
+def get_bus() -> Bus:
+    """Return the bus of ``SESSION_LIMIT_BUS``."""
+    return conf.bus
+
+
+def publish(ids: Sequence[UUID]) -> None:
+    """
+    Tell that the sessions with these ids have ended: after their commit. Never raises;
+    what a bus that fails costs is its own bound, once in ``PAUSE``.
+    """
+    _publisher.publish(conf.bus, ids)
+
+
+class _Publisher:
+    """Publishes, and leaves a bus that has failed alone for a while."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._failed: Bus | None = None
+        self._again_at = 0.0
+
+    def publish(self, bus: Bus, ids: Sequence[UUID]) -> None:
+        if self._failed is bus:
+            with self._lock:
+                if time.monotonic() < self._again_at:
+                    return
+                # One tries; the others go on meanwhile.
+                self._again_at = time.monotonic() + PAUSE
+        try:
+            bus.publish(ids)
+        except Exception:
+            if self._failed is not bus:
+                logger.exception(
+                    "The bus does not carry that sessions have ended. Connected pages "
+                    "are told by the sweep, within a second."
+                )
+            self._failed, self._again_at = bus, time.monotonic() + PAUSE
+        else:
+            if self._failed is bus:
+                logger.info("The bus carries again that sessions have ended.")
+                self._failed = None
+
+
+_publisher = _Publisher()

@@ -1,0 +1,44 @@
+"""
+What is wrong with how a project set the package up, told before it runs.
+
+Settings alone are read: nothing here connects to a database. Each id has its entry
+in ``docs/reference/checks.md``.
+"""
+
+from __future__ import annotations
+
+from django.core import checks
+
+from session_limit.checks.databases import check_databases
+from session_limit.checks.installation import (
+    check_apps,
+    check_middleware,
+    check_reauthentication,
+    check_urls,
+)
+from session_limit.checks.settings import check_settings
+
+__all__ = [
+    "TAG",
+    "check_apps",
+    "check_databases",
+    "check_middleware",
+    "check_reauthentication",
+    "check_settings",
+    "check_urls",
+    "register_checks",
+]
+
+# manage.py check --tag session_limit
+TAG = "session_limit"
+
+
+def register_checks() -> None:
+    """Register every check with Django."""
+    checks.register(check_settings, TAG)
+    checks.register(check_middleware, TAG)
+    checks.register(check_apps, TAG)
+    # Not under Django's tag for databases, which is for checks that may connect.
+    checks.register(check_databases, TAG)
+    checks.register(check_urls, TAG, checks.Tags.urls)
+    checks.register(check_reauthentication, TAG)

@@ -1,0 +1,52 @@
+"""What people fill in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib.auth import authenticate
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.debug import sensitive_variables
+
+# Nobody's password is longer, and hashing one takes its time.
+MAX_PASSWORD = 4096
+
+
+class PasswordForm(forms.Form):
+    """
+    Asks who is signed in for their password again. Once it is valid, ``user`` is as
+    the backend returned it: with a password hash that may have just been upgraded.
+    """
+
+    password = forms.CharField(
+        label=_("Password"),
+        strip=False,
+        max_length=MAX_PASSWORD,
+        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
+    )
+
+    def __init__(
+        self, request: HttpRequest, user: AbstractBaseUser, *args: Any, **kwargs: Any
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self.request = request
+        self.user = user
+
+    @sensitive_variables()
+    def clean_password(self) -> str:
+        """Raise ``ValidationError`` where no backend takes it for this account."""
+        password: str = self.cleaned_data["password"]
+        # As at a sign-in: what locks an account out counts these failures too.
+        found = authenticate(
+            self.request, username=self.user.get_username(), password=password
+        )
+        if found is None or found.pk != self.user.pk:
+            raise ValidationError(
+                _("That is not the password of this account."), code="wrong_password"
+            )
+        self.user = found
+        return password

@@ -1,0 +1,157 @@
+"""
+The event stream of connected pages: one event, when their session has ended. In front
+of Django's handler, where a reader who waits holds neither a thread nor a connection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import random
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.urls import Resolver404, resolve
+from django.utils import translation
+
+from session_limit import payloads
+from session_limit.guard.asgi import Message, Receive, Scope, Send
+from session_limit.guard.connection import LINGER
+from session_limit.guard.hub import current_hub
+from session_limit.guard.identity import request_of
+from session_limit.navigation import EVENTS_VIEW
+
+logger = logging.getLogger("session_limit")
+
+# In seconds: between two signs of life, and how long a stream may live, so that a
+# server that is to stop need not wait for it longer.
+HEARTBEAT = 15.0
+LIFE = 30.0, 60.0
+# In milliseconds: when a page asks again whose stream has come to its end.
+RETRY = 2000
+
+_HEADERS = [
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"cache-control", b"no-store"),
+    # nginx would keep it to itself.
+    (b"x-accel-buffering", b"no"),
+]
+
+
+def is_asked_for(scope: Scope) -> bool:
+    """Whether this is a request for the stream, at the address of ``reverse()``."""
+    if scope["method"] != "GET" or not scope["path"].endswith("events/"):
+        return False
+    path = request_of(scope).path_info
+    # Under i18n_patterns, addresses are those of the language that they begin with.
+    language = translation.get_language_from_path(path)
+    with translation.override(language or translation.get_language()):
+        try:
+            return resolve(path).view_name == EVENTS_VIEW
+        except Resolver404:
+            return False
+
+
+async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+    """Serve the stream of the session whose cookie ``scope`` carries."""
+    if _is_foreign(scope):
+        await _answer(send, HTTPStatus.FORBIDDEN)
+        return
+    hub = current_hub()
+    try:
+        who = await hub.identify(scope)
+    except Exception:
+        logger.exception("Whose event stream this is could not be found out.")
+        await _answer(send, HTTPStatus.SERVICE_UNAVAILABLE)
+        return
+    ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    if who.reason is not None:
+        ended.set_result(who.reason)
+    elif who.id is None:
+        await _answer(send, HTTPStatus.NO_CONTENT)
+        return
+
+    def tell(reason: str) -> None:
+        if not ended.done():
+            ended.set_result(reason)
+
+    if who.id is not None:
+        hub.join(who.id, tell)
+        hub.verify(who.id)
+    try:
+        await _stream(receive, send, ended)
+    finally:
+        if who.id is not None:
+            hub.leave(who.id, tell)
+
+
+async def _stream(receive: Receive, send: Send, ended: asyncio.Future[str]) -> None:
+    gone = asyncio.ensure_future(_gone(receive))
+    try:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(random.uniform(*LIFE)):  # noqa: S311 no secret
+                await _wait(send, gone, ended)
+        if not gone.done():
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LINGER):
+                    await _say(send, _ended(ended.result()) if ended.done() else "")
+    finally:
+        gone.cancel()
+
+
+async def _wait(
+    send: Send, gone: asyncio.Future[None], ended: asyncio.Future[str]
+) -> None:
+    """Keep the stream open until the client has gone or the session has ended."""
+    await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
+    live = json.dumps({"version": payloads.VERSION})
+    text = f"retry: {RETRY}\nevent: live\ndata: {live}\n\n"
+    either: list[asyncio.Future[Any]] = [gone, ended]
+    while not gone.done() and not ended.done():
+        await _say(send, text, more=True)
+        text = ":\n\n"
+        await asyncio.wait(
+            either, timeout=HEARTBEAT, return_when=asyncio.FIRST_COMPLETED
+        )
+
+
+def _ended(reason: str) -> str:
+    ended = {
+        "version": payloads.VERSION,
+        "code": "session_ended",
+        "reason": reason or None,
+    }
+    return f"event: ended\ndata: {json.dumps(ended)}\n\n"
+
+
+async def _say(send: Send, text: str, *, more: bool = False) -> None:
+    await send({"type": "http.response.body", "body": text.encode(), "more_body": more})
+
+
+async def _gone(receive: Receive) -> None:
+    message: Message = {"type": ""}
+    while message["type"] != "http.disconnect":
+        message = await receive()
+
+
+async def _answer(send: Send, status: HTTPStatus) -> None:
+    headers = [(b"cache-control", b"no-store")]
+    await send(
+        {"type": "http.response.start", "status": status.value, "headers": headers}
+    )
+    await _say(send, "")
+
+
+def _is_foreign(scope: Scope) -> bool:
+    """
+    Whether another site's page asks. It could not read the answer, but would learn of
+    its end.
+    """
+    headers = dict(scope["headers"])
+    site = headers.get(b"sec-fetch-site", b"none")
+    host = headers.get(b"host", b"").decode("latin1")
+    origin = headers.get(b"origin", f"//{host}".encode("latin1")).decode("latin1")
+    return site not in {b"same-origin", b"none"} or urlsplit(origin).netloc != host

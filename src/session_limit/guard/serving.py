@@ -1,0 +1,46 @@
+"""What is done with a connection, by what it is."""
+
+from __future__ import annotations
+
+from django.conf import settings
+
+from session_limit.guard import events, responses, sockets
+from session_limit.guard.asgi import Application, Message, Receive, Scope, Send
+from session_limit.guard.hub import current_hub
+
+
+async def serve(
+    application: Application, scope: Scope, receive: Receive, send: Send
+) -> None:
+    """Serve one connection, or one application's lifespan."""
+    kind = scope["type"]
+    if kind == "http" and _has_session_cookie(scope):
+        if events.is_asked_for(scope):
+            await events.serve(scope, receive, send)
+        else:
+            await responses.serve(application, scope, receive, send)
+    elif kind == "websocket" and _has_session_cookie(scope):
+        await sockets.serve(application, scope, receive, send)
+    elif kind == "lifespan":
+        await _live(application, scope, receive, send)
+    else:
+        await application(scope, receive, send)
+
+
+async def _live(
+    application: Application, scope: Scope, receive: Receive, send: Send
+) -> None:
+    async def receive_and_stop() -> Message:
+        message = await receive()
+        if message["type"] == "lifespan.shutdown":
+            await current_hub().stop()
+        return message
+
+    await application(scope, receive_and_stop, send)
+
+
+def _has_session_cookie(scope: Scope) -> bool:
+    wanted = settings.SESSION_COOKIE_NAME.encode("latin1")
+    return any(
+        name == b"cookie" and wanted in value for name, value in scope["headers"]
+    )

@@ -1,0 +1,58 @@
+"""``manage.py copysessiontemplates``: our templates, to be changed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from django.apps import apps
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+FOLDER = "session_limit"
+
+
+class Command(BaseCommand):
+    help = (
+        "Copy the templates of session_limit into a directory of yours: one that "
+        'TEMPLATES["DIRS"] names, or the templates directory of an app above '
+        "session_limit in INSTALLED_APPS. What is there already stays as it is."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "directory", type=Path, help=f"Where the directory {FOLDER} goes."
+        )
+        parser.add_argument(
+            "names", nargs="*", help='Which, "ended.html" say; all unless given.'
+        )
+        parser.add_argument(
+            "--force", action="store_true", help="Overwrite what is there already."
+        )
+
+    def handle(
+        self,
+        *,
+        directory: Path,
+        names: list[str],
+        force: bool,
+        verbosity: int,
+        **options: Any,
+    ) -> None:
+        source = Path(apps.get_app_config("session_limit").path, "templates", FOLDER)
+        files = [path for path in source.rglob("*") if path.is_file()]
+        known = sorted(path.relative_to(source).as_posix() for path in files)
+        if unknown := sorted(set(names).difference(known)):
+            raise CommandError(
+                f"No such template: {', '.join(unknown)}. "
+                f"There are: {', '.join(known)}."
+            )
+        for name in names or known:
+            target = directory / FOLDER / name
+            done = f"Copied {target}"
+            if target.exists() and not force:
+                done = f"Left {target} as it is: --force overwrites it"
+            else:
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_bytes((source / name).read_bytes())
+            if verbosity > 0:
+                self.stdout.write(done)

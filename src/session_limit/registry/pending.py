@@ -1,0 +1,165 @@
+"""
+Pending sign-ins: past authentication, and not admitted before a person has chosen what
+to sign out. Each is used once, under the account's lock: see ``admission.admit()``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.contrib.sessions.backends.base import SessionBase
+from django.utils import timezone
+from django.utils.crypto import get_random_string
+
+from session_limit import stored
+from session_limit.models import PendingSignIn, UserSession
+from session_limit.registry.credentials import digest, is_recorded_of
+from session_limit.registry.limits import limit_of
+from session_limit.users import user_of
+from session_limit.verify import read_live, registry_alias
+
+# Long enough to choose calmly, and far below what a forgotten public computer is for.
+LIFETIME = timedelta(minutes=10)
+SECRET_LENGTH = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What was ``chosen`` to be signed out for ``pending``; ``None`` is everybody."""
+
+    pending: PendingSignIn
+    chosen: frozenset[UUID] | None
+
+
+# What login() itself puts into a session, and what is over once it is admitted.
+_NOT_KEPT = frozenset(
+    {SESSION_KEY, BACKEND_SESSION_KEY, HASH_SESSION_KEY, stored.ID, stored.ENDED_ID}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """``values`` that a request has put into a session that held others ``before``."""
+
+    values: Mapping[str, Any]
+    before: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Browser:
+    """
+    Who waits: known by the ``secret`` in a cookie, ``None`` where there is none, and by
+    its user agent, for a copied cookie is of no use in another browser.
+    """
+
+    secret: str | None
+    user_agent: str
+
+
+def pend(
+    user: AbstractBaseUser,
+    left: Left,
+    browser: Browser,
+    *,
+    scope: str,
+    next_url: str,
+) -> tuple[PendingSignIn, str]:
+    """
+    Record that the sign-in of ``user`` waits for a choice; return it, with the secret
+    that leads to it. ``left`` is what its request had put into the session;
+    ``next_url`` where it leads, ``""`` if that is not known. A browser that waits
+    already and tries the same again goes on waiting under the secret that it has.
+    """
+    using, now = registry_alias(), timezone.now()
+    waiting = PendingSignIn.objects.using(using)
+    waiting.filter(user_id=user.pk, expires_at__lte=now).delete()
+    values, before = left.values, left.before
+    added = {name: value for name, value in values.items() if name not in _NOT_KEPT}
+    data = {"left": added, "before": {n: before[n] for n in added if n in before}}
+    facts: dict[str, Any] = {
+        "user_id": user.pk,
+        "backend": values.get(BACKEND_SESSION_KEY, ""),
+        "credentials": digest(values.get(HASH_SESSION_KEY)),
+        "scope": scope,
+        "data": stored.engine()().encode(data) if added else "",
+        "expires_at": now + LIFETIME,
+    }
+    if next_url:
+        facts["next"] = next_url
+    known, secret = find_pending(browser), browser.secret
+    if known is not None and secret is not None and known.user_id == user.pk:
+        for name, value in facts.items():
+            setattr(known, name, value)
+        # None is updated where another tab has just made its choice.
+        if waiting.filter(pk=known.pk).update(**facts):
+            return known, secret
+    secret = get_random_string(SECRET_LENGTH)
+    pending = waiting.create(
+        secret=stored.digest(secret),
+        user_agent=stored.digest(browser.user_agent),
+        **facts,
+    )
+    return pending, secret
+
+
+def find_pending(browser: Browser) -> PendingSignIn | None:
+    """Return what ``browser`` waits with, while it may."""
+    if browser.secret is None:
+        return None
+    return (
+        PendingSignIn.objects.using(registry_alias())
+        .filter(
+            secret__in=stored.digests(browser.secret),
+            user_agent__in=stored.digests(browser.user_agent),
+            expires_at__gt=timezone.now(),
+        )
+        .first()
+    )
+
+
+def user_waiting(pending: PendingSignIn) -> AbstractBaseUser | None:
+    """
+    Return whose it is; ``None`` once they may no longer sign in by it: the account was
+    disabled, or its password changed.
+    """
+    # Exactly what Django would find in a session that says so.
+    data = {SESSION_KEY: str(pending.user_id), BACKEND_SESSION_KEY: pending.backend}
+    user = user_of(data)
+    return user if user is not None and is_recorded_of(pending, user) else None
+
+
+def rivals_of(
+    pending: PendingSignIn, user: AbstractBaseUser
+) -> tuple[int | None, list[UserSession]]:
+    """
+    Return the limit, and the live sessions that take its places, most recently active
+    first. As they are now: what counts is what the admission finds under its lock.
+    """
+    live = read_live(user.pk)
+    rivals = [row for row in live if row.takes_place_in(pending.scope)]
+    return limit_of(user, pending.scope), rivals
+
+
+def left_over(pending: PendingSignIn, session: SessionBase) -> dict[str, Any]:
+    """
+    Return what the request of a sign-in that then waited had put into its session,
+    but for what has been written into ``session`` since.
+    """
+    data = stored.engine()().decode(pending.data) if pending.data else {}
+    left, before = data.get("left", {}), data.get("before", {})
+    return {
+        name: value
+        for name, value in left.items()
+        if session.get(name) == before.get(name)
+    }
+
+
+def cancel_pending(pending: PendingSignIn) -> None:
+    """Forget it."""
+    PendingSignIn.objects.using(registry_alias()).filter(pk=pending.pk).delete()

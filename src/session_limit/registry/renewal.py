@@ -1,0 +1,50 @@
+"""Credentials that are given again in a session that goes on."""
+
+from __future__ import annotations
+
+import functools
+from uuid import UUID
+
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.contrib.sessions.backends.base import SessionBase
+from django.db import transaction
+from django.utils import timezone
+
+from session_limit import audit
+from session_limit.models import UserSession
+from session_limit.registry.locking import in_transaction, lock_account
+from session_limit.registry.upkeep import deadline
+
+
+def reauthenticated(id: UUID, session: SessionBase, user: AbstractBaseUser) -> bool:
+    """
+    Record that ``user`` has just given credentials again in their live ``session``,
+    whose id this is: both timeouts begin anew. Return whether it is live still. Give
+    the session another key then, with ``update_session_auth_hash()`` or
+    ``cycle_key()``.
+    """
+    now = timezone.now()
+    expires_at, expires_reason = deadline(
+        user,
+        session.get_expiry_date(modification=now),
+        active_at=now,
+        authenticated_at=now,
+    )
+
+    def work(using: str) -> bool:
+        # Or, in a transaction of the project's own, two who end each other's session
+        # would each hold the row that the other wants.
+        lock_account(user.pk, using)
+        rows = UserSession.objects.using(using).live_with_id(id).for_user(user)
+        is_live = rows.update(
+            authenticated_at=now,
+            last_active_at=now,
+            expires_at=expires_at,
+            expires_reason=expires_reason,
+        )
+        if is_live:
+            tell = functools.partial(audit.renewed, user.pk, id)
+            transaction.on_commit(tell, using=using, robust=True)
+        return bool(is_live)
+
+    return in_transaction(work)

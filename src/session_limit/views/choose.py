@@ -1,0 +1,104 @@
+"""The chooser: who meets the limit signs something out, and goes on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib.auth import login
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.contrib.auth.decorators import login_not_required
+from django.http import HttpResponse, HttpResponseRedirect, JsonResponse
+from django.shortcuts import resolve_url
+from django.utils.decorators import method_decorator
+from django.views import View
+from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import csrf_exempt
+
+from session_limit import asking, navigation, payloads, registry, responses
+from session_limit.facade import GuardedRequest
+from session_limit.models import PendingSignIn
+from session_limit.state import guard_of
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
+
+# Whoever is asked is nobody yet. What posts here brings a code of its own: asking.py.
+@method_decorator([csrf_exempt, login_not_required, never_cache], name="dispatch")
+class ChooseView(View):
+    """Asks what to sign out, and goes on with the sign-in that waits for it."""
+
+    http_method_names = ["get", "head", "post"]
+
+    def get(self, request: GuardedRequest) -> HttpResponse:
+        """Ask, or go on where a place has become free."""
+        question, user = self._question(request)
+        if question is None or user is None:
+            return self._nothing_asked(request)
+        limit = question.limit
+        is_free = limit is None or len(question.rivals) < limit
+        is_visit = request.method == "GET" and navigation.is_acted_on(request)
+        if is_free and is_visit:
+            return self._go_on(request, user, question.pending, frozenset())
+        return responses.asked(request, HttpResponse(), question)
+
+    def post(self, request: GuardedRequest) -> HttpResponse:
+        """Sign out what was chosen, and sign in; or forget it."""
+        question, user = self._question(request)
+        if question is None or user is None:
+            return self._nothing_asked(request)
+        made = asking.posted(request)
+        if not asking.is_code(made.code, question.secret):
+            # Another sign-in waits in this browser by now.
+            return responses.asked(request, HttpResponse(), question)
+        if made.is_cancelled:
+            registry.cancel_pending(question.pending)
+            response = HttpResponseRedirect(navigation.sign_in_url(None))
+            asking.take_back(request, response)
+            return response
+        return self._go_on(request, user, question.pending, made.chosen)
+
+    def _question(
+        self, request: GuardedRequest
+    ) -> tuple[asking.Question | None, AbstractBaseUser | None]:
+        browser = asking.browser(request)
+        pending = registry.find_pending(browser)
+        user = registry.user_waiting(pending) if pending is not None else None
+        if pending is None or browser.secret is None or user is None:
+            return None, None
+        limit, rivals = registry.rivals_of(pending, user)
+        return asking.Question(pending, browser.secret, limit, rivals), user
+
+    def _nothing_asked(self, request: GuardedRequest) -> HttpResponse:
+        guard = guard_of(request)
+        if guard is not None and guard.admitted and guard.choice is not None:
+            # By a middleware, on its way here.
+            return self._signed_in(request, guard.choice.pending)
+        if request.session_limit.current is not None:
+            return HttpResponseRedirect(navigation.next_url(request, request.GET))
+        return responses.choice_gone(request, HttpResponse())
+
+    def _go_on(
+        self,
+        request: GuardedRequest,
+        user: AbstractBaseUser,
+        pending: PendingSignIn,
+        chosen: frozenset[UUID] | None,
+    ) -> HttpResponse:
+        guard = guard_of(request)
+        if guard is not None:
+            guard.choice = registry.Choice(pending, chosen)
+        # Refused, the middleware asks again.
+        login(request, cast("User", user), backend=pending.backend)
+        return self._signed_in(request, pending)
+
+    def _signed_in(
+        self, request: GuardedRequest, pending: PendingSignIn
+    ) -> HttpResponse:
+        url = pending.next or resolve_url(settings.LOGIN_REDIRECT_URL)
+        if navigation.wants_json(request, HttpResponse()):
+            version = payloads.VERSION
+            return JsonResponse({"version": version, "code": "signed_in", "next": url})
+        return HttpResponseRedirect(url)

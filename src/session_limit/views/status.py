@@ -1,0 +1,47 @@
+"""What an open page asks, again and again: whether its session is live still."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from django.contrib.auth.decorators import login_not_required
+from django.http import JsonResponse
+from django.utils.decorators import method_decorator
+from django.views import View
+from django.views.decorators.cache import never_cache
+
+from session_limit import navigation, payloads, texts
+from session_limit.facade import GuardedRequest
+from session_limit.state import guard_of
+from session_limit.store import GuardedSession
+
+
+@method_decorator([login_not_required, never_cache], name="dispatch")
+class StatusView(View):
+    """
+    Says how the session stands, in JSON and in three words at most. No activity, and no
+    answer of its own takes a cookie away: a page that is merely open asks it.
+    """
+
+    http_method_names = ["get", "head"]
+
+    def get(self, request: GuardedRequest) -> JsonResponse:
+        """Answer 200, however it stands."""
+        answer = JsonResponse(self._standing(request))
+        session, guard = cast("GuardedSession", request.session), guard_of(request)
+        if guard is not None and not guard.adopted:
+            session.let_be()
+        return answer
+
+    def _standing(self, request: GuardedRequest) -> dict[str, Any]:
+        # Asked first: it ends a session whose credentials were changed.
+        is_signed_in = request.user.is_authenticated
+        guard = guard_of(request)
+        row = guard.row if guard is not None else None
+        if is_signed_in and row is not None:
+            return {"version": payloads.VERSION, "code": "live", "session": row.id}
+        ended = request.session_limit.ended if guard is not None else None
+        if guard is None or not guard.ended:
+            return {"version": payloads.VERSION, "code": "nobody"}
+        back = navigation.calling_page(request)
+        return payloads.session_over(texts.ended(ended), navigation.sign_in_url(back))
