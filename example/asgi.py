@@ -6,6 +6,8 @@ import os
 
 from django.core.asgi import get_asgi_application
 
+from session_limit.guard import SessionGuard
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "example.settings")
 
-application = get_asgi_application()
+application = SessionGuard(get_asgi_application())  # <- connected pages stop at once

@@ -2,15 +2,18 @@
 The demo: a database, a server and a story, then the site to try by hand.
 
 The environment says how: ``PORT`` (8000; 0 is any free one), ``WSGI=1`` for gunicorn
-instead of uvicorn, ``SERVE=0`` to end after the story.
+instead of uvicorn, ``WORKERS`` (2), ``BUS=redis`` or ``BUS=postgres`` to tell the
+workers at once, ``SERVE=0`` to end after the story.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
 import sys
+from collections.abc import Iterator
 from http.client import HTTPException
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,23 +22,29 @@ from typing import NoReturn
 import django
 from django.contrib.auth import get_user_model
 from django.core.management import call_command
+from django.db import connections
 
+from example.databases import postgresql, reach_redis
 from example.expect import Deviation
 from example.server import serving
 from example.story import PASSWORDS, play
 
 HOST = "127.0.0.1"
+ADMINISTRATOR, KEY = "harbormaster", "keeper-of-the-light"
 TRY = """
 Serving on {site} until Ctrl-C.
 
-  user    password
+  user         password
 {users}
 
 Try this:
   1. Open {site}members/ and sign in as ada.
   2. Do the same in another browser, or in a private window.
   3. Reload the first. It says why it is signed out; "Use here instead" takes over.
-  4. Sign in as grace anywhere: nobody but grace's own browsers is displaced.
+  4. Open {site}live/ in one, sign in in the other, and watch the first stop.
+  5. Sign in as grace anywhere: nobody but grace's own browsers is displaced.
+  6. Change ada's password in one browser, and reload another.
+  7. Open {site}admin/ as harbormaster.
 """
 
 
@@ -50,7 +59,7 @@ def main(settings: str = "example.settings") -> int:
         signal.signal(number, _exit)
     try:
         with (
-            _listen(os.environ.get("PORT") or "8000") as listener,
+            _listen() as listener,
             TemporaryDirectory(prefix="session-limit-demo-") as directory,
         ):
             _run(listener, Path(directory))
@@ -66,11 +75,17 @@ def _exit(number: int, frame: object) -> NoReturn:
     sys.exit(128 + number)
 
 
-def _listen(port: str) -> socket.socket:
-    if not port.isdecimal() or int(port) > 65535:
-        raise Problem(f"PORT should be a number from 0 to 65535, not {port}.")
+def _number(name: str, default: str, *, most: int) -> int:
+    value = os.environ.get(name) or default
+    if not value.isdecimal() or int(value) > most:
+        raise Problem(f"{name} should be a number from 0 to {most}, not {value}.")
+    return int(value)
+
+
+def _listen() -> socket.socket:
+    port = _number("PORT", "8000", most=65535)
     try:
-        return socket.create_server((HOST, int(port)))
+        return socket.create_server((HOST, port))
     except OSError as error:
         raise Problem(
             f"Port {port} of {HOST} is not to be had: {error.strerror}. If an earlier "
@@ -80,24 +95,28 @@ def _listen(port: str) -> socket.socket:
 
 def _run(listener: socket.socket, directory: Path) -> None:
     wsgi = os.environ.get("WSGI") == "1"
+    workers = _number("WORKERS", "2", most=64)
     server_name = "gunicorn (WSGI)" if wsgi else "uvicorn (ASGI)"
     site = f"http://{HOST}:{listener.getsockname()[1]}/"
-    _prepare(directory / "db.sqlite3")
-    print(
-        f"\nDjango {django.get_version()} on {server_name}, SQLite, at {site}\n",
-        flush=True,
-    )
     log = directory / "server.log"
-    with serving(listener, log, wsgi=wsgi) as server:
+    with (
+        backing(os.environ.get("BUS", ""), directory / "db.sqlite3") as what,
+        serving(listener, log, wsgi=wsgi, workers=workers) as server,
+    ):
+        print(
+            f"\nDjango {django.get_version()} on {server_name}, {what}, at {site}\n",
+            flush=True,
+        )
         try:
-            play(site)
+            play(site, wsgi=wsgi)
         except (Deviation, LookupError, OSError, HTTPException) as error:
             raise Problem(
                 f"Not as the story has it: {error}\n{log.read_text()}"
             ) from None
         print("\nEvery line above has been checked.")
         if os.environ.get("SERVE") != "0":
-            users = [f"  {name:<7} {word}" for name, word in PASSWORDS.items()]
+            known = PASSWORDS | {ADMINISTRATOR: KEY}
+            users = [f"  {name:<12} {word}" for name, word in known.items()]
             print(TRY.format(site=site, users="\n".join(users)), flush=True)
             try:
                 server.wait()
@@ -107,10 +126,33 @@ def _run(listener: socket.socket, directory: Path) -> None:
                 raise Problem(f"The server has ended by itself.\n{log.read_text()}")
 
 
-def _prepare(database: Path) -> None:
+@contextlib.contextmanager
+def backing(bus: str, database: Path) -> Iterator[str]:
+    """Prepare what the site needs; yield what that is, in words."""
+    if bus not in {"", "redis", "postgres"}:
+        raise Problem(f"BUS should be redis or postgres, not {bus}.")
+    os.environ["EXAMPLE_BUS"] = bus
+    try:
+        if bus == "postgres":
+            with postgresql() as name:
+                prepare(name)
+                yield "PostgreSQL"
+                connections.close_all()
+            return
+        if bus == "redis":
+            reach_redis()
+    except (ImportError, OSError) as error:
+        raise Problem(f"BUS={bus} is not to be had: {error}") from None
+    prepare(str(database))
+    yield f"SQLite{' and Redis' * bool(bus)}"
+
+
+def prepare(database: str) -> None:
     """Make the tables and the users, in a database of this run alone."""
-    os.environ["EXAMPLE_DATABASE"] = str(database)
+    os.environ["EXAMPLE_DATABASE"] = database
     django.setup()
     call_command("migrate", verbosity=0)
+    users = get_user_model().objects
     for username, password in PASSWORDS.items():
-        get_user_model().objects.create_user(username, password=password)
+        users.create_user(username, password=password)
+    users.create_superuser(ADMINISTRATOR, password=KEY)

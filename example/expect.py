@@ -8,6 +8,8 @@ from urllib.parse import parse_qs, urlsplit
 from example.browser import Page
 
 MEMBERS = "/members/"
+# In milliseconds, with what a machine that does much else adds.
+SOON = 3000
 
 
 class Deviation(Exception):
@@ -45,6 +47,26 @@ def member(page: Page, username: str) -> None:
     same("the address", page.path, MEMBERS)
     same("the status", page.status, 200)
     holds("the page", page.text, f"You are signed in as {username}.")
+
+
+def live(page: Page) -> None:
+    """The page with the livestream, at its own address."""
+    same("the status", page.status, 200)
+    same("the heading", page.heading, "Live from the pier")
+
+
+def told(reason: object, milliseconds: int) -> None:
+    """An open page learns why, at once: within the second that the sweep takes."""
+    same("what the open page is told", reason, "displaced")
+    if not 0 <= milliseconds <= SOON:
+        raise Deviation(f"it should take {SOON} ms at most, and took {milliseconds}")
+
+
+def stopped(last: object, milliseconds: int) -> None:
+    """What streamed has ticked, and comes to its end as soon."""
+    same("what ticked", type(last), float)
+    if not 0 <= milliseconds <= SOON:
+        raise Deviation(f"it should stop within {SOON} ms, not after {milliseconds}")
 
 
 def displaced(page: Page, device_class: str, since: datetime) -> None:

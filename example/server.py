@@ -8,24 +8,29 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 # Two processes, so that nothing of what the story shows can rest on the memory of one.
 ASGI = """
-    -m uvicorn example.asgi:application --fd {fd} --workers 2
+    -m uvicorn example.asgi:application --fd {fd} --workers {workers}
     --log-level warning --timeout-graceful-shutdown 2
 """
 WSGI = """
-    -m gunicorn example.wsgi:application --bind fd://{fd} --workers 2 --threads 4
-    --log-level warning --graceful-timeout 2 --no-control-socket
+    -m gunicorn example.wsgi:application --bind fd://{fd} --workers {workers}
+    --threads 4 --log-level warning --graceful-timeout 2 --no-control-socket
 """
 
 
 @contextlib.contextmanager
 def serving(
-    listener: socket.socket, log: Path, *, wsgi: bool
+    listener: socket.socket,
+    log: Path,
+    *,
+    wsgi: bool,
+    workers: int = 2,
+    environment: Mapping[str, str] | None = None,
 ) -> Iterator[subprocess.Popen[bytes]]:
     """
     Serve the example on ``listener``, and end every process of it on leaving.
@@ -33,11 +38,12 @@ def serving(
     The server is given the open socket, not a port: nobody can take the port in
     between, and what is asked before the server is up waits in the queue.
     """
-    command = (WSGI if wsgi else ASGI).format(fd=listener.fileno())
+    command = (WSGI if wsgi else ASGI).format(fd=listener.fileno(), workers=workers)
     with log.open("wb") as output:
         server = subprocess.Popen(
             [sys.executable, *command.split()],
             cwd=ROOT,
+            env=os.environ | dict(environment or {}),
             stdout=output,
             stderr=subprocess.STDOUT,
             pass_fds=[listener.fileno()],

@@ -1,7 +1,8 @@
 """
 The settings of the example site. All that session_limit needs is marked with an arrow.
 
-A site in production has its own secret key, HTTPS and secure cookies besides.
+A site in production has its own secret key, HTTPS and secure cookies besides, and a web
+server for its static files.
 """
 
 from __future__ import annotations
@@ -16,31 +17,38 @@ ALLOWED_HOSTS = ["127.0.0.1", "localhost"]
 ROOT_URLCONF = "example.urls"
 
 INSTALLED_APPS = [
+    "example",  # above the others: its templates come before theirs
+    "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
+    "django.contrib.messages",
     "django.contrib.sessions",
+    "django.contrib.staticfiles",
     "session_limit",  # <- after django.contrib.auth
 ]
 
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
+    "example.csp.content_security_policy",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "session_limit.middleware.SessionLimitMiddleware",  # <- directly below it
+    "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
-        "DIRS": [BASE_DIR / "templates"],
         "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
             ]
         },
     }
@@ -54,11 +62,38 @@ DATABASES = {
         "OPTIONS": {"transaction_mode": "IMMEDIATE", "timeout": 20},
     }
 }
+# What `make demo BUS=...` asks for. A site has one of them in its settings, or none:
+# then other processes learn within a second that a session has ended.
+match os.environ.get("EXAMPLE_BUS"):
+    case "redis":
+        SESSION_LIMIT_BUS = {  # <- at once
+            "BACKEND": "session_limit.bus.redis.RedisBus",
+            "OPTIONS": {"url": os.environ["REDIS_URL"]},
+        }
+    case "postgres":
+        SESSION_LIMIT_BUS = {"BACKEND": "session_limit.bus.postgres.PostgresBus"}
+        DATABASES["default"] = {
+            "ENGINE": "django.db.backends.postgresql",
+            "NAME": os.environ["EXAMPLE_DATABASE"],
+        }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 LOGIN_URL = "sign-in"
 LOGIN_REDIRECT_URL = "members"
 
-LANGUAGE_CODE = "en-us"
+SESSION_LIMIT_SECURE_ACCOUNT_URL = "/account/password/"  # <- where "Not you?" leads
+
+STATIC_URL = "static/"
+
+LANGUAGE_CODE = "en"
+LANGUAGES = [
+    ("ar", "العربية"),
+    ("de", "Deutsch"),
+    ("en", "English"),
+    ("es", "Español"),
+    ("fr", "Français"),
+    ("ja", "日本語"),
+    ("pt-br", "Português do Brasil"),
+]
 TIME_ZONE = "UTC"
 USE_TZ = True

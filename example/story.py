@@ -9,7 +9,7 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
-from example import expect
+from example import expect, watching
 from example.browser import Browser, Page
 
 LAPTOP = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
@@ -17,13 +17,16 @@ PHONE = (
     "Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36 (KHTML, like Gecko) "
     "Chrome/140.0.0.0 Mobile Safari/537.36"
 )
-PUBLIC, MEMBERS, API = "/", "/members/", "/api/me/"
+PUBLIC, MEMBERS, LIVE, API = "/", "/members/", "/live/", "/api/me/"
 PASSWORDS = {"ada": "tide-and-current", "grace": "wind-over-water"}
 AT_ONCE = 8
 
 
-def play(site: str) -> None:
-    """Play the story at ``site``; raise ``Deviation`` where it goes otherwise."""
+def play(site: str, *, wsgi: bool) -> None:
+    """
+    Play the story at ``site``; raise ``Deviation`` where it goes otherwise. ``wsgi``: a
+    server that streams nothing, so that open pages ask.
+    """
     grace, laptop, phone = (Browser(site, kind) for kind in (LAPTOP, LAPTOP, PHONE))
 
     expect.public(grace.open(PUBLIC))
@@ -34,9 +37,7 @@ def play(site: str) -> None:
     expect.member(sign_in(laptop, laptop.open(MEMBERS), "ada"), "ada")
     tell("ada's laptop", "signs in", "200 You are signed in as ada.")
     thief = laptop.copy()
-    since = datetime.now(UTC)
-    expect.member(sign_in(phone, phone.open(MEMBERS), "ada"), "ada")
-    tell("ada's phone", "signs in", "200 You are signed in as ada.")
+    since = displace_an_open_page(laptop, phone, wsgi=wsgi)
 
     answer = laptop.call(API)
     expect.displaced_json(answer, "phone", since)
@@ -76,6 +77,28 @@ def play(site: str) -> None:
     tell("grace", f"reloads {MEMBERS}", "200 You are signed in as grace.")
     expect.signed_out(grace.submit(page, action="/sign-out/"))
     tell("grace", "signs out", "200 You are signed out")
+
+
+def displace_an_open_page(laptop: Browser, phone: Browser, *, wsgi: bool) -> datetime:
+    """Displace a page that is merely open; return a time before that."""
+    expect.live(laptop.open(LIVE))
+    page = watching.status(laptop) if wsgi else watching.stream(laptop)
+    gauge = None if wsgi else watching.feed(laptop)
+    tell("ada's laptop", f"opens {LIVE} and leaves it open", "200 Live from the pier")
+    since = datetime.now(UTC)
+    expect.member(sign_in(phone, phone.open(MEMBERS), "ada"), "ada")
+    tell("ada's phone", "signs in", "200 You are signed in as ada.")
+    answer = laptop.call(watching.STATUS).json
+    expect.same("the code", answer.get("code"), "session_ended")
+    ended_at = datetime.fromisoformat(answer["ended_at"])
+    took = page.after(ended_at)
+    expect.told(page.what, took)
+    tell("ada's laptop", "is told on its open page", f"displaced, after {took} ms")
+    if gauge is not None:
+        took = gauge.after(ended_at)
+        expect.stopped(gauge.what, took)
+        tell("ada's laptop", "gets no more of the tide gauge", f"after {took} ms")
+    return since
 
 
 def sign_in(browser: Browser, form: Page, username: str) -> Page:
