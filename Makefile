@@ -6,19 +6,21 @@ VENV ?= .venv
 PYTEST_ARGS ?=
 # "-m coverage run" measures coverage.
 MEASURE ?=
+# Python's development mode. Without it the suite takes half the time.
+DEVMODE ?= 1
 
-# Where the servers are required, their drivers are installed too.
-SETS = test $(if $(filter 1,$(SESSION_LIMIT_REQUIRE_SERVICES)),services)
+# Where the servers are required, their drivers are installed too, and the browser's.
+SETS = test $(if $(filter 1,$(SESSION_LIMIT_REQUIRE_SERVICES)),services browser servers)
 RUN = $(VENV)/bin/python
 
 # The installed wheel is what runs: nothing may put the source tree before it.
 unexport PYTHONPATH
 
-.PHONY: bench cap clean coverage coverage-report demo docs environment finality lint \
-	migrations mutants test upstream
+.PHONY: bench browser cap clean coverage coverage-report demo docs environment finality lint \
+	messages migrations mutants push screenshots test upstream
 
 test: environment
-	PYTHONDEVMODE=1 SESSION_LIMIT_TEST_WHEEL=1 $(RUN) $(MEASURE) -m pytest $(PYTEST_ARGS)
+	PYTHONDEVMODE=$(DEVMODE) SESSION_LIMIT_TEST_WHEEL=1 $(RUN) $(MEASURE) -m pytest $(PYTEST_ARGS)
 
 coverage: MEASURE = -m coverage run
 coverage: test coverage-report
@@ -27,7 +29,24 @@ coverage-report:
 	$(RUN) -m coverage combine --quiet
 	$(RUN) -m coverage report
 
-# SERVE=0 ends after the story, WSGI=1 plays it under WSGI, PORT chooses the port.
+# In an environment of their own, where no server is required.
+browser screenshots: VENV = .venv-browser
+browser screenshots: SETS = test browser
+
+browser: PYTEST_ARGS = tests/browser
+browser: test
+
+# ONLY is a word in their names; IMAGES=docs/images renews those of the documentation.
+screenshots: environment
+	$(RUN) -m tests.browser.screenshots $(if $(IMAGES),--images $(IMAGES)) $(ONLY)
+
+# SERVE=0 ends after the story, WSGI=1 plays it under WSGI, PORT chooses the port, WORKERS
+# how many processes serve, BUS=redis or BUS=postgres what tells them at once.
+ifneq ($(BUS),)
+demo: VENV = .venv-demo
+demo: SETS = test buses
+endif
+demo: export BUS := $(BUS)
 demo: environment
 	$(RUN) -m example
 
@@ -42,6 +61,11 @@ bench:
 	@$(PYTHON) -m benchmarks.environments
 	.venv-bench/plain/bin/python -m benchmarks $(if $(FULL),--full)
 
+# How soon an open page knows. FULL=1 is what is published: it takes a quarter of an hour.
+push:
+	@$(PYTHON) -m benchmarks.environments push
+	.venv-bench/push/bin/python -m benchmarks.push $(if $(FULL),--full)
+
 # FULL=1 takes a thousand trials of each engine.
 finality:
 	@$(PYTHON) -m benchmarks.environments plain session-limit
@@ -53,6 +77,12 @@ cap: environment
 
 migrations: environment
 	$(RUN) -m django makemigrations --check --dry-run --settings tests.settings
+
+# What the catalogues translate follows the source; what they say is written by hand.
+messages: environment
+	cd src/session_limit && $(abspath $(RUN)) -m django makemessages --all --no-obsolete \
+		--add-location file
+	cd src/session_limit && $(abspath $(RUN)) -m django compilemessages
 
 environment:
 	@$(PYTHON) scripts/environment.py --wheel $(VENV) $(SETS)

@@ -1,11 +1,12 @@
 """
-What needs a server says so with the ``services`` marker. A server that is not there
+What needs a server or a browser says so with the ``services`` marker. What is not there
 skips the test, or fails it where SESSION_LIMIT_REQUIRE_SERVICES=1; either way the run
 ends by naming what it did not cover.
 """
 
 from __future__ import annotations
 
+import contextvars
 import functools
 import importlib.util
 import os
@@ -26,11 +27,23 @@ from django.test import TransactionTestCase
 
 import session_limit
 from tests import stores
+from tests.browser import chromium
 
 REQUIRED = os.environ.get("SESSION_LIMIT_REQUIRE_SERVICES") == "1"
 TESTS_WHEEL = os.environ.get("SESSION_LIMIT_TEST_WHEEL") == "1"
 
-DRIVERS = {"postgresql": "psycopg", "mariadb": "MySQLdb", "redis": "redis"}
+DRIVERS = {
+    "postgresql": "psycopg",
+    "mariadb": "MySQLdb",
+    "redis": "redis",
+    "chromium": "playwright",
+    "gettext": "polib",
+    "servers": "granian",
+}
+PROGRAMS = {"gettext": "xgettext", "nginx": "nginx"}
+# Debian keeps nginx where root alone looks.
+PATH = f"{os.environ.get('PATH', '')}:/usr/sbin"
+DATABASES = {"postgresql", "mariadb", "redis"}
 COMBINATIONS = {(3, 11): (5, 2), (3, 12): (6, 0), (3, 13): (6, 1)}
 
 skipped_services = pytest.StashKey[dict[str, int]]()
@@ -47,10 +60,21 @@ def address(service):
 @functools.cache
 def missing(service):
     """Return what ``service`` lacks here, or the empty string."""
-    driver = DRIVERS[service]
-    if importlib.util.find_spec(driver) is None:
+    driver = DRIVERS.get(service)
+    if driver is not None and importlib.util.find_spec(driver) is None:
         return f"{service}: {driver} is not installed"
-    host, port = address(service)
+    if service == "chromium":
+        is_there = chromium.executable()
+    elif service in PROGRAMS:
+        is_there = shutil.which(PROGRAMS[service], path=PATH)
+    elif service in DATABASES:
+        return unreachable(service, *address(service))
+    else:
+        is_there = True
+    return "" if is_there else f"{service}: not on the path"
+
+
+def unreachable(service, host, port):
     if host.startswith("/"):  # PostgreSQL's socket directory
         return "" if Path(host).exists() else f"{service}: no {host}"
     try:
@@ -97,13 +121,14 @@ def emptied():
     ``TransactionTestCase`` does, takes longer than a test here.
     """
     # Models, for which Django has to be set up.
-    from session_limit.models import AccountLimit, UserSession
+    from session_limit.models import AccountLimit, PendingSignIn, UserSession
 
     store = stores.engine()
     stored = [store.get_model_class()] if hasattr(store, "get_model_class") else []
 
     def empty(test_case):
-        for model in (UserSession, AccountLimit, *stored, get_user_model()):
+        ours = (PendingSignIn, UserSession, AccountLimit)
+        for model in (*ours, *stored, get_user_model()):
             using = router.db_for_write(model)
             model._base_manager.using(using).all()._raw_delete(using)
 
@@ -117,6 +142,20 @@ def emptied_store():
     """Leave to the next test nothing that its database would have emptied."""
     yield
     stores.empty()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_pyfunc_call(pyfuncitem):
+    """
+    Run each test in a context of its own: it leaves no language behind, nor the
+    variables of its addresses' resolvers, which every hop to a thread would copy.
+    """
+    test = pyfuncitem.obj
+    pyfuncitem.obj = functools.partial(contextvars.copy_context().run, test)
+    try:
+        return (yield)
+    finally:
+        pyfuncitem.obj = test
 
 
 def pytest_runtest_setup(item):

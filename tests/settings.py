@@ -99,6 +99,8 @@ PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 SECRET_KEY = "tests"
 USE_TZ = True
 ALLOWED_HOSTS = ["*"]
+# Django 6.1 asks for it.
+MAILERS = {"default": {"BACKEND": "django.core.mail.backends.locmem.EmailBackend"}}
 
 INSTALLED_APPS = [
     "django.contrib.admin",
@@ -106,6 +108,7 @@ INSTALLED_APPS = [
     "django.contrib.contenttypes",
     "django.contrib.sessions",
     "django.contrib.messages",
+    "django.contrib.staticfiles",
     "session_limit",
     "tests.users",
 ]
@@ -124,6 +127,7 @@ MIDDLEWARE = [
 ROOT_URLCONF = "tests.urls"
 LOGIN_URL = "/login/"
 LOGIN_REDIRECT_URL = "/"
+STATIC_URL = "/static/"
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",

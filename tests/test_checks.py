@@ -9,6 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from django.apps import apps
 from django.conf import settings
 from django.contrib.sessions.backends.db import SessionStore as DatabaseSessionStore
 from django.contrib.sessions.middleware import SessionMiddleware
@@ -20,6 +21,10 @@ from django.urls import reverse_lazy
 from django.utils.module_loading import import_string
 
 from session_limit import checks
+from session_limit.bus.memory import MemoryBus
+from session_limit.checks import databases
+from session_limit.client import describe_device
+from session_limit.conf import MEMORY_BUS
 from session_limit.middleware import SessionLimitMiddleware
 from session_limit.models import UserSession
 from session_limit.policy import AtLimit, Displace
@@ -30,6 +35,7 @@ ROOT = Path(__file__).resolve().parent.parent
 SESSIONS = "django.contrib.sessions.middleware.SessionMiddleware"
 OURS = "session_limit.middleware.SessionLimitMiddleware"
 OTHER = "django.middleware.common.CommonMiddleware"
+UA_PARSER = "session_limit.contrib.ua_parser.describe_device"
 
 
 def ids(check):
@@ -58,6 +64,7 @@ def test_all_checks_are_registered():
         checks.check_apps,
         checks.check_databases,
         checks.check_urls,
+        checks.check_reauthentication,
     }
     assert Tags.urls in checks.check_urls.tags
 
@@ -86,7 +93,7 @@ def wrong(id_, name, values):
     [
         *wrong("E001", "", ["1", -1, 1.5, True, False, [1]]),
         *wrong("E002", "", [0]),
-        *wrong("E003", "_AT_LIMIT", ["ask", "Deny", "", None, ["deny"], True]),
+        *wrong("E003", "_AT_LIMIT", ["choose", "Deny", "", None, ["deny"], True]),
         *wrong("E004", "_DISPLACE", ["newest", None, AtLimit.DENY, {}]),
         *wrong("E005", "_RULES", [Rules, Rules(), None, ["a.b"]]),
         *wrong("E006", "_RULES", [f"{__name__}.Missing", "nowhere.Rules", "Rules", ""]),
@@ -98,7 +105,19 @@ def wrong(id_, name, values):
         *wrong("E012", "_TRUSTED_PROXIES", [None, -1, "1", True, 1.0]),
         *wrong("E013", "_RETENTION", [None, *NO_DURATIONS]),
         *wrong("E014", "_SECURE_ACCOUNT_URL", [1, b"/", ["/"], False]),
+        *wrong("E017", "_SUPPORT_URL", [1, b"/", ["/"], False]),
+        *wrong("E018", "_REAUTHENTICATION_AGE", [None, *NO_DURATIONS]),
+        *wrong("E019", "_NEW_SIGN_IN", [None, "email", True, ["mail"]]),
         *wrong("W015", "_LIMIT", [1]),
+        *wrong("E016", "_DEVICE", [describe_device, None, ["a.b"]]),
+        *wrong("E020", "_DEVICE", [f"{__name__}.Missing", "nowhere.name", "name", ""]),
+        *wrong("E020", "_DEVICE", [f"{__name__}.ROOT"]),
+        *wrong("E021", "_BUS", [None, "redis", {}, {"BACKEND": MemoryBus}]),
+        *wrong("E021", "_BUS", [{"BACKEND": MEMORY_BUS, "OPTIONS": []}]),
+        *wrong("E021", "_BUS", [{"BACKEND": MEMORY_BUS, "URL": "redis://"}]),
+        *wrong("E022", "_BUS", [{"BACKEND": "nowhere.Bus"}]),
+        *wrong("E022", "_BUS", [{"BACKEND": f"{__name__}.NoRules"}]),
+        *wrong("E022", "_BUS", [{"BACKEND": MEMORY_BUS, "OPTIONS": {"url": "a"}}]),
     ],
 )
 def test_a_wrong_value_is_told(id_, name, value):
@@ -114,16 +133,21 @@ DURATIONS = [1, 0.5, timedelta(microseconds=1), timedelta(days=9)]
     ("name", "values"),
     [
         ("", [1, 1_000, None]),
-        ("_AT_LIMIT", [*AtLimit, "displace", "deny", "observe"]),
+        ("_AT_LIMIT", [*AtLimit, "displace", "deny", "ask", "observe"]),
         ("_DISPLACE", [*Displace, "least_recent", "oldest", "all"]),
         ("_RULES", ["session_limit.rules.Rules", f"{__name__}.GoodRules"]),
+        ("_BUS", [{"BACKEND": MEMORY_BUS}, {"BACKEND": MEMORY_BUS, "OPTIONS": {}}]),
         ("_TOUCH_INTERVAL", DURATIONS),
         ("_IDLE_TIMEOUT", [None, *DURATIONS]),
         ("_ABSOLUTE_TIMEOUT", [None, *DURATIONS]),
         ("_STORE_ADDRESS", ["none", "truncated", "full"]),
         ("_TRUSTED_PROXIES", [0, 1, 3]),
+        ("_DEVICE", ["tests.agents.name_device", UA_PARSER]),
         ("_RETENTION", DURATIONS),
         ("_SECURE_ACCOUNT_URL", [None, "/secure/", reverse_lazy("not_there")]),
+        ("_SUPPORT_URL", [None, "/help/", reverse_lazy("not_there")]),
+        ("_REAUTHENTICATION_AGE", DURATIONS),
+        ("_NEW_SIGN_IN", ["none", "message", "mail"]),
     ],
 )
 def test_a_right_value_is_not(name, values):
@@ -142,6 +166,19 @@ def test_a_limit_of_zero_is_told_what_no_limit_is():
 @override_settings(SESSION_LIMIT_RULES="nowhere.Rules")
 def test_rules_that_cannot_be_imported_say_why():
     assert "No module named 'nowhere'" in the_message(checks.check_settings).msg
+
+
+@override_settings(SESSION_LIMIT_DEVICE=UA_PARSER)
+def test_a_device_that_needs_an_extra_says_which(monkeypatch):
+    monkeypatch.setitem(sys.modules, "ua_parser", None)
+    monkeypatch.delitem(sys.modules, "session_limit.contrib.ua_parser", raising=False)
+    message = the_message(checks.check_settings).msg
+    assert 'pip install "django-session-limit[ua-parser]"' in message
+
+
+@override_settings(SESSION_LIMIT_DEVICE=f"{__name__}.ROOT")
+def test_a_device_that_cannot_be_called_says_so():
+    assert "not callable" in the_message(checks.check_settings).msg
 
 
 @pytest.mark.parametrize(
@@ -345,7 +382,7 @@ def check_one(monkeypatch):
         module = "django.db.backends.postgresql.psycopg_any"
         monkeypatch.setitem(sys.modules, module, SimpleNamespace(IsolationLevel=driver))
         found = {"default": connection(vendor, options, **kwargs)}
-        monkeypatch.setattr(checks, "connections", found)
+        monkeypatch.setattr(databases, "connections", found)
         return ids(checks.check_databases)
 
     return check_one
@@ -415,7 +452,7 @@ def test_postgresql_with_the_driver_that_is_installed(monkeypatch):
     levels = import_string("django.db.backends.postgresql.psycopg_any.IsolationLevel")
     for level, expected in [("READ_COMMITTED", []), ("SERIALIZABLE", ["W302"])]:
         found = connection("postgresql", {"isolation_level": levels[level]})
-        monkeypatch.setattr(checks, "connections", {"default": found})
+        monkeypatch.setattr(databases, "connections", {"default": found})
         assert ids(checks.check_databases) == expected
 
 
@@ -427,9 +464,9 @@ def test_another_database_is_none_of_ours_to_judge(check_one):
 def test_the_database_that_holds_the_registry_is_the_one_that_is_checked(monkeypatch):
     good = connection("sqlite", {"transaction_mode": "IMMEDIATE"})
     bad = connection("sqlite", {})
-    monkeypatch.setattr(checks, "connections", {"default": bad, "registry": good})
+    monkeypatch.setattr(databases, "connections", {"default": bad, "registry": good})
     assert ids(checks.check_databases) == []
-    monkeypatch.setattr(checks, "connections", {"default": good, "registry": bad})
+    monkeypatch.setattr(databases, "connections", {"default": good, "registry": bad})
     assert ids(checks.check_databases) == ["W301"]
     assert '"registry"' in the_message(checks.check_databases).msg
 
@@ -455,6 +492,17 @@ def test_addresses_that_are_not_included():
     assert ids(checks.check_urls) == ["W401"]
 
 
+@override_settings(ROOT_URLCONF=__name__, SESSION_LIMIT_AT_LIMIT="ask")
+def test_nobody_can_be_asked_without_addresses():
+    assert ids(checks.check_urls) == ["E402"]
+
+
+def test_pages_that_nobody_serves_the_style_of():
+    apps = [app for app in settings.INSTALLED_APPS if "staticfiles" not in app]
+    with override_settings(INSTALLED_APPS=apps):
+        assert ids(checks.check_urls) == ["W404"]
+
+
 @pytest.mark.parametrize("urlconf", [None, ""])
 def test_a_project_without_addresses_needs_none_of_ours(urlconf):
     with override_settings(ROOT_URLCONF=urlconf):
@@ -467,11 +515,48 @@ def test_a_project_need_not_even_name_a_urlconf():
     assert ids(checks.check_urls) == []
 
 
+# Re-authentication
+
+
+class OwnPage(Rules):
+    def reauthentication_url(self, user, request, back):
+        return "/sudo/"
+
+
+@pytest.fixture
+def with_allauth(monkeypatch):
+    installed = apps.is_installed
+    monkeypatch.setattr(
+        apps, "is_installed", lambda name: name == "allauth.account" or installed(name)
+    )
+
+
+def test_without_allauth_its_page_is_not_missed():
+    assert ids(checks.check_reauthentication) == []
+
+
+@pytest.mark.usefixtures("with_allauth")
+def test_with_allauth_the_form_of_ours_passes_by_its_page():
+    assert ids(checks.check_reauthentication) == ["W403"]
+    with override_settings(SESSION_LIMIT_RULES=f"{__name__}.OwnPage"):
+        assert ids(checks.check_reauthentication) == []
+
+
+@pytest.mark.usefixtures("with_allauth")
+@pytest.mark.parametrize("path", ["nowhere.Rules", f"{__name__}.ids"])
+def test_of_rules_that_are_none_another_check_tells(path):
+    with override_settings(SESSION_LIMIT_RULES=path):
+        assert ids(checks.check_reauthentication) == []
+
+
 # The page
 
 
 def test_the_page_lists_exactly_the_checks():
-    source = (ROOT / "src" / "session_limit" / "checks.py").read_text()
+    package = ROOT / "src" / "session_limit"
+    # A bus checks itself.
+    modules = [*package.glob("checks/*.py"), *package.glob("bus/*.py")]
+    source = "".join(module.read_text() for module in modules)
     page = (ROOT / "docs" / "reference" / "checks.md").read_text()
     in_code = re.findall(r"session_limit\.[EW]\d{3}", source)
     on_page = re.findall(r"^- `(session_limit\.[EW]\d{3})`: ", page, re.MULTILINE)

@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 from django.test import override_settings
 
-from session_limit.checks import SETTINGS
-from session_limit.conf import Settings, conf
+from session_limit.checks.settings import SETTINGS
+from session_limit.client import describe_device
+from session_limit.conf import NewSignIn, Settings, conf
 from session_limit.policy import AtLimit, Displace
 from session_limit.rules import Rules
+from tests.agents import name_device
 
 DOCS = Path(__file__).resolve().parent.parent / "docs" / "reference" / "settings.md"
 
@@ -47,9 +49,13 @@ class OtherRules(Rules):
         ("absolute_timeout", None, timedelta(hours=12), timedelta(hours=12)),
         ("store_address", "truncated", "none", "none"),
         ("trusted_proxies", 0, 2, 2),
+        ("describe_device", describe_device, "tests.agents.name_device", name_device),
         ("retention", timedelta(days=30), 86_400, timedelta(days=1)),
         ("retention", timedelta(days=30), timedelta(days=365), timedelta(days=365)),
         ("secure_account_url", None, "/secure/", "/secure/"),
+        ("support_url", None, "/help/", "/help/"),
+        ("reauthentication_age", timedelta(minutes=15), 60, timedelta(minutes=1)),
+        ("new_sign_in", NewSignIn.MESSAGE, "mail", NewSignIn.MAIL),
     ],
 )
 def test_a_setting_has_a_default_and_is_read_when_it_is_used(

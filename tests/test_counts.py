@@ -246,6 +246,30 @@ def test_a_sign_out(ada, over):
     assert over(out) == 1
 
 
-def test_a_sign_in_without_a_limit(ada, over, settings):
+def coming_back_to_a_known_browser(browser):
+    laptop, phone = browser(), browser(PHONE)
+    laptop.sign_in()
+    phone.sign_in()
+    phone.sign_out()
+    return phone.sign_in
+
+
+# What stays has to be told of a new browser, and without a limit, be read for that.
+@pytest.mark.parametrize(
+    ("limit", "scene", "exactly"),
+    [
+        (2, displacing, 3),
+        (2, coming_back_to_a_known_browser, 2),
+        (None, displacing, 3),
+        (None, coming_back_to_a_known_browser, 1),
+    ],
+)
+def test_a_sign_in_beside_others(ada, over, settings, limit, scene, exactly):
+    settings.SESSION_LIMIT = limit
+    assert over(scene) == exactly
+
+
+def test_a_sign_in_without_a_limit_or_notices(ada, over, settings):
     settings.SESSION_LIMIT = None
+    settings.SESSION_LIMIT_NEW_SIGN_IN = "none"
     assert over(displacing) == 1

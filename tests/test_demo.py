@@ -49,7 +49,9 @@ def test_story(wsgi, server, tmp_path):
     lines = [
         "grace +opens the public page +200, without Vary: Cookie",
         "ada's laptop +signs in +200 You are signed in as ada.",
+        "ada's laptop +opens /live/ and leaves it open +200 Live from the pier",
         "ada's phone +signs in +200 You are signed in as ada.",
+        r"ada's laptop +is told on its open page +displaced, after \d+ ms",
         "ada's laptop +calls /api/me/ from a script +401, and in JSON:",
         '"reason": "displaced"',
         "ada's laptop +reloads /members/ +401, and at the same address:",
@@ -67,6 +69,45 @@ def test_story(wsgi, server, tmp_path):
     ]
     assert re.search(".*".join(lines), done.stdout, re.DOTALL)
     assert stale.read_text() == "no database"
+
+
+@pytest.mark.parametrize(
+    ("bus", "what"),
+    [
+        pytest.param("redis", "SQLite and Redis", marks=pytest.mark.services("redis")),
+        pytest.param(
+            "postgres", "PostgreSQL", marks=pytest.mark.services("postgresql")
+        ),
+    ],
+)
+def test_a_bus_between_the_workers(bus, what):
+    done = run(BUS=bus)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert f"on uvicorn (ASGI), {what}, at" in done.stdout
+    told = re.findall(
+        r"(is told on its open page|gets no more of the tide gauge) .*after (\d+) ms",
+        done.stdout,
+    )
+    # The sweep alone would need half a second, mostly. Less than it twice is no luck.
+    assert [what for what, _ in told] == [
+        "is told on its open page",
+        "gets no more of the tide gauge",
+    ]
+    assert all(int(took) < 400 for _, took in told), told
+
+
+def test_a_bus_that_is_none():
+    done = run(BUS="carrier pigeon")
+    assert done.returncode == 1
+    assert done.stderr == "\nBUS should be redis or postgres, not carrier pigeon.\n"
+
+
+@pytest.mark.services("redis")
+def test_a_bus_that_is_not_there():
+    done = run(BUS="redis", REDIS_URL="redis://127.0.0.1:1/0")
+    assert done.returncode == 1
+    assert "BUS=redis is not to be had: " in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_serves_until_interrupted():
@@ -147,9 +188,7 @@ def test_deviation_fails(tmp_path):
 def test_unlimited_deviates(tmp_path):
     done = run_with("SESSION_LIMIT = None", tmp_path)
     assert done.returncode == 1
-    assert (
-        "Not as the story has it: the status should be 401, and is 200" in done.stderr
-    )
+    assert "the code should be 'session_ended', and is 'live'" in done.stderr
 
 
 def test_server_that_does_not_start_has_the_word():

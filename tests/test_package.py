@@ -14,7 +14,16 @@ import session_limit
 from tests.conftest import TESTS_WHEEL
 
 SOURCE = Path(__file__).resolve().parent.parent / "src"
-OPTIONAL = {"channels", "hijack", "psycopg", "MySQLdb", "redis", "rest_framework"}
+OPTIONAL = {
+    "allauth",
+    "channels",
+    "hijack",
+    "psycopg",
+    "MySQLdb",
+    "redis",
+    "rest_framework",
+    "ua_parser",
+}
 
 built = pytest.mark.skipif(not TESTS_WHEEL, reason="this is not the wheel (make test)")
 
@@ -103,3 +112,4 @@ print(json.dumps(list(sys.modules)))
     assert not {name for name in modules if name.partition(".")[0] in OPTIONAL}
     assert "django.test" not in modules
     assert "session_limit.testing" not in modules
+    assert "session_limit.admin" not in modules

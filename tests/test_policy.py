@@ -10,10 +10,12 @@ from hypothesis import strategies as st
 
 from session_limit.policy import (
     AtLimit,
+    Decision,
     Displace,
     LiveSession,
     decide,
     decide_adoption,
+    decide_choice,
     excess,
 )
 
@@ -219,3 +221,32 @@ def test_a_tie_is_broken_by_id():
     twins = [session(8), session(7)]
     for displace in (Displace.LEAST_RECENT, Displace.OLDEST):
         assert excess(twins, limit=1, displace=displace) == (UUID(int=7),)
+
+
+@given(sessions, any_limit, st.data())
+def test_a_choice_ends_what_was_chosen_and_only_where_it_has_to(live, limit, data):
+    chosen = data.draw(st.sets(st.sampled_from(live)) if live else st.just(set()))
+    ids = {one.id for one in chosen}
+    decision = decide_choice(live, limit=limit, chosen=ids)
+    free = limit is None or len(live) < limit
+    if free:
+        assert decision == Decision(admitted=True)
+    elif len(live) - len(ids) < limit:
+        assert decision.admitted
+        assert set(decision.ended) == ids
+    else:
+        assert decision == Decision(admitted=False, exceeded=True)
+
+
+@given(sessions, any_limit)
+def test_choosing_everybody_ends_everybody(live, limit):
+    decision = decide_choice(live, limit=limit, chosen=None)
+    assert decision.admitted
+    assert set(decision.ended) == {one.id for one in live}
+
+
+@given(sessions, limits, displaces)
+def test_asking_ends_nobody_by_itself(live, limit, displace):
+    decision = decide(live, limit=limit, at_limit=AtLimit.ASK, displace=displace)
+    assert decision.ended == ()
+    assert decision.admitted == (len(live) < limit)

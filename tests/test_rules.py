@@ -13,7 +13,7 @@ from hijack.views import AcquireUserView, ReleaseUserView
 
 from session_limit.conf import conf
 from session_limit.policy import AtLimit
-from session_limit.rules import Rules
+from session_limit.rules import PerDeviceClass, Rules
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "how-to" / "rules.md"
 
@@ -92,6 +92,19 @@ def test_a_project_counts_each_class_of_device_by_itself():
     assert scopes == ["handheld", "handheld", "computer"]
     with override_settings(SESSION_LIMIT=5):
         assert conf.rules.limit(SOLO, "handheld") == 1
+
+
+def test_the_ready_made_rules_count_each_class_by_itself():
+    requests = (IPHONE, IPAD, WINDOWS, request_with("curl/8.14.1"))
+    scopes = [PerDeviceClass().scope(SOLO, request) for request in requests]
+    assert scopes == ["phone", "tablet", "computer", "other"]
+    with override_settings(SESSION_LIMIT=5):
+        assert PerDeviceClass().limit(SOLO, "phone") == 5
+
+
+@override_settings(SESSION_LIMIT_DEVICE="tests.agents.name_device")
+def test_they_count_the_classes_that_the_project_gives():
+    assert PerDeviceClass().scope(SOLO, WINDOWS) == "phone"
 
 
 @pytest.mark.django_db

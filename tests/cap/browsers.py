@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 COOKIE = "sessionid"
+# With which it waits for its person to choose what to sign out.
+WAITING = "session_limit_pending"
 # Longer than anything that a right answer may take: SQLite's own timeout is 20.
 PATIENCE = 60
 
@@ -33,10 +35,11 @@ class Answer:
 
 @dataclass(slots=True)
 class Browser:
-    """A cookie jar for one cookie."""
+    """A cookie jar for the session's cookie, and for the one to wait with."""
 
     port: int
     cookie: str | None = None
+    waiting: str | None = None
     handed_out: list[str] = field(default_factory=list)
 
     def request(
@@ -49,8 +52,10 @@ class Browser:
     ) -> Answer:
         """Ask, once connected and released if there is a barrier; keep the cookie."""
         headers = {"Accept": "application/json", "Connection": "close"}
-        if self.cookie:
-            headers["Cookie"] = f"{COOKIE}={self.cookie}"
+        held = {COOKIE: self.cookie, WAITING: self.waiting}
+        if any(held.values()):
+            pairs = (f"{name}={value}" for name, value in held.items() if value)
+            headers["Cookie"] = "; ".join(pairs)
         body = None
         if form is not None:
             body = urlencode(form)
@@ -74,8 +79,11 @@ class Browser:
     def _keep(self, response: http.client.HTTPResponse, content: bytes) -> Answer:
         handed_out = None
         for line in response.headers.get_all("Set-Cookie", []):
-            if (morsel := SimpleCookie(line).get(COOKIE)) is not None:
+            cookies = SimpleCookie(line)
+            if (morsel := cookies.get(COOKIE)) is not None:
                 self.cookie = handed_out = morsel.value or None
+            if (morsel := cookies.get(WAITING)) is not None:
+                self.waiting = morsel.value or None
         if handed_out:
             self.handed_out.append(handed_out)
         json_sent = response.headers.get_content_type() == "application/json"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from asgiref.sync import async_to_sync
 from django.test import Client
 
 from session_limit.models import UserSession
 from session_limit.testing import AsyncBrowser, Browser
 from tests import stores
+from tests.blocking import blocking
 
 KEY = "sessionid"
 JSON = {"Accept": "application/json"}
@@ -28,9 +28,7 @@ class Tab:
         self.client = make(**defaults)
 
     def request(self, method, path, *args, headers=JSON, **extra):
-        call = getattr(self.client, method)
-        if self.asynchronous:
-            call = async_to_sync(call)
+        call = blocking(getattr(self.client, method))
         return call(path, *args, headers=headers, **extra)
 
     def get(self, path, **extra):

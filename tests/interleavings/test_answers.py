@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from session_limit import choice
+from session_limit import use_here
 from session_limit.models import UserSession
 from tests import stores
 from tests.interleavings.browsers import (
@@ -113,7 +113,7 @@ def test_use_here_instead(ada, browser, by_itself):
     by_itself(phone)
     assert is_told(by_itself(laptop))
     (ended,) = UserSession.objects.ended()
-    chosen = {"token": choice.token(ended.pk), "next": "/"}
+    chosen = {"token": use_here.token(ended.pk), "next": "/"}
     response = laptop.post("/account/sessions/ended/", chosen, REMOTE_USER="ada")
     assert response.status_code == 302
     assert by_itself(laptop).status_code == 200

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from django.db import connection, transaction
+from django.utils import timezone
 
 from session_limit import registry, signals
 from session_limit.conf import conf
@@ -35,6 +38,7 @@ pytestmark = [
 
 LOCK = "INSERT INTO session_limit_accountlimit"
 RECORD = "INSERT INTO session_limit_usersession"
+RENEW = "UPDATE session_limit_usersession SET authenticated_at"
 END = "UPDATE session_limit_usersession SET ended_at"
 # Or displaced before its response was saved, and told: whichever comes first.
 ADMITTED = {302, 401}
@@ -91,12 +95,45 @@ def test_a_password_change_waits_for_a_sign_in(ada, browser, atomic_requests):
 
 
 @ROW_LOCKS
-def test_ending_all_against_a_sign_in(ada, settings):
+@pytest.mark.urls("tests.stories.urls")
+def test_two_who_end_each_other_after_giving_the_password(
+    ada, settings, atomic_requests
+):
     """
-    Both lock the account's sessions, in one order. Fails, as a deadlock that has to be
-    repeated, where one of them locks as it finds: the older was written to later.
+    One is told that it has ended, and ends nobody. Fails, as a deadlock, where each
+    records its password before it waits for the other.
     """
     settings.SESSION_LIMIT = 2
+    laptop, phone = Tab(), Tab()
+    for tab in (laptop, phone):
+        tab.sign_in(ada)
+    long_ago = timezone.now() - timedelta(hours=1)
+    UserSession.objects.update(authenticated_at=long_ago)
+
+    def end_others(tab):
+        path = "/account/sessions/end-others/"
+        return lambda: tab.post(path, {"password": "pw"})
+
+    with (
+        aside(end_others(laptop), after=RENEW) as first,
+        aside(end_others(phone)) as second,
+    ):
+        until_blocked()
+        assert first.result().status_code == 200
+        assert is_told(second.result(), "revoked")
+    assert is_in(laptop, ada)
+    assert whose(phone.key) is None
+
+
+@ROW_LOCKS
+@pytest.mark.parametrize("limit", [2, None])
+def test_ending_all_against_a_sign_in(ada, settings, limit):
+    """
+    Both lock the account's sessions, in one order: without a limit too, where they are
+    told of a new browser. Fails, as a deadlock that has to be
+    repeated, where one of them locks as it finds: the older was written to later.
+    """
+    settings.SESSION_LIMIT = limit
     older, newer, newest = Tab(), Tab(), Tab()
     older.sign_in(ada)
     newer.sign_in(ada)

@@ -5,11 +5,14 @@ from __future__ import annotations
 from contextlib import nullcontext
 
 import pytest
+from django.contrib.auth import get_user_model
+from django.db import connection
 from django.test import override_settings
 
 from session_limit.models import UserSession
 from tests import stores
 from tests.interleavings.browsers import (
+    is_in,
     is_only_live,
     is_told,
     key_in,
@@ -19,8 +22,10 @@ from tests.interleavings.browsers import (
 from tests.interleavings.gates import (
     CREATE,
     DELETE,
+    PATIENCE,
     ROW_LOCKS,
     SAVE,
+    Stop,
     aside,
     at_once,
     until_blocked,
@@ -105,6 +110,36 @@ def test_displaced_after_a_rotation(ada, browser, rotation):
         assert whose(laptop.key) is None
         assert stores.keeps_only(phone.key)
         assert is_told(laptop.get("/"))
+
+
+def test_two_who_change_the_password_at_once(ada, browser, settings):
+    """
+    The one stays whose password it is in the end. Fails where a change ends the others
+    without looking whether it has been overtaken: both sign in again.
+    """
+    settings.SESSION_LIMIT = 2
+    laptop, phone = browser(), browser()
+    laptop.sign_in(ada)
+    phone.sign_in(ada)
+    saved = f"UPDATE {get_user_model()._meta.db_table}"
+    has_saved = Stop(saved, after=True)
+
+    def change():
+        with connection.execute_wrapper(has_saved):
+            return phone.change_password("second")
+
+    with (
+        aside(change, before=saved) as second,
+        aside(lambda: laptop.change_password("first"), after=saved) as first,
+    ):
+        second.go_on()
+        assert has_saved.reached.wait(PATIENCE)
+        first.result()
+        has_saved.opened.set()
+        assert second.result().status_code in {200, 302}
+    assert get_user_model().objects.get().check_password("second")
+    assert whose(laptop.key) is None
+    assert is_in(phone, ada)
 
 
 def test_six_parallel_rotations_then_displaced(ada, browser):

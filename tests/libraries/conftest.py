@@ -3,6 +3,9 @@ import pytest
 from session_limit.testing import LAPTOP, PHONE
 from tests.stories.people import Visitor, make_user
 
+# Not a file of tests: its assertions would not say what they found.
+pytest.register_assert_rewrite("tests.libraries.cells")
+
 
 @pytest.fixture
 def ada(db):

@@ -12,19 +12,27 @@ INSTALLED_APPS = [
     "allauth",
     "allauth.account",
     "allauth.headless",
+    "allauth.mfa",
     "allauth.socialaccount",
     "allauth.socialaccount.providers.github",
+    "django_otp",
+    "django_otp.plugins.otp_totp",
     "hijack",
     "loginas",
     "rest_framework",
 ]
-MIDDLEWARE = [*MIDDLEWARE, "allauth.account.middleware.AccountMiddleware"]
+MIDDLEWARE = [
+    *MIDDLEWARE,
+    "django_otp.middleware.OTPMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+]
 AUTHENTICATION_BACKENDS = [
     "django.contrib.auth.backends.ModelBackend",
     "allauth.account.auth_backends.AuthenticationBackend",
 ]
 ROOT_URLCONF = "tests.libraries.urls"
 LOGIN_URL = "account_login"
+OTP_LOGIN_URL = "otp_login"
 
 ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_LOGIN_BY_CODE_ENABLED = True
@@ -33,5 +41,5 @@ ACCOUNT_RATE_LIMITS = False
 SOCIALACCOUNT_PROVIDERS = {
     "github": {"APPS": [{"client_id": "client", "secret": "secret"}]}
 }
-# Django 6.1 asks for it, before it does for its own.
-MAILERS = {"default": {"BACKEND": "django.core.mail.backends.locmem.EmailBackend"}}
+# A code serves once. Within seconds, the next one is the next half minute's.
+MFA_TOTP_TOLERANCE = 5

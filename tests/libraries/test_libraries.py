@@ -3,6 +3,8 @@ Other people's libraries, in a process of their own: they need settings, and tab
 that the rest of the suite does without. To run a part of it by hand::
 
     python -m pytest --ds tests.libraries.settings tests/libraries/with_allauth.py
+    python -m pytest --ds tests.libraries.settings_axes_and_unfold \
+        tests/libraries/under_axes.py
 """
 
 from __future__ import annotations
@@ -19,18 +21,22 @@ HERE = Path(__file__).resolve().parent
 RUN = [
     sys.executable,
     *("-m", "pytest", "--quiet", "--color=no"),
-    *("--ds", "tests.libraries.settings"),
-    *("-o", "python_files=with_*.py"),
     # What failed last is the outer run's to remember.
     *("-p", "no:cacheprovider"),
+    *("-p", "no:hypothesispytest"),
 ]
 
 
-def test_libraries():
+@pytest.mark.parametrize(
+    ("project", "files"),
+    [("settings", "with_*.py"), ("settings_axes_and_unfold", "under_*.py")],
+)
+def test_libraries(project, files):
     # Beside the database of the suite, which is in use.
     name = f"{settings.DB_NAME}_libraries"
+    choice = ["--ds", f"tests.libraries.{project}", "-o", f"python_files={files}"]
     result = subprocess.run(
-        [*RUN, HERE],
+        [*RUN, *choice, HERE],
         cwd=HERE.parent.parent,
         env=os.environ | {"SESSION_LIMIT_TEST_DB_NAME": name},
         stdout=subprocess.PIPE,

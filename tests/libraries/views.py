@@ -1,11 +1,28 @@
-"""An API, as projects write theirs with Django REST framework."""
+"""
+What a project has of its own: pages for those who gave a second factor, and an API, as
+they are written with Django REST framework.
+"""
 
 from django.contrib.auth import authenticate, login
+from django.contrib.messages import get_messages
+from django.http import HttpResponse, JsonResponse
+from django_otp.decorators import otp_required
 from rest_framework.authentication import BasicAuthentication, SessionAuthentication
 from rest_framework.permissions import AllowAny, IsAdminUser, IsAuthenticated
 from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
 from rest_framework.views import APIView, exception_handler
+
+
+@otp_required
+def verified(request):
+    return HttpResponse("Verified.")
+
+
+def told(request):
+    """Show the messages that wait for this browser."""
+    texts = [str(message) for message in get_messages(request)]
+    return JsonResponse(texts, safe=False)
 
 
 class Me(APIView):

@@ -15,6 +15,8 @@ from allauth.socialaccount.providers.oauth2.client import OAuth2Client
 from django.core import mail
 
 from session_limit.models import UserSession
+from session_limit.testing import clock
+from tests.libraries.cells import choose
 from tests.stories.people import (
     JSON,
     NOBODY,
@@ -180,6 +182,33 @@ def test_a_refused_tab_leaves_the_place_to_the_one_that_was_admitted(phone, deny
     assert set_cookie(response) is None
 
 
+# Asked
+
+
+@ways
+def test_choosing_signs_in(laptop, phone, settings, sign_in):
+    settings.SESSION_LIMIT_AT_LIMIT = "ask"
+    by_password(laptop)
+    response = sign_in(phone)
+    assert (response.status_code, phone.name) == (303, None)
+    assert laptop.state == SIGNED_IN
+    choose(phone, response, laptop.row.pk)
+    assert phone.state == SIGNED_IN
+    assert laptop.state == Reason.DISPLACED
+
+
+def test_what_docs_say_of_what_comes_after_login(laptop, phone, settings):
+    """docs/how-to/libraries.md"""
+    by_password(laptop)
+    assert laptop.stored["_session_expiry"] == 0
+    assert b"Successfully signed in" in laptop.get("/messages/").content
+    settings.SESSION_LIMIT_AT_LIMIT = "ask"
+    choose(phone, by_password(phone), laptop.row.pk)
+    assert phone.state == SIGNED_IN
+    assert "_session_expiry" not in phone.stored
+    assert phone.get("/messages/").json() == []
+
+
 # What else people do
 
 
@@ -210,6 +239,23 @@ def test_resetting_the_password_ends_the_others(laptop, phone):
     assert laptop.state == Reason.PASSWORD_CHANGED
     assert by_password(phone, NEW_PASSWORD).status_code == 302
     assert phone.state == SIGNED_IN
+
+
+def test_what_docs_say_of_signing_in_right_after_a_reset(laptop, phone, deny, settings):
+    """docs/how-to/libraries.md"""
+    settings.ACCOUNT_LOGIN_ON_PASSWORD_RESET = True
+    by_password(laptop)
+    phone.post("/accounts/password/reset/", {"email": "ada@example.com"})
+    (path,) = re.findall(r"/accounts/password/reset/key/\S+", mail.outbox[-1].body)
+    form = phone.get(path)["Location"]
+    passwords = {"password1": NEW_PASSWORD, "password2": NEW_PASSWORD}
+    assert phone.post(form, passwords).status_code == 403
+    assert phone.name is None
+    with clock() as moved:
+        moved.advance(61)
+        assert by_password(phone, NEW_PASSWORD).status_code == 302
+        assert phone.state == SIGNED_IN
+        assert laptop.state == Reason.PASSWORD_CHANGED
 
 
 def test_reauthenticating_is_no_sign_in(laptop):

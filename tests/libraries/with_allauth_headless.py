@@ -150,6 +150,17 @@ def test_an_app_is_displaced(app, laptop):
     assert reasons() == [Reason.DISPLACED]
 
 
+@pytest.mark.parametrize("at_limit", ["deny", "ask"])
+def test_an_app_is_refused(app, laptop, settings, at_limit):
+    """By Django, whatever the policy: it holds no cookie to wait for a choice with."""
+    settings.SESSION_LIMIT_AT_LIMIT = at_limit
+    laptop.sign_in()
+    assert app.sign_in().status_code == 403
+    assert app.session().status_code == 401
+    assert laptop.state == SIGNED_IN
+    assert len(live()) == 1
+
+
 def test_an_app_signs_out(app):
     app.sign_in()
     app.sign_out()

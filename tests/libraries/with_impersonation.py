@@ -8,7 +8,8 @@ from django.contrib.auth.signals import user_logged_in
 from session_limit import registry
 from session_limit.models import UserSession
 from session_limit.testing import PHONE
-from tests.stories.people import SIGNED_IN, live, make_user, set_cookie
+from tests.libraries.cells import choose
+from tests.stories.people import JSON, SIGNED_IN, live, make_user, reasons, set_cookie
 
 Reason = UserSession.Reason
 
@@ -79,11 +80,16 @@ def test_it_takes_no_place_and_displaces_nobody(
     assert admins.name == "ada"
 
 
-def test_it_is_not_refused(ada, hers, admins, impersonation, deny):
-    impersonation.begin(admins, ada)
+@pytest.mark.parametrize("at_limit", ["displace", "deny", "ask", "observe"])
+def test_no_policy_is_for_it(ada, hers, admins, impersonation, settings, at_limit):
+    settings.SESSION_LIMIT_AT_LIMIT = at_limit
+    assert impersonation.begin(admins, ada).status_code == 302
     assert admins.name == "ada"
     assert hers.state == SIGNED_IN
-    impersonation.end(admins)
+    # The administrator's own, which Django emptied.
+    assert reasons() == [Reason.SIGNED_OUT]
+    assert [row.counted for row in live()] == [True, False]
+    assert impersonation.end(admins).status_code == 302
     assert admins.name == "grace"
     assert hers.state == SIGNED_IN
 
@@ -93,6 +99,19 @@ def test_it_can_be_ended(ada, hers, admins, impersonation):
     registry.end_others(ada, hers.row.pk, Reason.REVOKED, by=ada)
     assert admins.state == Reason.REVOKED
     assert hers.state == SIGNED_IN
+
+
+def test_it_ends_none_of_the_accounts_sessions(ada, hers, admins, impersonation):
+    impersonation.begin(admins, ada)
+    her_address = f"/account/sessions/{hers.row.pk}/end/"
+    for path in (her_address, "/account/sessions/end-others/"):
+        assert b'name="password"' in admins.post(path).content
+        assert admins.post(path, headers=JSON).status_code == 403
+    assert hers.state == SIGNED_IN
+    # Hers is not taken for theirs.
+    impersonation.end(admins)
+    hers.post(her_address)
+    assert live(ada) == []
 
 
 def test_coming_back_is_a_sign_in_like_any_other(
@@ -133,6 +152,23 @@ def test_coming_back_is_refused_where_the_place_was_taken(
     assert len(live(ada)) == (1 if goes_on else 0)
 
 
+def test_coming_back_is_asked_about_where_the_place_was_taken(
+    ada, grace, admins, impersonation, browser, settings
+):
+    settings.SESSION_LIMIT_AT_LIMIT = "ask"
+    impersonation.begin(admins, ada)
+    elsewhere = browser()
+    elsewhere.sign_in("grace")
+    response = impersonation.end(admins)
+    assert response.status_code == 303
+    assert elsewhere.state == SIGNED_IN
+
+    choose(admins, response, elsewhere.row.pk)
+    assert admins.name == "grace"
+    assert elsewhere.state == Reason.DISPLACED
+    assert live() == [admins.row]
+
+
 def records_last_login():
     user = make_user("bob")
     user_logged_in.send(sender=type(user), request=None, user=user)
@@ -153,3 +189,17 @@ def update_last_login(monkeypatch):
 def test_what_docs_say_to_set(update_last_login, receivers, refused):
     assert records_last_login()
     assert user_logged_in.receivers == receivers
+
+
+def test_it_sees_the_sessions_of_whom_it_shows_and_ends_none_without_the_password(
+    ada, hers, admins, impersonation
+):
+    row = hers.row
+    impersonation.begin(admins, ada)
+    answer = admins.get("/account/sessions/", headers=JSON).json()
+    own, other = answer["sessions"]
+    assert (own["is_current"], other["id"]) == (True, str(row.pk))
+    assert answer["in_use"] == 1
+    page = admins.post(f"/account/sessions/{row.pk}/end/")
+    assert b'name="password"' in page.content
+    assert hers.state == SIGNED_IN

@@ -10,6 +10,7 @@ import base64
 import pytest
 
 from session_limit.models import UserSession
+from tests.libraries.cells import choose
 from tests.stories.people import (
     JSON,
     NOBODY,
@@ -139,6 +140,19 @@ def test_a_refused_sign_in_of_a_browser_without_a_cookie(laptop, phone, deny, pa
     assert b"already, which is as many as it may." in response.content
     assert phone.cookie is None
     assert phone.name is None
+
+
+@pytest.mark.parametrize("path", [SIGN_IN, RESHAPED, FORM])
+def test_a_script_is_asked(laptop, phone, settings, path):
+    settings.SESSION_LIMIT_AT_LIMIT = "ask"
+    laptop.sign_in()
+    response = phone.sign_in(path=path, headers=JSON)
+    assert response.status_code == 409
+    assert response.json()["code"] == "choose_session"
+    assert phone.name is None
+    choose(phone, response, laptop.row.pk)
+    assert phone.get(ME, headers=JSON).json() == {"user": "ada"}
+    assert laptop.state == Reason.DISPLACED
 
 
 def test_signing_out_of_the_browsable_api(laptop):

@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+from django.contrib.auth.middleware import RemoteUserMiddleware
 
 from session_limit.testing import LAPTOP, PHONE, clock
 from tests.stories import views
@@ -70,3 +71,29 @@ def tablet(browser):
 def time():
     with clock() as moved:
         yield moved
+
+
+class FromHeader(RemoteUserMiddleware):
+    """The user whom a header names that a proxy in front sets."""
+
+    @property
+    def header(self):
+        # Its asynchronous path put this before it, until it learned to do without.
+        prefixes = self.is_async and not hasattr(RemoteUserMiddleware, "get_username")
+        return "X_REMOTE_USER" if prefixes else "HTTP_X_REMOTE_USER"
+
+
+@pytest.fixture
+def remote(settings, browser):
+    auth = "django.contrib.auth.middleware.AuthenticationMiddleware"
+    middleware = list(settings.MIDDLEWARE)
+    middleware.insert(middleware.index(auth) + 1, f"{__name__}.FromHeader")
+    settings.MIDDLEWARE = middleware
+    settings.AUTHENTICATION_BACKENDS = [
+        "django.contrib.auth.backends.RemoteUserBackend"
+    ]
+
+    def remote(name, user_agent):
+        return browser(user_agent, headers={"X-Remote-User": name})
+
+    return remote

@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import json
 from contextlib import contextmanager
-from inspect import iscoroutinefunction
 
-from asgiref.sync import async_to_sync
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.db import connection
@@ -20,6 +18,7 @@ from django.test.utils import CaptureQueriesContext
 from session_limit.models import UserSession
 from session_limit.testing import LAPTOP, AsyncBrowser, Browser
 from tests import stores
+from tests.blocking import blocking
 
 PASSWORD = "correct horse"
 TABLET = (
@@ -53,9 +52,7 @@ class Visitor:
 
     def call(self, name, *args, **kwargs):
         """Call a method of the test client, whichever kind of client it is."""
-        method = getattr(self.client, name)
-        if iscoroutinefunction(method):
-            method = async_to_sync(method)
+        method = blocking(getattr(self.client, name))
         response = method(*args, **kwargs)
         self._drop_deleted_cookies()
         return response

@@ -125,12 +125,21 @@ def test_json(displaced):
     ended_at = datetime.fromisoformat(answer.pop("ended_at"))
     assert abs(ended_at - row.ended_at) < timedelta(seconds=1)
     assert answer == {
+        "version": 1,
         "code": "session_ended",
         "reason": "displaced",
+        "heading": "You're signed out here",
         "detail": "Your account was signed in on a phone. "
         "This account can be used on 1 device at a time.",
         "device_class": "phone",
         "sign_in_url": "/login/?next=%2Fbasket%2F",
+        "actions": [
+            {
+                "step": "use_here",
+                "label": "Use here instead",
+                "url": "/login/?next=%2Fbasket%2F",
+            }
+        ],
     }
 
 
@@ -147,7 +156,7 @@ def test_the_form_that_the_view_chose_where_anything_will_do(displaced):
     assert response.json()["code"] == "session_ended"
     response = displaced.get("/forbidden/", headers={"Accept": "*/*"})
     assert response.status_code == 401
-    assert b"<h1>" in response.content
+    assert b"<h1 " in response.content
 
 
 def test_htmx(displaced):
@@ -190,6 +199,8 @@ def test_the_page_that_says_why_has_nothing_to_say(ada, laptop):
         (ended, "/"),
         (f"{ended}?next=/public/", "/public/"),
         (f"{ended}?next=https://elsewhere.example/", "/"),
+        (f"{ended}?next=http://testserver//elsewhere.example/", "/"),
+        (f"{ended}?next=http://testserver/%5Celsewhere.example/", "/"),
     ):
         response = laptop.get(path)
         assert (response.status_code, response["Location"]) == (302, location)
@@ -262,6 +273,16 @@ def test_an_ended_session_shares_nothing_with_what_is_written_next(displaced):
     assert "_auth_user_id" not in displaced.stored
 
 
+def test_whoever_is_refused_is_shown_whom_to_ask(ada, laptop, phone, settings):
+    settings.SESSION_LIMIT_AT_LIMIT = "deny"
+    laptop.sign_in()
+    assert b"Contact support" not in phone.sign_in().content
+    settings.SESSION_LIMIT_SUPPORT_URL = "/help/"
+    response = phone.sign_in()
+    assert response.status_code == 403
+    assert b'href="/help/">Contact support' in response.content
+
+
 def test_a_page_that_is_not_for_this_user_stays_so(ada, laptop):
     laptop.sign_in()
     response = laptop.get("/forbidden/")
@@ -311,6 +332,114 @@ def test_reasons_are_told_in_words(ada, laptop, settings):
         assert response.json()["detail"].endswith(".")
         assert laptop.open().status_code == 401
     assert len(reasons()) == len(Reason)
+
+
+# Next steps
+
+
+def steps(response):
+    """Return what the page offers, by what is written on it."""
+    page = unescape(response.content.decode())
+    links = re.findall(r'<a class="[^"]*" href="([^"]*)">([^<]*)</a>', page)
+    return {text: address for address, text in links}
+
+
+@pytest.mark.parametrize("served", ["sync"])
+@pytest.mark.parametrize(
+    ("reason", "offered"),
+    [
+        (Reason.DISPLACED, ["Use here instead", "Not you? Secure your account"]),
+        (Reason.PASSWORD_CHANGED, ["Sign in", "Not you? Secure your account"]),
+        (Reason.REVOKED, ["Sign in", "Contact support"]),
+        (Reason.ACCOUNT_DISABLED, ["Contact support"]),
+        (Reason.IDLE, ["Sign in"]),
+        (Reason.SIGNED_OUT, ["Sign in"]),
+    ],
+)
+def test_next_steps(ada, laptop, settings, reason, offered):
+    settings.SESSION_LIMIT_SECURE_ACCOUNT_URL = "/secure/"
+    settings.SESSION_LIMIT_SUPPORT_URL = "/support/"
+    laptop.sign_in()
+    registry.end_all(ada, reason)
+    page = steps(laptop.open())
+    assert list(page) == offered
+    assert page.get("Contact support", "/support/") == "/support/"
+    assert page.get("Not you? Secure your account", "/secure/") == "/secure/"
+
+
+@pytest.mark.parametrize("served", ["sync"])
+def test_next_steps_lead_nowhere_that_is_not_set(ada, laptop):
+    for reason in Reason:
+        laptop.sign_in()
+        registry.end_all(ada, reason)
+        assert len(steps(laptop.open())) == 1
+
+
+def test_revoked_by_its_owner(ada, laptop, phone, settings):
+    settings.SESSION_LIMIT = 2
+    laptop.sign_in()
+    phone.sign_in()
+    registry.end_others(ada, phone.row.pk, Reason.REVOKED, by=ada)
+    page = laptop.open().content.decode()
+    assert "This device was signed out from your account" in page
+
+
+@pytest.mark.parametrize("served", ["sync"])
+def test_who_is_refused_sees_where_they_are_signed_in(ada, laptop, phone, settings):
+    settings.SESSION_LIMIT_AT_LIMIT = "deny"
+    settings.SESSION_LIMIT_SUPPORT_URL = "/support/"
+    laptop.sign_in()
+    headers = {"Referer": "http://testserver/login/?next=/log/"}
+    page = phone.sign_in(headers=headers)
+    assert page.status_code == 403
+    assert "Firefox on Windows" in page.content.decode()
+    assert steps(page) == {
+        "Try again": "/login/?next=/log/",
+        "Contact support": "/support/",
+    }
+
+
+# What a form had held
+
+
+def test_what_was_written_into_a_form_is_on_the_page(displaced):
+    headers = {"Referer": "http://testserver/basket/"}
+    data = {"text": "<b>Mud</b> over clay.", "password": "open sesame"}
+    page = displaced.post("/forbidden/", data, headers=headers).content.decode()
+    assert "What you had written is below" in page
+    assert "&lt;b&gt;Mud&lt;/b&gt; over clay." in page
+    assert "open sesame" not in page
+
+
+def test_nothing_is_said_of_a_form_where_there_was_none(displaced):
+    assert b"written" not in displaced.open().content
+
+
+# What the browser keeps of pages
+
+
+@pytest.mark.parametrize("served", ["sync"])
+@pytest.mark.parametrize("reason", Reason)
+def test_back_shows_no_page_to_whoever_is_at_a_device_that_was_left(
+    ada, laptop, reason
+):
+    laptop.sign_in()
+    registry.end_all(ada, reason)
+    goes_straight_on = {
+        Reason.DISPLACED,
+        Reason.LIMIT_LOWERED,
+        Reason.CREDENTIALS_CHANGED,
+    }
+    # Not by a poll, and not where browsers do not heed it.
+    poll = laptop.get(laptop.path("members"), headers=JSON, secure=True)
+    assert "Clear-Site-Data" not in poll
+    plain = laptop.twin().open()
+    assert (plain.status_code, "Clear-Site-Data" in plain) == (401, False)
+
+    page = laptop.get(laptop.path("members"), secure=True)
+    assert page.status_code == 401
+    expected = None if reason in goes_straight_on else '"cache"'
+    assert page.get("Clear-Site-Data") == expected
 
 
 def test_where_no_address_of_ours_is_included(displaced, settings):

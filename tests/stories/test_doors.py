@@ -7,7 +7,6 @@ import re
 import pytest
 from asgiref.sync import async_to_sync
 from django.contrib.auth import alogin, get_user_model, login, logout
-from django.contrib.auth.middleware import RemoteUserMiddleware
 from django.contrib.auth.models import AnonymousUser
 from django.contrib.auth.signals import user_logged_in, user_logged_out
 from django.http import HttpRequest
@@ -178,32 +177,6 @@ def test_another_users_keys_set_by_hand(ada, bob, laptop, phone):
 # By itself: a proxy says who it is, with every request
 
 
-class FromHeader(RemoteUserMiddleware):
-    """The user whom a header names that a proxy in front sets."""
-
-    @property
-    def header(self):
-        # Its asynchronous path put this before it, until it learned to do without.
-        prefixes = self.is_async and not hasattr(RemoteUserMiddleware, "get_username")
-        return "X_REMOTE_USER" if prefixes else "HTTP_X_REMOTE_USER"
-
-
-@pytest.fixture
-def remote(settings, browser):
-    auth = "django.contrib.auth.middleware.AuthenticationMiddleware"
-    middleware = list(settings.MIDDLEWARE)
-    middleware.insert(middleware.index(auth) + 1, f"{__name__}.FromHeader")
-    settings.MIDDLEWARE = middleware
-    settings.AUTHENTICATION_BACKENDS = [
-        "django.contrib.auth.backends.RemoteUserBackend"
-    ]
-
-    def remote(name, user_agent):
-        return browser(user_agent, headers={"X-Remote-User": name})
-
-    return remote
-
-
 def test_remote_user_in_two_browsers_does_not_loop(ada, remote):
     laptop, phone = remote("ada", "Firefox"), remote("ada", PHONE)
     for each in (laptop, phone):
@@ -283,6 +256,55 @@ def test_remote_user_under_deny(ada, remote, settings):
             assert len(ran) == 7
     assert laptop.open().status_code == 200
     assert len(live(ada)) == 1
+
+
+def test_remote_user_is_asked(ada, remote, settings):
+    settings.SESSION_LIMIT_AT_LIMIT = "ask"
+    laptop, phone = remote("ada", "Firefox"), remote("ada", PHONE)
+    laptop.open()
+    chooser = "/account/sessions/choose/"
+    for _ in range(3):
+        response = phone.open()
+        assert (response.status_code, response["Location"]) == (303, chooser)
+        assert phone.open(Accept="application/json").status_code == 409
+    page = phone.get(chooser)
+    assert page.status_code == 200
+    _, fields = form(page)
+    for forged in ({}, {"choice": "x"}, {"choice": fields["choice"], "cancel": "1"}):
+        phone.post(chooser, {"end": str(laptop.row.pk), **forged})
+    assert live(ada) == [laptop.row]
+
+    phone.open()
+    _, fields = form(phone.get(chooser))
+    data = {"choice": fields["choice"], "end": str(laptop.row.pk)}
+    response = phone.post(chooser, data)
+    assert (response.status_code, response["Location"]) == (302, phone.path("members"))
+    assert phone.open().status_code == 200
+    assert laptop.open().status_code == 401
+    assert len(live(ada)) == 1
+
+
+def test_remote_user_who_is_somebody_else_by_now(ada, bob, remote, settings):
+    """What the one was asked, the other is neither shown nor chooses by."""
+    settings.SESSION_LIMIT_AT_LIMIT = "ask"
+    chooser = "/account/sessions/choose/"
+    adas, bobs = remote("ada", "Firefox"), remote("bob", "Firefox")
+    adas.open()
+    bobs.open()
+    shared = remote("ada", PHONE)
+    shared.open()
+    _, fields = form(shared.get(chooser))
+    data = {"choice": fields["choice"], "end": str(adas.row.pk)}
+
+    shared.headers = {"X-Remote-User": "bob"}
+    response = shared.post(chooser, data)
+    assert response.status_code == 409
+    _, fields = form(response)
+    data = {"choice": fields["choice"], "end": str(bobs.row.pk)}
+    assert shared.post(chooser, data).status_code == 302
+    assert shared.name == "bob"
+    assert adas.open().status_code == 200
+    assert bobs.open().status_code == 401
 
 
 def test_remote_user_whose_session_was_revoked_has_to_choose(ada, remote):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from asgiref.sync import sync_to_async
+from django.contrib import messages
 from django.contrib.auth import (
     BACKEND_SESSION_KEY,
     HASH_SESSION_KEY,
@@ -17,10 +18,12 @@ from django.contrib.auth import (
     logout,
 )
 from django.contrib.auth.decorators import login_required
+from django.contrib.messages import get_messages
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.http import Http404, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import redirect
+from django.utils.html import conditional_escape
 from django.views.decorators.http import require_POST
 
 BACKEND = "django.contrib.auth.backends.ModelBackend"
@@ -59,6 +62,23 @@ async def password_async(request):
     request.user = user  # Django 5.2 compares with it
     await aupdate_session_auth_hash(request, user)
     return HttpResponseRedirect("/")
+
+
+def show_messages(request):
+    """Show the messages, to whoever it is, as they would stand in a page."""
+    shown = [conditional_escape(each.message) for each in get_messages(request)]
+    return JsonResponse(shown, safe=False)
+
+
+def say(request):
+    """Leave messages on a page for members that may show those there were."""
+    assert request.user.is_authenticated
+    messages.success(request, "Saved.")
+    shown = (
+        [str(each) for each in get_messages(request)] if "show" in request.GET else []
+    )
+    messages.success(request, "Sent.")
+    return HttpResponse(", ".join(shown))
 
 
 # What a request did, and saw.
@@ -282,6 +302,19 @@ async def interrupted_async(request):
     await sync_to_async(happen)()
     await request.session.aset("writes", n)
     return JsonResponse({"user": user, "n": n})
+
+
+def waiting(request):
+    """Take a while to answer with a page."""
+    user = request.user.get_username()
+    happen()
+    return HttpResponse(user)
+
+
+async def waiting_async(request):
+    user = (await request.auser()).get_username()
+    await sync_to_async(happen)()
+    return HttpResponse(user)
 
 
 def rotated(request):

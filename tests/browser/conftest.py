@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+
+import pytest
+
+from tests.browser.chromium import launched
+from tests.browser.inspection import Inspection
+from tests.browser.site import prepare, served
+from tests.browser.visitor import KEYBOARD, NO_JAVASCRIPT, POINTER, Visitor
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.services("chromium"))
+
+
+# Of this directory alone: while Playwright runs, Django takes this thread for one with
+# an event loop, and refuses to use a database in it.
+@pytest.fixture(scope="package")
+def chromium():
+    with launched() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="package")
+def inspection():
+    return Inspection()
+
+
+@pytest.fixture(scope="package")
+def template(tmp_path_factory):
+    database = tmp_path_factory.mktemp("template") / "db.sqlite3"
+    prepare(database)
+    return database
+
+
+@pytest.fixture(scope="package")
+def served_once(template, tmp_path_factory):
+    """Return the site with given settings, served for as long as tests want it."""
+    with contextlib.ExitStack() as stack:
+        sites = {}
+
+        def serve(**settings):
+            key = tuple(sorted(settings.items()))
+            if key not in sites:
+                directory = tmp_path_factory.mktemp("site")
+                site = served(directory, template, **settings)
+                sites[key] = stack.enter_context(site)
+            return sites[key]
+
+        yield serve
+
+
+@pytest.fixture(params=[POINTER, KEYBOARD, NO_JAVASCRIPT])
+def way(request):
+    return request.param
+
+
+@pytest.fixture
+def serve(served_once):
+    """Return the site with given settings, as if nobody had been there."""
+
+    def serve(**settings):
+        site = served_once(**settings)
+        site.restore()
+        return site
+
+    return serve
+
+
+@pytest.fixture
+def visitor(chromium, inspection):
+    """Return new visitors of a site; they leave with the test."""
+    with contextlib.ExitStack() as stack:
+
+        def arrive(site, device, way=POINTER, **options):
+            arrived = Visitor(chromium, inspection, site, device, way, **options)
+            return stack.enter_context(contextlib.closing(arrived))
+
+        yield arrive

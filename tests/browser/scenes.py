@@ -1,0 +1,396 @@
+"""What there is to be seen: each scene leads a visitor to a page, in some state."""
+
+from __future__ import annotations
+
+import contextlib
+import email
+import email.policy
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from example.demo import ADMINISTRATOR, KEY
+from example.story import PASSWORDS
+from tests.browser.visitor import LAPTOP, PHONE, TABLET, Visitor
+
+ADA = PASSWORDS["ada"]
+LIST = "/account/sessions/"
+DIALOG = "dialog.session-limit-dialog"
+ENDED = """
+    UPDATE session_limit_usersession SET ended_at = ?, ended_reason = ?, ended_by = ?,
+        session_key = NULL, ended_by_session = NULL
+    WHERE ended_at IS NULL
+"""
+MANY = """
+    INSERT INTO session_limit_usersession (
+        id, user_id, session_key, key_digest, credentials, scope, counted, adopted,
+        created_at, authenticated_at, last_active_at, expires_at, expires_reason,
+        ended_at, ended_reason, ended_by, address, device, device_class
+    )
+    SELECT printf('%032x', ?), user_id, NULL, '', '', '', 1, 0, ?, ?, ?, expires_at,
+        'expired', ?, ?, '', ?, ?, ?
+    FROM session_limit_usersession WHERE ended_at IS NULL LIMIT 1
+"""
+DEVICES = [
+    ("Firefox on Windows", "computer"),
+    ("Safari on iPhone", "phone"),
+    ("Chrome on Android", "phone"),
+    ("Safari on Mac or iPad", "computer"),
+    ("Edge on Windows", "computer"),
+    ("Firefox on Android", "tablet"),
+    ("Chrome on ChromeOS", "computer"),
+    ("", "other"),
+]
+REASONS = {
+    "signed_out": "",
+    "revoked": "owner",
+    "revoked-by-administrator": "other",
+    "password_changed": "",
+    "credentials_changed": "",
+    "account_disabled": "",
+    "limit_lowered": "",
+    "expired": "",
+    "idle": "",
+    "absolute": "",
+}
+
+scenes = {}
+
+
+def stored(moment):
+    """Return a moment as Django stores it in SQLite."""
+    return moment.replace(tzinfo=None).isoformat(" ")
+
+
+def scene(name, **settings):
+    """Register a function that leads a visitor to what is to be seen."""
+
+    def register(function):
+        scenes[name] = (function, settings)
+        return function
+
+    return register
+
+
+class Stage:
+    """Sites and visitors, for one scene."""
+
+    def __init__(self, chromium, site, stack):
+        self._chromium, self.site, self._stack = chromium, site, stack
+
+    def visitor(self, device=LAPTOP, **options):
+        arrived = Visitor(self._chromium, Unseen(), self.site, device, **options)
+        return self._stack.enter_context(contextlib.closing(arrived))
+
+    def signed_in(self, device=LAPTOP, address="/members/", **options):
+        arrived = self.visitor(device, **options)
+        arrived.sign_in("ada", ADA, address)
+        return arrived
+
+    def unwatched(self, **options):
+        """Return who does not learn by themselves that their session is over."""
+        arrived = self.signed_in(**options)
+        arrived.page.route("**/watch.js", lambda route: route.abort())
+        arrived.reload()
+        return arrived
+
+    def administrator(self, address):
+        arrived = self.visitor()
+        arrived.open(address)
+        arrived.fill("Username:", ADMINISTRATOR)
+        arrived.fill("Password:", KEY)
+        arrived.press("Log in")
+        return arrived
+
+    def add(self, count, *, ended=False):
+        """Add sessions of whoever is signed in, some as old as the retention."""
+        now = datetime.now(UTC)
+        for number in range(count):
+            device, kind = DEVICES[number % len(DEVICES)]
+            since = now - timedelta(hours=3 + number**2 * 5)
+            active = now - timedelta(minutes=2 + number**2 * 40)
+            reason = list(REASONS)[number % len(REASONS)].partition("-")[0]
+            self.site.sql(
+                MANY,
+                number + 1 + ended * 1000,
+                *(stored(since), stored(since), stored(active)),
+                *((stored(active), reason) if ended else (None, "")),
+                f"192.0.2.{number}" if number % 3 else "2001:db8::",
+                *(device, kind),
+            )
+
+
+class Unseen:
+    """What is made a picture of is looked at then."""
+
+    def look(self, page):
+        """Look at nothing."""
+
+
+@scene("home")
+def _(stage):
+    visitor = stage.visitor()
+    visitor.open("/")
+    return visitor
+
+
+@scene("sign-in")
+def _(stage):
+    visitor = stage.visitor()
+    visitor.open("/members/")
+    return visitor
+
+
+@scene("members")
+def _(stage):
+    return stage.signed_in()
+
+
+@scene("log")
+def _(stage):
+    return stage.signed_in(address="/log/")
+
+
+@scene("password")
+def _(stage):
+    return stage.signed_in(address="/account/password/")
+
+
+@scene("ended-displaced")
+def _(stage):
+    laptop = stage.signed_in()
+    stage.signed_in(PHONE)
+    laptop.reload()
+    return laptop
+
+
+@scene("live")
+def _(stage):
+    laptop = stage.signed_in(address="/live/")
+    laptop.page.wait_for_timeout(1500)
+    return laptop
+
+
+@scene("live-over")
+def _(stage):
+    laptop = stage.signed_in(address="/live/")
+    laptop.page.wait_for_timeout(500)
+    stage.signed_in(PHONE)
+    laptop.page.locator(DIALOG).wait_for()
+    return laptop
+
+
+@scene("live-over-unsaved")
+def _(stage):
+    laptop = stage.signed_in(address="/log/")
+    laptop.fill("Place:", "Off the breakwater")
+    laptop.fill("What happened:", "Anchored in four fathoms at first light.")
+    stage.signed_in(PHONE)
+    laptop.page.locator(DIALOG).wait_for()
+    return laptop
+
+
+@scene("live-over-closed")
+def _(stage):
+    laptop = stage.signed_in(address="/members/")
+    stage.signed_in(PHONE)
+    laptop.page.locator(DIALOG).wait_for()
+    laptop.page.get_by_role("button", name="Stay on this page").click()
+    return laptop
+
+
+@scene("ended-displaced-form")
+def _(stage):
+    laptop = stage.unwatched(address="/log/")
+    stage.signed_in(PHONE)
+    laptop.fill("Place:", "Off the breakwater")
+    laptop.fill(
+        "What happened:",
+        "Anchored in four fathoms at first light.\nWind south-west, rising; a seal.",
+    )
+    laptop.press("Save")
+    return laptop
+
+
+def ended(reason, by):
+    def ended_scene(stage):
+        laptop = stage.signed_in()
+        owner = stage.site.sql("SELECT user_id FROM session_limit_usersession")[0][0]
+        who = {"owner": str(owner), "other": "0"}.get(by, "")
+        now = datetime.now(UTC)
+        stage.site.sql(ENDED, stored(now), reason.partition("-")[0], who)
+        laptop.reload()
+        return laptop
+
+    return ended_scene
+
+
+for _reason, _by in REASONS.items():
+    scene(f"ended-{_reason.replace('_', '-')}", SESSION_LIMIT_SUPPORT_URL="/")(
+        ended(_reason, _by)
+    )
+
+
+@scene("refused", SESSION_LIMIT_AT_LIMIT="deny")
+def _(stage):
+    stage.signed_in(TABLET)
+    return stage.signed_in()
+
+
+@scene("chooser", SESSION_LIMIT=3, SESSION_LIMIT_AT_LIMIT="ask")
+def _(stage):
+    stage.signed_in(TABLET)
+    stage.add(2)
+    return stage.signed_in()
+
+
+@scene("chooser-1", SESSION_LIMIT_AT_LIMIT="ask")
+def _(stage):
+    stage.signed_in(TABLET)
+    return stage.signed_in()
+
+
+@scene("choice-gone", SESSION_LIMIT_AT_LIMIT="ask")
+def _(stage):
+    visitor = stage.visitor()
+    visitor.open(f"{LIST}choose/")
+    return visitor
+
+
+@scene("sessions-1")
+def _(stage):
+    return stage.signed_in(address=LIST)
+
+
+@scene("sessions-3", SESSION_LIMIT=3)
+def _(stage):
+    visitor = stage.signed_in()
+    stage.add(2)
+    visitor.open(LIST)
+    return visitor
+
+
+@scene("sessions-many", SESSION_LIMIT=None)
+def _(stage):
+    visitor = stage.signed_in()
+    stage.add(14)
+    stage.add(9, ended=True)
+    visitor.open(LIST)
+    return visitor
+
+
+@scene("sessions-ended-one", SESSION_LIMIT=3)
+def _(stage):
+    stage.signed_in(PHONE)
+    visitor = stage.signed_in(address=LIST)
+    visitor.page.locator("form button[aria-label]").first.click()
+    visitor.page.wait_for_url("**done=*")
+    return visitor
+
+
+@scene("confirm-own")
+def _(stage):
+    visitor = stage.signed_in(address=LIST)
+    visitor.press("Sign out of this device")
+    return visitor
+
+
+@scene("confirm-others", SESSION_LIMIT=5)
+def _(stage):
+    visitor = stage.signed_in()
+    stage.add(3)
+    visitor.open(f"{LIST}end-others/")
+    return visitor
+
+
+@scene("confirm-password", SESSION_LIMIT=5, SESSION_LIMIT_REAUTHENTICATION_AGE=0)
+def _(stage):
+    visitor = stage.signed_in()
+    stage.add(3)
+    visitor.open(f"{LIST}end-others/")
+    return visitor
+
+
+@scene("confirm-wrong-password", SESSION_LIMIT=5, SESSION_LIMIT_REAUTHENTICATION_AGE=0)
+def _(stage):
+    visitor = stage.signed_in(PHONE)
+    stage.add(1)
+    visitor.open(f"{LIST}end-others/")
+    visitor.fill("Password", "wrong")
+    visitor.press("Sign out 1 device")
+    return visitor
+
+
+@scene("new-sign-in", SESSION_LIMIT=3)
+def _(stage):
+    laptop = stage.signed_in()
+    stage.signed_in(PHONE)
+    # Noticed with one page, said on the next.
+    laptop.reload()
+    laptop.reload()
+    return laptop
+
+
+@scene("mail", SESSION_LIMIT=3, SESSION_LIMIT_NEW_SIGN_IN="mail")
+def _(stage):
+    stage.site.sql("UPDATE auth_user SET email = 'ada@tidewater.example'")
+    stage.signed_in()
+    visitor = stage.signed_in(PHONE)
+    [sent] = Path(f"{stage.site.database}.mail").iterdir()
+    mail = email.message_from_bytes(sent.read_bytes(), policy=email.policy.default)
+    visitor.page.goto("about:blank")
+    visitor.page.set_content(mail.get_body().get_content())
+    return visitor
+
+
+def arabic(name, function):
+    class InArabic(Stage):
+        def visitor(self, device=LAPTOP, **options):
+            return super().visitor(device, locale="ar", **options)
+
+    def arabic_scene(stage):
+        stage.__class__ = InArabic
+        return function(stage)
+
+    scene(f"{name}-arabic", **scenes[name][1])(arabic_scene)
+
+
+for _name in ("ended-displaced", "chooser", "sessions-3", "live-over"):
+    arabic(_name, scenes[_name][0])
+
+
+@scene("admin-list", SESSION_LIMIT=None)
+def _(stage):
+    stage.signed_in()
+    stage.add(4)
+    stage.add(3, ended=True)
+    return stage.administrator("/admin/session_limit/usersession/")
+
+
+@scene("admin-detail", SESSION_LIMIT=None)
+def _(stage):
+    stage.signed_in()
+    visitor = stage.administrator("/admin/session_limit/usersession/?q=ada")
+    visitor.press("ada")
+    return visitor
+
+
+@scene("admin-confirm", SESSION_LIMIT=None)
+def _(stage):
+    stage.signed_in()
+    stage.add(3)
+    visitor = stage.administrator("/admin/session_limit/usersession/?q=ada")
+    for box in visitor.page.locator("td.action-checkbox input").all():
+        box.check()
+    visitor.page.locator("select[name=action]").select_option("end_sessions")
+    visitor.page.locator(".actions button").click()
+    visitor.page.get_by_role("link", name="Cancel").wait_for()
+    return visitor
+
+
+@scene("admin-user", SESSION_LIMIT=None)
+def _(stage):
+    stage.signed_in()
+    stage.add(3)
+    visitor = stage.administrator("/admin/auth/user/?q=ada")
+    visitor.press("ada")
+    return visitor

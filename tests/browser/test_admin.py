@@ -1,0 +1,53 @@
+"""An administrator finds somebody's sessions, and ends them."""
+
+from __future__ import annotations
+
+import re
+
+from example.demo import ADMINISTRATOR, KEY
+from example.story import PASSWORDS
+from tests.browser.visitor import LAPTOP, PHONE
+
+ADA = PASSWORDS["ada"]
+SESSIONS = "/admin/session_limit/usersession/"
+
+
+def administrator(site, visitor, address, way):
+    office = visitor(site, LAPTOP, way)
+    office.open(address)
+    office.fill("Username:", ADMINISTRATOR)
+    office.fill("Password:", KEY)
+    office.press("Log in")
+    return office
+
+
+def test_administrator_ends_a_session(serve, visitor, way):
+    site = serve()
+    phone = visitor(site, PHONE)
+    phone.sign_in("ada", ADA)
+    office = administrator(site, visitor, f"{SESSIONS}?q=ada&state=live", way)
+    assert "1 session" in office.page.locator(".paginator").inner_text()
+    office.tick(office.page.locator("#result_list [name=_selected_action]"))
+    office.select(office.page.locator("[name=action]"), "End selected sessions")
+    office.press(re.compile("^(Go|Run)$"))
+    office.press("End 1 session")
+    phone.reload()
+    assert phone.heading == "You're signed out here"
+    assert "An administrator ended this session." in phone.text
+
+
+def test_user_page_shows_sessions_and_the_limit(serve, visitor):
+    site = serve(SESSION_LIMIT=2)
+    laptop, phone = visitor(site, LAPTOP), visitor(site, PHONE)
+    laptop.sign_in("ada", ADA)
+    phone.sign_in("ada", ADA)
+    office = administrator(site, visitor, "/admin/auth/user/?q=ada", "pointer")
+    office.press("ada")
+    assert "Chrome on Android" in office.page.locator("#content").inner_text()
+    office.fill("Limit:", "1")
+    office.press("Save")
+    laptop.reload()
+    assert laptop.heading == "You're signed out here"
+    assert "Your account can now be used on 1 device" in laptop.text
+    phone.reload()
+    assert "You are signed in as ada." in phone.text

@@ -1,0 +1,385 @@
+"""Every bus: what is published is heard, and what may have been lost is known to be."""
+
+import asyncio
+import socket
+import subprocess
+import sys
+import threading
+import time
+from contextlib import ExitStack, aclosing, asynccontextmanager, contextmanager
+from uuid import uuid4
+
+import pytest
+from asgiref.sync import async_to_sync, sync_to_async
+from django.conf import settings
+from django.db import connection, transaction
+from django.test import override_settings
+
+from session_limit import bus, registry
+from session_limit.bus import messages
+from session_limit.bus.memory import MOST
+from session_limit.checks.settings import check_settings
+from session_limit.conf import conf
+from session_limit.models import UserSession
+from tests.bus.buses import setting
+from tests.stories.people import Visitor, make_user
+
+# In seconds: what a sign-in is made to wait by a bus, at most.
+BOUND = 0.25
+PATIENCE = 5.0
+
+on_postgresql = pytest.mark.skipif(
+    settings.DB != "postgresql", reason="the database is not PostgreSQL"
+)
+every_bus = pytest.mark.parametrize(
+    "name",
+    [
+        "memory",
+        pytest.param("redis", marks=pytest.mark.services("redis")),
+        pytest.param("postgres", marks=on_postgresql),
+    ],
+)
+crossing = pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param("redis", marks=pytest.mark.services("redis")),
+        pytest.param("postgres", marks=on_postgresql),
+    ],
+)
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def used(name, channel):
+    with override_settings(SESSION_LIMIT_BUS=setting(name, channel)):
+        yield conf.bus
+
+
+@asynccontextmanager
+async def listening(used):
+    """Yield a function that returns what is heard next."""
+    async with aclosing(used.subscribe()) as heard:
+        assert await asyncio.wait_for(anext(heard), PATIENCE) is None
+        yield lambda: asyncio.wait_for(anext(heard), PATIENCE)
+
+
+@every_bus
+def test_what_is_published_is_heard(used):
+    ids = [uuid4() for _ in range(3)]
+
+    @async_to_sync
+    async def listen():
+        async with listening(used) as heard:
+            await sync_to_async(bus.publish)(ids)
+            assert await heard() == ids
+            await sync_to_async(bus.publish)(ids[:1])
+            assert await heard() == ids[:1]
+
+    listen()
+
+
+@every_bus
+def test_ten_thousand_at_once(used):
+    ids = [uuid4() for _ in range(10_000)]
+
+    @async_to_sync
+    async def listen():
+        async with listening(used) as heard:
+            await sync_to_async(used.publish)(ids)
+            found = []
+            while len(found) < len(ids):
+                found += await heard()
+            assert found == ids
+
+    listen()
+
+
+@every_bus
+def test_nobody_listens(used):
+    bus.publish([uuid4()])
+
+
+PUBLISHER = """
+import sys
+import uuid
+from session_limit.bus.{module} import {name}
+{name}(**{options!r}).publish([uuid.UUID(sys.argv[1])])
+"""
+
+
+@pytest.mark.services("redis")
+@pytest.mark.parametrize("name", ["redis"])
+def test_another_process_is_heard(used):
+    """PostgreSQL's needs Django's connection: the benchmark of push does that."""
+    options = {"url": used.url, "channel": used.channel}
+    code = PUBLISHER.format(module="redis", name="RedisBus", options=options)
+    id = uuid4()
+
+    @async_to_sync
+    async def listen():
+        async with listening(used) as heard:
+            await asyncio.to_thread(
+                subprocess.run, [sys.executable, "-c", code, id.hex], check=True
+            )
+            assert await heard() == [id]
+
+    listen()
+
+
+@crossing
+def test_who_loses_the_connection_is_told(used):
+    """So that whoever listens connects again, and verifies everybody."""
+
+    @async_to_sync
+    async def listen():
+        async with listening(used) as heard:
+            await sync_to_async(cut)(used)
+            with pytest.raises(Exception, match=r"(?i)clos|lost|terminat"):
+                await heard()
+        async with listening(used) as heard:
+            id = uuid4()
+            await sync_to_async(used.publish)([id])
+            assert await heard() == [id]
+
+    listen()
+
+
+def cut(used):
+    """Close every connection that listens to this bus, at the server."""
+    if hasattr(used, "url"):
+        for client in used._publisher.client_list(_type="pubsub"):
+            used._publisher.client_kill_filter(_id=client["id"])
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE query LIKE %s AND pid <> pg_backend_pid()",
+            [f'LISTEN "{used.channel}"%'],
+        )
+
+
+@crossing
+def test_what_others_write_is_nothing(used):
+    @async_to_sync
+    async def listen():
+        async with listening(used) as heard:
+            await sync_to_async(write)(used, "no id")
+            assert await heard() == []
+
+    listen()
+
+
+def write(used, message):
+    if hasattr(used, "url"):
+        used._publisher.publish(used.channel, message)
+    else:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_notify(%s, %s)", [used.channel, message])
+
+
+@pytest.mark.parametrize("message", [b"\xff", "", ",", "x" * 32, "é", "1" * 33])
+def test_what_is_no_message(message):
+    assert messages.decode(message) == []
+
+
+def test_messages_are_small_enough_for_postgresql():
+    ids = [uuid4() for _ in range(1001)]
+    encoded = list(messages.encode(ids))
+    assert all(len(message) < 8000 for message in encoded)
+    assert [id for message in encoded for id in messages.decode(message)] == ids
+
+
+@pytest.mark.parametrize("name", ["memory"])
+def test_who_falls_behind_looks_at_everybody(used):
+    @async_to_sync
+    async def listen():
+        async with listening(used) as heard:
+            for _ in range(MOST + 2):
+                used.publish([uuid4()])
+            await asyncio.sleep(0)
+            assert await heard() is None
+
+    listen()
+
+
+# Publishing
+
+
+@contextmanager
+def server(behave):
+    """Yield the port of a server that treats its clients so."""
+    with (
+        ExitStack() as clients,
+        socket.create_server(("127.0.0.1", 0)) as listener,
+    ):
+
+        def serve():
+            while True:
+                try:
+                    client, _ = listener.accept()
+                except OSError:
+                    return
+                behave(clients.enter_context(client))
+
+        kept = threading.Thread(target=serve, daemon=True)
+        kept.start()
+        yield listener.getsockname()[1]
+        listener.shutdown(socket.SHUT_RDWR)
+    kept.join()
+
+
+@contextmanager
+def nobody():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    yield port
+
+
+def silent():
+    """Take what comes, and never answer."""
+    return server(lambda client: None)
+
+
+def rude():
+    return server(lambda client: client.close())
+
+
+def full():
+    def behave(client):
+        client.recv(1000)
+        client.sendall(
+            b"-OOM command not allowed when used memory > 'maxmemory'.\r\n" * 5
+        )
+
+    return server(behave)
+
+
+@pytest.mark.services("redis")
+@pytest.mark.parametrize("how", [nobody, silent, rude, full])
+def test_a_bus_that_fails_costs_a_sign_in_little_and_fails_none(
+    how, channel, caplog, monkeypatch
+):
+    make_user("ada")
+    laptop, phone = Visitor(), Visitor()
+    laptop.sign_in()
+    with how() as port:
+        failing = setting("redis", channel)
+        failing["OPTIONS"]["url"] = f"redis://127.0.0.1:{port}/0"
+        with override_settings(SESSION_LIMIT_BUS=failing):
+            took = []
+            real = bus.publish
+
+            def timed(ids):
+                started = time.monotonic()
+                real(ids)
+                took.append(time.monotonic() - started)
+
+            monkeypatch.setattr(bus, "publish", timed)
+            for visitor in (phone, laptop, phone):
+                assert visitor.sign_in().status_code == 302
+    assert [row.ended_reason for row in UserSession.objects.ended()] == [
+        "displaced"
+    ] * 3
+    first, *others = took
+    assert first < BOUND
+    # It is left alone for a while.
+    assert max(others) < 0.01
+    said = [r for r in caplog.records if "The bus does not carry" in r.message]
+    assert len(said) == 1
+
+
+def test_it_is_asked_again_after_a_while(monkeypatch, caplog):
+    caplog.set_level("INFO", "session_limit")
+    asked = []
+
+    class Failing(bus.Bus):
+        works = False
+
+        def publish(self, ids):
+            asked.append(ids)
+            if not self.works:
+                raise ConnectionError("away")
+
+    now = [100.0]
+    monkeypatch.setattr(bus.time, "monotonic", lambda: now[0])
+    publisher, failing = bus._Publisher(), Failing()
+    publisher.publish(failing, [1])
+    publisher.publish(failing, [2])
+    now[0] += bus.PAUSE
+    publisher.publish(failing, [3])
+    publisher.publish(failing, [4])
+    failing.works = True
+    now[0] += bus.PAUSE
+    publisher.publish(failing, [5])
+    publisher.publish(failing, [6])
+    assert asked == [[1], [3], [5], [6]]
+    texts = [record.getMessage() for record in caplog.records]
+    assert [text.split(" that")[0] for text in texts] == [
+        "The bus does not carry",
+        "The bus carries again",
+    ]
+
+
+@every_bus
+def test_the_row_has_ended_when_it_is_heard(used):
+    """And nothing is heard of an ending that was rolled back."""
+    ada, laptop = make_user("ada"), Visitor()
+    laptop.sign_in()
+    row = laptop.row
+
+    def roll_back():
+        with transaction.atomic():
+            registry.end([row.pk], UserSession.Reason.REVOKED)
+            transaction.set_rollback(True)
+
+    @async_to_sync
+    async def listen():
+        async with listening(used) as heard:
+            await sync_to_async(roll_back)()
+            await sync_to_async(registry.end_all)(ada, UserSession.Reason.REVOKED)
+            assert await heard() == [row.pk]
+            assert not await asyncio.to_thread(is_live_elsewhere, row.pk)
+
+    listen()
+
+
+def is_live_elsewhere(id):
+    """Whether another connection finds it live."""
+    try:
+        return UserSession.objects.get(pk=id).is_live
+    finally:
+        connection.close()
+
+
+@pytest.mark.services("redis")
+def test_requests_in_threads_of_their_own_do_not_connect_anew(channel):
+    """Under ASGI each has one, and to connect takes longer than to publish."""
+    redis = pytest.importorskip("session_limit.bus.redis")
+    made = redis.RedisBus(url=settings.REDIS_URL, channel=channel)
+    connections = set()
+
+    def publish():
+        made.publish([uuid4()])
+        connections.add(made._publisher.client_id())
+
+    for _ in range(3):
+        thread = threading.Thread(target=publish)
+        thread.start()
+        thread.join()
+    assert len(connections) == 1
+    made._publisher.close()
+
+
+@pytest.mark.services("redis")
+def test_an_address_that_is_none(channel):
+    wrong = setting("redis", channel)
+    wrong["OPTIONS"]["url"] = "http://127.0.0.1"
+    with override_settings(SESSION_LIMIT_BUS=wrong):
+        assert [message.id for message in check_settings()] == ["session_limit.E023"]
+
+
+@pytest.mark.services("postgresql")
+@pytest.mark.skipif(settings.DB == "postgresql", reason="the database is PostgreSQL")
+def test_a_database_that_is_not_postgresql(channel):
+    with override_settings(SESSION_LIMIT_BUS=setting("postgres", channel)):
+        assert [message.id for message in check_settings()] == ["session_limit.E024"]

@@ -1,0 +1,46 @@
+"""The example site under the guard, and sockets beside it: what the servers serve."""
+
+import asyncio
+import os
+import time
+
+from asgiref.sync import sync_to_async
+from django.core.asgi import get_asgi_application
+
+from session_limit.guard import SessionGuard
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.browser.settings")
+
+django_application = get_asgi_application()
+
+
+async def sockets(scope, receive, send):
+    """What sockets do, by their path: answer, send without end, stick, or nothing."""
+    await receive()
+    await send({"type": "websocket.accept"})
+    match scope["path"]:
+        case "/echo/":
+            while (message := await receive())["type"] == "websocket.receive":
+                await send({"type": "websocket.send", "text": message["text"]})
+        case "/sending/":
+            while True:
+                await send({"type": "websocket.send", "text": "tick"})
+                await asyncio.sleep(0.01)
+        case "/stuck/":
+            await sync_to_async(time.sleep, thread_sensitive=False)(3)
+        case _:
+            await asyncio.Event().wait()
+
+
+async def route(scope, receive, send):
+    """Do what a Channels router does."""
+    serve = sockets if scope["type"] == "websocket" else django_application
+    await serve(scope, receive, send)
+
+
+application = SessionGuard(route)
+
+# The servers of the tests are to stop soon.
+from session_limit.guard import events  # noqa: E402 the apps are loaded by now
+
+events.LIFE = (2.0, 3.0)

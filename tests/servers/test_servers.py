@@ -1,0 +1,145 @@
+"""Each server has a way of its own: what is open stops under all of them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import pytest
+
+from example.browser import Browser
+from example.server import ROOT
+from example.story import LAPTOP, MEMBERS, PHONE, sign_in
+from example.watching import feed, stream
+from tests.browser.site import SETTINGS, prepare
+
+pytestmark = pytest.mark.services("servers")
+
+APPLICATION = "tests.servers.application:application"
+SERVERS = {
+    "uvicorn": "-m uvicorn {app} --port {port} --log-level warning",
+    "daphne": "-m daphne -b 127.0.0.1 -p {port} {app}",
+    "granian": "-m granian --interface asgi --port {port} {app}",
+    "hypercorn": "-m hypercorn -b 127.0.0.1:{port} {app}",
+    "gunicorn": "-m gunicorn -k asgi -b 127.0.0.1:{port} {app} --no-control-socket",
+}
+# daphne says no reason.
+REASONS = dict.fromkeys(SERVERS, "displaced") | {"daphne": ""}
+ENDED = 4401
+# In seconds: the end of a session is told sooner, mostly by far.
+SOON = 2.0
+# An event stream lives for three, here; servers ask again, and log.
+STOPPED = 12.0
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory):
+    path = tmp_path_factory.mktemp("servers") / "db.sqlite3"
+    prepare(path)
+    return path
+
+
+@contextlib.contextmanager
+def serving(name, database, log):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    command = SERVERS[name].format(app=APPLICATION, port=port)
+    environment = os.environ | SETTINGS | {"EXAMPLE_DATABASE": str(database)}
+    with (
+        log.open("wb") as output,
+        subprocess.Popen(
+            [sys.executable, *command.split()],
+            cwd=ROOT,
+            env=environment,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        ) as server,
+    ):
+        try:
+            wait_for(port, server)
+            yield server, f"127.0.0.1:{port}"
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(server.pid, signal.SIGKILL)
+
+
+def wait_for(port, server):
+    deadline = time.monotonic() + 20
+    while server.poll() is None and time.monotonic() < deadline:
+        with (
+            contextlib.suppress(OSError),
+            socket.create_connection(("127.0.0.1", port), timeout=1),
+        ):
+            return
+        time.sleep(0.05)
+    raise AssertionError("The server does not start.")
+
+
+def connect(browser, host, path):
+    from websockets.sync.client import connect as open_socket
+
+    cookies = "; ".join(f"{cookie.name}={cookie.value}" for cookie in browser.cookies)
+    headers = {"Cookie": cookies}
+    return open_socket(f"ws://{host}{path}", additional_headers=headers)
+
+
+def closed(connection):
+    """Return the code and the reason that it is closed with, and how long that took."""
+    from websockets.exceptions import ConnectionClosed
+
+    started = time.monotonic()
+    with contextlib.suppress(ConnectionClosed):
+        while True:
+            connection.recv(timeout=SOON)
+    took = time.monotonic() - started
+    return connection.close_code, connection.close_reason, took
+
+
+@pytest.mark.parametrize("name", SERVERS)
+def test_what_is_open_stops(name, database, tmp_path):
+    log = tmp_path / "server.log"
+    with (
+        serving(name, database, log) as (server, host),
+        contextlib.ExitStack() as open_,
+    ):
+        laptop, phone = (Browser(f"http://{host}/", kind) for kind in (LAPTOP, PHONE))
+        sign_in(laptop, laptop.open(MEMBERS), "ada")
+        sockets = {
+            path: open_.enter_context(connect(laptop, host, path))
+            for path in ("/echo/", "/sending/", "/stuck/", "/silent/")
+        }
+        sockets["/echo/"].send("hello")
+        assert sockets["/echo/"].recv(timeout=SOON) == "hello"
+        page, gauge = stream(laptop), feed(laptop)
+
+        sign_in(phone, phone.open(MEMBERS), "ada")
+        for path, connection in sockets.items():
+            code, reason, took = closed(connection)
+            assert (path, code, reason) == (path, ENDED, REASONS[name])
+            assert took < SOON
+        page.wait()
+        gauge.wait()
+        assert page.what == "displaced"
+        assert isinstance(gauge.what, float)
+        assert abs(page.at - gauge.at) < SOON
+
+        with connect(laptop, host, "/echo/") as refused:
+            assert closed(refused)[:2] == (ENDED, REASONS[name])
+
+        # The winner's goes on, and keeps no server from stopping.
+        with connect(phone, host, "/echo/") as winner:
+            winner.send("still")
+            assert winner.recv(timeout=SOON) == "still"
+            for _ in range(3):
+                stream(phone)
+        started = time.monotonic()
+        server.send_signal(signal.SIGTERM)
+        server.wait(STOPPED)
+        print(f"{name} stopped after {time.monotonic() - started:.1f} s")
+    assert "Traceback" not in log.read_text(), log.read_text()
