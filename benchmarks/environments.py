@@ -17,8 +17,13 @@ from types import ModuleType
 from benchmarks import contenders
 from benchmarks.contenders import Contender
 
+# Not of one contender: what benchmarks/push runs in.
+PUSH = "push"
+
 ROOT = Path(__file__).resolve().parent.parent
 ENVIRONMENTS = ROOT / ".venv-bench"
+# In which ours is installed, as it is built.
+WITH_WHEEL = {"session-limit", PUSH}
 
 
 @cache
@@ -48,7 +53,7 @@ def _make(name: str) -> Path:
         _script().install_requirements(
             directory, [f"../benchmarks/requirements/{name}"]
         )
-        if name == "session-limit":
+        if name in WITH_WHEEL:
             _script().install_wheel(directory)
     return directory / "bin" / "python"
 
@@ -64,7 +69,8 @@ def python(contender: Contender) -> Path:
 def main() -> None:
     for name in sys.argv[1:] or contenders.ALL:
         try:
-            print(f"{name}: {python(contenders.get(name)).relative_to(ROOT)}")
+            made = _make(name) if name == PUSH else python(contenders.get(name))
+            print(f"{name}: {made.relative_to(ROOT)}")
         except subprocess.CalledProcessError as error:
             print(f"{name}: {error}")
 
