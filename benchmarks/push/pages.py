@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import time
+from dataclasses import dataclass
+from email.message import Message
+from http.client import HTTPConnection
 from http.cookies import SimpleCookie
 
 from websockets.asyncio.client import connect
@@ -53,7 +57,8 @@ class Consumer:
         headers = {"Cookie": f"{COOKIE}={key}"}
         address = f"ws://127.0.0.1:{port}/"
         self.socket = await connect(address, additional_headers=headers)
-        await self.socket.recv()
+        async with asyncio.timeout(PATIENCE):
+            await self.socket.recv()
         return self
 
     async def ended(self) -> int | None:
@@ -88,30 +93,30 @@ class Polling:
         pass
 
 
+@dataclass(frozen=True, slots=True)
 class Answer:
     """An answer over HTTP."""
 
-    def __init__(self, raw: bytes) -> None:
-        head, _, self.body = raw.partition(b"\r\n\r\n")
-        lines = head.decode("latin1").split("\r\n")
-        self.status = int(lines[0].split()[1])
-        self.headers = {}
-        for line in lines[1:]:
-            name, _, value = line.partition(": ")
-            self.headers[name.lower()] = value
+    status: int
+    headers: Message
+    body: bytes
 
     @property
     def key(self) -> str:
         """The session's key that it sets."""
-        return SimpleCookie(self.headers["set-cookie"])[COOKIE].value
+        cookies: SimpleCookie = SimpleCookie()
+        for header in self.headers.get_all("Set-Cookie", []):
+            cookies.load(header)
+        return cookies[COOKIE].value
 
 
 async def get(port: int, path: str, key: str = "") -> Answer:
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    lines = [f"GET {path} HTTP/1.1", "Host: x", "Connection: close"]
-    if key:
-        lines.append(f"Cookie: {COOKIE}={key}")
-    writer.write("\r\n".join([*lines, "", ""]).encode())
-    raw = await reader.read()
-    writer.close()
-    return Answer(raw)
+    return await asyncio.to_thread(_get, port, path, key)
+
+
+def _get(port: int, path: str, key: str) -> Answer:
+    with contextlib.closing(HTTPConnection("127.0.0.1", port, PATIENCE)) as connection:
+        headers = {"Cookie": f"{COOKIE}={key}"} if key else {}
+        connection.request("GET", path, headers=headers)
+        response = connection.getresponse()
+        return Answer(response.status, response.headers, response.read())

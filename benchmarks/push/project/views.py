@@ -39,7 +39,7 @@ def sign_in(request):
 def tell_group(session, **kwargs):
     """What a project does by itself, after the commit."""
     send = async_to_sync(get_channel_layer().group_send)
-    send(f"session_{session.pk}", {"type": "ended"})
+    send(f"session_{session.pk.hex}", {"type": "ended"})
 
 
 if settings.BUS == "channels":
