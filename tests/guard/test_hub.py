@@ -12,7 +12,7 @@ from session_limit.bus import Bus
 from session_limit.guard import hub, threads
 from session_limit.models import UserSession
 from tests.guard.test_sockets import Application, story
-from tests.guard.wire import ENDED, Socket, until, verified
+from tests.guard.wire import ENDED, Socket, asked, until, verified
 
 Reason = UserSession.Reason
 
@@ -50,6 +50,7 @@ def test_a_bus_that_was_lost_is_heard_again(ada, laptop, monkeypatch, caplog):
                 await socket.accepted()
                 await verified()
                 await until(lambda: lossy.heard)
+                await asked()
                 await sync_to_async(registry.end_all)(ada, Reason.REVOKED)
                 assert await socket.is_quiet()
                 lossy.lost.set()

@@ -168,6 +168,13 @@ async def verified():
     await until(lambda: hub._listeners and hub._listeners.keys() == hub._expires.keys())
 
 
+async def asked():
+    """Wait until the hub has read whatever it has been given to verify by now."""
+    hub = current_hub()
+    await until(lambda: not hub._something.is_set())
+    await hub._asking.run(int)
+
+
 @contextlib.asynccontextmanager
 async def hub_stopped():
     """Leave no thread and no task of the hub behind."""
