@@ -26,8 +26,9 @@ from django.db import connections
 
 from example.databases import postgresql, reach_redis
 from example.expect import Deviation
+from example.people import PASSWORDS
 from example.server import serving
-from example.story import PASSWORDS, play
+from example.story import play
 
 HOST = "127.0.0.1"
 ADMINISTRATOR, KEY = "harbormaster", "keeper-of-the-light"
@@ -43,8 +44,9 @@ Try this:
   3. Reload the first. It says why it is signed out; "Use here instead" takes over.
   4. Open {site}live/ in one, sign in in the other, and watch the first stop.
   5. Sign in as grace anywhere: nobody but grace's own browsers is displaced.
-  6. Change ada's password in one browser, and reload another.
-  7. Open {site}admin/ as harbormaster.
+  6. Sign in as theo in three browsers, and open {site}live/ in each: two of them play.
+  7. Change ada's password in one browser, and reload another.
+  8. Open {site}admin/ as harbormaster.
 """
 
 
@@ -152,7 +154,12 @@ def prepare(database: str) -> None:
     os.environ["EXAMPLE_DATABASE"] = database
     django.setup()
     call_command("migrate", verbosity=0)
+    # A model, for which Django has to be set up.
+    from session_limit import registry
+
     users = get_user_model().objects
     for username, password in PASSWORDS.items():
-        users.create_user(username, password=password)
+        user = users.create_user(username, password=password)
+        if username == "theo":
+            registry.set_limit(user, 5)
     users.create_superuser(ADMINISTRATOR, password=KEY)

@@ -69,6 +69,15 @@ def stopped(last: object, milliseconds: int) -> None:
         raise Deviation(f"it should stop within {SOON} ms, not after {milliseconds}")
 
 
+def paused(answer: dict[str, object], device: str) -> None:
+    """A play has gone elsewhere, and its session has not."""
+    same("the reason", answer.get("reason"), "displaced")
+    wanted = "Playback moved to another device."
+    same("the heading", answer.get("heading"), wanted)
+    kind = {"laptop": "computer"}.get(device, device)
+    same("the device class", answer.get("device_class"), kind)
+
+
 def displaced(page: Page, device_class: str, since: datetime) -> None:
     """The members' page's address, saying that, by what and when, and leading back."""
     same("the address", page.path, MEMBERS)

@@ -81,6 +81,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 LOGIN_URL = "sign-in"
 LOGIN_REDIRECT_URL = "members"
 
+SESSION_LIMIT_PLAYS = 2  # <- however many devices are signed in
 SESSION_LIMIT_SECURE_ACCOUNT_URL = "/account/password/"  # <- where "Not you?" leads
 
 STATIC_URL = "static/"

@@ -9,16 +9,11 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
-from example import expect, watching
+from example import expect, playing, watching
 from example.browser import Browser, Page
+from example.people import LAPTOP, PHONE, quote, sign_in, tell
 
-LAPTOP = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
-PHONE = (
-    "Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36 (KHTML, like Gecko) "
-    "Chrome/140.0.0.0 Mobile Safari/537.36"
-)
 PUBLIC, MEMBERS, LIVE, API = "/", "/members/", "/live/", "/api/me/"
-PASSWORDS = {"ada": "tide-and-current", "grace": "wind-over-water"}
 AT_ONCE = 8
 
 
@@ -27,6 +22,12 @@ def play(site: str, *, wsgi: bool) -> None:
     Play the story at ``site``; raise ``Deviation`` where it goes otherwise. ``wsgi``: a
     server that streams nothing, so that open pages ask.
     """
+    one_account_one_session(site, wsgi=wsgi)
+    playing.act(site, wsgi=wsgi)
+
+
+def one_account_one_session(site: str, *, wsgi: bool) -> None:
+    """Play the first act: two browsers, and one of them at a time."""
     grace, laptop, phone = (Browser(site, kind) for kind in (LAPTOP, LAPTOP, PHONE))
 
     expect.public(grace.open(PUBLIC))
@@ -101,11 +102,6 @@ def displace_an_open_page(laptop: Browser, phone: Browser, *, wsgi: bool) -> dat
     return since
 
 
-def sign_in(browser: Browser, form: Page, username: str) -> Page:
-    """Fill in the page's ``form``; return where that led."""
-    return browser.submit(form, username=username, password=PASSWORDS[username])
-
-
 def sign_in_at_once(site: str, username: str) -> list[tuple[Page, Page]]:
     """
     Sign in from several browsers at once; return what each saw: where that led, and
@@ -117,11 +113,3 @@ def sign_in_at_once(site: str, username: str) -> list[tuple[Page, Page]]:
         landed = list(pool.map(sign_in, browsers, forms, [username] * AT_ONCE))
     afterwards = [browser.open(MEMBERS) for browser in browsers]
     return list(zip(landed, afterwards, strict=True))
-
-
-def tell(who: str, did: str, came: str) -> None:
-    print(f"  {who:<13} {did:<36} {came}", flush=True)
-
-
-def quote(lines: list[str]) -> None:
-    print("\n".join(f"  {'':<13} | {line}" for line in lines), flush=True)

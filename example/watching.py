@@ -49,8 +49,11 @@ class Told:
         return round((self.at - ended_at.timestamp()) * 1000) if self.at else -1
 
 
-def stream(browser: Browser) -> Told:
-    """Listen to the event stream, as watch.js does."""
+def stream(browser: Browser, *, until: str = "ended") -> Told:
+    """
+    Listen to the event stream, as watch.js does, until it tells that the session has
+    ``"ended"``, and why, or that something of it has ``"changed"``.
+    """
 
     def listen(told: Told) -> None:
         name = ""
@@ -58,8 +61,8 @@ def stream(browser: Browser) -> Told:
             told.is_waiting.set()
             field, _, value = line.partition(": ")
             name = value if field == "event" else name
-            if name == "ended" and field == "data":
-                told.what = json.loads(value)["reason"]
+            if name == until and field == "data":
+                told.what = json.loads(value).get("reason", name)
                 return
 
     return Told(listen)

@@ -121,13 +121,13 @@ def emptied():
     ``TransactionTestCase`` does, takes longer than a test here.
     """
     # Models, for which Django has to be set up.
-    from session_limit.models import AccountLimit, PendingSignIn, UserSession
+    from session_limit.models import AccountLimit, PendingSignIn, Play, UserSession
 
     store = stores.engine()
     stored = [store.get_model_class()] if hasattr(store, "get_model_class") else []
 
     def empty(test_case):
-        ours = (PendingSignIn, UserSession, AccountLimit)
+        ours = (PendingSignIn, Play, UserSession, AccountLimit)
         for model in (*ours, *stored, get_user_model()):
             using = router.db_for_write(model)
             model._base_manager.using(using).all()._raw_delete(using)

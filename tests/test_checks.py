@@ -118,10 +118,13 @@ def wrong(id_, name, values):
         *wrong("E022", "_BUS", [{"BACKEND": "nowhere.Bus"}]),
         *wrong("E022", "_BUS", [{"BACKEND": f"{__name__}.NoRules"}]),
         *wrong("E022", "_BUS", [{"BACKEND": MEMORY_BUS, "OPTIONS": {"url": "a"}}]),
+        *wrong("E025", "_PLAYS", [0, -1, "2", True, 1.5, [1]]),
+        *wrong("E026", "_PLAYS_AT_LIMIT", ["pause", "", None, ["deny"]]),
+        *wrong("E027", "_PLAY_COOLDOWN", [None, -1, "60", float("nan"), [60]]),
     ],
 )
 def test_a_wrong_value_is_told(id_, name, value):
-    with override_settings(**{name: value}):
+    with override_settings(**{"SESSION_LIMIT_PLAYS": None, name: value}):
         assert ids(checks.check_settings) == [id_]
         assert name in the_message(checks.check_settings).msg
 
@@ -148,11 +151,15 @@ DURATIONS = [1, 0.5, timedelta(microseconds=1), timedelta(days=9)]
         ("_SUPPORT_URL", [None, "/help/", reverse_lazy("not_there")]),
         ("_REAUTHENTICATION_AGE", DURATIONS),
         ("_NEW_SIGN_IN", ["none", "message", "mail"]),
+        ("_PLAYS", [1, 1_000, None]),
+        ("_PLAYS_AT_LIMIT", [*AtLimit, "displace", "deny", "ask", "observe"]),
+        ("_PLAY_COOLDOWN", [0, *DURATIONS]),
     ],
 )
 def test_a_right_value_is_not(name, values):
     for value in values:
-        with override_settings(**{f"SESSION_LIMIT{name}": value}):
+        setting = {"SESSION_LIMIT_PLAYS": None, f"SESSION_LIMIT{name}": value}
+        with override_settings(**setting):
             assert ids(checks.check_settings) == []
 
 
@@ -174,6 +181,28 @@ def test_a_device_that_needs_an_extra_says_which(monkeypatch):
     monkeypatch.delitem(sys.modules, "session_limit.contrib.ua_parser", raising=False)
     message = the_message(checks.check_settings).msg
     assert 'pip install "django-session-limit[ua-parser]"' in message
+
+
+class PlayRules(Rules):
+    def play_limit(self, user, scope):
+        return 2
+
+
+@override_settings(SESSION_LIMIT_PLAY_COOLDOWN=0)
+def test_what_is_said_of_plays_is_of_no_use_without_any():
+    assert ids(checks.check_settings) == ["W028"]
+    assert "SESSION_LIMIT_PLAY_COOLDOWN" in the_message(checks.check_settings).msg
+
+
+@override_settings(SESSION_LIMIT_RULES=f"{__name__}.PlayRules")
+def test_rules_for_plays_are_of_no_use_without_any():
+    message = the_message(checks.check_settings)
+    assert (message.id, "PlayRules.play_limit()" in message.msg) == (
+        "session_limit.W028",
+        True,
+    )
+    with override_settings(SESSION_LIMIT_PLAYS=None):
+        assert ids(checks.check_settings) == []
 
 
 @override_settings(SESSION_LIMIT_DEVICE=f"{__name__}.ROOT")

@@ -36,6 +36,10 @@ class OtherRules(Rules):
         ("at_limit", AtLimit.DISPLACE, "deny", AtLimit.DENY),
         ("at_limit", AtLimit.DISPLACE, AtLimit.OBSERVE, AtLimit.OBSERVE),
         ("displace", Displace.LEAST_RECENT, "oldest", Displace.OLDEST),
+        ("uses_plays", False, None, True),
+        ("play_limit", None, 2, 2),
+        ("play_at_limit", AtLimit.DISPLACE, "ask", AtLimit.ASK),
+        ("play_cooldown", timedelta(), 30, timedelta(seconds=30)),
         ("touch_interval", timedelta(minutes=1), 5, timedelta(seconds=5)),
         (
             "touch_interval",

@@ -27,7 +27,7 @@ LAYERS = [
         "signals",
         "users",
     },
-    {"use_here", "conf", "kept"},
+    {"use_here", "conf", "kept", "swap"},
     {"addresses"},
     {"client"},
     {"models", "rules", "stored"},
@@ -38,7 +38,8 @@ LAYERS = [
     {"asking"},
     # A request's session, and what its client is told.
     {"overview", "state", "texts"},
-    {"payloads", "store"},
+    {"play_texts", "store"},
+    {"payloads"},
     {"facade", "notices", "responses"},
     {"response_phase"},
     # The doors.

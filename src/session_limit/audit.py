@@ -13,7 +13,7 @@ from uuid import UUID
 
 from django.contrib.auth.base_user import AbstractBaseUser
 
-from session_limit.models import UserSession
+from session_limit.models import Play, UserSession
 from session_limit.policy import AtLimit
 
 logger = logging.getLogger("session_limit")
@@ -73,6 +73,44 @@ def limit_reached(
         at_limit=at_limit,
         scope=scope,
         session=session_id,
+    )
+
+
+def play_started(play: Play) -> None:
+    _write(
+        logging.INFO,
+        f"play_started:{play.user_id}",
+        play=play.pk,
+        session=play.session_id,
+        scope=play.scope,
+        what=play.what,
+    )
+
+
+def play_ended(play: Play) -> None:
+    _write(
+        logging.INFO,
+        f"play_ended:{play.user_id},{play.ended_reason}",
+        play=play.pk,
+        session=play.session_id,
+        by_play=play.ended_by_play,
+    )
+
+
+def play_limit_reached(
+    user_id: Any,
+    *,
+    scope: str,
+    limit: int | None,
+    at_limit: AtLimit | None,
+    play_id: UUID | None,
+) -> None:
+    _write(
+        logging.WARNING,
+        f"excess_plays_exceeded:{user_id},{limit}",
+        at_limit=at_limit,
+        scope=scope,
+        play=play_id,
     )
 
 

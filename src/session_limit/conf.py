@@ -92,6 +92,26 @@ class Settings:
         return _buses[key]
 
     @property
+    def uses_plays(self) -> bool:
+        """``SESSION_LIMIT_PLAYS``: whether it is set; else nothing asks for plays."""
+        return hasattr(settings, "SESSION_LIMIT_PLAYS")
+
+    @property
+    def play_limit(self) -> int | None:
+        """``SESSION_LIMIT_PLAYS``: how much an account may play at once in a scope."""
+        return cast("int | None", self._get("SESSION_LIMIT_PLAYS", None))
+
+    @property
+    def play_at_limit(self) -> AtLimit:
+        """``SESSION_LIMIT_PLAYS_AT_LIMIT``: what happens to a play beyond the limit."""
+        return AtLimit(self._get("SESSION_LIMIT_PLAYS_AT_LIMIT", AtLimit.DISPLACE))
+
+    @property
+    def play_cooldown(self) -> timedelta:
+        """``SESSION_LIMIT_PLAY_COOLDOWN``: between two plays that are displaced."""
+        return _seconds(self._get("SESSION_LIMIT_PLAY_COOLDOWN", 0))
+
+    @property
     def touch_interval(self) -> timedelta:
         """``SESSION_LIMIT_TOUCH_INTERVAL``: how often activity is written."""
         return _seconds(self._get("SESSION_LIMIT_TOUCH_INTERVAL", 60))

@@ -23,6 +23,8 @@ CHOOSE_VIEW = "session_limit:choose"
 LIST_VIEW = "session_limit:list"
 EVENTS_VIEW = "session_limit:events"
 STATUS_VIEW = "session_limit:status"
+PLAYS_VIEW = "session_limit:plays"
+GATEWAY_VIEW = "session_limit:gateway"
 REDIRECTS = range(HTTPStatus.MULTIPLE_CHOICES, HTTPStatus.BAD_REQUEST)
 
 
@@ -183,6 +185,17 @@ def status_url() -> str | None:
 def events_url() -> str | None:
     """Return the address of the event stream, where it is included."""
     return _address(EVENTS_VIEW)
+
+
+def plays_url() -> str | None:
+    """Return the address where plays are started, where it is included."""
+    return _address(PLAYS_VIEW)
+
+
+def is_ours(request: HttpRequest) -> bool:
+    """Whether ``request`` is for one of our own pages."""
+    match = request.resolver_match
+    return match is not None and match.app_name == "session_limit"
 
 
 def _address(view: str) -> str | None:

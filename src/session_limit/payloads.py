@@ -5,15 +5,18 @@ change that breaks one of them is another version.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 from uuid import UUID
 
 from django.utils.translation import gettext_lazy
 
+from session_limit import navigation, play_texts, registry, swap
 from session_limit.client import device_label
 from session_limit.conf import conf
-from session_limit.models import UserSession
+from session_limit.models import LEASE, Play, UserSession
 from session_limit.overview import Overview
+from session_limit.policy import AtLimit
 from session_limit.texts import Step, Told
 
 VERSION = 1
@@ -99,3 +102,90 @@ def overview(overview: Overview) -> dict[str, Any]:
         ],
         "ended": [ended_session(row) for row in overview.ended],
     }
+
+
+def playing(id: UUID) -> dict[str, Any]:
+    """Return what a play that counts is told: when to ask again."""
+    return {
+        "version": VERSION,
+        "code": "playing",
+        "play": id,
+        "interval": registry.INTERVAL.total_seconds(),
+        "lease": LEASE.total_seconds(),
+    }
+
+
+def play_refused(
+    start: registry.Start,
+    sessions: dict[UUID, UserSession],
+    current: UUID,
+) -> dict[str, Any]:
+    """
+    Return why the session with the id ``current`` may not play: the rivals, of their
+    ``sessions``, each with a code to swap by where a person may choose.
+    """
+    told = play_texts.refused(start)
+    wait = start.retry_after
+    said = {
+        "version": VERSION,
+        "code": "play_limit" if wait is None else "cooling_down",
+        "heading": told.heading,
+        "detail": told.text,
+        "limit": start.limit,
+        "in_use": len(start.rivals),
+        "rivals": [
+            _playing_rival(row, sessions.get(row.session_id), current, start.at_limit)
+            for row in start.rivals
+        ],
+        "actions": _play_actions(),
+    }
+    if wait is not None:
+        said["retry_after"] = math.ceil(wait.total_seconds())
+    return said
+
+
+def _playing_rival(
+    play: Play, session: UserSession | None, current: UUID, at_limit: AtLimit | None
+) -> dict[str, Any]:
+    is_asked = at_limit is AtLimit.ASK
+    return {
+        "play": play.pk,
+        "device": device_label(session.device) if session and session.device else "",
+        "device_class": session.device_class if session is not None else "",
+        "started_at": play.started_at,
+        "is_here": play.session_id == current,
+        "swap": swap.code(current, play.pk) if is_asked else None,
+    }
+
+
+def play_over(play: Play, newer: UserSession | None) -> dict[str, Any]:
+    """Return what is told of a ``play`` that has ended; ``newer`` displaced it."""
+    told = play_texts.ended(play, newer)
+    return {
+        "version": VERSION,
+        "code": "play_ended",
+        "reason": told.reason,
+        "heading": told.heading,
+        "detail": told.text,
+        "ended_at": told.ended_at,
+        "device_class": told.device_class,
+        "actions": [_WATCH_HERE, *_play_actions()],
+    }
+
+
+def _play_actions() -> list[dict[str, Any]]:
+    return [
+        {
+            "step": Step.SEE_DEVICES,
+            "label": play_texts.SEE_DEVICES,
+            "url": navigation.list_url(),
+        }
+    ]
+
+
+# Not an address: what plays is to be started anew.
+_WATCH_HERE = {
+    "step": Step.WATCH_HERE,
+    "label": play_texts.WATCH_HERE,
+    "url": None,
+}

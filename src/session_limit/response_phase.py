@@ -95,11 +95,16 @@ def finish(request: GuardedRequest, response: HttpResponseBase) -> HttpResponseB
 
 def to_exception(request: HttpRequest, exception: Exception) -> HttpResponse | None:
     """
-    Return a 503 that may be retried where a sign-in failed because the database gave
-    up on the view's transaction, and ``None`` for every other ``exception``.
+    Return a 503 that may be retried where a sign-in, or what one of our own pages does,
+    failed because the database gave up on the view's transaction, and ``None`` for
+    every other ``exception``.
     """
+    if not registry.is_retryable(exception):
+        return None
+    if navigation.is_ours(request):
+        return responses.retry()
     guard = guard_of(request)
-    if guard is None or guard.row is not None or not registry.is_retryable(exception):
+    if guard is None or guard.row is not None:
         return None
     if SESSION_KEY not in request.session:
         return None

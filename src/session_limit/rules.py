@@ -70,6 +70,27 @@ class Rules:
         names = (f"{view.__module__}.{view.__qualname__}" for view in views)
         return not IMPERSONATION_VIEWS.isdisjoint(names)
 
+    def play_limit(self, user: AbstractBaseUser, scope: str) -> int | None:
+        """
+        Return how much ``user`` may play at once in ``scope``, at least 1, or ``None``
+        for no limit. Asked where ``SESSION_LIMIT_PLAYS`` is set.
+        """
+        return conf.play_limit
+
+    def play_at_limit(self, user: AbstractBaseUser, scope: str) -> AtLimit | str:
+        """Return ``"displace"``, ``"deny"``, ``"ask"`` or ``"observe"``."""
+        return conf.play_at_limit
+
+    def play_scope(
+        self, user: AbstractBaseUser, session: UserSession, what: str
+    ) -> str:
+        """
+        Return what a play of ``what`` in ``session`` is counted with, at most 64
+        characters: ``""`` is all that the account plays. A kind of content, say, or
+        ``session.device_class``.
+        """
+        return ""
+
     def idle_timeout(self, user: AbstractBaseUser) -> timedelta | None:
         """Return after how long without activity a session expires, or ``None``."""
         return conf.idle_timeout

@@ -26,3 +26,19 @@ A sign-in met the limit. ``user``; ``scope``; ``limit``; ``at_limit``: what was 
 about it; ``session_id``: the id of the session admitted, or ``None`` where it was
 refused.
 """
+
+play_started = Signal()
+"""A play was admitted. ``play``: its ``Play``."""
+
+play_ended = Signal()
+"""
+A play ended, and somebody knows it: one that nobody stops is found when its place is
+needed, or pruned without a word. ``play``: its ``Play``; ``reason``: a ``Play.Reason``;
+``by_play``: the id of the play that displaced it, or ``None``.
+"""
+
+play_limit_reached = Signal()
+"""
+A play met the limit. ``user_id``; ``scope``; ``limit``; ``at_limit``: what was done
+about it; ``play_id``: the id of the play admitted, or ``None`` where it was refused.
+"""

@@ -26,6 +26,8 @@ class Step(enum.StrEnum):
     SIGN_IN = "sign_in"
     SECURE_ACCOUNT = "secure_account"
     SUPPORT = "support"
+    WATCH_HERE = "watch_here"
+    SEE_DEVICES = "see_devices"
 
 
 @dataclass(frozen=True, slots=True)

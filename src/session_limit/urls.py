@@ -15,5 +15,8 @@ urlpatterns = [
     path("end-others/", views.EndView.as_view(), name="end_others"),
     path("ended/", views.EndedView.as_view(), name="ended"),
     path("status/", views.StatusView.as_view(), name="status"),
+    path("plays/", views.PlaysView.as_view(), name="plays"),
+    path("plays/<uuid:id>/renew/", views.RenewView.as_view(), name="renew_play"),
+    path("plays/<uuid:id>/stop/", views.StopView.as_view(), name="stop_play"),
     path("events/", views.EventsView.as_view(), name="events"),
 ]

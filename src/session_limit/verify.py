@@ -20,7 +20,7 @@ from django.utils import timezone
 
 from session_limit import stored
 from session_limit.conf import conf
-from session_limit.models import UserSession
+from session_limit.models import Play, UserSession
 
 Converter = Callable[[Any, Any, Any], Any]
 
@@ -177,6 +177,16 @@ def read_ended_since(moment: datetime) -> list[UUID]:
     """Return the ids of the sessions that ended after ``moment``: one indexed read."""
     rows = UserSession.objects.using(registry_alias())
     return list(rows.filter(ended_at__gt=moment).values_list("pk", flat=True))
+
+
+def read_plays_ended_since(moment: datetime) -> list[tuple[UUID, UUID]]:
+    """
+    Return the ids of the plays that others ended after ``moment``, each with that of
+    its session: one indexed read.
+    """
+    rows = Play.objects.using(registry_alias()).filter(ended_at__gt=moment)
+    heard = rows.filter(ended_reason__in=Play.HEARD)
+    return list(heard.values_list("pk", "session_id"))
 
 
 def read_by_digest(key: str) -> Row | None:

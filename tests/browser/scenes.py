@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from example.demo import ADMINISTRATOR, KEY
-from example.story import PASSWORDS
+from example.people import PASSWORDS
 from tests.browser.visitor import LAPTOP, PHONE, TABLET, Visitor
 
 ADA = PASSWORDS["ada"]

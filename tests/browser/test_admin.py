@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from example.demo import ADMINISTRATOR, KEY
-from example.story import PASSWORDS
+from example.people import PASSWORDS
 from tests.browser.visitor import LAPTOP, PHONE
 
 ADA = PASSWORDS["ada"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from example.story import PASSWORDS
+from example.people import PASSWORDS
 from tests.browser.visitor import LAPTOP, PHONE, POINTER, TABLET
 
 ADA = PASSWORDS["ada"]

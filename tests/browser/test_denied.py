@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from example.story import PASSWORDS
+from example.people import PASSWORDS
 from tests.browser.visitor import LAPTOP, PHONE
 
 ADA = PASSWORDS["ada"]

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from example.story import PASSWORDS
+from example.people import PASSWORDS
 from tests.browser.visitor import LAPTOP, PHONE, TABLET
 
 ADA, GRACE = PASSWORDS["ada"], PASSWORDS["grace"]

@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from example.story import PASSWORDS
+from example.people import PASSWORDS
 from tests.browser.site import Site
 from tests.browser.visitor import LAPTOP, PHONE
 

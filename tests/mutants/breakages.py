@@ -128,7 +128,7 @@ CAP = [
     ),
     Mutant(
         "an impersonation takes a place",
-        "models.py",
+        "models/sessions.py",
         old="return self.counted and self.scope == scope",
         new="return self.scope == scope",
         tests="stories/test_doors",

@@ -13,8 +13,9 @@ import time
 import pytest
 
 from example.browser import Browser
+from example.people import LAPTOP, PHONE, sign_in
 from example.server import ROOT
-from example.story import LAPTOP, MEMBERS, PHONE, sign_in
+from example.story import MEMBERS
 from example.watching import feed, stream
 from tests.browser.site import SETTINGS, prepare
 

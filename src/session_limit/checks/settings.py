@@ -13,7 +13,7 @@ from django.utils.functional import Promise
 from django.utils.module_loading import import_string
 
 from session_limit.bus import Bus
-from session_limit.checks.classes import is_subclass
+from session_limit.checks.classes import imported, is_subclass
 from session_limit.conf import NewSignIn, conf
 from session_limit.policy import AtLimit, Displace
 from session_limit.rules import Rules
@@ -119,6 +119,29 @@ SETTINGS = {
             '{"url": "redis://127.0.0.1:6379/0"}}.',
         ),
     ),
+    "SESSION_LIMIT_PLAYS": (
+        "session_limit.E025",
+        _optional(
+            _Kind(
+                "a whole number above zero",
+                lambda value: _is_whole_number(value) and value > 0,
+                "None lets an account play as much as it likes. To use no plays, do "
+                "not set it.",
+            )
+        ),
+    ),
+    "SESSION_LIMIT_PLAYS_AT_LIMIT": (
+        "session_limit.E026",
+        _one_of(AtLimit, "It says what happens to a play beyond the limit."),
+    ),
+    "SESSION_LIMIT_PLAY_COOLDOWN": (
+        "session_limit.E027",
+        _Kind(
+            "a duration, or 0",
+            lambda value: value == 0 or _is_duration(value),
+            "Give seconds as a number, or a datetime.timedelta.",
+        ),
+    ),
     "SESSION_LIMIT_TOUCH_INTERVAL": ("session_limit.E008", _DURATION),
     "SESSION_LIMIT_IDLE_TIMEOUT": ("session_limit.E009", _optional(_DURATION)),
     "SESSION_LIMIT_ABSOLUTE_TIMEOUT": ("session_limit.E010", _optional(_DURATION)),
@@ -178,6 +201,7 @@ def check_settings(**_kwargs: Any) -> Iterator[checks.CheckMessage]:
     path = getattr(settings, "SESSION_LIMIT_DEVICE", None)
     if isinstance(path, str):
         yield from _check_device(path)
+    yield from _check_plays()
     bus = getattr(settings, "SESSION_LIMIT_BUS", None)
     if bus is not None and _is_bus(bus):
         yield from _check_bus(bus["BACKEND"])
@@ -206,6 +230,30 @@ def _check_rules(path: str) -> Iterator[checks.CheckMessage]:
             hint="Derive it from session_limit.rules.Rules.",
             id="session_limit.E007",
         )
+
+
+def _check_plays() -> Iterator[checks.CheckMessage]:
+    if conf.uses_plays:
+        return
+    path = getattr(settings, "SESSION_LIMIT_RULES", None)
+    rules = imported(path) if isinstance(path, str) else None
+    asked = ("play_limit", "play_at_limit", "play_scope")
+    unread = [f"{path}.{name}()" for name in asked if _answers(rules, name)]
+    settings_ = ("SESSION_LIMIT_PLAYS_AT_LIMIT", "SESSION_LIMIT_PLAY_COOLDOWN")
+    unread += [name for name in settings_ if hasattr(settings, name)]
+    for name in unread:
+        yield checks.Warning(
+            f"{name} is of no use without SESSION_LIMIT_PLAYS: no play is counted.",
+            hint="Set SESSION_LIMIT_PLAYS: None lets the rules alone say how many.",
+            id="session_limit.W028",
+        )
+
+
+def _answers(rules: Any, name: str) -> bool:
+    """Whether ``rules`` give an answer of their own to this question."""
+    if not is_subclass(rules, Rules):
+        return False
+    return getattr(rules, name) is not getattr(Rules, name)
 
 
 def _check_device(path: str) -> Iterator[checks.CheckMessage]:

@@ -103,9 +103,9 @@ class Connection:
         else:
             await self._send(message)
 
-    def _end(self, reason: str) -> None:
-        """End it: the hub calls this, once."""
-        if not self.over:
+    def _end(self, reason: str | None) -> None:
+        """End it, where there is a reason: the hub calls this."""
+        if reason is not None and not self.over:
             self.over = True
             self._closing = asyncio.get_running_loop().create_task(self._close(reason))
 

@@ -1,5 +1,6 @@
 """
-The event stream of connected pages: one event, when their session has ended. In front
+The event stream of connected pages: an event when their session has ended, and when one
+of its plays may have. In front
 of Django's handler, where a reader who waits holds neither a thread nor a connection.
 """
 
@@ -67,55 +68,74 @@ async def serve(scope: Scope, receive: Receive, send: Send) -> None:
         logger.exception("Whose event stream this is could not be found out.")
         await _answer(send, HTTPStatus.SERVICE_UNAVAILABLE)
         return
-    ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    news = _News()
     if who.reason is not None:
-        ended.set_result(who.reason)
+        news.ended.set_result(who.reason)
     elif who.id is None:
         await _answer(send, HTTPStatus.NO_CONTENT)
         return
 
-    def tell(reason: str) -> None:
-        if not ended.done():
-            ended.set_result(reason)
-
     if who.id is not None:
-        hub.join(who.id, tell)
+        hub.join(who.id, news.tell)
         hub.verify(who.id)
     try:
-        await _stream(receive, send, ended)
+        await _stream(receive, send, news)
     finally:
         if who.id is not None:
-            hub.leave(who.id, tell)
+            hub.leave(who.id, news.tell)
 
 
-async def _stream(receive: Receive, send: Send, ended: asyncio.Future[str]) -> None:
+class _News:
+    """What the hub tells of a session: it goes on, and something of it has; its end."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self.ended: asyncio.Future[str] = self._loop.create_future()
+        self.changed: asyncio.Future[None] = self._loop.create_future()
+
+    def tell(self, reason: str | None) -> None:
+        if reason is None and not self.changed.done():
+            self.changed.set_result(None)
+        elif reason is not None and not self.ended.done():
+            self.ended.set_result(reason)
+
+    def last_words(self) -> str:
+        """Return what a stream ends with that has come to its end."""
+        return _ended(self.ended.result()) if self.ended.done() else ""
+
+    def take_change(self) -> bool:
+        """Whether anything has changed since this was last asked."""
+        has_changed = self.changed.done()
+        if has_changed:
+            self.changed = self._loop.create_future()
+        return has_changed
+
+
+async def _stream(receive: Receive, send: Send, news: _News) -> None:
     gone = asyncio.ensure_future(_gone(receive))
     try:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(random.uniform(*LIFE)):  # noqa: S311 no secret
-                await _wait(send, gone, ended)
+                await _wait(send, gone, news)
         if not gone.done():
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(LINGER):
-                    await _say(send, _ended(ended.result()) if ended.done() else "")
+                    await _say(send, news.last_words())
     finally:
         gone.cancel()
 
 
-async def _wait(
-    send: Send, gone: asyncio.Future[None], ended: asyncio.Future[str]
-) -> None:
+async def _wait(send: Send, gone: asyncio.Future[None], news: _News) -> None:
     """Keep the stream open until the client has gone or the session has ended."""
     await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
     live = json.dumps({"version": payloads.VERSION})
     text = f"retry: {RETRY}\nevent: live\ndata: {live}\n\n"
-    either: list[asyncio.Future[Any]] = [gone, ended]
-    while not gone.done() and not ended.done():
+    while not gone.done() and not news.ended.done():
         await _say(send, text, more=True)
-        text = ":\n\n"
-        await asyncio.wait(
-            either, timeout=HEARTBEAT, return_when=asyncio.FIRST_COMPLETED
-        )
+        any_: list[asyncio.Future[Any]] = [gone, news.ended, news.changed]
+        await asyncio.wait(any_, timeout=HEARTBEAT, return_when=asyncio.FIRST_COMPLETED)
+        has_changed = news.take_change()
+        text = f"event: changed\ndata: {live}\n\n" if has_changed else ":\n\n"
 
 
 def _ended(reason: str) -> str:

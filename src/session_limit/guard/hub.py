@@ -15,15 +15,17 @@ from django.db import DatabaseError
 from django.utils import timezone
 
 from session_limit import bus, registry
+from session_limit.conf import conf
 from session_limit.guard.asgi import Scope
 from session_limit.guard.identity import Identity, identify
 from session_limit.guard.threads import DatabaseThread
-from session_limit.verify import read_ended_since
+from session_limit.verify import read_ended_since, read_plays_ended_since
 
 logger = logging.getLogger("session_limit")
 
-# Hears the reason of the end of its session, in the hub's event loop.
-Listener = Callable[[str], None]
+# Hears, in the hub's event loop, the reason of the end of its session, once; and
+# ``None`` where that goes on, and one of its plays may not.
+Listener = Callable[[str | None], None]
 
 # In seconds: how often what has ended is looked for, and how often everybody connected
 # is verified, whatever was heard of them.
@@ -61,6 +63,8 @@ class Hub:
         self._expires: dict[UUID, datetime] = {}
         self._suspects: set[UUID] = set()
         self._newcomers: set[UUID] = set()
+        # Plays that the last sweep found ended, which the next one finds again.
+        self._plays_ended: set[UUID] = set()
         self._something = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._asking, self._identifying = DatabaseThread(), DatabaseThread()
@@ -73,7 +77,7 @@ class Hub:
         return await self._identifying.run(identify, scope)
 
     def join(self, id: UUID, listener: Listener) -> None:
-        """Have ``listener`` told when the session with this id has ended, once."""
+        """Have ``listener`` told what becomes of the session with this id."""
         self._listeners.setdefault(id, set()).add(listener)
         if not self._tasks:
             loop = asyncio.get_running_loop()
@@ -152,6 +156,8 @@ class Hub:
             del waiting[: len(batch)]
             for id, standing in found.items():
                 self._settle(id, standing)
+                if not thorough:
+                    self._tell_changed(id)
 
     def _settle(self, id: UUID, standing: registry.Standing) -> None:
         if standing.expires_at is not None:
@@ -161,6 +167,21 @@ class Hub:
         self._expires.pop(id, None)
         for listener in self._listeners.pop(id, ()):
             listener(standing.reason)
+
+    def _tell_changed(self, id: UUID) -> None:
+        """Tell those whose session goes on that there was news of it."""
+        if conf.uses_plays:
+            for listener in tuple(self._listeners.get(id, ())):
+                listener(None)
+
+    def _sweep_all(self, since: datetime) -> set[UUID]:
+        """Return the ids of sessions that have ended since, or whose plays have."""
+        ended = set(read_ended_since(since))
+        if conf.uses_plays:
+            plays = dict(read_plays_ended_since(since))
+            ended |= {plays[id] for id in plays.keys() - self._plays_ended}
+            self._plays_ended = set(plays)
+        return ended
 
     async def _sweep(self) -> None:
         time = asyncio.get_running_loop().time
@@ -174,7 +195,7 @@ class Hub:
                 return
             now = timezone.now()
             try:
-                ended = await self._asking.run(read_ended_since, since - OVERLAP)
+                ended = await self._asking.run(self._sweep_all, since - OVERLAP)
             except Exception as error:  # noqa: BLE001 logged, once
                 self._unswept.begins(error)
                 continue

@@ -35,6 +35,18 @@ from session_limit.registry.pending import (
     rivals_of,
     user_waiting,
 )
+from session_limit.registry.plays import (
+    INTERVAL,
+    Start,
+    enforce_plays,
+    find_play,
+    live_plays,
+    play,
+    play_limit_of,
+    prune_plays,
+    renew_play,
+    stop_play,
+)
 from session_limit.registry.renewal import reauthenticated
 from session_limit.registry.standing import Standing, end_left_behind, standings
 from session_limit.registry.upkeep import (
@@ -47,12 +59,14 @@ from session_limit.registry.upkeep import (
 )
 
 __all__ = [
+    "INTERVAL",
     "SECRET_LENGTH",
     "Admission",
     "Browser",
     "Choice",
     "Left",
     "Standing",
+    "Start",
     "admit",
     "adopt",
     "announce_limit_reached",
@@ -66,20 +80,28 @@ __all__ = [
     "end_others",
     "end_row",
     "enforce",
+    "enforce_plays",
     "find_pending",
+    "find_play",
     "goes_by",
     "is_retryable",
     "left_over",
     "limit_of",
+    "live_plays",
     "note_password_changed",
     "pend",
+    "play",
+    "play_limit_of",
     "prune",
+    "prune_plays",
     "reauthenticated",
     "rekey",
     "renew_credentials",
+    "renew_play",
     "rivals_of",
     "set_limit",
     "standings",
+    "stop_play",
     "told",
     "touch",
     "user_waiting",

@@ -15,7 +15,8 @@ from django.db import connections, transaction
 from django.utils import timezone
 
 from session_limit import audit, bus, signals, stored
-from session_limit.models import AccountLimit, UserSession
+from session_limit.conf import conf
+from session_limit.models import AccountLimit, Play, UserSession
 from session_limit.registry.locking import in_transaction, locked
 
 Reason = UserSession.Reason
@@ -69,6 +70,8 @@ def end_account(user: AbstractBaseUser) -> None:
         accounts.update(locked_at=timezone.now())
         rows = UserSession.objects.using(using).live().for_user(user)
         end_locked(locked(rows), Reason.ACCOUNT_DISABLED, using)
+        if conf.uses_plays:
+            Play.objects.using(using).filter(user_id=user.pk).delete()
 
     in_transaction(work)
 

@@ -19,7 +19,7 @@ from session_limit.client import Client, describe
 from session_limit.conf import NewSignIn, conf
 from session_limit.models import UserSession, session_id
 from session_limit.registry.credentials import digest
-from session_limit.registry.limits import scope_for
+from session_limit.registry.limits import storable_scope
 from session_limit.registry.locking import locked
 from session_limit.registry.pending import Choice, cancel_pending
 from session_limit.registry.upkeep import deadline
@@ -65,7 +65,7 @@ class SignIn:
         exempt = conf.rules.exempt(user, request)
         is_told = conf.new_sign_in is not NewSignIn.NONE and not (exempt or adopted)
         if choice is None:
-            scope = scope_for(conf.rules.scope(user, request))
+            scope = storable_scope(conf.rules.scope(user, request), "scope")
         else:
             scope = choice.pending.scope
         return cls(

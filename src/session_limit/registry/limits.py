@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import cast
+import enum
+from typing import TypeVar, cast
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import ImproperlyConfigured
@@ -12,7 +13,9 @@ from session_limit.models import AccountLimit, UserSession
 from session_limit.policy import AtLimit
 from session_limit.verify import registry_alias
 
-NO_LIMIT = "A session limit is None or a whole number from 1, not {!r}."
+NO_LIMIT = "A limit is None or a whole number from 1, not {!r}."
+
+Choice = TypeVar("Choice", bound=enum.StrEnum)
 
 
 def read_account(user: AbstractBaseUser, using: str) -> AccountLimit:
@@ -48,22 +51,32 @@ def is_limit(limit: int | None) -> bool:
 
 def at_limit_for(user: AbstractBaseUser, scope: str) -> AtLimit:
     """Return what happens at the limit. Raises ``ImproperlyConfigured``."""
-    answer = conf.rules.at_limit(user, scope)
+    return choose(AtLimit, conf.rules.at_limit(user, scope), "Rules.at_limit()")
+
+
+def choose(choices: type[Choice], answer: str, asked: str) -> Choice:
+    """
+    Return which of the ``choices`` the ``answer`` is of what was ``asked``. Raises
+    ``ImproperlyConfigured``.
+    """
     try:
-        return AtLimit(answer)
+        return choices(answer)
     except ValueError:
-        choices = ", ".join(repr(choice.value) for choice in AtLimit)
+        names = ", ".join(repr(choice.value) for choice in choices)
         raise ImproperlyConfigured(
-            f"Rules.at_limit() returns one of {choices}, not {answer!r}."
+            f"{asked} returns one of {names}, not {answer!r}."
         ) from None
 
 
-def scope_for(scope: str) -> str:
-    """Return ``scope`` if it can be stored. Raises ``ImproperlyConfigured``."""
+def storable_scope(scope: str, asked: str) -> str:
+    """
+    Return ``scope``, which was ``asked`` of the rules, if it can be stored. Raises
+    ``ImproperlyConfigured``.
+    """
     longest = cast("int", UserSession._meta.get_field("scope").max_length)
     if isinstance(cast("object", scope), str) and len(scope) <= longest:
         return scope
     raise ImproperlyConfigured(
-        f"Rules.scope() returns a string of at most {longest} characters, "
+        f"Rules.{asked}() returns a string of at most {longest} characters, "
         f"not {scope!r}."
     )

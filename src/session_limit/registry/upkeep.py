@@ -19,6 +19,7 @@ from session_limit.registry import ghosts
 from session_limit.registry.ending import end, end_locked
 from session_limit.registry.limits import NO_LIMIT, is_limit, limit_for
 from session_limit.registry.locking import in_transaction, live_rows, lock_account
+from session_limit.registry.plays import enforce_plays_locked, prune_plays
 from session_limit.verify import Row, registry_alias
 
 Reason = UserSession.Reason
@@ -105,7 +106,8 @@ def enforce(user: AbstractBaseUser) -> list[UserSession]:
     """
     Bring ``user`` down to the limit now, after a plan downgrade say, and return the
     sessions that were ended for it. What ``SESSION_LIMIT_DISPLACE`` would displace
-    first goes first; ``"all"`` counts as least recent.
+    first goes first; ``"all"`` counts as least recent. What the account plays comes
+    down to its limit too.
     """
 
     def work(using: str) -> list[UserSession]:
@@ -159,6 +161,8 @@ def _enforce(
         )
         ended += [row for row in rows if row.pk in leaving]
     end_locked(ended, Reason.LIMIT_LOWERED, using, by=by)
+    if conf.uses_plays:
+        enforce_plays_locked(user, using)
     return ended
 
 
@@ -166,8 +170,8 @@ def prune(*, dry_run: bool = False) -> tuple[int, int]:
     """
     End the sessions whose time is up and delete the tombstones older than
     ``SESSION_LIMIT_RETENTION``, in batches; return how many of each. Forget, too, the
-    sign-ins that have waited too long for a choice. ``dry_run`` counts and writes
-    nothing.
+    sign-ins that have waited too long for a choice, and plays of that age.
+    ``dry_run`` counts and writes nothing.
     """
     using, now = registry_alias(), timezone.now()
     sessions = UserSession.objects.using(using)
@@ -182,6 +186,8 @@ def prune(*, dry_run: bool = False) -> tuple[int, int]:
         while ids := list(of_reason.values_list("pk", flat=True)[:BATCH]):
             ended += len(end(ids, reason))
     PendingSignIn.objects.using(using).filter(expires_at__lte=now).delete()
+    if conf.uses_plays:
+        prune_plays()
     deleted = 0
     while ids := list(old.values_list("pk", flat=True)[:BATCH]):
         deleted += sessions.filter(pk__in=ids).delete()[0]

@@ -12,6 +12,7 @@ from typing import Any, cast
 from django import template
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
+from django.middleware.csrf import get_token
 from django.template import Context
 from django.templatetags.static import static
 from django.utils import timezone
@@ -30,6 +31,8 @@ from session_limit.verify import registry_alias
 
 STYLE = "session_limit/session_limit.css"
 SCRIPT = "session_limit/watch.js"
+PLAY_SCRIPT = "session_limit/play.js"
+CLOCK = "session_limit/clock.js"
 
 WATCH_MODES = ("overlay", "redirect", "event")
 
@@ -70,8 +73,31 @@ def session_limit_watch(context: Context, mode: str = "overlay") -> dict[str, An
         "status_url": status_url,
         "events_url": navigation.events_url(),
         "ended_url": navigation.ended_url(),
-        # Not asked whether it is true: Django 6.0's is not, until it has been used.
-        "nonce": context.get("csp_nonce", getattr(request, "csp_nonce", None)),
+        "nonce": _nonce(context, request),
+    }
+
+
+@register.inclusion_tag("session_limit/tags/play.html", takes_context=True)
+def session_limit_play(context: Context) -> dict[str, Any]:
+    """
+    Have what plays on the page, in elements with ``data-session-limit-play``, take one
+    of the account's places. Nothing where the project counts no plays.
+    """
+    request = _request_with_cookie(context) if conf.uses_plays else None
+    if request is None:
+        return {}
+    request.session.keys()  # loads it
+    guard, plays_url = guard_of(request), navigation.plays_url()
+    if guard is None or guard.row is None or plays_url is None:
+        return {}
+    return {
+        "script": _static(PLAY_SCRIPT),
+        "clock": _static(CLOCK),
+        "style": _static(STYLE),
+        "plays_url": plays_url,
+        "token": get_token(request),
+        "cookie": settings.CSRF_COOKIE_NAME,
+        "nonce": _nonce(context, request),
     }
 
 
@@ -149,6 +175,11 @@ def session_limit_when(moment: datetime) -> str:
 def session_limit_time(moment: datetime) -> str:
     """Mark ``session_limit_when`` up, so that a machine can tell it too."""
     return _time(moment, session_limit_when(moment))
+
+
+def _nonce(context: Context, request: GuardedRequest) -> Any:
+    # Not asked whether it is true: Django 6.0's is not, until it has been used.
+    return context.get("csp_nonce", getattr(request, "csp_nonce", None))
 
 
 def _static(path: str) -> str:

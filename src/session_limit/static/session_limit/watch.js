@@ -54,6 +54,7 @@ function tellTabs(message) {
 function hear({ data }) {
   if (data.status) settle(data.status);
   else if (data.ended) begin(data.ended);
+  else if (data.changed) announce("session-limit:changed");
 }
 
 // --- Listening ----------------------------------------------------------------------------
@@ -85,6 +86,10 @@ function follow() {
       tellTabs({ ended });
       begin(ended);
       ask();
+    });
+    source.addEventListener("changed", () => {
+      tellTabs({ changed: true });
+      announce("session-limit:changed");
     });
     source.addEventListener("error", () => {
       if (source.readyState === EventSource.CLOSED) fall();

@@ -1,24 +1,18 @@
-"""
-What is recorded: a row per session, and one per account to lock and to override.
-
-Built for tens of millions of rows: each index names the query that needs it.
-"""
+"""A row per session."""
 
 from __future__ import annotations
 
-import secrets
-import time
 import uuid
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 from django.conf import settings
-from django.core.validators import MinValueValidator
 from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from session_limit.conf import conf
+from session_limit.models.ids import uuid7
 from session_limit.policy import LiveSession
 
 if TYPE_CHECKING:
@@ -26,18 +20,6 @@ if TYPE_CHECKING:
 
 # How old a sign-in is that is worth a second look.
 NEW = timedelta(days=1)
-
-
-def uuid7() -> uuid.UUID:
-    """Return a time-ordered UUID (RFC 9562, version 7), so that rows append."""
-    milliseconds = time.time_ns() // 1_000_000
-    return uuid.UUID(
-        int=milliseconds << 80
-        | 0x7 << 76
-        | secrets.randbits(12) << 64
-        | 0b10 << 62
-        | secrets.randbits(62)
-    )
 
 
 class UserSessionQuerySet(models.QuerySet["UserSession"]):
@@ -189,77 +171,3 @@ class UserSession(models.Model):
             last_active_at=self.last_active_at,
             adopted=self.adopted,
         )
-
-
-class AccountLimit(models.Model):
-    """
-    One row per account: what an admission locks, and the account's own limit, which
-    comes before the settings' and the rules' in every scope.
-    """
-
-    user = models.OneToOneField(
-        settings.AUTH_USER_MODEL,
-        on_delete=models.CASCADE,
-        primary_key=True,
-        related_name="+",
-        verbose_name=_("user"),
-    )
-    # Defaults of the database's, because those are what locking the row can return.
-    limit = models.PositiveIntegerField(
-        _("limit"),
-        null=True,
-        blank=True,
-        db_default=None,
-        validators=[MinValueValidator(1)],
-    )
-    locked_at = models.DateTimeField(default=timezone.now, editable=False)
-    password_changed_at = models.DateTimeField(
-        null=True, editable=False, db_default=None
-    )
-
-    class Meta:
-        verbose_name = _("account limit")
-        verbose_name_plural = _("account limits")
-
-    def __str__(self) -> str:
-        return f"{self.pk}: {self.limit}"
-
-
-class PendingSignIn(models.Model):
-    """
-    A sign-in past authentication that waits for a person to choose what to sign out.
-    It is nobody, and no session's data tell of it: only a cookie of its own leads here.
-    """
-
-    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    user = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+"
-    )
-    # Keyed digests of the secret in the cookie, and of the user agent it was given to.
-    secret = models.CharField(max_length=32, unique=True)
-    user_agent = models.CharField(max_length=32)
-    # What it was authenticated by, and a digest of the hash of the credentials.
-    backend = models.CharField(max_length=255)
-    credentials = models.CharField(max_length=32)
-    scope = models.CharField(max_length=64, blank=True)
-    # What the sign-in's request had put into the session, and what that held before, as
-    # the session encodes it.
-    data = models.TextField(blank=True)
-    next = models.TextField(blank=True)
-    created_at = models.DateTimeField(default=timezone.now)
-    expires_at = models.DateTimeField(db_index=True)
-
-    class Meta:
-        verbose_name = _("pending sign-in")
-        verbose_name_plural = _("pending sign-ins")
-
-    def __str__(self) -> str:
-        return str(self.pk)
-
-
-def session_id(value: Any) -> uuid.UUID | None:
-    """Return ``value`` as a session's id, or ``None`` where it cannot be one."""
-    try:
-        return uuid.UUID(value)
-    except (AttributeError, TypeError, ValueError):
-        return None

@@ -1,0 +1,33 @@
+"""Who the story is about, and what is told of them."""
+
+from __future__ import annotations
+
+from example.browser import Browser, Page
+
+LAPTOP = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+PHONE = (
+    "Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36 (KHTML, like Gecko) "
+    "Chrome/140.0.0.0 Mobile Safari/537.36"
+)
+TABLET = (
+    "Mozilla/5.0 (Linux; Android 14; SM-X710) AppleWebKit/537.36 (KHTML, like Gecko) "
+    "Chrome/140.0.0.0 Safari/537.36"
+)
+PASSWORDS = {
+    "ada": "tide-and-current",
+    "grace": "wind-over-water",
+    "theo": "ebb-and-flow",
+}
+
+
+def sign_in(browser: Browser, form: Page, username: str) -> Page:
+    """Fill in the page's ``form``; return where that led."""
+    return browser.submit(form, username=username, password=PASSWORDS[username])
+
+
+def tell(who: str, did: str, came: str) -> None:
+    print(f"  {who:<15} {did:<36} {came}", flush=True)
+
+
+def quote(lines: list[str]) -> None:
+    print("\n".join(f"  {'':<15} | {line}" for line in lines), flush=True)

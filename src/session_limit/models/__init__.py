@@ -1,0 +1,27 @@
+"""
+What is recorded: a row per session, one per account to lock and to override, one per
+sign-in that waits, and one per play.
+
+Built for tens of millions of rows: each index names the query that needs it.
+"""
+
+from __future__ import annotations
+
+from session_limit.models.accounts import AccountLimit
+from session_limit.models.ids import session_id, uuid7
+from session_limit.models.pending import PendingSignIn
+from session_limit.models.plays import LEASE, DatabaseNow, Play, PlayQuerySet
+from session_limit.models.sessions import UserSession, UserSessionQuerySet
+
+__all__ = [
+    "LEASE",
+    "AccountLimit",
+    "DatabaseNow",
+    "PendingSignIn",
+    "Play",
+    "PlayQuerySet",
+    "UserSession",
+    "UserSessionQuerySet",
+    "session_id",
+    "uuid7",
+]

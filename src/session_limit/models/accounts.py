@@ -1,0 +1,43 @@
+"""A row per account."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.core.validators import MinValueValidator
+from django.db import models
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+
+class AccountLimit(models.Model):
+    """
+    One row per account: what an admission locks, and the account's own limit, which
+    comes before the settings' and the rules' in every scope.
+    """
+
+    user = models.OneToOneField(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.CASCADE,
+        primary_key=True,
+        related_name="+",
+        verbose_name=_("user"),
+    )
+    # Defaults of the database's, because those are what locking the row can return.
+    limit = models.PositiveIntegerField(
+        _("limit"),
+        null=True,
+        blank=True,
+        db_default=None,
+        validators=[MinValueValidator(1)],
+    )
+    locked_at = models.DateTimeField(default=timezone.now, editable=False)
+    password_changed_at = models.DateTimeField(
+        null=True, editable=False, db_default=None
+    )
+
+    class Meta:
+        verbose_name = _("account limit")
+        verbose_name_plural = _("account limits")
+
+    def __str__(self) -> str:
+        return f"{self.pk}: {self.limit}"

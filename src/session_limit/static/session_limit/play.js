@@ -1,0 +1,351 @@
+/*
+What plays on this page takes one of the account's places: {% session_limit_play %}.
+
+Every element with data-session-limit-play="what" is guarded. A <video> or <audio> is by
+itself; any other player says "session-limit:play" and "session-limit:stop" on its element
+when it begins and when it stops, and begins and stops when the element hears
+"session-limit:playing" and "session-limit:paused".
+
+A play is a lease: it is renewed, pauses when it has gone elsewhere or cannot be renewed, and
+is given up when it stops. Nothing is displaced without a person's click.
+*/
+
+/** @typedef {{play: string, device: string, started_at: string, is_here: boolean,
+      swap: string|null}} Rival */
+/** @typedef {{code: string, play?: string, interval?: number, lease?: number,
+      heading?: string, detail?: string, rivals?: Rival[], retry_after?: number,
+      actions?: {step: string, label: string, url: string|null}[]}} Answer */
+
+const settings = document.querySelector("script[data-session-limit-plays]")?.dataset ?? {};
+const SELECTOR = "[data-session-limit-play]";
+const SECOND = 1000;
+// How long something may play that nobody has answered for yet.
+const PATIENCE = 10 * SECOND;
+// When is asked again that was not answered.
+const AGAIN = 2 * SECOND;
+// What is paused for no longer keeps its place: a seek, an advertisement.
+const PAUSE = 2 * SECOND;
+const TICK = SECOND;
+
+/** @type {Map<Element, Play>} */
+const plays = new Map();
+
+class Play {
+  constructor(element) {
+    this.element = element;
+    this.isMedia = element instanceof HTMLMediaElement;
+    this.panel = null;
+    this.forget();
+  }
+
+  forget() {
+    this.id = null; // the server's, once it has one
+    this.key = null; // of this start: a retry of it is no other
+    this.asking = false;
+    this.news = false; // there was some while it was asked
+    this.askAt = Infinity; // when it is started or renewed next
+    this.until = Infinity; // when it may play no more
+    this.stopAt = Infinity; // when it gives its place up, being paused
+    this.resumes = false; // it was interrupted, and goes on by itself
+  }
+
+  get isOn() {
+    return this.key !== null;
+  }
+
+  /** Somebody, or the page, has begun to play it. */
+  begin(swap = null) {
+    if (over) return this.pause();
+    this.stopAt = Infinity;
+    if (this.isOn) return undefined;
+    this.show(null);
+    this.resumes = false;
+    this.key = randomKey();
+    this.until = Date.now() + PATIENCE;
+    return this.ask(swap);
+  }
+
+  /** Start it, or renew it. */
+  async ask(swap = null) {
+    this.news = this.asking;
+    if (this.asking || !this.isOn) return;
+    this.asking = true;
+    this.askAt = Infinity;
+    const key = this.key;
+    const begun = Date.now();
+    const { status, answer } = this.id
+      ? await post(`${settings.sessionLimitPlays}${this.id}/renew/`, {})
+      : await post(settings.sessionLimitPlays, {
+          what: this.element.dataset.sessionLimitPlay, key, swap,
+        });
+    if (this.key !== key) {
+      // It was stopped meanwhile, and its place has just been taken for nobody.
+      if (status === 200 && answer.play && !plays.get(this.element)?.isOn) release(answer.play);
+      return;
+    }
+    this.asking = false;
+    const { news } = this;
+    if (status === 200) this.granted(answer, begun);
+    else if (answer.code === "no_plays") this.forget();
+    else if (status >= 400 && status < 500) this.refused(answer);
+    else this.askAt = Date.now() + AGAIN;
+    if (news) this.ask();
+  }
+
+  granted(/** @type {Answer} */ answer, begun) {
+    const isNew = this.id === null;
+    this.id = answer.play;
+    // From when it was asked: the server's lease began no earlier.
+    this.until = begun + answer.lease * SECOND;
+    this.askAt = begun + answer.interval * SECOND;
+    this.show(null);
+    if (!isNew) return;
+    announce(this.element, "session-limit:playing", answer);
+    if (this.isMedia && this.element.paused && this.stopAt === Infinity) {
+      // The browser may want a person's click: then it waits, paused.
+      this.element.play().catch(() => {});
+    }
+  }
+
+  /** It may not play: others do, or its session is over. */
+  refused(/** @type {Answer} */ answer) {
+    const isLapsed = answer.reason === "lapsed" || answer.code === "not_found";
+    this.forget();
+    if (isLapsed) {
+      // Nobody has taken the place, as far as is known: it is asked for anew.
+      this.pause();
+      this.begin();
+      return;
+    }
+    this.pause();
+    if (announce(this.element, "session-limit:paused", answer, true)) this.show(answer);
+  }
+
+  /** Its lease is over, and nobody answers. */
+  lapse() {
+    this.forget();
+    this.pause();
+    this.resumes = true;
+    const answer = { code: "offline", heading: settings.sessionLimitOffline };
+    if (announce(this.element, "session-limit:paused", answer, true)) this.show(answer);
+  }
+
+  pause() {
+    if (this.isMedia) this.element.pause();
+    // Nobody sees a page behind a film.
+    if (document.fullscreenElement?.contains(this.element)) document.exitFullscreen();
+    if (document.pictureInPictureElement === this.element) document.exitPictureInPicture();
+  }
+
+  /** It stops: its place is free at once. */
+  stop() {
+    const id = this.id;
+    this.forget();
+    if (id) release(id);
+  }
+
+  tick() {
+    const now = Date.now();
+    if (now >= this.until) this.lapse();
+    else if (now >= this.stopAt) this.stop();
+    else if (now >= this.askAt) this.ask();
+  }
+
+  /** The connection may be there again. */
+  retry() {
+    if (this.resumes) {
+      this.begin();
+      // Until it is answered it stays as it is.
+      this.until = Infinity;
+      this.resumes = true;
+    } else if (this.isOn) {
+      this.ask();
+    }
+  }
+
+  // --- What is said ---------------------------------------------------------------------
+
+  show(/** @type {Answer|null} */ answer) {
+    this.panel?.remove();
+    this.panel = null;
+    if (answer === null) return;
+    style();
+    const watch = (answer.actions ?? []).some(({ step }) => step === "watch_here");
+    this.panel = element(
+      "div",
+      { className: "session-limit session-limit-play", role: "alert" },
+      element("p", {
+        className: "session-limit-play-heading",
+        textContent: answer.heading ?? settings.sessionLimitPaused,
+      }),
+      answer.detail && element("p", { textContent: answer.detail }),
+      answer.rivals?.length && element("ul", { role: "list" }, ...answer.rivals.map((r) => this.rival(r))),
+      element(
+        "div",
+        { className: "session-limit-actions" },
+        (watch || answer.retry_after) && this.button(settings.sessionLimitWatch, null, answer.retry_after),
+        ...(answer.actions ?? []).filter(({ url }) => url).map(({ label, url }) =>
+          element("a", { className: "session-limit-link", href: url, textContent: label })),
+      ),
+    );
+    this.element.after(this.panel);
+  }
+
+  rival(/** @type {Rival} */ rival) {
+    const began = new Date(rival.started_at);
+    const language = document.documentElement.lang || undefined;
+    const time = began.toLocaleTimeString(language, { hour: "numeric", minute: "2-digit" });
+    const device = rival.is_here ? settings.sessionLimitHere : rival.device || settings.sessionLimitDevice;
+    return element(
+      "li",
+      {},
+      element(
+        "span",
+        {},
+        element("bdi", { textContent: device }),
+        " ",
+        element("time", {
+          className: "session-limit-fact",
+          dateTime: rival.started_at,
+          textContent: settings.sessionLimitSince.replace("{time}", time),
+        }),
+      ),
+      rival.swap && this.button(settings.sessionLimitSwap, rival.swap),
+    );
+  }
+
+  button(text, swap, wait = 0) {
+    const made = element("button", {
+      type: "button",
+      className: `session-limit-button ${swap ? "session-limit-quiet session-limit-small" : ""}`,
+      textContent: text,
+      disabled: wait > 0,
+    });
+    if (wait) setTimeout(() => { made.disabled = false; }, wait * SECOND);
+    made.addEventListener("click", () => this.begin(swap));
+    return made;
+  }
+}
+
+// --- The server ---------------------------------------------------------------------------
+
+/** @returns {Promise<{status: number, answer: Answer}>} status 0: nobody has answered */
+async function post(url, data, keepalive = false) {
+  try {
+    const response = await fetch(url, {
+      method: "POST",
+      credentials: "same-origin",
+      cache: "no-store",
+      keepalive,
+      headers: {
+        Accept: "application/json",
+        "Content-Type": "application/json",
+        "X-CSRFToken": token(),
+      },
+      body: JSON.stringify(data),
+      signal: keepalive ? undefined : AbortSignal.timeout(PATIENCE),
+    });
+    const answer = await response.json().catch(() => ({ code: "" }));
+    // A page of the site's own is no answer of ours: that it is forbidden, say.
+    return { status: response.status, answer };
+  } catch {
+    return { status: 0, answer: { code: "" } };
+  }
+}
+
+/** Return what tells that this site's own page asks: as it is now, where it can be read. */
+function token() {
+  const name = `${settings.sessionLimitCookie}=`;
+  const cookie = document.cookie.split("; ").find((each) => each.startsWith(name));
+  return cookie ? cookie.slice(name.length) : settings.sessionLimitToken;
+}
+
+/** Give a place up. It goes out even as the page does. */
+function release(id) {
+  post(`${settings.sessionLimitPlays}${id}/stop/`, {}, true);
+}
+
+// --- The page -----------------------------------------------------------------------------
+
+let over = false;
+
+function randomKey() {
+  // Over plain HTTP there is no randomUUID().
+  return Array.from(crypto.getRandomValues(new Uint32Array(4)), (n) => n.toString(36)).join("-");
+}
+
+function announce(target, name, detail, cancelable = false) {
+  return target.dispatchEvent(new CustomEvent(name, { detail, cancelable, bubbles: true }));
+}
+
+function element(name, properties = {}, ...children) {
+  const { role, ...rest } = properties;
+  const made = Object.assign(document.createElement(name), rest);
+  if (role) made.setAttribute("role", role);
+  made.append(...children.filter(Boolean));
+  return made;
+}
+
+function style() {
+  const href = settings.sessionLimitStyle;
+  if (href && !document.querySelector(`link[href="${href}"]`)) {
+    document.head.append(element("link", { rel: "stylesheet", href }));
+  }
+}
+
+/** Return what guards the element that `event` is of, if anything does. */
+function guarding({ target }) {
+  if (!(target instanceof Element) || !target.matches(SELECTOR)) return null;
+  if (!plays.has(target)) plays.set(target, new Play(target));
+  return plays.get(target);
+}
+
+function each(act) {
+  for (const play of plays.values()) act(play);
+}
+
+/** Have time told by a worker: a browser slows the timers of pages in the background. */
+function everyTick(act) {
+  const byPage = () => setInterval(act, TICK);
+  try {
+    const clock = new Worker(settings.sessionLimitClock);
+    clock.addEventListener("message", act);
+    clock.addEventListener("error", byPage, { once: true });
+    clock.postMessage(TICK);
+  } catch {
+    byPage();
+  }
+}
+
+if (settings.sessionLimitPlays) {
+  const begin = (event) => guarding(event)?.begin();
+  const stop = (event) => guarding(event)?.stop();
+  addEventListener("play", begin, true);
+  addEventListener("session-limit:play", begin, true);
+  addEventListener("ended", stop, true);
+  addEventListener("emptied", stop, true);
+  addEventListener("session-limit:stop", stop, true);
+  addEventListener("pause", (event) => {
+    const play = guarding(event);
+    if (play?.isOn) play.stopAt = Date.now() + PAUSE;
+  }, true);
+  // Where the machine has slept, before a second has passed.
+  addEventListener("timeupdate", (event) => guarding(event)?.tick(), true);
+  // What plays already: by itself, before this was here.
+  for (const media of document.querySelectorAll(`:is(video, audio)${SELECTOR}`)) {
+    if (!media.paused) guarding({ target: media }).begin();
+  }
+  everyTick(() => each((play) => play.tick()));
+  addEventListener("online", () => each((play) => play.retry()));
+  document.addEventListener("visibilitychange", () => {
+    if (!document.hidden) each((play) => { play.tick(); play.retry(); });
+  });
+  // One of this session's plays may have gone elsewhere: see watch.js.
+  document.addEventListener("session-limit:changed", () => each((play) => play.ask()));
+  document.addEventListener("session-limit:ended", () => {
+    over = true;
+    each((play) => { play.forget(); play.pause(); });
+  });
+  document.addEventListener("session-limit:renewed", () => { over = false; });
+  addEventListener("pagehide", () => each((play) => { play.stop(); play.pause(); }));
+}

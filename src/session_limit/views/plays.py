@@ -1,0 +1,143 @@
+"""Plays, in JSON alone: a player starts one, renews it, and stops it."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any
+from uuid import UUID
+
+from django.contrib.auth.decorators import login_not_required
+from django.core.exceptions import BadRequest
+from django.http import HttpRequest, JsonResponse
+from django.http.response import HttpResponseBase
+from django.utils.decorators import method_decorator
+from django.views import View
+from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import csrf_protect
+
+from session_limit import navigation, payloads, registry, swap
+from session_limit.conf import conf
+from session_limit.facade import GuardedRequest
+from session_limit.models import Play, UserSession
+from session_limit.state import guard_of
+from session_limit.verify import Row, registry_alias
+
+# Of a key that a client makes up.
+MAX_KEY_LENGTH = 64
+
+
+def _json(said: dict[str, Any], status: HTTPStatus = HTTPStatus.OK) -> JsonResponse:
+    return JsonResponse(said, status=status)
+
+
+def _refuse(status: HTTPStatus, code: str, **said: Any) -> JsonResponse:
+    return _json({"version": payloads.VERSION, "code": code, **said}, status)
+
+
+def _sessions() -> Any:
+    return UserSession.objects.using(registry_alias())
+
+
+@method_decorator([never_cache, csrf_protect, login_not_required], name="dispatch")
+class _PlayView(View):
+    """For who is signed in by a session, whose ``row`` it is."""
+
+    http_method_names = ["post"]
+    request: GuardedRequest
+    row: Row
+
+    def dispatch(
+        self, request: HttpRequest, *args: Any, **kwargs: Any
+    ) -> HttpResponseBase:
+        """Answer 404 where the project counts no plays, and 401 to nobody."""
+        if not conf.uses_plays:
+            return _refuse(HTTPStatus.NOT_FOUND, "no_plays")
+        # Asked first: it ends a session whose credentials were changed.
+        is_signed_in = request.user.is_authenticated
+        guard = guard_of(request)
+        row = guard.row if guard is not None else None
+        # Not somebody's who is shown another's account, or is known by a token.
+        if not is_signed_in or row is None or row.user_id != request.user.pk:
+            # Where its session has ended, the middleware says so in its place.
+            return _refuse(HTTPStatus.UNAUTHORIZED, "not_signed_in")
+        self.row = row
+        try:
+            return super().dispatch(request, *args, **kwargs)
+        except BadRequest as error:
+            return _refuse(HTTPStatus.BAD_REQUEST, "bad_request", detail=str(error))
+
+    def over(self, play: Play | None) -> JsonResponse:
+        """Answer that a play counts no more; ``None``: this session had no such one."""
+        if play is None:
+            return _refuse(HTTPStatus.NOT_FOUND, "not_found")
+        if not play.ended_reason:
+            # Its time was up, and nobody has needed its place yet.
+            play.ended_reason, play.ended_at = Play.Reason.LAPSED, play.lease_until
+        newer = None
+        if play.ended_by_play is not None:
+            by = Play.objects.using(registry_alias()).filter(pk=play.ended_by_play)
+            newer = _sessions().filter(pk__in=by.values("session_id")).first()
+        return _json(payloads.play_over(play, newer), HTTPStatus.GONE)
+
+
+class PlaysView(_PlayView):
+    """Starts a play."""
+
+    def post(self, request: GuardedRequest) -> JsonResponse:
+        """
+        ``what`` names the content; ``key``, of the client's choice, makes a retry the
+        same start; ``swap`` is a code that an earlier answer came with.
+        """
+        data = navigation.posted(request)
+        what, key = _text(data, "what", longest=200), _text(data, "key")
+        session = request.session_limit.current
+        if session is None:
+            return _refuse(HTTPStatus.UNAUTHORIZED, "not_signed_in")
+        start = registry.play(
+            session,
+            what,
+            key=key or None,
+            swap=swap.play_to_end(data.get("swap"), session.pk),
+        )
+        if start.play is None:
+            return self._refused(start)
+        if start.play.ended_at is not None:
+            return self.over(start.play)
+        return _json(payloads.playing(start.play.pk))
+
+    def _refused(self, start: registry.Start) -> JsonResponse:
+        sessions = _sessions().in_bulk({row.session_id for row in start.rivals})
+        said = payloads.play_refused(start, sessions, self.row.id)
+        if start.retry_after is None:
+            return _json(said, HTTPStatus.CONFLICT)
+        answer = _json(said, HTTPStatus.TOO_MANY_REQUESTS)
+        answer.headers["Retry-After"] = str(said["retry_after"])
+        return answer
+
+
+class RenewView(_PlayView):
+    """Renews a play: one indexed ``UPDATE``."""
+
+    def post(self, request: GuardedRequest, id: UUID) -> JsonResponse:
+        """Answer when to ask again, or why there is no need to."""
+        if registry.renew_play(id, self.row.id):
+            return _json(payloads.playing(id))
+        return self.over(registry.find_play(id, self.row.id))
+
+
+class StopView(_PlayView):
+    """Stops a play, and frees its place at once."""
+
+    def post(self, request: GuardedRequest, id: UUID) -> JsonResponse:
+        """Idempotent, and the same for what was never there."""
+        registry.stop_play(id, self.row.id)
+        return _json({"version": payloads.VERSION, "code": "stopped"})
+
+
+def _text(data: Any, name: str, *, longest: int = MAX_KEY_LENGTH) -> str:
+    """Return the text ``name`` of what was posted. Raises ``BadRequest``."""
+    value = data.get(name, "")
+    # No database takes a NUL in a text.
+    if not isinstance(value, str) or len(value) > longest or "\0" in value:
+        raise BadRequest(f"{name} is a text of at most {longest} characters.")
+    return value

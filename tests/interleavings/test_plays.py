@@ -1,0 +1,260 @@
+"""Plays of one account, and what happens while one of them starts or is renewed."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from functools import partial
+
+import pytest
+from django.db import connection, transaction
+
+from session_limit import registry
+from session_limit.models import DatabaseNow, Play, UserSession
+from tests.interleavings.browsers import JSON, Tab
+from tests.interleavings.gates import (
+    ROW_LOCKS,
+    GivesUp,
+    aside,
+    at_once,
+    on,
+    plain,
+    until_blocked,
+)
+
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.urls("tests.interleavings.urls"),
+]
+
+PLAYS = "/account/sessions/plays/"
+LOCK = "INSERT INTO session_limit_accountlimit"
+RECORD = "INSERT INTO session_limit_play"
+RENEW = "UPDATE session_limit_play SET lease_until"
+END = "UPDATE session_limit_play SET ended_at"
+
+
+@pytest.fixture(autouse=True)
+def plays(settings):
+    settings.SESSION_LIMIT = None
+    settings.SESSION_LIMIT_PLAYS = 1
+
+
+@pytest.fixture
+def device(ada):
+    """Return a function that signs in on another device."""
+
+    def device():
+        tab = Tab()
+        assert tab.sign_in(ada).status_code == 302
+        return tab
+
+    return device
+
+
+def start(tab, **data):
+    return tab.post(
+        PLAYS, json.dumps(data), content_type="application/json", headers=JSON
+    )
+
+
+def started(tab, **data):
+    answer = start(tab, **data)
+    assert answer.status_code == 200, answer.content
+    return answer.json()["play"]
+
+
+def renew(tab, id):
+    return tab.post(f"{PLAYS}{id}/renew/")
+
+
+def live():
+    return [str(id) for id in Play.objects.live().values_list("pk", flat=True)]
+
+
+def lapse(id):
+    Play.objects.filter(pk=id).update(lease_until=DatabaseNow() - timedelta(seconds=1))
+
+
+@pytest.mark.parametrize("at_limit", ["displace", "deny"])
+def test_eight_start_at_once(at_limit, device, settings):
+    """Fails where a start does not lock the account."""
+    settings.SESSION_LIMIT_PLAYS_AT_LIMIT = at_limit
+    tabs = [device() for _ in range(8)]
+    answers = at_once([partial(start, tab) for tab in tabs], before=LOCK)
+    statuses = sorted(answer.status_code for answer in answers)
+    assert statuses == ([200] * 8 if at_limit == "displace" else [200, *[409] * 7])
+    assert len(live()) == 1
+
+
+@ROW_LOCKS
+def test_a_start_waits_for_another(device):
+    """Fails where a start does not lock the account."""
+    first, second = device(), device()
+    with (
+        aside(partial(start, first), after=RECORD) as early,
+        aside(partial(start, second)) as late,
+    ):
+        until_blocked()
+        assert early.result().status_code == 200
+        assert late.result().status_code == 200
+    assert live() == [late.answer.json()["play"]]
+
+
+@ROW_LOCKS
+def test_a_renewal_under_way_is_waited_for(device, settings):
+    """
+    It began in time, and commits after its lease would have been over: it counts. Fails
+    where a start reads the open plays without a lock, and takes this one for lapsed.
+    """
+    settings.SESSION_LIMIT_PLAYS_AT_LIMIT = "deny"
+    first, second = device(), device()
+    id = started(first)
+    # Two seconds are left of it.
+    soon = DatabaseNow() + timedelta(seconds=2)
+    Play.objects.filter(pk=id).update(lease_until=soon)
+
+    def renew_in_transaction():
+        with transaction.atomic():
+            return registry.renew_play(id, Play.objects.get(pk=id).session_id)
+
+    with aside(renew_in_transaction, after=RENEW) as renewal:
+        with connection.cursor() as cursor:
+            sleep = "SELECT pg_sleep(2.1)"
+            cursor.execute(
+                sleep if connection.vendor == "postgresql" else "SELECT SLEEP(2.1)"
+            )
+        with aside(partial(start, second)) as late:
+            until_blocked()
+            assert renewal.result() is True
+            assert late.result().status_code == 409
+    assert live() == [id]
+
+
+def test_a_renewal_that_comes_too_late(device, settings):
+    """
+    Its place has been given away when it gets to its row. Fails where a start leaves
+    what has lapsed open.
+    """
+    settings.SESSION_LIMIT_PLAYS_AT_LIMIT = "deny"
+    first, second = device(), device()
+    id = started(first)
+    with aside(partial(renew, first, id), before=RENEW) as late:
+        lapse(id)
+        other = started(second)
+        # As if its statement had begun before that: only what is recorded stops it.
+        assert late.result().status_code == 410
+    assert live() == [other]
+
+
+def test_a_displaced_one_is_renewed(device):
+    """Fails where a renewal does not look whether the play has ended."""
+    first, second = device(), device()
+    id = started(first)
+    with aside(partial(renew, first, id), before=RENEW) as late:
+        other = started(second)
+        assert late.result().json()["reason"] == "displaced"
+    assert live() == [other]
+
+
+@ROW_LOCKS
+def test_a_renewal_waits_for_what_displaces_it(device):
+    first, second = device(), device()
+    id = started(first)
+    with (
+        aside(partial(start, second), after=END) as newer,
+        aside(partial(renew, first, id)) as late,
+    ):
+        until_blocked()
+        assert newer.result().status_code == 200
+        assert late.result().json()["reason"] == "displaced"
+    assert live() == [newer.answer.json()["play"]]
+
+
+def test_its_session_ends_while_it_starts(ada, device, settings):
+    """Whatever is recorded of it, it counts for nobody."""
+    settings.SESSION_LIMIT_PLAYS_AT_LIMIT = "deny"
+    first, second = device(), device()
+    with aside(partial(start, first), before=RECORD) as late:
+        if connection.vendor == "sqlite":
+            late.result()
+        registry.end(
+            [UserSession.objects.live().for_user(ada).earliest("created_at").pk],
+            UserSession.Reason.REVOKED,
+        )
+        late.result()
+    assert live() == []
+    assert start(second).status_code == 200
+
+
+def test_one_start_sent_twice_at_once(device):
+    """Fails where a key is looked for before the lock."""
+    tab = device()
+    twins = [tab, tab.another()]
+    answers = at_once([partial(start, each, key="a") for each in twins], before=LOCK)
+    assert [answer.status_code for answer in answers] == [200, 200]
+    assert len({answer.json()["play"] for answer in answers}) == 1
+    assert Play.objects.count() == 1
+
+
+@ROW_LOCKS
+def test_starts_in_snapshots(device, atomic_requests, repeatable_read):
+    """
+    Each in a transaction that goes on seeing what there was when it began: the late
+    one is admitted by what there is, or told to try again.
+    """
+    first, second = device(), device()
+    with aside(partial(start, second), before=LOCK) as late:
+        id = started(first)
+        answer = late.result()
+    assert answer.status_code in {200, 503}
+    assert len(live()) == 1
+    if answer.status_code == 503:
+        assert answer.headers["Retry-After"] == "1"
+        assert live() == [id]
+
+
+@on("sqlite")
+def test_a_deadlock_is_tried_again(device):
+    tab = device()
+    with connection.execute_wrapper(GivesUp(RECORD)):
+        started(tab)
+    assert len(live()) == 1
+
+
+def test_a_deadlock_in_a_transaction_of_the_projects_own(device, atomic_requests):
+    """It is not ours to repeat: 503, and not 500."""
+    tab = device()
+    with connection.execute_wrapper(GivesUp(RECORD)):
+        answer = start(tab)
+    assert answer.status_code == 503
+    assert answer.headers["Retry-After"] == "1"
+    assert live() == []
+
+
+def test_an_end_and_a_start_lock_in_one_order(ada, device):
+    """Ending all against a start: neither waits for the other for ever."""
+    tabs = [device() for _ in range(3)]
+    for _ in range(3):
+        at_once(
+            [
+                *(partial(start, tab) for tab in tabs),
+                partial(registry.enforce, ada),
+            ],
+        )
+        assert len(live()) <= 1
+
+
+def test_the_heartbeat_is_found_by_its_id(device):
+    tab = device()
+    id = started(tab)
+    seen = []
+
+    def see(execute, sql, params, many, context):
+        seen.append(plain(sql))
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(see):
+        assert renew(tab, id).status_code == 200
+    [update] = [sql for sql in seen if sql.startswith("UPDATE session_limit_play")]
+    assert "session_limit_play.id =" in update

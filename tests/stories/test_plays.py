@@ -1,0 +1,505 @@
+"""Signed in on many devices, playing on few."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from datetime import timedelta
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+from django.db.models import F
+
+from session_limit import registry
+from session_limit.models import DatabaseNow, Play, UserSession
+from session_limit.policy import AtLimit
+from session_limit.rules import Rules
+from session_limit.signals import play_ended, play_limit_reached, play_started
+from tests.stories.people import JSON, events, live, make_user, statements, writes
+
+Reason = Play.Reason
+LIST = "/account/sessions/"
+PLAYS = f"{LIST}plays/"
+
+
+@pytest.fixture(autouse=True)
+def plays(project, settings):
+    settings.SESSION_LIMIT = None
+    settings.SESSION_LIMIT_PLAYS = 1
+
+
+def post(visitor, path, **data):
+    return visitor.post(
+        path, json.dumps(data), content_type="application/json", headers=JSON
+    )
+
+
+def start(visitor, what="film", **data):
+    """Have ``visitor`` press play."""
+    return post(visitor, PLAYS, what=what, **data)
+
+
+def renew(visitor, id):
+    return post(visitor, f"{PLAYS}{id}/renew/")
+
+
+def stop(visitor, id):
+    return post(visitor, f"{PLAYS}{id}/stop/")
+
+
+def started(visitor, what="film", **data):
+    """Have ``visitor`` play, and return the play's id."""
+    answer = start(visitor, what, **data)
+    assert answer.status_code == 200, answer.content
+    return answer.json()["play"]
+
+
+def state(visitor, id):
+    """Return whether the play goes on, or why not."""
+    answer = renew(visitor, id)
+    said = answer.json()
+    return said["code"] if answer.status_code == 200 else said.get("reason")
+
+
+def lapse(id, by=timedelta(minutes=1)):
+    """Have the lease run out, by the database's clock."""
+    Play.objects.filter(pk=id).update(lease_until=DatabaseNow() - by)
+
+
+def playing():
+    return [str(id) for id in Play.objects.live().values_list("pk", flat=True)]
+
+
+@pytest.fixture
+def both(ada, laptop, phone):
+    """A laptop and a phone of one account."""
+    laptop.sign_in()
+    phone.sign_in()
+
+
+def test_the_newest_play_pauses_the_other(both, laptop, phone):
+    first = started(laptop)
+    assert state(laptop, first) == "playing"
+    second = started(phone)
+    assert playing() == [second]
+    answer = renew(laptop, first)
+    assert answer.status_code == 410
+    said = answer.json()
+    ended_at = Play.objects.get(pk=first).ended_at
+    assert said == {
+        "version": 1,
+        "code": "play_ended",
+        "reason": "displaced",
+        "heading": "Playback moved to another device.",
+        "detail": "It goes on on a phone.",
+        "ended_at": said_at(ended_at),
+        "device_class": "phone",
+        "actions": [
+            {"step": "watch_here", "label": "Watch here", "url": None},
+            {
+                "step": "see_devices",
+                "label": "See devices",
+                "url": LIST,
+            },
+        ],
+    }
+    # Both are signed in all the same.
+    assert len(live()) == 2
+    # And it comes back with a click.
+    third = started(laptop)
+    assert state(phone, second) == "displaced"
+    assert playing() == [third]
+
+
+def test_what_a_play_is_told(both, laptop):
+    said = start(laptop).json()
+    assert said == {
+        "version": 1,
+        "code": "playing",
+        "play": said["play"],
+        "interval": 10.0,
+        "lease": 30.0,
+    }
+    assert renew(laptop, said["play"]).json() == said
+
+
+def test_a_place_is_free_at_once_that_is_given_up(both, laptop, phone, settings):
+    settings.SESSION_LIMIT_PLAYS_AT_LIMIT = "deny"
+    first = started(laptop)
+    assert start(phone).status_code == 409
+    assert stop(laptop, first).json() == {"version": 1, "code": "stopped"}
+    assert stop(laptop, first).status_code == 200
+    assert stop(laptop, uuid.uuid4()).status_code == 200
+    started(phone)
+    assert state(laptop, first) == "stopped"
+
+
+@pytest.mark.parametrize("ending", ["sign out", "revoked", "disabled"])
+def test_a_session_that_ends_plays_no_more(ending, ada, both, laptop, phone, settings):
+    settings.SESSION_LIMIT_PLAYS_AT_LIMIT = "deny"
+    first, session = started(laptop), laptop.row
+    if ending == "sign out":
+        laptop.sign_out()
+    elif ending == "revoked":
+        registry.end([session.pk], UserSession.Reason.REVOKED)
+    else:
+        ada.is_active = False
+        ada.save()
+    assert playing() == []
+    assert renew(laptop, first).status_code == 401
+    if ending != "disabled":
+        started(phone)
+        row = Play.objects.get(pk=first)
+        assert row.ended_reason == "session_ended"
+        session.refresh_from_db()
+        assert row.ended_at == session.ended_at
+
+
+def test_what_is_not_heard_of_gives_its_place_up(both, laptop, phone, settings):
+    settings.SESSION_LIMIT_PLAYS_AT_LIMIT = "deny"
+    first = started(laptop)
+    lapse(first)
+    assert state(laptop, first) == "lapsed"  # nobody has needed the place yet
+    started(phone)
+    assert state(laptop, first) == "lapsed"
+    row = Play.objects.get(pk=first)
+    assert row.ended_at == row.lease_until
+
+
+def test_a_lease_is_thirty_seconds_by_the_clock_of_the_database(both, laptop, time):
+    time.advance(timedelta(hours=3))  # of this machine
+    first = started(laptop)
+    left = Play.objects.annotate(left=F("lease_until") - DatabaseNow()).get().left
+    assert timedelta(seconds=25) < left <= timedelta(seconds=30)
+    time.advance(timedelta(hours=-6))
+    assert state(laptop, first) == "playing"
+
+
+def test_refused_it_is_said_who_plays(both, laptop, phone, settings):
+    settings.SESSION_LIMIT_PLAYS_AT_LIMIT = "deny"
+    first = started(laptop)
+    answer = start(phone)
+    assert answer.status_code == 409
+    said = answer.json()
+    assert said.pop("rivals") == [
+        {
+            "play": first,
+            "device": "Firefox on Windows",
+            "device_class": "computer",
+            "started_at": said_at(Play.objects.get().started_at),
+            "is_here": False,
+            "swap": None,
+        }
+    ]
+    assert said == {
+        "version": 1,
+        "code": "play_limit",
+        "heading": "1 of 1 stream is in use.",
+        "detail": "To watch here, stop watching on another device.",
+        "limit": 1,
+        "in_use": 1,
+        "actions": [{"step": "see_devices", "label": "See devices", "url": LIST}],
+    }
+
+
+def said_at(moment):
+    return moment.isoformat()[:23] + "Z"
+
+
+def test_a_person_who_is_asked_swaps(both, laptop, phone, tablet, settings):
+    settings.SESSION_LIMIT_PLAYS_AT_LIMIT = "ask"
+    settings.SESSION_LIMIT_PLAYS = 2
+    tablet.sign_in()
+    first, second = started(laptop), started(tablet)
+    rivals = start(phone).json()["rivals"]
+    assert [rival["play"] for rival in rivals] == [first, second]
+    codes = [rival["swap"] for rival in rivals]
+    third = started(phone, swap=codes[1])
+    assert state(laptop, first) == "playing"
+    assert state(tablet, second) == "displaced"
+    # Each is used once, and by nobody else.
+    assert stop(phone, third).status_code == 200
+    started(tablet)
+    assert start(phone, swap=codes[1]).status_code == 409
+    assert start(tablet, swap=codes[0]).status_code == 409
+    for code in ("", "forged", 7, None, ["a"], codes[0] + "x"):
+        assert start(phone, swap=code).status_code == 409
+    assert start(phone, swap=codes[0]).status_code == 200
+    assert state(laptop, first) == "displaced"
+
+
+def test_a_code_grows_old(both, laptop, phone, settings, monkeypatch):
+    settings.SESSION_LIMIT_PLAYS_AT_LIMIT = "ask"
+    started(laptop)
+    code = start(phone).json()["rivals"][0]["swap"]
+    monkeypatch.setattr("session_limit.swap.LIFETIME", timedelta(seconds=-1))
+    assert start(phone, swap=code).status_code == 409
+
+
+def test_observed_nobody_is_stopped_and_all_is_told(
+    both, laptop, phone, settings, caplog
+):
+    caplog.set_level("INFO", "session_limit")
+    settings.SESSION_LIMIT_PLAYS_AT_LIMIT = "observe"
+    first, second = started(laptop), started(phone)
+    assert playing() == [first, second]
+    [met] = [line for line in events(caplog) if "excess_plays" in line["event"]]
+    assert met["at_limit"] == "observe"
+    assert met["play"] == second
+
+
+def test_a_retry_is_the_same_start(both, laptop, phone):
+    first = started(laptop, key="press 1")
+    assert started(laptop, key="press 1") == first
+    assert Play.objects.count() == 1
+    # The same key elsewhere is another play.
+    second = started(phone, key="press 1")
+    assert second != first
+    # And one that has ended is not brought back by what is repeated.
+    answer = start(laptop, key="press 1")
+    assert (answer.status_code, answer.json()["reason"]) == (410, "displaced")
+    assert playing() == [second]
+
+
+def test_swapping_too_often_cools_down(both, laptop, phone, settings):
+    settings.SESSION_LIMIT_PLAY_COOLDOWN = 60
+    started(laptop)
+    second = started(phone)
+    answer = start(laptop)
+    assert answer.status_code == 429
+    said = answer.json()
+    assert said["code"] == "cooling_down"
+    assert 0 < said["retry_after"] <= 60
+    assert answer.headers["Retry-After"] == str(said["retry_after"])
+    assert said["heading"] == "Playback has only just moved to another device"
+    assert said["detail"] == f"You can watch here in {said['retry_after']} seconds."
+    assert playing() == [second]
+    # A place that was given up is no swap.
+    stop(phone, second)
+    third = started(laptop)
+    Play.objects.update(ended_at=F("ended_at") - timedelta(seconds=61))
+    started(phone)
+    assert state(laptop, third) == "displaced"
+    settings.SESSION_LIMIT_PLAY_COOLDOWN = timedelta(minutes=30)
+    assert "30 minutes" in start(laptop).json()["detail"]
+
+
+class ByKind(Rules):
+    def play_limit(self, user, scope):
+        return {"music": 1, "film": 2}.get(scope)
+
+    def play_at_limit(self, user, scope):
+        return "deny"
+
+    def play_scope(self, user, session, what):
+        return what.partition(":")[0]
+
+
+def test_each_kind_of_content_by_itself(both, laptop, phone, settings):
+    settings.SESSION_LIMIT_PLAYS = None
+    settings.SESSION_LIMIT_RULES = f"{__name__}.ByKind"
+    started(laptop, "music:1")
+    assert start(phone, "music:2").json()["limit"] == 1
+    started(laptop, "film:1")
+    started(phone, "film:2")
+    answer = start(phone, "film:3").json()
+    assert answer["heading"] == "2 of 2 streams are in use."
+    assert [rival["is_here"] for rival in answer["rivals"]] == [False, True]
+    for n in range(5):
+        started(phone, f"free:{n}")
+
+
+class ByDevice(Rules):
+    def play_scope(self, user, session, what):
+        return session.device_class
+
+
+def test_each_class_of_device_by_itself(both, laptop, phone, settings):
+    settings.SESSION_LIMIT_RULES = f"{__name__}.ByDevice"
+    first, second = started(laptop), started(phone)
+    assert playing() == [first, second]
+
+
+@pytest.mark.parametrize(
+    ("name", "answer", "said"),
+    [
+        ("play_limit", 0, "A limit is None or a whole number from 1, not 0"),
+        ("play_limit", "2", "not '2'"),
+        ("play_at_limit", "kick", r"Rules.play_at_limit\(\) returns one of"),
+        ("play_scope", None, r"Rules.play_scope\(\) returns a string"),
+        ("play_scope", "x" * 65, "at most 64"),
+    ],
+)
+def test_rules_that_answer_what_cannot_be(
+    name, answer, said, ada, laptop, monkeypatch, settings
+):
+    laptop.sign_in()
+    monkeypatch.setattr(Rules, name, lambda *args: answer)
+    with pytest.raises(ImproperlyConfigured, match=said):
+        registry.play(laptop.row)
+    assert Play.objects.count() == 0
+
+
+def test_a_limit_that_is_lowered_stops_the_oldest(ada, both, laptop, phone, settings):
+    settings.SESSION_LIMIT_PLAYS = 2
+    first, second = started(laptop), started(phone)
+    settings.SESSION_LIMIT_PLAYS = 1
+    assert [str(row.pk) for row in registry.enforce_plays(ada)] == [first]
+    answer = renew(laptop, first)
+    assert answer.json()["reason"] == "limit_lowered"
+    assert answer.json()["detail"] == (
+        "Your account can now be watched on fewer devices at a time."
+    )
+    assert state(phone, second) == "playing"
+    # With the sessions' own.
+    settings.SESSION_LIMIT_PLAYS = 2
+    started(laptop)
+    settings.SESSION_LIMIT_PLAYS = 1
+    registry.enforce(ada)
+    assert state(phone, second) == "limit_lowered"
+
+
+def test_nobody_else_is_concerned(ada, bob, laptop, phone):
+    laptop.sign_in("ada")
+    phone.sign_in("bob")
+    first, second = started(laptop), started(phone)
+    assert playing() == [first, second]
+    assert renew(phone, first).status_code == 404
+    assert stop(phone, first).status_code == 200
+    assert state(laptop, first) == "playing"
+    assert [str(row.pk) for row in registry.live_plays(ada)] == [first]
+
+
+def test_who_is_not_signed_in_plays_nothing(ada, laptop, phone):
+    laptop.sign_in()
+    first = started(laptop)
+    for answer in (start(phone), renew(phone, first), stop(phone, first)):
+        assert answer.status_code == 401
+        assert answer.json() == {"version": 1, "code": "not_signed_in"}
+    registry.end_all(ada, UserSession.Reason.REVOKED)
+    said = start(laptop).json()
+    assert (said["code"], said["reason"]) == ("session_ended", "revoked")
+
+
+def test_what_cannot_be(both, laptop):
+    for data in (
+        {"what": "x" * 201},
+        {"what": 7},
+        {"what": "\0"},
+        {"key": "x" * 65},
+        {"key": ["a"]},
+    ):
+        answer = start(laptop, **data)
+        assert answer.status_code == 400, data
+        assert answer.json()["code"] == "bad_request"
+    answer = laptop.post(PLAYS, "[", content_type="application/json", headers=JSON)
+    assert answer.status_code == 400
+    for path in (PLAYS, f"{PLAYS}{uuid.uuid4()}/renew/"):
+        assert laptop.get(path).status_code == 405
+    assert renew(laptop, uuid.uuid4()).json()["code"] == "not_found"
+    assert Play.objects.count() == 0
+    with pytest.raises(ValueError, match="at most 200"):
+        registry.play(laptop.row, "x" * 201)
+
+
+def test_a_form_starts_one_too(both, laptop):
+    answer = laptop.post(PLAYS, {"what": "film"})
+    assert answer.json()["code"] == "playing"
+
+
+def test_other_sites_start_none(both, laptop):
+    laptop.client.handler.enforce_csrf_checks = True
+    assert start(laptop).status_code == 403
+
+
+def test_without_the_setting_there_are_none(both, laptop, settings):
+    del settings.SESSION_LIMIT_PLAYS
+    with statements() as ran:
+        answer = start(laptop)
+    assert (answer.status_code, answer.json()["code"]) == (404, "no_plays")
+    assert not any("session_limit_play" in sql for sql in ran)
+    with pytest.raises(ImproperlyConfigured):
+        registry.play(laptop.row)
+
+
+def test_a_heartbeat_is_one_update(both, laptop):
+    id = started(laptop)
+    with statements() as ran:
+        renew(laptop, id)
+    [update] = writes(ran)
+    assert update.startswith("UPDATE")
+    assert "session_limit_play" in update
+    assert len(ran) <= 4
+
+
+def test_what_is_told(both, laptop, phone, caplog):
+    caplog.set_level("INFO", "session_limit")
+    heard = []
+
+    def hear(sender, signal, **kwargs):
+        heard.append(kwargs)
+
+    for signal in (play_started, play_ended, play_limit_reached):
+        signal.connect(hear)
+    try:
+        first = started(laptop)
+        second = started(phone)
+        stop(phone, second)
+    finally:
+        for signal in (play_started, play_ended, play_limit_reached):
+            signal.disconnect(hear)
+    said = [line["event"].partition(":")[0] for line in events(caplog)[-5:]]
+    assert said == [
+        "play_started",
+        "play_ended",
+        "play_started",
+        "excess_plays_exceeded",
+        "play_ended",
+    ]
+    assert str(heard[0]["play"].pk) == first
+    assert heard[1]["reason"] is Reason.DISPLACED
+    assert str(heard[1]["by_play"]) == second
+    assert heard[3]["at_limit"] is AtLimit.DISPLACE
+    assert heard[4]["reason"] is Reason.STOPPED
+
+
+def test_what_is_old_is_pruned(both, laptop, phone, settings):
+    settings.SESSION_LIMIT_PLAYS = None
+    old, lapsed, new = started(laptop), started(phone), started(phone)
+    stop(laptop, old)
+    Play.objects.filter(pk=old).update(ended_at=F("ended_at") - timedelta(days=31))
+    lapse(lapsed, by=timedelta(days=1))
+    registry.prune()
+    assert not Play.objects.filter(pk=old).exists()
+    row = Play.objects.get(pk=lapsed)
+    assert (row.ended_reason, row.ended_at) == ("lapsed", row.lease_until)
+    assert state(phone, new) == "playing"
+
+
+def test_what_a_deleted_account_played_is_deleted(ada, both, laptop):
+    started(laptop)
+    ada.delete()
+    assert Play.objects.count() == 0
+
+
+def test_a_queryset_knows_what_counts(both, laptop, phone, settings):
+    settings.SESSION_LIMIT_PLAYS = None
+    first, second, third = started(laptop), started(phone), started(laptop)
+    stop(laptop, first)
+    lapse(third)
+    assert playing() == [second]
+    phone.sign_out()
+    assert playing() == []
+    assert Play.objects.leased().count() == 1
+    assert str(Play.objects.first()) == first
+
+
+def test_one_who_is_shown_another_account_plays_nothing(both, laptop, monkeypatch):
+    other = make_user("eve")
+    monkeypatch.setattr(
+        "session_limit.views.plays.guard_of",
+        lambda request: type(
+            "Guard", (), {"row": type("Row", (), {"user_id": other.pk})}
+        ),
+    )
+    assert start(laptop).status_code == 401
