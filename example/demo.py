@@ -155,11 +155,11 @@ def prepare(database: str) -> None:
     django.setup()
     call_command("migrate", verbosity=0)
     # A model, for which Django has to be set up.
-    from session_limit import registry
+    from session_limit.models import AccountLimit
 
     users = get_user_model().objects
     for username, password in PASSWORDS.items():
         user = users.create_user(username, password=password)
         if username == "theo":
-            registry.set_limit(user, 5)
+            AccountLimit.objects.create(user=user, limit=5)
     users.create_superuser(ADMINISTRATOR, password=KEY)

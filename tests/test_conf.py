@@ -36,7 +36,6 @@ class OtherRules(Rules):
         ("at_limit", AtLimit.DISPLACE, "deny", AtLimit.DENY),
         ("at_limit", AtLimit.DISPLACE, AtLimit.OBSERVE, AtLimit.OBSERVE),
         ("displace", Displace.LEAST_RECENT, "oldest", Displace.OLDEST),
-        ("uses_plays", False, None, True),
         ("play_limit", None, 2, 2),
         ("play_at_limit", AtLimit.DISPLACE, "ask", AtLimit.ASK),
         ("play_cooldown", timedelta(), 30, timedelta(seconds=30)),
@@ -70,6 +69,12 @@ def test_a_setting_has_a_default_and_is_read_when_it_is_used(
         assert getattr(conf, name) == value
         assert type(getattr(conf, name)) is type(value)
     assert getattr(conf, name) == default
+
+
+def test_plays_are_used_where_their_limit_is_set():
+    assert not conf.uses_plays()
+    with override_settings(SESSION_LIMIT_PLAYS=None):
+        assert conf.uses_plays()
 
 
 def test_rules_are_one_instance_of_the_class_that_is_named():

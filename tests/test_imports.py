@@ -40,8 +40,8 @@ LAYERS = [
     {"overview", "state", "texts"},
     {"play_texts", "store"},
     {"payloads"},
-    {"facade", "notices", "responses"},
-    {"response_phase"},
+    {"facade", "identity", "notices", "responses"},
+    {"gateway", "response_phase"},
     # The doors.
     {
         "admin",
@@ -51,6 +51,7 @@ LAYERS = [
         "receivers",
         "templatetags",
         "views",
+        "wsgi",
     },
     # What puts them together, and what stands on top of all of it.
     {"checks", "urls"},
@@ -65,6 +66,7 @@ LOCAL_IMPORTS = {
     ("apps", "session_limit.checks"): "needs the models, which load after the apps",
     ("apps", "session_limit.receivers"): "the same",
     ("guard", "session_limit.guard.serving"): "asgi.py imports it before the apps load",
+    ("wsgi", "session_limit.gateway"): "wsgi.py does the same",
 }
 
 

@@ -60,6 +60,10 @@ class Settings:
     def _get(self, name: str, default: Any) -> Any:
         return getattr(settings, name, default)
 
+    def uses_plays(self) -> bool:
+        """Whether ``SESSION_LIMIT_PLAYS`` is set: else nothing asks for plays."""
+        return hasattr(settings, "SESSION_LIMIT_PLAYS")
+
     @property
     def limit(self) -> int | None:
         """``SESSION_LIMIT``: live sessions an account may have in a scope."""
@@ -81,22 +85,6 @@ class Settings:
         return _rules(self._get("SESSION_LIMIT_RULES", "session_limit.rules.Rules"))
 
     @property
-    def bus(self) -> Bus:
-        """``SESSION_LIMIT_BUS``: what carries the news of an ending."""
-        setting = self._get("SESSION_LIMIT_BUS", {})
-        path, options = setting.get("BACKEND", MEMORY_BUS), setting.get("OPTIONS", {})
-        key = path, repr(options)
-        if key not in _buses:
-            made = import_string(path)(**options)
-            return _buses.setdefault(key, made)
-        return _buses[key]
-
-    @property
-    def uses_plays(self) -> bool:
-        """``SESSION_LIMIT_PLAYS``: whether it is set; else nothing asks for plays."""
-        return hasattr(settings, "SESSION_LIMIT_PLAYS")
-
-    @property
     def play_limit(self) -> int | None:
         """``SESSION_LIMIT_PLAYS``: how much an account may play at once in a scope."""
         return cast("int | None", self._get("SESSION_LIMIT_PLAYS", None))
@@ -110,6 +98,17 @@ class Settings:
     def play_cooldown(self) -> timedelta:
         """``SESSION_LIMIT_PLAY_COOLDOWN``: between two plays that are displaced."""
         return _seconds(self._get("SESSION_LIMIT_PLAY_COOLDOWN", 0))
+
+    @property
+    def bus(self) -> Bus:
+        """``SESSION_LIMIT_BUS``: what carries the news of an ending."""
+        setting = self._get("SESSION_LIMIT_BUS", {})
+        path, options = setting.get("BACKEND", MEMORY_BUS), setting.get("OPTIONS", {})
+        key = path, repr(options)
+        if key not in _buses:
+            made = import_string(path)(**options)
+            return _buses.setdefault(key, made)
+        return _buses[key]
 
     @property
     def touch_interval(self) -> timedelta:

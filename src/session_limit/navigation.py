@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -14,7 +15,8 @@ from django.core.exceptions import BadRequest
 from django.http import HttpRequest, QueryDict
 from django.http.response import HttpResponseBase
 from django.shortcuts import resolve_url
-from django.urls import NoReverseMatch, reverse
+from django.urls import NoReverseMatch, Resolver404, resolve, reverse
+from django.utils import translation
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.debug import sensitive_variables
 
@@ -190,6 +192,18 @@ def events_url() -> str | None:
 def plays_url() -> str | None:
     """Return the address where plays are started, where it is included."""
     return _address(PLAYS_VIEW)
+
+
+@functools.lru_cache(maxsize=256)
+def view_name_at(path_info: str, urlconf: str) -> str:
+    """Return the name of the view at an address, ``""`` where there is none."""
+    # Under i18n_patterns, addresses are those of the language that they begin with.
+    language = translation.get_language_from_path(path_info)
+    with translation.override(language or translation.get_language()):
+        try:
+            return resolve(path_info, urlconf).view_name
+        except Resolver404:
+            return ""
 
 
 def is_ours(request: HttpRequest) -> bool:

@@ -18,5 +18,6 @@ urlpatterns = [
     path("plays/", views.PlaysView.as_view(), name="plays"),
     path("plays/<uuid:id>/renew/", views.RenewView.as_view(), name="renew_play"),
     path("plays/<uuid:id>/stop/", views.StopView.as_view(), name="stop_play"),
+    path("gateway/", views.GatewayView.as_view(), name="gateway"),
     path("events/", views.EventsView.as_view(), name="events"),
 ]

@@ -68,6 +68,10 @@ class Row(NamedTuple):
             return self.expires_at <= now
         return self.expires_at + self.touch_interval <= now
 
+    def is_live_of(self, user_id: Any) -> bool:
+        """Whether it has not ended, and is of that user: see ``belongs_to()``."""
+        return self.ended_at is None and self.belongs_to(user_id)
+
     def belongs_to(self, user_id: Any) -> bool:
         """Whether it is of the user whose primary key, as text, is ``user_id``."""
         if str(self.user_id) == user_id:
@@ -177,6 +181,43 @@ def read_ended_since(moment: datetime) -> list[UUID]:
     """Return the ids of the sessions that ended after ``moment``: one indexed read."""
     rows = UserSession.objects.using(registry_alias())
     return list(rows.filter(ended_at__gt=moment).values_list("pk", flat=True))
+
+
+@functools.cache
+def _leased(using: str, *names: str) -> str:
+    """Return the statement for a leased play with these columns, as the ORM has it."""
+    plays = Play.objects.using(using).leased()
+    query = plays.filter(**dict.fromkeys(names, _ANY)).values_list("pk")[:1].query
+    return query.get_compiler(using).as_sql()[0]
+
+
+# Stands for a value that a statement is given later.
+_ANY = UUID(int=0)
+
+
+def _reads_leased(**values: Any) -> bool:
+    using = registry_alias()
+    connection = connections[using]
+    parameters = [
+        _field(Play, name).get_db_prep_value(value, connection, prepared=False)
+        for name, value in values.items()
+    ]
+    with connection.cursor() as cursor:
+        cursor.execute(_leased(using, *values), parameters)
+        return cursor.fetchone() is not None
+
+
+def reads_play(id: UUID, session_id: UUID) -> bool:
+    """
+    Whether the session with that id, which the caller knows to be live, plays the play
+    with this one: one indexed read.
+    """
+    return _reads_leased(id=id, session=session_id)
+
+
+def reads_any_play(user_id: Any, session_id: UUID) -> bool:
+    """Whether that session of this user plays anything: one indexed read."""
+    return _reads_leased(user=user_id, session=session_id)
 
 
 def read_plays_ended_since(moment: datetime) -> list[tuple[UUID, UUID]]:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 COOKIE = "sessionid"
 # With which it waits for its person to choose what to sign out.
 WAITING = "session_limit_pending"
+# What a page of the site's own would have been given.
+CSRF_TOKEN = "c" * 32
 # Longer than anything that a right answer may take: SQLite's own timeout is 20.
 PATIENCE = 60
 
@@ -51,8 +53,12 @@ class Browser:
         release: threading.Barrier | None = None,
     ) -> Answer:
         """Ask, once connected and released if there is a barrier; keep the cookie."""
-        headers = {"Accept": "application/json", "Connection": "close"}
-        held = {COOKIE: self.cookie, WAITING: self.waiting}
+        headers = {
+            "Accept": "application/json",
+            "Connection": "close",
+            "X-CSRFToken": CSRF_TOKEN,
+        }
+        held = {COOKIE: self.cookie, WAITING: self.waiting, "csrftoken": CSRF_TOKEN}
         if any(held.values()):
             pairs = (f"{name}={value}" for name, value in held.items() if value)
             headers["Cookie"] = "; ".join(pairs)

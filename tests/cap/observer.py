@@ -28,6 +28,20 @@ def _live(cursor: Any, user: int) -> int:
     return max((count for (count,) in cursor.fetchall()), default=0)
 
 
+PLAYING = """
+    SELECT COUNT(*) FROM session_limit_play p
+    JOIN session_limit_usersession s ON s.id = p.session_id
+    WHERE p.user_id = {0} AND p.ended_at IS NULL AND s.ended_at IS NULL
+    GROUP BY p.scope
+"""
+
+
+def _playing(cursor: Any, user: int) -> int:
+    """Plays that nobody has ended, in the scope that has the most of them."""
+    cursor.execute(PLAYING.format(user))
+    return max((count for (count,) in cursor.fetchall()), default=0)
+
+
 def _stored(cursor: Any, user: int) -> int:
     """The recipe keeps no such rows: what is live there is what Django has stored."""
     cursor.execute("SELECT session_data FROM django_session")
@@ -48,6 +62,7 @@ def _session(data: str) -> dict[str, Any]:
 
 COUNTS: dict[str, Callable[[Any, int], int]] = {
     "session_limit": _live,
+    "plays": _playing,
     "recipe": _stored,
 }
 

@@ -434,8 +434,8 @@ ANSWERS = [
     Mutant(
         "a database that gives up on a sign-in is a 500",
         "response_phase.py",
-        old="    return responses.retry()\n",
-        new="    return None\n",
+        old="        return None\n    return responses.retry()\n",
+        new="        return None\n    return None\n",
         tests="interleavings/test_locks",
         test="test_a_snapshot_that_is_too_old",
         database="postgresql",

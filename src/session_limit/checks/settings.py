@@ -233,7 +233,7 @@ def _check_rules(path: str) -> Iterator[checks.CheckMessage]:
 
 
 def _check_plays() -> Iterator[checks.CheckMessage]:
-    if conf.uses_plays:
+    if conf.uses_plays():
         return
     path = getattr(settings, "SESSION_LIMIT_RULES", None)
     rules = imported(path) if isinstance(path, str) else None

@@ -15,14 +15,11 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
 
-from django.urls import Resolver404, resolve
-from django.utils import translation
-
 from session_limit import payloads
 from session_limit.guard.asgi import Message, Receive, Scope, Send
 from session_limit.guard.connection import LINGER
 from session_limit.guard.hub import current_hub
-from session_limit.guard.identity import request_of
+from session_limit.guard.requests import is_at
 from session_limit.navigation import EVENTS_VIEW
 
 logger = logging.getLogger("session_limit")
@@ -44,16 +41,9 @@ _HEADERS = [
 
 def is_asked_for(scope: Scope) -> bool:
     """Whether this is a request for the stream, at the address of ``reverse()``."""
-    if scope["method"] != "GET" or not scope["path"].endswith("events/"):
+    if scope["method"] != "GET" or not scope["path"].endswith("/events/"):
         return False
-    path = request_of(scope).path_info
-    # Under i18n_patterns, addresses are those of the language that they begin with.
-    language = translation.get_language_from_path(path)
-    with translation.override(language or translation.get_language()):
-        try:
-            return resolve(path).view_name == EVENTS_VIEW
-        except Resolver404:
-            return False
+    return is_at(scope, EVENTS_VIEW, "/events/")
 
 
 async def serve(scope: Scope, receive: Receive, send: Send) -> None:

@@ -17,8 +17,9 @@ from django.utils import timezone
 from session_limit import bus, registry
 from session_limit.conf import conf
 from session_limit.guard.asgi import Scope
-from session_limit.guard.identity import Identity, identify
+from session_limit.guard.requests import identify_connection
 from session_limit.guard.threads import DatabaseThread
+from session_limit.identity import Identity
 from session_limit.verify import read_ended_since, read_plays_ended_since
 
 logger = logging.getLogger("session_limit")
@@ -68,13 +69,15 @@ class Hub:
         self._something = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._asking, self._identifying = DatabaseThread(), DatabaseThread()
+        # Of their own, for what is asked of the gateway keeps nobody else waiting.
+        self.judging = DatabaseThread()
         self._unverified = _Trouble("Connected sessions cannot be verified.")
         self._unswept = _Trouble("What has ended cannot be read.")
         self._unheard = _Trouble("The bus is not heard; the sweep goes on.")
 
     async def identify(self, scope: Scope) -> Identity:
         """Find whose connection this is. Raises what the store or database raises."""
-        return await self._identifying.run(identify, scope)
+        return await self._identifying.run(identify_connection, scope)
 
     def join(self, id: UUID, listener: Listener) -> None:
         """Have ``listener`` told what becomes of the session with this id."""
@@ -111,6 +114,7 @@ class Hub:
                 task.cancel()
         self._asking.close()
         self._identifying.close()
+        self.judging.close()
         return tasks
 
     def _suspect(self, ids: Iterable[UUID] | None) -> None:
@@ -170,14 +174,14 @@ class Hub:
 
     def _tell_changed(self, id: UUID) -> None:
         """Tell those whose session goes on that there was news of it."""
-        if conf.uses_plays:
+        if conf.uses_plays():
             for listener in tuple(self._listeners.get(id, ())):
                 listener(None)
 
     def _sweep_all(self, since: datetime) -> set[UUID]:
         """Return the ids of sessions that have ended since, or whose plays have."""
         ended = set(read_ended_since(since))
-        if conf.uses_plays:
+        if conf.uses_plays():
             plays = dict(read_plays_ended_since(since))
             ended |= {plays[id] for id in plays.keys() - self._plays_ended}
             self._plays_ended = set(plays)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.conf import settings
 
-from session_limit.guard import events, responses, sockets
+from session_limit.guard import events, gateway, responses, sockets
 from session_limit.guard.asgi import Application, Message, Receive, Scope, Send
 from session_limit.guard.hub import current_hub
 
@@ -14,7 +14,9 @@ async def serve(
 ) -> None:
     """Serve one connection, or one application's lifespan."""
     kind = scope["type"]
-    if kind == "http" and _has_session_cookie(scope):
+    if kind == "http" and gateway.is_asked(scope):
+        await gateway.serve(scope, send)
+    elif kind == "http" and _has_session_cookie(scope):
         if events.is_asked_for(scope):
             await events.serve(scope, receive, send)
         else:

@@ -70,7 +70,7 @@ def end_account(user: AbstractBaseUser) -> None:
         accounts.update(locked_at=timezone.now())
         rows = UserSession.objects.using(using).live().for_user(user)
         end_locked(locked(rows), Reason.ACCOUNT_DISABLED, using)
-        if conf.uses_plays:
+        if conf.uses_plays():
             Play.objects.using(using).filter(user_id=user.pk).delete()
 
     in_transaction(work)

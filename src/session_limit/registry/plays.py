@@ -77,7 +77,7 @@ def play(
     Raises ``ImproperlyConfigured`` without ``SESSION_LIMIT_PLAYS`` and for rules that
     answer what cannot be; ``ValueError`` for a ``what`` that is too long.
     """
-    if not conf.uses_plays:
+    if not conf.uses_plays():
         raise ImproperlyConfigured("Set SESSION_LIMIT_PLAYS to use plays.")
     longest = cast("int", Play._meta.get_field("what").max_length)
     if len(what) > longest:

@@ -161,7 +161,7 @@ def _enforce(
         )
         ended += [row for row in rows if row.pk in leaving]
     end_locked(ended, Reason.LIMIT_LOWERED, using, by=by)
-    if conf.uses_plays:
+    if conf.uses_plays():
         enforce_plays_locked(user, using)
     return ended
 
@@ -186,7 +186,7 @@ def prune(*, dry_run: bool = False) -> tuple[int, int]:
         while ids := list(of_reason.values_list("pk", flat=True)[:BATCH]):
             ended += len(end(ids, reason))
     PendingSignIn.objects.using(using).filter(expires_at__lte=now).delete()
-    if conf.uses_plays:
+    if conf.uses_plays():
         prune_plays()
     deleted = 0
     while ids := list(old.values_list("pk", flat=True)[:BATCH]):

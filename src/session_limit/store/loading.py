@@ -59,7 +59,7 @@ class Loading(Base):
             # The key was just rotated, or no key is recorded on this engine.
             id = session_id(data[stored.ID])
             row = verify.read(id) if id is not None else None
-        if row is None or row.ended_at or not row.belongs_to(data[SESSION_KEY]):
+        if row is None or not row.is_live_of(data[SESSION_KEY]):
             return self.make_ended(session_id(data[stored.ID]))
         if self._has_deadline(row) and row.is_due(timezone.now()):
             registry.end([row.id], Reason(row.expires_reason))

@@ -83,7 +83,7 @@ def session_limit_play(context: Context) -> dict[str, Any]:
     Have what plays on the page, in elements with ``data-session-limit-play``, take one
     of the account's places. Nothing where the project counts no plays.
     """
-    request = _request_with_cookie(context) if conf.uses_plays else None
+    request = _request_with_cookie(context) if conf.uses_plays() else None
     if request is None:
         return {}
     request.session.keys()  # loads it

@@ -5,6 +5,7 @@ from __future__ import annotations
 from session_limit.views.choose import ChooseView
 from session_limit.views.ended import EndedView
 from session_limit.views.events import EventsView
+from session_limit.views.gateway import GatewayView
 from session_limit.views.plays import PlaysView, RenewView, StopView
 from session_limit.views.sessions import EndView, ListView
 from session_limit.views.status import StatusView
@@ -14,6 +15,7 @@ __all__ = [
     "EndView",
     "EndedView",
     "EventsView",
+    "GatewayView",
     "ListView",
     "PlaysView",
     "RenewView",

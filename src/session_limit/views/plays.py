@@ -50,7 +50,7 @@ class _PlayView(View):
         self, request: HttpRequest, *args: Any, **kwargs: Any
     ) -> HttpResponseBase:
         """Answer 404 where the project counts no plays, and 401 to nobody."""
-        if not conf.uses_plays:
+        if not conf.uses_plays():
             return _refuse(HTTPStatus.NOT_FOUND, "no_plays")
         # Asked first: it ends a session whose credentials were changed.
         is_signed_in = request.user.is_authenticated

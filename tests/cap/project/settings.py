@@ -7,7 +7,8 @@ Configured by environment variables, because four server processes share it:
 - ``CAP_ATOMIC_REQUESTS``: ``1`` or ``0``.
 - ``CAP_LAST_LOGIN``: ``0`` stops Django's receiver that writes ``last_login``.
 - ``CAP_PACKAGE``: ``session_limit`` or ``recipe``.
-- ``SESSION_LIMIT``, ``SESSION_LIMIT_AT_LIMIT``: the package's settings of that name.
+- ``SESSION_LIMIT``, ``SESSION_LIMIT_AT_LIMIT``, and where there are plays
+  ``SESSION_LIMIT_PLAYS``, ``SESSION_LIMIT_PLAYS_AT_LIMIT``: the package's settings.
 """
 
 from __future__ import annotations
@@ -61,6 +62,9 @@ if PACKAGE == "session_limit":
 else:
     MIDDLEWARE.append("tests.cap.recipe.middleware.OneSessionPerUserMiddleware")
 SESSION_LIMIT = int(os.environ["SESSION_LIMIT"])
+if "SESSION_LIMIT_PLAYS" in os.environ:
+    SESSION_LIMIT_PLAYS = int(os.environ["SESSION_LIMIT_PLAYS"])
+    SESSION_LIMIT_PLAYS_AT_LIMIT = os.environ["SESSION_LIMIT_PLAYS_AT_LIMIT"]
 SESSION_LIMIT_AT_LIMIT = os.environ["SESSION_LIMIT_AT_LIMIT"]
 
 ROOT_URLCONF = "tests.cap.project.urls"

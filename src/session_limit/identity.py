@@ -1,17 +1,15 @@
-"""Whose a connection is: the session that its cookie stands for."""
+"""Whose a request is that no middleware has seen: the session its cookie stands for."""
 
 from __future__ import annotations
 
-import io
 from typing import NamedTuple, cast
 from uuid import UUID
 
 from django.conf import settings
 from django.contrib.auth import SESSION_KEY
-from django.core.handlers.asgi import ASGIRequest
+from django.http import HttpRequest
 
 from session_limit import registry, stored
-from session_limit.guard.asgi import Scope
 from session_limit.store import GuardedSession, guard
 
 
@@ -25,17 +23,12 @@ class Identity(NamedTuple):
     reason: str | None = None
 
 
-def request_of(scope: Scope) -> ASGIRequest:
-    """Return the request that opened a connection of any kind."""
-    return ASGIRequest({**scope, "method": "GET"}, io.BytesIO())
-
-
-def identify(scope: Scope) -> Identity:
+def identify(request: HttpRequest) -> Identity:
     """
-    Find whose connection this is, as the middleware does: one statement on ``db``, and
-    a session from before the package was installed is adopted. Blocks.
+    Find whose ``request`` this is, as the middleware does, and leave its session there:
+    one statement on ``db``, and a session from before the package was installed is
+    adopted. Blocks.
     """
-    request = request_of(scope)
     key = request.COOKIES.get(settings.SESSION_COOKIE_NAME)
     if not key:
         return Identity()

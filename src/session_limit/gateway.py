@@ -1,0 +1,211 @@
+"""
+What a proxy asks before it serves something guarded: may whoever sent this cookie have
+it? Nothing of the answer is remembered: each question reads the session and its row.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import time
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any, NamedTuple, cast
+from urllib.parse import parse_qs
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib.auth import SESSION_KEY, get_user_model
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.http import HttpRequest, parse_cookie
+from django.utils import timezone
+from django.utils.functional import SimpleLazyObject
+
+from session_limit import payloads, registry, stored, verify
+from session_limit.conf import conf
+from session_limit.identity import identify
+from session_limit.models import Play, session_id
+from session_limit.state import guard_of
+from session_limit.verify import Row
+
+# Below its address, as some proxies append the path of what is guarded.
+ENDING = "/gateway/"
+USER_HEADER, REASON_HEADER = "X-Session-Limit-User", "X-Session-Limit-Reason"
+
+# In seconds: how often is looked, too, whether an account was disabled, or its password
+# changed, past any request.
+VERIFY = 60.0
+MOST_VERIFIED = 50_000
+
+
+class Question(NamedTuple):
+    """
+    Whether the session's ``key`` is a live one's; and that it plays, where ``play`` is
+    the id of a play, or ``"any"``, or what cannot be one. ``renews`` its lease;
+    ``is_activity``: it counts as the person's.
+    """
+
+    key: str
+    play: str | None = None
+    renews: bool = False
+    is_activity: bool = False
+
+
+class Verdict(NamedTuple):
+    """
+    What a proxy is answered: 200, with whose session it is, or 401 (sign in) or 403
+    (play), with a code and perhaps a reason.
+    """
+
+    status: HTTPStatus
+    code: str
+    user_id: str = ""
+    reason: str = ""
+
+    @property
+    def headers(self) -> list[tuple[str, str]]:
+        """The headers of the answer."""
+        told = [
+            (USER_HEADER, self.user_id),
+            (REASON_HEADER, self.reason or self.code if self.user_id == "" else ""),
+        ]
+        return [
+            ("Content-Type", "application/json"),
+            ("Content-Length", str(len(self.body))),
+            ("Cache-Control", "no-store"),
+            # What a header cannot carry, a proxy is not to be given.
+            *((name, value) for name, value in told if value and value.isascii()),
+        ]
+
+    @property
+    def body(self) -> bytes:
+        """The answer's body: the same, for a client that it is passed on to."""
+        said = {"version": payloads.VERSION, "code": self.code}
+        if self.reason:
+            said["reason"] = self.reason
+        return b"" if self.status is HTTPStatus.OK else json.dumps(said).encode()
+
+
+NOT_SIGNED_IN = Verdict(HTTPStatus.UNAUTHORIZED, "not_signed_in")
+UNAVAILABLE = Verdict(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable")
+
+
+def question(cookies: str, query: str) -> Question | None:
+    """Return what is asked with a ``Cookie`` header; ``None``: nobody asks."""
+    key = parse_cookie(cookies).get(settings.SESSION_COOKIE_NAME) if cookies else None
+    if not key:
+        return None
+    if not query:
+        return Question(key)
+    given = {
+        name: values[-1]
+        for name, values in parse_qs(query, keep_blank_values=True).items()
+    }
+    return Question(
+        key,
+        given.get("play"),
+        renews=given.get("renew") == "1",
+        is_activity=given.get("activity") == "1",
+    )
+
+
+def judge(question: Question, request: Callable[[], HttpRequest]) -> Verdict:
+    """
+    Answer ``question``, which came with what ``request()`` makes: called only where one
+    statement is not enough. Blocks. Raises what the store or the database raises.
+    """
+    row = None if question.is_activity else _read(question.key)
+    if row is None:
+        asked = request()
+        who = identify(asked)
+        if who.reason is not None:
+            return Verdict(HTTPStatus.UNAUTHORIZED, "session_ended", reason=who.reason)
+        guard = guard_of(asked)
+        row = guard.row if guard is not None else None
+        if row is None:
+            return NOT_SIGNED_IN
+        if question.is_activity:
+            _touch(row, asked)
+    refusal = _stale(row) or _not_playing(row, question)
+    return refusal or Verdict(HTTPStatus.OK, "live", user_id=str(row.user_id))
+
+
+def _read(key: str) -> Row | None:
+    """
+    Return the row of the session with this key where one statement tells that it is
+    live; ``None`` where that takes more: another engine, a key that has just been
+    rotated, an ending. Only ``identify()`` says no.
+    """
+    engine = stored.engine()
+    if not stored.is_plain_db(engine):
+        return None
+    model = cast("Any", engine).get_model_class()
+    using = verify.shares_alias(model)
+    found = verify.read_with_stored(key, model, using) if using is not None else None
+    if found is None:
+        return None
+    data, row = found
+    if row is None:
+        return None
+    id, user_id = _identity_in(data, engine)
+    is_its_own = row.id.hex == id and row.is_live_of(user_id)
+    return row if is_its_own and not row.is_due(timezone.now()) else None
+
+
+@functools.lru_cache(maxsize=10_000)
+def _identity_in(data: str, engine: type[Any]) -> tuple[str | None, str | None]:
+    """
+    Return the id and the user that stored data hold: the same for the same data, which
+    are signed. Whether that session is live they do not say.
+    """
+    decoded = engine().decode(data)
+    return decoded.get(stored.ID), decoded.get(SESSION_KEY)
+
+
+def _touch(row: Row, request: HttpRequest) -> None:
+    users = get_user_model()._base_manager
+    user = SimpleLazyObject(lambda: users.get(pk=row.user_id))
+    session = request.session
+    registry.touch(row, session, cast("AbstractBaseUser", user), is_saved=False)
+
+
+_verified: dict[UUID, float] = {}
+
+
+def _stale(row: Row) -> Verdict | None:
+    """
+    End the session where its account was disabled, or its password changed, past any
+    request: looked for once in a while.
+    """
+    now = time.monotonic()
+    if now - _verified.get(row.id, -VERIFY) < VERIFY:
+        return None
+    if len(_verified) >= MOST_VERIFIED:
+        _verified.clear()
+    standing = registry.standings([row.id], thorough=True)[row.id]
+    if standing.is_live:
+        _verified[row.id] = now
+        return None
+    return Verdict(HTTPStatus.UNAUTHORIZED, "session_ended", reason=standing.reason)
+
+
+def _not_playing(row: Row, question: Question) -> Verdict | None:
+    """Return the refusal where a play is asked for that does not count."""
+    if question.play is None:
+        return None
+    if not conf.uses_plays():
+        return Verdict(HTTPStatus.FORBIDDEN, "no_plays")
+    if question.play == "any":
+        plays = verify.reads_any_play(row.user_id, row.id)
+        return None if plays else Verdict(HTTPStatus.FORBIDDEN, "play_required")
+    id = session_id(question.play)
+    if id is None:
+        return Verdict(HTTPStatus.FORBIDDEN, "play_required")
+    ask = registry.renew_play if question.renews else verify.reads_play
+    if ask(id, row.id):
+        return None
+    play = registry.find_play(id, row.id)
+    if play is None:
+        return Verdict(HTTPStatus.FORBIDDEN, "play_required")
+    reason = play.ended_reason or Play.Reason.LAPSED
+    return Verdict(HTTPStatus.FORBIDDEN, "play_ended", reason=reason)

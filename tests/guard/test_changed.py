@@ -1,0 +1,76 @@
+"""An open page is told that one of its plays may have ended: it goes on, and asks."""
+
+from __future__ import annotations
+
+import pytest
+from asgiref.sync import sync_to_async
+
+from session_limit import registry
+from session_limit.guard import hub
+from session_limit.models import Play
+from tests.guard.test_events import opened, stream
+from tests.guard.test_sockets import Application, story
+from tests.guard.wire import Socket, asked, event, verified
+
+
+@pytest.fixture(autouse=True)
+def plays(settings):
+    settings.SESSION_LIMIT = None
+    settings.SESSION_LIMIT_PLAYS = 1
+
+
+def test_a_displaced_play_is_told(ada, laptop, phone, told_by):
+    """By the bus, or by the sweep alone: once."""
+    laptop.sign_in()
+    phone.sign_in()
+    sessions = {"laptop": laptop.row, "phone": phone.row}
+
+    @story
+    async def _():
+        play = sync_to_async(registry.play)
+        async with stream(laptop) as response, stream(phone) as other:
+            await opened(response)
+            await opened(other)
+            await verified()
+            await asked()
+            first = await play(sessions["laptop"])
+            await play(sessions["phone"])
+            part, more = await response.body()
+            assert more
+            assert event(part) == ("changed", {"version": 1})
+            # It is asked about no more: the sweep goes over the same ten seconds.
+            assert await response.is_quiet(0.5)
+            assert await other.is_quiet(0.1)
+            row = await sync_to_async(Play.objects.get)(pk=first.play.pk)
+            assert row.ended_reason == "displaced"
+
+
+def test_what_else_is_connected_goes_on(ada, laptop, phone, told_by):
+    """A socket and a response that streams are the session's, which has not ended."""
+    laptop.sign_in()
+    phone.sign_in()
+    sessions = [laptop.row, phone.row]
+
+    @story
+    async def _():
+        async with Socket(Application(), laptop) as socket:
+            await socket.accepted()
+            await verified()
+            for session in sessions:
+                await sync_to_async(registry.play)(session)
+            assert await socket.is_quiet(0.5)
+
+
+def test_who_uses_no_plays_is_told_of_none(ada, laptop, swept, settings):
+    """Nor does the sweep ask for any."""
+    del settings.SESSION_LIMIT_PLAYS
+    laptop.sign_in()
+
+    @story
+    async def _():
+        async with stream(laptop) as response:
+            await opened(response)
+            await verified()
+            hub.current_hub()._suspect(None)
+            assert await response.is_quiet(0.5)
+            assert not hub.current_hub()._plays_ended
