@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any, NamedTuple, cast
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, quote
 from uuid import UUID
 
 from django.conf import settings
@@ -30,6 +30,9 @@ from session_limit.verify import Row
 
 # Below its address, as some proxies append the path of what is guarded.
 ENDING = "/gateway/"
+# In place of the id of a play: whatever the session plays.
+ANY = "any"
+
 USER_HEADER, REASON_HEADER = "X-Session-Limit-User", "X-Session-Limit-Reason"
 
 # In seconds: how often is looked, too, whether an account was disabled, or its password
@@ -65,16 +68,16 @@ class Verdict(NamedTuple):
     @property
     def headers(self) -> list[tuple[str, str]]:
         """The headers of the answer."""
-        told = [
-            (USER_HEADER, self.user_id),
-            (REASON_HEADER, self.reason or self.code if self.user_id == "" else ""),
-        ]
+        if self.status is HTTPStatus.OK:
+            # A header carries no more than a URL does.
+            told = USER_HEADER, quote(self.user_id)
+        else:
+            told = REASON_HEADER, self.reason or self.code
         return [
             ("Content-Type", "application/json"),
             ("Content-Length", str(len(self.body))),
             ("Cache-Control", "no-store"),
-            # What a header cannot carry, a proxy is not to be given.
-            *((name, value) for name, value in told if value and value.isascii()),
+            told,
         ]
 
     @property
@@ -87,6 +90,7 @@ class Verdict(NamedTuple):
 
 
 NOT_SIGNED_IN = Verdict(HTTPStatus.UNAUTHORIZED, "not_signed_in")
+PLAY_REQUIRED = Verdict(HTTPStatus.FORBIDDEN, "play_required")
 UNAVAILABLE = Verdict(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable")
 
 
@@ -195,17 +199,17 @@ def _not_playing(row: Row, question: Question) -> Verdict | None:
         return None
     if not conf.uses_plays():
         return Verdict(HTTPStatus.FORBIDDEN, "no_plays")
-    if question.play == "any":
-        plays = verify.reads_any_play(row.user_id, row.id)
-        return None if plays else Verdict(HTTPStatus.FORBIDDEN, "play_required")
+    if question.play == ANY:
+        return None if verify.reads_any_play(row.user_id, row.id) else PLAY_REQUIRED
     id = session_id(question.play)
-    if id is None:
-        return Verdict(HTTPStatus.FORBIDDEN, "play_required")
     ask = registry.renew_play if question.renews else verify.reads_play
-    if ask(id, row.id):
+    if id is not None and ask(id, row.id):
         return None
-    play = registry.find_play(id, row.id)
-    if play is None:
-        return Verdict(HTTPStatus.FORBIDDEN, "play_required")
+    play = registry.find_play(id, row.id) if id is not None else None
+    return PLAY_REQUIRED if play is None else _over(play)
+
+
+def _over(play: Play) -> Verdict:
+    # Where nobody has ended it, its time was up.
     reason = play.ended_reason or Play.Reason.LAPSED
     return Verdict(HTTPStatus.FORBIDDEN, "play_ended", reason=reason)

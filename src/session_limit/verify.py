@@ -188,7 +188,7 @@ def _leased(using: str, *names: str) -> str:
     """Return the statement for a leased play with these columns, as the ORM has it."""
     plays = Play.objects.using(using).leased()
     query = plays.filter(**dict.fromkeys(names, _ANY)).values_list("pk")[:1].query
-    return query.get_compiler(using).as_sql()[0]
+    return cast("str", query.get_compiler(using).as_sql()[0])
 
 
 # Stands for a value that a statement is given later.
@@ -200,7 +200,8 @@ def _reads_leased(**values: Any) -> bool:
     connection = connections[using]
     parameters = [
         _field(Play, name).get_db_prep_value(value, connection, prepared=False)
-        for name, value in values.items()
+        # In the order in which filter() puts what it is given.
+        for name, value in sorted(values.items())
     ]
     with connection.cursor() as cursor:
         cursor.execute(_leased(using, *values), parameters)

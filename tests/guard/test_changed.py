@@ -33,6 +33,11 @@ def test_a_displaced_play_is_told(ada, laptop, phone, told_by):
             await opened(other)
             await verified()
             await asked()
+            # When it begins to listen, the hub may have missed something.
+            while not await response.is_quiet(0.2):
+                await response.body()
+            while not await other.is_quiet(0.2):
+                await other.body()
             first = await play(sessions["laptop"])
             await play(sessions["phone"])
             part, more = await response.body()

@@ -8,7 +8,7 @@ from django.core.handlers.asgi import ASGIHandler
 from django.db import connections
 from django.test.utils import CaptureQueriesContext
 
-from session_limit.guard import hub, identity
+from session_limit.guard import hub, requests
 from session_limit.state import CONNECTION
 from tests.guard import views
 from tests.guard.test_sockets import sign_in, story
@@ -80,7 +80,7 @@ def test_a_download_does_not_pass_for_whole(ada, laptop, phone):
 def test_what_reads_no_session_goes_on(ada, laptop, phone, monkeypatch):
     """And costs nothing: nobody is looked for."""
     laptop.sign_in()
-    monkeypatch.setattr(hub, "identify", None)
+    monkeypatch.setattr(hub, "identify_connection", None)
 
     @story
     async def _():
@@ -158,7 +158,7 @@ def test_other_codes_stream_to_an_ended_session_is_cut(ada, laptop, phone):
 def test_an_ordinary_response_is_as_it_was(ada, laptop, monkeypatch, path, parts):
     """A long one too, which is sent in parts."""
     laptop.sign_in()
-    monkeypatch.setattr(hub, "identify", None)
+    monkeypatch.setattr(hub, "identify_connection", None)
 
     @story
     async def _():
@@ -175,7 +175,7 @@ def test_an_ordinary_response_is_as_it_was(ada, laptop, monkeypatch, path, parts
 def test_whose_it_is_takes_one_statement(ada, laptop, settings):
     laptop.sign_in()
     with CaptureQueriesContext(connections["default"]) as ran:
-        who = identity.identify(Response(None, laptop).scope)
+        who = requests.identify_connection(Response(None, laptop).scope)
     assert who == (laptop.row.pk, None)
     if settings.ENGINE == "db":
         assert len(ran) == 1

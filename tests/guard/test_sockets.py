@@ -12,7 +12,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from session_limit import bus, registry
-from session_limit.guard import connection, hub, identity
+from session_limit.guard import connection, hub, requests
 from session_limit.models import UserSession
 from tests.guard.wire import ENDED, Socket, hub_stopped, verified
 from tests.stories.people import SIGNED_IN, mark_as_installed_later
@@ -284,7 +284,7 @@ def test_an_ending_between_looking_and_joining(
     """Where the hub is there already, and has verified everybody."""
     laptop.sign_in("ada")
     phone.sign_in("bob")
-    found = identity.identify
+    found = requests.identify_connection
 
     def then_ended(scope):
         who = found(scope)
@@ -296,7 +296,7 @@ def test_an_ending_between_looking_and_joining(
         async with Socket(Application(), phone) as bobs:
             await bobs.accepted()
             await verified()
-            monkeypatch.setattr(hub, "identify", then_ended)
+            monkeypatch.setattr(hub, "identify_connection", then_ended)
             async with Socket(Application(), laptop) as adas:
                 await adas.accepted()
                 assert await adas.closed() == (ENDED, "revoked")
@@ -512,7 +512,9 @@ def test_a_store_that_is_down_lets_nobody_in(ada, laptop, caplog):
 
     @story
     async def _():
-        with mock.patch.object(hub, "identify", side_effect=ConnectionError("down")):
+        with mock.patch.object(
+            hub, "identify_connection", side_effect=ConnectionError("down")
+        ):
             async with Socket(application, laptop) as socket:
                 await socket.accepted()
                 assert await socket.closed() == (1013, "")

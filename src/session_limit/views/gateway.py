@@ -1,4 +1,4 @@
-"""The gateway's address, where neither ``SessionGuard`` nor ``SessionGateway`` stands."""
+"""The gateway's address, where nothing of ours stands in front to answer at it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from django.views.decorators.csrf import csrf_exempt
 class GatewayView(View):
     """Says yes to nobody, and to whoever set it up what is missing."""
 
-    def dispatch(self, request: HttpRequest) -> HttpResponse:  # type: ignore[override]
+    def dispatch(self, request: HttpRequest) -> HttpResponse:
         """Answer 503: a proxy takes it for a no."""
         return HttpResponse(
             "The gateway is not served: wrap the application in "
