@@ -16,11 +16,11 @@ from session_limit.texts import Told
 Reason = Play.Reason
 
 _MOVED_TO = {
-    "phone": gettext_lazy("It goes on on a phone."),
-    "tablet": gettext_lazy("It goes on on a tablet."),
-    "computer": gettext_lazy("It goes on on a computer."),
+    "phone": gettext_lazy("It is playing on a phone now."),
+    "tablet": gettext_lazy("It is playing on a tablet now."),
+    "computer": gettext_lazy("It is playing on a computer now."),
 }
-_MOVED = gettext_lazy("It goes on on another device.")
+_MOVED = gettext_lazy("It is playing on another device now.")
 _PAUSED = gettext_lazy("Playback is paused here")
 WATCH_HERE = gettext_lazy("Watch here")
 SEE_DEVICES = gettext_lazy("See devices")

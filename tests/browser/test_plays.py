@@ -59,7 +59,7 @@ def test_the_newest_plays_and_the_other_says_why(serve, visitor):
     print(f"paused within {(time.monotonic() - began) * 1000:.0f} ms")
     assert laptop.page.evaluate(PAUSED)
     assert "Playback moved to another device." in said.inner_text()
-    assert "It goes on on a phone." in said.inner_text()
+    assert "It is playing on a phone now." in said.inner_text()
     laptop.look()
     playing(site, "phone")
     # Both are signed in, and a click brings it back.
@@ -67,7 +67,7 @@ def test_the_newest_plays_and_the_other_says_why(serve, visitor):
     said.get_by_role("button", name="Watch here").click()
     until(laptop.page, PLAYING)
     until(laptop.page, f"!({SHOWN})")
-    assert "It goes on on a computer." in panel(phone).inner_text()
+    assert "It is playing on a computer now." in panel(phone).inner_text()
     phone.look()
     playing(site, "computer")
     laptop.page.wait_for_timeout(1500)

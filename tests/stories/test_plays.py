@@ -91,7 +91,7 @@ def test_the_newest_play_pauses_the_other(both, laptop, phone):
         "code": "play_ended",
         "reason": "displaced",
         "heading": "Playback moved to another device.",
-        "detail": "It goes on on a phone.",
+        "detail": "It is playing on a phone now.",
         "ended_at": said_at(ended_at),
         "device_class": "phone",
         "actions": [
