@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 SESSIONS = 50
 PLAYS = 500
 
+# With more lanes the dates are said below them as well.
+TALL = 8
+
 # By what the address says of days.
 PERIODS: dict[str, Any] = {
     "1": gettext_lazy("Last 24 hours"),
@@ -108,6 +111,14 @@ class Timeline:
     @property
     def height(self) -> int:
         return self.lanes[-1].bottom
+
+    @property
+    def is_tall(self) -> bool:
+        return len(self.lanes) > TALL
+
+    @property
+    def foot(self) -> int:
+        return self.height + timeline.BELOW if self.is_tall else self.height
 
     @property
     def displacements(self) -> Iterator[timeline.Line]:

@@ -14,8 +14,10 @@ from uuid import UUID
 from session_limit.models import Play, UserSession
 
 # From the top: dates, then a lane for each session: its name, its bar, rows of plays.
+# Below all, the dates once more.
 # A lane is as high as timeline.css says for as many rows.
 TOP = 28
+BELOW = 16
 NAME = 24
 SESSION = 12
 PLAY = 6
@@ -23,7 +25,7 @@ GAP = 4
 FOOT = 10
 MOST_ROWS = 4
 # What is shorter would not be seen.
-SHORTEST = 0.5
+SHORTEST = 0.6
 # What began before or goes on is drawn beyond the edge, which cuts it off.
 BEYOND = 1.0
 # A tick this near to an edge has its words to one side.
