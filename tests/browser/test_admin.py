@@ -62,7 +62,7 @@ def test_timeline(serve, visitor, way):
     office.press("ada")
     office.press("Timeline")
     drawing = office.page.get_by_role("img", name="Timeline: ada")
-    assert drawing.locator("line.session-limit-displaced").count() == 6
+    assert drawing.locator("line.session-limit-displaced").count() == 7
     names = office.page.locator(".session-limit-names")
     assert names.locator("li").count() == 9
     # What is said of a session is above its bar.
