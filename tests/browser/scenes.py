@@ -30,6 +30,23 @@ MANY = """
         'expired', ?, ?, '', ?, ?, ?
     FROM session_limit_usersession WHERE ended_at IS NULL LIMIT 1
 """
+# A session or a play that others displaced, in the past.
+PAST = """
+    INSERT INTO session_limit_usersession (
+        id, user_id, key_digest, credentials, scope, counted, adopted,
+        created_at, authenticated_at, last_active_at, expires_at, expires_reason,
+        ended_at, ended_reason, ended_by, ended_by_session, device, device_class
+    )
+    SELECT ?, user_id, '', '', '', 1, 0, ?, ?, ?, ?, 'expired', ?, ?, '', ?, ?, ?
+    FROM session_limit_usersession LIMIT 1
+"""
+PLAYED = """
+    INSERT INTO session_limit_play (
+        id, user_id, session_id, scope, what, started_at, lease_until, ended_at,
+        ended_reason, ended_by_play
+    )
+    SELECT ?, user_id, ?, '', ?, ?, ?, ?, ?, ? FROM session_limit_usersession LIMIT 1
+"""
 DEVICES = [
     ("Firefox on Windows", "computer"),
     ("Safari on iPhone", "phone"),
@@ -39,6 +56,32 @@ DEVICES = [
     ("Firefox on Android", "tablet"),
     ("Chrome on ChromeOS", "computer"),
     ("", "other"),
+]
+# What they were: device, hours ago that it began and ended, why, and by which of these.
+WEEK = [
+    (0, 260, 121, "displaced", 3),
+    (1, 150, 70, "signed_out", None),
+    (4, 140, 132, "idle", None),
+    (3, 121, 46, "displaced", 6),
+    (2, 96, 18, "displaced", 7),
+    (7, 72, 71.9, "revoked", None),
+    (6, 46, None, "", None),
+    (5, 18, None, "", None),
+]
+# Whose, what, when it began and ended, why, and by which of these.
+PLAYS = [
+    (1, "The Sea Wolf", 149, 146, "stopped", None),
+    (0, "Tide tables, explained", 146, 143, "displaced", 2),
+    (1, "Knots II", 143, 138, "lapsed", None),
+    (3, "The Sea Wolf", 110, 104, "displaced", 4),
+    (1, "The Sea Wolf", 104, 99, "stopped", None),
+    (3, "", 80, 76, "displaced", 6),
+    (4, "Man of Aran", 76, 66, "stopped", None),
+    (3, "Harbour radio", 72, 47, "stopped", None),
+    (3, "Knots III", 62, 54, "stopped", None),
+    (6, "Harbour radio", 40, 12, "displaced", 10),
+    (7, "Harbour radio", 12, None, "", None),
+    (6, "Man of Aran", 5, None, "", None),
 ]
 REASONS = {
     "signed_out": "",
@@ -116,6 +159,35 @@ class Stage:
                 *((stored(active), reason) if ended else (None, "")),
                 f"192.0.2.{number}" if number % 3 else "2001:db8::",
                 *(device, kind),
+            )
+
+    def add_past(self):
+        """Add a week of whoever is signed in: sessions, plays, and displacements."""
+        now = datetime.now(UTC)
+        sessions = [f"{number:032x}" for number, _ in enumerate(WEEK, 2000)]
+        plays = [f"{number:032x}" for number, _ in enumerate(PLAYS, 3000)]
+
+        def times(start, end):
+            ended = None if end is None else stored(now - timedelta(hours=end))
+            return stored(now - timedelta(hours=start)), ended
+
+        for id, (device, start, end, reason, by) in zip(sessions, WEEK, strict=True):
+            since, ended = times(start, end)
+            self.site.sql(
+                PAST,
+                *(id, since, since, ended or stored(now)),
+                *(stored(now + timedelta(days=9)), ended, reason),
+                *(None if by is None else sessions[by], *DEVICES[device]),
+            )
+        for id, (session, what, start, end, reason, by) in zip(
+            plays, PLAYS, strict=True
+        ):
+            since, ended = times(start, end)
+            lease = ended or stored(now + timedelta(minutes=9))
+            self.site.sql(
+                PLAYED,
+                *(id, sessions[session], what, since, lease, ended, reason),
+                None if by is None else plays[by],
             )
 
 
@@ -393,4 +465,21 @@ def _(stage):
     stage.add(3)
     visitor = stage.administrator("/admin/auth/user/?q=ada")
     visitor.press("ada")
+    return visitor
+
+
+@scene("admin-timeline", SESSION_LIMIT=None)
+def _(stage):
+    stage.signed_in()
+    stage.add_past()
+    visitor = stage.administrator("/admin/auth/user/?q=ada")
+    visitor.press("ada")
+    visitor.press("Timeline")
+    return visitor
+
+
+@scene("admin-timeline-day", SESSION_LIMIT=None)
+def _(stage):
+    visitor = scenes["admin-timeline"][0](stage)
+    visitor.press("Last 24 hours")
     return visitor

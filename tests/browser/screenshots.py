@@ -38,6 +38,7 @@ PUBLISHED = {
     ("sessions-3", "wide"),
     ("sessions-3", "phone-dark"),
     ("admin-list", "wide"),
+    ("admin-timeline-day", "wide"),
     ("live-over", "wide"),
 }
 

@@ -6,6 +6,7 @@ import re
 
 from example.demo import ADMINISTRATOR, KEY
 from example.people import PASSWORDS
+from tests.browser.scenes import Stage
 from tests.browser.visitor import LAPTOP, PHONE
 
 ADA = PASSWORDS["ada"]
@@ -51,3 +52,28 @@ def test_user_page_shows_sessions_and_the_limit(serve, visitor):
     assert "Your account can now be used on 1 device" in laptop.text
     phone.reload()
     assert "You are signed in as ada." in phone.text
+
+
+def test_timeline(serve, visitor, way):
+    site = serve(SESSION_LIMIT=None)
+    visitor(site, PHONE).sign_in("ada", ADA)
+    Stage(None, site, None).add_past()
+    office = administrator(site, visitor, "/admin/auth/user/?q=ada", way)
+    office.press("ada")
+    office.press("Timeline")
+    drawing = office.page.get_by_role("img", name="Timeline: ada")
+    assert drawing.locator("line.session-limit-displaced").count() == 7
+    names = office.page.locator(".session-limit-names")
+    assert names.locator("li").count() == 9
+    # What is said of a session is above its bar.
+    for name, bar in zip(
+        names.locator("span").all(),
+        drawing.locator(".session-limit-bar").all(),
+        strict=True,
+    ):
+        above, below = name.bounding_box(), bar.bounding_box()
+        assert 0 <= below["y"] - (above["y"] + above["height"]) < 6
+    office.press("Last 24 hours")
+    assert names.locator("li").count() == 4
+    office.press("Firefox on Android", within=".session-limit-names")
+    assert "Firefox on Android" in office.page.locator("#content").inner_text()

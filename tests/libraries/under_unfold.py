@@ -81,6 +81,14 @@ def test_the_page_of_a_user(ada, hers, admins):
     assert "Chrome on Android" in page
 
 
+def test_an_accounts_timeline(ada, hers, admins):
+    link = f"{SESSIONS}account/{ada.pk}/"
+    assert link in opened(admins, f"{SESSIONS}{hers.row.pk}/change/")
+    page = opened(admins, link)
+    assert "Chrome on Android" in page
+    assert "session-limit-chart" in page
+
+
 def test_an_accounts_own_limit_is_set_there(ada, hers, admins):
     path = f"/admin/auth/user/{ada.pk}/change/"
     page = opened(admins, path)

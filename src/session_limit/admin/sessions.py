@@ -8,12 +8,15 @@ from uuid import UUID
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib.admin.utils import unquote
 from django.contrib.auth import get_user_model
 from django.core.exceptions import BadRequest, PermissionDenied, ValidationError
 from django.core.paginator import Paginator
+from django.db import DataError
 from django.db.models.constants import LOOKUP_SEP
+from django.http import Http404
 from django.template.response import TemplateResponse
-from django.urls import reverse
+from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.functional import cached_property
 from django.utils.html import format_html
@@ -22,7 +25,8 @@ from django.utils.translation import gettext_lazy, ngettext, pgettext
 
 from session_limit import audit, registry
 from session_limit.admin.columns import DEVICE_CLASSES, Columns, administrator
-from session_limit.models import UserSession, session_id
+from session_limit.admin.lanes import PERIODS, USUAL, Timeline
+from session_limit.models import Play, UserSession, session_id
 from session_limit.state import guard_of
 
 if TYPE_CHECKING:
@@ -182,9 +186,12 @@ class UserSessionAdmin(Columns, ModelAdmin):
 
     @admin.display(description=gettext_lazy("displaced by"))
     def displaced_by(self, session: UserSession) -> str:
-        name = f"{self.admin_site.name}:session_limit_usersession_change"
-        url = reverse(name, args=[session.ended_by_session])
+        url = self._url_of(session.ended_by_session)
         return format_html('<a href="{}">{}</a>', url, session.ended_by_session)
+
+    def _url_of(self, id: UUID | None) -> str:
+        name = f"{self.admin_site.name}:session_limit_usersession_change"
+        return reverse(name, args=[id])
 
     # Search.
 
@@ -221,6 +228,50 @@ class UserSessionAdmin(Columns, ModelAdmin):
         session: UserSession = context["original"]
         audit.viewed(session.user_id, by=administrator(request), session=session)
         return super().render_change_form(request, context, *args, **kwargs)
+
+    # Looking at an account's, over time.
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(self.account_view)
+        name = "session_limit_usersession_account"
+        return [
+            path("account/<path:object_id>/", view, name=name),
+            *super().get_urls(),
+        ]
+
+    def account_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Draw the sessions of the account whose user's primary key this is."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        users = get_user_model()
+        try:
+            user = users._base_manager.get(pk=unquote(object_id))
+        except (users.DoesNotExist, ValidationError, ValueError, DataError) as error:
+            raise Http404 from error
+        audit.viewed(user.pk, by=administrator(request))
+
+        def url_of(session: UserSession) -> str:
+            may_view = self.has_view_permission(request, session)
+            return self._url_of(session.pk) if may_view else ""
+
+        found = self.get_queryset(request).filter(user=user)
+        days = request.GET.get("days")
+        days = days if days in PERIODS else USUAL
+        request.current_app = self.admin_site.name
+        return TemplateResponse(
+            request,
+            "admin/session_limit/usersession/account.html",
+            {
+                **self.admin_site.each_context(request),
+                "title": _("Timeline"),
+                "subtitle": str(user),
+                "opts": self.opts,
+                "account": user,
+                "play": Play._meta.verbose_name,
+                "periods": PERIODS,
+                "timeline": Timeline(found, days, url_of),
+            },
+        )
 
     # Ending.
 
