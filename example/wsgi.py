@@ -6,6 +6,8 @@ import os
 
 from django.core.wsgi import get_wsgi_application
 
+from session_limit.wsgi import SessionGateway
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "example.settings")
 
-application = get_wsgi_application()
+application = SessionGateway(get_wsgi_application())  # <- what a proxy asks

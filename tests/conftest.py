@@ -40,7 +40,12 @@ DRIVERS = {
     "gettext": "polib",
     "servers": "granian",
 }
-PROGRAMS = {"gettext": "xgettext", "nginx": "nginx"}
+PROGRAMS = {
+    "gettext": "xgettext",
+    "nginx": "nginx",
+    "caddy": "caddy",
+    "ffmpeg": "ffmpeg",
+}
 # Debian keeps nginx where root alone looks.
 PATH = f"{os.environ.get('PATH', '')}:/usr/sbin"
 DATABASES = {"postgresql", "mariadb", "redis"}

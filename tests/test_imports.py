@@ -26,6 +26,7 @@ LAYERS = [
         "policy",
         "signals",
         "users",
+        "what_if",
     },
     {"use_here", "conf", "kept", "swap"},
     {"addresses"},

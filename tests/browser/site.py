@@ -55,7 +55,7 @@ class Site:
 
 
 @contextlib.contextmanager
-def served(directory, template, **settings):
+def served(directory, template, *, wsgi=False, **settings):
     """Serve the site with these of its settings; yield it."""
     database = directory / "db.sqlite3"
     environment = {
@@ -68,7 +68,7 @@ def served(directory, template, **settings):
     site = Site(url, database, template)
     site.restore()
     log = directory / "server.log"
-    with serving(listener, log, wsgi=False, environment=environment) as site.server:
+    with serving(listener, log, wsgi=wsgi, environment=environment) as site.server:
         yield site
     errors = log.read_text()
     assert "Traceback" not in errors, errors

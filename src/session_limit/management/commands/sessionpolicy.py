@@ -1,0 +1,162 @@
+"""``manage.py sessionpolicy``: what other limits would have done, from what is kept."""
+
+from __future__ import annotations
+
+import itertools
+import operator
+from collections.abc import Iterator, Sequence
+from datetime import date, datetime
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from session_limit.conf import conf
+from session_limit.models import Play, UserSession
+from session_limit.verify import registry_alias
+from session_limit.what_if import Run, WhatIf, replay
+
+# Of how many accounts the history is read at once.
+PAGE = 1000
+
+# How wide the longest bar is: two of them and their numbers fit into 80 columns.
+BAR = 16
+
+
+class Command(BaseCommand):
+    help = (
+        "Show how many accounts and sign-ins other limits would have met, from the "
+        "sessions that are recorded. Writes nothing."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--what-if",
+            required=True,
+            metavar="LIMITS",
+            help="The limits to try, with commas between: 1,2,3,5.",
+        )
+        parser.add_argument(
+            "--plays", action="store_true", help="Try them on plays, not on sessions."
+        )
+        parser.add_argument(
+            "--days",
+            type=int,
+            default=28,
+            help="How many days to show, the last of which is today (default: 28).",
+        )
+
+    def handle(self, *, what_if: str, plays: bool, days: int, **options: Any) -> None:
+        limits = _limits(what_if)
+        today = _day(timezone.now())
+        if not 1 <= days <= today.toordinal():
+            raise CommandError(f"--days is a number of days from 1, not {days}.")
+        if plays and not conf.uses_plays():
+            raise CommandError("There are no plays: SESSION_LIMIT_PLAYS is not set.")
+        first = today.toordinal() - days + 1
+        shown = [date.fromordinal(first + number) for number in range(days)]
+        using = registry_alias()
+        if plays:
+            rows = Play.objects.using(using).all()
+            accounts = _accounts(rows, "started_at", "lease_until")
+        else:
+            counted = UserSession.objects.using(using).filter(counted=True)
+            accounts = _accounts(counted, "created_at", "expires_at")
+        result = replay(accounts, limits, frozenset(shown))
+        for line in _lines(result, shown, "plays" if plays else "sign-ins"):
+            self.stdout.write(line)
+
+
+def _limits(text: str) -> list[int]:
+    """Return the limits that ``text`` names, in order. Raises ``CommandError``."""
+    names = [name.strip() for name in text.split(",")]
+    if all(name.isdecimal() and int(name) >= 1 for name in names):
+        return sorted({int(name) for name in names})
+    raise CommandError(
+        f"--what-if takes whole numbers from 1 with commas between, not {text!r}."
+    )
+
+
+def _day(moment: datetime) -> date:
+    """Return the day of ``moment`` in the current time zone."""
+    # Without USE_TZ, moments are the project's own zone's and do not say so.
+    is_aware = timezone.is_aware(moment)
+    return (timezone.localtime(moment) if is_aware else moment).date()
+
+
+def _accounts(rows: QuerySet[Any], started: str, until: str) -> Iterator[list[Run]]:
+    """
+    Yield what each account has run. ``started`` and ``until`` name the columns that say
+    when a row began, and by when its time is up.
+
+    In pages of accounts, by the index that begins with them: MySQL's driver would load
+    the result of one statement whole, and PostgreSQL keep a copy of it on its disk.
+    """
+    columns = ("user_id", "scope", started, "ended_at", until)
+    users = rows.order_by("user_id").values_list("user_id", flat=True).distinct()
+    page = list(users[:PAGE])
+    while page:
+        last = page[-1]
+        of_page = rows.filter(user_id__gte=page[0], user_id__lte=last)
+        values = of_page.order_by("user_id").values_list(*columns)
+        for _, account in itertools.groupby(values, key=operator.itemgetter(0)):
+            yield [_run(*facts) for _, *facts in account]
+        page = list(users.filter(user_id__gt=last)[:PAGE])
+
+
+def _run(
+    scope: str, started: datetime, ended_at: datetime | None, until: datetime
+) -> Run:
+    # What expires is ended when somebody comes across it: its place was free before.
+    ended = until if ended_at is None else min(ended_at, until)
+    return Run(started, ended, scope, _day(started))
+
+
+def _lines(result: WhatIf, days: Sequence[date], noun: str) -> Iterator[str]:
+    """Yield the table of the limits, and for each a plot of its days."""
+    starts = result.starts.total()
+    zone = timezone.get_current_timezone_name()
+    yield f"What if: {days[0]} to {days[-1]} ({zone})"
+    yield f"Recorded: {starts} {noun} of {result.accounts} accounts"
+    # The last day that nothing is kept of but what ended later.
+    pruned = _day(timezone.now() - conf.retention)
+    if days[0] <= pruned:
+        yield (
+            f"Note: what ended on {pruned} or earlier is deleted, or due to be "
+            "(SESSION_LIMIT_RETENTION).\nThe days up to then show too little."
+        )
+    yield ""
+    yield f"{'limit':>5}  {'accounts touched':>20}  {'displaced':>20}  {'refused':>20}"
+    for limit, outcome in result.outcomes.items():
+        touched = _share(outcome.accounts, result.accounts)
+        displaced = _share(outcome.displaced.total(), starts)
+        refused = _share(outcome.refused.total(), starts)
+        yield f"{limit:>5}  {touched:>20}  {displaced:>20}  {refused:>20}"
+    # One scale, so that limits can be compared.
+    most = max(
+        count
+        for outcome in result.outcomes.values()
+        for day in days
+        for count in (outcome.displaced[day], outcome.refused[day])
+    )
+    for limit, outcome in result.outcomes.items():
+        yield f"\nLimit {limit}, per day"
+        wide = 8 + BAR
+        yield f"{'':<10}  {noun:>8}  {'displaced':>8} {'':{BAR}}{'refused':>8}".rstrip()
+        for day in days:
+            displaced = _bar(outcome.displaced[day], most)
+            refused = _bar(outcome.refused[day], most)
+            line = f"{day}  {result.starts[day]:>8}  {displaced:<{wide}}  {refused}"
+            yield line.rstrip()
+
+
+def _share(count: int, of: int) -> str:
+    """Return ``count``, with how much that is ``of`` all of them."""
+    return f"{count} ({count / of if of else 0:.1%})"
+
+
+def _bar(count: int, most: int) -> str:
+    """Return ``count`` as a bar, the longest of which is ``most``, and in figures."""
+    length = round(BAR * count / most) if most else 0
+    return f"{count:>8} {'█' * length}"
