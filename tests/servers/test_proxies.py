@@ -1,0 +1,251 @@
+"""
+A proxy asks before each segment of a film: nginx and Caddy, configured as the page
+on the gateway says, in front of the example's site under ASGI and WSGI.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import os
+import re
+import shutil
+import socket
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from example.browser import Browser
+from example.people import LAPTOP, PHONE, TABLET, sign_in
+from tests.browser.site import prepare, served
+
+pytestmark = pytest.mark.services("servers", "nginx", "caddy", "ffmpeg")
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "how-to" / "gateway.md"
+PATH = f"{os.environ.get('PATH', '')}:/usr/sbin"
+PLAYS = "/account/sessions/plays/"
+SEGMENTS = 12
+# In seconds: after what was displaced has been answered, nothing more is served.
+LIMIT = 1.0
+PATIENCE = 15
+
+
+def configuration(language, heading):
+    """Return the first block in this language below a heading of the page."""
+    section = PAGE.read_text().split(f"\n## {heading}\n")[1]
+    return re.search(rf"```{language}\n(.*?)```", section, re.DOTALL)[1]
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return listener.getsockname()[1]
+
+
+@pytest.fixture(scope="module")
+def media(tmp_path_factory):
+    """A film of twelve seconds, as HLS."""
+    directory = tmp_path_factory.mktemp("media")
+    command = [
+        *("ffmpeg", "-loglevel", "error", "-f", "lavfi"),
+        *("-i", f"testsrc=duration={SEGMENTS}:size=64x48:rate=10"),
+        *("-g", "10", "-f", "hls", "-hls_time", "1", "-hls_list_size", "0"),
+        *("-hls_segment_filename", directory / "film%03d.ts", directory / "film.m3u8"),
+    ]
+    subprocess.run(command, check=True, timeout=60)
+    assert len(list(directory.glob("*.ts"))) == SEGMENTS
+    return directory
+
+
+@pytest.fixture(scope="module", params=["asgi", "wsgi"])
+def site(request, tmp_path_factory):
+    directory = tmp_path_factory.mktemp(request.param)
+    prepare(template := directory / "template.sqlite3")
+    wsgi = request.param == "wsgi"
+    with served(directory, template, wsgi=wsgi, SESSION_LIMIT_PLAYS=1) as site:
+        yield site
+
+
+def nginx(directory, site, media, port):
+    text = configuration("nginx", "nginx")
+    for old, new in (
+        ("127.0.0.1:8000", site),
+        ("listen 80;", f"listen 127.0.0.1:{port};"),
+        ("/srv/media", str(media)),
+        ("http {\n", "http {\n    access_log off;\n"),
+    ):
+        assert old in text
+        text = text.replace(old, new)
+    (directory / "nginx.conf").write_text(text)
+    alone = f"daemon off; pid {directory}/pid; error_log {directory}/log;"
+    if os.geteuid() == 0:
+        alone += " user root;"
+    program = shutil.which("nginx", path=PATH)
+    return [program, "-p", directory, "-c", directory / "nginx.conf", "-g", alone]
+
+
+def caddy(directory, site, media, port):
+    text = configuration("text", "Caddy")
+    for old, new in (
+        ("127.0.0.1:8000", site),
+        ("example.com {", f"http://127.0.0.1:{port} {{"),
+        ("/srv/media", str(media)),
+    ):
+        assert old in text
+        text = text.replace(old, new)
+    (directory / "Caddyfile").write_text("{\n\tadmin off\n}\n" + text)
+    program = shutil.which("caddy", path=PATH)
+    return [program, "run", "--config", directory / "Caddyfile"]
+
+
+@pytest.fixture(params=[nginx, caddy], ids=["nginx", "caddy"])
+def proxy(request, tmp_path, site, media):
+    """Return the port of a proxy before the site and the film."""
+    site.restore()
+    port = free_port()
+    backend = site.url.removeprefix("http://")
+    command = request.param(tmp_path, backend, media, port)
+    homes = dict.fromkeys(("HOME", "XDG_DATA_HOME", "XDG_CONFIG_HOME"), str(tmp_path))
+    with (
+        (tmp_path / "output").open("wb") as output,
+        subprocess.Popen(
+            command, env=os.environ | homes, stdout=output, stderr=output
+        ) as process,
+    ):
+        try:
+            until_open(port, process, tmp_path)
+            yield port
+        finally:
+            process.terminate()
+
+
+def until_open(port, process, directory):
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline and process.poll() is None:
+        with contextlib.suppress(OSError):
+            socket.create_connection(("127.0.0.1", port)).close()
+            return
+        time.sleep(0.05)
+    pytest.fail(f"It does not serve: {(directory / 'output').read_text()}")
+
+
+class Player(Browser):
+    """A browser that fetches what is no page."""
+
+    def fetch(self, path, method="GET", **headers):
+        port = int(self.site.rpartition(":")[2].rstrip("/"))
+        cookies = "; ".join(f"{each.name}={each.value}" for each in self.cookies)
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
+        with contextlib.closing(connection):
+            connection.request(method, path, headers={"Cookie": cookies, **headers})
+            answer = connection.getresponse()
+            answer.content = answer.read()
+            return answer
+
+    def press(self):
+        answer = self.send(PLAYS, {"what": "film"})
+        assert answer.status == 200, answer.body
+        return answer.json["play"]
+
+
+@pytest.fixture
+def arrive(proxy):
+    def arrive(user_agent):
+        player = Player(f"http://127.0.0.1:{proxy}/", user_agent)
+        page = sign_in(player, player.open("/members/"), "theo")
+        assert page.status == 200, page.text
+        return player
+
+    return arrive
+
+
+def test_the_loser_gets_no_further_segment(arrive):
+    loser, winner = arrive(LAPTOP), arrive(PHONE)
+    play = loser.press()
+    playlist = loser.fetch(f"/media/{play}/film.m3u8")
+    assert playlist.status == 200
+    names = [
+        line for line in playlist.content.decode().splitlines() if line.endswith(".ts")
+    ]
+    assert len(names) == SEGMENTS
+    served, stop = [], threading.Event()
+
+    def watch():
+        # Again and again: a film of twelve seconds is short.
+        while not stop.is_set():
+            for name in names:
+                answer = loser.fetch(f"/media/{play}/{name}")
+                served.append((time.monotonic(), answer.status))
+                time.sleep(0.03)
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    try:
+        deadline = time.monotonic() + PATIENCE
+        while len(served) < 2 * SEGMENTS:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        other = winner.press()
+        displaced = time.monotonic()
+        time.sleep(LIMIT + 1)
+    finally:
+        stop.set()
+        thread.join()
+    before = [status for at, status in served if at < displaced]
+    assert set(before[: 2 * SEGMENTS]) == {200}
+    last = max(at for at, status in served if status == 200)
+    print(f"the last segment came {last - displaced:+.3f} s after the displacement")
+    assert last - displaced <= LIMIT
+    late = [status for at, status in served if at > displaced + LIMIT]
+    assert late
+    assert set(late) == {403}
+    refused = loser.fetch(f"/media/{play}/film.m3u8")
+    assert refused.status == 403
+    assert refused.headers["X-Session-Limit-Reason"] == "displaced"
+    assert "no-store" in refused.headers["Cache-Control"]
+    assert b"displaced" in refused.content
+    assert winner.fetch(f"/media/{other}/{names[0]}").status == 200
+    # Somebody else's play is no way in.
+    assert loser.fetch(f"/media/{other}/{names[0]}").status == 403
+
+
+def test_what_may_be_had(arrive, media):
+    player = arrive(TABLET)
+    segment = (media / "film003.ts").read_bytes()
+    assert player.fetch("/hls/film003.ts").status == 403  # it plays nothing yet
+    play = player.press()
+    for path in (f"/media/{play}/film003.ts", "/hls/film003.ts"):
+        answer = player.fetch(path)
+        assert (answer.status, answer.content) == (200, segment), path
+        assert "set-cookie" not in answer.headers
+        assert answer.headers["Cache-Control"] == "private"
+        assert player.fetch(path, "HEAD").status == 200
+        part = player.fetch(path, Range="bytes=10-19")
+        assert (part.status, part.content) == (206, segment[10:20])
+    # What the path says is not what is asked.
+    assert player.fetch(f"/media/{play}/..%2f{play}").status in {400, 403, 404}
+    player.send(f"{PLAYS}{play}/stop/", {})
+    answer = player.fetch(f"/media/{play}/film003.ts")
+    assert (answer.status, answer.headers["X-Session-Limit-Reason"]) == (403, "stopped")
+
+
+def test_who_is_not_signed_in_gets_nothing(arrive):
+    player = arrive(LAPTOP)
+    play = player.press()
+    address = f"/media/{play}/film.m3u8"
+    assert player.fetch(address).status == 200
+    nobody = Player(player.site, LAPTOP)
+    for path in (address, "/hls/film.m3u8", "/reports/"):
+        answer = nobody.fetch(path)
+        assert answer.status == 401
+        assert answer.headers["X-Session-Limit-Reason"] == "not_signed_in"
+    thief = player.copy()
+    player.submit(player.open("/members/"), action="/sign-out/")
+    stolen = Player(player.site, LAPTOP)
+    for cookie in thief.cookies:
+        stolen.cookies.set_cookie(cookie)
+    answer = stolen.fetch(address)
+    assert answer.status == 401
+    assert answer.headers["X-Session-Limit-Reason"] == "signed_out"
