@@ -16,6 +16,7 @@ from django.contrib.sessions.models import Session
 from django.test import override_settings
 from django.utils import timezone
 
+from session_limit import registry
 from session_limit.models import UserSession
 from session_limit.testing import LAPTOP, PHONE
 from tests.stories.people import Visitor, live, make_user, statements, writes
@@ -273,3 +274,25 @@ def test_a_sign_in_without_a_limit_or_notices(ada, over, settings):
     settings.SESSION_LIMIT = None
     settings.SESSION_LIMIT_NEW_SIGN_IN = "none"
     assert over(displacing) == 1
+
+
+def a_life(browser, user):
+    """What touches every part that plays could have a part in."""
+    laptop, phone = browser(), browser(PHONE)
+    laptop.sign_in()
+    laptop.open()
+    phone.sign_in()
+    phone.get("/account/sessions/")
+    registry.enforce(user)
+    registry.standings([row.pk for row in live(user)], thorough=True)
+    phone.sign_out()
+    registry.prune()
+    user.delete()
+
+
+def test_who_uses_no_plays_pays_nothing_for_them(ada, browser):
+    """No statement names their table: nor does a deletion cascade to it."""
+    with statements() as ran:
+        a_life(browser, ada)
+    assert ran
+    assert not [sql for sql in ran if "session_limit_play" in sql]

@@ -378,3 +378,32 @@ def test_watch_without_our_addresses(laptop, settings):
 def test_watch_outside_a_request():
     template = Template("{% load session_limit %}{% session_limit_watch %}")
     assert template.render(Context()).strip() == ""
+
+
+def test_play(laptop, included, settings):
+    settings.SESSION_LIMIT_PLAYS = 2
+    found = watch(laptop, "session_limit_play", csp_nonce=Lazy("n0nce"))
+    assert found["type"] == "module"
+    assert found["src"] == "/static/session_limit/play.js"
+    assert found["nonce"] == "n0nce"
+    data = "data-session-limit-"
+    assert found[f"{data}plays"] == "/account/sessions/plays/"
+    assert found[f"{data}clock"] == "/static/session_limit/clock.js"
+    assert found[f"{data}cookie"] == "csrftoken"
+    assert found[f"{data}since"] == "since {time}"
+    assert len(found[f"{data}token"]) == 64
+    assert laptop.cookie not in "".join(found.values())
+
+
+def test_play_has_nothing_to_say_to_others(laptop, included, settings):
+    assert watch(laptop, "session_limit_play") == {}
+    settings.SESSION_LIMIT_PLAYS = 2
+    assert watch(Visitor(PHONE), "session_limit_play") == {}
+    laptop.sign_out()
+    assert watch(laptop, "session_limit_play") == {}
+
+
+def test_play_without_our_addresses(laptop, settings):
+    settings.SESSION_LIMIT_PLAYS = 2
+    settings.ROOT_URLCONF = "tests.stories.urls_plain"
+    assert watch(laptop, "session_limit_play") == {}
