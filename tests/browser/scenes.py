@@ -426,6 +426,37 @@ def arabic(name, function):
     scene(f"{name}-arabic", **scenes[name][1])(arabic_scene)
 
 
+def _pressed(stage, *devices):
+    """Press play on each of these devices; return the last one."""
+    for device in devices:
+        arrived = stage.visitor(device)
+        arrived.sign_in("theo", PASSWORDS["theo"], "/live/")
+        arrived.page.wait_for_timeout(500)
+    return arrived
+
+
+@scene("play-asked", SESSION_LIMIT_PLAYS_AT_LIMIT="ask")
+def _(stage):
+    return _pressed(stage, LAPTOP, PHONE, TABLET)
+
+
+@scene("play-moved", SESSION_LIMIT_PLAYS=1)
+def _(stage):
+    laptop = _pressed(stage, LAPTOP)
+    _pressed(stage, PHONE)
+    laptop.page.locator(".session-limit-play").wait_for()
+    return laptop
+
+
+@scene("play-cooling", SESSION_LIMIT_PLAYS=1, SESSION_LIMIT_PLAY_COOLDOWN=60)
+def _(stage):
+    laptop = _pressed(stage, LAPTOP)
+    _pressed(stage, PHONE)
+    laptop.page.locator(".session-limit-play button").click()
+    laptop.page.wait_for_timeout(500)
+    return laptop
+
+
 for _name in ("ended-displaced", "chooser", "sessions-3", "live-over"):
     arabic(_name, scenes[_name][0])
 
