@@ -16,7 +16,10 @@ from session_limit.texts import Step, Told
 HERE = Path(session_limit.__file__).parent
 TEMPLATES = HERE / "templates"
 STYLE = (HERE / "static/session_limit/session_limit.css").read_text()
-SCRIPT = (HERE / "static/session_limit/watch.js").read_text()
+SCRIPT = "".join(
+    (HERE / "static/session_limit" / name).read_text()
+    for name in ("watch.js", "play.js")
+)
 # Mail programs know no style sheets.
 NAMES = sorted(
     path.relative_to(TEMPLATES).as_posix()

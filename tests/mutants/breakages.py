@@ -212,18 +212,18 @@ FINALITY = [
     Mutant(
         "a row is taken for whoever bears its id",
         "store/loading.py",
-        old=" or not row.belongs_to(data[SESSION_KEY]):",
-        new=":",
+        old=" or not row.is_live_of(data[SESSION_KEY]):",
+        new=" or row.ended_at:",
         tests="stories/test_hostile",
         test="test_the_id_of_somebody_elses_session_is_nobody",
     ),
     Mutant(
         "an id without a row is adopted",
         "store/loading.py",
-        old="        if row is None or row.ended_at or",
+        old="        if row is None or not row.is_live_of(",
         new="        if row is None:\n"
         "            return self._adopted(data)\n"
-        "        if row.ended_at or",
+        "        if not row.is_live_of(",
         tests="stories/test_answers",
         test="test_an_id_of_one_that_ended_long_ago_is_never_adopted",
     ),
@@ -805,8 +805,8 @@ ADMIN = [
     Mutant(
         "a session is deleted by itself",
         "admin/sessions.py",
-        old="        raise PermissionDenied\n",
-        new="        return super().delete_view(*args, **kwargs)\n",
+        old='pruned later."""\n        raise PermissionDenied\n',
+        new='pruned later."""\n        return super().delete_view(*args, **kwargs)\n',
         tests="stories/test_admin",
         test="test_no_session_is_added_or_deleted",
     ),

@@ -217,10 +217,11 @@ class Play {
   button(text, swap, wait = 0) {
     const made = element("button", {
       type: "button",
-      className: `session-limit-button ${swap ? "session-limit-quiet session-limit-small" : ""}`,
+      className: "session-limit-button",
       textContent: text,
       disabled: wait > 0,
     });
+    if (swap) made.classList.add("session-limit-quiet", "session-limit-small");
     if (wait) setTimeout(() => { made.disabled = false; }, wait * SECOND);
     made.addEventListener("click", () => this.begin(swap));
     return made;
