@@ -17,7 +17,7 @@ RUN = $(VENV)/bin/python
 unexport PYTHONPATH
 
 .PHONY: bench browser cap clean coverage coverage-report demo docs environment finality lint \
-	messages migrations mutants push screenshots test upstream
+	messages migrations mutants plays push screenshots test upstream
 
 test: environment
 	PYTHONDEVMODE=$(DEVMODE) SESSION_LIMIT_TEST_WHEEL=1 $(RUN) $(MEASURE) -m pytest $(PYTEST_ARGS)
@@ -65,6 +65,11 @@ bench:
 push:
 	@$(PYTHON) -m benchmarks.environments push
 	.venv-bench/push/bin/python -m benchmarks.push $(if $(FULL),--full)
+
+# What plays cost, and what the gateway answers. FULL=1 is what is published.
+plays:
+	@$(PYTHON) -m benchmarks.environments push
+	.venv-bench/push/bin/python -m benchmarks.plays $(if $(FULL),--full)
 
 # FULL=1 takes a thousand trials of each engine.
 finality:

@@ -55,7 +55,7 @@ def write(directory: Path = results.PUBLISHED) -> str:
     assert found is not None, "nothing was measured yet"
     rows = found["rows"]
     text = TEXT.format(
-        machine=_machine(found),
+        machine=machine(found),
         rows="\n".join(map(_row, rows)),
         memory=_memory(rows, lambda row: row["by"] != "channels"),
         channels_memory=_memory(rows, lambda row: row["by"] == "channels"),
@@ -72,7 +72,8 @@ def write(directory: Path = results.PUBLISHED) -> str:
     return text
 
 
-def _machine(found: dict[str, Any]) -> str:
+def machine(found: dict[str, Any]) -> str:
+    """Return what it was measured on, in a sentence."""
     versions = ", ".join(f"{name} {value}" for name, value in found["versions"].items())
     return (
         f"Measured {found['date']} at {found['commit']} on {found['cores']} cores "

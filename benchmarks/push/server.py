@@ -14,7 +14,7 @@ from pathlib import Path
 
 from benchmarks.environments import ROOT
 
-COMMAND = "-m uvicorn benchmarks.push.project.asgi:application --log-level warning"
+PUSH = "benchmarks.push.project.asgi:application"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +30,13 @@ class Server:
 
 
 @contextlib.contextmanager
-def serving(environment: dict[str, str]) -> Iterator[Server]:
+def serving(environment: dict[str, str], application: str = PUSH) -> Iterator[Server]:
     with socket.create_server(("127.0.0.1", 0), backlog=4096) as listener:
         port = listener.getsockname()[1]
         process = subprocess.Popen(
             [
-                *(sys.executable, *COMMAND.split()),
+                *(sys.executable, "-m", "uvicorn", application),
+                *("--log-level", "warning"),
                 *("--fd", str(listener.fileno()), "--timeout-graceful-shutdown", "1"),
             ],
             cwd=ROOT,

@@ -136,28 +136,37 @@ def judge(question: Question, request: Callable[[], HttpRequest]) -> Verdict:
 
 def _read(key: str) -> Row | None:
     """
-    Return the row of the session with this key where one statement tells that it is
-    live; ``None`` where that takes more: another engine, a key that has just been
-    rotated, an ending. Only ``identify()`` says no.
+    Return the row of the session with this key where it can be told at once that it is
+    live; ``None`` where that takes more: a key that has just been rotated, a session
+    from before the package was installed, an ending. Only ``identify()`` says no.
     """
-    engine = stored.engine()
-    if not stored.is_plain_db(engine):
+    engine = cast("Any", stored.engine())
+    is_plain_db = stored.is_plain_db(engine)
+    using = verify.shares_alias(engine.get_model_class()) if is_plain_db else None
+    if using is None:
+        row, id, user_id = _load(engine, key)
+    else:
+        found = verify.read_with_stored(key, engine.get_model_class(), using)
+        if found is None:
+            return None
+        data, row = found
+        id, user_id = _identity_in(data, engine)
+    if row is None or row.id.hex != id or not row.is_live_of(user_id):
         return None
-    model = cast("Any", engine).get_model_class()
-    using = verify.shares_alias(model)
-    found = verify.read_with_stored(key, model, using) if using is not None else None
-    if found is None:
-        return None
-    data, row = found
-    if row is None:
-        return None
-    id, user_id = _identity_in(data, engine)
-    is_its_own = row.id.hex == id and row.is_live_of(user_id)
-    return row if is_its_own and not row.is_due(timezone.now()) else None
+    return None if row.is_due(timezone.now()) else row
+
+
+def _load(engine: Any, key: str) -> tuple[Row | None, str | None, str | None]:
+    """Return the row whose id is stored under ``key``, and what is stored there."""
+    data = engine(key).load()
+    id = data.get(stored.ID)
+    recorded = session_id(id)
+    row = verify.read(recorded) if recorded is not None else None
+    return row, id, data.get(SESSION_KEY)
 
 
 @functools.lru_cache(maxsize=10_000)
-def _identity_in(data: str, engine: type[Any]) -> tuple[str | None, str | None]:
+def _identity_in(data: str, engine: Any) -> tuple[str | None, str | None]:
     """
     Return the id and the user that stored data hold: the same for the same data, which
     are signed. Whether that session is live they do not say.

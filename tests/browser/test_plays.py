@@ -170,7 +170,7 @@ def test_a_crash_frees_its_place_within_thirty_seconds_and_a_beat(serve, visitor
     phone.sign_in("theo", THEO, "/live/")
     panel(phone)
     began = time.monotonic()
-    with pytest.raises(Error, match="crashed"):
+    with pytest.raises(Error):  # crashed, or aborted
         laptop.page.goto("chrome://crash")
     while True:
         phone.page.evaluate(f"{VIDEO}.play().catch(() => {{}})")

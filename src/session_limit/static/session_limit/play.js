@@ -35,6 +35,7 @@ class Play {
     this.element = element;
     this.isMedia = element instanceof HTMLMediaElement;
     this.panel = null;
+    this.isOurs = false; // the pause that its element is about to tell of
     this.forget();
   }
 
@@ -131,7 +132,10 @@ class Play {
   }
 
   pause() {
-    if (this.isMedia) this.element.pause();
+    if (this.isMedia && !this.element.paused) {
+      this.isOurs = true;
+      this.element.pause();
+    }
     // Nobody sees a page behind a film.
     if (document.fullscreenElement?.contains(this.element)) document.exitFullscreen();
     if (document.pictureInPictureElement === this.element) document.exitPictureInPicture();
@@ -328,7 +332,8 @@ if (settings.sessionLimitPlays) {
   addEventListener("session-limit:stop", stop, true);
   addEventListener("pause", (event) => {
     const play = guarding(event);
-    if (play?.isOn) play.stopAt = Date.now() + PAUSE;
+    if (play?.isOurs) play.isOurs = false;
+    else if (play?.isOn) play.stopAt = Date.now() + PAUSE;
   }, true);
   // Where the machine has slept, before a second has passed.
   addEventListener("timeupdate", (event) => guarding(event)?.tick(), true);
@@ -343,9 +348,11 @@ if (settings.sessionLimitPlays) {
   });
   // One of this session's plays may have gone elsewhere: see watch.js.
   document.addEventListener("session-limit:changed", () => each((play) => play.ask()));
-  document.addEventListener("session-limit:ended", () => {
+  document.addEventListener("session-limit:ended", (event) => {
     over = true;
-    each((play) => { play.forget(); play.pause(); });
+    each((play) => play.forget());
+    // Once everybody has heard it: a project may want to pause by itself.
+    queueMicrotask(() => { if (!event.defaultPrevented) each((play) => play.pause()); });
   });
   document.addEventListener("session-limit:renewed", () => { over = false; });
   addEventListener("pagehide", () => each((play) => { play.stop(); play.pause(); }));

@@ -1,0 +1,1 @@
+"""What plays cost, and the gateway: ``make plays``."""

@@ -1,0 +1,205 @@
+"""
+What plays cost, and what the gateway answers: ``python -m benchmarks.plays [--full]``
+(``make plays``). ``--full`` is what is published.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from benchmarks import machine, results
+from benchmarks.databases import connect, database
+from benchmarks.environments import ROOT
+from benchmarks.plays import asking, renewing, report
+from benchmarks.push.server import serving
+
+APPLICATION = "benchmarks.plays.project.asgi:application"
+ENGINES = ("db", "cached_db", "cache", "file", "signed_cookies")
+GATEWAY = "/account/sessions/gateway/"
+
+
+def people(count: int, environment: dict[str, str]) -> list[list[str]]:
+    """Return so many people: a session's key, its id and that of what it plays."""
+    command = [sys.executable, "-m", "benchmarks.plays.project.people", str(count)]
+    made = subprocess.run(
+        command,
+        cwd=ROOT,
+        env=os.environ | environment,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return [line.split() for line in made.stdout.splitlines()]
+
+
+def live_plays(*, full: bool) -> list[dict[str, Any]]:
+    sizes, seconds = ((2_500, 5_000, 10_000), 20) if full else ((250, 500, 1000), 4)
+    found = []
+    for size in sizes:
+        # Each size in a database of its own, whose rows are as old.
+        with database("postgresql", "plays") as made:
+            everybody = people(size, made.environment)
+            renew_all(made.name)
+            found.append(renewing.measure(everybody, seconds, made.environment))
+            print(found[-1], flush=True)
+    return found
+
+
+def renew_all(name: str) -> None:
+    """Have every play begin with a whole lease: to make them all has taken a while."""
+    with connect(name) as connection:
+        connection.execute(
+            "UPDATE session_limit_play SET lease_until = now() + interval '10 minutes'"
+        )
+
+
+def gateway(*, full: bool) -> list[dict[str, Any]]:
+    turns, seconds = (6, 4.0) if full else (2, 1.0)
+    found = []
+    for engine in ENGINES:
+        with (
+            tempfile.TemporaryDirectory() as files,
+            database("postgresql", "gateway") as made,
+        ):
+            environment = {
+                **made.environment,
+                "BENCHMARKS_ENGINE": engine,
+                "BENCHMARKS_FILES": files,
+            }
+            everybody = people(64, environment)
+            renew_all(made.name)
+            with serving(environment, APPLICATION) as server:
+                kinds = [False, True] if engine == "db" else [False]
+                for plays in kinds:
+                    rows = beside(server.port, everybody, turns, seconds, plays=plays)
+                    found.append({"engine": engine, "plays": plays, **rows})
+                    print(found[-1], flush=True)
+    return found
+
+
+def beside(
+    port: int, everybody: list[list[str]], turns: int, seconds: float, *, plays: bool
+) -> dict[str, float]:
+    """Ask the gateway and the bare application by turns; return what each answers."""
+    ours, bare = [], []
+    for key, id, play in everybody:
+        ours.append((f"{GATEWAY}?play={play}" if plays else GATEWAY, key))
+        bare.append((f"/bare/{id},{play}" if plays else f"/bare/{id}", key))
+    for each in (ours, bare):
+        asking.rate(port, each, 0.5)
+    # By turns, so that what else the machine does falls on both.
+    pairs = [
+        (asking.rate(port, ours, seconds), asking.rate(port, bare, seconds))
+        for _ in range(turns)
+    ]
+    return {
+        "gateway": statistics.median(pair[0] for pair in pairs),
+        "bare": statistics.median(pair[1] for pair in pairs),
+        "ratio": statistics.median(pair[0] / pair[1] for pair in pairs),
+    }
+
+
+NGINX = """
+daemon off; pid {directory}/pid; error_log {directory}/log; {user}
+events {{ }}
+http {{
+    access_log off;
+    keepalive_requests 1000000;
+    upstream gateway {{ server 127.0.0.1:{port}; keepalive 16; }}
+    server {{
+        listen 127.0.0.1:{own_port};
+        root {directory};
+        location /free/ {{ alias {directory}/; }}
+        location /asked/ {{ auth_request /_gateway; alias {directory}/; }}
+        location = /_gateway {{
+            internal;
+            proxy_pass http://gateway{gateway};
+            proxy_pass_request_body off;
+            proxy_set_header Content-Length "";
+            proxy_set_header Connection "";
+            proxy_http_version 1.1;
+        }}
+    }}
+}}
+"""
+
+
+def segments(*, full: bool) -> dict[str, float]:
+    """Return what a file of 10 kB takes of nginx, in ms, asked one after another."""
+    turns, seconds = (6, 3.0) if full else (2, 1.0)
+    with database("postgresql", "segments") as made:
+        [(key, *_)] = people(1, made.environment)
+        with (
+            serving(made.environment, APPLICATION) as server,
+            nginx(server.port) as port,
+        ):
+            pairs = [
+                (
+                    asking.rate(port, [("/asked/segment", key)], seconds, 1),
+                    asking.rate(port, [("/free/segment", key)], seconds, 1),
+                )
+                for _ in range(turns)
+            ]
+    return {
+        "asked_ms": statistics.median(1000 / pair[0] for pair in pairs),
+        "free_ms": statistics.median(1000 / pair[1] for pair in pairs),
+    }
+
+
+@contextlib.contextmanager
+def nginx(port: int) -> Iterator[int]:
+    """Serve a file before the gateway at ``port``; yield nginx's own."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        own_port = int(listener.getsockname()[1])
+    program = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
+    assert program is not None, "nginx is needed"
+    with tempfile.TemporaryDirectory() as name:
+        directory = Path(name)
+        (directory / "segment").write_bytes(b"x" * 10_000)
+        user = "user root;" if os.geteuid() == 0 else ""
+        text = NGINX.format(
+            directory=name, port=port, own_port=own_port, gateway=GATEWAY, user=user
+        )
+        (directory / "nginx.conf").write_text(text)
+        command = [program, "-p", name, "-c", f"{name}/nginx.conf"]
+        with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
+            try:
+                time.sleep(0.5)
+                yield own_port
+            finally:
+                process.terminate()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--full", action="store_true")
+    full = parser.parse_args().full
+    found = {
+        **machine.describe("python -m benchmarks.plays"),
+        "connections": asking.CONNECTIONS,
+        "live": live_plays(full=full),
+        "gateway": gateway(full=full),
+        "nginx": segments(full=full),
+    }
+    directory = results.PUBLISHED if full else results.QUICK
+    results.save("plays", found, directory)
+    text = report.text(found)
+    if full:
+        report.PAGE.write_text(text)
+    print(text)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,98 @@
+"""The page of what was measured: ``docs/explanation/plays.md``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from benchmarks.environments import ROOT
+from benchmarks.push.report import machine
+
+PAGE = ROOT / "docs" / "explanation" / "plays.md"
+TARGET = 0.7
+TEXT = """\
+# What plays cost, and what the gateway answers
+
+Written by `make plays FULL=1` from `benchmarks/results/plays.json`. {machine}
+
+## Live plays
+
+Each is renewed every ten seconds, as a player does: a request through Django's handler
+with its session's cookie, on PostgreSQL, evenly, from two processes. *PostgreSQL* is
+what all of its processes took of one core; *in Python*, a renewal's own CPU time.
+
+| plays | renewals/s | statements/s | PostgreSQL | p50 ms | p99 ms | in Python | lost |
+|---|---|---|---|---|---|---|---|
+{live}
+
+A renewal is three statements: the session with its row, the user, and the `UPDATE`.
+
+On paper, by the last row, ten million live plays are {paper_renewals:,.0f} renewals
+and {paper_statements:,.0f} statements a second: {paper_postgres:,.0f} cores of
+PostgreSQL, so several databases, and {paper_python:,.0f} cores of Python. That is
+computed, not measured.
+
+## The gateway
+
+Questions a second that one process (uvicorn, `SessionGuard`) answers over
+{connections} connections that are kept, beside a bare ASGI application that makes the
+same round trips in the same kind of thread and decides nothing; by turns. PostgreSQL,
+and Redis for the caches.
+
+| engine | gateway | bare | ratio |
+|---|---|---|---|
+{gateway}
+
+The target is a ratio of {target}. {verdict}
+
+## nginx
+
+A file of 10 kB, one request after another: {free:.2f} ms, and {asked:.2f} ms where the
+gateway is asked first (`auth_request`, `db`). A segment costs {difference:.2f} ms more.
+"""
+
+
+def text(found: dict[str, Any]) -> str:
+    """Return the page of what was ``found``."""
+    last, nginx = found["live"][-1], found["nginx"]
+    factor = 10_000_000 / last["plays"]
+    renewals = last["renewals_per_second"] * factor
+    missed = [
+        f"{_name(row)} ({row['ratio']:.2f})"
+        for row in found["gateway"]
+        if row["ratio"] < TARGET
+    ]
+    return TEXT.format(
+        machine=machine(found),
+        live="\n".join(map(_live, found["live"])),
+        paper_renewals=renewals,
+        paper_statements=last["statements_per_second"] * factor,
+        paper_postgres=last["postgres_cores"] * factor,
+        paper_python=renewals * last["worker_ms"] / 1000,
+        connections=found["connections"],
+        gateway="\n".join(map(_gateway, found["gateway"])),
+        target=TARGET,
+        verdict=f"Missed: {', '.join(missed)}." if missed else "All of them meet it.",
+        free=nginx["free_ms"],
+        asked=nginx["asked_ms"],
+        difference=nginx["asked_ms"] - nginx["free_ms"],
+    )
+
+
+def _live(row: dict[str, Any]) -> str:
+    return (
+        f"| {row['plays']:,} | {row['renewals_per_second']:,.0f} "
+        f"| {row['statements_per_second']:,.0f} | {row['postgres_cores']:.2f} "
+        f"| {row['p50_ms']:.1f} | {row['p99_ms']:.1f} | {row['worker_ms']:.2f} ms "
+        f"| {row['lost']} |"
+    )
+
+
+def _name(row: dict[str, Any]) -> str:
+    return f"`{row['engine']}`{', with a play' if row['plays'] else ''}"
+
+
+def _gateway(row: dict[str, Any]) -> str:
+    return (
+        f"| {_name(row)} | {row['gateway']:,.0f} | {row['bare']:,.0f} "
+        f"| {row['ratio']:.2f} |"
+    )

@@ -1,0 +1,42 @@
+"""The benchmark of plays, in miniature: it measures what it says."""
+
+from __future__ import annotations
+
+import pytest
+
+from benchmarks.databases import database
+from benchmarks.plays.__main__ import APPLICATION, beside, people, report
+from benchmarks.plays.renewing import measure
+from benchmarks.push.server import serving
+
+pytestmark = pytest.mark.services("postgresql", "redis", "servers")
+
+
+def test_what_plays_is_renewed_and_the_gateway_asked():
+    with database("postgresql", "plays_test") as made:
+        everybody = people(16, made.environment)
+        live = measure(everybody, 1.0, made.environment)
+        with serving(made.environment, APPLICATION) as server:
+            row = beside(server.port, everybody, 1, 0.5, plays=True)
+    assert live["lost"] == 0
+    assert live["renewals_per_second"] > 1
+    # The session with its row, the user, the UPDATE.
+    per_renewal = live["statements_per_second"] / live["renewals_per_second"]
+    assert 2.9 < per_renewal < 3.6
+    assert row["gateway"] > 0
+    assert 0 < row["ratio"] < 2
+    found = {
+        "date": "today",
+        "commit": "abc",
+        "cores": 1,
+        "processor": "one",
+        "load": 0,
+        "versions": {},
+        "connections": 16,
+        "live": [live],
+        "gateway": [{"engine": "db", "plays": True, **row}],
+        "nginx": {"asked_ms": 2.0, "free_ms": 0.5},
+    }
+    text = report.text(found)
+    assert "costs 1.50 ms more" in text
+    assert ("Missed" in text) == (row["ratio"] < report.TARGET)
