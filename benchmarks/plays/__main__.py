@@ -45,7 +45,7 @@ def people(count: int, environment: dict[str, str]) -> list[list[str]]:
 
 
 def live_plays(*, full: bool) -> list[dict[str, Any]]:
-    sizes, seconds = ((2_500, 5_000, 10_000), 20) if full else ((250, 500, 1000), 4)
+    sizes, seconds = ((2_500, 5_000, 10_000), 15) if full else ((250, 500, 1000), 4)
     found = []
     for size in sizes:
         # Each size in a database of its own, whose rows are as old.
@@ -66,7 +66,7 @@ def renew_all(name: str) -> None:
 
 
 def gateway(*, full: bool) -> list[dict[str, Any]]:
-    turns, seconds = (6, 4.0) if full else (2, 1.0)
+    turns, seconds = (5, 2.0) if full else (2, 1.0)
     found = []
     for engine in ENGINES:
         with (
@@ -138,7 +138,7 @@ http {{
 
 def segments(*, full: bool) -> dict[str, float]:
     """Return what a file of 10 kB takes of nginx, in ms, asked one after another."""
-    turns, seconds = (6, 3.0) if full else (2, 1.0)
+    turns, seconds = (5, 2.0) if full else (2, 1.0)
     with database("postgresql", "segments") as made:
         [(key, *_)] = people(1, made.environment)
         with (
