@@ -15,17 +15,16 @@ from urllib.parse import parse_qs, quote
 from uuid import UUID
 
 from django.conf import settings
-from django.contrib.auth import SESSION_KEY, get_user_model
-from django.contrib.auth.base_user import AbstractBaseUser
+from django.contrib.auth import SESSION_KEY
 from django.http import HttpRequest, parse_cookie
 from django.utils import timezone
-from django.utils.functional import SimpleLazyObject
 
 from session_limit import payloads, registry, stored, verify
 from session_limit.conf import conf
 from session_limit.identity import identify
 from session_limit.models import Play, session_id
 from session_limit.state import guard_of
+from session_limit.users import lazy_user
 from session_limit.verify import Row
 
 # Below its address, as some proxies append the path of what is guarded.
@@ -129,7 +128,8 @@ def judge(question: Question, request: Callable[[], HttpRequest]) -> Verdict:
         if row is None:
             return NOT_SIGNED_IN
         if question.is_activity:
-            _touch(row, asked)
+            owner = lazy_user(row.user_id)
+            registry.touch(row, asked.session, owner, is_saved=False)
     refusal = _stale(row) or _not_playing(row, question)
     return refusal or Verdict(HTTPStatus.OK, "live", user_id=str(row.user_id))
 
@@ -173,13 +173,6 @@ def _identity_in(data: str, engine: Any) -> tuple[str | None, str | None]:
     """
     decoded = engine().decode(data)
     return decoded.get(stored.ID), decoded.get(SESSION_KEY)
-
-
-def _touch(row: Row, request: HttpRequest) -> None:
-    users = get_user_model()._base_manager
-    user = SimpleLazyObject(lambda: users.get(pk=row.user_id))
-    session = request.session
-    registry.touch(row, session, cast("AbstractBaseUser", user), is_saved=False)
 
 
 _verified: dict[UUID, float] = {}

@@ -194,6 +194,12 @@ def plays_url() -> str | None:
     return _address(PLAYS_VIEW)
 
 
+def address_in(path: str, ending: str) -> str | None:
+    """Return as much of ``path`` as has this ``ending``, ``None`` where nothing has."""
+    end = path.find(ending)
+    return None if end < 0 else path[: end + len(ending)]
+
+
 @functools.lru_cache(maxsize=256)
 def view_name_at(path_info: str, urlconf: str) -> str:
     """Return the name of the view at an address, ``""`` where there is none."""

@@ -9,8 +9,7 @@ from http import HTTPStatus
 from typing import cast
 
 from django.conf import settings
-from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY, get_user_model
-from django.contrib.auth.base_user import AbstractBaseUser
+from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.sessions.backends.base import UpdateError
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
@@ -33,7 +32,7 @@ from session_limit.models import UserSession
 from session_limit.policy import AtLimit
 from session_limit.state import Guard, Refusal, guard_of
 from session_limit.store import GuardedSession
-from session_limit.users import has_backend, make_anonymous, user_of
+from session_limit.users import has_backend, lazy_user, make_anonymous, user_of
 from session_limit.verify import Row
 
 Reason = UserSession.Reason
@@ -293,16 +292,14 @@ def _remember_browser(
 def _touch(session: GuardedSession, row: Row) -> None:
     """Record activity, and an expiry that has been set since or slides."""
     # Lazy: who it is, only a project's rules may want to know.
-    users = get_user_model()._base_manager
-    user = SimpleLazyObject(lambda: users.get(pk=row.user_id))
+    owner = lazy_user(row.user_id)
     guard = session.guard
     is_saved = guard.saved is not None
-    registry.touch(row, session, cast("AbstractBaseUser", user), is_saved=is_saved)
+    registry.touch(row, session, owner, is_saved=is_saved)
     session_hash = session.get(HASH_SESSION_KEY)
     has_new_hash = guard.loaded_hash not in {None, session_hash}
     if is_saved and has_new_hash and not guard.admitted:
         registry.renew_credentials(row, session_hash)
-        owner = cast("AbstractBaseUser", user)
         holds = registry.verifies(session_hash or "", owner)
         if holds and not registry.verifies(guard.loaded_hash or "", owner):
             # A change of password, not of SECRET_KEY, and the last one: who is

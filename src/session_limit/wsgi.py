@@ -16,7 +16,7 @@ from django.core.cache import close_caches
 from django.core.handlers.wsgi import WSGIRequest, get_path_info
 from django.db import close_old_connections
 
-from session_limit.navigation import GATEWAY_VIEW, view_name_at
+from session_limit.navigation import GATEWAY_VIEW, address_in, view_name_at
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -50,11 +50,9 @@ class SessionGateway:
         return [verdict.body]
 
     def _is_asked(self, environ: WSGIEnvironment) -> bool:
-        path, ending = get_path_info(environ), self._gateway.ENDING
-        end = path.find(ending)
-        if end < 0:
+        address = address_in(get_path_info(environ), self._gateway.ENDING)
+        if address is None:
             return False
-        address = path[: end + len(ending)]
         return view_name_at(address, settings.ROOT_URLCONF) == GATEWAY_VIEW
 
     def _judge(self, environ: WSGIEnvironment) -> Verdict:

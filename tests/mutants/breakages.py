@@ -1050,7 +1050,7 @@ PLAYS = [
     ),
     Mutant(
         "what plays is read without a lock",
-        "registry/plays.py",
+        "registry/leases.py",
         old="rows.select_for_update().annotate",
         new="rows.annotate",
         tests="interleavings/test_plays",
@@ -1076,7 +1076,7 @@ PLAYS = [
     ),
     Mutant(
         "a lapsed play is renewed",
-        "registry/plays.py",
+        "registry/leases.py",
         old="rows = Play.objects.using(using).leased().filter(pk=id, session_id",
         new="rows = Play.objects.using(using).open().filter(pk=id, session_id",
         tests="stories/test_plays",
@@ -1084,8 +1084,8 @@ PLAYS = [
     ),
     Mutant(
         "a play of an ended session takes a place",
-        "registry/plays.py",
-        old="    _end(over, Reason.SESSION_ENDED, using)\n",
+        "registry/leases.py",
+        old="    end_plays(over, Reason.SESSION_ENDED, using)\n",
         new="",
         tests="stories/test_plays",
         test="test_a_session_that_ends_plays_no_more",
@@ -1100,7 +1100,7 @@ PLAYS = [
     ),
     Mutant(
         "a play is renewed by whoever knows its id",
-        "registry/plays.py",
+        "registry/leases.py",
         old=".leased().filter(pk=id, session_id=session_id)",
         new=".leased().filter(pk=id)",
         tests="stories/test_plays",

@@ -28,11 +28,9 @@ def is_at(scope: Scope, view_name: str, ending: str) -> bool:
     Whether ``scope`` asks for the view with this name, at the address of ``reverse()``,
     which has this ``ending``; or for what is below that.
     """
-    path: str = scope["path"]
-    end = path.find(ending)
-    if end < 0:
+    address = navigation.address_in(scope["path"], ending)
+    if address is None:
         return False
-    address = path[: end + len(ending)]
     root_path = scope.get("root_path", "")
     return _view_name(address, root_path, settings.ROOT_URLCONF) == view_name
 

@@ -21,6 +21,14 @@ from session_limit.registry.credentials import (
     verify,
 )
 from session_limit.registry.ending import end, end_account, end_all, end_others, end_row
+from session_limit.registry.leases import (
+    INTERVAL,
+    find_play,
+    live_plays,
+    prune_plays,
+    renew_play,
+    stop_play,
+)
 from session_limit.registry.limits import limit_of
 from session_limit.registry.locking import is_retryable
 from session_limit.registry.pending import (
@@ -35,18 +43,7 @@ from session_limit.registry.pending import (
     rivals_of,
     user_waiting,
 )
-from session_limit.registry.plays import (
-    INTERVAL,
-    Start,
-    enforce_plays,
-    find_play,
-    live_plays,
-    play,
-    play_limit_of,
-    prune_plays,
-    renew_play,
-    stop_play,
-)
+from session_limit.registry.plays import Start, enforce_plays, play, play_limit_of
 from session_limit.registry.renewal import reauthenticated
 from session_limit.registry.standing import Standing, end_left_behind, standings
 from session_limit.registry.upkeep import (

@@ -1,6 +1,6 @@
 """
-Plays: what sessions do with guarded content, under a limit of their own and the same
-lock. A play is a lease: it counts while it is renewed, and while its session is live.
+Starting plays: what sessions do with guarded content, under a limit of their own and
+the same lock.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import uuid
 from collections import defaultdict
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, cast
@@ -17,31 +17,17 @@ from uuid import UUID
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import ImproperlyConfigured
 from django.db import transaction
-from django.db.models import (
-    BooleanField,
-    DurationField,
-    ExpressionWrapper,
-    F,
-    OuterRef,
-    Q,
-    Subquery,
-)
-from django.db.models.functions import Coalesce
+from django.db.models import DurationField, ExpressionWrapper, F
 
-from session_limit import audit, bus, policy, signals
+from session_limit import audit, policy, signals
 from session_limit.conf import conf
 from session_limit.models import LEASE, DatabaseNow, Play, UserSession, uuid7
 from session_limit.policy import AtLimit, Decision, Displace, LiveSession
+from session_limit.registry.leases import end_plays, renew, settled
 from session_limit.registry.limits import NO_LIMIT, choose, is_limit, storable_scope
 from session_limit.registry.locking import in_transaction, lock_account
-from session_limit.verify import registry_alias
 
 Reason = Play.Reason
-
-# How often a play asks to be renewed: two beats may be lost on the way.
-INTERVAL = LEASE / 3
-
-BATCH = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,12 +77,12 @@ def play(
 
     def work(using: str) -> Start:
         lock_account(user.pk, using)
-        open_ = _settled(user.pk, using)
+        open_ = settled(user.pk, using)
         own = next((row for row in open_ if row.pk == id), None)
         if own is None and key is not None:
             own = Play.objects.using(using).filter(pk=id).first()
         if own is not None:
-            _renew(own.pk, own.session_id, using)
+            renew(own.pk, own.session_id, using)
             return Start(own, own.scope, limit)
         rivals = [row for row in open_ if row.scope == scope]
         decision = decide([row.facts() for row in rivals])
@@ -108,7 +94,7 @@ def play(
         wait = _cooling(user.pk, scope, using) if leaving else None
         if wait is not None:
             return Start(None, scope, limit, at_limit, tuple(rivals), wait)
-        _end(leaving, Reason.DISPLACED, using, by_play=id)
+        end_plays(leaving, Reason.DISPLACED, using, by_play=id)
         start = Start(_record(id, session, scope, what, using), scope, limit, at_limit)
         if decision.exceeded:
             _tell_limit_reached(user.pk, start, using)
@@ -142,71 +128,6 @@ def _record(id: UUID, session: UserSession, scope: str, what: str, using: str) -
     return row
 
 
-def _settled(user_id: Any, using: str) -> list[Play]:
-    """
-    Return the plays that count of the user whose account is locked, the oldest first,
-    having ended those that are open and do not.
-
-    Every open one is locked, those too whose lease is over: a renewal under way, which
-    began before that, would else bring back a play that was no longer counted.
-    """
-    is_leased = ExpressionWrapper(
-        Q(lease_until__gt=DatabaseNow()), output_field=BooleanField()
-    )
-    rows = Play.objects.using(using).open().filter(user_id=user_id)
-    found = list(rows.select_for_update().annotate(is_leased=is_leased).order_by("pk"))
-    if not found:
-        return []
-    sessions = UserSession.objects.using(using).live()
-    live = set(
-        sessions.filter(pk__in={row.session_id for row in found}).values_list(
-            "pk", flat=True
-        )
-    )
-    leased = {row.pk for row in found if cast("Any", row).is_leased}
-    lapsed = [row for row in found if row.pk not in leased]
-    over = [row for row in found if row.pk in leased and row.session_id not in live]
-    _end(lapsed, Reason.LAPSED, using)
-    _end(over, Reason.SESSION_ENDED, using)
-    counting = [row for row in found if row.ended_at is None]
-    return sorted(counting, key=lambda row: (row.started_at, row.pk))
-
-
-def _end(
-    rows: Collection[Play],
-    reason: Reason,
-    using: str,
-    *,
-    by_play: UUID | None = None,
-) -> None:
-    """End ``rows``, locked in the current transaction on ``using``."""
-    if not rows:
-        return
-    plays = Play.objects.using(using).filter(pk__in=[row.pk for row in rows])
-    plays.update(
-        ended_at=_ENDED_AT.get(reason, DatabaseNow()),
-        ended_reason=reason,
-        ended_by_play=by_play,
-    )
-    ended = {row.pk: row for row in plays}
-    for row in rows:
-        row.ended_at, row.ended_reason = ended[row.pk].ended_at, reason
-        row.ended_by_play = by_play
-    transaction.on_commit(
-        functools.partial(_tell_ended, list(rows)), using=using, robust=True
-    )
-
-
-_session_ended_at = Subquery(
-    UserSession.objects.filter(pk=OuterRef("session_id")).values("ended_at")[:1]
-)
-# What nobody wrote down when it happened.
-_ENDED_AT: dict[Reason, Any] = {
-    Reason.LAPSED: F("lease_until"),
-    Reason.SESSION_ENDED: Coalesce(_session_ended_at, F("lease_until")),
-}
-
-
 def _cooling(user_id: Any, scope: str, using: str) -> timedelta | None:
     """Return how long it is until a place of ``scope`` may change hands again."""
     if not conf.play_cooldown:
@@ -220,46 +141,6 @@ def _cooling(user_id: Any, scope: str, using: str) -> timedelta | None:
         ended_at__gt=DatabaseNow() - conf.play_cooldown,
     )
     return displaced.order_by("-ended_at").values_list(left, flat=True).first()
-
-
-def renew_play(id: UUID, session_id: UUID) -> bool:
-    """
-    Renew the play with this id, of the session with that one, which the caller knows to
-    be live: for another ``LEASE``. Return whether it counts still. One indexed
-    ``UPDATE``, without a lock of the account: a play that has lapsed is started anew.
-    """
-    return _renew(id, session_id, registry_alias())
-
-
-def _renew(id: UUID, session_id: UUID, using: str) -> bool:
-    rows = Play.objects.using(using).leased().filter(pk=id, session_id=session_id)
-    return rows.update(lease_until=DatabaseNow() + LEASE) > 0
-
-
-def stop_play(id: UUID, session_id: UUID) -> bool:
-    """
-    Stop the play with this id, of the session with that one, and free its place at
-    once. Return whether it was open.
-    """
-    using = registry_alias()
-    rows = Play.objects.using(using).open().filter(pk=id, session_id=session_id)
-    was_open = rows.update(ended_at=DatabaseNow(), ended_reason=Reason.STOPPED) > 0
-    if was_open:
-        tell: Callable[[], None] = functools.partial(_tell_ended_by_id, id, using)
-        transaction.on_commit(tell, using=using, robust=True)
-    return was_open
-
-
-def find_play(id: UUID, session_id: UUID) -> Play | None:
-    """Return the play with this id, open or ended, of the session with that one."""
-    rows = Play.objects.using(registry_alias()).filter(pk=id, session_id=session_id)
-    return rows.first()
-
-
-def live_plays(user: AbstractBaseUser) -> list[Play]:
-    """Return what ``user`` plays now, the oldest first, each with its ``session``."""
-    rows = Play.objects.using(registry_alias()).live().filter(user_id=user.pk)
-    return list(rows.select_related("session").order_by("started_at", "pk"))
 
 
 def play_limit_of(user: AbstractBaseUser, scope: str = "") -> int | None:
@@ -291,7 +172,7 @@ def enforce_plays(user: AbstractBaseUser) -> list[Play]:
 def enforce_plays_locked(user: AbstractBaseUser, using: str) -> list[Play]:
     """See ``enforce_plays()``: the account of ``user`` is locked."""
     by_scope: dict[str, list[Play]] = defaultdict(list)
-    for row in _settled(user.pk, using):
+    for row in settled(user.pk, using):
         by_scope[row.scope].append(row)
     ended: list[Play] = []
     for scope, rows in by_scope.items():
@@ -301,53 +182,13 @@ def enforce_plays_locked(user: AbstractBaseUser, using: str) -> list[Play]:
             displace=Displace.OLDEST,
         )
         ended += [row for row in rows if row.pk in leaving]
-    _end(ended, Reason.LIMIT_LOWERED, using)
+    end_plays(ended, Reason.LIMIT_LOWERED, using)
     return ended
-
-
-def prune_plays() -> int:
-    """
-    End the plays that were not heard of any more, and delete those that ended longer
-    ago than ``SESSION_LIMIT_RETENTION``, in batches; return how many were deleted.
-    """
-    using = registry_alias()
-    plays = Play.objects.using(using)
-    # Not those of a moment ago: whoever needs their place ends them.
-    lapsed = plays.open().filter(lease_until__lte=DatabaseNow() - 2 * LEASE)
-    while ids := list(lapsed.values_list("pk", flat=True)[:BATCH]):
-        plays.filter(pk__in=ids, ended_at=None).update(
-            ended_at=F("lease_until"), ended_reason=Reason.LAPSED
-        )
-    old = plays.filter(ended_at__lte=DatabaseNow() - conf.retention)
-    deleted = 0
-    while ids := list(old.values_list("pk", flat=True)[:BATCH]):
-        deleted += plays.filter(pk__in=ids).delete()[0]
-    return deleted
 
 
 def _tell_started(row: Play) -> None:
     audit.play_started(row)
     signals.play_started.send_robust(sender=Play, play=row)
-
-
-def _tell_ended_by_id(id: UUID, using: str) -> None:
-    row = Play.objects.using(using).filter(pk=id).first()
-    if row is not None:
-        _tell_ended([row])
-
-
-def _tell_ended(rows: Sequence[Play]) -> None:
-    paused = [row for row in rows if row.ended_reason in Play.HEARD]
-    if paused:
-        bus.publish([row.session_id for row in paused])
-    for row in rows:
-        audit.play_ended(row)
-        signals.play_ended.send_robust(
-            sender=Play,
-            play=row,
-            reason=Reason(row.ended_reason),
-            by_play=row.ended_by_play,
-        )
 
 
 def _tell_limit_reached(user_id: Any, start: Start, using: str) -> None:

@@ -17,9 +17,10 @@ from session_limit.conf import conf
 from session_limit.models import AccountLimit, PendingSignIn, UserSession
 from session_limit.registry import ghosts
 from session_limit.registry.ending import end, end_locked
+from session_limit.registry.leases import prune_plays
 from session_limit.registry.limits import NO_LIMIT, is_limit, limit_for
 from session_limit.registry.locking import in_transaction, live_rows, lock_account
-from session_limit.registry.plays import enforce_plays_locked, prune_plays
+from session_limit.registry.plays import enforce_plays_locked
 from session_limit.verify import Row, registry_alias
 
 Reason = UserSession.Reason

@@ -58,12 +58,9 @@ def session_limit_watch(context: Context, mode: str = "overlay") -> dict[str, An
     """
     if mode not in WATCH_MODES:
         raise ValueError(f"mode is one of {', '.join(WATCH_MODES)}, not {mode!r}")
-    request = _request_with_cookie(context)
-    if request is None:
-        return {}
-    request.session.keys()  # loads it
-    guard, status_url = guard_of(request), navigation.status_url()
-    if guard is None or guard.row is None or status_url is None:
+    request, status_url = _signed_in_request(context), navigation.status_url()
+    guard = guard_of(request)
+    if request is None or guard is None or guard.row is None or status_url is None:
         return {}
     return {
         "session": guard.row.id,
@@ -83,12 +80,9 @@ def session_limit_play(context: Context) -> dict[str, Any]:
     Have what plays on the page, in elements with ``data-session-limit-play``, take one
     of the account's places. Nothing where the project counts no plays.
     """
-    request = _request_with_cookie(context) if conf.uses_plays() else None
-    if request is None:
-        return {}
-    request.session.keys()  # loads it
-    guard, plays_url = guard_of(request), navigation.plays_url()
-    if guard is None or guard.row is None or plays_url is None:
+    request = _signed_in_request(context) if conf.uses_plays() else None
+    plays_url = navigation.plays_url()
+    if request is None or plays_url is None:
         return {}
     return {
         "script": _static(PLAY_SCRIPT),
@@ -204,6 +198,16 @@ def _request_with_cookie(context: Context) -> GuardedRequest | None:
     request = _request(context)
     guard = guard_of(request)
     return request if guard is not None and guard.presented_key is not None else None
+
+
+def _signed_in_request(context: Context) -> GuardedRequest | None:
+    """Return the request, if it is that of a live session."""
+    request = _request_with_cookie(context)
+    if request is None:
+        return None
+    request.session.keys()  # loads it
+    guard = guard_of(request)
+    return request if guard is not None and guard.row is not None else None
 
 
 def _time(moment: datetime, text: str) -> str:

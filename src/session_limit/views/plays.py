@@ -21,17 +21,10 @@ from session_limit.facade import GuardedRequest
 from session_limit.models import Play, UserSession
 from session_limit.state import guard_of
 from session_limit.verify import Row, registry_alias
+from session_limit.views.answer import answer
 
 # Of a key that a client makes up.
 MAX_KEY_LENGTH = 64
-
-
-def _json(said: dict[str, Any], status: HTTPStatus = HTTPStatus.OK) -> JsonResponse:
-    return JsonResponse(said, status=status)
-
-
-def _refuse(status: HTTPStatus, code: str, **said: Any) -> JsonResponse:
-    return _json({"version": payloads.VERSION, "code": code, **said}, status)
 
 
 def _sessions() -> Any:
@@ -51,7 +44,7 @@ class _PlayView(View):
     ) -> HttpResponseBase:
         """Answer 404 where the project counts no plays, and 401 to nobody."""
         if not conf.uses_plays():
-            return _refuse(HTTPStatus.NOT_FOUND, "no_plays")
+            return answer(HTTPStatus.NOT_FOUND, code="no_plays")
         # Asked first: it ends a session whose credentials were changed.
         is_signed_in = request.user.is_authenticated
         guard = guard_of(request)
@@ -59,17 +52,17 @@ class _PlayView(View):
         # Not somebody's who is shown another's account, or is known by a token.
         if not is_signed_in or row is None or row.user_id != request.user.pk:
             # Where its session has ended, the middleware says so in its place.
-            return _refuse(HTTPStatus.UNAUTHORIZED, "not_signed_in")
+            return answer(HTTPStatus.UNAUTHORIZED, code="not_signed_in")
         self.row = row
         try:
             return super().dispatch(request, *args, **kwargs)
         except BadRequest as error:
-            return _refuse(HTTPStatus.BAD_REQUEST, "bad_request", detail=str(error))
+            return answer(HTTPStatus.BAD_REQUEST, code="bad_request", detail=str(error))
 
     def over(self, play: Play | None) -> JsonResponse:
         """Answer that a play counts no more; ``None``: this session had no such one."""
         if play is None:
-            return _refuse(HTTPStatus.NOT_FOUND, "not_found")
+            return answer(HTTPStatus.NOT_FOUND, code="not_found")
         if not play.ended_reason:
             # Its time was up, and nobody has needed its place yet.
             play.ended_reason, play.ended_at = Play.Reason.LAPSED, play.lease_until
@@ -77,7 +70,7 @@ class _PlayView(View):
         if play.ended_by_play is not None:
             by = Play.objects.using(registry_alias()).filter(pk=play.ended_by_play)
             newer = _sessions().filter(pk__in=by.values("session_id")).first()
-        return _json(payloads.play_over(play, newer), HTTPStatus.GONE)
+        return JsonResponse(payloads.play_over(play, newer), status=HTTPStatus.GONE)
 
 
 class PlaysView(_PlayView):
@@ -92,7 +85,7 @@ class PlaysView(_PlayView):
         what, key = _text(data, "what", longest=200), _text(data, "key")
         session = request.session_limit.current
         if session is None:
-            return _refuse(HTTPStatus.UNAUTHORIZED, "not_signed_in")
+            return answer(HTTPStatus.UNAUTHORIZED, code="not_signed_in")
         start = registry.play(
             session,
             what,
@@ -103,16 +96,16 @@ class PlaysView(_PlayView):
             return self._refused(start)
         if start.play.ended_at is not None:
             return self.over(start.play)
-        return _json(payloads.playing(start.play.pk))
+        return JsonResponse(payloads.playing(start.play.pk))
 
     def _refused(self, start: registry.Start) -> JsonResponse:
         sessions = _sessions().in_bulk({row.session_id for row in start.rivals})
         said = payloads.play_refused(start, sessions, self.row.id)
         if start.retry_after is None:
-            return _json(said, HTTPStatus.CONFLICT)
-        answer = _json(said, HTTPStatus.TOO_MANY_REQUESTS)
-        answer.headers["Retry-After"] = str(said["retry_after"])
-        return answer
+            return JsonResponse(said, status=HTTPStatus.CONFLICT)
+        headers = {"Retry-After": str(said["retry_after"])}
+        too_many = HTTPStatus.TOO_MANY_REQUESTS
+        return JsonResponse(said, status=too_many, headers=headers)
 
 
 class RenewView(_PlayView):
@@ -121,7 +114,7 @@ class RenewView(_PlayView):
     def post(self, request: GuardedRequest, id: UUID) -> JsonResponse:
         """Answer when to ask again, or why there is no need to."""
         if registry.renew_play(id, self.row.id):
-            return _json(payloads.playing(id))
+            return JsonResponse(payloads.playing(id))
         return self.over(registry.find_play(id, self.row.id))
 
 
@@ -131,7 +124,7 @@ class StopView(_PlayView):
     def post(self, request: GuardedRequest, id: UUID) -> JsonResponse:
         """Idempotent, and the same for what was never there."""
         registry.stop_play(id, self.row.id)
-        return _json({"version": payloads.VERSION, "code": "stopped"})
+        return answer(code="stopped")
 
 
 def _text(data: Any, name: str, *, longest: int = MAX_KEY_LENGTH) -> str:

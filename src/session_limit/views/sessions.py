@@ -22,7 +22,6 @@ from django.http import (
     HttpResponse,
     HttpResponseNotAllowed,
     HttpResponseRedirect,
-    JsonResponse,
 )
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, render, resolve_url
@@ -40,6 +39,7 @@ from session_limit.forms import PasswordForm
 from session_limit.models import UserSession, session_id
 from session_limit.overview import Overview, others_than, told_of
 from session_limit.verify import registry_alias
+from session_limit.views.answer import answer
 
 REVOKED = UserSession.Reason.REVOKED
 
@@ -47,10 +47,6 @@ REVOKED = UserSession.Reason.REVOKED
 def _wants_json(request: HttpRequest) -> bool:
     # htmx swaps in what the page says.
     return navigation.wants_json(request) and not navigation.is_htmx(request)
-
-
-def _json(status: HTTPStatus = HTTPStatus.OK, **said: Any) -> JsonResponse:
-    return JsonResponse({"version": payloads.VERSION, **said}, status=status)
 
 
 # Not Django's login_required() or its middleware: JSON is answered in JSON.
@@ -83,7 +79,7 @@ class _OwnView(View):
         # Not somebody's who is shown another's account, or is known by a token.
         if current is None or current.user_id != request.user.pk:
             if _wants_json(request):
-                return _json(HTTPStatus.UNAUTHORIZED, code="not_signed_in")
+                return answer(HTTPStatus.UNAUTHORIZED, code="not_signed_in")
             return redirect_to_login(request.get_full_path())
         self.current = current
         self.user = cast("AbstractBaseUser", request.user)
@@ -97,7 +93,7 @@ class ListView(_OwnView):
         """``?done=<id>`` says what has just been done."""
         overview = Overview.of(self.user, self.current)
         if _wants_json(request):
-            return _json(**payloads.overview(overview))
+            return answer(**payloads.overview(overview))
         done = session_id(request.GET.get("done"))
         context = {
             "current": overview.current,
@@ -137,7 +133,7 @@ class EndView(_OwnView):
         except Http404:
             if not _wants_json(request):
                 raise
-            return _json(HTTPStatus.NOT_FOUND, code="not_found")
+            return answer(HTTPStatus.NOT_FOUND, code="not_found")
         if id == self.current.pk:
             return self._sign_out()
         if any(row.is_live for row in targets) and not self._may_end(targets):
@@ -150,7 +146,7 @@ class EndView(_OwnView):
             else registry.end([id], REVOKED, by=self.user)
         )
         if _wants_json(request):
-            return _json(ended=[row.pk for row in ended])
+            return answer(ended=[row.pk for row in ended])
         return self._done(ended or targets)
 
     def _targets(self, id: UUID | None) -> list[UserSession]:
@@ -186,7 +182,7 @@ class EndView(_OwnView):
         if not _wants_json(self.request):
             return self._ask(targets, form if url is None else None, url)
         code = "wrong_password" if form.is_bound else "reauthentication_required"
-        return _json(HTTPStatus.FORBIDDEN, code=code, reauthentication_url=url)
+        return answer(HTTPStatus.FORBIDDEN, code=code, reauthentication_url=url)
 
     def _renew(self, user: Any) -> HttpResponse | None:
         """Go on under another key (ASVS 7.2.4), with what a new hash verifies."""
@@ -199,7 +195,7 @@ class EndView(_OwnView):
     def _sign_out(self) -> HttpResponse:
         logout(self.request)
         if _wants_json(self.request):
-            return _json(ended=[self.current.pk])
+            return answer(ended=[self.current.pk])
         return _see_other(
             resolve_url(settings.LOGOUT_REDIRECT_URL or settings.LOGIN_URL)
         )

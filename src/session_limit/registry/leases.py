@@ -1,0 +1,174 @@
+"""
+Keeping plays: a play is a lease, which counts while it is renewed, and while its
+session is live. What is open and does not count is ended by whoever needs its place.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Collection, Sequence
+from typing import Any, cast
+from uuid import UUID
+
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.db import transaction
+from django.db.models import BooleanField, ExpressionWrapper, F, OuterRef, Q, Subquery
+from django.db.models.functions import Coalesce
+
+from session_limit import audit, bus, signals
+from session_limit.conf import conf
+from session_limit.models import LEASE, DatabaseNow, Play, UserSession
+from session_limit.verify import registry_alias
+
+Reason = Play.Reason
+
+# How often a play asks to be renewed: two beats may be lost on the way.
+INTERVAL = LEASE / 3
+
+BATCH = 1000
+
+
+def renew_play(id: UUID, session_id: UUID) -> bool:
+    """
+    Renew the play with this id, of the session with that one, which the caller knows to
+    be live: for another ``LEASE``. Return whether it counts still. One indexed
+    ``UPDATE``, without a lock of the account: a play that has lapsed is started anew.
+    """
+    return renew(id, session_id, registry_alias())
+
+
+def renew(id: UUID, session_id: UUID, using: str) -> bool:
+    """See ``renew_play()``: within a transaction on ``using``."""
+    rows = Play.objects.using(using).leased().filter(pk=id, session_id=session_id)
+    return rows.update(lease_until=DatabaseNow() + LEASE) > 0
+
+
+def stop_play(id: UUID, session_id: UUID) -> bool:
+    """
+    Stop the play with this id, of the session with that one, and free its place at
+    once. Return whether it was open.
+    """
+    using = registry_alias()
+    rows = Play.objects.using(using).open().filter(pk=id, session_id=session_id)
+    was_open = rows.update(ended_at=DatabaseNow(), ended_reason=Reason.STOPPED) > 0
+    if was_open:
+        tell = functools.partial(_tell_ended_by_id, id, using)
+        transaction.on_commit(tell, using=using, robust=True)
+    return was_open
+
+
+def find_play(id: UUID, session_id: UUID) -> Play | None:
+    """Return the play with this id, open or ended, of the session with that one."""
+    rows = Play.objects.using(registry_alias()).filter(pk=id, session_id=session_id)
+    return rows.first()
+
+
+def live_plays(user: AbstractBaseUser) -> list[Play]:
+    """Return what ``user`` plays now, the oldest first, each with its ``session``."""
+    rows = Play.objects.using(registry_alias()).live().filter(user_id=user.pk)
+    return list(rows.select_related("session").order_by("started_at", "pk"))
+
+
+def settled(user_id: Any, using: str) -> list[Play]:
+    """
+    Return the plays that count of the user whose account is locked, the oldest first,
+    having ended those that are open and do not.
+
+    Every open one is locked, those too whose lease is over: a renewal under way, which
+    began before that, would else bring back a play that was no longer counted.
+    """
+    is_leased = ExpressionWrapper(
+        Q(lease_until__gt=DatabaseNow()), output_field=BooleanField()
+    )
+    rows = Play.objects.using(using).open().filter(user_id=user_id)
+    found = list(rows.select_for_update().annotate(is_leased=is_leased).order_by("pk"))
+    if not found:
+        return []
+    sessions = UserSession.objects.using(using).live()
+    live = set(
+        sessions.filter(pk__in={row.session_id for row in found}).values_list(
+            "pk", flat=True
+        )
+    )
+    leased = {row.pk for row in found if cast("Any", row).is_leased}
+    lapsed = [row for row in found if row.pk not in leased]
+    over = [row for row in found if row.pk in leased and row.session_id not in live]
+    end_plays(lapsed, Reason.LAPSED, using)
+    end_plays(over, Reason.SESSION_ENDED, using)
+    counting = [row for row in found if row.ended_at is None]
+    return sorted(counting, key=lambda row: (row.started_at, row.pk))
+
+
+def end_plays(
+    rows: Collection[Play],
+    reason: Reason,
+    using: str,
+    *,
+    by_play: UUID | None = None,
+) -> None:
+    """End ``rows``, locked in the current transaction on ``using``."""
+    if not rows:
+        return
+    plays = Play.objects.using(using).filter(pk__in=[row.pk for row in rows])
+    plays.update(
+        ended_at=_ENDED_AT.get(reason, DatabaseNow()),
+        ended_reason=reason,
+        ended_by_play=by_play,
+    )
+    ended = {row.pk: row for row in plays}
+    for row in rows:
+        row.ended_at, row.ended_reason = ended[row.pk].ended_at, reason
+        row.ended_by_play = by_play
+    transaction.on_commit(
+        functools.partial(_tell_ended, list(rows)), using=using, robust=True
+    )
+
+
+_session_ended_at = Subquery(
+    UserSession.objects.filter(pk=OuterRef("session_id")).values("ended_at")[:1]
+)
+# What nobody wrote down when it happened.
+_ENDED_AT: dict[Reason, Any] = {
+    Reason.LAPSED: F("lease_until"),
+    Reason.SESSION_ENDED: Coalesce(_session_ended_at, F("lease_until")),
+}
+
+
+def prune_plays() -> int:
+    """
+    End the plays that were not heard of any more, and delete those that ended longer
+    ago than ``SESSION_LIMIT_RETENTION``, in batches; return how many were deleted.
+    """
+    using = registry_alias()
+    plays = Play.objects.using(using)
+    # Not those of a moment ago: whoever needs their place ends them.
+    lapsed = plays.open().filter(lease_until__lte=DatabaseNow() - 2 * LEASE)
+    while ids := list(lapsed.values_list("pk", flat=True)[:BATCH]):
+        plays.filter(pk__in=ids, ended_at=None).update(
+            ended_at=F("lease_until"), ended_reason=Reason.LAPSED
+        )
+    old = plays.filter(ended_at__lte=DatabaseNow() - conf.retention)
+    deleted = 0
+    while ids := list(old.values_list("pk", flat=True)[:BATCH]):
+        deleted += plays.filter(pk__in=ids).delete()[0]
+    return deleted
+
+
+def _tell_ended_by_id(id: UUID, using: str) -> None:
+    row = Play.objects.using(using).filter(pk=id).first()
+    if row is not None:
+        _tell_ended([row])
+
+
+def _tell_ended(rows: Sequence[Play]) -> None:
+    paused = [row for row in rows if row.ended_reason in Play.HEARD]
+    if paused:
+        bus.publish([row.session_id for row in paused])
+    for row in rows:
+        audit.play_ended(row)
+        signals.play_ended.send_robust(
+            sender=Play,
+            play=row,
+            reason=Reason(row.ended_reason),
+            by_play=row.ended_by_play,
+        )

@@ -1,0 +1,15 @@
+"""How the pages of people's own answer in JSON."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any
+
+from django.http import JsonResponse
+
+from session_limit import payloads
+
+
+def answer(status: HTTPStatus = HTTPStatus.OK, **said: Any) -> JsonResponse:
+    """Return what is ``said``, with the version that it is said in."""
+    return JsonResponse({"version": payloads.VERSION, **said}, status=status)
