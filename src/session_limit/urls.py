@@ -16,6 +16,7 @@ urlpatterns = [
     path("ended/", views.EndedView.as_view(), name="ended"),
     path("status/", views.StatusView.as_view(), name="status"),
     path("plays/", views.PlaysView.as_view(), name="plays"),
+    path("plays/stop/", views.StopView.as_view(), name="stop_play"),
     path("plays/<uuid:id>/renew/", views.RenewView.as_view(), name="renew_play"),
     path("plays/<uuid:id>/stop/", views.StopView.as_view(), name="stop_play"),
     path("gateway/", views.GatewayView.as_view(), name="gateway"),

@@ -159,6 +159,17 @@ def test_a_page_that_goes_gives_its_place_up(serve, visitor):
     playing(site)
 
 
+def test_a_page_that_goes_before_it_is_answered_gives_its_place_up(serve, visitor):
+    """It is counted by then, and its page has not heard of it."""
+    site = serve(SESSION_LIMIT_PLAYS=1, SESSION_LIMIT_PLAYS_AT_LIMIT="deny")
+    laptop = visitor(site, LAPTOP)
+    laptop.page.route("**/plays/", lambda route: route.fetch())
+    laptop.sign_in("theo", THEO, "/live/")
+    playing(site, "computer")
+    laptop.page.goto("/members/")
+    playing(site)
+
+
 def test_a_crash_frees_its_place_within_thirty_seconds_and_a_beat(serve, visitor):
     """Real seconds: nothing is said by a page whose process is gone."""
     from playwright.sync_api import Error

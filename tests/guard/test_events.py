@@ -300,6 +300,8 @@ def test_a_database_that_is_away_for_a_while(ada, laptop, phone, swept, caplog):
             patch.setattr(hub, "read_ended_since", failing)
             async with stream(laptop) as response:
                 await opened(response)
+                # What verifies newcomers has been, and tells nobody of what comes now.
+                await until(lambda: failures)
                 await sign_in(phone)
                 assert await told(response) == ENDED
 

@@ -261,6 +261,29 @@ def test_a_retry_is_the_same_start(both, laptop, phone):
     assert playing() == [second]
 
 
+def test_what_is_not_answered_yet_is_stopped_by_its_key(both, laptop, phone):
+    first, second = started(laptop, key="press 1"), started(phone, key="press 2")
+    assert playing() == [second]
+    # Another's key is nobody's here, as one is that nothing was started under.
+    for key in ("press 2", "press 3"):
+        assert post(laptop, f"{PLAYS}stop/", key=key).json()["code"] == "stopped"
+    assert playing() == [second]
+    for _ in range(2):
+        answer = post(phone, f"{PLAYS}stop/", key="press 2")
+        assert (answer.status_code, answer.json()["code"]) == (200, "stopped")
+    assert playing() == []
+    assert state(phone, second) == "stopped"
+    assert state(laptop, first) == "displaced"
+
+
+@pytest.mark.parametrize("key", ["", "k" * 65, "a\0b"])
+def test_a_key_that_is_none_stops_nothing(both, laptop, key):
+    started(laptop)
+    answer = post(laptop, f"{PLAYS}stop/", key=key)
+    assert (answer.status_code, answer.json()["code"]) == (400, "bad_request")
+    assert len(playing()) == 1
+
+
 def test_swapping_too_often_cools_down(both, laptop, phone, settings):
     settings.SESSION_LIMIT_PLAY_COOLDOWN = 60
     started(laptop)

@@ -6,6 +6,7 @@ session is live. What is open and does not count is ended by whoever needs its p
 from __future__ import annotations
 
 import functools
+import uuid
 from collections.abc import Collection, Sequence
 from typing import Any, cast
 from uuid import UUID
@@ -26,6 +27,14 @@ Reason = Play.Reason
 INTERVAL = LEASE / 3
 
 BATCH = 1000
+
+
+def play_id_of(session_id: UUID, key: str) -> UUID:
+    """
+    Return the id of the play that the session with this id starts under ``key``: of its
+    alone, as nobody's made-up key may meet another's.
+    """
+    return uuid.uuid5(session_id, key)
 
 
 def renew_play(id: UUID, session_id: UUID) -> bool:

@@ -6,7 +6,6 @@ the same lock.
 from __future__ import annotations
 
 import functools
-import uuid
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,7 +22,7 @@ from session_limit import audit, policy, signals
 from session_limit.conf import conf
 from session_limit.models import LEASE, DatabaseNow, Play, UserSession, uuid7
 from session_limit.policy import AtLimit, Decision, Displace, LiveSession
-from session_limit.registry.leases import end_plays, renew, settled
+from session_limit.registry.leases import end_plays, play_id_of, renew, settled
 from session_limit.registry.limits import NO_LIMIT, choose, is_limit, storable_scope
 from session_limit.registry.locking import in_transaction, lock_account
 
@@ -71,8 +70,7 @@ def play(
     user = session.user
     scope = storable_scope(conf.rules.play_scope(user, session, what), "play_scope")
     limit, at_limit = play_limit_of(user, scope), _at_limit(user, scope)
-    # Of this session's alone: nobody's made-up key meets another's.
-    id = uuid7() if key is None else uuid.uuid5(session.pk, key)
+    id = uuid7() if key is None else play_id_of(session.pk, key)
     decide = functools.partial(_decide, limit=limit, at_limit=at_limit, swap=swap)
 
     def work(using: str) -> Start:

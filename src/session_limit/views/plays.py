@@ -121,8 +121,16 @@ class RenewView(_PlayView):
 class StopView(_PlayView):
     """Stops a play, and frees its place at once."""
 
-    def post(self, request: GuardedRequest, id: UUID) -> JsonResponse:
-        """Idempotent, and the same for what was never there."""
+    def post(self, request: GuardedRequest, id: UUID | None = None) -> JsonResponse:
+        """
+        Idempotent, and the same for what was never there. Without an ``id``, the one
+        that was started under the posted ``key``: by who has not heard of it yet.
+        """
+        if id is None:
+            key = _text(navigation.posted(request), "key")
+            if not key:
+                raise BadRequest("key names the start that is to be stopped.")
+            id = registry.play_id_of(self.row.id, key)
         registry.stop_play(id, self.row.id)
         return answer(code="stopped")
 

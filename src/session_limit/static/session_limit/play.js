@@ -143,9 +143,10 @@ class Play {
 
   /** It stops: its place is free at once. */
   stop() {
-    const id = this.id;
+    const { id, key } = this;
     this.forget();
-    if (id) release(id);
+    // It may have taken its place before this page has heard of it.
+    if (id ?? key) release(id, key);
   }
 
   tick() {
@@ -266,8 +267,8 @@ function token() {
 }
 
 /** Give a place up. It goes out even as the page does. */
-function release(id) {
-  post(`${settings.sessionLimitPlays}${id}/stop/`, {}, true);
+function release(id, key = null) {
+  post(`${settings.sessionLimitPlays}${id ? `${id}/` : ""}stop/`, { key }, true);
 }
 
 // --- The page -----------------------------------------------------------------------------
