@@ -145,11 +145,12 @@ def test_without_a_limit_everybody_is_admitted_and_nobody_ended(
     assert not decision.exceeded
 
 
-@given(sessions, any_limit)
-def test_adoption_takes_a_free_place_and_never_ends_another(live, limit):
-    decision = decide_adoption(live, limit=limit)
-    assert decision.admitted == (limit is None or len(live) < limit)
-    assert decision.exceeded != decision.admitted
+@given(sessions, any_limit, st.sampled_from(AtLimit))
+def test_adoption_takes_a_free_place_and_never_ends_another(live, limit, at_limit):
+    decision = decide_adoption(live, limit=limit, at_limit=at_limit)
+    assert decision.exceeded == (limit is not None and len(live) >= limit)
+    is_observed = at_limit is AtLimit.OBSERVE
+    assert decision.admitted == (is_observed or not decision.exceeded)
     assert decision.ended == ()
 
 

@@ -140,12 +140,14 @@ def decide_choice(
     return Decision(admitted=False, exceeded=True)
 
 
-def decide_adoption(live: Sequence[LiveSession], *, limit: int | None) -> Decision:
+def decide_adoption(
+    live: Sequence[LiveSession], *, limit: int | None, at_limit: AtLimit
+) -> Decision:
     """
     Decide on a session that was signed in before this package knew of it.
 
     It counts as the oldest of its scope: it takes a free place, and never ends
-    another.
+    another. Where the limit is observed, nobody is refused.
     """
     free = limit is None or len(live) < limit
-    return Decision(admitted=free, exceeded=not free)
+    return Decision(free or at_limit is AtLimit.OBSERVE, exceeded=not free)

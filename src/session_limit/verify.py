@@ -6,6 +6,7 @@ hand from the models' metadata: a fifth of what they cost through the ORM.
 from __future__ import annotations
 
 import functools
+import time
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple, cast
@@ -184,8 +185,11 @@ def read_ended_since(moment: datetime) -> list[UUID]:
 
 
 @functools.cache
-def _leased(using: str, *names: str) -> str:
-    """Return the statement for a leased play with these columns, as the ORM has it."""
+def _leased(using: str, zone: int, *names: str) -> str:
+    """
+    Return the statement for a leased play with these columns, as the ORM has it, which
+    may contain how many seconds the project's ``zone`` is ahead of UTC.
+    """
     plays = Play.objects.using(using).leased()
     query = plays.filter(**dict.fromkeys(names, _ANY)).values_list("pk")[:1].query
     return cast("str", query.get_compiler(using).as_sql()[0])
@@ -204,7 +208,8 @@ def _reads_leased(**values: Any) -> bool:
         for name, value in sorted(values.items())
     ]
     with connection.cursor() as cursor:
-        cursor.execute(_leased(using, *values), parameters)
+        zone = time.localtime().tm_gmtoff
+        cursor.execute(_leased(using, zone, *values), parameters)
         return cursor.fetchone() is not None
 
 

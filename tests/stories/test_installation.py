@@ -111,6 +111,17 @@ def test_an_active_one_signed_in_before_ends_nobody(
     assert len(live(ada)) == 1
 
 
+def test_under_observe_nobody_who_signed_in_before_is_ended(
+    ada, laptop, phone, tablet, settings, installed_later, caplog
+):
+    settings.SESSION_LIMIT_AT_LIMIT = "observe"
+    installed_later(laptop, phone, tablet)
+    assert [each.name for each in (laptop, phone, tablet)] == ["ada"] * 3
+    assert reasons() == []
+    met = [record for record in caplog.records if "excess_sessions" in record.message]
+    assert len(met) == 2
+
+
 def test_under_deny_what_was_signed_in_before_takes_its_place_when_seen(
     ada, laptop, phone, settings, installed_later
 ):

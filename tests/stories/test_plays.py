@@ -9,8 +9,9 @@ from datetime import timedelta
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.db.models import F
+from django.utils import timezone
 
-from session_limit import registry
+from session_limit import registry, verify
 from session_limit.models import DatabaseNow, Play, UserSession
 from session_limit.policy import AtLimit
 from session_limit.rules import Rules
@@ -380,6 +381,43 @@ def test_a_limit_that_is_lowered_stops_the_oldest(ada, both, laptop, phone, sett
     settings.SESSION_LIMIT_PLAYS = 1
     registry.enforce(ada)
     assert state(phone, second) == "limit_lowered"
+
+
+@pytest.fixture(params=["America/New_York", "Asia/Kolkata"])
+def local_time(request, settings):
+    """The project is in this zone, and stores moments without one."""
+    settings.TIME_ZONE, settings.USE_TZ = request.param, False
+    # No process but a test's changes its mind.
+    verify._converters.cache_clear()
+    yield
+    verify._converters.cache_clear()
+
+
+def test_without_time_zones_its_moments_are_the_projects_own(
+    ada, local_time, both, laptop, phone, settings
+):
+    first = started(laptop)
+    [play] = registry.live_plays(ada)
+    now = timezone.now()
+    assert timezone.is_naive(now)
+    assert now < play.lease_until < now + timedelta(seconds=31)
+    assert verify.reads_play(play.pk, play.session_id)
+    second = started(phone)
+    assert state(laptop, first) == "displaced"
+    assert now <= Play.objects.get(pk=first).ended_at <= timezone.now()
+    # Whoever listens finds it, from this moment on and not from another.
+    found = dict(verify.read_plays_ended_since(now - timedelta(seconds=1)))
+    assert [str(id) for id in found] == [first]
+    assert not list(
+        verify.read_plays_ended_since(timezone.now() + timedelta(minutes=1))
+    )
+    settings.SESSION_LIMIT_PLAY_COOLDOWN = 60
+    answer = start(laptop)
+    assert answer.status_code == 429
+    assert 55 < answer.json()["retry_after"] <= 60
+    lapse(second, timedelta(minutes=10))
+    registry.prune_plays()
+    assert state(phone, second) == "lapsed"
 
 
 def test_nobody_else_is_concerned(ada, bob, laptop, phone):

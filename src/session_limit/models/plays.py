@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import timedelta
 from typing import Any, Self
 
@@ -24,6 +25,7 @@ class DatabaseNow(models.Func):
     """
     The moment by the database's clock, in the statement that asks: the only clock that
     all servers share. Not ``Now()``, which on MySQL is in the zone of the connection.
+    Without ``USE_TZ`` it is in the project's own zone, as every moment is.
     """
 
     template = "CLOCK_TIMESTAMP()"
@@ -33,13 +35,16 @@ class DatabaseNow(models.Func):
         self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **context: Any
     ) -> tuple[str, Any]:
         # As Django writes moments, and six digits, for text is what it compares.
-        template = "STRFTIME('%%%%Y-%%%%m-%%%%d %%%%H:%%%%M:%%%%f000', 'NOW')"
+        zone = "" if settings.USE_TZ else ", 'LOCALTIME'"
+        template = f"STRFTIME('%%%%Y-%%%%m-%%%%d %%%%H:%%%%M:%%%%f000', 'NOW'{zone})"
         return self.as_sql(compiler, connection, template=template, **context)
 
     def as_mysql(
         self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **context: Any
     ) -> tuple[str, Any]:
         template = "UTC_TIMESTAMP(6)"
+        if not settings.USE_TZ:
+            template += f" + INTERVAL {time.localtime().tm_gmtoff} SECOND"
         return self.as_sql(compiler, connection, template=template, **context)
 
 

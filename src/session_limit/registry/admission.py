@@ -111,12 +111,10 @@ def _admit(sign_in: SignIn, presented_key: str | None, using: str) -> Admission:
     if own is None and sign_in.is_new_browser:
         give_notice(id, live, using)
     row = enter(sign_in, own, using, id)
+    admission = Admission(row, scope, limit, at_limit)
     if decision.exceeded and own is None:
-        tell = functools.partial(
-            announce_limit_reached, user, Admission(row, scope, limit, at_limit)
-        )
-        transaction.on_commit(tell, using=using, robust=True)
-    return Admission(row, scope, limit, at_limit)
+        tell_limit_reached(user, admission, using)
+    return admission
 
 
 def _is_waiting(pending: PendingSignIn, using: str) -> bool:
@@ -139,6 +137,14 @@ def _decide_by(
     return functools.partial(
         policy.decide, limit=limit, at_limit=at_limit, displace=conf.displace
     )
+
+
+def tell_limit_reached(
+    user: AbstractBaseUser, admission: Admission, using: str
+) -> None:
+    """Announce it once the current transaction on ``using`` has committed."""
+    tell = functools.partial(announce_limit_reached, user, admission)
+    transaction.on_commit(tell, using=using, robust=True)
 
 
 def announce_limit_reached(user: AbstractBaseUser, admission: Admission) -> None:

@@ -10,9 +10,10 @@ from django.http import HttpRequest
 from session_limit import policy, stored
 from session_limit.models import UserSession, uuid7
 from session_limit.registry import ghosts
+from session_limit.registry.admission import Admission, tell_limit_reached
 from session_limit.registry.ending import end_locked
 from session_limit.registry.entry import SignIn, record
-from session_limit.registry.limits import limit_for
+from session_limit.registry.limits import at_limit_for, limit_for
 from session_limit.registry.locking import in_transaction, live_rows, lock_account
 from session_limit.verify import Row
 
@@ -48,16 +49,21 @@ def adopt(user: AbstractBaseUser, request: HttpRequest) -> Row | None:
         if known is not None and known.is_live:
             # This browser's, from before other code signed this account in here.
             end_locked([known], Reason.SIGNED_OUT, using)
-        limit = limit_for(user, sign_in.scope, account)
+        limit = None if sign_in.exempt else limit_for(user, sign_in.scope, account)
+        at_limit = at_limit_for(user, sign_in.scope)
         live = ghosts.end_due(live_rows(user, using), sign_in.now, using)
         rivals = [row for row in live if row.takes_place_in(sign_in.scope)]
         decision = policy.decide_adoption(
-            [row.facts() for row in rivals], limit=None if sign_in.exempt else limit
+            [row.facts() for row in rivals], limit=limit, at_limit=at_limit
         )
         is_copy = signed_at is not None and _has_ended_since(user, signed_at, using)
         entered = record(sign_in, uuid7(), using)
         if decision.admitted and not is_copy:
-            return Row.of(entered)
+            row = Row.of(entered)
+            if decision.exceeded:
+                admission = Admission(row, sign_in.scope, limit, at_limit)
+                tell_limit_reached(user, admission, using)
+            return row
         reason = Reason.EXPIRED if decision.admitted else Reason.DISPLACED
         end_locked([entered], reason, using)
         return None

@@ -158,5 +158,6 @@ def _share(count: int, of: int) -> str:
 
 def _bar(count: int, most: int) -> str:
     """Return ``count`` as a bar, the longest of which is ``most``, and in figures."""
-    length = round(BAR * count / most) if most else 0
-    return f"{count:>8} {'█' * length}"
+    # What has happened shows, however seldom.
+    length = max(1, round(BAR * count / most)) if count else 0
+    return f"{count:>8} {'#' * length}"
