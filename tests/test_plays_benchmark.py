@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from benchmarks.databases import database
-from benchmarks.plays.__main__ import APPLICATION, beside, people, report
+from benchmarks.plays.__main__ import APPLICATION, beside, first, people, report
 from benchmarks.plays.renewing import measure
 from benchmarks.push.server import serving
 
@@ -15,15 +15,17 @@ pytestmark = pytest.mark.services("postgresql", "redis", "servers")
 def test_what_plays_is_renewed_and_the_gateway_asked():
     with database("postgresql", "plays_test") as made:
         everybody = people(16, made.environment)
-        live = measure(everybody, 1.0, made.environment)
+        live = measure(everybody, 1.0, made)
         with serving(made.environment, APPLICATION) as server:
-            row = beside(server.port, everybody, 1, 0.5, plays=True)
+            row = beside(server.port, everybody, 2, 0.3, "play")
+            new = first(server.port, people(32, made.environment))
     assert live["lost"] == 0
     assert live["renewals_per_second"] > 1
     # The session with its row, the user, the UPDATE.
     per_renewal = live["statements_per_second"] / live["renewals_per_second"]
     assert 2.9 < per_renewal < 3.6
     assert row["gateway"] > 0
+    assert 0 < new["ratio"] < 2
     assert 0 < row["ratio"] < 2
     found = {
         "date": "today",
@@ -34,7 +36,10 @@ def test_what_plays_is_renewed_and_the_gateway_asked():
         "versions": {},
         "connections": 16,
         "live": [live],
-        "gateway": [{"engine": "db", "plays": True, **row}],
+        "gateway": [
+            {"engine": "db", "kind": "play", **row},
+            {"engine": "db", "kind": "first", **new},
+        ],
         "nginx": {"asked_ms": 2.0, "free_ms": 0.5},
     }
     text = report.text(found)

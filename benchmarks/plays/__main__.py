@@ -45,28 +45,19 @@ def people(count: int, environment: dict[str, str]) -> list[list[str]]:
 
 
 def live_plays(*, full: bool) -> list[dict[str, Any]]:
-    sizes, seconds = ((2_500, 5_000, 10_000), 15) if full else ((250, 500, 1000), 4)
+    sizes, seconds = ((2_500, 5_000, 10_000), 20) if full else ((250, 500, 1000), 12)
     found = []
     for size in sizes:
         # Each size in a database of its own, whose rows are as old.
         with database("postgresql", "plays") as made:
             everybody = people(size, made.environment)
-            renew_all(made.name)
-            found.append(renewing.measure(everybody, seconds, made.environment))
+            found.append(renewing.measure(everybody, seconds, made))
             print(found[-1], flush=True)
     return found
 
 
-def renew_all(name: str) -> None:
-    """Have every play begin with a whole lease: to make them all has taken a while."""
-    with connect(name) as connection:
-        connection.execute(
-            "UPDATE session_limit_play SET lease_until = now() + interval '10 minutes'"
-        )
-
-
 def gateway(*, full: bool) -> list[dict[str, Any]]:
-    turns, seconds = (5, 2.0) if full else (2, 1.0)
+    turns, seconds, many = (6, 2.0, 3_000) if full else (2, 1.0, 500)
     found = []
     for engine in ENGINES:
         with (
@@ -79,31 +70,77 @@ def gateway(*, full: bool) -> list[dict[str, Any]]:
                 "BENCHMARKS_FILES": files,
             }
             everybody = people(64, environment)
-            renew_all(made.name)
+            keep(made.name)
             with serving(environment, APPLICATION) as server:
-                kinds = [False, True] if engine == "db" else [False]
-                for plays in kinds:
-                    rows = beside(server.port, everybody, turns, seconds, plays=plays)
-                    found.append({"engine": engine, "plays": plays, **rows})
-                    print(found[-1], flush=True)
+                asked = [("", everybody)]
+                if engine == "db":
+                    asked.append(("play", everybody))
+                rows = {
+                    kind: beside(server.port, who, turns, seconds, kind)
+                    for kind, who in asked
+                }
+                if engine == "db":
+                    rows["first"] = first(server.port, people(many, environment))
+            for kind, row in rows.items():
+                found.append({"engine": engine, "kind": kind, **row})
+                print(found[-1], flush=True)
     return found
 
 
-def beside(
-    port: int, everybody: list[list[str]], turns: int, seconds: float, *, plays: bool
-) -> dict[str, float]:
-    """Ask the gateway and the bare application by turns; return what each answers."""
+def keep(name: str) -> None:
+    """Have every play outlast what is measured: nobody renews them here."""
+    with connect(name) as connection:
+        connection.execute(
+            "UPDATE session_limit_play SET lease_until = now() + interval '1 hour'"
+        )
+
+
+def questions(
+    everybody: list[list[str]], kind: str
+) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+    """Return what is asked of the gateway and of the bare application, of each."""
     ours, bare = [], []
     for key, id, play in everybody:
-        ours.append((f"{GATEWAY}?play={play}" if plays else GATEWAY, key))
-        bare.append((f"/bare/{id},{play}" if plays else f"/bare/{id}", key))
+        asks_play = kind == "play"
+        ours.append((f"{GATEWAY}?play={play}" if asks_play else GATEWAY, key))
+        bare.append((f"/bare/{id},{play}" if asks_play else f"/bare/{id}", key))
+    return ours, bare
+
+
+def beside(
+    port: int, everybody: list[list[str]], turns: int, seconds: float, kind: str
+) -> dict[str, float]:
+    """Ask the gateway and the bare application by turns; return what each answers."""
+    ours, bare = questions(everybody, kind)
     for each in (ours, bare):
         asking.rate(port, each, 0.5)
-    # By turns, so that what else the machine does falls on both.
-    pairs = [
-        (asking.rate(port, ours, seconds), asking.rate(port, bare, seconds))
-        for _ in range(turns)
-    ]
+    pairs = []
+    for turn in range(turns):
+        # What else the machine does falls on both, and on neither for being the first.
+        both = {}
+        for name in ("ours", "bare") if turn % 2 else ("bare", "ours"):
+            paths = ours if name == "ours" else bare
+            both[name] = asking.rate(port, paths, seconds)
+        pairs.append((both["ours"], both["bare"]))
+    return compared(pairs)
+
+
+def first(port: int, everybody: list[list[str]]) -> dict[str, float]:
+    """
+    The same of sessions that this process has never met: where the account stands is
+    looked for too, once a minute for each, and its data are verified.
+    """
+    ours, bare = questions(everybody, "first")
+    half = len(everybody) // 2
+    return compared(
+        [
+            (asking.rate_once(port, ours[:half]), asking.rate_once(port, bare[:half])),
+            (asking.rate_once(port, ours[half:]), asking.rate_once(port, bare[half:])),
+        ]
+    )
+
+
+def compared(pairs: list[tuple[float, float]]) -> dict[str, float]:
     return {
         "gateway": statistics.median(pair[0] for pair in pairs),
         "bare": statistics.median(pair[1] for pair in pairs),
@@ -199,6 +236,8 @@ def main() -> None:
     if full:
         report.PAGE.write_text(text)
     print(text)
+    if any(row["lost"] for row in found["live"]):
+        sys.exit("Plays were lost.")
 
 
 if __name__ == "__main__":

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import math
 import time
+from collections.abc import Iterable
 
 CONNECTIONS = 16
 
 
-async def _ask(port: int, requests: list[bytes], until: float) -> tuple[int, int]:
-    """Ask over one connection until then; return how many answers came, and how many
-    were no yes."""
+async def _ask(port: int, requests: Iterable[bytes], until: float) -> tuple[int, int]:
+    """
+    Ask over one connection until then, or once all were asked; return how many answers
+    came, and how many were no yes.
+    """
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     answered = refused = 0
-    for request in itertools.cycle(requests):
+    for request in requests:
         if time.monotonic() >= until:
             break
         writer.write(request)
@@ -27,24 +31,35 @@ async def _ask(port: int, requests: list[bytes], until: float) -> tuple[int, int
     return answered, refused
 
 
+Turn = list[bytes]
+
+
+def _turns(paths: list[tuple[str, str]], connections: int) -> list[Turn]:
+    """Return what each connection asks for: ``paths``, each with a session's key."""
+    head = "GET {} HTTP/1.1\r\nHost: 127.0.0.1\r\nCookie: sessionid={}\r\n\r\n"
+    requests = [head.format(*each).encode() for each in paths]
+    return [requests[n::connections] or requests for n in range(connections)]
+
+
+async def _all(port: int, turns: Iterable[Iterable[bytes]], until: float) -> float:
+    """Return how many answers came in a second."""
+    began = time.monotonic()
+    found = await asyncio.gather(*(_ask(port, turn, until) for turn in turns))
+    assert not sum(refused for _, refused in found), "it was refused"
+    return sum(answered for answered, _ in found) / (time.monotonic() - began)
+
+
 def rate(
     port: int,
     paths: list[tuple[str, str]],
     seconds: float,
     connections: int = CONNECTIONS,
 ) -> float:
-    """
-    Return how many of these ``paths`` a server answers in a second, each asked for with
-    the session's key beside it.
-    """
-    head = "GET {} HTTP/1.1\r\nHost: 127.0.0.1\r\nCookie: sessionid={}\r\n\r\n"
-    requests = [head.format(*each).encode() for each in paths]
+    """Return how many of ``paths`` a server answers in a second, again and again."""
+    turns = map(itertools.cycle, _turns(paths, connections))
+    return asyncio.run(_all(port, turns, time.monotonic() + seconds))
 
-    async def all_of_them() -> list[tuple[int, int]]:
-        until = time.monotonic() + seconds
-        turns = [requests[n::connections] or requests for n in range(connections)]
-        return await asyncio.gather(*(_ask(port, turn, until) for turn in turns))
 
-    found = asyncio.run(all_of_them())
-    assert not sum(refused for _, refused in found), "it was refused"
-    return sum(answered for answered, _ in found) / seconds
+def rate_once(port: int, paths: list[tuple[str, str]]) -> float:
+    """Return how many it answers in a second, each of ``paths`` once."""
+    return asyncio.run(_all(port, _turns(paths, CONNECTIONS), math.inf))

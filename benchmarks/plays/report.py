@@ -9,6 +9,8 @@ from benchmarks.push.report import machine
 
 PAGE = ROOT / "docs" / "explanation" / "plays.md"
 TARGET = 0.7
+# What is asked, beside whether the session is live.
+KINDS = {"": "", "play": ", with a play", "first": ", first asked"}
 TEXT = """\
 # What plays cost, and what the gateway answers
 
@@ -18,13 +20,16 @@ Written by `make plays FULL=1` from `benchmarks/results/plays.json`. {machine}
 
 Each is renewed every ten seconds, as a player does: a request through Django's handler
 with its session's cookie, on PostgreSQL, evenly, from two processes. *PostgreSQL* is
-what all of its processes took of one core; *in Python*, a renewal's own CPU time.
+what its connections and what writes for them took of one core; *p50* and *p99* count
+from when a renewal was due; *in Python* is a renewal's own CPU time; *lost*, how many
+plays had lapsed for coming a second late.
 
 | plays | renewals/s | statements/s | PostgreSQL | p50 ms | p99 ms | in Python | lost |
 |---|---|---|---|---|---|---|---|
 {live}
 
-A renewal is three statements: the session with its row, the user, and the `UPDATE`.
+A renewal is three statements: the session with its row, the user, and the `UPDATE`;
+and once in `SESSION_LIMIT_TOUCH_INTERVAL`, activity is recorded.
 
 On paper, by the last row, ten million live plays are {paper_renewals:,.0f} renewals
 and {paper_statements:,.0f} statements a second: {paper_postgres:,.0f} cores of
@@ -44,6 +49,10 @@ and Redis for the caches.
 
 The target is a ratio of {target}. {verdict}
 
+*First asked* are sessions that the process has not met in the last minute: whether the
+account was disabled, or its password changed, past any request, is looked for as well.
+No target: the bare application makes no such round trips.
+
 ## nginx
 
 A file of 10 kB, one request after another: {free:.2f} ms, and {asked:.2f} ms where the
@@ -59,7 +68,7 @@ def text(found: dict[str, Any]) -> str:
     missed = [
         f"{_name(row)} ({row['ratio']:.2f})"
         for row in found["gateway"]
-        if row["ratio"] < TARGET
+        if row["ratio"] < TARGET and row["kind"] != "first"
     ]
     return TEXT.format(
         machine=machine(found),
@@ -88,7 +97,7 @@ def _live(row: dict[str, Any]) -> str:
 
 
 def _name(row: dict[str, Any]) -> str:
-    return f"`{row['engine']}`{', with a play' if row['plays'] else ''}"
+    return f"`{row['engine']}`{KINDS[row['kind']]}"
 
 
 def _gateway(row: dict[str, Any]) -> str:

@@ -143,36 +143,59 @@ def _read(key: str) -> Row | None:
     engine = cast("Any", stored.engine())
     is_plain_db = stored.is_plain_db(engine)
     using = verify.shares_alias(engine.get_model_class()) if is_plain_db else None
-    if using is None:
-        row, id, user_id = _load(engine, key)
-    else:
+    if using is not None:
         found = verify.read_with_stored(key, engine.get_model_class(), using)
         if found is None:
             return None
         data, row = found
-        id, user_id = _identity_in(data, engine)
-    if row is None or row.id.hex != id or not row.is_live_of(user_id):
+        identity = _identity_in_data(data, engine)
+    else:
+        identity = _identity_stored(key, engine)
+        recorded = session_id(identity.id)
+        row = verify.read(recorded) if recorded is not None else None
+    if row is None or row.id.hex != identity.id or not row.is_live_of(identity.user):
         return None
     return None if row.is_due(timezone.now()) else row
 
 
-def _load(engine: Any, key: str) -> tuple[Row | None, str | None, str | None]:
-    """Return the row whose id is stored under ``key``, and what is stored there."""
-    data = engine(key).load()
-    id = data.get(stored.ID)
-    recorded = session_id(id)
-    row = verify.read(recorded) if recorded is not None else None
-    return row, id, data.get(SESSION_KEY)
+class _Identity(NamedTuple):
+    """What a session's data hold: the ``id`` of its row, and that of its ``user``."""
+
+    id: str | None
+    user: str | None
+
+    @classmethod
+    def of(cls, data: dict[str, Any]) -> _Identity:
+        return cls(data.get(stored.ID), data.get(SESSION_KEY))
 
 
-@functools.lru_cache(maxsize=10_000)
-def _identity_in(data: str, engine: Any) -> tuple[str | None, str | None]:
-    """
-    Return the id and the user that stored data hold: the same for the same data, which
-    are signed. Whether that session is live they do not say.
-    """
-    decoded = engine().decode(data)
-    return decoded.get(stored.ID), decoded.get(SESSION_KEY)
+def _identity_stored(key: str, engine: Any) -> _Identity:
+    if not stored.is_cookie(engine):
+        return _Identity.of(engine(key).load())
+    try:
+        identity = _identity_in_cookie(key, engine)
+    except LookupError:
+        return _Identity(None, None)
+    return _Identity(None, None) if stored.is_outdated(key) else identity
+
+
+# What is signed holds the same for the same text: verified once, for a player sends it
+# every few seconds. Whether that session is live it does not say.
+_remembered = functools.lru_cache(maxsize=5_000)
+
+
+@_remembered
+def _identity_in_data(data: str, engine: Any) -> _Identity:
+    return _Identity.of(engine().decode(data))
+
+
+@_remembered
+def _identity_in_cookie(cookie: str, engine: Any) -> _Identity:
+    """Raises ``LookupError``, which is not remembered: anybody can make up a cookie."""
+    data = engine(cookie).load()
+    if not data:
+        raise LookupError
+    return _Identity.of(data)
 
 
 _verified: dict[UUID, float] = {}

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib import import_module
@@ -103,9 +104,17 @@ def signed_at(session: SessionBase) -> datetime | None:
     """
     if not is_cookie(type(session)) or session.session_key is None:
         return None
+    return datetime.fromtimestamp(_timestamp(session.session_key), tz=UTC)
+
+
+def is_outdated(cookie: str) -> bool:
+    """Whether the session that ``cookie`` is, which was verified, is too old by now."""
+    return time.time() - _timestamp(cookie) > settings.SESSION_COOKIE_AGE
+
+
+def _timestamp(cookie: str) -> int:
     # As TimestampSigner writes it, and load() has verified it.
-    timestamp = signing.b62_decode(session.session_key.rsplit(":", 2)[1])
-    return datetime.fromtimestamp(timestamp, tz=UTC)
+    return signing.b62_decode(cookie.rsplit(":", 2)[1])
 
 
 def _inherits(store: type[SessionBase], base: type[SessionBase], *names: str) -> bool:

@@ -169,6 +169,29 @@ def test_who_was_signed_in_before_installation(ada, laptop, ask, settings):
     assert ask(laptop).status == expected
 
 
+def test_a_signed_cookie_is_remembered_no_longer_than_it_is_good(
+    ada, laptop, phone, ask, settings
+):
+    settings.SESSION_ENGINE = "django.contrib.sessions.backends.signed_cookies"
+    gateway._identity_in_cookie.cache_clear()
+    laptop.sign_in()
+    good = laptop.cookie
+    for _ in range(2):
+        assert ask(laptop).status == 200
+    # What anybody can make up is not remembered.
+    for forged in (good[:-1], f"{good}x", "a:b:c", "x" * 4000):
+        laptop.cookie = forged
+        assert ask(laptop).status == 401
+    assert gateway._identity_in_cookie.cache_info().currsize == 1
+    laptop.cookie = good
+    age, settings.SESSION_COOKIE_AGE = settings.SESSION_COOKIE_AGE, -1
+    assert ask(laptop).status == 401
+    settings.SESSION_COOKIE_AGE = age
+    assert ask(laptop).status == 200
+    phone.sign_in()
+    assert ask(laptop).status == 401
+
+
 def test_an_idle_one_may_not(ada, laptop, ask, time, settings):
     settings.SESSION_LIMIT_IDLE_TIMEOUT = 600
     laptop.sign_in()

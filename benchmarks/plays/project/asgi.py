@@ -23,6 +23,7 @@ def make_bare():
     from session_limit.guard.threads import DatabaseThread
 
     thread = DatabaseThread()
+    leased = verify._leased("default", 0, "id", "session")
 
     def ask(sql, *parameters):
         with connection.cursor() as cursor:
@@ -41,7 +42,7 @@ def make_bare():
                 Path(settings.SESSION_FILE_PATH, name).read_bytes()
             ask(verify._by_id("default"), id)
         if play:
-            ask(verify._leased("default", "id", "session"), play, id)
+            ask(leased, play, id)
 
     async def bare(scope, receive, send):
         headers = dict(scope["headers"])

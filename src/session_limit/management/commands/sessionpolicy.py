@@ -20,8 +20,8 @@ from session_limit.what_if import Run, WhatIf, replay
 # Of how many accounts the history is read at once.
 PAGE = 1000
 
-# How wide the longest bar is: two of them and their numbers fit into 80 columns.
-BAR = 16
+# How wide a count is, and the longest bar: two of both fit into 80 columns.
+COUNT, BAR = 9, 16
 
 
 class Command(BaseCommand):
@@ -142,8 +142,11 @@ def _lines(result: WhatIf, days: Sequence[date], noun: str) -> Iterator[str]:
     )
     for limit, outcome in result.outcomes.items():
         yield f"\nLimit {limit}, per day"
-        wide = 8 + BAR
-        yield f"{'':<10}  {noun:>8}  {'displaced':>8} {'':{BAR}}{'refused':>8}".rstrip()
+        wide = COUNT + 1 + BAR
+        yield (
+            f"{'':<10}  {noun:>8}  {'displaced':>{COUNT}} {'':{BAR}}  "
+            f"{'refused':>{COUNT}}"
+        )
         for day in days:
             displaced = _bar(outcome.displaced[day], most)
             refused = _bar(outcome.refused[day], most)
@@ -160,4 +163,4 @@ def _bar(count: int, most: int) -> str:
     """Return ``count`` as a bar, the longest of which is ``most``, and in figures."""
     # What has happened shows, however seldom.
     length = max(1, round(BAR * count / most)) if count else 0
-    return f"{count:>8} {'#' * length}"
+    return f"{count:>{COUNT}} {'#' * length}"
