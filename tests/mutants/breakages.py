@@ -1133,7 +1133,7 @@ PLAYS = [
     Mutant(
         "the gateway lets in another user's data",
         "gateway.py",
-        old=" or not row.is_live_of(user_id):",
+        old=" or not row.is_live_of(identity.user):",
         new=":",
         tests="guard/test_gateway",
         test="test_another_user_in_the_data_may_not",

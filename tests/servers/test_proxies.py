@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import http.server
+import json
 import os
 import re
 import shutil
@@ -14,6 +16,7 @@ import socket
 import subprocess
 import threading
 import time
+import uuid
 from pathlib import Path
 
 import pytest
@@ -68,10 +71,11 @@ def site(request, tmp_path_factory):
         yield site
 
 
-def nginx(directory, site, media, port):
+def nginx(directory, site, media, port, reports):
     text = configuration("nginx", "nginx")
     for old, new in (
         ("127.0.0.1:8000", site),
+        ("127.0.0.1:9000", reports),
         ("listen 80;", f"listen 127.0.0.1:{port};"),
         ("/srv/media", str(media)),
         ("http {\n", "http {\n    access_log off;\n"),
@@ -86,10 +90,11 @@ def nginx(directory, site, media, port):
     return [program, "-p", directory, "-c", directory / "nginx.conf", "-g", alone]
 
 
-def caddy(directory, site, media, port):
+def caddy(directory, site, media, port, reports):
     text = configuration("text", "Caddy")
     for old, new in (
         ("127.0.0.1:8000", site),
+        ("127.0.0.1:9000", reports),
         ("example.com {", f"http://127.0.0.1:{port} {{"),
         ("/srv/media", str(media)),
     ):
@@ -100,25 +105,58 @@ def caddy(directory, site, media, port):
     return [program, "run", "--config", directory / "Caddyfile"]
 
 
+@pytest.fixture(scope="module")
+def reports():
+    """Another application, which says what headers it was sent; return its address."""
+
+    class Echo(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            said = json.dumps([*self.headers.items()]).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(said)))
+            self.end_headers()
+            self.wfile.write(said)
+
+        def log_message(self, *args):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Echo) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
 @pytest.fixture(params=[nginx, caddy], ids=["nginx", "caddy"])
-def proxy(request, tmp_path, site, media):
+def before(request, tmp_path, media, reports):
+    """Return what yields the port of a proxy before a site and the film."""
+
+    @contextlib.contextmanager
+    def before(backend):
+        port = free_port()
+        command = request.param(tmp_path, backend, media, port, reports)
+        homes = ("HOME", "XDG_DATA_HOME", "XDG_CONFIG_HOME")
+        environment = os.environ | dict.fromkeys(homes, str(tmp_path))
+        with (
+            (tmp_path / "output").open("wb") as output,
+            subprocess.Popen(
+                command, env=environment, stdout=output, stderr=output
+            ) as process,
+        ):
+            try:
+                until_open(port, process, tmp_path)
+                yield port
+            finally:
+                process.terminate()
+
+    return before
+
+
+@pytest.fixture
+def proxy(before, site):
     """Return the port of a proxy before the site and the film."""
     site.restore()
-    port = free_port()
-    backend = site.url.removeprefix("http://")
-    command = request.param(tmp_path, backend, media, port)
-    homes = dict.fromkeys(("HOME", "XDG_DATA_HOME", "XDG_CONFIG_HOME"), str(tmp_path))
-    with (
-        (tmp_path / "output").open("wb") as output,
-        subprocess.Popen(
-            command, env=os.environ | homes, stdout=output, stderr=output
-        ) as process,
-    ):
-        try:
-            until_open(port, process, tmp_path)
-            yield port
-        finally:
-            process.terminate()
+    with before(site.url.removeprefix("http://")) as port:
+        yield port
 
 
 def until_open(port, process, directory):
@@ -224,8 +262,12 @@ def test_what_may_be_had(arrive, media):
         assert player.fetch(path, "HEAD").status == 200
         part = player.fetch(path, Range="bytes=10-19")
         assert (part.status, part.content) == (206, segment[10:20])
-    # What the path says is not what is asked.
+    # What the path says is not what is asked; what is no play of theirs is none.
     assert player.fetch(f"/media/{play}/..%2f{play}").status in {400, 403, 404}
+    for id in (uuid.uuid4(), "any", "-" * 36, f"{play}%26play%3Dany", "x" * 36):
+        answer = player.fetch(f"/media/{id}/film003.ts")
+        assert answer.status in {403, 404}, id
+        assert segment not in answer.content
     player.send(f"{PLAYS}{play}/stop/", {})
     answer = player.fetch(f"/media/{play}/film003.ts")
     assert (answer.status, answer.headers["X-Session-Limit-Reason"]) == (403, "stopped")
@@ -249,3 +291,56 @@ def test_who_is_not_signed_in_gets_nothing(arrive):
     answer = stolen.fetch(address)
     assert answer.status == 401
     assert answer.headers["X-Session-Limit-Reason"] == "signed_out"
+
+
+def test_another_application_is_told_who_it_is_and_nothing_a_client_makes_up(arrive):
+    player = arrive(LAPTOP)
+    forged = {
+        "X-Session-Limit-User": "1",
+        "x-session-limit-user": "2",
+        "X-Session-Limit-Reason": "none",
+    }
+    for headers in ({}, forged):
+        answer = player.fetch("/reports/of/may?x=1", **headers)
+        assert answer.status == 200
+        told = [
+            (name.lower(), value)
+            for name, value in json.loads(answer.content)
+            if name.lower().startswith("x-session-limit") and value
+        ]
+        [(name, user)] = told
+        assert name == "x-session-limit-user"
+        assert user not in {"1", "2"}
+
+
+def test_without_the_site_nothing_is_served(before, media):
+    """It fails closed, whatever makes it fail."""
+    segment = (media / "film003.ts").read_bytes()
+    with before(f"127.0.0.1:{free_port()}") as port:
+        player = Player(f"http://127.0.0.1:{port}/", LAPTOP)
+        for path in (f"/media/{uuid.uuid4()}/film003.ts", "/hls/film003.ts"):
+            answer = player.fetch(path)
+            assert answer.status in {500, 502}
+            assert segment not in answer.content
+
+
+def test_a_player_of_its_own_stops(arrive):
+    """ffmpeg, which knows nothing of plays, and reads as fast as a person watches."""
+    loser, winner = arrive(LAPTOP), arrive(PHONE)
+    address = f"{loser.site}media/{loser.press()}/film.m3u8"
+    cookies = "; ".join(f"{each.name}={each.value}" for each in loser.cookies)
+    command = [
+        *("ffmpeg", "-nostdin", "-loglevel", "info", "-re"),
+        *("-headers", f"Cookie: {cookies}\r\n", "-i", address, "-f", "null", "-"),
+    ]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as ffmpeg:
+        try:
+            time.sleep(2.5)
+            winner.press()
+            _, said = ffmpeg.communicate(timeout=PATIENCE)
+        finally:
+            ffmpeg.kill()
+    assert "403 Forbidden" in said
+    frames = int(re.findall(r"frame= *(\d+)", said)[-1])
+    # Ten a second: what it had by then, and not the film.
+    assert 10 <= frames <= 60, said

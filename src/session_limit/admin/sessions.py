@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from django.contrib import admin, messages
@@ -11,20 +11,19 @@ from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.admin.utils import unquote
 from django.contrib.auth import get_user_model
 from django.core.exceptions import BadRequest, PermissionDenied, ValidationError
-from django.core.paginator import Paginator
 from django.db import DataError
 from django.db.models.constants import LOOKUP_SEP
 from django.http import Http404
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
-from django.utils.functional import cached_property
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext, pgettext
+from django.utils.translation import gettext_lazy, ngettext
 
 from session_limit import audit, registry
-from session_limit.admin.columns import DEVICE_CLASSES, Columns, administrator
+from session_limit.admin.columns import Columns, administrator
+from session_limit.admin.filters import BoundedPaginator, DeviceClassFilter, StateFilter
 from session_limit.admin.lanes import PERIODS, USUAL, Timeline
 from session_limit.models import Play, UserSession, session_id
 from session_limit.state import guard_of
@@ -35,50 +34,13 @@ if TYPE_CHECKING:
     from session_limit.models import UserSessionQuerySet
 
     ModelAdmin = admin.ModelAdmin[UserSession]
-    PaginatorBase = Paginator[UserSession]
 else:
-    ModelAdmin, PaginatorBase = admin.ModelAdmin, Paginator
+    ModelAdmin = admin.ModelAdmin
 
-# As many as a page lists before it says how many more there are, as a list counts,
-# and as one transaction ends.
+# As many as a page lists before it says how many more there are, and as one transaction
+# ends.
 LISTED = 100
-COUNTED = 10_000
 BATCH = 500
-
-
-class StateFilter(admin.SimpleListFilter):
-    title = gettext_lazy("state")
-    parameter_name = "state"
-
-    def lookups(self, request: Any, model_admin: Any) -> list[tuple[str, Any]]:
-        live, ended = pgettext("session", "Live"), pgettext("session", "Ended")
-        return [("live", live), ("ended", ended)]
-
-    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
-        states = {"live": queryset.live, "ended": queryset.ended}
-        return states.get(self.value() or "", queryset.all)()
-
-
-class DeviceClassFilter(admin.SimpleListFilter):
-    """By the classes there are: to ask the table would be to read all of it."""
-
-    title = gettext_lazy("device class")
-    parameter_name = "device_class"
-
-    def lookups(self, request: Any, model_admin: Any) -> list[tuple[str, Any]]:
-        return [*DEVICE_CLASSES.items()]
-
-    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
-        value = self.value()
-        return queryset if value is None else queryset.filter(device_class=value)
-
-
-class BoundedPaginator(PaginatorBase):
-    """Counts no further than anybody turns pages: a count reads what it counts."""
-
-    @cached_property
-    def count(self) -> int:
-        return cast("UserSessionQuerySet", self.object_list)[:COUNTED].count()
 
 
 @admin.register(UserSession)

@@ -42,6 +42,7 @@ class Play {
   forget() {
     this.id = null; // the server's, once it has one
     this.key = null; // of this start: a retry of it is no other
+    this.swap = null; // the code of the play that it ends
     this.asking = false;
     this.news = false; // there was some while it was asked
     this.askAt = Infinity; // when it is started or renewed next
@@ -62,17 +63,18 @@ class Play {
     this.show(null);
     this.resumes = false;
     this.key = randomKey();
+    this.swap = swap;
     this.until = Date.now() + PATIENCE;
-    return this.ask(swap);
+    return this.ask();
   }
 
   /** Start it, or renew it. */
-  async ask(swap = null) {
+  async ask() {
     this.news = this.asking;
     if (this.asking || !this.isOn) return;
     this.asking = true;
     this.askAt = Infinity;
-    const key = this.key;
+    const { key, swap } = this;
     const begun = Date.now();
     const { status, answer } = this.id
       ? await post(`${settings.sessionLimitPlays}${this.id}/renew/`, {})
