@@ -44,8 +44,11 @@ def test_what_plays_is_renewed_and_the_gateway_asked():
             {"engine": "db", "kind": "play", **row},
             {"engine": "db", "kind": "first", **new},
         ],
-        "nginx": {"asked_ms": 2.0, "free_ms": 0.5},
+        "nginx": [
+            {"way": "free", "ms": 0.5, "rate": 9000.0},
+            {"way": "asked", "ms": 2.0, "rate": 900.0},
+        ],
     }
     text = report.text(found)
-    assert "costs 1.50 ms more" in text
+    assert "costs a segment 1.50 ms." in text
     assert ("Missed" in text) == (row["ratio"] < report.TARGET)

@@ -1075,6 +1075,15 @@ PLAYS = [
         test="test_a_lease_is_thirty_seconds_by_the_clock_of_the_database",
     ),
     Mutant(
+        "the clock of the machine says which is the oldest",
+        "registry/plays.py",
+        old='    row.started_at = cast("Any", DatabaseNow())\n',
+        new="    from django.utils import timezone\n"
+        "    row.started_at = timezone.now()\n",
+        tests="stories/test_plays",
+        test="test_the_oldest_goes_whatever_clocks_the_servers_have",
+    ),
+    Mutant(
         "a lapsed play is renewed",
         "registry/leases.py",
         old="rows = Play.objects.using(using).leased().filter(pk=id, session_id",

@@ -176,6 +176,19 @@ def test_a_lease_is_thirty_seconds_by_the_clock_of_the_database(both, laptop, ti
     assert state(laptop, first) == "playing"
 
 
+def test_the_oldest_goes_whatever_clocks_the_servers_have(
+    both, laptop, phone, settings, time
+):
+    settings.SESSION_LIMIT_PLAYS = 2
+    time.advance(timedelta(seconds=5))
+    first = started(laptop)
+    time.advance(timedelta(seconds=-10))
+    second = started(phone)
+    third = started(laptop)
+    assert state(laptop, first) == "displaced"
+    assert state(phone, second) == state(laptop, third) == "playing"
+
+
 def test_refused_it_is_said_who_plays(both, laptop, phone, settings):
     settings.SESSION_LIMIT_PLAYS_AT_LIMIT = "deny"
     first = started(laptop)

@@ -10,7 +10,6 @@ from django.conf import settings
 from django.db import models
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models.sql.compiler import SQLCompiler
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from session_limit.models.ids import uuid7
@@ -104,8 +103,8 @@ class Play(models.Model):
     scope = models.CharField(_("scope"), max_length=64, blank=True)
     # What is played, as the project names it.
     what = models.CharField(_("content"), max_length=200, blank=True)
-    started_at = models.DateTimeField(_("started"), default=timezone.now)
     # By the database's clock, which decides: see DatabaseNow.
+    started_at = models.DateTimeField(_("started"))
     lease_until = models.DateTimeField(_("counts until"))
     ended_at = models.DateTimeField(_("ended"), null=True, blank=True)
     ended_reason = models.CharField(

@@ -118,8 +118,11 @@ def _decide(
 
 def _record(id: UUID, session: UserSession, scope: str, what: str, using: str) -> Play:
     row = Play(id=id, user_id=session.user_id, session=session, scope=scope, what=what)
+    # Its clock is everybody's: which play is the oldest depends on no server's own.
+    row.started_at = cast("Any", DatabaseNow())
     row.lease_until = cast("Any", DatabaseNow() + LEASE)
     row.save(using=using, force_insert=True)
+    row.refresh_from_db(using=using, fields=["started_at", "lease_until"])
     transaction.on_commit(
         functools.partial(_tell_started, row), using=using, robust=True
     )
