@@ -33,8 +33,8 @@ A renewal is three statements: the session with its row, the user, and the `UPDA
 and once in `SESSION_LIMIT_TOUCH_INTERVAL`, activity is recorded.
 
 **One machine.** Two processes of Python and PostgreSQL carry {carried:,.0f} plays on
-these {cores} cores. More cores of Python carry more, until PostgreSQL's are used up:
-{per_core:,.0f} plays each.
+these {cores} cores (renewals wait {waits:.0f} ms then). More cores of Python carry
+more, until PostgreSQL's are used up: {per_core:,.0f} plays each.
 
 **On paper,** ten million live plays are {paper_renewals:,.0f} renewals and
 {paper_statements:,.0f} statements a second, which is {paper_postgres:,.0f} cores of
@@ -57,7 +57,8 @@ The target is a ratio of {target}. {verdict}
 
 *First asked* are sessions that the process has not met in the last minute: whether the
 account was disabled, or its password changed, past any request, is looked for as well.
-No target: the bare application makes no such round trips.
+A player that asks every few seconds pays that once a minute. No target: the bare
+application makes no such round trips.
 
 ## nginx
 
@@ -84,7 +85,7 @@ def text(found: dict[str, Any]) -> str:
     factor = 10_000_000 / last["plays"]
     renewals = last["renewals_per_second"] * factor
     django = [row for row in found["live"] if row["through"] == "django"]
-    kept = [row["plays"] for row in django if not row["lost"]]
+    kept = [row for row in django if not row["lost"]]
     missed = [
         f"{_name(row)} ({row['ratio']:.2f})"
         for row in found["gateway"]
@@ -98,7 +99,8 @@ def text(found: dict[str, Any]) -> str:
         paper_postgres=last["postgres_cores"] * factor,
         paper_python=renewals * django[-1]["worker_ms"] / 1000,
         cores=found["cores"],
-        carried=max(kept, default=0),
+        carried=kept[-1]["plays"] if kept else 0,
+        waits=kept[-1]["p50_ms"] if kept else 0,
         # Of few plays it takes no tick of a clock.
         per_core=last["plays"] / max(last["postgres_cores"], 0.01),
         connections=found["connections"],
