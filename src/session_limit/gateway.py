@@ -96,7 +96,8 @@ UNAVAILABLE = Verdict(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable")
 def question(cookies: str, query: str) -> Question | None:
     """Return what is asked with a ``Cookie`` header; ``None``: nobody asks."""
     key = parse_cookie(cookies).get(settings.SESSION_COOKIE_NAME) if cookies else None
-    if not key:
+    # No database takes a NUL in a text.
+    if not key or "\0" in key:
         return None
     if not query:
         return Question(key)

@@ -30,7 +30,8 @@ def identify(request: HttpRequest) -> Identity:
     adopted. Blocks.
     """
     key = request.COOKIES.get(settings.SESSION_COOKIE_NAME)
-    if not key:
+    # No database takes a NUL in a text.
+    if not key or "\0" in key:
         return Identity()
     engine = stored.engine()
     request.session = engine(key)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlencode, urlsplit
@@ -194,10 +194,15 @@ def plays_url() -> str | None:
     return _address(PLAYS_VIEW)
 
 
-def address_in(path: str, ending: str) -> str | None:
-    """Return as much of ``path`` as has this ``ending``, ``None`` where nothing has."""
+def addresses_in(path: str, ending: str) -> Iterator[str]:
+    """Yield as much of ``path`` as has this ``ending``, from the shortest on."""
     end = path.find(ending)
-    return None if end < 0 else path[: end + len(ending)]
+    # The project's own prefix may end so, too. Anybody's address may, again and again.
+    for _ in range(3):
+        if end < 0:
+            return
+        yield path[: end + len(ending)]
+        end = path.find(ending, end + 1)
 
 
 @functools.lru_cache(maxsize=256)

@@ -126,6 +126,8 @@ def play_refused(
     """
     told = play_texts.refused(start)
     wait = start.retry_after
+    # No swap can be made before the time is over.
+    is_asked = start.at_limit is AtLimit.ASK and wait is None
     said = {
         "version": VERSION,
         "code": "play_limit" if wait is None else "cooling_down",
@@ -134,7 +136,7 @@ def play_refused(
         "limit": start.limit,
         "in_use": len(start.rivals),
         "rivals": [
-            _playing_rival(row, sessions.get(row.session_id), current, start.at_limit)
+            _playing_rival(row, sessions.get(row.session_id), current, is_asked)
             for row in start.rivals
         ],
         "actions": _play_actions(),
@@ -145,9 +147,8 @@ def play_refused(
 
 
 def _playing_rival(
-    play: Play, session: UserSession | None, current: UUID, at_limit: AtLimit | None
+    play: Play, session: UserSession | None, current: UUID, is_asked: bool
 ) -> dict[str, Any]:
-    is_asked = at_limit is AtLimit.ASK
     return {
         "play": play.pk,
         "device": device_label(session.device) if session and session.device else "",

@@ -140,6 +140,24 @@ def decide_choice(
     return Decision(admitted=False, exceeded=True)
 
 
+def decide_swap(
+    live: Sequence[LiveSession], *, limit: int | None, chosen: UUID
+) -> Decision:
+    """
+    Decide on a newcomer whose person has ``chosen`` one to end for it. Where a place
+    became free meanwhile, nobody has to go; where the chosen one is gone and no place
+    is free, the person is asked again. A limit that is exceeded already comes down, the
+    oldest first.
+    """
+    if limit is None or len(live) < limit:
+        return Decision(admitted=True)
+    staying = [session for session in live if session.id != chosen]
+    if len(staying) == len(live):
+        return Decision(admitted=False, exceeded=True)
+    others = excess(staying, limit=limit - 1, displace=Displace.OLDEST)
+    return Decision(admitted=True, ended=(chosen, *others), exceeded=True)
+
+
 def decide_adoption(
     live: Sequence[LiveSession], *, limit: int | None, at_limit: AtLimit
 ) -> Decision:

@@ -16,7 +16,7 @@ from django.core.cache import close_caches
 from django.core.handlers.wsgi import WSGIRequest, get_path_info
 from django.db import close_old_connections
 
-from session_limit.navigation import GATEWAY_VIEW, address_in, view_name_at
+from session_limit.navigation import GATEWAY_VIEW, addresses_in, view_name_at
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -50,10 +50,10 @@ class SessionGateway:
         return [verdict.body]
 
     def _is_asked(self, environ: WSGIEnvironment) -> bool:
-        address = address_in(get_path_info(environ), self._gateway.ENDING)
-        if address is None:
-            return False
-        return view_name_at(address, settings.ROOT_URLCONF) == GATEWAY_VIEW
+        return any(
+            view_name_at(address, settings.ROOT_URLCONF) == GATEWAY_VIEW
+            for address in addresses_in(get_path_info(environ), self._gateway.ENDING)
+        )
 
     def _judge(self, environ: WSGIEnvironment) -> Verdict:
         cookies, query = environ.get("HTTP_COOKIE", ""), environ.get("QUERY_STRING", "")

@@ -18,6 +18,7 @@ from session_limit.admin import timeline
 from session_limit.client import device_label
 from session_limit.conf import conf
 from session_limit.models import Play, UserSession
+from session_limit.verify import registry_alias
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -66,10 +67,12 @@ class Timeline:
 
     @cached_property
     def window(self) -> timeline.Window:
-        now = timezone.now()
-        # Without USE_TZ it is the project's own zone's already.
-        until = timezone.localtime(now) if timezone.is_aware(now) else now
-        return timeline.Window(until - timedelta(days=int(self.days)), until)
+        until = timezone.now()
+        since = until - timedelta(days=int(self.days))
+        # Without USE_TZ they are the project's own zone's already.
+        if timezone.is_aware(until):
+            return timeline.Window(timezone.localtime(since), timezone.localtime(until))
+        return timeline.Window(since, until)
 
     @cached_property
     def _sessions(self) -> list[UserSession]:
@@ -87,7 +90,9 @@ class Timeline:
         was_live = Q(ended_at=None, lease_until__gt=since) | Q(ended_at__gt=since)
         # Its user is what is indexed.
         whose = Q(user_id=sessions[0].user_id, session__in=sessions)
-        return list(Play.objects.filter(whose, was_live).order_by("-pk")[: PLAYS + 1])
+        rows = Play.objects.using(registry_alias()).filter(whose, was_live)
+        # Their ids need not be ordered by time.
+        return list(rows.order_by("-started_at", "-pk")[: PLAYS + 1])
 
     @property
     def most_sessions(self) -> int | None:
@@ -167,8 +172,7 @@ def _play_reason(play: Play, session: timeline.Bar) -> Play.Reason:
     """Return why it is over, or will be, where nobody has written that down."""
     if play.ended_reason:
         return Play.Reason(play.ended_reason)
-    is_lapsed = play.lease_until <= session.end
-    return Play.Reason.LAPSED if is_lapsed else Play.Reason.SESSION_ENDED
+    return play.unheard_reason(session.end)
 
 
 def _state(bar: timeline.Bar, reason: UserSession.Reason | Play.Reason) -> str:

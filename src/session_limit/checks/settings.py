@@ -46,6 +46,10 @@ def _is_duration(value: Any) -> bool:
     return duration > timedelta()
 
 
+def _is_no_time(value: Any) -> bool:
+    return not isinstance(value, bool) and value in (0, timedelta())
+
+
 def _one_of(choices: Iterable[str], hint: str) -> _Kind:
     # A list, because an unhashable value is to be told, not to raise.
     valid = list(choices)
@@ -138,7 +142,7 @@ SETTINGS = {
         "session_limit.E027",
         _Kind(
             "a duration, or 0",
-            lambda value: value == 0 or _is_duration(value),
+            lambda value: _is_no_time(value) or _is_duration(value),
             "Give seconds as a number, or a datetime.timedelta.",
         ),
     ),

@@ -1,7 +1,7 @@
 """
 The event stream of connected pages: an event when their session has ended, and when one
-of its plays may have. In front
-of Django's handler, where a reader who waits holds neither a thread nor a connection.
+of its plays may have. In front of Django's handler, where a reader who waits holds
+neither a thread nor a connection.
 """
 
 from __future__ import annotations

@@ -129,7 +129,7 @@ class Hub:
             await self._something.wait()
             self._something.clear()
             newcomers, self._newcomers = self._newcomers, set()
-            suspects, self._suspects = self._suspects - newcomers, set()
+            suspects, self._suspects = self._suspects, set()
             # What a bus says has ended comes first.
             await self._verify_all(suspects, thorough=False)
             await self._verify_all(newcomers, thorough=True)

@@ -28,11 +28,11 @@ def is_at(scope: Scope, view_name: str, ending: str) -> bool:
     Whether ``scope`` asks for the view with this name, at the address of ``reverse()``,
     which has this ``ending``; or for what is below that.
     """
-    address = navigation.address_in(scope["path"], ending)
-    if address is None:
-        return False
-    root_path = scope.get("root_path", "")
-    return _view_name(address, root_path, settings.ROOT_URLCONF) == view_name
+    root_path, urlconf = scope.get("root_path", ""), settings.ROOT_URLCONF
+    return any(
+        _view_name(address, root_path, urlconf) == view_name
+        for address in navigation.addresses_in(scope["path"], ending)
+    )
 
 
 @functools.lru_cache(maxsize=256)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Self
 
 from django.conf import settings
@@ -130,6 +130,12 @@ class Play(models.Model):
 
     def __str__(self) -> str:
         return str(self.pk)
+
+    def unheard_reason(self, session_ended_at: datetime | None) -> Reason:
+        """Return why it is over where nobody has written that down yet."""
+        if session_ended_at is None or self.lease_until < session_ended_at:
+            return self.Reason.LAPSED
+        return self.Reason.SESSION_ENDED
 
     def facts(self) -> LiveSession:
         """Return what the policy knows of it."""

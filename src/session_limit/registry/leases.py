@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import functools
 import uuid
-from collections.abc import Collection, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime
 from typing import Any, cast
 from uuid import UUID
 
@@ -55,15 +57,15 @@ def renew(id: UUID, session_id: UUID, using: str) -> bool:
 def stop_play(id: UUID, session_id: UUID) -> bool:
     """
     Stop the play with this id, of the session with that one, and free its place at
-    once. Return whether it was open.
+    once. Return whether it counted still: one that has lapsed did not play until now.
     """
     using = registry_alias()
-    rows = Play.objects.using(using).open().filter(pk=id, session_id=session_id)
-    was_open = rows.update(ended_at=DatabaseNow(), ended_reason=Reason.STOPPED) > 0
-    if was_open:
+    rows = Play.objects.using(using).leased().filter(pk=id, session_id=session_id)
+    counted = rows.update(ended_at=DatabaseNow(), ended_reason=Reason.STOPPED) > 0
+    if counted:
         tell = functools.partial(_tell_ended_by_id, id, using)
         transaction.on_commit(tell, using=using, robust=True)
-    return was_open
+    return counted
 
 
 def find_play(id: UUID, session_id: UUID) -> Play | None:
@@ -93,19 +95,24 @@ def settled(user_id: Any, using: str) -> list[Play]:
     found = list(rows.select_for_update().annotate(is_leased=is_leased).order_by("pk"))
     if not found:
         return []
-    sessions = UserSession.objects.using(using).live()
-    live = set(
-        sessions.filter(pk__in={row.session_id for row in found}).values_list(
-            "pk", flat=True
-        )
-    )
-    leased = {row.pk for row in found if cast("Any", row).is_leased}
-    lapsed = [row for row in found if row.pk not in leased]
-    over = [row for row in found if row.pk in leased and row.session_id not in live]
-    end_plays(lapsed, Reason.LAPSED, using)
-    end_plays(over, Reason.SESSION_ENDED, using)
-    counting = [row for row in found if row.ended_at is None]
+    sessions = _sessions_of(found, using)
+    counting, over = [], defaultdict(list)
+    for row in found:
+        is_live = sessions.get(row.session_id, row.lease_until) is None
+        if is_live and cast("Any", row).is_leased:
+            counting.append(row)
+        else:
+            over[row.unheard_reason(sessions.get(row.session_id))].append(row)
+    for reason, ended in over.items():
+        end_plays(ended, reason, using)
     return sorted(counting, key=lambda row: (row.started_at, row.pk))
+
+
+def _sessions_of(rows: Iterable[Play], using: str) -> dict[UUID, datetime | None]:
+    """Return when the sessions of ``rows`` have ended; those that are still kept."""
+    sessions = UserSession.objects.using(using)
+    found = sessions.filter(pk__in={row.session_id for row in rows})
+    return dict(found.values_list("pk", "ended_at"))
 
 
 def end_plays(
@@ -152,10 +159,17 @@ def prune_plays() -> int:
     plays = Play.objects.using(using)
     # Not those of a moment ago: whoever needs their place ends them.
     lapsed = plays.open().filter(lease_until__lte=DatabaseNow() - 2 * LEASE)
-    while ids := list(lapsed.values_list("pk", flat=True)[:BATCH]):
-        plays.filter(pk__in=ids, ended_at=None).update(
-            ended_at=F("lease_until"), ended_reason=Reason.LAPSED
-        )
+    while rows := list(lapsed[:BATCH]):
+        sessions = _sessions_of(rows, using)
+        for reason in (Reason.LAPSED, Reason.SESSION_ENDED):
+            ids = [
+                row.pk
+                for row in rows
+                if row.unheard_reason(sessions.get(row.session_id)) is reason
+            ]
+            plays.filter(pk__in=ids, ended_at=None).update(
+                ended_at=_ENDED_AT[reason], ended_reason=reason
+            )
     old = plays.filter(ended_at__lte=DatabaseNow() - conf.retention)
     deleted = 0
     while ids := list(old.values_list("pk", flat=True)[:BATCH]):

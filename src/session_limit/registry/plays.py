@@ -34,8 +34,9 @@ class Start:
     """
     How a start went. ``play`` is ``None`` where it was refused: ``rivals`` hold the
     places of its ``scope``, of which there are ``limit``; ``retry_after`` is set where
-    places have changed hands too often, and says for how long not to ask again. A play
-    that has ended already is one that was started before under the same key.
+    places have changed hands too often, and says for how long not to ask again; or
+    ``is_gone``: its session has ended meanwhile. A play that has ended already is one
+    that was started before under the same key.
     """
 
     play: Play | None
@@ -44,6 +45,7 @@ class Start:
     at_limit: AtLimit | None = None
     rivals: tuple[Play, ...] = ()
     retry_after: timedelta | None = None
+    is_gone: bool = False
 
 
 def play(
@@ -75,23 +77,22 @@ def play(
 
     def work(using: str) -> Start:
         lock_account(user.pk, using)
+        # Locked, or one that ends just now would take a place from a live one.
+        sessions = UserSession.objects.using(using).live().filter(pk=session.pk)
+        if sessions.select_for_update().first() is None:
+            return Start(None, scope, is_gone=True)
         open_ = settled(user.pk, using)
-        own = next((row for row in open_ if row.pk == id), None)
-        if own is None and key is not None:
-            own = Play.objects.using(using).filter(pk=id).first()
+        own = None if key is None else _renewed(id, session.pk, using)
         if own is not None:
-            renew(own.pk, own.session_id, using)
-            return Start(own, own.scope, limit)
+            return Start(own, own.scope)
         rivals = [row for row in open_ if row.scope == scope]
         decision = decide([row.facts() for row in rivals])
-        if not decision.admitted:
-            start = Start(None, scope, limit, at_limit, tuple(rivals))
-            _tell_limit_reached(user.pk, start, using)
-            return start
         leaving = [row for row in rivals if row.pk in decision.ended]
         wait = _cooling(user.pk, scope, using) if leaving else None
-        if wait is not None:
-            return Start(None, scope, limit, at_limit, tuple(rivals), wait)
+        if not decision.admitted or wait is not None:
+            start = Start(None, scope, limit, at_limit, tuple(rivals), wait)
+            _tell_limit_reached(user.pk, start, using)
+            return start
         end_plays(leaving, Reason.DISPLACED, using, by_play=id)
         start = Start(_record(id, session, scope, what, using), scope, limit, at_limit)
         if decision.exceeded:
@@ -99,6 +100,12 @@ def play(
         return start
 
     return in_transaction(work)
+
+
+def _renewed(id: UUID, session_id: UUID, using: str) -> Play | None:
+    """Return the play that was started before with this id, renewed if it counts."""
+    renew(id, session_id, using)
+    return Play.objects.using(using).filter(pk=id).first()
 
 
 def _decide(
@@ -109,8 +116,7 @@ def _decide(
     swap: UUID | None,
 ) -> Decision:
     if at_limit is AtLimit.ASK and swap is not None:
-        chosen = frozenset({swap})
-        return policy.decide_choice(rivals, limit=limit, chosen=chosen)
+        return policy.decide_swap(rivals, limit=limit, chosen=swap)
     return policy.decide(
         rivals, limit=limit, at_limit=at_limit, displace=Displace.OLDEST
     )

@@ -92,6 +92,8 @@ class PlaysView(_PlayView):
             key=key or None,
             swap=swap.play_to_end(data.get("swap"), session.pk),
         )
+        if start.is_gone:
+            return answer(HTTPStatus.UNAUTHORIZED, code="not_signed_in")
         if start.play is None:
             return self._refused(start)
         if start.play.ended_at is not None:
