@@ -128,7 +128,7 @@ def test_the_command():
     record(bob, 3)
     said = command("--what-if", "2, 1", "--days", "3")
     lines = [" ".join(line.split()) for line in said.splitlines()]
-    assert lines[1] == "Recorded: 5 sign-ins of 2 accounts"
+    assert lines[1] == "Recorded: 5 sign-ins, accounts: 2"
     assert "1 1 (50.0%) 2 (40.0%) 2 (40.0%)" in lines, said
     assert "2 1 (50.0%) 1 (20.0%) 1 (20.0%)" in lines, said
     assert "Limit 1, per day" in lines
@@ -138,7 +138,7 @@ def test_the_command():
 
 @pytest.mark.django_db
 def test_nothing_is_recorded():
-    assert "Recorded: 0 sign-ins of 0 accounts" in command("--what-if", "1")
+    assert "Recorded: 0 sign-ins, accounts: 0" in command("--what-if", "1")
 
 
 @pytest.mark.django_db
@@ -157,7 +157,7 @@ def test_plays(settings):
             ended_at=ended_at,
         )
     said = " ".join(command("--what-if", "1", "--plays").split())
-    assert "Recorded: 3 plays of 1 accounts" in said
+    assert "Recorded: 3 plays, accounts: 1" in said
     assert "1 1 (100.0%) 1 (33.3%) 1 (33.3%)" in said
 
 

@@ -52,6 +52,11 @@ class Question(NamedTuple):
     renews: bool = False
     is_activity: bool = False
 
+    @property
+    def writes(self) -> bool:
+        """Whether more is done for it than reading."""
+        return self.renews or self.is_activity
+
 
 class Verdict(NamedTuple):
     """
@@ -222,7 +227,8 @@ def _stale(row: Row) -> Verdict | None:
 def _not_playing(row: Row, question: Question) -> Verdict | None:
     """Return the refusal where a play is asked for that does not count."""
     if question.play is None:
-        return None
+        # What renews is a play: it was to be named.
+        return PLAY_REQUIRED if question.renews else None
     if not conf.uses_plays():
         return Verdict(HTTPStatus.FORBIDDEN, "no_plays")
     if question.play == ANY:

@@ -124,11 +124,12 @@ def play_refused(
     Return why the session with the id ``current`` may not play: the rivals, of their
     ``sessions``, each with a code to swap by where a person may choose.
     """
-    told = play_texts.refused(start)
+    is_here = all(row.session_id == current for row in start.rivals)
+    told = play_texts.refused(start, is_here=is_here)
     wait = start.retry_after
     # No swap can be made before the time is over.
     is_asked = start.at_limit is AtLimit.ASK and wait is None
-    said = {
+    said: dict[str, Any] = {
         "version": VERSION,
         "code": "play_limit" if wait is None else "cooling_down",
         "heading": told.heading,
@@ -141,6 +142,9 @@ def play_refused(
         ],
         "actions": _play_actions(),
     }
+    if wait is None and start.at_limit is AtLimit.DISPLACE:
+        # It would have gone on by itself: a click displaces.
+        said["actions"].insert(0, _WATCH_HERE)
     if wait is not None:
         said["retry_after"] = math.ceil(wait.total_seconds())
     return said

@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from session_limit.durations import MINUTE
 from session_limit.models import Play, UserSession
+from session_limit.policy import AtLimit
 from session_limit.registry import Start
 from session_limit.texts import Told
 
@@ -21,13 +22,16 @@ _MOVED_TO = {
     "computer": gettext_lazy("It is playing on a computer now."),
 }
 _MOVED = gettext_lazy("It is playing on another device now.")
-_PAUSED = gettext_lazy("Playback is paused here")
+_PAUSED = gettext_lazy("Playback is paused here.")
 WATCH_HERE = gettext_lazy("Watch here")
 SEE_DEVICES = gettext_lazy("See devices")
 
 
-def refused(start: Start) -> Told:
-    """Return what a person is told whose play met the limit."""
+def refused(start: Start, *, is_here: bool) -> Told:
+    """
+    Return what a person is told whose play met the limit. ``is_here``: their own
+    session plays all there is.
+    """
     if start.retry_after is not None:
         return _cooling_down(start.retry_after)
     limit = start.limit or 0
@@ -35,7 +39,13 @@ def refused(start: Start) -> Told:
         "%(in_use)d of %(limit)d stream is in use.",
         "%(in_use)d of %(limit)d streams are in use.",
         limit,
-    ) % {"in_use": len(start.rivals), "limit": limit}
+        # A limit that was lowered may be exceeded.
+    ) % {"in_use": min(len(start.rivals), limit), "limit": limit}
+    if start.at_limit is AtLimit.DISPLACE:
+        # A click is enough.
+        return Told(heading, "")
+    if is_here:
+        return Told(heading, _("To watch here, stop watching in another tab."))
     return Told(heading, _("To watch here, stop watching on another device."))
 
 
@@ -54,7 +64,7 @@ def _cooling_down(wait: timedelta) -> Told:
             "You can watch here in %(count)d minutes.",
             minutes,
         ) % {"count": minutes}
-    return Told(_("Playback has only just moved to another device"), text)
+    return Told(_("Playback has only just moved to another device."), text)
 
 
 def ended(play: Play, newer: UserSession | None) -> Told:
@@ -65,12 +75,15 @@ def ended(play: Play, newer: UserSession | None) -> Told:
     reason, text = Reason(play.ended_reason), ""
     heading = str(_PAUSED)
     device_class = None
-    if reason is Reason.DISPLACED:
+    if reason is Reason.DISPLACED and newer is not None and newer.pk == play.session_id:
+        heading = _("Playback moved to another tab.")
+        device_class = newer.device_class
+    elif reason is Reason.DISPLACED:
         heading = _("Playback moved to another device.")
         device_class = newer.device_class if newer is not None else None
         text = str(_MOVED_TO.get(device_class or "", _MOVED))
     elif reason is Reason.LIMIT_LOWERED:
-        text = _("Your account can now be watched on fewer devices at a time.")
+        text = _("You can now watch on fewer devices at a time.")
     elif reason is Reason.LAPSED:
         text = _("The connection was lost for a while.")
     return Told(

@@ -6,7 +6,6 @@ hand from the models' metadata: a fifth of what they cost through the ORM.
 from __future__ import annotations
 
 import functools
-import time
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple, cast
@@ -21,7 +20,7 @@ from django.utils import timezone
 
 from session_limit import stored
 from session_limit.conf import conf
-from session_limit.models import Play, UserSession
+from session_limit.models import Play, UserSession, ahead_of_utc
 
 Converter = Callable[[Any, Any, Any], Any]
 
@@ -188,7 +187,7 @@ def read_ended_since(moment: datetime) -> list[UUID]:
 def _leased(using: str, zone: int, *names: str) -> str:
     """
     Return the statement for a leased play with these columns, as the ORM has it, which
-    may contain how many seconds the project's ``zone`` is ahead of UTC.
+    may contain how many seconds the ``zone`` is ahead of UTC that is stored in.
     """
     plays = Play.objects.using(using).leased()
     query = plays.filter(**dict.fromkeys(names, _ANY)).values_list("pk")[:1].query
@@ -208,7 +207,7 @@ def _reads_leased(**values: Any) -> bool:
         for name, value in sorted(values.items())
     ]
     with connection.cursor() as cursor:
-        zone = time.localtime().tm_gmtoff
+        zone = ahead_of_utc(connection)
         cursor.execute(_leased(using, zone, *values), parameters)
         return cursor.fetchone() is not None
 

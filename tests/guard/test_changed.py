@@ -50,6 +50,24 @@ def test_a_displaced_play_is_told(ada, laptop, phone, told_by):
             assert row.ended_reason == "displaced"
 
 
+def test_it_is_told_whatever_else_is_looked_for(ada, laptop, swept):
+    """Everybody is verified once a minute, and who connects anew just then."""
+    laptop.sign_in()
+    id = laptop.row.pk
+
+    @story
+    async def _():
+        async with stream(laptop) as response:
+            await opened(response)
+            await verified()
+            while not await response.is_quiet(0.2):
+                await response.body()
+            hub.current_hub().verify(id)
+            hub.current_hub()._suspect([id])
+            part, _ = await response.body()
+            assert event(part) == ("changed", {"version": 1})
+
+
 def test_what_else_is_connected_goes_on(ada, laptop, phone, told_by):
     """A socket and a response that streams are the session's, which has not ended."""
     laptop.sign_in()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
+import time
 import uuid
 from datetime import timedelta
 
@@ -11,7 +13,7 @@ import pytest
 from asgiref.sync import async_to_sync
 from django.conf import settings as django_settings
 from django.contrib.auth import get_user_model
-from django.db import connections
+from django.db import connections, transaction
 from django.test import RequestFactory, override_settings
 from django.test.utils import CaptureQueriesContext
 
@@ -21,6 +23,7 @@ from session_limit.models import DatabaseNow, Play, UserSession
 from session_limit.wsgi import SessionGateway
 from tests import stores
 from tests.guard.wire import PATIENCE, scope_of
+from tests.interleavings.gates import ROW_LOCKS
 from tests.stories.people import mark_as_installed_later
 
 ADDRESS = "/account/sessions/gateway/"
@@ -252,6 +255,96 @@ def test_a_database_that_is_away_says_no(ada, laptop, ask, monkeypatch):
     monkeypatch.setattr(gateway, "judge", away)
     answer = ask(laptop)
     assert (answer.status, answer.reason) == (503, "unavailable")
+
+
+@pytest.mark.parametrize("cookie", ['"aaaaaaaaaa\\000aaaaaaaaaa"', '"\\000"'])
+def test_a_nul_is_nobodys(ada, laptop, ask, cookie):
+    laptop.cookie = cookie
+    answer = ask(laptop)
+    assert (answer.status, answer.reason) == (401, "not_signed_in")
+
+
+def test_under_a_prefix_that_ends_as_it_does(ada, laptop, ask):
+    laptop.sign_in()
+    with override_settings(ROOT_URLCONF="tests.guard.gateway_urls"):
+        path = "/gateway/gateway/"
+        assert ask(laptop, path).status == 200
+        assert ask(laptop, f"{path}gateway/x").status == 200
+    root = "/gateway"
+    assert ask(laptop, f"{root}{ADDRESS}", root_path=root).status == 200
+
+
+@ROW_LOCKS
+def test_what_waits_for_a_lock_keeps_no_other_question_waiting(
+    ada, laptop, phone, settings
+):
+    """Fails where one thread answers what reads, and what renews."""
+    settings.SESSION_LIMIT, settings.SESSION_LIMIT_PLAYS = None, 1
+    laptop.sign_in()
+    phone.sign_in()
+    play = registry.play(laptop.row).play.pk
+    took = {}
+
+    async def ask(visitor, query):
+        sent = []
+
+        async def send(message):
+            sent.append(message)
+
+        kind = scope_of(visitor, "http", ADDRESS)
+        began = time.monotonic()
+        await SessionGuard(None)(
+            kind | {"query_string": query.encode(), "method": "GET"}, None, send
+        )
+        assert sent[0]["status"] == 200
+        took[query] = time.monotonic() - began
+
+    @async_to_sync
+    async def both():
+        renewing = asyncio.create_task(ask(laptop, f"play={play}&renew=1"))
+        await asyncio.sleep(0.2)
+        await ask(phone, "")
+        assert not renewing.done()
+        held.set()
+        await renewing
+        await hub.current_hub().stop()
+
+    inside, held = threading.Event(), threading.Event()
+
+    def hold():
+        with transaction.atomic():
+            Play.objects.select_for_update().get(pk=play)
+            inside.set()
+            held.wait(PATIENCE)
+        connections.close_all()
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    assert inside.wait(PATIENCE)
+    try:
+        both()
+    finally:
+        held.set()
+        thread.join()
+    assert took[""] < PATIENCE / 2
+
+
+def test_renewing_needs_the_name_of_a_play(ada, laptop, ask, settings):
+    settings.SESSION_LIMIT_PLAYS = 1
+    laptop.sign_in()
+    answer = ask(laptop, query="renew=1")
+    assert (answer.status, answer.reason) == (403, "play_required")
+
+
+def test_another_secret_key(ada, laptop, ask, settings):
+    """Fails where only what is signed by it is found: caches keep what is not."""
+    settings.SESSION_ENGINE = "django.contrib.sessions.backends.cached_db"
+    laptop.sign_in()
+    assert ask(laptop).status == 200
+    settings.SECRET_KEY = "another"
+    gateway._verified.clear()
+    answer = ask(laptop)
+    assert (answer.status, answer.reason) == (401, "credentials_changed")
 
 
 def test_under_a_prefix(ada, laptop, ask):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from datetime import timedelta
 from functools import partial
 
@@ -171,20 +172,94 @@ def test_a_renewal_waits_for_what_displaces_it(device):
     assert live() == [newer.answer.json()["play"]]
 
 
-def test_its_session_ends_while_it_starts(ada, device, settings):
-    """Whatever is recorded of it, it counts for nobody."""
-    settings.SESSION_LIMIT_PLAYS_AT_LIMIT = "deny"
+def first_session(ada):
+    return UserSession.objects.for_user(ada).earliest("created_at")
+
+
+def end_first(ada):
+    registry.end([first_session(ada).pk], UserSession.Reason.REVOKED)
+
+
+def test_its_session_ends_before_it_starts(ada, device):
+    """
+    It takes nobody's place. Fails where a start does not look, under the account's
+    lock, whether its session is live.
+    """
     first, second = device(), device()
-    with aside(partial(start, first), before=RECORD) as late:
-        if connection.vendor == "sqlite":
-            late.result()
-        registry.end(
-            [UserSession.objects.live().for_user(ada).earliest("created_at").pk],
-            UserSession.Reason.REVOKED,
-        )
+    other = started(second)
+    with aside(partial(start, first), before=LOCK) as late:
+        end_first(ada)
+        assert late.result().status_code == 401
+    assert live() == [other]
+
+
+@ROW_LOCKS
+def test_its_session_ends_while_it_starts(ada, device):
+    """The ending waits. Fails where a start reads its session without a lock."""
+    first, second = device(), device()
+    with (
+        aside(partial(start, first), before=RECORD) as early,
+        aside(partial(end_first, ada)) as late,
+    ):
+        until_blocked()
+        assert early.result().status_code == 200
         late.result()
     assert live() == []
     assert start(second).status_code == 200
+
+
+def test_its_account_is_deleted_while_it_starts(ada, device):
+    first = device()
+    with aside(partial(start, first), before=LOCK) as late:
+        ada.delete()
+        assert late.result().status_code == 401
+    assert not Play.objects.exists()
+
+
+def test_a_stop_that_overtakes_its_start(device, settings):
+    """Its page is gone, and would keep the place. Fails where nothing is left of it."""
+    settings.SESSION_LIMIT_PLAYS_AT_LIMIT = "deny"
+    first, second = device(), device()
+    with aside(partial(start, first, key="a"), before=LOCK) as late:
+        said = json.dumps({"key": "a"})
+        stopped = first.another().post(
+            f"{PLAYS}stop/", said, content_type="application/json", headers=JSON
+        )
+        assert stopped.status_code == 200
+        answer = late.result()
+    assert (answer.status_code, answer.json()["reason"]) == (410, "stopped")
+    assert live() == []
+    started(second)
+    assert not Play.objects.begun().filter(ended_reason="stopped").exists()
+
+
+@ROW_LOCKS
+def test_a_retry_whose_lease_runs_out_meanwhile(device):
+    """Fails where what has not been renewed is said to play."""
+    first = device()
+    id = started(first, key="a")
+    soon = DatabaseNow() + timedelta(seconds=0.5)
+    Play.objects.filter(pk=id).update(lease_until=soon)
+    # Between what is read of it and its renewal.
+    with aside(partial(start, first, key="a"), before=RENEW) as late:
+        time.sleep(0.6)
+        answer = late.result()
+    assert (answer.status_code, answer.json()["reason"]) == (410, "lapsed")
+    assert live() == []
+
+
+@ROW_LOCKS
+def test_another_session_that_is_newer_than_the_snapshot(
+    device, settings, atomic_requests, repeatable_read
+):
+    """What it plays goes on. Fails where a session that is not seen has ended."""
+    settings.SESSION_LIMIT_PLAYS = 5
+    first = device()
+    with aside(partial(start, first), before=LOCK) as late:
+        other = started(device())
+        # On PostgreSQL it is to be tried again.
+        assert late.result().status_code in {200, 503}
+    assert other in live()
 
 
 def test_one_start_sent_twice_at_once(device):

@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
+from django.db import connection
 from django.db.models import F
 from django.utils import timezone
 
@@ -308,7 +309,7 @@ def test_swapping_too_often_cools_down(both, laptop, phone, settings):
     assert said["code"] == "cooling_down"
     assert 0 < said["retry_after"] <= 60
     assert answer.headers["Retry-After"] == str(said["retry_after"])
-    assert said["heading"] == "Playback has only just moved to another device"
+    assert said["heading"] == "Playback has only just moved to another device."
     assert said["detail"] == f"You can watch here in {said['retry_after']} seconds."
     assert playing() == [second]
     # A place that was given up is no swap.
@@ -384,9 +385,7 @@ def test_a_limit_that_is_lowered_stops_the_oldest(ada, both, laptop, phone, sett
     assert [str(row.pk) for row in registry.enforce_plays(ada)] == [first]
     answer = renew(laptop, first)
     assert answer.json()["reason"] == "limit_lowered"
-    assert answer.json()["detail"] == (
-        "Your account can now be watched on fewer devices at a time."
-    )
+    assert answer.json()["detail"] == ("You can now watch on fewer devices at a time.")
     assert state(phone, second) == "playing"
     # With the sessions' own.
     settings.SESSION_LIMIT_PLAYS = 2
@@ -431,6 +430,124 @@ def test_without_time_zones_its_moments_are_the_projects_own(
     lapse(second, timedelta(minutes=10))
     registry.prune_plays()
     assert state(phone, second) == "lapsed"
+
+
+@pytest.mark.skipif(connection.vendor == "postgresql", reason="it stores zones")
+def test_a_database_may_have_a_zone_of_its_own(ada, both, laptop, phone, monkeypatch):
+    monkeypatch.setitem(connection.settings_dict, "TIME_ZONE", "Asia/Kolkata")
+    for name in ("timezone", "timezone_name"):
+        connection.__dict__.pop(name, None)
+    verify._converters.cache_clear()
+    try:
+        before = timezone.now()
+        first = started(laptop)
+        [play] = registry.live_plays(ada)
+        assert abs(play.started_at - before) < timedelta(seconds=10)
+        assert verify.reads_play(play.pk, play.session_id)
+        started(phone)
+        found = verify.read_plays_ended_since(before - timedelta(seconds=1))
+        assert [str(id) for id, _ in found] == [first]
+    finally:
+        for name in ("timezone", "timezone_name"):
+            connection.__dict__.pop(name, None)
+        verify._converters.cache_clear()
+
+
+# What happens by itself.
+
+
+@pytest.mark.parametrize("resumes", [True, "true"])
+def test_what_resumes_by_itself_displaces_nobody(both, laptop, phone, resumes):
+    first = started(laptop)
+    lapse(first)
+    second = started(phone)
+    answer = start(laptop, resumes=resumes)
+    said = answer.json()
+    assert (answer.status_code, said["code"]) == (409, "play_limit")
+    assert [rival["play"] for rival in said["rivals"]] == [second]
+    # A click is enough.
+    assert (said["actions"][0]["step"], said["detail"]) == ("watch_here", "")
+    stop(phone, second)
+    third = started(laptop, resumes=resumes)
+    assert playing() == [third]
+    assert start(phone, resumes=False).status_code == 200
+
+
+def test_observed_it_resumes_beside_others(both, laptop, phone, settings):
+    settings.SESSION_LIMIT_PLAYS_AT_LIMIT = "observe"
+    first, second = started(laptop), started(phone, resumes=True)
+    assert set(playing()) == {first, second}
+
+
+def test_what_is_no_flag(both, laptop):
+    assert start(laptop, resumes="perhaps").status_code == 400
+
+
+def test_a_page_that_is_loaded_again_does_not_cool_down(both, laptop, phone, settings):
+    settings.SESSION_LIMIT_PLAY_COOLDOWN = 60
+    for _ in range(3):
+        started(laptop)
+    started(phone)
+    assert start(laptop).status_code == 429
+
+
+def test_asked_in_a_cooldown_there_is_nothing_to_choose(both, laptop, phone, settings):
+    settings.SESSION_LIMIT_PLAYS_AT_LIMIT = "ask"
+    settings.SESSION_LIMIT_PLAY_COOLDOWN = 60
+    started(laptop)
+    [rival] = start(phone).json()["rivals"]
+    started(phone, swap=rival["swap"])
+    answer = start(laptop)
+    assert answer.status_code == 429
+    assert [rival["swap"] for rival in answer.json()["rivals"]] == [None]
+
+
+def test_a_swap_brings_a_lowered_limit_down(both, laptop, phone, settings):
+    settings.SESSION_LIMIT_PLAYS_AT_LIMIT = "ask"
+    settings.SESSION_LIMIT_PLAYS = 3
+    oldest, chosen, other = started(laptop), started(phone), started(laptop)
+    settings.SESSION_LIMIT_PLAYS = 2
+    answer = start(phone)
+    assert answer.json()["heading"] == "2 of 2 streams are in use."
+    codes = {each["play"]: each["swap"] for each in answer.json()["rivals"]}
+    new = started(phone, swap=codes[chosen])
+    assert set(playing()) == {other, new}
+    assert state(laptop, oldest) == state(phone, chosen) == "displaced"
+
+
+def test_in_another_tab_it_is_not_another_device(both, laptop, settings):
+    first = started(laptop)
+    second = started(laptop)
+    answer = renew(laptop, first).json()
+    assert answer["heading"] == "Playback moved to another tab."
+    settings.SESSION_LIMIT_PLAYS_AT_LIMIT = "deny"
+    answer = start(laptop).json()
+    assert answer["detail"] == "To watch here, stop watching in another tab."
+    assert playing() == [second]
+
+
+def test_one_that_has_lapsed_did_not_play_until_it_is_stopped(both, laptop):
+    first = started(laptop)
+    lapse(first, timedelta(hours=8))
+    stop(laptop, first)
+    registry.prune_plays()
+    row = Play.objects.get(pk=first)
+    assert (row.ended_reason, row.ended_at) == ("lapsed", row.lease_until)
+
+
+def test_it_is_over_with_its_session_whoever_notices_when(ada, both, laptop, phone):
+    for notice in (registry.prune_plays, lambda: registry.enforce_plays(ada)):
+        first = started(laptop)
+        [ended] = registry.end([laptop.row.pk], UserSession.Reason.REVOKED)
+        UserSession.objects.filter(pk=ended.pk).update(
+            ended_at=timezone.now() - timedelta(minutes=5)
+        )
+        lapse(first, timedelta(minutes=4))
+        notice()
+        row = Play.objects.get(pk=first)
+        assert row.ended_reason == "session_ended"
+        assert row.ended_at < row.lease_until
+        laptop.sign_in()
 
 
 def test_nobody_else_is_concerned(ada, bob, laptop, phone):

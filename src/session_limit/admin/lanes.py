@@ -90,7 +90,8 @@ class Timeline:
         was_live = Q(ended_at=None, lease_until__gt=since) | Q(ended_at__gt=since)
         # Its user is what is indexed.
         whose = Q(user_id=sessions[0].user_id, session__in=sessions)
-        rows = Play.objects.using(registry_alias()).filter(whose, was_live)
+        plays = Play.objects.using(registry_alias()).begun()
+        rows = plays.filter(whose, was_live)
         # Their ids need not be ordered by time.
         return list(rows.order_by("-started_at", "-pk")[: PLAYS + 1])
 

@@ -39,8 +39,10 @@ async def _judge(scope: Scope) -> gateway.Verdict:
     if question is None:
         return gateway.NOT_SIGNED_IN
     request = functools.partial(request_of, scope)
+    hub = current_hub()
+    thread = hub.renewing if question.writes else hub.judging
     try:
-        return await current_hub().judging.run(gateway.judge, question, request)
+        return await thread.run(gateway.judge, question, request)
     except Exception:
         logger.exception("The gateway could not find out whose session this is.")
         return gateway.UNAVAILABLE

@@ -69,8 +69,9 @@ class Hub:
         self._something = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._asking, self._identifying = DatabaseThread(), DatabaseThread()
-        # Of their own, for what is asked of the gateway keeps nobody else waiting.
-        self.judging = DatabaseThread()
+        # Of their own, for what is asked of the gateway keeps nobody else waiting; and
+        # what writes for it, which may wait for a lock, no other question.
+        self.judging, self.renewing = DatabaseThread(), DatabaseThread()
         self._unverified = _Trouble("Connected sessions cannot be verified.")
         self._unswept = _Trouble("What has ended cannot be read.")
         self._unheard = _Trouble("The bus is not heard; the sweep goes on.")
@@ -115,6 +116,7 @@ class Hub:
         self._asking.close()
         self._identifying.close()
         self.judging.close()
+        self.renewing.close()
         return tasks
 
     def _suspect(self, ids: Iterable[UUID] | None) -> None:

@@ -10,7 +10,13 @@ from __future__ import annotations
 from session_limit.models.accounts import AccountLimit
 from session_limit.models.ids import session_id, uuid7
 from session_limit.models.pending import PendingSignIn
-from session_limit.models.plays import LEASE, DatabaseNow, Play, PlayQuerySet
+from session_limit.models.plays import (
+    LEASE,
+    DatabaseNow,
+    Play,
+    PlayQuerySet,
+    ahead_of_utc,
+)
 from session_limit.models.sessions import UserSession, UserSessionQuerySet
 
 __all__ = [
@@ -22,6 +28,7 @@ __all__ = [
     "PlayQuerySet",
     "UserSession",
     "UserSessionQuerySet",
+    "ahead_of_utc",
     "session_id",
     "uuid7",
 ]

@@ -20,11 +20,22 @@ from session_limit.policy import LiveSession
 LEASE = timedelta(seconds=30)
 
 
+def ahead_of_utc(connection: BaseDatabaseWrapper) -> int:
+    """
+    Return how many seconds the zone is ahead of UTC just now that moments are stored in
+    on a database without zones: the connection's, or without ``USE_TZ`` the project's.
+    """
+    if connection.timezone is None:
+        return time.localtime().tm_gmtoff
+    offset = datetime.now(connection.timezone).utcoffset()
+    return round(offset.total_seconds()) if offset else 0
+
+
 class DatabaseNow(models.Func):
     """
     The moment by the database's clock, in the statement that asks: the only clock that
     all servers share. Not ``Now()``, which on MySQL is in the zone of the connection.
-    Without ``USE_TZ`` it is in the project's own zone, as every moment is.
+    On SQLite and MySQL, which store none, it is in the zone that Django stores in.
     """
 
     template = "CLOCK_TIMESTAMP()"
@@ -34,16 +45,14 @@ class DatabaseNow(models.Func):
         self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **context: Any
     ) -> tuple[str, Any]:
         # As Django writes moments, and six digits, for text is what it compares.
-        zone = "" if settings.USE_TZ else ", 'LOCALTIME'"
-        template = f"STRFTIME('%%%%Y-%%%%m-%%%%d %%%%H:%%%%M:%%%%f000', 'NOW'{zone})"
+        now = f"'NOW', '{ahead_of_utc(connection)} SECONDS'"
+        template = f"STRFTIME('%%%%Y-%%%%m-%%%%d %%%%H:%%%%M:%%%%f000', {now})"
         return self.as_sql(compiler, connection, template=template, **context)
 
     def as_mysql(
         self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **context: Any
     ) -> tuple[str, Any]:
-        template = "UTC_TIMESTAMP(6)"
-        if not settings.USE_TZ:
-            template += f" + INTERVAL {time.localtime().tm_gmtoff} SECOND"
+        template = f"UTC_TIMESTAMP(6) + INTERVAL {ahead_of_utc(connection)} SECOND"
         return self.as_sql(compiler, connection, template=template, **context)
 
 
@@ -57,6 +66,10 @@ class PlayQuerySet(models.QuerySet["Play"]):
     def leased(self) -> Self:
         """Narrow to those that have been renewed in time, and not ended."""
         return self.open().filter(lease_until__gt=DatabaseNow())
+
+    def begun(self) -> Self:
+        """Narrow to those that have played: not what was stopped before it began."""
+        return self.exclude(lease_until=models.F("started_at"))
 
     def live(self) -> Self:
         """Narrow to those that count: leased, and their session is live."""

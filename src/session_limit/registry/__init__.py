@@ -25,10 +25,10 @@ from session_limit.registry.leases import (
     INTERVAL,
     find_play,
     live_plays,
-    play_id_of,
     prune_plays,
     renew_play,
     stop_play,
+    stop_start,
 )
 from session_limit.registry.limits import limit_of
 from session_limit.registry.locking import is_retryable
@@ -89,7 +89,6 @@ __all__ = [
     "note_password_changed",
     "pend",
     "play",
-    "play_id_of",
     "play_limit_of",
     "prune",
     "prune_plays",
@@ -101,6 +100,7 @@ __all__ = [
     "set_limit",
     "standings",
     "stop_play",
+    "stop_start",
     "told",
     "touch",
     "user_waiting",

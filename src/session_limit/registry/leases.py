@@ -21,6 +21,7 @@ from django.db.models.functions import Coalesce
 from session_limit import audit, bus, signals
 from session_limit.conf import conf
 from session_limit.models import LEASE, DatabaseNow, Play, UserSession
+from session_limit.registry.locking import in_transaction, lock_account
 from session_limit.verify import registry_alias
 
 Reason = Play.Reason
@@ -68,6 +69,32 @@ def stop_play(id: UUID, session_id: UUID) -> bool:
     return counted
 
 
+def stop_start(session: UserSession, key: str) -> None:
+    """
+    Stop what the live ``session`` has started under ``key``, and free its place at
+    once; or see to it that it does not begin, where the start has yet to arrive: who
+    asks has not heard of it, and may be gone before it is answered.
+    """
+    id = play_id_of(session.pk, key)
+
+    def work(using: str) -> None:
+        # Every start waits for it, or is seen.
+        lock_account(session.user_id, using)
+        if not Play.objects.using(using).filter(pk=id).exists():
+            Play(
+                id=id,
+                user_id=session.user_id,
+                session=session,
+                started_at=cast("Any", DatabaseNow()),
+                lease_until=cast("Any", DatabaseNow()),
+                ended_at=cast("Any", DatabaseNow()),
+                ended_reason=Reason.STOPPED,
+            ).save(using=using, force_insert=True)
+
+    if not stop_play(id, session.pk):
+        in_transaction(work)
+
+
 def find_play(id: UUID, session_id: UUID) -> Play | None:
     """Return the play with this id, open or ended, of the session with that one."""
     rows = Play.objects.using(registry_alias()).filter(pk=id, session_id=session_id)
@@ -98,7 +125,8 @@ def settled(user_id: Any, using: str) -> list[Play]:
     sessions = _sessions_of(found, using)
     counting, over = [], defaultdict(list)
     for row in found:
-        is_live = sessions.get(row.session_id, row.lease_until) is None
+        # A snapshot need not know a session that is newer than it.
+        is_live = sessions.get(row.session_id) is None
         if is_live and cast("Any", row).is_leased:
             counting.append(row)
         else:

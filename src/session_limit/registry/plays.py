@@ -15,8 +15,8 @@ from uuid import UUID
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import ImproperlyConfigured
-from django.db import transaction
-from django.db.models import DurationField, ExpressionWrapper, F
+from django.db import IntegrityError, transaction
+from django.db.models import DurationField, Exists, ExpressionWrapper, F, OuterRef
 
 from session_limit import audit, policy, signals
 from session_limit.conf import conf
@@ -54,12 +54,14 @@ def play(
     *,
     key: str | None = None,
     swap: UUID | None = None,
+    resumes: bool = False,
 ) -> Start:
     """
     Start to play ``what`` (as the project names it, at most 200 characters) in the live
     ``session``, or refuse it. ``key``, of the caller's choice, makes a retry the same
     start: it names one play of this session, renewed where it is live. ``swap`` is the
-    id of the play to end for this one, where ``"ask"`` lets a person choose.
+    id of the play to end for this one, where ``"ask"`` lets a person choose. What
+    ``resumes`` by itself, with nobody's click, takes a free place and displaces nobody.
 
     Raises ``ImproperlyConfigured`` without ``SESSION_LIMIT_PLAYS`` and for rules that
     answer what cannot be; ``ValueError`` for a ``what`` that is too long.
@@ -73,22 +75,27 @@ def play(
     scope = storable_scope(conf.rules.play_scope(user, session, what), "play_scope")
     limit, at_limit = play_limit_of(user, scope), _at_limit(user, scope)
     id = uuid7() if key is None else play_id_of(session.pk, key)
-    decide = functools.partial(_decide, limit=limit, at_limit=at_limit, swap=swap)
+    gone = Start(None, scope, is_gone=True)
 
     def work(using: str) -> Start:
         lock_account(user.pk, using)
         # Locked, or one that ends just now would take a place from a live one.
         sessions = UserSession.objects.using(using).live().filter(pk=session.pk)
         if sessions.select_for_update().first() is None:
-            return Start(None, scope, is_gone=True)
+            return gone
         open_ = settled(user.pk, using)
         own = None if key is None else _renewed(id, session.pk, using)
         if own is not None:
             return Start(own, own.scope)
         rivals = [row for row in open_ if row.scope == scope]
-        decision = decide([row.facts() for row in rivals])
+        decision = _decide(
+            [row.facts() for row in rivals],
+            limit=limit,
+            at_limit=AtLimit.DENY if resumes and _displaces(at_limit) else at_limit,
+            swap=swap,
+        )
         leaving = [row for row in rivals if row.pk in decision.ended]
-        wait = _cooling(user.pk, scope, using) if leaving else None
+        wait = _cooling(session, scope, decision, leaving, using)
         if not decision.admitted or wait is not None:
             start = Start(None, scope, limit, at_limit, tuple(rivals), wait)
             _tell_limit_reached(user.pk, start, using)
@@ -99,13 +106,26 @@ def play(
             _tell_limit_reached(user.pk, start, using)
         return start
 
-    return in_transaction(work)
+    try:
+        return in_transaction(work)
+    except IntegrityError:
+        if type(user)._base_manager.filter(pk=user.pk).exists():
+            raise
+        # The account was deleted meanwhile.
+        return gone
+
+
+def _displaces(at_limit: AtLimit) -> bool:
+    return at_limit is AtLimit.DISPLACE
 
 
 def _renewed(id: UUID, session_id: UUID, using: str) -> Play | None:
     """Return the play that was started before with this id, renewed if it counts."""
-    renew(id, session_id, using)
-    return Play.objects.using(using).filter(pk=id).first()
+    counts = renew(id, session_id, using)
+    row = Play.objects.using(using).filter(pk=id).first()
+    if row is not None and row.ended_at is None and not counts:
+        end_plays([row], Reason.LAPSED, using)
+    return row
 
 
 def _decide(
@@ -135,19 +155,34 @@ def _record(id: UUID, session: UserSession, scope: str, what: str, using: str) -
     return row
 
 
-def _cooling(user_id: Any, scope: str, using: str) -> timedelta | None:
-    """Return how long it is until a place of ``scope`` may change hands again."""
-    if not conf.play_cooldown:
+def _cooling(
+    session: UserSession,
+    scope: str,
+    decision: Decision,
+    leaving: Sequence[Play],
+    using: str,
+) -> timedelta | None:
+    """
+    Return for how long no place of ``scope`` may change hands, where one would for
+    ``session``, or a person is about to be asked whose.
+    """
+    is_asked = not decision.admitted
+    takes = is_asked or any(row.session_id != session.pk for row in leaving)
+    if not conf.play_cooldown or not takes:
         return None
     again_at = F("ended_at") + conf.play_cooldown
     left = ExpressionWrapper(again_at - DatabaseNow(), output_field=DurationField())
-    displaced = Play.objects.using(using).filter(
-        user_id=user_id,
+    plays = Play.objects.using(using)
+    by = plays.filter(pk=OuterRef("ended_by_play"))
+    displaced = plays.filter(
+        user_id=session.user_id,
         scope=scope,
         ended_reason=Reason.DISPLACED,
         ended_at__gt=DatabaseNow() - conf.play_cooldown,
     )
-    return displaced.order_by("-ended_at").values_list(left, flat=True).first()
+    # A page that was loaded again has taken its own place.
+    by_others = displaced.exclude(Exists(by.filter(session_id=OuterRef("session_id"))))
+    return by_others.order_by("-ended_at").values_list(left, flat=True).first()
 
 
 def play_limit_of(user: AbstractBaseUser, scope: str = "") -> int | None:

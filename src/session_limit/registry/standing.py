@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from session_limit.models import AccountLimit, UserSession
 from session_limit.registry import ghosts
+from session_limit.registry.credentials import is_recorded_of
 from session_limit.registry.ending import end, end_all
 from session_limit.registry.locking import (
     in_transaction,
@@ -45,8 +46,8 @@ def standings(ids: Collection[UUID], *, thorough: bool = False) -> dict[UUID, St
     """
     Return how each of the sessions with these ids stands, having ended those whose
     time is up. One statement, where nothing is due. ``thorough`` also ends those that
-    would end with their next request, because their account was disabled, or its
-    password changed, past any signal: three statements.
+    would end with their next request, because their account was disabled, its password
+    changed, past any signal, or ``SECRET_KEY``: three statements.
     """
     using, now = registry_alias(), timezone.now()
     rows = list(UserSession.objects.using(using).filter(pk__in=ids))
@@ -81,7 +82,9 @@ def _end_stale(rows: Sequence[UserSession], using: str) -> list[UserSession]:
         if not user.is_active and not may_sign_in(user):
             end_all(user, Reason.ACCOUNT_DISABLED)
             stale.append(row)
-        elif changed_at is not None and row.authenticated_at < changed_at:
+        elif (
+            changed_at is not None and row.authenticated_at < changed_at
+        ) or not is_recorded_of(row, user):
             _end_gone(row, user)
             stale.append(row)
     return stale

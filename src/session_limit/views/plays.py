@@ -79,7 +79,8 @@ class PlaysView(_PlayView):
     def post(self, request: GuardedRequest) -> JsonResponse:
         """
         ``what`` names the content; ``key``, of the client's choice, makes a retry the
-        same start; ``swap`` is a code that an earlier answer came with.
+        same start; ``swap`` is a code that an earlier answer came with; ``resumes`` is
+        true where nobody has asked for it just now.
         """
         data = navigation.posted(request)
         what, key = _text(data, "what", longest=200), _text(data, "key")
@@ -91,6 +92,7 @@ class PlaysView(_PlayView):
             what,
             key=key or None,
             swap=swap.play_to_end(data.get("swap"), session.pk),
+            resumes=_flag(data, "resumes"),
         )
         if start.is_gone:
             return answer(HTTPStatus.UNAUTHORIZED, code="not_signed_in")
@@ -126,14 +128,17 @@ class StopView(_PlayView):
     def post(self, request: GuardedRequest, id: UUID | None = None) -> JsonResponse:
         """
         Idempotent, and the same for what was never there. Without an ``id``, the one
-        that was started under the posted ``key``: by who has not heard of it yet.
+        that is started under the posted ``key``: by who has not heard of it yet.
         """
-        if id is None:
-            key = _text(navigation.posted(request), "key")
-            if not key:
-                raise BadRequest("key names the start that is to be stopped.")
-            id = registry.play_id_of(self.row.id, key)
-        registry.stop_play(id, self.row.id)
+        if id is not None:
+            registry.stop_play(id, self.row.id)
+            return answer(code="stopped")
+        key = _text(navigation.posted(request), "key")
+        if not key:
+            raise BadRequest("key names the start that is to be stopped.")
+        session = request.session_limit.current
+        if session is not None:
+            registry.stop_start(session, key)
         return answer(code="stopped")
 
 
@@ -144,3 +149,13 @@ def _text(data: Any, name: str, *, longest: int = MAX_KEY_LENGTH) -> str:
     if not isinstance(value, str) or len(value) > longest or "\0" in value:
         raise BadRequest(f"{name} is a text of at most {longest} characters.")
     return value
+
+
+def _flag(data: Any, name: str) -> bool:
+    """Return whether ``name`` is so, in JSON or in a form. Raises ``BadRequest``."""
+    value = data.get(name, False)
+    if isinstance(value, bool):
+        return value
+    if value in ("true", "false"):
+        return bool(value == "true")
+    raise BadRequest(f"{name} is true or false.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import operator
 from collections.abc import Iterator, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -16,6 +16,9 @@ from session_limit.conf import conf
 from session_limit.models import Play, UserSession
 from session_limit.verify import registry_alias
 from session_limit.what_if import Run, WhatIf, replay
+
+# Why a session ends, and a play, that something newer took the place of.
+DISPLACED = UserSession.Reason.DISPLACED.value
 
 # Of how many accounts the history is read at once.
 PAGE = 1000
@@ -53,12 +56,15 @@ class Command(BaseCommand):
         if not 1 <= days <= today.toordinal():
             raise CommandError(f"--days is a number of days from 1, not {days}.")
         if plays and not conf.uses_plays():
-            raise CommandError("There are no plays: SESSION_LIMIT_PLAYS is not set.")
+            raise CommandError(
+                "There are no plays: SESSION_LIMIT_PLAYS is not set. To record them "
+                "and end none, set it to None."
+            )
         first = today.toordinal() - days + 1
         shown = [date.fromordinal(first + number) for number in range(days)]
         using = registry_alias()
         if plays:
-            rows = Play.objects.using(using).all()
+            rows = Play.objects.using(using).begun()
             accounts = _accounts(rows, "started_at", "lease_until")
         else:
             counted = UserSession.objects.using(using).filter(counted=True)
@@ -70,8 +76,8 @@ class Command(BaseCommand):
 
 def _limits(text: str) -> list[int]:
     """Return the limits that ``text`` names, in order. Raises ``CommandError``."""
-    names = [name.strip() for name in text.split(",")]
-    if all(name.isdecimal() and int(name) >= 1 for name in names):
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    if names and all(name.isdecimal() and int(name) >= 1 for name in names):
         return sorted({int(name) for name in names})
     raise CommandError(
         f"--what-if takes whole numbers from 1 with commas between, not {text!r}."
@@ -93,7 +99,7 @@ def _accounts(rows: QuerySet[Any], started: str, until: str) -> Iterator[list[Ru
     In pages of accounts, by the index that begins with them: MySQL's driver would load
     the result of one statement whole, and PostgreSQL keep a copy of it on its disk.
     """
-    columns = ("user_id", "scope", started, "ended_at", until)
+    columns = ("user_id", "scope", started, "ended_at", until, "ended_reason")
     users = rows.order_by("user_id").values_list("user_id", flat=True).distinct()
     page = list(users[:PAGE])
     while page:
@@ -106,10 +112,17 @@ def _accounts(rows: QuerySet[Any], started: str, until: str) -> Iterator[list[Ru
 
 
 def _run(
-    scope: str, started: datetime, ended_at: datetime | None, until: datetime
+    scope: str,
+    started: datetime,
+    ended_at: datetime | None,
+    until: datetime,
+    reason: str,
 ) -> Run:
     # What expires is ended when somebody comes across it: its place was free before.
     ended = until if ended_at is None else min(ended_at, until)
+    if reason == DISPLACED:
+        # It held the place when what displaced it came, which was recorded after it.
+        ended += timedelta(seconds=1)
     return Run(started, ended, scope, _day(started))
 
 
@@ -118,7 +131,7 @@ def _lines(result: WhatIf, days: Sequence[date], noun: str) -> Iterator[str]:
     starts = result.starts.total()
     zone = timezone.get_current_timezone_name()
     yield f"What if: {days[0]} to {days[-1]} ({zone})"
-    yield f"Recorded: {starts} {noun} of {result.accounts} accounts"
+    yield f"Recorded: {starts} {noun}, accounts: {result.accounts}"
     # The last day that nothing is kept of but what ended later.
     pruned = _day(timezone.now() - conf.retention)
     if days[0] <= pruned:
@@ -141,6 +154,9 @@ def _lines(result: WhatIf, days: Sequence[date], noun: str) -> Iterator[str]:
         for count in (outcome.displaced[day], outcome.refused[day])
     )
     for limit, outcome in result.outcomes.items():
+        if not outcome.accounts:
+            yield f"\nLimit {limit}: nobody would have met it."
+            continue
         yield f"\nLimit {limit}, per day"
         wide = COUNT + 1 + BAR
         yield (

@@ -4,7 +4,8 @@ What plays on this page takes one of the account's places: {% session_limit_play
 Every element with data-session-limit-play="what" is guarded. A <video> or <audio> is by
 itself; any other player says "session-limit:play" and "session-limit:stop" on its element
 when it begins and when it stops, and begins and stops when the element hears
-"session-limit:playing" and "session-limit:paused".
+"session-limit:playing" and "session-limit:paused". A <video> or <audio> that has its address
+in data-session-limit-src is given it once it may play, with the play's id for "{play}".
 
 A play is a lease: it is renewed, pauses when it has gone elsewhere or cannot be renewed, and
 is given up when it stops. Nothing is displaced without a person's click.
@@ -13,7 +14,8 @@ is given up when it stops. Nothing is displaced without a person's click.
 /** @typedef {{play: string, device: string, started_at: string, is_here: boolean,
       swap: string|null}} Rival */
 /** @typedef {{code: string, play?: string, interval?: number, lease?: number,
-      heading?: string, detail?: string, rivals?: Rival[], retry_after?: number,
+      reason?: string, heading?: string, detail?: string, rivals?: Rival[],
+      retry_after?: number,
       actions?: {step: string, label: string, url: string|null}[]}} Answer */
 
 const settings = document.querySelector("script[data-session-limit-plays]")?.dataset ?? {};
@@ -26,6 +28,8 @@ const AGAIN = 2 * SECOND;
 // What is paused for no longer keeps its place: a seek, an advertisement.
 const PAUSE = 2 * SECOND;
 const TICK = SECOND;
+// Nothing is there, but a person can press play.
+const NOTHING = "00000000-0000-0000-0000-000000000000";
 
 /** @type {Map<Element, Play>} */
 const plays = new Map();
@@ -36,6 +40,8 @@ class Play {
     this.isMedia = element instanceof HTMLMediaElement;
     this.panel = null;
     this.isOurs = false; // the pause that its element is about to tell of
+    this.loads = false; // its element is about to tell that it was emptied, by us
+    this.again = null; // the key of a start that was never answered
     this.forget();
   }
 
@@ -43,12 +49,13 @@ class Play {
     this.id = null; // the server's, once it has one
     this.key = null; // of this start: a retry of it is no other
     this.swap = null; // the code of the play that it ends
+    this.resumes = false; // it goes on by itself, and displaces nobody
     this.asking = false;
     this.news = false; // there was some while it was asked
     this.askAt = Infinity; // when it is started or renewed next
     this.until = Infinity; // when it may play no more
     this.stopAt = Infinity; // when it gives its place up, being paused
-    this.resumes = false; // it was interrupted, and goes on by itself
+    this.waits = false; // for the network, to go on by itself
   }
 
   get isOn() {
@@ -57,15 +64,24 @@ class Play {
 
   /** Somebody, or the page, has begun to play it. */
   begin(swap = null) {
-    if (over) return this.pause();
+    if (over) {
+      this.pause();
+      announce(this.element, "session-limit:paused", { code: "session_ended" });
+      return;
+    }
     this.stopAt = Infinity;
-    if (this.isOn) return undefined;
-    this.show(null);
-    this.resumes = false;
-    this.key = randomKey();
+    if (!this.isOn) this.start({ swap });
+    // Nobody has answered for it yet.
+    if (!this.id) this.until = Math.min(this.until, Date.now() + PATIENCE);
+  }
+
+  start({ swap = null, resumes = false } = {}) {
+    const key = this.again ?? randomKey();
+    this.forget();
+    this.key = key;
     this.swap = swap;
-    this.until = Date.now() + PATIENCE;
-    return this.ask();
+    this.resumes = resumes;
+    this.ask();
   }
 
   /** Start it, or renew it. */
@@ -74,22 +90,23 @@ class Play {
     if (this.asking || !this.isOn) return;
     this.asking = true;
     this.askAt = Infinity;
-    const { key, swap } = this;
+    const { key, swap, resumes } = this;
     const begun = Date.now();
     const { status, answer } = this.id
       ? await post(`${settings.sessionLimitPlays}${this.id}/renew/`, {})
       : await post(settings.sessionLimitPlays, {
-          what: this.element.dataset.sessionLimitPlay, key, swap,
+          what: this.element.dataset.sessionLimitPlay, key, swap, resumes,
         });
     if (this.key !== key) {
       // It was stopped meanwhile, and its place has just been taken for nobody.
-      if (status === 200 && answer.play && !plays.get(this.element)?.isOn) release(answer.play);
+      if (answer.code === "playing") release(answer.play);
       return;
     }
     this.asking = false;
     const { news } = this;
-    if (status === 200) this.granted(answer, begun);
-    else if (answer.code === "no_plays") this.forget();
+    // A page of the site's own is no answer of ours, whatever its status.
+    if (answer.code === "playing") this.granted(answer, begun);
+    else if (answer.code === "no_plays") this.uncounted();
     else if (status >= 400 && status < 500) this.refused(answer);
     else this.askAt = Date.now() + AGAIN;
     if (news) this.ask();
@@ -98,39 +115,56 @@ class Play {
   granted(/** @type {Answer} */ answer, begun) {
     const isNew = this.id === null;
     this.id = answer.play;
+    this.again = null;
+    this.waits = false;
     // From when it was asked: the server's lease began no earlier.
     this.until = begun + answer.lease * SECOND;
     this.askAt = begun + answer.interval * SECOND;
     this.show(null);
     if (!isNew) return;
     announce(this.element, "session-limit:playing", answer);
-    if (this.isMedia && this.element.paused && this.stopAt === Infinity) {
-      // The browser may want a person's click: then it waits, paused.
-      this.element.play().catch(() => {});
-    }
+    if (!this.isMedia || this.stopAt !== Infinity) return;
+    this.load();
+    this.play();
+  }
+
+  /** The site counts none. */
+  uncounted() {
+    this.forget();
+    this.show(null);
+    if (!this.isMedia) return;
+    this.load();
+    this.play();
   }
 
   /** It may not play: others do, or its session is over. */
   refused(/** @type {Answer} */ answer) {
     const isLapsed = answer.reason === "lapsed" || answer.code === "not_found";
+    this.again = null;
     this.forget();
-    if (isLapsed) {
-      // Nobody has taken the place, as far as is known: it is asked for anew.
-      this.pause();
-      this.begin();
-      return;
-    }
     this.pause();
-    if (announce(this.element, "session-limit:paused", answer, true)) this.show(answer);
+    // Its time was up, and perhaps nobody has taken the place.
+    if (isLapsed) this.start({ resumes: true });
+    else if (announce(this.element, "session-limit:paused", answer, true)) this.show(answer);
   }
 
   /** Its lease is over, and nobody answers. */
   lapse() {
+    // A start that nobody has answered may have been heard: it is the same one later.
+    this.again = this.id ? null : this.key;
     this.forget();
     this.pause();
-    this.resumes = true;
+    this.waits = true;
     const answer = { code: "offline", heading: settings.sessionLimitOffline };
     if (announce(this.element, "session-limit:paused", answer, true)) this.show(answer);
+  }
+
+  /** Its session is over, or its page is left: what says why is elsewhere. */
+  leave(/** @type {Answer} */ answer) {
+    const was = this.isOn;
+    this.stop();
+    this.pause();
+    if (was) announce(this.element, "session-limit:paused", answer);
   }
 
   pause() {
@@ -143,72 +177,105 @@ class Play {
     if (document.pictureInPictureElement === this.element) document.exitPictureInPicture();
   }
 
+  play() {
+    if (!this.element.paused) return;
+    // The browser may want a person's click: then it gives its place up, paused.
+    this.element.play().catch(() => { this.stopAt = Date.now() + PAUSE; });
+  }
+
+  /** Give it its address, which may contain the play that a proxy asks for. */
+  load() {
+    const address = this.element.dataset.sessionLimitSrc;
+    if (address === undefined) return;
+    const at = this.element.currentTime;
+    this.loads = true;
+    this.element.src = address.replace("{play}", this.id ?? NOTHING);
+    this.element.load();
+    if (at) this.element.currentTime = at;
+  }
+
   /** It stops: its place is free at once. */
   stop() {
     const { id, key } = this;
+    this.again = null;
     this.forget();
-    // It may have taken its place before this page has heard of it.
+    // It may take its place before this page has heard of it.
     if (id ?? key) release(id, key);
   }
 
   tick() {
     const now = Date.now();
-    if (now >= this.until) this.lapse();
+    if (!this.element.isConnected) {
+      // Taken out of the page, which is told to nobody.
+      this.leave({ code: "removed" });
+      plays.delete(this.element);
+    } else if (now >= this.until) this.lapse();
     else if (now >= this.stopAt) this.stop();
     else if (now >= this.askAt) this.ask();
   }
 
   /** The connection may be there again. */
   retry() {
-    if (this.resumes) {
-      this.begin();
-      // Until it is answered it stays as it is.
-      this.until = Infinity;
-      this.resumes = true;
-    } else if (this.isOn) {
-      this.ask();
-    }
+    // Until it is answered it stays as it is, paused.
+    if (this.waits && !this.isOn) {
+      this.start({ resumes: true });
+      this.waits = true;
+    } else if (this.isOn) this.ask();
   }
 
   // --- What is said ---------------------------------------------------------------------
 
   show(/** @type {Answer|null} */ answer) {
-    this.panel?.remove();
-    this.panel = null;
-    if (answer === null) return;
+    const old = this.panel;
+    const hadFocus = old?.contains(document.activeElement);
+    this.panel = answer && this.panelOf(answer);
+    if (this.panel) this.element.after(this.panel);
+    old?.remove();
+    // Who has pressed a button there goes on from here.
+    if (hadFocus) (this.panel?.querySelector("button, a") ?? this.element).focus();
+  }
+
+  panelOf(/** @type {Answer} */ answer) {
     style();
-    const watch = (answer.actions ?? []).some(({ step }) => step === "watch_here");
-    this.panel = element(
+    const { actions, rivals, retry_after: wait } = answer;
+    // What is no answer of ours may be over by the next click.
+    const watch = !actions || wait || actions.some(({ step }) => step === "watch_here");
+    const detail = answer.detail && element("p", { textContent: answer.detail });
+    if (wait) setTimeout(() => detail?.remove(), wait * SECOND);
+    return element(
       "div",
       { className: "session-limit session-limit-play", role: "alert" },
       element("p", {
         className: "session-limit-play-heading",
         textContent: answer.heading ?? settings.sessionLimitPaused,
       }),
-      answer.detail && element("p", { textContent: answer.detail }),
-      answer.rivals?.length && element("ul", { role: "list" }, ...answer.rivals.map((r) => this.rival(r))),
+      detail,
+      rivals?.length && element("ul", { role: "list" }, ...rivals.map((r) => this.rival(r))),
       element(
         "div",
         { className: "session-limit-actions" },
-        (watch || answer.retry_after) && this.button(settings.sessionLimitWatch, null, answer.retry_after),
-        ...(answer.actions ?? []).filter(({ url }) => url).map(({ label, url }) =>
+        watch && this.button(settings.sessionLimitWatch, null, wait),
+        ...(actions ?? []).filter(({ url }) => url).map(({ label, url }) =>
           element("a", { className: "session-limit-link", href: url, textContent: label })),
       ),
     );
-    this.element.after(this.panel);
   }
 
   rival(/** @type {Rival} */ rival) {
     const began = new Date(rival.started_at);
     const language = document.documentElement.lang || undefined;
-    const time = began.toLocaleTimeString(language, { hour: "numeric", minute: "2-digit" });
+    const isToday = began.toDateString() === new Date().toDateString();
+    const time = began.toLocaleString(language, {
+      weekday: isToday ? undefined : "short", hour: "numeric", minute: "2-digit",
+    });
     const device = rival.is_here ? settings.sessionLimitHere : rival.device || settings.sessionLimitDevice;
+    const id = `session-limit-rival-${rival.play}`;
     return element(
       "li",
       {},
       element(
         "span",
-        {},
+        { id },
         element("bdi", { textContent: device }),
         " ",
         element("time", {
@@ -217,11 +284,11 @@ class Play {
           textContent: settings.sessionLimitSince.replace("{time}", time),
         }),
       ),
-      rival.swap && this.button(settings.sessionLimitSwap, rival.swap),
+      rival.swap && this.button(settings.sessionLimitSwap, rival.swap, 0, id),
     );
   }
 
-  button(text, swap, wait = 0) {
+  button(text, swap, wait = 0, describedBy = null) {
     const made = element("button", {
       type: "button",
       className: "session-limit-button",
@@ -229,8 +296,13 @@ class Play {
       disabled: wait > 0,
     });
     if (swap) made.classList.add("session-limit-quiet", "session-limit-small");
+    if (describedBy) made.setAttribute("aria-describedby", describedBy);
     if (wait) setTimeout(() => { made.disabled = false; }, wait * SECOND);
-    made.addEventListener("click", () => this.begin(swap));
+    made.addEventListener("click", () => {
+      // One that waits for the network is asked for anew: by a person now.
+      if (this.waits) this.forget();
+      if (!this.isOn) this.begin(swap);
+    });
     return made;
   }
 }
@@ -331,8 +403,15 @@ if (settings.sessionLimitPlays) {
   addEventListener("play", begin, true);
   addEventListener("session-limit:play", begin, true);
   addEventListener("ended", stop, true);
-  addEventListener("emptied", stop, true);
   addEventListener("session-limit:stop", stop, true);
+  addEventListener("emptied", (event) => {
+    const play = guarding(event);
+    if (!play) return;
+    // A pause that it was about to tell of is told no more.
+    play.isOurs = false;
+    if (play.loads) play.loads = false;
+    else play.stop();
+  }, true);
   addEventListener("pause", (event) => {
     const play = guarding(event);
     if (play?.isOurs) play.isOurs = false;
@@ -340,9 +419,15 @@ if (settings.sessionLimitPlays) {
   }, true);
   // Where the machine has slept, before a second has passed.
   addEventListener("timeupdate", (event) => guarding(event)?.tick(), true);
-  // What plays already: by itself, before this was here.
   for (const media of document.querySelectorAll(`:is(video, audio)${SELECTOR}`)) {
-    if (!media.paused) guarding({ target: media }).begin();
+    const play = guarding({ target: media });
+    const isLater = media.dataset.sessionLimitSrc !== undefined && !media.hasAttribute("src");
+    // What plays already, or would: by itself, before this was here.
+    if (!media.paused || (isLater && media.autoplay)) play.begin();
+    else if (isLater) {
+      media.preload = "none";
+      play.load();
+    }
   }
   everyTick(() => each((play) => play.tick()));
   addEventListener("online", () => each((play) => play.retry()));
@@ -353,10 +438,13 @@ if (settings.sessionLimitPlays) {
   document.addEventListener("session-limit:changed", () => each((play) => play.ask()));
   document.addEventListener("session-limit:ended", (event) => {
     over = true;
-    each((play) => play.forget());
+    const { code, reason, heading, detail } = event.detail ?? {};
     // Once everybody has heard it: a project may want to pause by itself.
-    queueMicrotask(() => { if (!event.defaultPrevented) each((play) => play.pause()); });
+    queueMicrotask(() => each((play) => {
+      if (event.defaultPrevented) play.forget();
+      else play.leave({ code, reason, heading, detail });
+    }));
   });
   document.addEventListener("session-limit:renewed", () => { over = false; });
-  addEventListener("pagehide", () => each((play) => { play.stop(); play.pause(); }));
+  addEventListener("pagehide", () => each((play) => play.leave({ code: "left" })));
 }
