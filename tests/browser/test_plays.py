@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import time
 
 import pytest
 
 from example.people import PASSWORDS
+from example.server import ROOT
 from tests.browser.test_watch import until, watches
 from tests.browser.visitor import LAPTOP, PHONE, TABLET
 
@@ -245,6 +247,116 @@ def test_a_machine_that_has_slept_goes_on_if_there_is_room(serve, visitor):
     assert laptop.page.evaluate(PAUSED)
     assert phone.page.evaluate(PLAYING)
     laptop._errors.clear()
+
+
+def test_what_comes_back_takes_no_place_from_anybody(serve, visitor):
+    """With nobody's click, even where a click would displace."""
+    site = serve(SESSION_LIMIT_PLAYS=1)
+    laptop = arrive(visitor, site)
+    playing(site, "computer")
+    laptop.page.context.set_offline(True)
+    site.sql(LEASE)
+    phone = arrive(visitor, site, PHONE)
+    playing(site, "phone")
+    later = "(now => { Date.now = () => now() + 31_000 })(Date.now.bind(Date))"
+    laptop.page.evaluate(later)
+    until(laptop.page, PAUSED)
+    panel(laptop)
+    # Looked at again, still without a network; and pressed.
+    wake = "document.dispatchEvent(new Event('visibilitychange'))"
+    laptop.page.evaluate(wake)
+    laptop.page.evaluate(f"{VIDEO}.play().catch(() => {{}})")
+    laptop.page.evaluate(later)
+    until(laptop.page, PAUSED)
+    laptop._errors.clear()
+    laptop.page.context.set_offline(False)
+    told = f"document.querySelector('{PANEL}')?.innerText.includes('in use')"
+    until(laptop.page, told)
+    playing(site, "phone")
+    assert phone.page.evaluate(PLAYING)
+    panel(laptop).get_by_role("button", name="Watch here").click()
+    until(laptop.page, PLAYING)
+    panel(phone)
+    laptop._errors.clear()
+
+
+def test_one_that_is_taken_out_of_the_page_gives_its_place_up(serve, visitor):
+    site = serve(SESSION_LIMIT_PLAYS=1)
+    laptop = arrive(visitor, site)
+    playing(site, "computer")
+    laptop.page.evaluate(f"window.film = {VIDEO}; film.remove()")
+    playing(site)
+    laptop.page.evaluate("document.querySelector('main').append(film); film.play()")
+    playing(site, "computer")
+
+
+def test_a_page_in_place_of_an_answer_is_none(serve, visitor):
+    """A proxy's sign-in page, say, with a 200."""
+    site = serve(SESSION_LIMIT_PLAYS=1)
+    laptop = visitor(site, LAPTOP)
+    page = laptop.page
+    html = {"status": 200, "content_type": "text/html", "body": "<p>Sign in</p>"}
+    page.route("**/plays/**", lambda route: route.fulfill(**html))
+    laptop.sign_in("theo", THEO, "/live/")
+    until(page, PLAYING)
+    page.evaluate("(now => { Date.now = () => now() + 11_000 })(Date.now.bind(Date))")
+    until(page, PAUSED)
+    panel(laptop)
+    page.unroute("**/plays/**")
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    until(page, PLAYING)
+    playing(site, "computer")
+
+
+GUARDED = re.compile(r"/films/([^/]+)/pier\.webm$")
+
+
+@pytest.mark.parametrize("options", ["controls", "autoplay muted controls"])
+def test_a_film_that_a_proxy_guards(serve, visitor, options):
+    """Its address is known once its play is: before, there is nothing to be had."""
+    site = serve(SESSION_LIMIT_PLAYS=1)
+    film = (ROOT / "example/static/example/pier.webm").read_bytes()
+    asked = []
+
+    def guard(route):
+        play = GUARDED.search(route.request.url)[1]
+        counts = [row[0] for row in site.sql("SELECT id FROM session_limit_play")]
+        asked.append(play)
+        if play.replace("-", "") in counts:
+            route.fulfill(content_type="video/webm", body=film)
+        else:
+            route.fulfill(status=403)
+
+    def rewrite(route):
+        answer = route.fetch()
+        tag = (
+            '<video data-session-limit-play="pier" '
+            f'data-session-limit-src="/films/{{play}}/pier.webm" {options} loop>'
+        )
+        body = re.sub(r"<video[^>]*>", tag, answer.text())
+        route.fulfill(response=answer, body=body)
+
+    laptop, phone = visitor(site, LAPTOP), visitor(site, PHONE)
+    for each in (laptop, phone):
+        each.sign_in("theo", THEO)
+        each.page.route(GUARDED, guard)
+        each.page.route("**/live/", rewrite)
+        each.page.goto("/live/")
+        if "autoplay" not in options:
+            assert each.page.evaluate(PAUSED)
+            each.page.evaluate(f"{VIDEO}.play().catch(() => {{}})")
+        until(each.page, f"{PLAYING} && {VIDEO}.currentTime > 0")
+    playing(site, "phone")
+    said = panel(laptop)
+    assert laptop.page.evaluate(PAUSED)
+    at = laptop.page.evaluate(f"{VIDEO}.currentTime")
+    said.get_by_role("button", name="Watch here").click()
+    until(laptop.page, f"{PLAYING} && {VIDEO}.currentTime > {at}")
+    playing(site, "computer")
+    # Each play has an address of its own.
+    assert len(set(asked)) >= 3
+    laptop._errors.clear()  # what there was not, before
+    phone._errors.clear()
 
 
 def test_a_page_in_the_background_whose_timers_are_slow(serve, visitor):

@@ -62,6 +62,11 @@ class Play {
     return this.key !== null;
   }
 
+  /** Whether it is to be given its address: there is nothing to be had before. */
+  get isEmpty() {
+    return !this.id && this.element.dataset.sessionLimitSrc !== undefined;
+  }
+
   /** Somebody, or the page, has begun to play it. */
   begin(swap = null) {
     if (over) {
@@ -106,7 +111,7 @@ class Play {
     const { news } = this;
     // A page of the site's own is no answer of ours, whatever its status.
     if (answer.code === "playing") this.granted(answer, begun);
-    else if (answer.code === "no_plays") this.uncounted();
+    else if (answer.code === "no_plays") this.forget();
     else if (status >= 400 && status < 500) this.refused(answer);
     else this.askAt = Date.now() + AGAIN;
     if (news) this.ask();
@@ -128,24 +133,16 @@ class Play {
     this.play();
   }
 
-  /** The site counts none. */
-  uncounted() {
-    this.forget();
-    this.show(null);
-    if (!this.isMedia) return;
-    this.load();
-    this.play();
-  }
-
   /** It may not play: others do, or its session is over. */
   refused(/** @type {Answer} */ answer) {
     const isLapsed = answer.reason === "lapsed" || answer.code === "not_found";
     this.again = null;
     this.forget();
     this.pause();
+    const isTold = !announce(this.element, "session-limit:paused", answer, true);
     // Its time was up, and perhaps nobody has taken the place.
     if (isLapsed) this.start({ resumes: true });
-    else if (announce(this.element, "session-limit:paused", answer, true)) this.show(answer);
+    else if (!isTold) this.show(answer);
   }
 
   /** Its lease is over, and nobody answers. */
@@ -162,7 +159,8 @@ class Play {
   /** Its session is over, or its page is left: what says why is elsewhere. */
   leave(/** @type {Answer} */ answer) {
     const was = this.isOn;
-    this.stop();
+    if (over) this.forget();
+    else this.stop();
     this.pause();
     if (was) announce(this.element, "session-limit:paused", answer);
   }
@@ -187,10 +185,12 @@ class Play {
   load() {
     const address = this.element.dataset.sessionLimitSrc;
     if (address === undefined) return;
+    const src = address.replace("{play}", this.id ?? NOTHING);
     const at = this.element.currentTime;
-    this.loads = true;
-    this.element.src = address.replace("{play}", this.id ?? NOTHING);
-    this.element.load();
+    this.loads = this.element.networkState !== HTMLMediaElement.NETWORK_EMPTY;
+    // Either loads it, once.
+    if (this.element.getAttribute("src") === src) this.element.load();
+    else this.element.src = src;
     if (at) this.element.currentTime = at;
   }
 
@@ -415,7 +415,7 @@ if (settings.sessionLimitPlays) {
   addEventListener("pause", (event) => {
     const play = guarding(event);
     if (play?.isOurs) play.isOurs = false;
-    else if (play?.isOn) play.stopAt = Date.now() + PAUSE;
+    else if (play?.isOn && !play.isEmpty) play.stopAt = Date.now() + PAUSE;
   }, true);
   // Where the machine has slept, before a second has passed.
   addEventListener("timeupdate", (event) => guarding(event)?.tick(), true);
