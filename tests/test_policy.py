@@ -16,6 +16,7 @@ from session_limit.policy import (
     decide,
     decide_adoption,
     decide_choice,
+    decide_swap,
     excess,
 )
 
@@ -237,6 +238,25 @@ def test_a_choice_ends_what_was_chosen_and_only_where_it_has_to(live, limit, dat
         assert set(decision.ended) == ids
     else:
         assert decision == Decision(admitted=False, exceeded=True)
+
+
+@given(sessions, any_limit, st.data())
+def test_a_swap_ends_the_chosen_one_and_what_is_too_many(live, limit, data):
+    chosen = data.draw(st.sampled_from([*live, session(10_000)]))
+    decision = decide_swap(live, limit=limit, chosen=chosen.id)
+    if limit is None or len(live) < limit:
+        assert decision == Decision(admitted=True)
+    elif chosen not in live:
+        assert decision == Decision(admitted=False, exceeded=True)
+    else:
+        assert decision.ended[0] == chosen.id
+        assert len(live) - len(set(decision.ended)) == limit - 1
+        staying = [one for one in live if one.id not in decision.ended]
+        gone = [one for one in live if one.id in decision.ended[1:]]
+        oldest_first = excess(
+            [*gone, *staying], limit=len(staying), displace=Displace.OLDEST
+        )
+        assert decision.ended[1:] == oldest_first
 
 
 @given(sessions, any_limit)

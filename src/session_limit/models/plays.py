@@ -69,7 +69,7 @@ class PlayQuerySet(models.QuerySet["Play"]):
 
     def begun(self) -> Self:
         """Narrow to those that have played: not what was stopped before it began."""
-        return self.exclude(lease_until=models.F("started_at"))
+        return self.exclude(lease_until__lt=models.F("started_at"))
 
     def live(self) -> Self:
         """Narrow to those that count: leased, and their session is live."""

@@ -86,7 +86,8 @@ def stop_start(session: UserSession, key: str) -> None:
                 user_id=session.user_id,
                 session=session,
                 started_at=cast("Any", DatabaseNow()),
-                lease_until=cast("Any", DatabaseNow()),
+                # It never counted: see PlayQuerySet.begun().
+                lease_until=cast("Any", DatabaseNow() - LEASE),
                 ended_at=cast("Any", DatabaseNow()),
                 ended_reason=Reason.STOPPED,
             ).save(using=using, force_insert=True)
