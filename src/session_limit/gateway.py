@@ -154,7 +154,7 @@ def _read(key: str) -> Row | None:
         if found is None:
             return None
         data, row = found
-        identity = _identity_in_data(data, engine)
+        identity = _Identity.of(_decoded(engine, data))
     else:
         identity = _identity_stored(key, engine)
         recorded = session_id(identity.id)
@@ -177,7 +177,10 @@ class _Identity(NamedTuple):
 
 def _identity_stored(key: str, engine: Any) -> _Identity:
     if not stored.is_cookie(engine):
-        return _Identity.of(engine(key).load())
+        session = engine(key)
+        if stored.loads_alike(engine):
+            session.decode = functools.partial(_decoded, engine)
+        return _Identity.of(session.load())
     try:
         identity = _identity_in_cookie(key, engine)
     except LookupError:
@@ -191,8 +194,9 @@ _remembered = functools.lru_cache(maxsize=5_000)
 
 
 @_remembered
-def _identity_in_data(data: str, engine: Any) -> _Identity:
-    return _Identity.of(engine().decode(data))
+def _decoded(engine: Any, data: str) -> dict[str, Any]:
+    """Return what ``data`` hold, which the caller leaves as it is."""
+    return cast("dict[str, Any]", engine().decode(data))
 
 
 @_remembered
