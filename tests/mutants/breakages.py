@@ -1127,8 +1127,8 @@ PLAYS = [
     Mutant(
         "what comes back displaces",
         "registry/plays.py",
-        old="AtLimit.DENY if resumes and _displaces(at_limit) else at_limit",
-        new="at_limit",
+        old="        at_limit = AtLimit.DENY\n",
+        new="        pass\n",
         tests="stories/test_plays",
         test="test_what_resumes_by_itself_displaces_nobody",
     ),

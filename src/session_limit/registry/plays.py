@@ -91,11 +91,13 @@ def play(
         decision = _decide(
             [row.facts() for row in rivals],
             limit=limit,
-            at_limit=AtLimit.DENY if resumes and _displaces(at_limit) else at_limit,
+            at_limit=at_limit,
             swap=swap,
+            resumes=resumes,
         )
         leaving = [row for row in rivals if row.pk in decision.ended]
-        wait = _cooling(session, scope, decision, leaving, using)
+        is_asked = not decision.admitted and at_limit is not AtLimit.DENY
+        wait = _cooling(session, scope, leaving, using, is_asked=is_asked)
         if not decision.admitted or wait is not None:
             start = Start(None, scope, limit, at_limit, tuple(rivals), wait)
             _tell_limit_reached(user.pk, start, using)
@@ -115,10 +117,6 @@ def play(
         return gone
 
 
-def _displaces(at_limit: AtLimit) -> bool:
-    return at_limit is AtLimit.DISPLACE
-
-
 def _renewed(id: UUID, session_id: UUID, using: str) -> Play | None:
     """Return the play that was started before with this id, renewed if it counts."""
     counts = renew(id, session_id, using)
@@ -134,7 +132,10 @@ def _decide(
     limit: int | None,
     at_limit: AtLimit,
     swap: UUID | None,
+    resumes: bool,
 ) -> Decision:
+    if resumes and at_limit is AtLimit.DISPLACE:
+        at_limit = AtLimit.DENY
     if at_limit is AtLimit.ASK and swap is not None:
         return policy.decide_swap(rivals, limit=limit, chosen=swap)
     return policy.decide(
@@ -158,15 +159,15 @@ def _record(id: UUID, session: UserSession, scope: str, what: str, using: str) -
 def _cooling(
     session: UserSession,
     scope: str,
-    decision: Decision,
     leaving: Sequence[Play],
     using: str,
+    *,
+    is_asked: bool,
 ) -> timedelta | None:
     """
     Return for how long no place of ``scope`` may change hands, where one would for
     ``session``, or a person is about to be asked whose.
     """
-    is_asked = not decision.admitted
     takes = is_asked or any(row.session_id != session.pk for row in leaving)
     if not conf.play_cooldown or not takes:
         return None
