@@ -76,12 +76,10 @@ def gateway(*, full: bool) -> list[dict[str, Any]]:
             everybody = people(64, environment)
             keep(made.name)
             with serving(environment, APPLICATION) as server:
-                asked = [("", everybody)]
-                if engine == "db":
-                    asked.append(("play", everybody))
+                kinds = ("", "play") if engine == "db" else ("",)
                 rows = {
-                    kind: beside(server.port, who, turns, seconds, kind)
-                    for kind, who in asked
+                    kind: beside(server.port, everybody, turns, seconds, kind)
+                    for kind in kinds
                 }
                 if engine == "db":
                     rows["first"] = first(server.port, people(many, environment))
@@ -121,11 +119,9 @@ def beside(
     pairs = []
     for turn in range(turns):
         # What else the machine does falls on both, and on neither for being the first.
-        both = {}
-        for name in ("ours", "bare") if turn % 2 else ("bare", "ours"):
-            paths = ours if name == "ours" else bare
-            both[name] = asking.rate(port, paths, seconds)
-        pairs.append((both["ours"], both["bare"]))
+        step = 1 if turn % 2 else -1
+        rates = [asking.rate(port, each, seconds) for each in (ours, bare)[::step]]
+        pairs.append(tuple(rates[::step]))
     return compared(pairs)
 
 
@@ -181,9 +177,6 @@ http {{
     }}
 }}
 """
-# Before a file is served: nobody is asked, the answer is kept for two seconds, somebody
-# is asked every time.
-WAYS = ("free", "kept", "asked")
 
 
 def segments(*, full: bool) -> list[dict[str, Any]]:
@@ -192,8 +185,8 @@ def segments(*, full: bool) -> list[dict[str, Any]]:
     how many it serves in a second over many connections.
     """
     turns, seconds = (5, 2.0) if full else (2, 1.0)
-    alone: dict[str, list[float]] = {way: [] for way in WAYS}
-    together: dict[str, list[float]] = {way: [] for way in WAYS}
+    alone: dict[str, list[float]] = {way: [] for way in report.WAYS}
+    together: dict[str, list[float]] = {way: [] for way in report.WAYS}
     with database("postgresql", "segments") as made:
         everybody = people(64, made.environment)
         with (
@@ -201,7 +194,7 @@ def segments(*, full: bool) -> list[dict[str, Any]]:
             nginx(server.port) as port,
         ):
             for _ in range(turns):
-                for way in WAYS:
+                for way in report.WAYS:
                     paths = [(f"/{way}/segment", key) for key, *_ in everybody]
                     each = 1000 / asking.rate(port, paths, seconds, 1)
                     alone[way].append(each)
@@ -212,7 +205,7 @@ def segments(*, full: bool) -> list[dict[str, Any]]:
             "ms": statistics.median(alone[way]),
             "rate": statistics.median(together[way]),
         }
-        for way in WAYS
+        for way in report.WAYS
     ]
 
 

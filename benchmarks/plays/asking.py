@@ -31,10 +31,7 @@ async def _ask(port: int, requests: Iterable[bytes], until: float) -> tuple[int,
     return answered, refused
 
 
-Turn = list[bytes]
-
-
-def _turns(paths: list[tuple[str, str]], connections: int) -> list[Turn]:
+def _turns(paths: list[tuple[str, str]], connections: int) -> list[list[bytes]]:
     """Return what each connection asks for: ``paths``, each with a session's key."""
     head = "GET {} HTTP/1.1\r\nHost: 127.0.0.1\r\nCookie: sessionid={}\r\n\r\n"
     requests = [head.format(*each).encode() for each in paths]

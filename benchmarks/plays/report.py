@@ -71,6 +71,7 @@ A file of 10 kB, `db`: one request after another, and so many a second over
 
 To ask costs a segment {difference:.2f} ms.
 """
+# What comes before a file, by the location that it is asked for at.
 WAYS = {
     "free": "nobody is asked",
     "kept": "the answer is kept for two seconds",

@@ -14,14 +14,13 @@ from typing import Any, NamedTuple, cast
 from urllib.parse import parse_qs, quote
 from uuid import UUID
 
-from django.conf import settings
 from django.contrib.auth import SESSION_KEY
 from django.http import HttpRequest, parse_cookie
 from django.utils import timezone
 
 from session_limit import payloads, registry, stored, verify
 from session_limit.conf import conf
-from session_limit.identity import identify
+from session_limit.identity import identify, session_key_in
 from session_limit.models import Play, session_id
 from session_limit.state import guard_of
 from session_limit.users import lazy_user
@@ -100,9 +99,8 @@ UNAVAILABLE = Verdict(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable")
 
 def question(cookies: str, query: str) -> Question | None:
     """Return what is asked with a ``Cookie`` header; ``None``: nobody asks."""
-    key = parse_cookie(cookies).get(settings.SESSION_COOKIE_NAME) if cookies else None
-    # No database takes a NUL in a text.
-    if not key or "\0" in key:
+    key = session_key_in(parse_cookie(cookies)) if cookies else None
+    if key is None:
         return None
     if not query:
         return Question(key)

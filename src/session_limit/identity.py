@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple, cast
 from uuid import UUID
 
@@ -23,15 +24,21 @@ class Identity(NamedTuple):
     reason: str | None = None
 
 
+def session_key_in(cookies: Mapping[str, str]) -> str | None:
+    """Return the key of a session that ``cookies`` hold, if it may be one."""
+    key = cookies.get(settings.SESSION_COOKIE_NAME)
+    # No database takes a NUL in a text.
+    return key if key and "\0" not in key else None
+
+
 def identify(request: HttpRequest) -> Identity:
     """
     Find whose ``request`` this is, as the middleware does, and leave its session there:
     one statement on ``db``, and a session from before the package was installed is
     adopted. Blocks.
     """
-    key = request.COOKIES.get(settings.SESSION_COOKIE_NAME)
-    # No database takes a NUL in a text.
-    if not key or "\0" in key:
+    key = session_key_in(request.COOKIES)
+    if key is None:
         return Identity()
     engine = stored.engine()
     request.session = engine(key)

@@ -53,10 +53,14 @@ def device(ada):
     return device
 
 
-def start(tab, **data):
+def post(tab, path, **data):
     return tab.post(
-        PLAYS, json.dumps(data), content_type="application/json", headers=JSON
+        path, json.dumps(data), content_type="application/json", headers=JSON
     )
+
+
+def start(tab, **data):
+    return post(tab, PLAYS, **data)
 
 
 def started(tab, **data):
@@ -172,12 +176,9 @@ def test_a_renewal_waits_for_what_displaces_it(device):
     assert live() == [newer.answer.json()["play"]]
 
 
-def first_session(ada):
-    return UserSession.objects.for_user(ada).earliest("created_at")
-
-
 def end_first(ada):
-    registry.end([first_session(ada).pk], UserSession.Reason.REVOKED)
+    row = UserSession.objects.for_user(ada).earliest("created_at")
+    registry.end([row.pk], UserSession.Reason.REVOKED)
 
 
 def test_its_session_ends_before_it_starts(ada, device):
@@ -221,11 +222,7 @@ def test_a_stop_that_overtakes_its_start(device, settings):
     settings.SESSION_LIMIT_PLAYS_AT_LIMIT = "deny"
     first, second = device(), device()
     with aside(partial(start, first, key="a"), before=LOCK) as late:
-        said = json.dumps({"key": "a"})
-        stopped = first.another().post(
-            f"{PLAYS}stop/", said, content_type="application/json", headers=JSON
-        )
-        assert stopped.status_code == 200
+        assert post(first.another(), f"{PLAYS}stop/", key="a").status_code == 200
         answer = late.result()
     assert (answer.status_code, answer.json()["reason"]) == (410, "stopped")
     assert live() == []

@@ -1094,8 +1094,8 @@ PLAYS = [
     Mutant(
         "a play of an ended session takes a place",
         "registry/leases.py",
-        old="        if is_live and cast(",
-        new="        if cast(",
+        old="        counts = is_live and cast(",
+        new="        counts = cast(",
         tests="stories/test_plays",
         test="test_a_session_that_ends_plays_no_more",
     ),

@@ -124,15 +124,14 @@ def settled(user_id: Any, using: str) -> list[Play]:
     if not found:
         return []
     sessions = _sessions_of(found, using)
-    counting, over = [], defaultdict(list)
+    counting: list[Play] = []
+    over: list[Play] = []
     for row in found:
         # A snapshot need not know a session that is newer than it.
         is_live = sessions.get(row.session_id) is None
-        if is_live and cast("Any", row).is_leased:
-            counting.append(row)
-        else:
-            over[row.unheard_reason(sessions.get(row.session_id))].append(row)
-    for reason, ended in over.items():
+        counts = is_live and cast("Any", row).is_leased
+        (counting if counts else over).append(row)
+    for reason, ended in _by_reason(over, sessions).items():
         end_plays(ended, reason, using)
     return sorted(counting, key=lambda row: (row.started_at, row.pk))
 
@@ -142,6 +141,16 @@ def _sessions_of(rows: Iterable[Play], using: str) -> dict[UUID, datetime | None
     sessions = UserSession.objects.using(using)
     found = sessions.filter(pk__in={row.session_id for row in rows})
     return dict(found.values_list("pk", "ended_at"))
+
+
+def _by_reason(
+    rows: Iterable[Play], sessions: dict[UUID, datetime | None]
+) -> dict[Reason, list[Play]]:
+    """Return ``rows``, which count no more, by why: see ``_sessions_of()``."""
+    over = defaultdict(list)
+    for row in rows:
+        over[row.unheard_reason(sessions.get(row.session_id))].append(row)
+    return over
 
 
 def end_plays(
@@ -189,14 +198,8 @@ def prune_plays() -> int:
     # Not those of a moment ago: whoever needs their place ends them.
     lapsed = plays.open().filter(lease_until__lte=DatabaseNow() - 2 * LEASE)
     while rows := list(lapsed[:BATCH]):
-        sessions = _sessions_of(rows, using)
-        for reason in (Reason.LAPSED, Reason.SESSION_ENDED):
-            ids = [
-                row.pk
-                for row in rows
-                if row.unheard_reason(sessions.get(row.session_id)) is reason
-            ]
-            plays.filter(pk__in=ids, ended_at=None).update(
+        for reason, over in _by_reason(rows, _sessions_of(rows, using)).items():
+            plays.filter(pk__in=[row.pk for row in over], ended_at=None).update(
                 ended_at=_ENDED_AT[reason], ended_reason=reason
             )
     old = plays.filter(ended_at__lte=DatabaseNow() - conf.retention)

@@ -64,7 +64,11 @@ class Play {
 
   /** Whether it is to be given its address: there is nothing to be had before. */
   get isEmpty() {
-    return !this.id && this.element.dataset.sessionLimitSrc !== undefined;
+    return !this.id && this.address !== undefined;
+  }
+
+  get address() {
+    return this.element.dataset.sessionLimitSrc;
   }
 
   /** Somebody, or the page, has begun to play it. */
@@ -139,10 +143,10 @@ class Play {
     this.again = null;
     this.forget();
     this.pause();
-    const isTold = !announce(this.element, "session-limit:paused", answer, true);
+    const shows = announce(this.element, "session-limit:paused", answer, true);
     // Its time was up, and perhaps nobody has taken the place.
     if (isLapsed) this.start({ resumes: true });
-    else if (!isTold) this.show(answer);
+    else if (shows) this.show(answer);
   }
 
   /** Its lease is over, and nobody answers. */
@@ -183,9 +187,8 @@ class Play {
 
   /** Give it its address, which may contain the play that a proxy asks for. */
   load() {
-    const address = this.element.dataset.sessionLimitSrc;
-    if (address === undefined) return;
-    const src = address.replace("{play}", this.id ?? NOTHING);
+    if (this.address === undefined) return;
+    const src = this.address.replace("{play}", this.id ?? NOTHING);
     const at = this.element.currentTime;
     this.loads = this.element.networkState !== HTMLMediaElement.NETWORK_EMPTY;
     // Either loads it, once.
@@ -421,7 +424,7 @@ if (settings.sessionLimitPlays) {
   addEventListener("timeupdate", (event) => guarding(event)?.tick(), true);
   for (const media of document.querySelectorAll(`:is(video, audio)${SELECTOR}`)) {
     const play = guarding({ target: media });
-    const isLater = media.dataset.sessionLimitSrc !== undefined && !media.hasAttribute("src");
+    const isLater = play.address !== undefined && !media.hasAttribute("src");
     // What plays already, or would: by itself, before this was here.
     if (!media.paused || (isLater && media.autoplay)) play.begin();
     else if (isLater) {
