@@ -7,6 +7,7 @@ import socket
 import struct
 import threading
 import time
+from typing import Self
 
 # Close with a reset instead of waiting for the other end.
 _RESET = struct.pack("ii", 1, 0)
@@ -34,7 +35,7 @@ class Proxy:
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=200)
         self.port: int = self._listener.getsockname()[1]
 
-    def __enter__(self) -> Proxy:
+    def __enter__(self) -> Self:
         threading.Thread(target=self._accept, daemon=True).start()
         return self
 
