@@ -29,6 +29,11 @@ T = TypeVar("T")
 # In seconds: how long a call may run before its thread is abandoned. A statement of
 # this package takes milliseconds, so what takes this long is stalled or blocked.
 PATIENCE = 2.0
+# Given to the drivers in these threads, unless the project's OPTIONS say otherwise. In
+# whole seconds, as drivers want it; libpq's least is 2.
+TIMEOUT = 2
+# Those that take all of their names.
+_MYSQL_DRIVERS = {"MySQLdb", "pymysql"}
 # How many calls may wait for the thread, so that a flood costs no memory without end.
 MOST_WAITING = 1_000
 # How many abandoned threads may be left at once.
@@ -161,10 +166,9 @@ class DatabaseThread:
 
     def _abandon(self, call: _Call) -> None:
         worker, self._worker, self._running = self._worker, None, None
+        given_up = [call]
         if worker is not None:
             self._abandoned.add(worker)
-            worker.disconnect()
-        given_up = [call]
         if len(self._abandoned) >= MOST_ABANDONED:
             given_up += self._waiting
             self._waiting.clear()
@@ -173,6 +177,9 @@ class DatabaseThread:
         for each in given_up:
             error = TookTooLong(f"The database did not answer within {PATIENCE} s.")
             each.settle(None, error)
+        # After that, so that the call that now fails is not tried again.
+        if worker is not None:
+            worker.disconnect()
 
 
 class _Call:
@@ -246,6 +253,8 @@ class _Worker(threading.Thread):
 
     def run(self) -> None:
         self._connections = [*connections.all()]
+        for connection in self._connections:
+            _set_timeouts(connection)
         try:
             while (call := self._next_call(self)) is not None:
                 call.run()
@@ -259,7 +268,8 @@ class _Worker(threading.Thread):
         Shut the sockets of this thread's connections, from another thread.
 
         A call that waits for a server that does not answer then fails, and the thread
-        ends. Without it, it would wait for ever if the driver has no timeout.
+        ends. A driver without a timeout would wait for ever. See also
+        ``_set_timeouts()``.
         """
         for wrapper in self._connections:
             connection = wrapper.connection
@@ -267,6 +277,23 @@ class _Worker(threading.Thread):
                 # The driver raises an error of its own for a closed connection.
                 with contextlib.suppress(Exception):
                     _shut(connection.fileno())
+
+
+def _set_timeouts(wrapper: BaseDatabaseWrapper) -> None:
+    """
+    Set the driver's timeouts for ``wrapper``, which belongs to this thread alone.
+
+    They end an abandoned thread that cannot be disconnected: while it connects, and
+    always with mysqlclient, which shows its socket to no other thread.
+    """
+    names: tuple[str, ...] = ()
+    if wrapper.vendor in {"postgresql", "mysql"}:
+        names = ("connect_timeout",)
+    if wrapper.vendor == "mysql" and wrapper.Database.__name__ in _MYSQL_DRIVERS:
+        names = ("connect_timeout", "read_timeout", "write_timeout")
+    settings = wrapper.settings_dict
+    options = {**dict.fromkeys(names, TIMEOUT), **settings["OPTIONS"]}
+    wrapper.settings_dict = {**settings, "OPTIONS": options}
 
 
 def _shut(descriptor: int) -> None:
