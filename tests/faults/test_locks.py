@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import threading
 from contextlib import contextmanager
+from datetime import timedelta
 
 import pytest
 from asgiref.sync import sync_to_async
 from django.conf import settings as django_settings
 from django.db import connections, transaction
+from django.utils import timezone
 
 from session_limit import gateway, registry
 from session_limit.guard import threads
@@ -17,7 +19,7 @@ from session_limit.models import AccountLimit, UserSession
 from tests.faults.asking import gateway_status
 from tests.guard.test_events import opened, stream
 from tests.guard.test_sockets import Application, story
-from tests.guard.wire import ENDED, PATIENCE, Socket, recorded, until, verified
+from tests.guard.wire import ENDED, PATIENCE, Socket, recorded, verified
 from tests.interleavings.gates import on
 from tests.stories.people import SIGNED_IN, mark_as_installed_later
 
@@ -88,7 +90,9 @@ def test_an_expired_session_that_is_locked(
             await verified()
             with locked(rows_of(ada)):
                 time.advance(200)
-                await sync_to_async(rows_of(bob).update)(expires_at=_far())
+                await sync_to_async(rows_of(bob).update)(
+                    expires_at=timezone.now() + timedelta(days=1)
+                )
                 if told_by == "sweep":
                     assert await adas.closed() == (ENDED, "idle")
                 assert await answers(laptop) == 401
@@ -100,10 +104,6 @@ def test_an_expired_session_that_is_locked(
     # Nobody could write it down; its next request does.
     assert laptop.state == "idle"
     assert rows_of(ada).get().ended_reason == "idle"
-
-
-def _far():
-    return UserSession.objects.first().expires_at.replace(year=2100)
 
 
 def test_a_page_of_an_expired_session_that_is_locked(ada, laptop, idle, time):
@@ -155,18 +155,18 @@ def test_a_session_that_waits_to_be_adopted(ada, bob, laptop, phone):
     """Its account is locked; who connects meanwhile is known all the same."""
     laptop.sign_in("ada")
     phone.sign_in("bob")
+    # Its account's row is locked.
+    registry.note_password_changed(ada)
     mark_as_installed_later(laptop)
 
     @story
     async def _():
-        with locked(AccountLimit.objects.filter(pk=ada.pk)):
-            async with Socket(Application(), laptop) as adas:
-                await asyncio.sleep(0.2)
+        async with Socket(Application(), laptop) as adas:
+            with locked(AccountLimit.objects.filter(pk=ada.pk)):
                 async with stream(phone) as bobs:
                     await opened(bobs)
                     assert await answers(phone) == 200
                 assert adas.to_client.empty()
-                adas.task.cancel()
-        await until(adas.task.done)
+            await adas.accepted()
 
     assert phone.state == SIGNED_IN

@@ -140,9 +140,11 @@ class DatabaseThread:
             while worker is self._worker:
                 self._running = None
                 if self._waiting:
-                    self._running = self._waiting.popleft()
-                    self._running.started = time.monotonic()
-                    return self._running
+                    call = self._waiting.popleft()
+                    if call.future.done():
+                        continue  # its caller has gone
+                    self._running, call.started = call, time.monotonic()
+                    return call
                 if self._is_closing:
                     self._worker = None
                 else:
