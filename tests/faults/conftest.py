@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from django.db import connection, connections
 
-from tests.faults.proxy import Proxy
 from tests.bus.conftest import channel  # noqa: F401 a fixture
+from tests.faults.proxy import Proxy
 from tests.guard.conftest import (  # noqa: F401 fixtures
     ada,
     bob,

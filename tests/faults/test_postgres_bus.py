@@ -12,6 +12,7 @@ from django.conf import settings
 
 from session_limit.bus import postgres
 from tests.faults.proxy import Proxy
+from tests.guard.wire import until
 from tests.interleavings.gates import on
 
 pytestmark = on("postgresql")
@@ -53,6 +54,8 @@ def test_a_stalled_connection_is_given_up(network, channel):
             network.stall()
             with pytest.raises(TimeoutError, match="no longer answers"):
                 await asyncio.wait_for(anext(heard), LONG)
+        # What was asked of the server does not wait on.
+        await until(lambda: len(asyncio.all_tasks()) == 1)
         async with aclosing(bus.subscribe()) as heard:
             assert await asyncio.wait_for(anext(heard), LONG) is None
 

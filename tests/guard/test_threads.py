@@ -16,6 +16,9 @@ from session_limit.registry.locking import in_transaction
 from tests.guard.test_sockets import story
 from tests.guard.wire import until
 
+# In seconds: what takes longer does not come.
+LONG = 5.0
+
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch):
@@ -44,7 +47,7 @@ def test_a_call_that_does_not_return(thread, stuck):
         waits = asyncio.ensure_future(thread.run(stuck.wait))
         behind = [asyncio.ensure_future(thread.run(str, n)) for n in range(3)]
         with pytest.raises(threads.TookTooLong):
-            await waits
+            await asyncio.wait_for(waits, LONG)
         assert await asyncio.gather(*behind) == ["0", "1", "2"]
         assert await thread.run(threading.get_ident) != ident
         thread.close()
@@ -68,7 +71,7 @@ def test_so_many_are_abandoned_and_no_more(thread, stuck, monkeypatch):
     async def _():
         for _ in range(2):
             with pytest.raises(threads.TookTooLong):
-                await thread.run(stuck.wait)
+                await asyncio.wait_for(thread.run(stuck.wait), LONG)
         ran = []
         with pytest.raises(threads.TookTooLong):
             await asyncio.wait_for(thread.run(ran.append, 1), 0.1)
@@ -102,26 +105,47 @@ def test_so_many_wait_and_no_more(thread, monkeypatch):
         waiting = [asyncio.ensure_future(thread.run(int)) for _ in range(2)]
         await asyncio.sleep(0)
         with pytest.raises(threads.TooManyWaiting):
-            await thread.run(int)
+            await asyncio.wait_for(thread.run(int), LONG)
         held.set()
         assert await asyncio.gather(first, *waiting) == [True, 0, 0]
         thread.close()
 
 
 def test_a_call_whose_caller_has_gone_is_not_run(thread):
-    held, ran = threading.Event(), []
+    held, ran, after = threading.Event(), [], threading.Event()
 
     @story
     async def _():
         first = asyncio.ensure_future(thread.run(held.wait))
         await until(lambda: thread._running is not None)
         gone = asyncio.ensure_future(thread.run(ran.append, "gone"))
-        stays = asyncio.ensure_future(thread.run(ran.append, "stays"))
+        stays = asyncio.ensure_future(thread.run(after.set))
         await asyncio.sleep(0)
         gone.cancel()
         held.set()
+        # The loop stands still, and the thread does not.
+        assert after.wait(LONG)
         await asyncio.gather(first, stays)
-        assert ran == ["stays"]
+        assert ran == []
+        thread.close()
+
+
+def test_a_call_whose_caller_has_gone_takes_no_place(thread, monkeypatch):
+    monkeypatch.setattr(threads, "MOST_WAITING", 1)
+    held = threading.Event()
+
+    @story
+    async def _():
+        first = asyncio.ensure_future(thread.run(held.wait))
+        await until(lambda: thread._running is not None)
+        for _ in range(3):
+            gone = asyncio.ensure_future(thread.run(int))
+            await asyncio.sleep(0)
+            gone.cancel()
+            await asyncio.gather(gone, return_exceptions=True)
+        held.set()
+        assert await thread.run(int) == 0
+        await first
         thread.close()
 
 

@@ -291,7 +291,8 @@ def _set_timeouts(wrapper: BaseDatabaseWrapper) -> None:
     names: tuple[str, ...] = ()
     if wrapper.vendor in {"postgresql", "mysql"}:
         names = ("connect_timeout",)
-    if wrapper.vendor == "mysql" and wrapper.Database.__name__ in _MYSQL_DRIVERS:
+    driver = getattr(getattr(wrapper, "Database", None), "__name__", "")
+    if wrapper.vendor == "mysql" and driver in _MYSQL_DRIVERS:
         names = ("connect_timeout", "read_timeout", "write_timeout")
     settings = wrapper.settings_dict
     options = {**dict.fromkeys(names, TIMEOUT), **settings["OPTIONS"]}

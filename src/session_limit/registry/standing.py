@@ -17,6 +17,7 @@ from session_limit.models import AccountLimit, UserSession
 from session_limit.registry import ghosts
 from session_limit.registry.credentials import is_recorded_of
 from session_limit.registry.ending import end_locked
+from session_limit.registry.limits import unrecorded_account
 from session_limit.registry.locking import (
     in_transaction,
     live_rows,
@@ -165,7 +166,7 @@ def _stale_reason(
 ) -> Reason | None:
     if not user.is_active and not may_sign_in(user):
         return Reason.ACCOUNT_DISABLED
-    account = account or AccountLimit(user_id=user.pk)
+    account = account or unrecorded_account(user)
     changed_at = account.password_changed_at
     was_changed = changed_at is not None and row.authenticated_at < changed_at
     if was_changed or not is_recorded_of(row, user):
