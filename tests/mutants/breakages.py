@@ -55,14 +55,8 @@ CAP = [
     Mutant(
         "an ending reads what it ends without a lock",
         "registry/locking.py",
-        old="""
-        return list(rows.order_by("pk"))
-    return list(rows.select_for_update().order_by("pk"))
-""",
-        new="""
-        return list(rows.order_by("pk"))
-    return list(rows.order_by("pk"))
-""",
+        old="list(rows.select_for_update(skip_locked=skip_locked).order_by(",
+        new="list(rows.order_by(",
         tests="interleavings/test_locks",
         test="test_two_endings_of_one_session",
         database="postgresql",

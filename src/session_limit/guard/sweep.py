@@ -74,9 +74,7 @@ class Sweep:
         # A play that is open no longer may have been stopped by its own page.
         before = {play for id in ids for play in self._playing.get(id, ())}
         after = {play for plays in playing.values() for play in plays}
-        changed = (
-            set(verify.read_displaced(before - after)) if before - after else set()
-        )
+        changed = set(verify.read_displaced(before - after))
         # A play that started and ended between two readings.
         recent = dict(verify.read_plays_ended_since(DatabaseNow() - RECENT))
         changed |= {recent[play] for play in recent.keys() - self._recent}
