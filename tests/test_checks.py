@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -22,7 +23,7 @@ from django.utils.module_loading import import_string
 
 from session_limit import checks
 from session_limit.bus.memory import MemoryBus
-from session_limit.checks import databases
+from session_limit.checks import databases, stalls
 from session_limit.client import describe_device
 from session_limit.conf import MEMORY_BUS
 from session_limit.middleware import SessionLimitMiddleware
@@ -57,12 +58,15 @@ def test_a_project_set_up_as_the_readme_says_hears_nothing():
 
 
 def test_all_checks_are_registered():
-    registered = {check for check in registry.get_checks() if checks.TAG in check.tags}
+    every = registry.get_checks(include_deployment_checks=True)
+    registered = {check for check in every if checks.TAG in check.tags}
+    assert registered - set(registry.get_checks()) == {checks.check_stalls}
     assert registered == {
         checks.check_settings,
         checks.check_middleware,
         checks.check_apps,
         checks.check_databases,
+        checks.check_stalls,
         checks.check_urls,
         checks.check_reauthentication,
     }
@@ -505,6 +509,68 @@ def test_the_database_of_the_settings_is_found(monkeypatch):
     monkeypatch.setitem(settings_dict, "ATOMIC_REQUESTS", True)
     expected = {"sqlite": ["W301"]}.get(connections["default"].vendor, [])
     assert ids(checks.check_databases) == expected
+
+
+# Stalled connections, before a deployment
+
+
+@pytest.fixture
+def check_stalls(monkeypatch):
+    def check_stalls(vendor, host="db.example.com", **options):
+        found = connection(vendor, options)
+        found.settings_dict["HOST"] = host
+        monkeypatch.setattr(stalls, "connections", {"default": found})
+        return ids(checks.check_stalls)
+
+    return check_stalls
+
+
+BOUNDED = {
+    "postgresql": {
+        "connect_timeout": 5,
+        "keepalives_idle": 10,
+        "tcp_user_timeout": 10_000,
+    },
+    "mysql": {"connect_timeout": 5, "read_timeout": 30},
+}
+UNBOUNDED = {"postgresql": "W304", "mysql": "W305"}
+
+
+@pytest.mark.parametrize("vendor", BOUNDED)
+def test_a_wait_for_the_database_without_a_bound(check_stalls, vendor):
+    options = BOUNDED[vendor]
+    assert check_stalls(vendor) == [UNBOUNDED[vendor]]
+    assert check_stalls(vendor, **options) == []
+    for name in options:
+        assert check_stalls(vendor, **options | {name: 0}) == [UNBOUNDED[vendor]]
+        assert name in the_message(checks.check_stalls).hint
+    # Over a Unix socket nothing is forgotten on the way.
+    assert check_stalls(vendor, host="/var/run/postgresql") == []
+    assert check_stalls(vendor, host="") == []
+
+
+def test_options_that_are_kept_elsewhere(check_stalls):
+    assert check_stalls("postgresql", service="members") == []
+    assert check_stalls("mysql", read_default_file="/etc/my.cnf") == []
+
+
+def test_a_database_without_a_network(check_stalls):
+    assert check_stalls("sqlite") == []
+
+
+def test_the_options_of_the_how_to_are_enough(check_stalls):
+    """And its snippets are Python."""
+    page = (ROOT / "docs" / "how-to" / "stalled-connections.md").read_text()
+    snippets = re.findall(r"```python\n(DATABASES.*?)```", page, re.DOTALL)
+    engines = set()
+    for snippet in snippets:
+        namespace = {"os": os}
+        exec(snippet, namespace)  # noqa: S102 from our own page
+        database = namespace["DATABASES"]["default"]
+        vendor = database["ENGINE"].rpartition(".")[2]
+        engines.add(vendor)
+        assert check_stalls(vendor, **database["OPTIONS"]) == []
+    assert engines == set(BOUNDED)
 
 
 # Addresses

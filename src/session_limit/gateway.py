@@ -211,8 +211,8 @@ _verified: dict[UUID, float] = {}
 
 def _stale(row: Row) -> Verdict | None:
     """
-    End the session where its account was disabled, or its password changed, past any
-    request: looked for once in a while.
+    Return the refusal if the account was disabled or its password changed without a
+    signal. Looks only once in ``VERIFY`` seconds for each session.
     """
     now = time.monotonic()
     if now - _verified.get(row.id, -VERIFY) < VERIFY:
@@ -223,6 +223,8 @@ def _stale(row: Row) -> Verdict | None:
     if standing.is_live:
         _verified[row.id] = now
         return None
+    if not standing.is_recorded:
+        registry.record_endings([row.id])
     return Verdict(HTTPStatus.UNAUTHORIZED, "session_ended", reason=standing.reason)
 
 

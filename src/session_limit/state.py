@@ -11,7 +11,6 @@ from django.conf import settings
 from django.utils import timezone
 
 from session_limit import asking, registry, stored, use_here, verify
-from session_limit.models import UserSession
 from session_limit.verify import Row
 
 if TYPE_CHECKING:
@@ -93,7 +92,7 @@ class Guard:
         if row is None:
             return
         if row.ended_at is None and row.is_due(timezone.now()):
-            registry.end([row.id], UserSession.Reason(row.expires_reason))
+            registry.record_endings([row.id])
         elif row.ended_at is None:
             # Left alone: a replica may lag, or a cache be away.
             self.is_live_elsewhere = True

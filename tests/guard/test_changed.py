@@ -63,7 +63,7 @@ def test_it_is_told_whatever_else_is_looked_for(ada, laptop, swept):
             while not await response.is_quiet(0.2):
                 await response.body()
             hub.current_hub().verify(id)
-            hub.current_hub()._suspect([id])
+            hub.current_hub()._hint([id])
             part, _ = await response.body()
             assert event(part) == ("changed", {"version": 1})
 
@@ -94,6 +94,6 @@ def test_who_uses_no_plays_is_told_of_none(ada, laptop, swept, settings):
         async with stream(laptop) as response:
             await opened(response)
             await verified()
-            hub.current_hub()._suspect(None)
+            hub.current_hub()._hint(None)
             assert await response.is_quiet(0.5)
-            assert not hub.current_hub()._plays_ended
+            assert not hub.current_hub()._sweeper._recent

@@ -6,6 +6,7 @@ import pytest
 from django.core.handlers.asgi import ASGIHandler
 from django.test import override_settings
 
+from session_limit import verify
 from session_limit.guard import events, hub
 from tests.guard.test_sockets import end, sign_in, story
 from tests.guard.wire import Response, event, until
@@ -259,7 +260,6 @@ def test_ten_thousand_come_and_go(ada, laptop):
             hub.current_hub().join(who.id, listener)
             hub.current_hub().leave(who.id, listener)
         assert hub.current_hub()._listeners == {}
-        assert hub.current_hub()._expires == {}
         await hub.current_hub().stop()
         assert len(asyncio.all_tasks()) == tasks
 
@@ -285,19 +285,19 @@ def test_the_hub_rests_when_nobody_is_left(ada, laptop, phone, swept, monkeypatc
 def test_a_database_that_is_away_for_a_while(ada, laptop, phone, swept, caplog):
     """Said once, and made up for."""
     laptop.sign_in()
-    real = hub.read_ended_since
+    real = verify.read_unexpired
     failures = []
 
-    def failing(moment):
+    def failing(ids):
         if len(failures) < 5:
-            failures.append(moment)
+            failures.append(ids)
             raise ConnectionError("away")
-        return real(moment)
+        return real(ids)
 
     @story
     async def _():
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(hub, "read_ended_since", failing)
+            patch.setattr(verify, "read_unexpired", failing)
             async with stream(laptop) as response:
                 await opened(response)
                 # What verifies newcomers has been, and tells nobody of what comes now.

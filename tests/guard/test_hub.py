@@ -1,16 +1,19 @@
 """The hub: what it hears, what it loses, and how it finds that out."""
 
 import asyncio
+from datetime import timedelta
 
 import pytest
 from asgiref.sync import sync_to_async
+from django.conf import settings
 from django.db import OperationalError
 from django.test import override_settings
+from django.utils import timezone
 
-from session_limit import registry
+from session_limit import registry, stored
 from session_limit.bus import Bus
 from session_limit.guard import hub, threads
-from session_limit.models import UserSession
+from session_limit.models import AccountLimit, UserSession
 from tests.guard.test_sockets import Application, story
 from tests.guard.wire import ENDED, Socket, asked, until, verified
 
@@ -109,3 +112,42 @@ def test_a_connection_that_was_closed_at_its_other_end():
             await thread.run(failing, 2)
         assert len(calls) == 2
         thread.close()
+
+
+@pytest.mark.skipif(
+    settings.ENGINE == "signed_cookies", reason="nothing is stored under a key"
+)
+def test_a_rotation_while_it_is_looked_at(ada, laptop, monkeypatch):
+    """
+    What was stored under the old key has gone, and what is stored under the new one has
+    not been looked at: the next time tells.
+    """
+    laptop.sign_in()
+    row = UserSession.objects.filter(pk=laptop.row.pk)
+    # Its password was changed since, and it has not been active for a while.
+    earlier = timezone.now() - timedelta(hours=1)
+    row.update(credentials="outdated", last_active_at=earlier)
+
+    def rotated(key):
+        row.update(session_key="another" + key[7:])
+        return {}
+
+    id = row.get().pk
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(stored, "read", rotated)
+        assert registry.standings([id], thorough=True)[id].is_live
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(stored, "read", lambda key: {})
+        found = registry.standings([id], thorough=True)[id]
+    assert found == registry.Standing(None, Reason.EXPIRED, is_recorded=False)
+    assert row.get().is_live
+    registry.record_endings([id])
+    assert row.get().ended_reason == Reason.EXPIRED
+
+
+def test_an_account_without_a_row(ada, laptop):
+    """As when its session was recorded by hand, or its row deleted."""
+    laptop.sign_in()
+    id = laptop.row.pk
+    AccountLimit.objects.all().delete()
+    assert registry.standings([id], thorough=True)[id].is_live

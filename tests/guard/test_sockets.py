@@ -14,7 +14,7 @@ from django.utils import timezone
 from session_limit import bus, registry
 from session_limit.guard import connection, hub, requests
 from session_limit.models import UserSession
-from tests.guard.wire import ENDED, Socket, hub_stopped, verified
+from tests.guard.wire import ENDED, Socket, hub_stopped, recorded, verified
 from tests.stories.people import SIGNED_IN, mark_as_installed_later
 
 Reason = UserSession.Reason
@@ -398,6 +398,7 @@ def test_one_whose_time_is_up(ada, laptop, time, settings, swept):
             assert await socket.is_quiet()
             time.advance(91)
             assert await socket.closed() == (ENDED, "idle")
+            await recorded()
 
     assert UserSession.objects.get().ended_reason == Reason.IDLE
 
@@ -446,6 +447,7 @@ def test_what_no_ending_tells_of(ada, laptop, time, swept, how):
     next one; where none comes, within a minute or two.
     """
     laptop.sign_in()
+    id = laptop.row.pk
 
     def change():
         if how == "disabled":
@@ -462,8 +464,7 @@ def test_what_no_ending_tells_of(ada, laptop, time, swept, how):
             await sync_to_async(change)()
             assert await socket.is_quiet()
             time.advance(61)
-            hub.current_hub()._newcomers.update(hub.current_hub()._listeners)
-            hub.current_hub()._something.set()
+            hub.current_hub().verify(id)
             code, reason = await socket.closed()
             expected = "account_disabled" if how == "disabled" else "password_changed"
             assert (code, reason) == (ENDED, expected)

@@ -10,6 +10,7 @@ from django.conf import settings
 
 from session_limit.guard import SessionGuard
 from session_limit.guard.hub import current_hub
+from session_limit.models import UserSession
 
 # In seconds: what takes longer does not come.
 PATIENCE = 5.0
@@ -164,15 +165,23 @@ async def verified():
     Wait until everybody who is connected has been verified: from then on, only what
     tells of endings tells them.
     """
-    hub = current_hub()
-    await until(lambda: hub._listeners and hub._listeners.keys() == hub._expires.keys())
+    await until(lambda: current_hub()._listeners)
+    await asked()
 
 
 async def asked():
     """Wait until the hub has read whatever it has been given to verify by now."""
     hub = current_hub()
     await until(lambda: not hub._something.is_set())
-    await hub._asking.run(int)
+
+
+async def recorded():
+    """Wait until an ending has been written that nobody but the hub has found."""
+    for _ in range(int(PATIENCE / 0.01)):
+        if await UserSession.objects.ended().aexists():
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError("It is not recorded.")
 
 
 @contextlib.asynccontextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.mutants import hub
 from tests.mutants.mutant import Mutant
 
 CAP = [
@@ -54,14 +55,8 @@ CAP = [
     Mutant(
         "an ending reads what it ends without a lock",
         "registry/locking.py",
-        old="""
-        return list(rows.order_by("pk"))
-    return list(rows.select_for_update().order_by("pk"))
-""",
-        new="""
-        return list(rows.order_by("pk"))
-    return list(rows.order_by("pk"))
-""",
+        old="list(rows.select_for_update(skip_locked=skip_locked).order_by(",
+        new="list(rows.order_by(",
         tests="interleavings/test_locks",
         test="test_two_endings_of_one_session",
         database="postgresql",
@@ -942,33 +937,33 @@ LIVE = [
     Mutant(
         "a hint of the bus is believed",
         "guard/hub.py",
-        old="                        self._suspect(ids)\n",
+        old="                        self._hint(ids)\n",
         new="                        for id in ids or ():\n"
-        "                            self._settle(id, registry.Standing(None))\n",
+        "                            self._end(id, '')\n",
         tests="guard/test_sockets",
         test="test_a_hint_is_not_believed",
     ),
     Mutant(
         "who listens to a bus again verifies nobody",
         "guard/hub.py",
-        old="        suspects = self._listeners if ids is None else ",
-        new="        suspects = set() if ids is None else ",
+        old="            self._read_soon(self._news, self._listeners)\n",
+        new="",
         tests="guard/test_hub",
         test="test_a_bus_that_was_lost_is_heard_again",
     ),
     Mutant(
-        "the sweep looks back no further than to the last",
-        "guard/hub.py",
-        old="OVERLAP = timedelta(seconds=10)",
-        new="OVERLAP = timedelta()",
-        tests="guard/test_sockets",
-        test="test_an_ending_that_took_long_to_commit",
+        "the sweep believes the moment at which something is said to have ended",
+        "guard/sweep.py",
+        old="doubtful = set(ids) - owners.keys()",
+        new="doubtful = set(verify.read_ended_since(timezone.now() - RECENT))",
+        tests="faults/test_late_endings",
+        test="test_an_ending_that_takes_long_to_commit",
     ),
     Mutant(
         "nobody looks whose time is up",
-        "guard/hub.py",
-        old="for id, at in self._expires.items() if at <= now)",
-        new="for id, at in self._expires.items() if False)",
+        "verify.py",
+        old=".live().filter(expires_at__gt=timezone.now())\n",
+        new=".live()\n",
         tests="guard/test_sockets",
         test="test_one_whose_time_is_up",
     ),
@@ -1143,8 +1138,8 @@ PLAYS = [
     Mutant(
         "news of a play is lost among newcomers",
         "guard/hub.py",
-        old="suspects, self._suspects = self._suspects, set()",
-        new="suspects, self._suspects = self._suspects - newcomers, set()",
+        old="has_news=waiting is self._news",
+        new="has_news=waiting is self._news and id not in self._newcomers",
         tests="guard/test_changed",
         test="test_it_is_told_whatever_else_is_looked_for",
     ),
@@ -1175,9 +1170,9 @@ PLAYS = [
     ),
     Mutant(
         "an open page is told the same again and again",
-        "guard/hub.py",
-        old="plays.keys() - self._plays_ended",
-        new="plays.keys()",
+        "guard/sweep.py",
+        old="recent.keys() - self._recent",
+        new="recent.keys()",
         tests="guard/test_changed",
         test="test_a_displaced_play_is_told",
     ),
@@ -1221,4 +1216,5 @@ MUTANTS = [
     *LIVE,
     *PLAYS,
     *COST,
+    *hub.MUTANTS,
 ]

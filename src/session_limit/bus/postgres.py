@@ -59,15 +59,17 @@ class PostgresBus(Bus):
 
     async def subscribe(self) -> AsyncGenerator[Sequence[UUID] | None]:
         connection = await asyncio.wait_for(self._connect(), PATIENCE)
-        async with connection:
+        try:
             listen = sql.SQL("LISTEN {}").format(sql.Identifier(self.channel))
-            await connection.execute(listen)
+            await _execute(connection, listen)
             yield None
             while True:
                 async for notification in connection.notifies(timeout=PING):
                     yield decode(notification.payload)
                 # Nothing came: is anybody there?
-                await asyncio.wait_for(connection.execute("SELECT 1"), PATIENCE)
+                await _execute(connection, sql.SQL("SELECT 1"))
+        finally:
+            await connection.close()
 
     async def _connect(self) -> psycopg.AsyncConnection[Any]:
         parameters: dict[str, Any] = connections[self.using].get_connection_params()
@@ -82,3 +84,24 @@ class PostgresBus(Bus):
                 "another bus.",
                 id="session_limit.E024",
             )
+
+
+async def _execute(
+    connection: psycopg.AsyncConnection[Any], statement: sql.Composable
+) -> None:
+    """
+    Execute ``statement``. Raises ``TimeoutError``, and closes the connection, if the
+    server does not answer within ``PATIENCE`` seconds.
+    """
+    executing = asyncio.ensure_future(connection.execute(statement))
+    try:
+        await asyncio.wait({executing}, timeout=PATIENCE)
+        if not executing.done():
+            raise TimeoutError("The server no longer answers.")
+    finally:
+        if not executing.done():
+            # Before it is cancelled: of an open connection psycopg would ask the server
+            # to cancel the statement, and wait for the answer without a bound.
+            await connection.close()
+            executing.cancel()
+    await executing

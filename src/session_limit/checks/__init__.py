@@ -17,6 +17,7 @@ from session_limit.checks.installation import (
     check_urls,
 )
 from session_limit.checks.settings import check_settings
+from session_limit.checks.stalls import check_stalls
 
 __all__ = [
     "TAG",
@@ -25,6 +26,7 @@ __all__ = [
     "check_middleware",
     "check_reauthentication",
     "check_settings",
+    "check_stalls",
     "check_urls",
     "register_checks",
 ]
@@ -40,5 +42,6 @@ def register_checks() -> None:
     checks.register(check_apps, TAG)
     # Not under Django's tag for databases, which is for checks that may connect.
     checks.register(check_databases, TAG)
+    checks.register(check_stalls, TAG, deploy=True)
     checks.register(check_urls, TAG, checks.Tags.urls)
     checks.register(check_reauthentication, TAG)

@@ -7,39 +7,42 @@ import logging
 import random
 from collections.abc import Callable, Iterable
 from contextlib import aclosing
-from datetime import datetime, timedelta
+from itertools import islice
 from uuid import UUID
 from weakref import WeakKeyDictionary
 
 from django.db import DatabaseError
-from django.utils import timezone
 
 from session_limit import bus, registry
 from session_limit.conf import conf
 from session_limit.guard.asgi import Scope
 from session_limit.guard.requests import identify_connection
-from session_limit.guard.threads import DatabaseThread
+from session_limit.guard.sweep import Sweep
+from session_limit.guard.threads import DatabaseThread, NotAnswered
 from session_limit.identity import Identity
-from session_limit.verify import read_ended_since, read_plays_ended_since
 
 logger = logging.getLogger("session_limit")
 
-# Hears, in the hub's event loop, the reason of the end of its session, once; and
-# ``None`` where that goes on, and one of its plays may not.
+# Called in the hub's event loop: once with the reason when the session has ended, and
+# with ``None`` when the session goes on and one of its plays may have ended.
 Listener = Callable[[str | None], None]
 
-# In seconds: how often what has ended is looked for, and how often everybody connected
-# is verified, whatever was heard of them.
+# In seconds: how often the sweep asks, and how often every connected session is
+# verified with its credentials.
 SWEEP = 1.0
 VERIFY = 60.0
-# For so long before the last sweep an ending is looked for again: it may have committed
-# later than it was made, on a machine whose clock is behind.
-OVERLAP = timedelta(seconds=10)
-# How many are verified in one statement.
+# How many sessions are verified in one statement.
 BATCH = 500
-# How long the hub stays without anybody, so that a page that reconnects finds it.
+# In seconds: when to ask again about a session that the bus has named and that reads as
+# live. A bus may be faster than the replication between the nodes of a cluster.
+AGAIN = 0.05, 0.2
+# In seconds: after this, a session that the bus has named counts as ended if the
+# database has not said otherwise. Time for two attempts (see ``threads.PATIENCE``).
+UNREADABLE = 5.0
+# In seconds: how long the hub stays without connections, so that a page that
+# reconnects finds it.
 LINGER = 10.0
-# Between two attempts to hear the bus: from the first, doubling, up to the last.
+# In seconds: the first and the longest pause between two attempts to hear the bus.
 BACK_OFF = 0.5, 15.0
 
 _hubs: WeakKeyDictionary[asyncio.AbstractEventLoop, Hub] = WeakKeyDictionary()
@@ -55,164 +58,212 @@ def current_hub() -> Hub:
 
 class Hub:
     """
-    Every connection of a session joins it. Whatever may have ended is read from the
-    database before anybody is told: an event of the bus is a hint.
+    Know the connections of each session, and tell them when it ends.
+
+    An event of the bus is a hint. The hub reads the database before it tells anybody,
+    and waits for no answer without a bound: see ``DatabaseThread``.
     """
 
     def __init__(self) -> None:
         self._listeners: dict[UUID, set[Listener]] = {}
-        self._expires: dict[UUID, datetime] = {}
-        self._suspects: set[UUID] = set()
+        # Sessions to read: those with news, whose connections hear of it even if the
+        # session goes on; those that may have ended; and those to verify thoroughly.
+        self._news: set[UUID] = set()
+        self._doubtful: set[UUID] = set()
         self._newcomers: set[UUID] = set()
-        # Plays that the last sweep found ended, which the next one finds again.
-        self._plays_ended: set[UUID] = set()
+        # Those that the bus has named and that have not been read since.
+        self._named: dict[UUID, asyncio.TimerHandle] = {}
         self._something = asyncio.Event()
+        self._unrecorded: asyncio.Queue[list[UUID]] = asyncio.Queue()
         self._tasks: list[asyncio.Task[None]] = []
-        self._asking, self._identifying = DatabaseThread(), DatabaseThread()
-        # Of their own, for what is asked of the gateway keeps nobody else waiting; and
-        # what writes for it, which may wait for a lock, no other question.
-        self.judging, self.renewing = DatabaseThread(), DatabaseThread()
+        # What may wait for a row lock has threads of its own, and so has the gateway.
+        self._locking, self.renewing = DatabaseThread(), DatabaseThread()
+        self._asking = DatabaseThread(locking=self._locking)
+        self._identifying = DatabaseThread(locking=self._locking)
+        self.judging = DatabaseThread(locking=self.renewing)
+        self._sweeper = Sweep()
         self._unverified = _Trouble("Connected sessions cannot be verified.")
         self._unswept = _Trouble("What has ended cannot be read.")
         self._unheard = _Trouble("The bus is not heard; the sweep goes on.")
+        self._unwritten = _Trouble("What has ended cannot be recorded.")
 
     async def identify(self, scope: Scope) -> Identity:
         """Find whose connection this is. Raises what the store or database raises."""
         return await self._identifying.run(identify_connection, scope)
 
     def join(self, id: UUID, listener: Listener) -> None:
-        """Have ``listener`` told what becomes of the session with this id."""
+        """Call ``listener`` from now on when something happens to a session."""
         self._listeners.setdefault(id, set()).add(listener)
         if not self._tasks:
             loop = asyncio.get_running_loop()
-            work = (self._verify(), self._sweep(), self._hear())
+            work = (self._verify(), self._sweep(), self._hear(), self._record())
             self._tasks = [loop.create_task(each) for each in work]
 
     def leave(self, id: UUID, listener: Listener) -> None:
-        """Tell ``listener`` no more."""
+        """Stop calling ``listener``."""
         listeners = self._listeners.get(id)
         if listeners is None:
             return
         listeners.discard(listener)
         if not listeners:
             del self._listeners[id]
-            self._expires.pop(id, None)
 
     def verify(self, id: UUID) -> None:
-        """Have the session with this id verified, its credentials too."""
+        """Verify the session with this id soon, its credentials too."""
         self._newcomers.add(id)
         self._something.set()
 
     async def stop(self) -> None:
-        """Listen no more. Who is connected is told nothing."""
+        """Stop listening. Connected clients are not notified."""
         await asyncio.gather(*self._stop(), return_exceptions=True)
 
     def _stop(self) -> list[asyncio.Task[None]]:
-        # At once: who joins next begins anew.
+        # Forget the tasks at once, so that the next connection starts new ones.
         tasks, self._tasks = self._tasks, []
         for task in tasks:
             if task is not asyncio.current_task():
                 task.cancel()
-        self._asking.close()
-        self._identifying.close()
-        self.judging.close()
-        self.renewing.close()
+        for timer in self._named.values():
+            timer.cancel()
+        self._named.clear()
+        reading = self._asking, self._identifying, self.judging
+        for thread in (*reading, self._locking, self.renewing):
+            thread.close()
         return tasks
 
-    def _suspect(self, ids: Iterable[UUID] | None) -> None:
-        """Have those among ``ids`` verified who are connected; ``None``: everybody."""
-        suspects = self._listeners if ids is None else self._listeners.keys() & set(ids)
-        if suspects:
-            self._suspects.update(suspects)
+    def _hint(self, ids: Iterable[UUID] | None) -> None:
+        """Read the connected ones of ``ids``, which the bus names; ``None``: all."""
+        if ids is None:
+            # The bus was connected again. Nothing says that any of these has ended.
+            self._read_soon(self._news, self._listeners)
+            return
+        named = self._listeners.keys() & set(ids)
+        loop = asyncio.get_running_loop()
+        for id in named - self._named.keys():
+            self._named[id] = loop.call_later(UNREADABLE, self._give_up, id)
+        self._read_soon(self._news, named)
+        for seconds in AGAIN if named else ():
+            loop.call_later(seconds, self._read_soon, self._doubtful, named)
+
+    def _read_soon(self, waiting: set[UUID], ids: Iterable[UUID]) -> None:
+        """Add the connected ones of ``ids`` to ``waiting``, one of the sets to read."""
+        connected = self._listeners.keys() & set(ids)
+        if connected:
+            waiting.update(connected)
             self._something.set()
+
+    def _give_up(self, id: UUID) -> None:
+        """End the connections of a session that the bus named and nobody could read."""
+        self._named.pop(id, None)
+        self._end(id, "")
 
     async def _verify(self) -> None:
         while True:
             await self._something.wait()
-            self._something.clear()
-            newcomers, self._newcomers = self._newcomers, set()
-            suspects, self._suspects = self._suspects, set()
-            # What a bus says has ended comes first.
-            await self._verify_all(suspects, thorough=False)
-            await self._verify_all(newcomers, thorough=True)
-
-    async def _verify_all(self, ids: set[UUID], *, thorough: bool) -> None:
-        waiting, size = list(ids), BATCH
-        while waiting:
-            batch = waiting[:size]
-            try:
-                found = await self._asking.run(
-                    registry.standings, batch, thorough=thorough
-                )
-            except DatabaseError as error:
-                self._unverified.begins(error)
-                self._suspects.update(waiting)
-                self._something.set()
-                await asyncio.sleep(SWEEP)
-                return
-            except Exception as error:  # noqa: BLE001 logged, once
-                # One by one: what a project's own code makes of one keeps no other
-                # from being verified. That one is looked at again within the minute.
-                if len(batch) == 1:
-                    self._unverified.begins(error)
-                    del waiting[:1]
-                size = 1
+            # What a bus names comes first, and a batch at a time, so that it need not
+            # wait until everybody else has been read.
+            waiting = self._news or self._doubtful or self._newcomers
+            if not waiting:
+                self._something.clear()
                 continue
-            self._unverified.ends()
-            del waiting[: len(batch)]
-            for id, standing in found.items():
-                self._settle(id, standing)
-                if not thorough:
-                    self._tell_changed(id)
+            ids = set(islice(waiting, BATCH))
+            waiting -= ids
+            try:
+                await self._read(ids, waiting)
+            except (DatabaseError, NotAnswered) as error:
+                self._unverified.begins(error)
+                waiting |= ids & self._listeners.keys()
+                await asyncio.sleep(SWEEP)
 
-    def _settle(self, id: UUID, standing: registry.Standing) -> None:
-        if standing.expires_at is not None:
-            if id in self._listeners:
-                self._expires[id] = standing.expires_at
+    async def _read(self, ids: set[UUID], waiting: set[UUID]) -> None:
+        """Read sessions that were taken from ``waiting``, and tell their listeners."""
+        thorough = waiting is self._newcomers
+        try:
+            found = await self._asking.run(registry.standings, ids, thorough=thorough)
+        except (DatabaseError, NotAnswered):
+            raise
+        except Exception as error:  # noqa: BLE001 logged, once
+            # One by one, so that the project's own code that fails for one session
+            # keeps no other from being verified. It is tried again after VERIFY.
+            if len(ids) > 1:
+                for id in ids:
+                    await self._read({id}, waiting)
+            else:
+                self._unverified.begins(error)
             return
-        self._expires.pop(id, None)
+        self._unverified.ends()
+        for id, standing in found.items():
+            if id not in self._news:
+                self._was_read(id)
+            self._tell(id, standing, has_news=waiting is self._news)
+        unrecorded = [id for id, each in found.items() if not each.is_recorded]
+        if unrecorded:
+            self._unrecorded.put_nowait(unrecorded)
+
+    def _was_read(self, id: UUID) -> None:
+        timer = self._named.pop(id, None)
+        if timer is not None:
+            timer.cancel()
+
+    def _tell(self, id: UUID, standing: registry.Standing, *, has_news: bool) -> None:
+        if not standing.is_live:
+            self._end(id, standing.reason)
+        elif has_news:
+            self._tell_changed(id)
+
+    def _end(self, id: UUID, reason: str) -> None:
+        """Tell the listeners of a session that it has ended."""
         for listener in self._listeners.pop(id, ()):
-            listener(standing.reason)
+            listener(reason)
 
     def _tell_changed(self, id: UUID) -> None:
-        """Tell those whose session goes on that there was news of it."""
+        """Tell the listeners of a live session that one of its plays may have ended."""
         if conf.uses_plays():
             for listener in tuple(self._listeners.get(id, ())):
                 listener(None)
 
-    def _sweep_all(self, since: datetime) -> set[UUID]:
-        """Return the ids of sessions that have ended since, or whose plays have."""
-        ended = set(read_ended_since(since))
-        if conf.uses_plays():
-            plays = dict(read_plays_ended_since(since))
-            ended |= {plays[id] for id in plays.keys() - self._plays_ended}
-            self._plays_ended = set(plays)
-        return ended
+    async def _record(self) -> None:
+        """Write down the endings that were read from rows still marked live."""
+        while True:
+            ids = await self._unrecorded.get()
+            try:
+                await self._locking.run(registry.record_endings, ids)
+            except Exception as error:  # noqa: BLE001 logged, once
+                self._unwritten.begins(error)
+            else:
+                self._unwritten.ends()
 
     async def _sweep(self) -> None:
         time = asyncio.get_running_loop().time
-        since, verified, in_use = timezone.now(), time(), time()
+        due = verified = in_use = time()
         while True:
-            await asyncio.sleep(SWEEP)
+            # At a fixed rate, so that the time that the answers take does not add up.
+            due = max(due + SWEEP, time())
+            await asyncio.sleep(due - time())
             if self._listeners:
                 in_use = time()
+                await self._sweep_once()
             elif time() - in_use >= LINGER:
                 self._stop()
                 return
-            now = timezone.now()
-            try:
-                ended = await self._asking.run(self._sweep_all, since - OVERLAP)
-            except Exception as error:  # noqa: BLE001 logged, once
-                self._unswept.begins(error)
-                continue
-            self._unswept.ends()
-            since = now
-            self._suspect(ended)
-            self._suspect(id for id, at in self._expires.items() if at <= now)
             if time() - verified >= VERIFY:
                 verified = time()
-                self._newcomers.update(self._listeners)
-                self._something.set()
+                self._read_soon(self._newcomers, self._listeners)
+
+    async def _sweep_once(self) -> None:
+        ids = self._sweeper.next_ids(self._listeners.keys())
+        try:
+            reading = await self._asking.run(
+                self._sweeper.read, ids, len(self._listeners)
+            )
+        except Exception as error:  # noqa: BLE001 logged, once
+            self._unswept.begins(error)
+            return
+        self._unswept.ends()
+        self._sweeper.note(ids, reading)
+        self._read_soon(self._doubtful, reading.doubtful)
+        for id in reading.changed:
+            self._tell_changed(id)
 
     async def _hear(self) -> None:
         first, last = BACK_OFF
@@ -223,7 +274,7 @@ class Hub:
                     async for ids in heard:
                         self._unheard.ends()
                         wait = first
-                        self._suspect(ids)
+                        self._hint(ids)
             except Exception as error:  # noqa: BLE001 logged, once
                 self._unheard.begins(error)
             await asyncio.sleep(random.uniform(wait / 2, wait))  # noqa: S311 no secret

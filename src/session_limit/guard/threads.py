@@ -1,60 +1,309 @@
-"""A thread of our own for the database: nobody's view or consumer keeps it waiting."""
+"""
+Threads for the database's answers, whose callers never wait without a bound.
+
+They belong to this package, so that no view or consumer of the project delays them.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
+import os
+import socket
+import threading
+import time
+from collections import deque
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar, cast
 
 from django.core.cache import close_caches
 from django.db import InterfaceError, OperationalError, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from session_limit.registry import MustLock, reads_only
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
+# In seconds: how long a call may run before its thread is abandoned. A statement of
+# this package takes milliseconds, so what takes this long is stalled or blocked.
+PATIENCE = 2.0
+# Given to the drivers in these threads, unless the project's OPTIONS say otherwise. In
+# whole seconds, as drivers want it; libpq's least is 2.
+TIMEOUT = 2
+# Those that take all of their names.
+_MYSQL_DRIVERS = {"MySQLdb", "pymysql"}
+# How many calls may wait for the thread, so that a flood costs no memory without end.
+MOST_WAITING = 1_000
+# How many abandoned threads may be left at once.
+MOST_ABANDONED = 8
+
+
+class NotAnswered(Exception):
+    """Raised for a call that the database did not answer in time."""
+
+
+class TookTooLong(NotAnswered):
+    """Raised for a call that ran for more than ``PATIENCE`` seconds."""
+
+
+class TooManyWaiting(NotAnswered):
+    """Raised for a call that finds ``MOST_WAITING`` others before it."""
+
 
 class DatabaseThread:
     """
-    One thread with one connection to each database that it was asked to use. It stays
-    open between two calls, since they come every second; a pool has its own back.
+    Run one call at a time in a thread that keeps its database connections open.
+
+    Connections stay open between calls because calls come every second; pooled
+    connections are returned after each call.
+
+    If a call runs for more than ``PATIENCE`` seconds, the thread is abandoned: its
+    connections are shut down, its caller gets ``TookTooLong``, and a fresh thread with
+    fresh connections takes over the calls that wait.
+
+    Give a ``locking`` thread to make this one read only. A call that turns out to need
+    row locks then runs there instead, so that nobody who only reads waits for a row
+    lock. A call that only reads is also tried a second time after ``TookTooLong``.
     """
 
-    def __init__(self) -> None:
-        self._executor: ThreadPoolExecutor | None = None
+    def __init__(self, *, locking: DatabaseThread | None = None) -> None:
+        self._locking = locking
+        # Guards everything below, and wakes up the thread.
+        self._changed = threading.Condition()
+        self._waiting: deque[_Call] = deque()
+        self._running: _Call | None = None
+        self._worker: _Worker | None = None
+        self._abandoned: set[_Worker] = set()
+        self._is_closing = False
+        self._timer: asyncio.TimerHandle | None = None
 
     async def run(
         self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
-        """Return what ``function`` returns. Raises what it raises."""
-        if self._executor is None:
-            self._executor = ThreadPoolExecutor(1, "session-limit")
-        call = functools.partial(_call, function, *args, **kwargs)
-        return await asyncio.get_running_loop().run_in_executor(self._executor, call)
+        """
+        Return what ``function`` returns, and raise what it raises.
+
+        The function may run twice, so it must be safe to repeat. Raises
+        ``NotAnswered`` if there is no answer in time.
+        """
+        call = functools.partial(function, *args, **kwargs)
+        if self._locking is None:
+            return await self._run(call)
+        reading = functools.partial(_only_read, call)
+        try:
+            try:
+                return await self._run(reading)
+            except TookTooLong:
+                return await self._run(reading)
+        except MustLock:
+            return await self._locking.run(function, *args, **kwargs)
 
     def close(self) -> None:
-        """Close the connections, and end the thread once it has done."""
-        executor, self._executor = self._executor, None
-        if executor is not None:
-            executor.submit(connections.close_all)
-            executor.shutdown(wait=False)
+        """End the thread, and its connections, after the calls that wait."""
+        with self._changed:
+            self._is_closing = True
+            self._changed.notify()
 
-
-def _call(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    try:
+    async def _run(self, function: Callable[[], T]) -> T:
+        call = _Call(function, asyncio.get_running_loop())
+        with self._changed:
+            self._admit(call)
+        if self._timer is None:
+            self._timer = call.loop.call_later(PATIENCE, self._look, call.loop)
         try:
-            return function(*args, **kwargs)
-        except (InterfaceError, OperationalError):
-            # What was open for long may have been closed at its other end.
+            return cast("T", await call.future)
+        except asyncio.CancelledError:
+            with self._changed, contextlib.suppress(ValueError):
+                self._waiting.remove(call)
+            raise
+
+    def _admit(self, call: _Call) -> None:
+        if len(self._abandoned) >= MOST_ABANDONED:
+            raise TookTooLong("Too many calls to the database have not returned.")
+        if len(self._waiting) >= MOST_WAITING:
+            raise TooManyWaiting("Too many calls wait for the database.")
+        self._waiting.append(call)
+        self._is_closing = False
+        if self._worker is None:
+            self._start_worker()
+        self._changed.notify()
+
+    def _start_worker(self) -> None:
+        self._worker = _Worker(self._next)
+        self._worker.start()
+
+    def _next(self, worker: _Worker) -> _Call | None:
+        """Return the next call for ``worker``, once there is one; ``None`` to end."""
+        with self._changed:
+            while worker is self._worker:
+                self._running = None
+                if self._waiting:
+                    call = self._waiting.popleft()
+                    if call.future.done():
+                        continue  # its caller has gone
+                    self._running, call.started = call, time.monotonic()
+                    return call
+                if self._is_closing:
+                    self._worker = None
+                else:
+                    self._changed.wait()
+            self._abandoned.discard(worker)
+            return None
+
+    def _look(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Abandon the thread if its call has run for too long, and look again."""
+        self._timer = None
+        with self._changed:
+            call, left = self._running, PATIENCE
+            if call is not None:
+                left -= time.monotonic() - call.started
+                if left <= 0:
+                    self._abandon(call)
+                    left = PATIENCE
+            elif not self._waiting:
+                return
+        self._timer = loop.call_later(left, self._look, loop)
+
+    def _abandon(self, call: _Call) -> None:
+        worker, self._worker, self._running = self._worker, None, None
+        given_up = [call]
+        if worker is not None:
+            self._abandoned.add(worker)
+        if len(self._abandoned) >= MOST_ABANDONED:
+            given_up += self._waiting
+            self._waiting.clear()
+        elif self._waiting:
+            self._start_worker()
+        for each in given_up:
+            error = TookTooLong(f"The database did not answer within {PATIENCE} s.")
+            each.settle(None, error)
+        # After that, so that the call that now fails is not tried again.
+        if worker is not None:
+            worker.disconnect()
+
+
+class _Call:
+    """A function to run in a worker, and the future that its caller awaits."""
+
+    # By ``time.monotonic()``, once it runs.
+    started = 0.0
+
+    def __init__(
+        self, function: Callable[[], Any], loop: asyncio.AbstractEventLoop
+    ) -> None:
+        self.loop = loop
+        self.future: asyncio.Future[Any] = loop.create_future()
+        self._function = function
+
+    def run(self) -> None:
+        """Run the function, and pass what comes of it to the event loop."""
+        result, error = None, None
+        try:
+            result = self._result()
+        except BaseException as raised:  # noqa: BLE001 its caller gets it
+            error = raised
+        # The loop may have been closed meanwhile.
+        with contextlib.suppress(RuntimeError):
+            self.loop.call_soon_threadsafe(self.settle, result, error)
+
+    def _result(self) -> Any:
+        try:
+            try:
+                return self._function()
+            except (InterfaceError, OperationalError):
+                # A connection that was idle for long may have been closed by the
+                # other end. Without a caller there is nobody to try again for.
+                connections.close_all()
+                if self.future.done():
+                    raise
+                return self._function()
+        except MustLock:
+            raise
+        except BaseException:
             connections.close_all()
-            return function(*args, **kwargs)
-    except BaseException:
-        connections.close_all()
-        raise
-    finally:
-        # As at a request's end: where sessions are in a cache, they were read from it.
-        close_caches()
-        for connection in connections.all(initialized_only=True):
-            if connection.settings_dict["OPTIONS"].get("pool"):
-                connection.close()
+            raise
+        finally:
+            # As at the end of a request: sessions in a cache were read from it.
+            close_caches()
+            for connection in connections.all(initialized_only=True):
+                if connection.settings_dict["OPTIONS"].get("pool"):
+                    connection.close()
+
+    def settle(self, result: Any, error: BaseException | None) -> None:
+        """Set the outcome, in the event loop, unless the call was given up."""
+        if self.future.done():
+            return
+        if error is None:
+            self.future.set_result(result)
+        else:
+            self.future.set_exception(error)
+
+
+class _Worker(threading.Thread):
+    """
+    A daemon thread, so that a process can exit although a call never returns.
+
+    ``next_call`` returns what to run next, or ``None`` to end.
+    """
+
+    def __init__(self, next_call: Callable[[_Worker], _Call | None]) -> None:
+        super().__init__(name="session-limit", daemon=True)
+        self._next_call = next_call
+        self._connections: list[BaseDatabaseWrapper] = []
+
+    def run(self) -> None:
+        self._connections = [*connections.all()]
+        for connection in self._connections:
+            _set_timeouts(connection)
+        try:
+            while (call := self._next_call(self)) is not None:
+                call.run()
+                # Keep neither the call nor its result while waiting for the next.
+                del call
+        finally:
+            connections.close_all()
+
+    def disconnect(self) -> None:
+        """
+        Shut the sockets of this thread's connections, from another thread.
+
+        A call that waits for a server that does not answer then fails, and the thread
+        ends. A driver without a timeout would wait for ever. See also
+        ``_set_timeouts()``.
+        """
+        for wrapper in self._connections:
+            connection = wrapper.connection
+            if hasattr(connection, "fileno"):
+                # The driver raises an error of its own for a closed connection.
+                with contextlib.suppress(Exception):
+                    _shut(connection.fileno())
+
+
+def _set_timeouts(wrapper: BaseDatabaseWrapper) -> None:
+    """
+    Set the driver's timeouts for ``wrapper``, which belongs to this thread alone.
+
+    They end an abandoned thread that cannot be disconnected: while it connects, and
+    always with mysqlclient, which shows its socket to no other thread.
+    """
+    names: tuple[str, ...] = ()
+    if wrapper.vendor in {"postgresql", "mysql"}:
+        names = ("connect_timeout",)
+    driver = getattr(getattr(wrapper, "Database", None), "__name__", "")
+    if wrapper.vendor == "mysql" and driver in _MYSQL_DRIVERS:
+        names = ("connect_timeout", "read_timeout", "write_timeout")
+    settings = wrapper.settings_dict
+    options = {**dict.fromkeys(names, TIMEOUT), **settings["OPTIONS"]}
+    wrapper.settings_dict = {**settings, "OPTIONS": options}
+
+
+def _shut(descriptor: int) -> None:
+    with socket.socket(fileno=os.dup(descriptor)) as duplicate:
+        duplicate.shutdown(socket.SHUT_RDWR)
+
+
+def _only_read(function: Callable[[], T]) -> T:
+    with reads_only():
+        return function()

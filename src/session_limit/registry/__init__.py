@@ -31,7 +31,7 @@ from session_limit.registry.leases import (
     stop_start,
 )
 from session_limit.registry.limits import limit_of
-from session_limit.registry.locking import is_retryable
+from session_limit.registry.locking import MustLock, is_retryable, reads_only
 from session_limit.registry.pending import (
     SECRET_LENGTH,
     Browser,
@@ -46,7 +46,12 @@ from session_limit.registry.pending import (
 )
 from session_limit.registry.plays import Start, enforce_plays, play, play_limit_of
 from session_limit.registry.renewal import reauthenticated
-from session_limit.registry.standing import Standing, end_left_behind, standings
+from session_limit.registry.standing import (
+    Standing,
+    end_left_behind,
+    record_endings,
+    standings,
+)
 from session_limit.registry.upkeep import (
     enforce,
     prune,
@@ -63,6 +68,7 @@ __all__ = [
     "Browser",
     "Choice",
     "Left",
+    "MustLock",
     "Standing",
     "Start",
     "admit",
@@ -92,7 +98,9 @@ __all__ = [
     "play_limit_of",
     "prune",
     "prune_plays",
+    "reads_only",
     "reauthenticated",
+    "record_endings",
     "rekey",
     "renew_credentials",
     "renew_play",

@@ -45,11 +45,12 @@ def _end_where(
 
 def end_due(rows: Sequence[UserSession], now: datetime, using: str) -> Rows:
     """End those whose time is up."""
+    return _end_where(rows, lambda row: due_reason(row, now), using)
 
-    def reason_of(row: UserSession) -> Reason | None:
-        return Reason(row.expires_reason) if Row.of(row).is_due(now) else None
 
-    return _end_where(rows, reason_of, using)
+def due_reason(row: UserSession, now: datetime) -> Reason | None:
+    """Return why the session of ``row`` has expired by ``now``, if it has."""
+    return Reason(row.expires_reason) if Row.of(row).is_due(now) else None
 
 
 def end_same_browser(
@@ -76,35 +77,49 @@ def end_gone(
     settled: bool = False,
 ) -> Rows:
     """
-    End those whose stored session is gone, or no longer authenticates because the
-    account's credentials changed. Reads the store once for each. ``settled``: who has
-    changed them has stored the new ones.
+    End those for which ``gone_reason()`` finds a reason.
+
+    The reason is found once more from the locked row, whatever a plain read said.
     """
-    now = timezone.now()
-    settled = (
-        settled
-        or account.password_changed_at is None
-        # A request that changes the password stores its session's new hash only
-        # with its response.
-        or account.password_changed_at + conf.touch_interval <= now
-    )
 
     def reason_of(row: UserSession) -> Reason | None:
-        if row.session_key is None:
-            # Nothing is stored under a key: what was recorded has to do.
-            if settled and not is_recorded_of(row, user):
-                return credentials_reason(row.authenticated_at, user, account)
-            return None
-        data = stored.read(row.session_key)
-        if data is None:
-            return None
-        if data.get(stored.ID) != row.pk.hex:
-            # A sign-in stores its data only with its response too, and a rotation
-            # after its new key was recorded.
-            is_recent = row.last_active_at + conf.touch_interval > now
-            return None if is_recent else Reason.EXPIRED
-        if settled and not verifies(data.get(HASH_SESSION_KEY, ""), user):
-            return credentials_reason(row.authenticated_at, user, account)
-        return None
+        return gone_reason(row, user, account, settled=settled)
 
     return _end_where(rows, reason_of, using)
+
+
+def gone_reason(
+    row: UserSession,
+    user: AbstractBaseUser,
+    account: AccountLimit,
+    *,
+    settled: bool = False,
+) -> Reason | None:
+    """
+    Return why the session of ``row`` no longer authenticates although its row is live:
+    its stored session was deleted, or the account's credentials have changed.
+
+    Reads the store once and writes nothing. Returns ``None`` if the session still
+    authenticates, or if the store does not answer. ``settled`` says that the request
+    that changed the credentials has stored the new ones.
+    """
+    now, changed_at = timezone.now(), account.password_changed_at
+    # A request that changes the password stores its session's new hash only with its
+    # response.
+    settled = settled or changed_at is None or changed_at + conf.touch_interval <= now
+    if row.session_key is None:
+        # Nothing is stored under a key, so the recorded digest has to decide.
+        if settled and not is_recorded_of(row, user):
+            return credentials_reason(row.authenticated_at, user, account)
+        return None
+    data = stored.read(row.session_key)
+    if data is None:
+        return None
+    if data.get(stored.ID) != row.pk.hex:
+        # A sign-in stores its data only with its response too, and a rotation after
+        # its new key was recorded.
+        is_recent = row.last_active_at + conf.touch_interval > now
+        return None if is_recent else Reason.EXPIRED
+    if settled and not verifies(data.get(HASH_SESSION_KEY, ""), user):
+        return credentials_reason(row.authenticated_at, user, account)
+    return None

@@ -21,9 +21,12 @@ Choice = TypeVar("Choice", bound=enum.StrEnum)
 def read_account(user: AbstractBaseUser, using: str) -> AccountLimit:
     """Return the account's row, or what an account without one is like."""
     account = AccountLimit.objects.using(using).filter(pk=user.pk).first()
-    return account or AccountLimit(
-        user_id=user.pk, limit=None, password_changed_at=None
-    )
+    return account or unrecorded_account(user)
+
+
+def unrecorded_account(user: AbstractBaseUser) -> AccountLimit:
+    """Return what the account of ``user`` is like if it has no row."""
+    return AccountLimit(user_id=user.pk, limit=None, password_changed_at=None)
 
 
 def limit_of(user: AbstractBaseUser, scope: str = "") -> int | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, TypeVar
 
 from django.contrib.auth.base_user import AbstractBaseUser
@@ -22,6 +23,28 @@ ATTEMPTS = 3
 # MariaDB's error number for a deadlock (and for a row changed under a snapshot).
 _SQLSTATES = frozenset({"40001", "40P01"})
 _ERROR_NUMBERS = frozenset({1213, 1020})
+
+
+_reads_only: ContextVar[bool] = ContextVar("session_limit_reads_only", default=False)
+
+
+class MustLock(Exception):
+    """Raised inside ``reads_only()`` by an operation that would lock rows."""
+
+
+@contextmanager
+def reads_only() -> Iterator[None]:
+    """
+    Make every operation of the registry that would lock rows raise ``MustLock``.
+
+    For threads that serve many clients: the lock of one account must not delay the
+    others. The caller repeats the operation where waiting is acceptable.
+    """
+    token = _reads_only.set(True)
+    try:
+        yield
+    finally:
+        _reads_only.reset(token)
 
 
 def is_retryable(error: BaseException) -> bool:
@@ -52,6 +75,8 @@ def in_transaction(work: Callable[[str], T]) -> T:
     Return ``work(alias)``, run in a transaction on the registry's database. Repeated
     after a deadlock or a serialization failure, where the transaction is our own.
     """
+    if _reads_only.get():
+        raise MustLock
     using = registry_alias()
     attempts = 1 if connections[using].in_atomic_block else ATTEMPTS
     while True:
@@ -89,17 +114,24 @@ def lock_account(user_id: Any, using: str, **changes: Any) -> AccountLimit:
     return account
 
 
-def locked(rows: UserSessionQuerySet) -> list[UserSession]:
+def locked(
+    rows: UserSessionQuerySet, *, skip_locked: bool = False
+) -> list[UserSession]:
     """
-    Return ``rows``, locked: a plain read would answer with a key that a rotation under
-    way is about to replace. In the order of their ids, so that two callers do not wait
-    for each other.
+    Lock ``rows`` until the transaction ends, and return them.
+
+    A plain read could return a key that a rotation under way is about to replace. The
+    rows are locked in the order of their ids, so that two callers cannot deadlock.
+    ``skip_locked`` leaves out the rows that somebody else has locked instead of
+    waiting for them, if the database can.
     """
-    if not connections[rows.db].features.has_select_for_update:
+    features = connections[rows.db].features
+    if not features.has_select_for_update:
         # SQLite locks everything, once the transaction has written.
         rows.update(scope=F("scope"))
         return list(rows.order_by("pk"))
-    return list(rows.select_for_update().order_by("pk"))
+    skip_locked = skip_locked and features.has_select_for_update_skip_locked
+    return list(rows.select_for_update(skip_locked=skip_locked).order_by("pk"))
 
 
 def live_rows(user: AbstractBaseUser, using: str) -> list[UserSession]:

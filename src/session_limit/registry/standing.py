@@ -1,20 +1,23 @@
-"""How sessions stand that nobody is asking for just now: those of who is connected."""
+"""Whether sessions are live that send no request just now: those that are connected."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+import logging
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser
+from django.db import DatabaseError
 from django.utils import timezone
 
 from session_limit.models import AccountLimit, UserSession
 from session_limit.registry import ghosts
 from session_limit.registry.credentials import is_recorded_of
-from session_limit.registry.ending import end, end_all
+from session_limit.registry.ending import end_locked
+from session_limit.registry.limits import unrecorded_account
 from session_limit.registry.locking import (
     in_transaction,
     live_rows,
@@ -24,17 +27,23 @@ from session_limit.registry.locking import (
 from session_limit.users import may_sign_in
 from session_limit.verify import Row, registry_alias
 
+logger = logging.getLogger("session_limit")
+
 Reason = UserSession.Reason
 
 
 class Standing(NamedTuple):
     """
-    Live, and when it is recorded to expire; or ended, and the reason: ``""`` where
-    nothing is known of it.
+    Whether a session is live.
+
+    ``expires_at`` is set if it is live. ``reason`` says why it ended, and is ``""`` if
+    that is not known. ``is_recorded`` is false if the row is still marked live, so that
+    the ending has yet to be written: see ``record_endings()``.
     """
 
     expires_at: datetime | None
     reason: str = ""
+    is_recorded: bool = True
 
     @property
     def is_live(self) -> bool:
@@ -44,59 +53,52 @@ class Standing(NamedTuple):
 
 def standings(ids: Collection[UUID], *, thorough: bool = False) -> dict[UUID, Standing]:
     """
-    Return how each of the sessions with these ids stands, having ended those whose
-    time is up. One statement, where nothing is due. ``thorough`` also ends those that
-    would end with their next request, because their account was disabled, its password
-    changed, past any signal, or ``SECRET_KEY``: three statements.
+    Return whether each of the sessions with these ids is live.
+
+    Reads only, without a lock, in one statement. A session that has expired counts as
+    ended even if its row is still marked live. ``thorough`` takes two statements more
+    and also finds sessions that would end with their next request: their account was
+    disabled, or its password or ``SECRET_KEY`` changed, without a signal.
     """
-    using, now = registry_alias(), timezone.now()
-    rows = list(UserSession.objects.using(using).filter(pk__in=ids))
-    due = [row for row in rows if row.is_live and Row.of(row).is_due(now)]
-    for row in due:
-        end([row.pk], Reason(row.expires_reason))
-    if thorough:
-        due += _end_stale([row for row in rows if row.is_live], using)
-    if due:
-        again = UserSession.objects.using(using).filter(pk__in=[row.pk for row in due])
-        renewed = {row.pk: row for row in again}
-        rows = [renewed.get(row.pk, row) for row in rows]
-    found = {
-        row.pk: Standing(row.expires_at if row.is_live else None, row.ended_reason)
-        for row in rows
-    }
-    # Deleted with its user, or pruned.
+    using = registry_alias()
+    sessions = UserSession.objects.using(using)
+    rows = list(sessions.filter(pk__in=ids))
+    reasons = _unrecorded_reasons(rows, using, thorough=thorough)
+    if thorough and reasons:
+        # The store was read after the rows. A rotation in between deletes what was
+        # stored under the old key, so only a row that has not changed is decided on.
+        again = {row.pk: row for row in sessions.filter(pk__in=reasons)}
+        changed = [row for row in rows if _has_changed(row, again.get(row.pk))]
+        for row in changed:
+            del reasons[row.pk]
+        rows = [again.get(row.pk, row) for row in rows]
+    found = {row.pk: _standing(row, reasons.get(row.pk)) for row in rows}
+    # A row that is not there was deleted with its user, or pruned.
     return {id: found.get(id, Standing(None)) for id in ids}
 
 
-def _end_stale(rows: Sequence[UserSession], using: str) -> list[UserSession]:
-    """End those that no longer authenticate; return those it has looked at for it."""
-    ids = {row.user_id for row in rows}
-    users = get_user_model()._base_manager.using(using).in_bulk(ids)
-    accounts = AccountLimit.objects.using(using).in_bulk(ids)
-    stale = []
-    for row in rows:
-        user, account = users.get(row.user_id), accounts.get(row.user_id)
-        changed_at = account.password_changed_at if account is not None else None
-        if user is None:
-            continue  # about to be gone, with its rows
-        if not user.is_active and not may_sign_in(user):
-            end_all(user, Reason.ACCOUNT_DISABLED)
-            stale.append(row)
-        elif (
-            changed_at is not None and row.authenticated_at < changed_at
-        ) or not is_recorded_of(row, user):
-            _end_gone(row, user)
-            stale.append(row)
-    return stale
+def record_endings(ids: Collection[UUID]) -> None:
+    """
+    Write down the endings of the sessions with these ids that have ended, as
+    ``standings()`` with ``thorough`` finds, while their rows are still marked live.
 
+    Skips a row that somebody else has locked, if the database can: the next request of
+    that session, the next sign-in of its account or ``prunesessions`` ends it. Logs a
+    ``DatabaseError`` and raises none, because nothing depends on the writing.
+    """
 
-def _end_gone(row: UserSession, user: AbstractBaseUser) -> None:
     def work(using: str) -> None:
-        account = lock_account(user.pk, using)
-        rows = locked(UserSession.objects.using(using).live().filter(pk=row.pk))
-        ghosts.end_gone(rows, user, account, using)
+        live = UserSession.objects.using(using).live().filter(pk__in=ids)
+        rows = locked(live, skip_locked=True)
+        reasons = _unrecorded_reasons(rows, using, thorough=True)
+        for row in rows:
+            if row.pk in reasons:
+                end_locked([row], reasons[row.pk], using)
 
-    in_transaction(work)
+    try:
+        in_transaction(work)
+    except DatabaseError:
+        logger.warning("The endings of sessions were not recorded.", exc_info=True)
 
 
 def end_left_behind(row: Row, user: AbstractBaseUser) -> None:
@@ -111,3 +113,62 @@ def end_left_behind(row: Row, user: AbstractBaseUser) -> None:
         ghosts.end_gone(others, user, account, using, settled=True)
 
     in_transaction(work)
+
+
+def _standing(row: UserSession, reason: Reason | None) -> Standing:
+    if not row.is_live:
+        return Standing(None, row.ended_reason)
+    if reason is not None:
+        return Standing(None, reason, is_recorded=False)
+    return Standing(row.expires_at)
+
+
+def _has_changed(row: UserSession, again: UserSession | None) -> bool:
+    """Whether the credentials or the key of ``row`` are others ``again``."""
+    names = ("session_key", "credentials", "authenticated_at", "expires_at")
+    return again is not None and any(
+        getattr(row, name) != getattr(again, name) for name in names
+    )
+
+
+def _unrecorded_reasons(
+    rows: Iterable[UserSession], using: str, *, thorough: bool
+) -> dict[UUID, Reason]:
+    """Return why sessions have ended whose ``rows`` are still marked live, by id."""
+    now = timezone.now()
+    live = [row for row in rows if row.is_live]
+    reasons = {
+        row.pk: reason for row in live if (reason := ghosts.due_reason(row, now))
+    }
+    if thorough:
+        reasons |= _stale_reasons([r for r in live if r.pk not in reasons], using)
+    return reasons
+
+
+def _stale_reasons(rows: Sequence[UserSession], using: str) -> dict[UUID, Reason]:
+    """Return why those of ``rows`` no longer authenticate that do not, by id."""
+    if not rows:
+        return {}
+    ids = {row.user_id for row in rows}
+    users = get_user_model()._base_manager.using(using).in_bulk(ids)
+    accounts = AccountLimit.objects.using(using).in_bulk(ids)
+    # A user who is not there is being deleted, and so are the user's sessions.
+    found = (
+        (row.pk, _stale_reason(row, user, accounts.get(user.pk)))
+        for row in rows
+        if (user := users.get(row.user_id)) is not None
+    )
+    return {id: reason for id, reason in found if reason is not None}
+
+
+def _stale_reason(
+    row: UserSession, user: AbstractBaseUser, account: AccountLimit | None
+) -> Reason | None:
+    if not user.is_active and not may_sign_in(user):
+        return Reason.ACCOUNT_DISABLED
+    account = account or unrecorded_account(user)
+    changed_at = account.password_changed_at
+    was_changed = changed_at is not None and row.authenticated_at < changed_at
+    if was_changed or not is_recorded_of(row, user):
+        return ghosts.gone_reason(row, user, account)
+    return None

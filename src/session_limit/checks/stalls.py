@@ -1,0 +1,47 @@
+"""Check that a stalled connection to the database does not block a thread for ever."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from django.core import checks
+from django.db import connections, router
+
+from session_limit.models import UserSession
+
+# The options of the drivers that bound each wait, and the check's id.
+_BOUNDS = {
+    "postgresql": (
+        ("connect_timeout", "keepalives_idle", "tcp_user_timeout"),
+        "session_limit.W304",
+    ),
+    "mysql": (("connect_timeout", "read_timeout"), "session_limit.W305"),
+}
+# Options that name a place where those may be, which is not read here.
+_ELSEWHERE = {"service", "read_default_file", "option_files"}
+
+
+def check_stalls(**_kwargs: Any) -> Iterator[checks.CheckMessage]:
+    """Check for driver options that end the wait for a server that says nothing."""
+    alias = router.db_for_write(UserSession)
+    connection = connections[alias]
+    settings = connection.settings_dict
+    names, id = _BOUNDS.get(connection.vendor, ((), ""))
+    options = settings["OPTIONS"]
+    absent = [name for name in names if not options.get(name)]
+    if absent and not _is_local(settings) and not _ELSEWHERE & options.keys():
+        yield checks.Warning(
+            f'A connection to the database "{alias}" that a firewall or a server has '
+            "forgotten blocks the thread that uses it for minutes, or for ever.",
+            hint=f"Set {', '.join(absent)} in its OPTIONS. See "
+            "docs/how-to/stalled-connections.md.",
+            id=id,
+        )
+
+
+def _is_local(settings: dict[str, Any]) -> bool:
+    """Whether the server is reached without a network: over a Unix socket."""
+    return str(settings["HOST"]).startswith("/") or not (
+        settings["HOST"] or settings["OPTIONS"].get("host")
+    )

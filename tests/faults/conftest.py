@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import pytest
+from django.db import connection, connections
+
+from tests.bus.conftest import channel  # noqa: F401 a fixture
+from tests.faults.proxy import Proxy
+from tests.guard.conftest import (  # noqa: F401 fixtures
+    ada,
+    bob,
+    laptop,
+    nobody_tells,
+    phone,
+    project,
+    swept,
+    time,
+    told_by,
+)
+
+
+def pytest_collection_modifyitems(items):
+    here = Path(__file__).parent
+    for item in items:
+        if item.path.is_relative_to(here):
+            item.add_marker(pytest.mark.django_db(transaction=True))
+
+
+@pytest.fixture
+def network(monkeypatch):
+    """
+    A proxy between the threads of the hub and the database. All others, such as those
+    that serve the requests of a test, go past it.
+    """
+    settings, wrapper = connection.settings_dict, type(connections["default"])
+    real = wrapper.get_connection_params
+
+    def through_proxy(self):
+        parameters = real(self)
+        if threading.current_thread().name == "session-limit":
+            parameters |= {"host": "127.0.0.1", "port": proxy.port}
+        return parameters
+
+    with Proxy(settings["HOST"], int(settings["PORT"])) as proxy:
+        monkeypatch.setattr(wrapper, "get_connection_params", through_proxy)
+        yield proxy

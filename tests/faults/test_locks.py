@@ -1,0 +1,172 @@
+"""One account's rows are locked for long, and everybody else is served."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from contextlib import contextmanager
+from datetime import timedelta
+
+import pytest
+from asgiref.sync import sync_to_async
+from django.conf import settings as django_settings
+from django.db import connections, transaction
+from django.utils import timezone
+
+from session_limit import gateway, registry
+from session_limit.guard import threads
+from session_limit.models import AccountLimit, UserSession
+from tests.faults.asking import gateway_status
+from tests.guard.test_events import opened, stream
+from tests.guard.test_sockets import Application, story
+from tests.guard.wire import ENDED, PATIENCE, Socket, recorded, verified
+from tests.interleavings.gates import on
+from tests.stories.people import SIGNED_IN, mark_as_installed_later
+
+pytestmark = on("postgresql", "mariadb")
+
+Reason = UserSession.Reason
+
+
+@pytest.fixture(autouse=True)
+def no_way_out(monkeypatch):
+    """What waits for a lock waits, and is not abandoned."""
+    monkeypatch.setattr(threads, "PATIENCE", 60.0)
+    monkeypatch.setattr(gateway, "_verified", {})
+
+
+@contextmanager
+def locked(rows):
+    """Lock ``rows`` in another thread, as a sign-in does whose view is slow."""
+    inside, let_go = threading.Event(), threading.Event()
+
+    def hold():
+        with transaction.atomic():
+            assert list(rows.select_for_update())
+            inside.set()
+            let_go.wait(4 * PATIENCE)
+        connections.close_all()
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    try:
+        assert inside.wait(PATIENCE)
+        yield
+    finally:
+        let_go.set()
+        thread.join()
+
+
+def rows_of(user):
+    return UserSession.objects.filter(user_id=user.pk)
+
+
+@pytest.fixture
+def idle(settings):
+    """Two minutes without a request end a session."""
+    settings.SESSION_LIMIT_IDLE_TIMEOUT = 120
+
+
+async def answers(visitor):
+    """Return what the gateway answers, which it has to do at once."""
+    return await asyncio.wait_for(gateway_status(visitor), PATIENCE)
+
+
+def test_an_expired_session_that_is_locked(
+    ada, bob, laptop, phone, idle, time, told_by
+):
+    """It is told, and so is everybody else; who asks the gateway is answered."""
+    phone.sign_in("bob")
+    laptop.sign_in("ada")
+
+    @story
+    async def _():
+        async with (
+            Socket(Application(), laptop) as adas,
+            Socket(Application(), phone) as bobs,
+        ):
+            await adas.accepted()
+            await bobs.accepted()
+            await verified()
+            with locked(rows_of(ada)):
+                time.advance(200)
+                await sync_to_async(rows_of(bob).update)(
+                    expires_at=timezone.now() + timedelta(days=1)
+                )
+                if told_by == "sweep":
+                    assert await adas.closed() == (ENDED, "idle")
+                assert await answers(laptop) == 401
+                assert await answers(phone) == 200
+                await sync_to_async(registry.end_all)(bob, Reason.REVOKED)
+                assert await bobs.closed() == (ENDED, "revoked")
+                assert await answers(phone) == 401
+
+    # Nobody could write it down; its next request does.
+    assert laptop.state == "idle"
+    assert rows_of(ada).get().ended_reason == "idle"
+
+
+def test_a_page_of_an_expired_session_that_is_locked(ada, laptop, idle, time):
+    """It is told why, before anybody has been able to write that down."""
+    laptop.sign_in()
+    time.advance(200)
+    with locked(rows_of(ada)):
+        assert laptop.state == "idle"
+        assert rows_of(ada).get().is_live
+    assert laptop.state == "idle"
+
+
+def test_a_stale_session_that_is_locked(ada, bob, laptop, phone, nobody_tells):
+    """Its account was disabled, past any signal."""
+    laptop.sign_in("ada")
+    phone.sign_in("bob")
+
+    @story
+    async def _():
+        with locked(rows_of(ada)):
+            await sync_to_async(type(ada).objects.filter(pk=ada.pk).update)(
+                is_active=False
+            )
+            async with Socket(Application(), laptop) as adas:
+                await adas.accepted()
+                assert await adas.closed() == (ENDED, "account_disabled")
+            assert await answers(laptop) == 401
+            assert await answers(phone) == 200
+            assert await sync_to_async(lambda: rows_of(ada).get().is_live)()
+
+
+def test_what_is_not_locked_is_recorded(ada, laptop, time, idle, swept):
+    laptop.sign_in()
+
+    @story
+    async def _():
+        async with Socket(Application(), laptop) as adas:
+            await adas.accepted()
+            await verified()
+            time.advance(200)
+            assert await adas.closed() == (ENDED, "idle")
+            await recorded()
+
+
+@pytest.mark.skipif(
+    django_settings.ENGINE == "signed_cookies", reason="no socket adopts its session"
+)
+def test_a_session_that_waits_to_be_adopted(ada, bob, laptop, phone):
+    """Its account is locked; who connects meanwhile is known all the same."""
+    laptop.sign_in("ada")
+    phone.sign_in("bob")
+    # Its account's row is locked.
+    registry.note_password_changed(ada)
+    mark_as_installed_later(laptop)
+
+    @story
+    async def _():
+        async with Socket(Application(), laptop) as adas:
+            with locked(AccountLimit.objects.filter(pk=ada.pk)):
+                async with stream(phone) as bobs:
+                    await opened(bobs)
+                    assert await answers(phone) == 200
+                assert adas.to_client.empty()
+            await adas.accepted()
+
+    assert phone.state == SIGNED_IN

@@ -1,0 +1,230 @@
+"""Connections to the database that say nothing any more, and what is open meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import time as clock_time
+
+import pytest
+from asgiref.sync import sync_to_async
+from django.core.handlers.asgi import ASGIHandler
+
+from session_limit import bus, registry
+from session_limit.guard import hub, threads
+from session_limit.models import UserSession
+from tests.faults.asking import gateway_status
+from tests.guard.test_events import opened, stream, told
+from tests.guard.test_responses import rest
+from tests.guard.test_sockets import Application, end, story
+from tests.guard.wire import ENDED, Response, Socket, asked, until, verified
+from tests.interleavings.gates import on
+
+pytestmark = on("postgresql", "mariadb")
+
+Reason = UserSession.Reason
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch):
+    """Each wait is as bounded as in production, and shorter."""
+    monkeypatch.setattr(threads, "PATIENCE", 0.5)
+
+
+async def warm(visitor):
+    """Have each of the hub's threads open its connections."""
+    await verified()
+    assert await gateway_status(visitor) == 200
+
+
+def test_a_displaced_socket_is_closed(ada, laptop, phone, network, told_by):
+    laptop.sign_in()
+
+    @story
+    async def _():
+        async with Socket(Application(), laptop) as socket:
+            await socket.accepted()
+            await warm(laptop)
+            network.stall()
+            await sync_to_async(phone.sign_in)()
+            assert await socket.closed() == (ENDED, "displaced")
+
+
+def test_a_displaced_page_is_told(ada, laptop, phone, network, told_by):
+    laptop.sign_in()
+
+    @story
+    async def _():
+        async with stream(laptop) as response:
+            await opened(response)
+            await warm(laptop)
+            network.stall()
+            await sync_to_async(phone.sign_in)()
+            assert (await told(response))["reason"] == "displaced"
+
+
+def test_a_displaced_stream_is_cut(ada, laptop, phone, network, told_by):
+    laptop.sign_in()
+
+    @story
+    async def _():
+        async with Response(ASGIHandler(), laptop, "/feed/") as response:
+            await response.started()
+            await warm(laptop)
+            network.stall()
+            await sync_to_async(phone.sign_in)()
+            assert await rest(response) is False
+
+
+def test_the_gateway_answers_the_session_that_stays(ada, laptop, phone, network):
+    laptop.sign_in()
+
+    @story
+    async def _():
+        async with stream(laptop) as response:
+            await opened(response)
+            await warm(laptop)
+            network.stall()
+            await sync_to_async(phone.sign_in)()
+            answers = await asyncio.gather(*[gateway_status(phone) for _ in range(20)])
+            assert answers == [200] * 20
+            assert await gateway_status(laptop) == 401
+
+
+def test_another_users_page_opens(ada, bob, laptop, phone, network):
+    laptop.sign_in("ada")
+    phone.sign_in("bob")
+
+    @story
+    async def _():
+        async with stream(laptop) as adas:
+            await opened(adas)
+            await warm(laptop)
+            network.stall()
+            async with stream(phone) as bobs:
+                await opened(bobs)
+
+
+def test_it_may_happen_often(ada, bob, laptop, phone, network, told_by):
+    """More often than threads may be abandoned at once: those of before have ended."""
+    laptop.sign_in("ada")
+    phone.sign_in("bob")
+
+    @story
+    async def _():
+        async with stream(phone) as bobs:
+            await opened(bobs)
+            for _ in range(threads.MOST_ABANDONED + 2):
+                await asked()
+                network.stall()
+                await gateway_status(phone)
+            async with Socket(Application(), laptop) as socket:
+                await socket.accepted()
+                await end(laptop)
+                assert await socket.closed() == (ENDED, "revoked")
+            for thread in (hub.current_hub()._asking, hub.current_hub().judging):
+                await until(lambda thread=thread: not thread._abandoned)
+
+
+def test_connections_that_are_cut_or_refused(ada, laptop, phone, network, swept):
+    laptop.sign_in()
+
+    @story
+    async def _():
+        async with Socket(Application(), laptop) as socket:
+            await socket.accepted()
+            await warm(laptop)
+            network.refuse = True
+            network.cut()
+            await sync_to_async(phone.sign_in)()
+            assert await socket.is_quiet(0.5)
+            network.refuse = False
+            assert await socket.closed() == (ENDED, "displaced")
+
+
+@pytest.fixture
+def unreadable(network, monkeypatch):
+    """Whatever is asked of the database from now on is not answered, on request."""
+    monkeypatch.setattr(hub, "UNREADABLE", 1.0)
+
+    def begin():
+        network.stall_new = True
+        network.stall()
+
+    return begin
+
+
+def test_what_the_bus_names_and_nobody_can_read_is_closed(
+    ada, laptop, phone, unreadable, monkeypatch
+):
+    """Not known to be live, as if it were not: without a reason."""
+    laptop.sign_in()
+
+    @story
+    async def _():
+        async with Socket(Application(), laptop) as socket, stream(laptop) as response:
+            await socket.accepted()
+            await opened(response)
+            await warm(laptop)
+            unreadable()
+            began = clock_time.monotonic()
+            await sync_to_async(phone.sign_in)()
+            assert await socket.closed() == (ENDED, "")
+            assert (await told(response))["reason"] is None
+            assert clock_time.monotonic() - began >= 1.0
+
+
+def test_what_the_bus_does_not_name_stays(ada, laptop, unreadable, nobody_tells):
+    """A bus that is connected again makes everybody doubtful, and nobody ended."""
+    laptop.sign_in()
+
+    @story
+    async def _():
+        async with Socket(Application(), laptop) as socket:
+            await socket.accepted()
+            await warm(laptop)
+            unreadable()
+            hub.current_hub()._hint(None)
+            assert await socket.is_quiet(2.0)
+
+
+def test_what_the_bus_names_and_is_read_stays(ada, laptop, network, monkeypatch):
+    monkeypatch.setattr(hub, "UNREADABLE", 0.5)
+    laptop.sign_in()
+    id = laptop.row.pk
+
+    @story
+    async def _():
+        async with Socket(Application(), laptop) as socket:
+            await socket.accepted()
+            await warm(laptop)
+            await sync_to_async(bus.publish)([id])
+            assert await socket.is_quiet(1.0)
+
+
+@pytest.mark.parametrize("reads", [1, 2])
+def test_a_hint_that_arrives_before_the_row(
+    ada, laptop, nobody_tells, monkeypatch, reads
+):
+    """A bus may be faster than the replication between the nodes of a cluster."""
+    monkeypatch.setattr(hub, "AGAIN", (0.3, 1.0))
+    laptop.sign_in()
+    id = laptop.row.pk
+    read = []
+    real = registry.standings
+
+    def standings(ids, **kwargs):
+        found = real(ids, **kwargs)
+        read.append(ids)
+        return found
+
+    @story
+    async def _():
+        async with Socket(Application(), laptop) as socket:
+            await socket.accepted()
+            await verified()
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(registry, "standings", standings)
+                hub.current_hub()._hint([id])
+                await until(lambda: len(read) >= reads)
+                await sync_to_async(registry.end)([id], Reason.REVOKED)
+                assert await socket.closed() == (ENDED, "revoked")
