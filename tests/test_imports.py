@@ -24,6 +24,8 @@ LAYERS = [
         "forms",
         "navigation",
         "policy",
+        "remembered",
+        "routes",
         "signals",
         "users",
         "what_if",

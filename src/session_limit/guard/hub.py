@@ -17,9 +17,9 @@ from django.utils import timezone
 from session_limit import bus, registry
 from session_limit.conf import conf
 from session_limit.guard.asgi import Scope
-from session_limit.guard.requests import identify_connection
+from session_limit.guard.requests import identify_connection, session_key_of
 from session_limit.guard.threads import DatabaseThread
-from session_limit.identity import Identity
+from session_limit.identity import Identity, is_known
 from session_limit.verify import read_ended_since, read_plays_ended_since
 
 logger = logging.getLogger("session_limit")
@@ -72,13 +72,21 @@ class Hub:
         # Of their own, for what is asked of the gateway keeps nobody else waiting; and
         # what writes for it, which may wait for a lock, no other question.
         self.judging, self.renewing = DatabaseThread(), DatabaseThread()
+        # For cookies that this process has not found live before.
+        self.strangers = DatabaseThread()
         self._unverified = _Trouble("Connected sessions cannot be verified.")
         self._unswept = _Trouble("What has ended cannot be read.")
         self._unheard = _Trouble("The bus is not heard; the sweep goes on.")
 
     async def identify(self, scope: Scope) -> Identity:
-        """Find whose connection this is. Raises what the store or database raises."""
-        return await self._identifying.run(identify_connection, scope)
+        """
+        Identify the session of a connection. Raises what the store or database raises.
+        """
+        key = session_key_of(scope)
+        if key is None:
+            return Identity()
+        thread = self._identifying if is_known(key) else self.strangers
+        return await thread.run(identify_connection, scope)
 
     def join(self, id: UUID, listener: Listener) -> None:
         """Have ``listener`` told what becomes of the session with this id."""
@@ -117,6 +125,7 @@ class Hub:
         self._identifying.close()
         self.judging.close()
         self.renewing.close()
+        self.strangers.close()
         return tasks
 
     def _suspect(self, ids: Iterable[UUID] | None) -> None:
