@@ -113,7 +113,7 @@ UNKNOWN_PARAMETER = Verdict(HTTPStatus.FORBIDDEN, "unknown_parameter")
 UNAVAILABLE = Verdict(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable")
 
 
-def question(cookies: str, query: str, *, is_below: bool) -> Question | Verdict:
+def question(cookies: str, query: str, *, is_below: bool = False) -> Question | Verdict:
     """
     Return what a proxy asks with a ``Cookie`` header and a query, or the refusal if
     that takes no look at a session.

@@ -16,9 +16,9 @@ from session_limit import registry, stored
 from session_limit.remembered import Remembered
 from session_limit.store import GuardedSession, guard
 
-# The sessions that this process has found live, by a digest of their key: 16 bytes each.
-# They are no statement about now, so an ended session may still be among them. What they
-# decide is which thread answers a question, not the answer.
+# The sessions that this process has found live, by a digest of their key: 16 bytes
+# each. An ended session may still be among them. They decide which thread answers a
+# question, and never the answer.
 MOST_KNOWN = 50_000
 _known: Remembered[bytes, None] = Remembered(MOST_KNOWN)
 _SECRET = os.urandom(32)

@@ -1,4 +1,4 @@
-"""Remember a bounded number of things: a mapping that drops what was used least recently."""
+"""Remember a bounded number of things."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ V = TypeVar("V")
 
 class Remembered(Generic[K, V]):
     """
-    Hold up to ``most`` entries. Threads may share it.
+    A mapping that holds up to ``most`` entries and drops the least recently used one
+    for the next. Threads may share it.
 
     Keys and values should be of a bounded size, since only their number is limited.
     """
@@ -38,7 +39,7 @@ class Remembered(Generic[K, V]):
             return self._entries[key]
 
     def put(self, key: K, value: V) -> None:
-        """Store ``value`` for ``key``, dropping the least recently used entry if full."""
+        """Store ``value`` for ``key``. If full, drop the least recently used entry."""
         with self._lock:
             self._entries[key] = value
             self._entries.move_to_end(key)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import threading
 
 from django.conf import settings
 
@@ -173,6 +174,24 @@ async def asked():
     hub = current_hub()
     await until(lambda: not hub._something.is_set())
     await hub._asking.run(int)
+
+
+@contextlib.asynccontextmanager
+async def occupied(thread):
+    """Keep this thread of the hub busy, so that what it is given has to wait."""
+    held, busy = threading.Event(), threading.Event()
+
+    def hold():
+        busy.set()
+        held.wait(PATIENCE)
+
+    holding = asyncio.create_task(thread.run(hold))
+    try:
+        await until(busy.is_set)
+        yield
+    finally:
+        held.set()
+        await holding
 
 
 @contextlib.asynccontextmanager

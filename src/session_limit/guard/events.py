@@ -15,12 +15,12 @@ from http import HTTPStatus
 from typing import Any
 
 from session_limit import payloads, routes
-from session_limit.guard import shutdown
 from session_limit.guard.asgi import Message, Receive, Scope, Send
 from session_limit.guard.connection import LINGER
 from session_limit.guard.hub import current_hub
 from session_limit.guard.inbox import Gone, Inbox
 from session_limit.guard.requests import find_below
+from session_limit.guard.shutdown import shutdown
 
 logger = logging.getLogger("session_limit")
 

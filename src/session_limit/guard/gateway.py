@@ -1,4 +1,4 @@
-"""Answer a proxy's questions in front of Django's handler: ``session_limit.gateway``."""
+"""Answer a proxy's questions under ASGI: see ``session_limit.gateway``."""
 
 from __future__ import annotations
 

@@ -79,9 +79,7 @@ class Hub:
         self._unheard = _Trouble("The bus is not heard; the sweep goes on.")
 
     async def identify(self, scope: Scope) -> Identity:
-        """
-        Identify the session of a connection. Raises what the store or database raises.
-        """
+        """Identify a connection's session. Raises what store and database raise."""
         key = session_key_of(scope)
         if key is None:
             return Identity()

@@ -22,11 +22,15 @@ def with_one_cookie_header(scope: Scope) -> Scope:
     RFC 9113, section 8.2.3, asks for that before an application sees them. Without it,
     Django, Channels and this package could each take another session's cookie.
     """
-    cookies = [value for name, value in scope["headers"] if name == b"cookie"]
-    if len(cookies) < 2:
+    first, *more = _cookies(scope) or [b""]
+    if not more:
         return scope
     others = [(name, value) for name, value in scope["headers"] if name != b"cookie"]
-    return {**scope, "headers": [*others, (b"cookie", b"; ".join(cookies))]}
+    return {**scope, "headers": [*others, (b"cookie", b"; ".join([first, *more]))]}
+
+
+def _cookies(scope: Scope) -> list[bytes]:
+    return [value for name, value in scope["headers"] if name == b"cookie"]
 
 
 def request_of(scope: Scope) -> ASGIRequest:
@@ -41,8 +45,7 @@ def request_of(scope: Scope) -> ASGIRequest:
 
 def cookies_of(scope: Scope) -> str:
     """Return the ``Cookie`` header, decoded as Django does."""
-    values = [value for name, value in scope["headers"] if name == b"cookie"]
-    return "; ".join(value.decode("latin1") for value in values)
+    return b"; ".join(_cookies(scope)).decode("latin1")
 
 
 def session_key_of(scope: Scope) -> str | None:

@@ -14,71 +14,84 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import multiprocessing
 import signal
 import threading
+import time
 from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
+Handler = Callable[[int, FrameType | None], Any]
+
 SIGNALS = signal.SIGTERM, signal.SIGINT
-# In seconds: how often the event of hypercorn's master is looked at.
+# In seconds: how often the event of hypercorn's master is looked at, and how long a
+# server may take to stop. If the process is still there then, it goes on serving.
 POLL = 0.5
-
-_begun = False
-_waiting: set[asyncio.Future[None]] = set()
-_replaced: dict[int, Callable[[int, FrameType | None], Any]] = {}
-_polls: set[asyncio.Task[None]] = set()
+LASTS = 60.0
 
 
-def begins() -> asyncio.Future[None]:
-    """
-    Return a future that is done when the server begins to stop. Cancel it when that is
-    of no interest any more.
-    """
-    future = asyncio.get_running_loop().create_future()
-    if _begun:
-        future.set_result(None)
+class Shutdown:
+    """What one process knows about the end of its server."""
+
+    def __init__(self) -> None:
+        self._began: float | None = None
+        self._waiting: set[asyncio.Future[None]] = set()
+        self._handlers: dict[int, Handler] = {}
+        self._poll: asyncio.Task[None] | None = None
+
+    def begins(self) -> asyncio.Future[None]:
+        """
+        Return a future that is done when the server begins to stop. Cancel the future
+        when you no longer wait for that.
+        """
+        future = asyncio.get_running_loop().create_future()
+        if self._began is not None and time.monotonic() - self._began < LASTS:
+            future.set_result(None)
+            return future
+        self._waiting.add(future)
+        future.add_done_callback(self._waiting.discard)
+        if threading.current_thread() is threading.main_thread():
+            for number in SIGNALS:
+                self._handle(number)
+        event = _event_of_master()
+        if event is not None and (self._poll is None or self._poll.done()):
+            self._poll = future.get_loop().create_task(self._look_at(event))
         return future
-    _waiting.add(future)
-    future.add_done_callback(_waiting.discard)
-    _listen()
-    return future
 
+    def _handle(self, number: int) -> None:
+        """Put our handler of this signal in front of the server's, once."""
+        theirs, ours = signal.getsignal(number), self._handlers.get(number)
+        # Without a handler of its own, no server is going to stop gracefully.
+        is_default = theirs is signal.default_int_handler
+        if callable(theirs) and not is_default and theirs is not ours:
+            handler = functools.partial(self._tell_and_pass_on, theirs)
+            signal.signal(number, handler)
+            self._handlers[number] = handler
 
-def _listen() -> None:
-    """Put our handler in front of the server's, and look at hypercorn's event."""
-    if not _replaced and threading.current_thread() is threading.main_thread():
-        for number in SIGNALS:
-            handler = signal.getsignal(number)
-            # If no Python code handles a signal, no server is going to stop gracefully.
-            if callable(handler):
-                _replaced[number] = handler
-                signal.signal(number, _handle)
-    event = _event_of_master()
-    if event is not None and not _polls:
-        task = asyncio.get_running_loop().create_task(_poll(event))
-        _polls.add(task)
-        task.add_done_callback(_polls.discard)
+    def _tell_and_pass_on(
+        self, theirs: Handler, number: int, frame: FrameType | None
+    ) -> None:
+        if signal.getsignal(number) is self._handlers.get(number):
+            # A second signal is the server's alone.
+            signal.signal(number, theirs)
+        self.begin()
+        theirs(number, frame)
 
+    def begin(self) -> None:
+        """Complete what ``begins()`` has returned. Signal handlers may call this."""
+        self._began = time.monotonic()
+        for future in tuple(self._waiting):
+            # Nobody waits in a loop that is closed.
+            with contextlib.suppress(RuntimeError):
+                future.get_loop().call_soon_threadsafe(_finish, future)
 
-def _handle(number: int, frame: FrameType | None) -> None:
-    """Tell who waits, and let the server handle this signal and all later ones."""
-    handler = _replaced[number]
-    for each, theirs in _replaced.items():
-        if signal.getsignal(each) is _handle:
-            signal.signal(each, theirs)
-    _begin()
-    handler(number, frame)
-
-
-def _begin() -> None:
-    global _begun
-    _begun = True
-    for future in tuple(_waiting):
-        # A loop that is closed has nobody who waits.
-        with contextlib.suppress(RuntimeError):
-            future.get_loop().call_soon_threadsafe(_finish, future)
+    async def _look_at(self, event: Any) -> None:
+        while self._waiting and not event.is_set():  # noqa: ASYNC110 other process's
+            await asyncio.sleep(POLL)
+        if event.is_set():
+            self.begin()
 
 
 def _finish(future: asyncio.Future[None]) -> None:
@@ -92,8 +105,4 @@ def _event_of_master() -> Any:
     return given.get("shutdown_event")
 
 
-async def _poll(event: Any) -> None:
-    while _waiting and not event.is_set():
-        await asyncio.sleep(POLL)
-    if event.is_set():
-        _begin()
+shutdown = Shutdown()
