@@ -298,9 +298,8 @@ def test_what_waits_for_a_lock_keeps_no_other_question_waiting(
 
         kind = scope_of(visitor, "http", ADDRESS)
         began = time.monotonic()
-        await SessionGuard(None)(
-            kind | {"query_string": query.encode(), "method": "GET"}, None, send
-        )
+        kind |= {"query_string": query.encode()}
+        await SessionGuard(None)(kind, asyncio.Event().wait, send)
         assert sent[0]["status"] == 200
         took[query] = time.monotonic() - began
 
