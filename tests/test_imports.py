@@ -25,6 +25,7 @@ LAYERS = [
         "navigation",
         "policy",
         "remembered",
+        "repeated",
         "routes",
         "signals",
         "users",

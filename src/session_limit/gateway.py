@@ -24,6 +24,7 @@ from session_limit.conf import conf
 from session_limit.identity import identify, remember, session_key_in
 from session_limit.models import Play, session_id
 from session_limit.remembered import Remembered
+from session_limit.repeated import Repeated
 from session_limit.state import guard_of
 from session_limit.users import lazy_user
 from session_limit.verify import Row
@@ -110,6 +111,7 @@ class Verdict(NamedTuple):
 NOT_SIGNED_IN = Verdict(HTTPStatus.UNAUTHORIZED, "not_signed_in")
 PLAY_REQUIRED = Verdict(HTTPStatus.FORBIDDEN, "play_required")
 UNKNOWN_PARAMETER = Verdict(HTTPStatus.FORBIDDEN, "unknown_parameter")
+FAILURE = Repeated("The gateway could not find out whose session this is.")
 UNAVAILABLE = Verdict(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable")
 
 

@@ -7,7 +7,6 @@ Answer a proxy's questions under WSGI: ``SessionGateway``.
 from __future__ import annotations
 
 import functools
-import logging
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -21,8 +20,6 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
     from session_limit.gateway import Question, Verdict
-
-logger = logging.getLogger("session_limit")
 
 
 class SessionGateway:
@@ -63,8 +60,8 @@ class SessionGateway:
             bare = {**environ, "QUERY_STRING": "", "CONTENT_TYPE": ""}
             request = functools.partial(WSGIRequest, bare)
             return self._gateway.judge(question, request)
-        except Exception:
-            logger.exception("The gateway could not find out whose session this is.")
+        except Exception as error:  # noqa: BLE001 logged
+            self._gateway.FAILURE.log(error)
             return self._gateway.UNAVAILABLE
         finally:
             close_old_connections()

@@ -213,4 +213,12 @@ MUTANTS = [
         tests="guard/test_shutdown",
         test="test_streams_end_and_pages_come_back_at_random",
     ),
+    Mutant(
+        "a failure fills the log",
+        "repeated.py",
+        old="now - self._logged_at < EVERY",
+        new="now < self._logged_at",
+        tests="test_repeated",
+        test="test_one_record_for_many",
+    ),
 ]

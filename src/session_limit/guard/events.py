@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import logging
 import random
 from http import HTTPStatus
 from typing import Any
@@ -21,8 +20,9 @@ from session_limit.guard.hub import current_hub
 from session_limit.guard.inbox import Gone, Inbox
 from session_limit.guard.requests import find_below
 from session_limit.guard.shutdown import shutdown
+from session_limit.repeated import Repeated
 
-logger = logging.getLogger("session_limit")
+_FAILURE = Repeated("Whose event stream this is could not be found out.")
 
 # In seconds: between two signs of life, and how long a stream may live. That bounds how
 # long a server waits which does not say beforehand that it stops: see shutdown.py.
@@ -62,8 +62,8 @@ async def _serve(scope: Scope, inbox: Inbox, send: Send) -> None:
         who = await inbox.unless_gone(hub.identify(scope))
     except Gone:
         return
-    except Exception:
-        logger.exception("Whose event stream this is could not be found out.")
+    except Exception as error:  # noqa: BLE001 logged
+        _FAILURE.log(error)
         wait = (b"retry-after", str(random.randint(*RETRY_AFTER)).encode())  # noqa: S311
         await _answer(send, HTTPStatus.SERVICE_UNAVAILABLE, wait)
         return

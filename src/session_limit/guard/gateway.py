@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import functools
-import logging
 
 from session_limit import gateway, identity
 from session_limit.guard.asgi import Receive, Scope, Send
 from session_limit.guard.hub import current_hub
 from session_limit.guard.inbox import Gone, Inbox
 from session_limit.guard.requests import cookies_of, request_of
-
-logger = logging.getLogger("session_limit")
 
 
 async def serve(scope: Scope, receive: Receive, send: Send, *, is_below: bool) -> None:
@@ -49,6 +46,6 @@ async def _judge(question: gateway.Question, scope: Scope) -> gateway.Verdict:
                 return verdict
         thread = hub.renewing if question.writes else hub.judging
         return await thread.run(gateway.judge, question, request)
-    except Exception:
-        logger.exception("The gateway could not find out whose session this is.")
+    except Exception as error:  # noqa: BLE001 logged
+        gateway.FAILURE.log(error)
         return gateway.UNAVAILABLE

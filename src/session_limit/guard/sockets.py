@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 
 from session_limit.guard.asgi import Application, Message, Receive, Scope, Send
 from session_limit.guard.connection import Connection
 from session_limit.guard.hub import current_hub
 from session_limit.guard.inbox import Gone, Inbox
+from session_limit.repeated import Repeated
 
-logger = logging.getLogger("session_limit")
+_FAILURE = Repeated("Whose WebSocket this is could not be found out.")
 
 # Close codes: ours (RFC 6455 leaves 4000 to 4999 to applications), and "try again
 # later".
@@ -32,9 +32,9 @@ async def serve(
             with contextlib.suppress(Exception):
                 await send({"type": "websocket.close"})
             return
-        except Exception:
+        except Exception as error:  # noqa: BLE001 logged
             # Not known to be live, so refused (ASVS 16.5.3).
-            logger.exception("Whose WebSocket this is could not be found out.")
+            _FAILURE.log(error)
             await socket.refuse(TRY_AGAIN)
             return
         if who.reason is not None:
