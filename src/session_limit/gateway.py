@@ -122,7 +122,7 @@ def question(cookies: str, query: str, *, is_below: bool = False) -> Question | 
 
     ``is_below`` says that a path follows the gateway's address. See ``_parameters()``.
     """
-    given = _parameters(query, is_below=is_below)
+    given = _parameters(query, is_below=is_below) if query else {}
     if given is None:
         return UNKNOWN_PARAMETER
     key = session_key_in(parse_cookie(cookies)) if cookies else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from typing import Any, NamedTuple
 
 from django.conf import settings
@@ -29,7 +30,7 @@ def find_below(path_info: str, name: str) -> str | None:
         return None
     for way in _ways(get_resolver(settings.ROOT_URLCONF), name):
         for language in way.languages(path_info):
-            with translation.override(language):
+            with translation.override(language) if language else nullcontext():
                 rest = way.match(path_info)
             if rest is not None:
                 return rest
@@ -42,8 +43,11 @@ class _Way(NamedTuple):
     patterns: Sequence[Any]
     route: str
 
-    def languages(self, path_info: str) -> list[str]:
-        """Return the languages in which Django would resolve ``path_info`` this way."""
+    def languages(self, path_info: str) -> list[str | None]:
+        """
+        Return the languages in which Django would resolve ``path_info`` this way;
+        ``None`` if they make no difference.
+        """
         if any(isinstance(each, LocalePrefixPattern) for each in self.patterns):
             # As LocaleMiddleware does.
             found = translation.get_language_from_path(path_info)
@@ -52,7 +56,7 @@ class _Way(NamedTuple):
             # Translated, but without a prefix that names the language. A proxy asks at
             # one address, whatever its clients speak.
             return [code for code, _ in settings.LANGUAGES]
-        return [settings.LANGUAGE_CODE]
+        return [None]
 
     def match(self, path: str) -> str | None:
         """Return what is left of ``path`` after the last pattern."""

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from session_limit import gateway, identity, stored
 from session_limit.guard import events, hub
-from session_limit.guard.inbox import Gone, Inbox
+from session_limit.guard.inbox import PROMPT, Gone, Inbox
 from session_limit.guard.requests import request_of, with_one_cookie_header
 from tests.guard.test_gateway import ADDRESS, ENGINES_OF_DJANGOS
 from tests.guard.test_sockets import story
@@ -184,6 +184,24 @@ def test_a_handshake_that_its_client_has_left_is_dropped(ada, laptop, lanes):
         assert (ours.strangers.did, ran) == ([], [])
 
 
+def test_a_handshake_that_takes_long_is_the_applications(ada, laptop, lanes):
+    got = []
+
+    async def application(scope, receive, send):
+        got.append(await receive())
+
+    @story
+    async def _():
+        ours = hub.current_hub()
+        socket = Socket(application, Stranger())
+        async with socket:
+            async with occupied(ours.strangers.thread):
+                await until(socket.to_application.empty)
+            await socket.done()
+
+    assert [each["type"] for each in got] == ["websocket.connect"]
+
+
 def test_the_application_gets_every_message(ada, laptop):
     """What was received while the session was identified is not lost."""
     got = []
@@ -200,13 +218,41 @@ def test_the_application_gets_every_message(ada, laptop):
     assert [each["type"] for each in got] == ["websocket.connect", "websocket.receive"]
 
 
+def test_a_server_that_cancels_the_application():
+    """That is no client that has gone: the application ends as its server asks."""
+
+    async def main():
+        with Inbox(asyncio.Event().wait) as inbox:
+            work = inbox.unless_gone(asyncio.Event().wait())
+            task = asyncio.create_task(work)
+            await asyncio.sleep(2 * PROMPT)
+            task.cancel()
+            await asyncio.wait([task])
+            assert task.cancelled()
+
+    asyncio.run(main())
+
+
+def test_the_message_that_was_asked_for_meanwhile_is_the_applications():
+    messages = asyncio.Queue()
+
+    async def main():
+        with Inbox(messages.get) as inbox:
+            await inbox.unless_gone(asyncio.sleep(2 * PROMPT))
+            messages.put_nowait({"type": "websocket.receive", "text": "1"})
+            messages.put_nowait({"type": "websocket.receive", "text": "2"})
+            return [(await inbox.receive())["text"] for _ in range(2)]
+
+    assert asyncio.run(main()) == ["1", "2"]
+
+
 def test_an_error_of_the_server_is_not_swallowed():
     async def receive():
         raise OSError("reset")
 
     async def main():
         with Inbox(receive) as inbox, pytest.raises(OSError, match="reset"):
-            await inbox.unless_gone(asyncio.sleep(10))
+            await inbox.unless_gone(asyncio.Event().wait())
 
     asyncio.run(main())
 

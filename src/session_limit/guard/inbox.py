@@ -12,6 +12,9 @@ from session_limit.guard.asgi import Message, Receive
 
 T = TypeVar("T")
 
+# In seconds: whatever takes less is not worth watching the client for.
+PROMPT = 0.05
+
 
 class Gone(Exception):
     """The client has disconnected."""
@@ -27,8 +30,12 @@ class Inbox:
     def __init__(self, receive: Receive) -> None:
         self._receive = receive
         self._read: deque[Message] = deque()
-        # Asked for, and not there yet: a server need not bear that it is cancelled.
+        # Asked for and not taken yet. It is kept, for not every server can bear that
+        # receive() is cancelled and then called again.
         self._next: asyncio.Future[Message] | None = None
+        # What waits in unless_gone(), and why it has been cancelled.
+        self._task: asyncio.Task[Any] | None = None
+        self._reason: BaseException | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -55,26 +62,41 @@ class Inbox:
 
     async def unless_gone(self, work: Coroutine[Any, Any, T]) -> T:
         """
-        Return what ``work`` returns. Cancels it and raises ``Gone`` if the client
-        disconnects first: what nobody waits for need not be found out.
+        Return what ``work`` returns. If the client disconnects first, cancel it, since
+        nobody waits for it any more, and raise ``Gone``.
         """
-        task = asyncio.ensure_future(work)
+        self._task = asyncio.current_task()
+        timer = asyncio.get_running_loop().call_later(PROMPT, self._ask)
         try:
-            while not task.done():
-                if self._next is None:
-                    self._next = asyncio.ensure_future(self._receive())
-                either: list[asyncio.Future[Any]] = [task, self._next]
-                await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-                if self._next.done():
-                    self._take(self._next.result())
-            return task.result()
+            return await work
+        except asyncio.CancelledError:
+            if self._reason is None or self._task is None:
+                raise
+            self._task.uncancel()
+            raise self._reason from None
         finally:
-            task.cancel()
+            timer.cancel()
+            self._task = None
 
-    def _take(self, message: Message) -> None:
-        self._next = None
+    def _ask(self) -> None:
+        self._next = asyncio.ensure_future(self._receive())
+        self._next.add_done_callback(self._take)
+
+    def _take(self, asked: asyncio.Future[Message]) -> None:
+        """Take a message while somebody waits; the application gets a later one."""
+        if self._task is None or asked.cancelled():
+            return
+        self._next, self._reason = None, asked.exception()
+        if self._reason is None:
+            self._note(asked.result())
+        if self._reason is None:
+            self._ask()
+        else:
+            self._task.cancel()
+
+    def _note(self, message: Message) -> None:
         if message["type"] in {"http.disconnect", "websocket.disconnect"}:
-            raise Gone
+            self._reason = Gone()
         # The body of a request that no application gets is dropped.
-        if message["type"] != "http.request":
+        elif message["type"] != "http.request":
             self._read.append(message)
