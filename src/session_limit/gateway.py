@@ -5,13 +5,14 @@ it? Nothing of the answer is remembered: each question reads the session and its
 
 from __future__ import annotations
 
-import functools
 import json
+import re
 import time
 from collections.abc import Callable
+from hashlib import blake2b
 from http import HTTPStatus
 from typing import Any, NamedTuple, cast
-from urllib.parse import parse_qs, quote
+from urllib.parse import parse_qsl, quote
 from uuid import UUID
 
 from django.contrib.auth import SESSION_KEY
@@ -20,16 +21,20 @@ from django.utils import timezone
 
 from session_limit import payloads, registry, stored, verify
 from session_limit.conf import conf
-from session_limit.identity import identify, session_key_in
+from session_limit.identity import identify, remember, session_key_in
 from session_limit.models import Play, session_id
+from session_limit.remembered import Remembered
+from session_limit.repeated import Repeated
 from session_limit.state import guard_of
 from session_limit.users import lazy_user
 from session_limit.verify import Row
 
-# Below its address, as some proxies append the path of what is guarded.
-ENDING = "/gateway/"
 # In place of the id of a play: whatever the session plays.
 ANY = "any"
+# Parameters that are 1 or 0.
+SWITCHES = {"renew", "activity"}
+# What follows is the path and the query of the guarded request.
+_GUARDED = re.compile(r"(?:^|&)of=")
 
 USER_HEADER, REASON_HEADER = "X-Session-Limit-User", "X-Session-Limit-Reason"
 
@@ -56,6 +61,11 @@ class Question(NamedTuple):
         """Whether more is done for it than reading."""
         return self.renews or self.is_activity
 
+    @property
+    def without_writes(self) -> Question:
+        """The same question, for which nothing more is done than reading."""
+        return self._replace(renews=False, is_activity=False)
+
 
 class Verdict(NamedTuple):
     """
@@ -81,7 +91,13 @@ class Verdict(NamedTuple):
             ("Content-Length", str(len(self.body))),
             ("Cache-Control", "no-store"),
             told,
+            *self._retry,
         ]
+
+    @property
+    def _retry(self) -> list[tuple[str, str]]:
+        is_unavailable = self.status is HTTPStatus.SERVICE_UNAVAILABLE
+        return [("Retry-After", "1")] if is_unavailable else []
 
     @property
     def body(self) -> bytes:
@@ -94,20 +110,24 @@ class Verdict(NamedTuple):
 
 NOT_SIGNED_IN = Verdict(HTTPStatus.UNAUTHORIZED, "not_signed_in")
 PLAY_REQUIRED = Verdict(HTTPStatus.FORBIDDEN, "play_required")
+UNKNOWN_PARAMETER = Verdict(HTTPStatus.FORBIDDEN, "unknown_parameter")
+FAILURE = Repeated("The gateway could not find out whose session this is.")
 UNAVAILABLE = Verdict(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable")
 
 
-def question(cookies: str, query: str) -> Question | None:
-    """Return what is asked with a ``Cookie`` header; ``None``: nobody asks."""
+def question(cookies: str, query: str, *, is_below: bool = False) -> Question | Verdict:
+    """
+    Return what a proxy asks with a ``Cookie`` header and a query, or the refusal if
+    that takes no look at a session.
+
+    ``is_below`` says that a path follows the gateway's address. See ``_parameters()``.
+    """
+    given = _parameters(query, is_below=is_below) if query else {}
+    if given is None:
+        return UNKNOWN_PARAMETER
     key = session_key_in(parse_cookie(cookies)) if cookies else None
     if key is None:
-        return None
-    if not query:
-        return Question(key)
-    given = {
-        name: values[-1]
-        for name, values in parse_qs(query, keep_blank_values=True).items()
-    }
+        return NOT_SIGNED_IN
     return Question(
         key,
         given.get("play"),
@@ -116,13 +136,38 @@ def question(cookies: str, query: str) -> Question | None:
     )
 
 
+def _parameters(query: str, *, is_below: bool) -> dict[str, str] | None:
+    """
+    Return the gateway's parameters in ``query``; ``None`` if one of them is unknown,
+    repeated, or has a value that it cannot have, since a misspelt question must not be
+    answered as if it had not been asked.
+
+    Envoy appends the guarded path and its query to the address. If its prefix ends in
+    ``of=``, whatever follows is the guarded request's, and is ignored. If the path
+    continues below the gateway's address, the whole query may be the guarded request's:
+    then unknown parameters are ignored, and known ones count, which can only narrow the
+    question or do what the client may do anyway.
+    """
+    own = _GUARDED.split(query, maxsplit=1)[0]
+    given: dict[str, str] = {}
+    for name, value in parse_qsl(own, keep_blank_values=True):
+        is_valid = name == "play" or (name in SWITCHES and value in {"0", "1"})
+        if is_valid and name not in given:
+            given[name] = value
+        elif not is_below:
+            return None
+    return given
+
+
 def judge(question: Question, request: Callable[[], HttpRequest]) -> Verdict:
     """
     Answer ``question``, which came with what ``request()`` makes: called only where one
     statement is not enough. Blocks. Raises what the store or the database raises.
     """
     row = None if question.is_activity else _read(question.key)
-    if row is None:
+    if row is not None:
+        remember(question.key, is_live=True)
+    else:
         asked = request()
         who = identify(asked)
         if who.reason is not None:
@@ -152,7 +197,7 @@ def _read(key: str) -> Row | None:
         if found is None:
             return None
         data, row = found
-        identity = _Identity.of(_decoded(engine, data))
+        identity = _identity_in(engine, data, lambda: engine().decode(data))
     else:
         identity = _identity_stored(key, engine)
         recorded = session_id(identity.id)
@@ -175,38 +220,37 @@ class _Identity(NamedTuple):
 
 def _identity_stored(key: str, engine: Any) -> _Identity:
     if not stored.is_cookie(engine):
-        session = engine(key)
-        if stored.loads_alike(engine):
-            session.decode = functools.partial(_decoded, engine)
-        return _Identity.of(session.load())
-    try:
-        identity = _identity_in_cookie(key, engine)
-    except LookupError:
-        return _Identity(None, None)
-    return _Identity(None, None) if stored.is_outdated(key) else identity
+        return _Identity.of(engine(key).load())
+    identity = _identity_in(engine, key, engine(key).load)
+    # What is remembered was verified, and has a time to read in it.
+    is_outdated = identity.id is not None and stored.is_outdated(key)
+    return _Identity(None, None) if is_outdated else identity
 
 
-# What is signed holds the same for the same text: verified once, for a player sends it
-# every few seconds. Whether that session is live it does not say.
-_remembered = functools.lru_cache(maxsize=5_000)
+# What is signed holds the same for the same text, and a player sends it every few
+# seconds, so it is verified once. Whether that session is live, it does not say.
+# Remembered are two ids for each digest, whatever the size of the session.
+_identities: Remembered[tuple[Any, bytes], _Identity] = Remembered(5_000)
+# In characters: what an id takes, however a project's users are numbered.
+LONGEST_ID = 100
 
 
-@_remembered
-def _decoded(engine: Any, data: str) -> dict[str, Any]:
-    """Return what ``data`` hold, which the caller leaves as it is."""
-    return cast("dict[str, Any]", engine().decode(data))
+def _identity_in(
+    engine: Any, signed: str, load: Callable[[], dict[str, Any]]
+) -> _Identity:
+    """Return what ``signed`` data hold. ``load()`` verifies and decodes them."""
+    digest = blake2b(signed.encode(errors="surrogatepass"), digest_size=32).digest()
+    identity = _identities.get((engine, digest))
+    if identity is None:
+        identity = _Identity.of(load())
+        # Nothing is remembered about what anybody can make up.
+        if all(isinstance(each, str) and len(each) <= LONGEST_ID for each in identity):
+            _identities.put((engine, digest), identity)
+    return identity
 
 
-@_remembered
-def _identity_in_cookie(cookie: str, engine: Any) -> _Identity:
-    """Raises ``LookupError``, which is not remembered: anybody can make up a cookie."""
-    data = engine(cookie).load()
-    if not data:
-        raise LookupError
-    return _Identity.of(data)
-
-
-_verified: dict[UUID, float] = {}
+# When the sessions of these rows were last verified thoroughly.
+_verified: Remembered[UUID, float] = Remembered(MOST_VERIFIED)
 
 
 def _stale(row: Row) -> Verdict | None:
@@ -214,14 +258,12 @@ def _stale(row: Row) -> Verdict | None:
     Return the refusal if the account was disabled or its password changed without a
     signal. Looks only once in ``VERIFY`` seconds for each session.
     """
-    now = time.monotonic()
-    if now - _verified.get(row.id, -VERIFY) < VERIFY:
+    now, verified = time.monotonic(), _verified.get(row.id)
+    if verified is not None and now - verified < VERIFY:
         return None
-    if len(_verified) >= MOST_VERIFIED:
-        _verified.clear()
     standing = registry.standings([row.id], thorough=True)[row.id]
     if standing.is_live:
-        _verified[row.id] = now
+        _verified.put(row.id, now)
         return None
     if not standing.is_recorded:
         registry.record_endings([row.id])

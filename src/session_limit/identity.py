@@ -1,8 +1,10 @@
-"""Whose a request is that no middleware has seen: the session its cookie stands for."""
+"""Identify the session behind a request that no middleware has seen."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
+from hashlib import blake2b
 from typing import NamedTuple, cast
 from uuid import UUID
 
@@ -11,13 +13,21 @@ from django.contrib.auth import SESSION_KEY
 from django.http import HttpRequest
 
 from session_limit import registry, stored
+from session_limit.remembered import Remembered
 from session_limit.store import GuardedSession, guard
+
+# The sessions that this process has found live, by a digest of their key: 16 bytes
+# each. An ended session may still be among them. They decide which thread answers a
+# question, and never the answer.
+MOST_KNOWN = 50_000
+_known: Remembered[bytes, None] = Remembered(MOST_KNOWN)
+_SECRET = os.urandom(32)
 
 
 class Identity(NamedTuple):
     """
-    The ``id`` of a session, ``None`` for nobody's; and the ``reason`` of its end,
-    ``""`` where that is not known, ``None`` while it is live.
+    The ``id`` of the session's row, ``None`` for an anonymous client, and the
+    ``reason`` why it ended: ``""`` if that is unknown, ``None`` while it is live.
     """
 
     id: UUID | None = None
@@ -25,28 +35,57 @@ class Identity(NamedTuple):
 
 
 def session_key_in(cookies: Mapping[str, str]) -> str | None:
-    """Return the key of a session that ``cookies`` hold, if it may be one."""
+    """Return the session key among ``cookies``, if the engine can have issued it."""
     key = cookies.get(settings.SESSION_COOKIE_NAME)
-    # No database takes a NUL in a text.
-    return key if key and "\0" not in key else None
+    return key if key and stored.may_issue(stored.engine(), key) else None
+
+
+def is_known(key: str) -> bool:
+    """
+    Return whether this process has found the session with this key live before.
+
+    Questions about known sessions are answered by threads of their own, so that a flood
+    of invented cookies does not keep people who are signed in waiting.
+    """
+    return _digest(key) in _known
+
+
+def remember(key: str, *, is_live: bool) -> None:
+    """Note whether the session with this key was found live."""
+    if is_live:
+        _known.put(_digest(key), None)
+    else:
+        _known.drop(_digest(key))
+
+
+def _digest(key: str) -> bytes:
+    data = key.encode(errors="surrogatepass")
+    return blake2b(data, digest_size=16, key=_SECRET).digest()
 
 
 def identify(request: HttpRequest) -> Identity:
     """
-    Find whose ``request`` this is, as the middleware does, and leave its session there:
-    one statement on ``db``, and a session from before the package was installed is
-    adopted. Blocks.
+    Identify the session of ``request`` as the middleware does, and leave the session on
+    the request. Takes one statement on ``db``. Adopts a session from before the package
+    was installed. Blocks.
     """
     key = session_key_in(request.COOKIES)
     if key is None:
         return Identity()
+    who = _identify(request, key)
+    remember(key, is_live=who.id is not None and who.reason is None)
+    return who
+
+
+def _identify(request: HttpRequest, key: str) -> Identity:
     engine = stored.engine()
     request.session = engine(key)
     guard(request)
     session = cast("GuardedSession", request.session)
     found = session.guard
     if stored.is_cookie(engine):
-        # To be adopted it has to be sent again, which no answer of ours does.
+        # To be adopted, a session in a cookie has to be sent again. No answer to this
+        # request does that.
         found.request = None
     if SESSION_KEY in session and found.row is None:
         return Identity(None, "")

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import functools
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlencode, urlsplit
@@ -15,8 +14,7 @@ from django.core.exceptions import BadRequest
 from django.http import HttpRequest, QueryDict
 from django.http.response import HttpResponseBase
 from django.shortcuts import resolve_url
-from django.urls import NoReverseMatch, Resolver404, resolve, reverse
-from django.utils import translation
+from django.urls import NoReverseMatch, reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.debug import sensitive_variables
 
@@ -26,7 +24,6 @@ LIST_VIEW = "session_limit:list"
 EVENTS_VIEW = "session_limit:events"
 STATUS_VIEW = "session_limit:status"
 PLAYS_VIEW = "session_limit:plays"
-GATEWAY_VIEW = "session_limit:gateway"
 REDIRECTS = range(HTTPStatus.MULTIPLE_CHOICES, HTTPStatus.BAD_REQUEST)
 
 
@@ -192,29 +189,6 @@ def events_url() -> str | None:
 def plays_url() -> str | None:
     """Return the address where plays are started, where it is included."""
     return _address(PLAYS_VIEW)
-
-
-def addresses_in(path: str, ending: str) -> Iterator[str]:
-    """Yield as much of ``path`` as has this ``ending``, from the shortest on."""
-    end = path.find(ending)
-    # The project's own prefix may end so, too. Anybody's address may, again and again.
-    for _ in range(3):
-        if end < 0:
-            return
-        yield path[: end + len(ending)]
-        end = path.find(ending, end + 1)
-
-
-@functools.lru_cache(maxsize=256)
-def view_name_at(path_info: str, urlconf: str) -> str:
-    """Return the name of the view at an address, ``""`` where there is none."""
-    # Under i18n_patterns, addresses are those of the language that they begin with.
-    language = translation.get_language_from_path(path_info)
-    with translation.override(language or translation.get_language()):
-        try:
-            return resolve(path_info, urlconf).view_name
-        except Resolver404:
-            return ""
 
 
 def is_ours(request: HttpRequest) -> bool:

@@ -1,5 +1,5 @@
 """
-``SessionGateway``: the gateway under WSGI.
+Answer a proxy's questions under WSGI: ``SessionGateway``.
 
     application = SessionGateway(get_wsgi_application())
 """
@@ -7,33 +7,29 @@
 from __future__ import annotations
 
 import functools
-import logging
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from django.conf import settings
 from django.core.cache import close_caches
 from django.core.handlers.wsgi import WSGIRequest, get_path_info
 from django.db import close_old_connections
 
-from session_limit.navigation import GATEWAY_VIEW, addresses_in, view_name_at
+from session_limit import routes
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-    from session_limit.gateway import Verdict
-
-logger = logging.getLogger("session_limit")
+    from session_limit.gateway import Question, Verdict
 
 
 class SessionGateway:
     """
-    Wraps a WSGI application, and answers what a proxy asks at ``session_limit:gateway``
-    before Django's handler and its middleware. Everything else passes through.
+    Wrap a WSGI application and answer a proxy's questions at ``session_limit:gateway``
+    before Django's handler and its middleware. Other requests pass through.
     """
 
     def __init__(self, application: WSGIApplication) -> None:
-        # Where it is imported, at the top of wsgi.py, no model can be yet.
+        # wsgi.py imports this module before the models can be imported.
         from session_limit import gateway
 
         self.application = application
@@ -42,30 +38,30 @@ class SessionGateway:
     def __call__(
         self, environ: WSGIEnvironment, start_response: StartResponse
     ) -> Iterable[bytes]:
-        if not self._is_asked(environ):
+        below = routes.find_below(get_path_info(environ), routes.GATEWAY)
+        if below is None:
             return self.application(environ, start_response)
-        verdict = self._judge(environ)
+        verdict = self._answer(environ, is_below=bool(below))
         status = f"{verdict.status.value} {verdict.status.phrase}"
         start_response(status, verdict.headers)
         return [verdict.body]
 
-    def _is_asked(self, environ: WSGIEnvironment) -> bool:
-        return any(
-            view_name_at(address, settings.ROOT_URLCONF) == GATEWAY_VIEW
-            for address in addresses_in(get_path_info(environ), self._gateway.ENDING)
-        )
-
-    def _judge(self, environ: WSGIEnvironment) -> Verdict:
+    def _answer(self, environ: WSGIEnvironment, *, is_below: bool) -> Verdict:
         cookies, query = environ.get("HTTP_COOKIE", ""), environ.get("QUERY_STRING", "")
-        question = self._gateway.question(cookies, query)
-        if question is None:
-            return self._gateway.NOT_SIGNED_IN
+        question = self._gateway.question(cookies, query, is_below=is_below)
+        if isinstance(question, self._gateway.Verdict):
+            return question
+        return self._judge(question, environ)
+
+    def _judge(self, question: Question, environ: WSGIEnvironment) -> Verdict:
         close_old_connections()
         try:
-            request = functools.partial(WSGIRequest, environ)
+            # Nothing is read of the client's query, nor of a body.
+            bare = {**environ, "QUERY_STRING": "", "CONTENT_TYPE": ""}
+            request = functools.partial(WSGIRequest, bare)
             return self._gateway.judge(question, request)
-        except Exception:
-            logger.exception("The gateway could not find out whose session this is.")
+        except Exception as error:  # noqa: BLE001 logged
+            self._gateway.FAILURE.log(error)
             return self._gateway.UNAVAILABLE
         finally:
             close_old_connections()

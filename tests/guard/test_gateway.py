@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 import threading
 import time
 import uuid
@@ -17,7 +18,7 @@ from django.db import connections, transaction
 from django.test import RequestFactory, override_settings
 from django.test.utils import CaptureQueriesContext
 
-from session_limit import gateway, registry
+from session_limit import gateway, registry, stored
 from session_limit.guard import SessionGuard, hub
 from session_limit.models import DatabaseNow, Play, UserSession
 from session_limit.wsgi import SessionGateway
@@ -98,8 +99,8 @@ def cookie_header(visitor):
 
 
 @pytest.fixture(params=[ask_asgi, ask_wsgi], ids=["asgi", "wsgi"])
-def ask(request, monkeypatch):
-    monkeypatch.setattr(gateway, "_verified", {})
+def ask(request):
+    gateway._verified.clear()
     return request.param
 
 
@@ -181,7 +182,7 @@ def test_a_signed_cookie_is_remembered_no_longer_than_it_is_good(
     ada, laptop, phone, ask, settings
 ):
     settings.SESSION_ENGINE = "django.contrib.sessions.backends.signed_cookies"
-    gateway._identity_in_cookie.cache_clear()
+    gateway._identities.clear()
     laptop.sign_in()
     good = laptop.cookie
     for _ in range(2):
@@ -190,7 +191,7 @@ def test_a_signed_cookie_is_remembered_no_longer_than_it_is_good(
     for forged in (good[:-1], f"{good}x", "a:b:c", "x" * 4000):
         laptop.cookie = forged
         assert ask(laptop).status == 401
-    assert gateway._identity_in_cookie.cache_info().currsize == 1
+    assert len(gateway._identities) == 1
     laptop.cookie = good
     age, settings.SESSION_COOKIE_AGE = settings.SESSION_COOKIE_AGE, -1
     assert ask(laptop).status == 401
@@ -298,14 +299,15 @@ def test_what_waits_for_a_lock_keeps_no_other_question_waiting(
 
         kind = scope_of(visitor, "http", ADDRESS)
         began = time.monotonic()
-        await SessionGuard(None)(
-            kind | {"query_string": query.encode(), "method": "GET"}, None, send
-        )
+        kind |= {"query_string": query.encode()}
+        await SessionGuard(None)(kind, asyncio.Event().wait, send)
         assert sent[0]["status"] == 200
         took[query] = time.monotonic() - began
 
     @async_to_sync
     async def both():
+        # Strangers have a thread of their own: the phone is none.
+        await ask(phone, "")
         renewing = asyncio.create_task(ask(laptop, f"play={play}&renew=1"))
         await asyncio.sleep(0.2)
         await ask(phone, "")
@@ -381,6 +383,94 @@ def test_a_user_whose_key_no_header_carries(ada, laptop, ask):
     assert dict(verdict.headers)["X-Session-Limit-User"] == "a%0D%0Ab%3A%20%C3%BC"
 
 
+# What is asked
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "plays=any",
+        "Play=any",
+        "play=any&x=1",
+        "play=any&play=any",
+        "renew",
+        "play=any&renew=yes",
+        "activity=true",
+        "activity=",
+        "Of=/x",
+        "of",
+        "x&of=/film",
+        "plays=any&of=/media/film",
+        "play=x&" * 2_000,
+        "%00=1",
+        "\xff=\xfe",
+        "=",
+    ],
+)
+def test_a_misspelt_question_is_refused(ada, laptop, ask, query):
+    laptop.sign_in()
+    for cookie in (laptop.cookie, None):
+        laptop.cookie = cookie
+        answer = ask(laptop, query=query)
+        assert (answer.status, answer.reason) == (403, "unknown_parameter")
+        assert answer.body == {"version": 1, "code": "unknown_parameter"}
+
+
+@pytest.mark.parametrize(
+    "query", ["", "&", "renew=0", "activity=0", "of=/x?plays=any", "activity=0&of="]
+)
+def test_what_asks_for_a_session_alone(ada, laptop, ask, query):
+    laptop.sign_in()
+    assert ask(laptop, query=query).status == 200
+
+
+def test_below_the_address_the_query_may_be_the_guarded_requests(ada, laptop, ask):
+    laptop.sign_in()
+    path = f"{ADDRESS}films/"
+    for query in ("plays=any", "x=1&x=2", "renew=yearly", "of=/x&play=any", "\xff"):
+        assert ask(laptop, path, query=query).status == 200
+    # A question that the proxy has put there is still asked.
+    for query in ("play=any", "x=1&play=any", "play=any&play=x"):
+        assert ask(laptop, path, query=query).status == 403
+
+
+# What is remembered
+
+
+@ENGINES_OF_DJANGOS
+@pytest.mark.parametrize("engine", ["db", "signed_cookies"])
+def test_memory_does_not_grow_with_what_a_session_holds(ada, laptop, ask, engine):
+    """Fails where the data are remembered, or a part of them."""
+
+    def held_after(size):
+        gateway._identities.clear()
+        for number in range(8):
+            # Nothing that can be compressed.
+            held = {"cart": random.Random(number).randbytes(size).hex()}
+            laptop.stored = {**laptop.stored, **held}
+            assert ask(laptop).status == 200
+        kept = [*gateway._identities._entries.items()]
+        assert kept
+        return sum(len(repr(each)) for each in kept) / len(kept)
+
+    with override_settings(
+        SESSION_ENGINE=f"django.contrib.sessions.backends.{engine}",
+    ):
+        laptop.sign_in()
+        assert held_after(10) == pytest.approx(held_after(3_000), rel=0.2)
+
+
+@ENGINES_OF_DJANGOS
+def test_an_id_of_any_size_is_not_remembered():
+    gateway._identities.clear()
+    data = {stored.ID: "x" * 32, "_auth_user_id": "1" * gateway.LONGEST_ID}
+    for longer, remembered in (("", 1), ("1", 1)):
+        data["_auth_user_id"] += longer
+        signed = f"signed{longer}"
+        gateway._identity_in(None, signed, lambda: data)
+        assert len(gateway._identities) == remembered
+
+
 # Plays
 
 
@@ -443,6 +533,15 @@ def test_it_renews_where_it_is_asked_to(laptop, playing, ask):
     assert Play.objects.get().lease_until == before
     assert ask(laptop, query=f"play={playing}&renew=1").status == 200
     assert Play.objects.get().lease_until > before + timedelta(seconds=20)
+
+
+def test_the_guarded_query_asks_nothing(laptop, phone, playing, ask):
+    """As Envoy puts it: the path and the query of a client, behind the proxy's."""
+    phone.sign_in()
+    for guarded in ("/media/film", f"/film?x&play={playing}", "&play=any&of=&renew=1"):
+        assert ask(laptop, query=f"play=any&of={guarded}").status == 200
+        answer = ask(phone, query=f"play=any&of={guarded}")
+        assert (answer.status, answer.reason) == (403, "play_required")
 
 
 def test_where_no_plays_are_counted_none_is_found(laptop, playing, ask, settings):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import threading
 
 from django.conf import settings
 
@@ -182,6 +183,24 @@ async def recorded():
             return
         await asyncio.sleep(0.01)
     raise AssertionError("It is not recorded.")
+
+
+@contextlib.asynccontextmanager
+async def occupied(thread):
+    """Keep this thread of the hub busy, so that what it is given has to wait."""
+    held, busy = threading.Event(), threading.Event()
+
+    def hold():
+        busy.set()
+        held.wait(PATIENCE)
+
+    holding = asyncio.create_task(thread.run(hold))
+    try:
+        await until(busy.is_set)
+        yield
+    finally:
+        held.set()
+        await holding
 
 
 @contextlib.asynccontextmanager

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.mutants import hub
+from tests.mutants import edge, hub
 from tests.mutants.mutant import Mutant
 
 CAP = [
@@ -1216,5 +1216,6 @@ MUTANTS = [
     *LIVE,
     *PLAYS,
     *COST,
+    *edge.MUTANTS,
     *hub.MUTANTS,
 ]

@@ -34,8 +34,11 @@ REASONS = dict.fromkeys(SERVERS, "displaced") | {"daphne": ""}
 ENDED = 4401
 # In seconds: the end of a session is told sooner, mostly by far.
 SOON = 2.0
-# An event stream lives for three, here; servers ask again, and log.
+# And a server that is to stop does not wait for the pages that are open. Some say which
+# applications they have cancelled, and wait for those.
 STOPPED = 12.0
+EVENTS = "/account/sessions/events/"
+STREAMS = 50
 
 
 @pytest.fixture(scope="module")
@@ -46,11 +49,12 @@ def database(tmp_path_factory):
 
 
 @contextlib.contextmanager
-def serving(name, database, log):
+def serving(name, database, log, **variables):
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     command = SERVERS[name].format(app=APPLICATION, port=port)
     environment = os.environ | SETTINGS | {"EXAMPLE_DATABASE": str(database)}
+    environment |= variables
     with (
         log.open("wb") as output,
         subprocess.Popen(
@@ -80,6 +84,20 @@ def wait_for(port, server):
             return
         time.sleep(0.05)
     raise AssertionError("The server does not start.")
+
+
+def open_stream(browser, host):
+    """Open an event stream over a socket of its own, and return that."""
+    cookies = "; ".join(f"{cookie.name}={cookie.value}" for cookie in browser.cookies)
+    name, port = host.split(":")
+    connection = socket.create_connection((name, int(port)), timeout=SOON)
+    head = f"GET {EVENTS} HTTP/1.1\r\nHost: {host}\r\nCookie: {cookies}\r\n\r\n"
+    connection.sendall(head.encode())
+    answer = b""
+    while b"event: live" not in answer:
+        answer += (part := connection.recv(4096))
+        assert part, answer
+    return connection
 
 
 def connect(browser, host, path):
@@ -143,4 +161,28 @@ def test_what_is_open_stops(name, database, tmp_path):
         server.send_signal(signal.SIGTERM)
         server.wait(STOPPED)
         print(f"{name} stopped after {time.monotonic() - started:.1f} s")
+    assert "Traceback" not in log.read_text(), log.read_text()
+
+
+@pytest.mark.parametrize("name", SERVERS)
+def test_open_streams_do_not_keep_a_server_from_stopping(name, database, tmp_path):
+    """Each of them would be there for a minute."""
+    log = tmp_path / "server.log"
+    with (
+        serving(name, database, log, LIFE="60") as (server, host),
+        contextlib.ExitStack() as open_,
+    ):
+        laptop = Browser(f"http://{host}/", LAPTOP)
+        sign_in(laptop, laptop.open(MEMBERS), "ada")
+        streams = [
+            open_.enter_context(open_stream(laptop, host)) for _ in range(STREAMS)
+        ]
+        started = time.monotonic()
+        server.send_signal(signal.SIGTERM)
+        for stream in streams:
+            with contextlib.suppress(ConnectionResetError):
+                while stream.recv(4096):
+                    pass
+        assert time.monotonic() - started < SOON
+        server.wait(STOPPED)
     assert "Traceback" not in log.read_text(), log.read_text()

@@ -9,27 +9,30 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import logging
 import random
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import urlsplit
 
-from session_limit import payloads
+from session_limit import payloads, routes
 from session_limit.guard.asgi import Message, Receive, Scope, Send
 from session_limit.guard.connection import LINGER
 from session_limit.guard.hub import current_hub
-from session_limit.guard.requests import is_at
-from session_limit.navigation import EVENTS_VIEW
+from session_limit.guard.inbox import Gone, Inbox
+from session_limit.guard.requests import find_below
+from session_limit.guard.shutdown import shutdown
+from session_limit.repeated import Repeated
 
-logger = logging.getLogger("session_limit")
+_FAILURE = Repeated("Whose event stream this is could not be found out.")
 
-# In seconds: between two signs of life, and how long a stream may live, so that a
-# server that is to stop need not wait for it longer.
+# In seconds: between two signs of life, and how long a stream may live. That bounds how
+# long a server waits which does not say beforehand that it stops: see shutdown.py.
 HEARTBEAT = 15.0
 LIFE = 30.0, 60.0
-# In milliseconds: when a page asks again whose stream has come to its end.
-RETRY = 2000
+# In milliseconds: how long a page waits before it opens the next stream. At random, so
+# that the pages of a server that has stopped do not all come at once.
+RETRY = 1000, 5000
+# In seconds: when to ask again if the session could not be read.
+RETRY_AFTER = 1, 5
 
 _HEADERS = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
@@ -40,23 +43,29 @@ _HEADERS = [
 
 
 def is_asked_for(scope: Scope) -> bool:
-    """Whether this is a request for the stream, at the address of ``reverse()``."""
-    if scope["method"] != "GET" or not scope["path"].endswith("/events/"):
-        return False
-    return is_at(scope, EVENTS_VIEW, "/events/")
+    """Return whether this is a request for the stream, at its exact address."""
+    return scope["method"] == "GET" and find_below(scope, routes.EVENTS) == ""
 
 
 async def serve(scope: Scope, receive: Receive, send: Send) -> None:
-    """Serve the stream of the session whose cookie ``scope`` carries."""
+    """Serve the event stream of the session that ``scope`` has the cookie of."""
     if _is_foreign(scope):
         await _answer(send, HTTPStatus.FORBIDDEN)
         return
+    with Inbox(receive) as inbox:
+        await _serve(scope, inbox, send)
+
+
+async def _serve(scope: Scope, inbox: Inbox, send: Send) -> None:
     hub = current_hub()
     try:
-        who = await hub.identify(scope)
-    except Exception:
-        logger.exception("Whose event stream this is could not be found out.")
-        await _answer(send, HTTPStatus.SERVICE_UNAVAILABLE)
+        who = await inbox.unless_gone(hub.identify(scope))
+    except Gone:
+        return
+    except Exception as error:  # noqa: BLE001 logged
+        _FAILURE.log(error)
+        wait = (b"retry-after", str(random.randint(*RETRY_AFTER)).encode())  # noqa: S311
+        await _answer(send, HTTPStatus.SERVICE_UNAVAILABLE, wait)
         return
     news = _News()
     if who.reason is not None:
@@ -69,7 +78,7 @@ async def serve(scope: Scope, receive: Receive, send: Send) -> None:
         hub.join(who.id, news.tell)
         hub.verify(who.id)
     try:
-        await _stream(receive, send, news)
+        await _stream(inbox.receive, send, news)
     finally:
         if who.id is not None:
             hub.leave(who.id, news.tell)
@@ -102,28 +111,32 @@ class _News:
 
 
 async def _stream(receive: Receive, send: Send, news: _News) -> None:
-    gone = asyncio.ensure_future(_gone(receive))
+    gone, stopping = asyncio.ensure_future(_gone(receive)), shutdown.begins()
     try:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(random.uniform(*LIFE)):  # noqa: S311 no secret
-                await _wait(send, gone, news)
+                await _wait(send, news, gone, stopping)
         if not gone.done():
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(LINGER):
                     await _say(send, news.last_words())
     finally:
         gone.cancel()
+        stopping.cancel()
 
 
-async def _wait(send: Send, gone: asyncio.Future[None], news: _News) -> None:
-    """Keep the stream open until the client has gone or the session has ended."""
+async def _wait(send: Send, news: _News, *over: asyncio.Future[None]) -> None:
+    """Keep the stream open until the session has ended or one of ``over`` is done."""
     await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
     live = json.dumps({"version": payloads.VERSION})
-    text = f"retry: {RETRY}\nevent: live\ndata: {live}\n\n"
-    while not gone.done() and not news.ended.done():
+    retry = random.randint(*RETRY)  # noqa: S311 no secret
+    text = f"retry: {retry}\nevent: live\ndata: {live}\n\n"
+    while not news.ended.done():
         await _say(send, text, more=True)
-        any_: list[asyncio.Future[Any]] = [gone, news.ended, news.changed]
+        any_: list[asyncio.Future[Any]] = [*over, news.ended, news.changed]
         await asyncio.wait(any_, timeout=HEARTBEAT, return_when=asyncio.FIRST_COMPLETED)
+        if any(each.done() for each in over):
+            return
         has_changed = news.take_change()
         text = f"event: changed\ndata: {live}\n\n" if has_changed else ":\n\n"
 
@@ -147,8 +160,10 @@ async def _gone(receive: Receive) -> None:
         message = await receive()
 
 
-async def _answer(send: Send, status: HTTPStatus) -> None:
-    headers = [(b"cache-control", b"no-store")]
+async def _answer(
+    send: Send, status: HTTPStatus, *more_headers: tuple[bytes, bytes]
+) -> None:
+    headers = [(b"cache-control", b"no-store"), *more_headers]
     await send(
         {"type": "http.response.start", "status": status.value, "headers": headers}
     )
@@ -157,11 +172,12 @@ async def _answer(send: Send, status: HTTPStatus) -> None:
 
 def _is_foreign(scope: Scope) -> bool:
     """
-    Whether another site's page asks. It could not read the answer, but would learn of
-    its end.
+    Return whether another site's page asks. It could not read the answer, but it would
+    notice when the stream ends.
     """
     headers = dict(scope["headers"])
     site = headers.get(b"sec-fetch-site", b"none")
-    host = headers.get(b"host", b"").decode("latin1")
-    origin = headers.get(b"origin", f"//{host}".encode("latin1")).decode("latin1")
-    return site not in {b"same-origin", b"none"} or urlsplit(origin).netloc != host
+    host = headers.get(b"host", b"")
+    # Compared as bytes, for whatever parses an origin can also raise.
+    _, _, asking = headers.get(b"origin", b"://" + host).partition(b"://")
+    return site not in {b"same-origin", b"none"} or asking != host

@@ -1,27 +1,29 @@
-"""The gateway, in front of Django's handler: see ``session_limit.gateway``."""
+"""Answer a proxy's questions under ASGI: see ``session_limit.gateway``."""
 
 from __future__ import annotations
 
 import functools
-import logging
 
-from session_limit import gateway
-from session_limit.guard.asgi import Scope, Send
+from session_limit import gateway, identity
+from session_limit.guard.asgi import Receive, Scope, Send
 from session_limit.guard.hub import current_hub
-from session_limit.guard.requests import is_at, request_of
-from session_limit.navigation import GATEWAY_VIEW
-
-logger = logging.getLogger("session_limit")
+from session_limit.guard.inbox import Gone, Inbox
+from session_limit.guard.requests import cookies_of, request_of
 
 
-def is_asked(scope: Scope) -> bool:
-    """Whether this is a question: any method, and whatever is below its address."""
-    return is_at(scope, GATEWAY_VIEW, gateway.ENDING)
-
-
-async def serve(scope: Scope, send: Send) -> None:
-    """Answer it. Whatever fails is no yes."""
-    verdict = await _judge(scope)
+async def serve(scope: Scope, receive: Receive, send: Send, *, is_below: bool) -> None:
+    """
+    Answer one question, asked with any method. ``is_below`` says that a path follows
+    the gateway's address. No failure is answered with 200.
+    """
+    query = scope["query_string"].decode("latin1")
+    verdict = gateway.question(cookies_of(scope), query, is_below=is_below)
+    if isinstance(verdict, gateway.Question):
+        with Inbox(receive) as inbox:
+            try:
+                verdict = await inbox.unless_gone(_judge(verdict, scope))
+            except Gone:
+                return
     headers = [
         (name.lower().encode("latin1"), value.encode("latin1"))
         for name, value in verdict.headers
@@ -31,18 +33,19 @@ async def serve(scope: Scope, send: Send) -> None:
     await send({"type": "http.response.body", "body": verdict.body})
 
 
-async def _judge(scope: Scope) -> gateway.Verdict:
-    cookies = "; ".join(
-        value.decode("latin1") for name, value in scope["headers"] if name == b"cookie"
-    )
-    question = gateway.question(cookies, scope["query_string"].decode("latin1"))
-    if question is None:
-        return gateway.NOT_SIGNED_IN
+async def _judge(question: gateway.Question, scope: Scope) -> gateway.Verdict:
     request = functools.partial(request_of, scope)
     hub = current_hub()
-    thread = hub.renewing if question.writes else hub.judging
     try:
+        if not identity.is_known(question.key):
+            # A stranger has to show a live session first. Anybody can invent cookies,
+            # and they must keep neither those waiting who are known, nor what writes.
+            reading = question.without_writes
+            verdict = await hub.strangers.run(gateway.judge, reading, request)
+            if not question.writes or not identity.is_known(question.key):
+                return verdict
+        thread = hub.renewing if question.writes else hub.judging
         return await thread.run(gateway.judge, question, request)
-    except Exception:
-        logger.exception("The gateway could not find out whose session this is.")
+    except Exception as error:  # noqa: BLE001 logged
+        gateway.FAILURE.log(error)
         return gateway.UNAVAILABLE

@@ -16,10 +16,10 @@ from django.db import DatabaseError
 from session_limit import bus, registry
 from session_limit.conf import conf
 from session_limit.guard.asgi import Scope
-from session_limit.guard.requests import identify_connection
+from session_limit.guard.requests import identify_connection, session_key_of
 from session_limit.guard.sweep import Sweep
 from session_limit.guard.threads import DatabaseThread, NotAnswered
-from session_limit.identity import Identity
+from session_limit.identity import Identity, is_known
 
 logger = logging.getLogger("session_limit")
 
@@ -81,6 +81,8 @@ class Hub:
         self._asking = DatabaseThread(locking=self._locking)
         self._identifying = DatabaseThread(locking=self._locking)
         self.judging = DatabaseThread(locking=self.renewing)
+        # For cookies that this process has not found live before.
+        self.strangers = DatabaseThread(locking=self._locking)
         self._sweeper = Sweep()
         self._unverified = _Trouble("Connected sessions cannot be verified.")
         self._unswept = _Trouble("What has ended cannot be read.")
@@ -88,8 +90,12 @@ class Hub:
         self._unwritten = _Trouble("What has ended cannot be recorded.")
 
     async def identify(self, scope: Scope) -> Identity:
-        """Find whose connection this is. Raises what the store or database raises."""
-        return await self._identifying.run(identify_connection, scope)
+        """Identify a connection's session. Raises what store and database raise."""
+        key = session_key_of(scope)
+        if key is None:
+            return Identity()
+        thread = self._identifying if is_known(key) else self.strangers
+        return await thread.run(identify_connection, scope)
 
     def join(self, id: UUID, listener: Listener) -> None:
         """Call ``listener`` from now on when something happens to a session."""
@@ -126,7 +132,7 @@ class Hub:
         for timer in self._named.values():
             timer.cancel()
         self._named.clear()
-        reading = self._asking, self._identifying, self.judging
+        reading = self._asking, self._identifying, self.judging, self.strangers
         for thread in (*reading, self._locking, self.renewing):
             thread.close()
         return tasks

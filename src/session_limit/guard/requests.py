@@ -1,41 +1,64 @@
-"""What a connection asks for, as Django sees it."""
+"""Read an ASGI connection's scope as Django does."""
 
 from __future__ import annotations
 
-import functools
 import io
 
 from django.conf import settings
 from django.core.handlers.asgi import ASGIRequest
+from django.http import parse_cookie
 
-from session_limit import navigation
+from session_limit import identity, routes
 from session_limit.guard.asgi import Scope
-from session_limit.identity import Identity, identify
+
+# No method of ours reads a body, and a hostile type of one can make Django raise.
+_LEFT_OUT = {b"content-type", b"content-length"}
+
+
+def with_one_cookie_header(scope: Scope) -> Scope:
+    """
+    Return ``scope`` with its ``Cookie`` headers joined into one.
+
+    RFC 9113, section 8.2.3, asks for that before an application sees them. Without it,
+    Django, Channels and this package could each take another session's cookie.
+    """
+    first, *more = _cookies(scope) or [b""]
+    if not more:
+        return scope
+    others = [(name, value) for name, value in scope["headers"] if name != b"cookie"]
+    return {**scope, "headers": [*others, (b"cookie", b"; ".join([first, *more]))]}
+
+
+def _cookies(scope: Scope) -> list[bytes]:
+    return [value for name, value in scope["headers"] if name == b"cookie"]
 
 
 def request_of(scope: Scope) -> ASGIRequest:
-    """Return the request that opened a connection of any kind."""
-    return ASGIRequest({**scope, "method": "GET"}, io.BytesIO())
+    """
+    Return the request that opened a connection of any kind, without its query and body:
+    neither says anything about the session, and a hostile one can make Django raise.
+    """
+    headers = [each for each in scope["headers"] if each[0] not in _LEFT_OUT]
+    bare = {**scope, "method": "GET", "query_string": b"", "headers": headers}
+    return ASGIRequest(bare, io.BytesIO())
 
 
-def identify_connection(scope: Scope) -> Identity:
+def cookies_of(scope: Scope) -> str:
+    """Return the ``Cookie`` header, decoded as Django does."""
+    return b"; ".join(_cookies(scope)).decode("latin1")
+
+
+def session_key_of(scope: Scope) -> str | None:
+    """Return the session key that a connection comes with, if it may be one."""
+    return identity.session_key_in(parse_cookie(cookies_of(scope)))
+
+
+def identify_connection(scope: Scope) -> identity.Identity:
     """See ``identity.identify()``."""
-    return identify(request_of(scope))
+    return identity.identify(request_of(scope))
 
 
-def is_at(scope: Scope, view_name: str, ending: str) -> bool:
-    """
-    Whether ``scope`` asks for the view with this name, at the address of ``reverse()``,
-    which has this ``ending``; or for what is below that.
-    """
-    root_path, urlconf = scope.get("root_path", ""), settings.ROOT_URLCONF
-    return any(
-        _view_name(address, root_path, urlconf) == view_name
-        for address in navigation.addresses_in(scope["path"], ending)
-    )
-
-
-@functools.lru_cache(maxsize=256)
-def _view_name(path: str, root_path: str, urlconf: str) -> str:
-    scope = {"method": "GET", "path": path, "root_path": root_path, "headers": []}
-    return navigation.view_name_at(request_of(scope).path_info, urlconf)
+def find_below(scope: Scope, name: str) -> str | None:
+    """See ``routes.find_below()``: what the server mounts the application at is cut."""
+    root_path = settings.FORCE_SCRIPT_NAME or scope.get("root_path", "")
+    return routes.find_below(scope["path"].removeprefix(root_path), name)

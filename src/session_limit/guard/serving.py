@@ -1,12 +1,18 @@
-"""What is done with a connection, by what it is."""
+"""Choose what serves a connection."""
 
 from __future__ import annotations
 
 from django.conf import settings
 
+from session_limit import routes
 from session_limit.guard import events, gateway, responses, sockets
 from session_limit.guard.asgi import Application, Message, Receive, Scope, Send
 from session_limit.guard.hub import current_hub
+from session_limit.guard.requests import (
+    find_below,
+    session_key_of,
+    with_one_cookie_header,
+)
 
 
 async def serve(
@@ -14,17 +20,30 @@ async def serve(
 ) -> None:
     """Serve one connection, or one application's lifespan."""
     kind = scope["type"]
-    if kind == "http" and gateway.is_asked(scope):
-        await gateway.serve(scope, send)
-    elif kind == "http" and _has_session_cookie(scope):
-        if events.is_asked_for(scope):
-            await events.serve(scope, receive, send)
+    if kind == "http":
+        await _serve_http(application, with_one_cookie_header(scope), receive, send)
+    elif kind == "websocket":
+        scope = with_one_cookie_header(scope)
+        if session_key_of(scope) is None:
+            await application(scope, receive, send)
         else:
-            await responses.serve(application, scope, receive, send)
-    elif kind == "websocket" and _has_session_cookie(scope):
-        await sockets.serve(application, scope, receive, send)
+            await sockets.serve(application, scope, receive, send)
     elif kind == "lifespan":
         await _live(application, scope, receive, send)
+    else:
+        await application(scope, receive, send)
+
+
+async def _serve_http(
+    application: Application, scope: Scope, receive: Receive, send: Send
+) -> None:
+    below = find_below(scope, routes.GATEWAY)
+    if below is not None:
+        await gateway.serve(scope, receive, send, is_below=bool(below))
+    elif events.is_asked_for(scope):
+        await events.serve(scope, receive, send)
+    elif _has_session_cookie(scope):
+        await responses.serve(application, scope, receive, send)
     else:
         await application(scope, receive, send)
 

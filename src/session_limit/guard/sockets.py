@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import logging
+import contextlib
 
 from session_limit.guard.asgi import Application, Message, Receive, Scope, Send
 from session_limit.guard.connection import Connection
 from session_limit.guard.hub import current_hub
+from session_limit.guard.inbox import Gone, Inbox
+from session_limit.repeated import Repeated
 
-logger = logging.getLogger("session_limit")
+_FAILURE = Repeated("Whose WebSocket this is could not be found out.")
 
 # Close codes: ours (RFC 6455 leaves 4000 to 4999 to applications), and "try again
 # later".
@@ -21,21 +23,27 @@ async def serve(
 ) -> None:
     """Serve a WebSocket that comes with a session's cookie."""
     hub = current_hub()
-    socket = _Socket(scope, receive, send, hub)
-    try:
-        who = await hub.identify(scope)
-    except Exception:
-        # Not known to be live: as if it were not (ASVS 16.5.3).
-        logger.exception("Whose WebSocket this is could not be found out.")
-        await socket.refuse(TRY_AGAIN)
-        return
-    if who.reason is not None:
-        await socket.refuse(ENDED, who.reason)
-    elif who.id is None:
-        await application(scope, receive, send)
-    else:
-        socket.watch(who.id)
-        await socket.run(application)
+    with Inbox(receive) as inbox:
+        socket = _Socket(scope, inbox.receive, send, hub)
+        try:
+            who = await inbox.unless_gone(hub.identify(scope))
+        except Gone:
+            # Some servers report an application that does not answer a handshake.
+            with contextlib.suppress(Exception):
+                await send({"type": "websocket.close"})
+            return
+        except Exception as error:  # noqa: BLE001 logged
+            # Not known to be live, so refused (ASVS 16.5.3).
+            _FAILURE.log(error)
+            await socket.refuse(TRY_AGAIN)
+            return
+        if who.reason is not None:
+            await socket.refuse(ENDED, who.reason)
+        elif who.id is None:
+            await application(scope, inbox.receive, send)
+        else:
+            socket.watch(who.id)
+            await socket.run(application)
 
 
 class _Socket(Connection):

@@ -18,8 +18,11 @@ const PATIENCE = 5 * SECOND;
 const SILENCE = 75 * SECOND;
 // How often is asked where there is no stream: by who is looked at, and by others.
 const POLL = 10 * SECOND, POLL_HIDDEN = 60 * SECOND, POLL_MOST = 120 * SECOND;
-// When a stream is tried again that could not be had.
-const AGAIN = 300 * SECOND;
+// When a stream is tried again that could not be had: soon, for a server may be about to be
+// back, and then less and less often.
+const AGAIN = 10 * SECOND, AGAIN_MOST = 300 * SECOND;
+// Over how long the pages of a server that is away ask for the first time.
+const SPREAD = 2 * SECOND;
 // A timer that comes so much later than it was to has slept.
 const TICK = 2 * SECOND, SLEPT = 10 * SECOND;
 
@@ -61,14 +64,15 @@ function hear({ data }) {
 
 /** Follow the event stream; ask where it cannot be had. Return what ends that. */
 function follow() {
-  let stop = () => {};
+  let stop = () => {}, wait = AGAIN;
   const stream = () => {
     const source = new EventSource(settings.sessionLimitEvents);
     let watchdog = 0;
     const fall = () => {
       stop();
-      const polling = poll();
-      const again = setTimeout(() => { stop(); stream(); }, AGAIN);
+      const polling = poll(SPREAD * Math.random());
+      const again = setTimeout(() => { stop(); stream(); }, about(wait));
+      wait = Math.min(2 * wait, AGAIN_MOST);
       stop = () => { polling(); clearTimeout(again); };
     };
     const expect = (patience, otherwise) => {
@@ -78,6 +82,7 @@ function follow() {
     stop = () => { clearTimeout(watchdog); source.close(); };
     expect(PATIENCE, fall);
     source.addEventListener("live", () => {
+      wait = AGAIN;
       expect(SILENCE, () => { stop(); stream(); ask(); });
     });
     source.addEventListener("ended", ({ data }) => {
@@ -99,17 +104,22 @@ function follow() {
   return () => stop();
 }
 
+/** Return about `milliseconds`: pages that were opened together do not ask together. */
+function about(milliseconds) {
+  return milliseconds * (0.8 + 0.4 * Math.random());
+}
+
 /** Ask every so often, less often while nothing answers. Return what ends that. */
-function poll() {
+function poll(first = 0) {
   let timer = 0, wait = 0, stopped = false;
   const next = async () => {
     const answered = await ask();
     if (stopped || over) return;
     const usual = document.hidden ? POLL_HIDDEN : POLL;
     wait = answered ? usual : Math.min(2 * Math.max(wait, usual), POLL_MOST);
-    timer = setTimeout(next, wait * (0.8 + 0.4 * Math.random()));
+    timer = setTimeout(next, about(wait));
   };
-  next();
+  timer = setTimeout(next, first);
   return () => { stopped = true; clearTimeout(timer); };
 }
 

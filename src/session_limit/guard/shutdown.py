@@ -1,0 +1,108 @@
+"""
+Notice that the server is about to stop, so that it need not wait for event streams.
+
+A server sends ``lifespan.shutdown`` only after its connections have closed, and waits
+for those first. What tells a process earlier differs:
+
+- uvicorn, granian, gunicorn and daphne handle a signal in the process that serves;
+- hypercorn's master process sets an event that its workers share.
+
+A server that recycles a worker (``max_requests``) says nothing beforehand.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import multiprocessing
+import signal
+import threading
+import time
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
+
+Handler = Callable[[int, FrameType | None], Any]
+
+SIGNALS = signal.SIGTERM, signal.SIGINT
+# In seconds: how often the event of hypercorn's master is looked at, and how long a
+# server may take to stop. If the process is still there then, it goes on serving.
+POLL = 0.5
+LASTS = 60.0
+
+
+class Shutdown:
+    """What one process knows about the end of its server."""
+
+    def __init__(self) -> None:
+        self._began: float | None = None
+        self._waiting: set[asyncio.Future[None]] = set()
+        self._handlers: dict[int, Handler] = {}
+        self._poll: asyncio.Task[None] | None = None
+
+    def begins(self) -> asyncio.Future[None]:
+        """
+        Return a future that is done when the server begins to stop. Cancel the future
+        when you no longer wait for that.
+        """
+        future = asyncio.get_running_loop().create_future()
+        if self._began is not None and time.monotonic() - self._began < LASTS:
+            future.set_result(None)
+            return future
+        self._waiting.add(future)
+        future.add_done_callback(self._waiting.discard)
+        if threading.current_thread() is threading.main_thread():
+            for number in SIGNALS:
+                self._handle(number)
+        event = _event_of_master()
+        if event is not None and (self._poll is None or self._poll.done()):
+            self._poll = future.get_loop().create_task(self._look_at(event))
+        return future
+
+    def _handle(self, number: int) -> None:
+        """Put our handler of this signal in front of the server's, once."""
+        theirs, ours = signal.getsignal(number), self._handlers.get(number)
+        # Without a handler of its own, no server is going to stop gracefully.
+        is_default = theirs is signal.default_int_handler
+        if callable(theirs) and not is_default and theirs is not ours:
+            handler = functools.partial(self._tell_and_pass_on, theirs)
+            signal.signal(number, handler)
+            self._handlers[number] = handler
+
+    def _tell_and_pass_on(
+        self, theirs: Handler, number: int, frame: FrameType | None
+    ) -> None:
+        if signal.getsignal(number) is self._handlers.get(number):
+            # A second signal is the server's alone.
+            signal.signal(number, theirs)
+        self.begin()
+        theirs(number, frame)
+
+    def begin(self) -> None:
+        """Complete what ``begins()`` has returned. Signal handlers may call this."""
+        self._began = time.monotonic()
+        for future in tuple(self._waiting):
+            # Nobody waits in a loop that is closed.
+            with contextlib.suppress(RuntimeError):
+                future.get_loop().call_soon_threadsafe(_finish, future)
+
+    async def _look_at(self, event: Any) -> None:
+        while self._waiting and not event.is_set():  # noqa: ASYNC110 other process's
+            await asyncio.sleep(POLL)
+        if event.is_set():
+            self.begin()
+
+
+def _finish(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
+
+
+def _event_of_master() -> Any:
+    """Return the event that ``hypercorn.run.run()`` gives each of its workers."""
+    given = getattr(multiprocessing.current_process(), "_kwargs", {})
+    return given.get("shutdown_event")
+
+
+shutdown = Shutdown()

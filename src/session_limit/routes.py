@@ -1,0 +1,90 @@
+"""Recognise requests for the package's own addresses before Django resolves them."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
+from typing import Any, NamedTuple
+
+from django.conf import settings
+from django.urls import LocalePrefixPattern, URLResolver, get_resolver
+from django.utils import translation
+from django.utils.functional import Promise
+
+# The app_name of session_limit.urls, and the names of the views served before Django.
+APP = "session_limit"
+GATEWAY, EVENTS = "gateway", "events"
+
+
+def find_below(path_info: str, name: str) -> str | None:
+    """
+    Return the part of ``path_info`` that follows the address of our view ``name``: an
+    empty string for the address itself, ``None`` for a path that is elsewhere.
+
+    Nothing is remembered about the path, so clients cannot fill a cache. The language
+    that an earlier request left active in this thread makes no difference.
+    """
+    # The last part of the address, as session_limit.urls has it: most paths lack it.
+    if f"/{name}/" not in path_info:
+        return None
+    for way in _ways(get_resolver(settings.ROOT_URLCONF), name):
+        for language in way.languages(path_info):
+            with translation.override(language) if language else nullcontext():
+                rest = way.match(path_info)
+            if rest is not None:
+                return rest
+    return None
+
+
+class _Way(NamedTuple):
+    """The URL patterns that lead from the root URLconf to one of our views."""
+
+    patterns: Sequence[Any]
+    route: str
+
+    def languages(self, path_info: str) -> list[str | None]:
+        """
+        Return the languages in which Django would resolve ``path_info`` this way;
+        ``None`` if they make no difference.
+        """
+        if any(isinstance(each, LocalePrefixPattern) for each in self.patterns):
+            # As LocaleMiddleware does.
+            found = translation.get_language_from_path(path_info)
+            return [found or settings.LANGUAGE_CODE]
+        if any(isinstance(_source(each), Promise) for each in self.patterns):
+            # Translated, but without a prefix that names the language. A proxy asks at
+            # one address, whatever its clients speak.
+            return [code for code, _ in settings.LANGUAGES]
+        return [None]
+
+    def match(self, path: str) -> str | None:
+        """Return what is left of ``path`` after the last pattern."""
+        for pattern in self.patterns:
+            match = pattern.match(path)
+            if match is None:
+                return None
+            path = match[0]
+        return path.removeprefix(self.route) if path.startswith(self.route) else None
+
+
+def _source(pattern: Any) -> object:
+    """Return the text of a ``path()`` or ``re_path()``: a lazy one is translated."""
+    return getattr(pattern, "_route", getattr(pattern, "_regex", None))
+
+
+@functools.lru_cache(maxsize=8)
+def _ways(root: URLResolver, name: str) -> tuple[_Way, ...]:
+    return tuple(_walk(root, name, (), is_ours=False))
+
+
+def _walk(
+    resolver: URLResolver, name: str, above: tuple[Any, ...], *, is_ours: bool
+) -> Iterator[_Way]:
+    above = (*above, resolver.pattern)
+    is_ours = is_ours or resolver.app_name == APP
+    for entry in resolver.url_patterns:
+        if isinstance(entry, URLResolver):
+            yield from _walk(entry, name, above, is_ours=is_ours)
+        elif is_ours and entry.name == name:
+            yield _Way(above, str(entry.pattern))
