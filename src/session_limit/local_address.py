@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from typing import NewType
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest
@@ -25,6 +25,8 @@ MAX_LENGTH = 2048
 
 # Browsers drop some control characters, and half a surrogate pair has no encoding.
 _UNUSABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+# Browsers read a backslash as a slash, and two slashes as the beginning of a host.
+_LEADS_AWAY = re.compile(r"/[\x00-\x20]*[/\\]")
 
 
 def local_address(request: HttpRequest, url: str) -> LocalAddress | None:
@@ -40,12 +42,12 @@ def local_address(request: HttpRequest, url: str) -> LocalAddress | None:
         url, allowed_hosts=_hosts(request), require_https=request.is_secure()
     ):
         return None
-    path = urlsplit(url)._replace(scheme="", netloc="").geturl()
-    # Without its host, "https://ours//theirs/" is the address of another site.
-    # Browsers read a backslash as a slash.
-    if not path.startswith("/") or path[1:2] in {"/", "\\"}:
+    target = urlsplit(url)._replace(scheme="", netloc="")
+    # Without its host, "https://ours//theirs/" is the address of another site. The
+    # server decodes a path, and code that has it decoded may link to it.
+    if not target.path.startswith("/") or _LEADS_AWAY.match(unquote(target.path)):
         return None
-    address = iri_to_uri(path)
+    address = iri_to_uri(target.geturl())
     return LocalAddress(address) if len(address) <= MAX_LENGTH else None
 
 

@@ -41,6 +41,9 @@ class Guard:
 
     # Defaults of the class: a request that does not read its session sets none.
 
+    # The key under which the store held this session. Until then the key in the cookie
+    # is the client's word alone.
+    loaded_key: str | None = None
     # Whether the key in the cookie leads nowhere.
     missing = False
     # Its row, while it is live; whether this request signed it in, or adopted it.

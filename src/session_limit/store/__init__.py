@@ -38,5 +38,8 @@ def guard(request: HttpRequest) -> None:
     """
     session = getattr(request, "session", None)
     if isinstance(session, SessionBase) and not isinstance(session, GuardedSession):
+        if "\0" in (session.session_key or ""):
+            # No database compares it with a text: the engine's load() would fail.
+            session._session_key = None
         session.__class__ = _guarded(type(session))
         cast("GuardedSession", session).guard = Guard(session.session_key, request)

@@ -25,7 +25,7 @@ class Keys(Saving):
 
     async def acycle_key(self) -> None:
         self.guard.before_login = {**await self._aget_session()}
-        if self.guard.row is None and not self.guard.cleared_unread:
+        if self.guard.row is None and not self._is_unsettled():
             await super().acycle_key()
         else:
             # In one hop, for the engine's acycle_key() may well call cycle_key().
