@@ -29,7 +29,7 @@ LAYERS = [
         "users",
         "what_if",
     },
-    {"use_here", "conf", "kept", "swap"},
+    {"use_here", "conf", "kept", "request_log", "swap"},
     {"addresses"},
     {"client"},
     {"models", "rules", "stored"},

@@ -12,7 +12,8 @@ C0_CONTROL_OR_SPACE = "".join(map(chr, range(0x21)))
 
 def host_of(url: str, base: str = "http://testserver/account/") -> str:
     """
-    Return the host, with its port, that a browser on the page ``base`` takes ``url`` to.
+    Return the host, with its port, that a browser on the page ``base`` takes ``url``
+    to.
 
     Written from the state machine of https://url.spec.whatwg.org/#url-parsing, and not
     from any parser of Python's. A scheme that opens no page of a host is ``ELSEWHERE``.

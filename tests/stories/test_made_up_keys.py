@@ -1,6 +1,7 @@
 """
-A client makes up the value of its session cookie. The server never stores anything under
-such a key: who planted it in another's browser would know that person's key (ASVS 7.2.3).
+A client makes up the value of its session cookie. The server never stores anything
+under such a key: an attacker who planted it in somebody's browser would know the key of
+that person's session (ASVS 7.2.3).
 """
 
 from __future__ import annotations
