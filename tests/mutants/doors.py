@@ -147,8 +147,9 @@ MUTANTS = [
     Mutant(
         "an asynchronous response is never prepared",
         "middleware.py",
-        old="(response_phase.finish)(guarded, response)\n        set_answered(request)\n",
-        new="(response_phase.finish)(guarded, response)\n",
+        old="sync_to_async(response_phase.finish)(guarded, response)\n"
+        "        set_answered(request)\n",
+        new="sync_to_async(response_phase.finish)(guarded, response)\n",
         tests=STREAMING,
         test="test_nobody_is_displaced_by_it",
     ),
@@ -160,7 +161,7 @@ MUTANTS = [
         new="""        if False:
             # The""",
         tests=STREAMING,
-        test="test_who_is_signed_in_already_stays",
+        test="test_an_anonymous_session_stays",
     ),
     Mutant(
         "an asynchronous streaming body takes the session's key",
