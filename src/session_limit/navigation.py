@@ -160,10 +160,10 @@ def sign_in_page_for(request: HttpRequest, response: HttpResponseBase) -> str:
     """
     Return the sign-in page to link to in place of ``response``.
 
-    If ``response`` redirects to a sign-in page of this site, or of the one that
-    ``LOGIN_URL`` names, the link keeps what the project put into that address.
-    Unless its ``next`` leads elsewhere: a request for ``//evil.example/`` makes
-    ``login_required`` write that.
+    If ``response`` redirects to a sign-in page of this site, or of the host that
+    ``LOGIN_URL`` names, the link keeps what the project put into that address. It does
+    not if ``next`` leads elsewhere, which ``login_required`` writes after a request for
+    ``//evil.example/``.
     """
     location = sign_in_redirect(response) or ""
     target, page = urlsplit(location), urlsplit(_sign_in_page() or "")

@@ -122,11 +122,9 @@ class Rules:
         usable password it is the sign-in page: to sign in again in the same browser
         takes no second place, and is fresh.
         """
-        return (
-            None
-            if user.has_usable_password()
-            else navigation.sign_in_url(local_address(request, back))
-        )
+        if user.has_usable_password():
+            return None
+        return navigation.sign_in_url(local_address(request, back))
 
 
 class PerDeviceClass(Rules):
