@@ -5,6 +5,8 @@ from __future__ import annotations
 from django.apps import AppConfig
 from django.utils.translation import gettext_lazy as _
 
+from session_limit import request_log
+
 
 class SessionLimitConfig(AppConfig):
     name = "session_limit"
@@ -15,3 +17,4 @@ class SessionLimitConfig(AppConfig):
 
         checks.register_checks()
         receivers.connect()
+        request_log.connect()

@@ -6,6 +6,24 @@ from django.core.exceptions import PermissionDenied
 from django.utils.translation import gettext as _
 
 
+class TooLateToSignIn(RuntimeError):
+    """
+    Something called ``login()`` after the response was prepared.
+
+    The body of a ``StreamingHttpResponse`` runs then: its headers have been sent, so
+    the browser cannot be given the cookie. Raised out of ``login()`` before any other
+    session ends for it.
+    """
+
+    def __init__(self, message: str | None = None) -> None:
+        super().__init__(
+            message
+            or "login() was called after the response was prepared, for example in the "
+            "body of a StreamingHttpResponse. Its cookie cannot be sent any more, so "
+            "nobody was signed in. Call login() before the view returns."
+        )
+
+
 class SessionLimitReached(PermissionDenied):
     """
     A sign-in was refused: the account is at its limit.

@@ -21,7 +21,7 @@ if not apps.is_installed("session_limit"):
 
 from session_limit import response_phase
 from session_limit.facade import GuardedRequest, SessionLimit
-from session_limit.state import CONNECTION
+from session_limit.state import CONNECTION, set_answered
 from session_limit.store import guard
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase | Awaitable[HttpResponseBase]]
@@ -52,6 +52,7 @@ class SessionLimitMiddleware:
         assert isinstance(response, HttpResponseBase)
         if response_phase.is_needed(request, response):
             response = response_phase.finish(guarded, response)
+        set_answered(request)
         return response
 
     async def __acall__(self, request: HttpRequest) -> HttpResponseBase:
@@ -61,6 +62,7 @@ class SessionLimitMiddleware:
         response = await pending
         if response_phase.is_needed(request, response):
             response = await sync_to_async(response_phase.finish)(guarded, response)
+        set_answered(request)
         return response
 
     def prepare(self, request: HttpRequest) -> GuardedRequest:

@@ -15,8 +15,9 @@ from django.http import HttpRequest, QueryDict
 from django.http.response import HttpResponseBase
 from django.shortcuts import resolve_url
 from django.urls import NoReverseMatch, reverse
-from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.debug import sensitive_variables
+
+from session_limit.local_address import LocalAddress, local_address, own_address
 
 ENDED_VIEW = "session_limit:ended"
 CHOOSE_VIEW = "session_limit:choose"
@@ -44,7 +45,10 @@ def sign_in_redirect(response: HttpResponseBase) -> str | None:
     location = response.headers.get("Location", "")
     if response.status_code not in REDIRECTS or not location:
         return None
-    target = urlsplit(location)
+    try:
+        target = urlsplit(location)
+    except ValueError:
+        return None
     page = _sign_in_page()
     if REDIRECT_FIELD_NAME in parse_qs(target.query):
         return location
@@ -97,27 +101,30 @@ def is_htmx(request: HttpRequest) -> bool:
 
 
 def page_for_htmx(request: HttpRequest) -> str:
-    """Return where htmx goes: the page that says why, and then back to this one."""
-    back = _local(request, request.headers.get("HX-Current-URL", ""))
+    """
+    Return the page to send htmx to: the one that says why the session ended, which
+    leads back to the page that the person sees.
+    """
+    back = local_address(request, request.headers.get("HX-Current-URL", ""))
     return ended_page_url(back) or sign_in_url(back)
 
 
-def way_back(request: HttpRequest) -> str | None:
+def way_back(request: HttpRequest) -> LocalAddress | None:
     """
-    Return the page that was asked for, or posted from: where "Use here instead"
-    returns to.
+    Return the page that ``request`` asks for, or that it was posted from. "Use here
+    instead" returns there.
     """
     match = request.resolver_match
     if match is not None and match.view_name == ENDED_VIEW:
-        return _local(request, request.GET.get(REDIRECT_FIELD_NAME, ""))
+        return local_address(request, request.GET.get(REDIRECT_FIELD_NAME, ""))
     if request.method in {"GET", "HEAD"}:
-        return request.get_full_path()
+        return own_address(request)
     return calling_page(request)
 
 
-def calling_page(request: HttpRequest) -> str | None:
-    """Return the page of this site that ``request`` comes from, if it says."""
-    return _local(request, request.headers.get("Referer", ""))
+def calling_page(request: HttpRequest) -> LocalAddress | None:
+    """Return the page of this site that ``request`` names as its referrer, if any."""
+    return local_address(request, request.headers.get("Referer", ""))
 
 
 @sensitive_variables()
@@ -137,12 +144,36 @@ def posted(request: HttpRequest) -> Mapping[str, Any]:
 
 
 def next_url(request: HttpRequest, data: QueryDict) -> str:
-    """Return where ``data`` asks to go next, if that is within this site."""
-    url = _local(request, data.get(REDIRECT_FIELD_NAME, ""))
-    return url or resolve_url(settings.LOGIN_REDIRECT_URL)
+    """Return the ``next`` address of ``data`` if it is local, else the landing page."""
+    return landing_page(request, data.get(REDIRECT_FIELD_NAME, ""))
 
 
-def sign_in_url(back: str | None) -> str:
+def landing_page(request: HttpRequest, url: str) -> str:
+    """Return ``url`` if it is local, and ``LOGIN_REDIRECT_URL`` if not."""
+    return local_address(request, url) or resolve_url(settings.LOGIN_REDIRECT_URL)
+
+
+def sign_in_page_for(request: HttpRequest, response: HttpResponseBase) -> str:
+    """
+    Return the sign-in page to link to in place of ``response``.
+
+    If ``response`` redirects to a sign-in page of this site, or of the host that
+    ``LOGIN_URL`` names, the link keeps what the project put into that address. It does
+    not if ``next`` leads elsewhere, which ``login_required`` writes after a request for
+    ``//evil.example/``.
+    """
+    location = sign_in_redirect(response) or ""
+    target, page = urlsplit(location), urlsplit(_sign_in_page() or "")
+    is_known = local_address(request, location) is not None or (
+        target.netloc != "" and target[:2] == page[:2]
+    )
+    onward = parse_qs(target.query).get(REDIRECT_FIELD_NAME, [])
+    if is_known and all(local_address(request, url) for url in onward):
+        return location
+    return sign_in_url(way_back(request))
+
+
+def sign_in_url(back: LocalAddress | None) -> str:
     """Return the sign-in page's address, returning to ``back``."""
     page = _sign_in_page()
     # A page that says why is better than the error of a LOGIN_URL that is not there.
@@ -154,7 +185,7 @@ def ended_url() -> str | None:
     return _address(ENDED_VIEW)
 
 
-def ended_page_url(back: str | None) -> str | None:
+def ended_page_url(back: LocalAddress | None) -> str | None:
     """Return ``ended_url()``, leading on from there to ``back``."""
     url = ended_url()
     return None if url is None else _with_next(url, back)
@@ -206,15 +237,17 @@ def _address(view: str) -> str | None:
 
 def after_sign_in(request: HttpRequest) -> str:
     """
-    Return where the sign-in that ``request`` makes was to lead, ``""`` where it does
-    not say: to the page asked for, where signing in happens by itself.
+    Return the local address that the sign-in of ``request`` was to lead to, or ``""``.
+
+    A form says so in ``next``. A sign-in in a middleware leads to the page that the
+    request asks for.
     """
     if request.resolver_match is None:
         return "" if is_to(request, choose_url()) else way_back(request) or ""
     asked = request.POST.get(REDIRECT_FIELD_NAME) or request.GET.get(
         REDIRECT_FIELD_NAME, ""
     )
-    return _local(request, asked) or ""
+    return local_address(request, asked) or ""
 
 
 def _sign_in_page() -> str | None:
@@ -224,19 +257,7 @@ def _sign_in_page() -> str | None:
         return None
 
 
-def _local(request: HttpRequest, url: str) -> str | None:
-    """Return ``url`` without its host, if it is one of this site's."""
-    is_ours = url_has_allowed_host_and_scheme(
-        url, allowed_hosts={request.get_host()}, require_https=request.is_secure()
-    )
-    if not is_ours:
-        return None
-    path = urlsplit(url)._replace(scheme="", netloc="").geturl()
-    # Without its host, "https://ours//theirs/" is another site's address.
-    return path if url_has_allowed_host_and_scheme(path, allowed_hosts=None) else None
-
-
-def _with_next(url: str, back: str | None) -> str:
+def _with_next(url: str, back: LocalAddress | None) -> str:
     if back is None:
         return url
     separator = "&" if urlsplit(url).query else "?"

@@ -12,7 +12,7 @@ from django.db.models.signals import post_save, pre_delete
 from django.http import HttpRequest
 
 from session_limit import notices, registry, stored
-from session_limit.exceptions import SessionLimitReached
+from session_limit.exceptions import SessionLimitReached, TooLateToSignIn
 from session_limit.models import UserSession, session_id
 from session_limit.signals import session_started
 from session_limit.state import Refusal, guard_of
@@ -48,13 +48,20 @@ def signed_in(
     sender: object, request: HttpRequest | None, user: AbstractBaseUser, **kwargs: Any
 ) -> None:
     """
-    Admit a sign-in, or undo it and raise ``SessionLimitReached``. One without a
-    request, or whose request has no session, signs nobody in here.
+    Admit a sign-in, or undo it and raise ``SessionLimitReached``.
+
+    A sign-in without a request, or with a request that has no session, signs nobody in
+    here. Raises ``TooLateToSignIn`` if the middleware has prepared the response.
     """
     session = _session(request)
     if request is None or session is None:
         return
     guard = guard_of(request)
+    if guard is not None and guard.is_answered:
+        make_anonymous(request)
+        if isinstance(session, GuardedSession):
+            session.undo_login()
+        raise TooLateToSignIn
     admission = None
     if guard is None or not guard.must_be_chosen():
         choice = guard.choice_for(user) if guard is not None else None

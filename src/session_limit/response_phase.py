@@ -22,6 +22,7 @@ from session_limit import (
     navigation,
     notices,
     registry,
+    request_log,
     responses,
     stored,
     verify,
@@ -67,7 +68,9 @@ def finish(request: GuardedRequest, response: HttpResponseBase) -> HttpResponseB
     session.keys()  # SESSION_SAVE_EVERY_REQUEST saves what nobody has read
     guard = session.guard
     if guard.refusal is not None:
-        return _refused(request, response, session, guard.refusal)
+        answer = _refused(request, response, session, guard.refusal)
+        request_log.keep_out(answer)
+        return answer
     if guard.row is not None and not guard.admitted and _lost_user(request):
         _end_disabled(session)
     if (guard.ended or guard.missing) and not guard.overtaken:

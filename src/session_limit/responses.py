@@ -74,8 +74,7 @@ def ended(
         context = {
             "told": told,
             "back": back,
-            "sign_in_url": navigation.sign_in_redirect(response)
-            or navigation.sign_in_url(back),
+            "sign_in_url": navigation.sign_in_page_for(request, response),
             "use_here_url": navigation.ended_url() if to_choose else None,
             "token": use_here.token(to_choose) if to_choose else None,
             "secure_account_url": conf.secure_account_url,

@@ -10,6 +10,7 @@ from django.utils import timezone
 from session_limit import navigation
 from session_limit.client import describe
 from session_limit.conf import conf
+from session_limit.local_address import local_address
 
 if TYPE_CHECKING:
     from django.contrib.auth.base_user import AbstractBaseUser
@@ -121,7 +122,9 @@ class Rules:
         usable password it is the sign-in page: to sign in again in the same browser
         takes no second place, and is fresh.
         """
-        return None if user.has_usable_password() else navigation.sign_in_url(back)
+        if user.has_usable_password():
+            return None
+        return navigation.sign_in_url(local_address(request, back))
 
 
 class PerDeviceClass(Rules):

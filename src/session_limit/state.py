@@ -40,6 +40,9 @@ class Guard:
 
     # Defaults of the class: a request that does not read its session sets none.
 
+    # The key under which the store held this session. Until then the key in the cookie
+    # is the client's word alone.
+    loaded_key: str | None = None
     # Whether the key in the cookie leads nowhere.
     missing = False
     # Its row, while it is live; whether this request signed it in, or adopted it.
@@ -54,6 +57,8 @@ class Guard:
     # It ended under this request.
     overtaken = False
     refusal: Refusal | None = None
+    # The middleware has prepared the response: no cookie can be set any more.
+    is_answered = False
     # The data that nobody's session was loaded with, and what they were before login()
     # wrote into them.
     loaded: Mapping[str, Any] = {}
@@ -144,6 +149,13 @@ class Guard:
     def refuse(self, refusal: Refusal) -> None:
         """Take note that a sign-in was refused, and undone."""
         self.row, self.refusal = None, refusal
+
+
+def set_answered(request: HttpRequest) -> None:
+    """Note that the response to ``request`` is prepared: see ``Guard.is_answered``."""
+    guard = guard_of(request)
+    if guard is not None:
+        guard.is_answered = True
 
 
 def guard_of(request: HttpRequest | None) -> Guard | None:

@@ -14,6 +14,7 @@ from asgiref.sync import async_to_sync, sync_to_async
 from django.conf import settings
 from django.db import connection, transaction
 from django.test import override_settings
+from django.utils.module_loading import import_string
 
 from session_limit import bus, registry
 from session_limit.bus import messages
@@ -21,7 +22,7 @@ from session_limit.bus.memory import MOST
 from session_limit.checks.settings import check_settings
 from session_limit.conf import conf
 from session_limit.models import UserSession
-from tests.bus.buses import setting
+from tests.bus.buses import POSTGRES, setting
 from tests.stories.people import Visitor, make_user
 
 # In seconds: what a sign-in is made to wait by a bus, at most.
@@ -318,6 +319,39 @@ def test_it_is_asked_again_after_a_while(monkeypatch, caplog):
         "The bus does not carry",
         "The bus carries again",
     ]
+
+
+class Away(bus.Bus):
+    """A bus whose broker is away, and whose driver quotes the URL that it was given."""
+
+    def publish(self, ids):
+        raise ConnectionError("redis://:secret@broker:6379/0 is away")
+
+
+class Described(Away):
+    address = "redis://broker:6379/0"
+
+
+@pytest.mark.parametrize(
+    ("away", "address"),
+    [(Away(), "Away"), (Described(), "redis://broker:6379/0")],
+)
+def test_its_failure_is_one_line_without_a_password(away, address, caplog):
+    bus._Publisher().publish(away, [1])
+    [record] = caplog.records
+    assert (record.levelname, record.exc_info) == ("ERROR", None)
+    [line] = record.getMessage().splitlines()
+    assert f"SESSION_LIMIT_BUS, {address} (ConnectionError)." in line
+    assert "secret" not in line
+
+
+@on_postgresql
+def test_the_address_of_a_database_has_no_password(monkeypatch):
+    server = {"HOST": "db.internal", "PORT": "", "NAME": "shop", "PASSWORD": "secret"}
+    for name, value in server.items():
+        monkeypatch.setitem(connection.settings_dict, name, value)
+    used = import_string(POSTGRES)()
+    assert used.address == "postgresql://db.internal:5432/shop"
 
 
 @every_bus

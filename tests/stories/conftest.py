@@ -24,6 +24,7 @@ def project(settings):
     yield
     views.meanwhile.clear()
     views.seen.clear()
+    views.raised.clear()
 
 
 @pytest.fixture(params=["sync", "async"])

@@ -38,6 +38,10 @@ urlpatterns = [
     path("arotated/", views.rotated_async),
     path("remember-me/", views.remember_me),
     path("sign-in-then-fail/", views.sign_in_then_fail),
+    path("stream/", views.stream),
+    path("astream/", views.stream_async),
+    path("stream-signing-in-before/", views.stream_signing_in_before),
+    path("astream-signing-in-before/", views.stream_signing_in_before_async),
     path("sign-in-and-swallow/", views.sign_in_and_swallow),
     path("asign-in-and-swallow/", views.sign_in_and_swallow_async),
 ]

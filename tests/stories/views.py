@@ -21,7 +21,13 @@ from django.contrib.auth.decorators import login_required
 from django.contrib.messages import get_messages
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
-from django.http import Http404, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.http import (
+    Http404,
+    HttpResponse,
+    HttpResponseRedirect,
+    JsonResponse,
+    StreamingHttpResponse,
+)
 from django.shortcuts import redirect
 from django.utils.html import conditional_escape
 from django.views.decorators.http import require_POST
@@ -369,3 +375,50 @@ async def sign_in_and_swallow_async(request):
     except PermissionDenied:
         return redirect("/")
     return HttpResponse("Signed in.")
+
+
+# What a sign-in in the body of a streaming response raised.
+raised = []
+
+
+def _body(request):
+    yield "Signing in"
+    try:
+        raised.append(_sign_in(request, "ada"))
+    except RuntimeError as error:
+        raised.append(error)
+    raised.append(request.user.get_username() or None)
+    yield "."
+
+
+async def _body_async(request):
+    yield "Signing in"
+    try:
+        raised.append(await _sign_in_async(request, "ada"))
+    except RuntimeError as error:
+        raised.append(error)
+    raised.append(await _who_async(request))
+    yield "."
+
+
+def stream(request):
+    """Sign in while the body is sent, when no cookie can be set any more."""
+    if "read" in request.GET:
+        request.session.get("writes")
+    return StreamingHttpResponse(_body(request))
+
+
+async def stream_async(request):
+    if "read" in request.GET:
+        await request.session.aget("writes")
+    return StreamingHttpResponse(_body_async(request))
+
+
+def stream_signing_in_before(request):
+    _sign_in(request, "ada")
+    return StreamingHttpResponse(iter(["Signed in."]))
+
+
+async def stream_signing_in_before_async(request):
+    await _sign_in_async(request, "ada")
+    return StreamingHttpResponse(iter(["Signed in."]))

@@ -25,6 +25,7 @@ from session_limit import audit, registry
 from session_limit.admin.columns import Columns, administrator
 from session_limit.admin.filters import BoundedPaginator, DeviceClassFilter, StateFilter
 from session_limit.admin.lanes import PERIODS, USUAL, Timeline
+from session_limit.local_address import own_address
 from session_limit.models import Play, UserSession, session_id
 from session_limit.state import guard_of
 
@@ -313,6 +314,7 @@ class UserSessionAdmin(Columns, ModelAdmin):
                 "count": count,
                 "more": max(count - LISTED, 0),
                 "own": own,
-                "cancel_url": request.get_full_path(),
+                # An empty link leads to the address that the browser shows.
+                "cancel_url": own_address(request) or "",
             },
         )

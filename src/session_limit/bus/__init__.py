@@ -53,16 +53,24 @@ class _Publisher:
                 self._again_at = time.monotonic() + PAUSE
         try:
             bus.publish(ids)
-        except Exception:
+        except Exception as error:  # noqa: BLE001 a project's own bus raises anything
             if self._failed is not bus:
-                logger.exception(
-                    "The bus does not carry that sessions have ended. Connected pages "
-                    "are told by the sweep, within a second."
+                # A traceback, and the text of some errors, would quote a password.
+                logger.error(  # noqa: TRY400
+                    "The bus does not carry that sessions have ended: "
+                    "SESSION_LIMIT_BUS, %s (%s). The sweep tells connected pages "
+                    "within a second.",
+                    bus.address,
+                    type(error).__name__,
                 )
             self._failed, self._again_at = bus, time.monotonic() + PAUSE
         else:
             if self._failed is bus:
-                logger.info("The bus carries again that sessions have ended.")
+                logger.info(
+                    "The bus carries again that sessions have ended: "
+                    "SESSION_LIMIT_BUS, %s.",
+                    bus.address,
+                )
                 self._failed = None
 
 

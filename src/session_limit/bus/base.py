@@ -21,6 +21,15 @@ class Bus:
     # Whether what one process publishes is heard by others.
     crosses_processes = False
 
+    @property
+    def address(self) -> str:
+        """
+        Where this bus connects to, as the log names it: without a password.
+
+        By default the name of its class.
+        """
+        return type(self).__name__
+
     def publish(self, ids: Sequence[UUID]) -> None:
         """
         Tell that the sessions with these ids have ended. Called after the commit, in

@@ -47,6 +47,13 @@ class PostgresBus(Bus):
         """The alias of the database that carries it."""
         return self._using or registry_alias()
 
+    @property
+    def address(self) -> str:
+        """The server and the database, as an address without user and password."""
+        server = connections[self.using].settings_dict
+        host, port = server["HOST"] or "localhost", server["PORT"] or 5432
+        return f"postgresql://{host}:{port}/{server['NAME']}"
+
     def publish(self, ids: Sequence[UUID]) -> None:
         # On the connection that has just committed, in a transaction of one statement:
         # NOTIFY is serialized with every other, from here to its commit.

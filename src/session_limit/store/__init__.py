@@ -37,6 +37,12 @@ def guard(request: HttpRequest) -> None:
     with whatever the engine's constructor gave it.
     """
     session = getattr(request, "session", None)
-    if isinstance(session, SessionBase) and not isinstance(session, GuardedSession):
+    if isinstance(session, GuardedSession):
+        # The same request once more, by code that tries it again.
+        session.guard.is_answered = False
+    elif isinstance(session, SessionBase):
+        if "\0" in (session.session_key or ""):
+            # No database compares it with a text: the engine's load() would fail.
+            session._session_key = None
         session.__class__ = _guarded(type(session))
         cast("GuardedSession", session).guard = Guard(session.session_key, request)

@@ -110,15 +110,25 @@ class Base(_Engine):
 
     def restore_anonymous(self) -> None:
         """
-        After a refused sign-in, put what it left of the anonymous session back under
-        the key that the client has. No new cookie: it would replace the one that
-        another tab of the same browser may just have been admitted with.
+        Put back what a refused sign-in left of the anonymous session.
+
+        If the store held the session that the client presented, the data go back under
+        its key. The client gets no new cookie: that would replace the one that another
+        tab of the same browser may just have been admitted with.
+
+        If the store held nothing under the presented key, the client may have made that
+        key up, so that somebody else knows it (session fixation, ASVS 7.2.3). The
+        response then saves the data under a new key.
         """
         key, presented_key = self.session_key, self.guard.presented_key
         data = self._session_cache
         if key is not None and key != presented_key:
             self.delete(key)
         if data and presented_key is not None and key != presented_key:
+            if presented_key != self.guard.loaded_key:
+                # delete() has emptied a session that is its own cookie.
+                self._session_key, self._session_cache = None, data
+                return
             self._session_key = presented_key
             with contextlib.suppress(CreateError):  # a rollback was there before us
                 self.save(must_create=True)

@@ -17,6 +17,9 @@ class Keys(Saving):
 
     def cycle_key(self) -> None:
         self.guard.before_login = {**self._get_session()}
+        if self.guard.is_answered:
+            # The browser cannot be told of another key, and would lose its session.
+            return
         key = self._record_next_key()
         if self.guard.overtaken:
             return
@@ -25,7 +28,9 @@ class Keys(Saving):
 
     async def acycle_key(self) -> None:
         self.guard.before_login = {**await self._aget_session()}
-        if self.guard.row is None and not self.guard.cleared_unread:
+        if self.guard.is_answered:
+            return
+        if self.guard.row is None and not self._is_unsettled():
             await super().acycle_key()
         else:
             # In one hop, for the engine's acycle_key() may well call cycle_key().

@@ -44,6 +44,8 @@ class Loading(Base):
     def _verified(self, data: dict[str, Any], row: Row | None) -> dict[str, Any]:
         """Return ``data``, or nothing where they are an ended session's."""
         guard = self.guard
+        # signed_cookies keeps the cookie's value for its key, whatever that is.
+        guard.loaded_key = self.session_key if data else None
         if SESSION_KEY not in data:
             guard.missing = self.session_key is None
             guard.ended_id = session_id(data.get(stored.ENDED_ID))

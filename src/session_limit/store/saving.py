@@ -71,8 +71,13 @@ class Saving(Base):
         data, guard = self._session_cache, self.guard
         if guard.cleared_unread:
             guard.cleared_unread = False
-            data_before = stored.read(self.session_key or "") or {}
-            id = session_id(data_before.get(stored.ID))
+            data_before = stored.read(self.session_key or "")
+            if data_before:
+                guard.loaded_key = self.session_key
+            elif data_before is not None:
+                # load() would have dropped a key under which nothing is stored.
+                self._session_key = None
+            id = session_id((data_before or {}).get(stored.ID))
             row = verify.read(id) if id is not None else None
             guard.row = row if row is not None and row.ended_at is None else None
         if guard.row is None and SESSION_KEY in data:

@@ -24,6 +24,7 @@ from session_limit import durations, navigation, registry, texts
 from session_limit.client import device_label
 from session_limit.conf import conf
 from session_limit.facade import GuardedRequest
+from session_limit.local_address import own_address
 from session_limit.models import UserSession
 from session_limit.overview import others_than
 from session_limit.state import guard_of
@@ -117,7 +118,7 @@ def session_limit_ended(context: Context) -> dict[str, Any]:
     session = request.session_limit.ended if request is not None else None
     if request is None or session is None:
         return {}
-    sign_in_url = navigation.sign_in_url(request.get_full_path())
+    sign_in_url = navigation.sign_in_url(own_address(request))
     return {"told": texts.ended(session), "sign_in_url": sign_in_url}
 
 

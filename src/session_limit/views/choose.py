@@ -5,12 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 from uuid import UUID
 
-from django.conf import settings
 from django.contrib.auth import login
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpResponse, HttpResponseRedirect, JsonResponse
-from django.shortcuts import resolve_url
 from django.utils.decorators import method_decorator
 from django.views import View
 from django.views.decorators.cache import never_cache
@@ -97,7 +95,7 @@ class ChooseView(View):
     def _signed_in(
         self, request: GuardedRequest, pending: PendingSignIn
     ) -> HttpResponse:
-        url = pending.next or resolve_url(settings.LOGIN_REDIRECT_URL)
+        url = navigation.landing_page(request, pending.next)
         if navigation.wants_json(request, HttpResponse()):
             version = payloads.VERSION
             return JsonResponse({"version": version, "code": "signed_in", "next": url})

@@ -27,6 +27,7 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, render, resolve_url
 from django.urls import reverse
 from django.utils.decorators import method_decorator
+from django.utils.encoding import escape_uri_path
 from django.views import View
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_protect
@@ -36,6 +37,7 @@ from session_limit import navigation, payloads, registry
 from session_limit.conf import conf
 from session_limit.facade import GuardedRequest
 from session_limit.forms import PasswordForm
+from session_limit.local_address import LocalAddress, local_address, own_address
 from session_limit.models import UserSession, session_id
 from session_limit.overview import Overview, others_than, told_of
 from session_limit.verify import registry_alias
@@ -80,7 +82,8 @@ class _OwnView(View):
         if current is None or current.user_id != request.user.pk:
             if _wants_json(request):
                 return answer(HTTPStatus.UNAUTHORIZED, code="not_signed_in")
-            return redirect_to_login(request.get_full_path())
+            back = own_address(request) or resolve_url(settings.LOGIN_REDIRECT_URL)
+            return redirect_to_login(back)
         self.current = current
         self.user = cast("AbstractBaseUser", request.user)
         return super().dispatch(request, *args, **kwargs)
@@ -167,7 +170,13 @@ class EndView(_OwnView):
         request = self.request
         # Back to the page whose script asked, not to what it asked for.
         back = navigation.calling_page(request) if _wants_json(request) else None
-        return conf.rules.reauthentication_url(self.user, request, back or request.path)
+        back = back or self._own_path()
+        url = back or reverse(navigation.LIST_VIEW)
+        return conf.rules.reauthentication_url(self.user, request, url)
+
+    def _own_path(self) -> LocalAddress | None:
+        """Return the address of this page without its query, if it can be linked to."""
+        return local_address(self.request, escape_uri_path(self.request.path))
 
     @sensitive_variables()
     def _reauthenticate(self, targets: list[UserSession]) -> HttpResponseBase | None:
@@ -216,7 +225,8 @@ class EndView(_OwnView):
             "is_all_others": "id" not in self.kwargs,
             "form": form,
             "reauthentication_url": url,
-            "action": self.request.path,
+            # An empty action posts to the address that the browser shows.
+            "action": self._own_path() or "",
             "cancel_url": reverse(navigation.LIST_VIEW),
         }
         return render(self.request, "session_limit/confirm_end.html", context)

@@ -1,0 +1,222 @@
+"""Breakages at the doors: addresses and keys of a client, sign-ins that come late."""
+
+from __future__ import annotations
+
+from tests.mutants.mutant import Mutant
+
+ADDRESSES = "stories/test_addresses_of_a_client"
+KEYS = "stories/test_made_up_keys"
+STREAMING = "stories/test_streaming"
+LOG = "stories/test_request_log"
+
+MUTANTS = [
+    Mutant(
+        "the way back leads anywhere",
+        "local_address.py",
+        old="""    if _UNUSABLE.search(url) or not url_has_allowed_host_and_scheme(
+        url, allowed_hosts=_hosts(request), require_https=request.is_secure()
+    ):
+""",
+        new="    if not url:\n",
+        tests="stories/test_answers",
+        test="test_the_way_back_never_leads_elsewhere",
+    ),
+    Mutant(
+        "an address of this host may name another once its host is taken off",
+        "local_address.py",
+        old=" or _LEADS_AWAY.match(unquote(target.path)):",
+        new=":",
+        tests="test_local_address",
+        test="test_what_leads_elsewhere_is_refused",
+    ),
+    Mutant(
+        "an encoded slash is taken for part of a name",
+        "local_address.py",
+        old="_LEADS_AWAY.match(unquote(target.path))",
+        new="_LEADS_AWAY.match(target.path)",
+        tests="test_local_address",
+        test="test_what_leads_elsewhere_is_refused",
+    ),
+    Mutant(
+        "control characters pass",
+        "local_address.py",
+        old="    if _UNUSABLE.search(url) or not url",
+        new="    if not url",
+        tests="test_local_address",
+        test="test_what_leads_elsewhere_is_refused",
+    ),
+    Mutant(
+        "an address is as long as the client likes",
+        "local_address.py",
+        old="LocalAddress(address) if len(address) <= MAX_LENGTH else None",
+        new="LocalAddress(address)",
+        tests="test_local_address",
+        test="test_what_leads_elsewhere_is_refused",
+    ),
+    Mutant(
+        "what the browser gets is not encoded",
+        "local_address.py",
+        old="address = iri_to_uri(target.geturl())",
+        new="address = target.geturl()",
+        tests="test_local_address",
+        test="test_what_is_local_stays",
+    ),
+    Mutant(
+        "the request's own path is trusted",
+        "local_address.py",
+        old="return local_address(request, request.get_full_path())",
+        new="return LocalAddress(request.get_full_path())",
+        tests=ADDRESSES,
+        test="test_the_path_asked_for",
+    ),
+    Mutant(
+        "what a pending sign-in has stored is trusted",
+        "views/choose.py",
+        old="url = navigation.landing_page(request, pending.next)",
+        new='url = pending.next or "/"',
+        tests=ADDRESSES,
+        test="test_what_was_stored_is_looked_at_again",
+    ),
+    Mutant(
+        "the redirect of other code is trusted",
+        "navigation.py",
+        old="    if is_known and all(local_address(request, url) for url in onward):\n",
+        new="    if location:\n",
+        tests=ADDRESSES,
+        test="test_the_redirect_of_other_code",
+    ),
+    Mutant(
+        "what other code leads on to is trusted",
+        "navigation.py",
+        old="    if is_known and all(local_address(request, url) for url in onward):\n",
+        new="    if is_known:\n",
+        tests=ADDRESSES,
+        test="test_the_redirect_of_other_code",
+    ),
+    Mutant(
+        "a made-up key becomes a session's",
+        "store/base.py",
+        old="if presented_key != self.guard.loaded_key:",
+        new="if False:",
+        tests=KEYS,
+        test="test_a_refused_sign_in_stores_under_a_new_key",
+    ),
+    Mutant(
+        "a refused browser always gets another key",
+        "store/base.py",
+        old="if presented_key != self.guard.loaded_key:",
+        new="if presented_key:",
+        tests=KEYS,
+        test="test_a_key_that_was_loaded_is_kept",
+    ),
+    Mutant(
+        "a session that is emptied unread keeps a made-up key",
+        "store/saving.py",
+        old="                self._session_key = None\n            id =",
+        new="                guard.loaded_key = self.session_key\n            id =",
+        tests=KEYS,
+        test="test_a_session_that_is_emptied_unread",
+    ),
+    Mutant(
+        "a key that no database takes is asked for",
+        "store/__init__.py",
+        old='if "\\0" in (session.session_key or ""):',
+        new="if False:",
+        tests=KEYS,
+        test="test_what_else_reads_and_writes",
+        database="postgresql",
+    ),
+    Mutant(
+        "a sign-in in a streaming body is admitted",
+        "receivers.py",
+        old="    if guard is not None and guard.is_answered:\n",
+        new="    if False:\n",
+        tests=STREAMING,
+        test="test_nobody_is_displaced_by_it",
+    ),
+    Mutant(
+        "a synchronous response is never prepared",
+        "middleware.py",
+        old="""            response = response_phase.finish(guarded, response)
+        set_answered(request)
+""",
+        new="            response = response_phase.finish(guarded, response)\n",
+        tests=STREAMING,
+        test="test_nobody_is_displaced_by_it",
+    ),
+    Mutant(
+        "an asynchronous response is never prepared",
+        "middleware.py",
+        old="sync_to_async(response_phase.finish)(guarded, response)\n"
+        "        set_answered(request)\n",
+        new="sync_to_async(response_phase.finish)(guarded, response)\n",
+        tests=STREAMING,
+        test="test_nobody_is_displaced_by_it",
+    ),
+    Mutant(
+        "a streaming body takes the session's key",
+        "store/keys.py",
+        old="""        if self.guard.is_answered:
+            # The""",
+        new="""        if False:
+            # The""",
+        tests=STREAMING,
+        test="test_an_anonymous_session_stays",
+    ),
+    Mutant(
+        "an asynchronous streaming body takes the session's key",
+        "store/keys.py",
+        old="        if self.guard.is_answered:\n            return\n",
+        new="",
+        tests=STREAMING,
+        test="test_an_anonymous_session_stays",
+    ),
+    Mutant(
+        "a request that is tried again is answered already",
+        "store/__init__.py",
+        old="session.guard.is_answered = False",
+        new="pass",
+        tests=STREAMING,
+        test="test_a_request_that_is_tried_again",
+    ),
+    Mutant(
+        "a refusal is logged with its traceback",
+        "request_log.py",
+        old="isinstance(record.exc_info[1], SessionLimitReached)",
+        new="False",
+        tests=LOG,
+        test="test_a_refusal_in_a_middleware",
+    ),
+    Mutant(
+        "every forbidden page is kept out of the log",
+        "request_log.py",
+        old="isinstance(record.exc_info[1], SessionLimitReached)",
+        new="True",
+        tests=LOG,
+        test="test_the_filter",
+    ),
+    Mutant(
+        "the answer to a refusal is logged as a failed request",
+        "response_phase.py",
+        old="        request_log.keep_out(answer)\n",
+        new="",
+        tests=LOG,
+        test="test_only_the_audit_log_has_it",
+    ),
+    Mutant(
+        "the failure of a bus is logged with its password",
+        "bus/__init__.py",
+        old="type(error).__name__,",
+        new="error,",
+        tests="bus/test_buses",
+        test="test_its_failure_is_one_line_without_a_password",
+    ),
+    Mutant(
+        "the failure of a bus is logged with a traceback",
+        "bus/__init__.py",
+        old="                logger.error(  # noqa: TRY400\n",
+        new="                logger.exception(\n",
+        tests="bus/test_buses",
+        test="test_its_failure_is_one_line_without_a_password",
+    ),
+]
