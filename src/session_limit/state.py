@@ -72,6 +72,8 @@ class Guard:
     # What the response phase has saved; leave what is stored, and the cookie.
     saved: tuple[str | None, bytes] | None = None
     inert = False
+    # The database gave up on the request, which has had its answer: a 503.
+    given_up = False
 
     def __init__(
         self, presented_key: str | None, request: HttpRequest | None = None

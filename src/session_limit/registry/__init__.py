@@ -31,7 +31,7 @@ from session_limit.registry.leases import (
     stop_start,
 )
 from session_limit.registry.limits import limit_of
-from session_limit.registry.locking import is_retryable
+from session_limit.registry.locking import is_retryable, repeated
 from session_limit.registry.pending import (
     SECRET_LENGTH,
     Browser,
@@ -96,6 +96,7 @@ __all__ = [
     "rekey",
     "renew_credentials",
     "renew_play",
+    "repeated",
     "rivals_of",
     "set_limit",
     "standings",

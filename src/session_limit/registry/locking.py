@@ -1,6 +1,4 @@
-"""
-Lock one account at a time, in a transaction that is repeated when the database gives up.
-"""
+"""Lock one account at a time, in a transaction that is repeated after a conflict."""
 
 from __future__ import annotations
 
@@ -39,7 +37,7 @@ _ERROR_NUMBERS = frozenset({1213, 1020, 1205, 1969, 3101})
 _SQLITE_MESSAGES = frozenset({"database is locked", "database table is locked"})
 
 _READ_COMMITTED = "SET TRANSACTION ISOLATION LEVEL READ COMMITTED"
-# In one round trip with the above. PostgreSQL's other value, remote_apply, waits longer.
+# In one round trip with the above. remote_apply, the other value, is stronger than on.
 _DURABLE = (
     "SELECT set_config('synchronous_commit', 'on', true)"
     " WHERE current_setting('synchronous_commit', true)"
@@ -88,8 +86,8 @@ def in_transaction(work: Callable[[str], T]) -> T:
     Return ``work(alias)``, run in a transaction on the registry's database.
 
     A transaction of our own is repeated if the database gives up on it. If the caller
-    has one open (``ATOMIC_REQUESTS``, ``atomic()``, ``set_autocommit(False)``), the work
-    runs in a savepoint of it, at its isolation level, and errors are the caller's.
+    has one open (``ATOMIC_REQUESTS``, ``atomic()``, ``set_autocommit(False)``), the
+    work runs in a savepoint of it, at its isolation level, and is not repeated.
     """
     using = registry_alias()
     connection = connections[using]

@@ -1,0 +1,82 @@
+"""What a client gets if the database gave up on its sign-in, or on our own code."""
+
+from __future__ import annotations
+
+from django.contrib import auth
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+
+from session_limit import navigation, registry, responses
+from session_limit.state import Guard, guard_of
+from session_limit.store import GuardedSession
+
+PACKAGE = __name__.partition(".")[0]
+
+# Where Django's own statements belong to a sign-in, or to what changes one.
+_AUTH = frozenset(
+    {
+        *("authenticate", "login", "logout", "update_session_auth_hash"),
+        *("aauthenticate", "alogin", "alogout", "aupdate_session_auth_hash"),
+    }
+)
+
+
+def answer_to(request: HttpRequest, error: Exception) -> HttpResponse | None:
+    """
+    Return a 503 that may be retried, if ``error`` says that the database gave up and
+    that concerns us: ``request`` is for one of our own pages, our code or Django's
+    ``login()`` raised it, or the view it came from signed somebody in or out.
+
+    ``None`` leaves the error to Django. That includes a conflict in a project's own
+    view that has nothing to do with a sign-in.
+    """
+    if not registry.is_retryable(error):
+        return None
+    guard = guard_of(request)
+    is_our_concern = (
+        navigation.is_ours(request)
+        or _passed_through_us(error)
+        # An error at COMMIT does not say what was to be committed.
+        or (guard is not None and _changes_hands(guard))
+    )
+    return retry(request) if is_our_concern else None
+
+
+def retry(
+    request: HttpRequest, response: HttpResponseBase | None = None
+) -> HttpResponse:
+    """
+    Return the 503, in place of ``response`` if there is one already, and leave the
+    browser as it was: its session, key and data, and the token in its forms, so that
+    the same form can be sent again.
+    """
+    session = request.session
+    if isinstance(session, GuardedSession):
+        session.give_up()
+    # Else CsrfViewMiddleware would store the token that login() has made.
+    request.META["CSRF_COOKIE_NEEDS_UPDATE"] = False
+    return responses.retry(response)
+
+
+def _changes_hands(guard: Guard) -> bool:
+    """Return whether the request signed somebody in or out, or changed the key."""
+    return (
+        guard.admitted
+        or guard.adopted
+        or guard.refusal is not None
+        or guard.before_login is not None
+    )
+
+
+def _passed_through_us(error: Exception) -> bool:
+    """Return whether our own code raised ``error``, or a function in ``_AUTH``."""
+    traceback = error.__traceback__
+    while traceback is not None:
+        frame = traceback.tb_frame
+        module = frame.f_globals.get("__name__", "")
+        if module.partition(".")[0] == PACKAGE:
+            return True
+        if module == auth.__name__ and frame.f_code.co_name in _AUTH:
+            return True
+        traceback = traceback.tb_next
+    return False
