@@ -71,7 +71,7 @@ def check_servers(
     if connection.vendor == "mysql" and _may_read_late(connection):
         yield checks.Warning(
             f'Database "{alias}" is a Galera cluster on which reads do not wait for '
-            "other nodes' writes: a node that lags goes on authenticating sessions that "
+            "other nodes' writes: a node that lags authenticates sessions that "
             "have ended.",
             hint='Set OPTIONS["init_command"] to "SET SESSION wsrep_sync_wait=1".',
             id="session_limit.W307",
