@@ -29,10 +29,17 @@ port = {server.port}
 unix_socket_directories = ''
 shared_buffers = 32MB
 wal_keep_size = 64MB
-# What is not flushed at COMMIT stays where a crash loses it.
-wal_writer_delay = 10s
 {settings}
 """
+
+
+def is_running(pid):
+    try:
+        status = Path(f"/proc/{pid}/stat").read_text()
+    except FileNotFoundError:
+        return False
+    # After the name in parentheses, a letter: Z is for those that only await notice.
+    return status.rpartition(")")[2].split()[0] != "Z"
 
 
 class Server:
@@ -80,29 +87,43 @@ class Server:
     def promote(self):
         self.control("promote")
 
-    def kill(self):
-        """End it, as a machine ends that loses its power: nothing more is written."""
+    def processes(self):
+        """Return the ids of its processes, the postmaster's first."""
         [pid, *_] = (self.directory / "postmaster.pid").read_text().split()
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-        # One by one: a process of PostgreSQL leads a group of its own.
-        for each in (pid, *children):
+        return [int(pid), *map(int, children)]
+
+    @contextmanager
+    def frozen(self, name):
+        """Have its process with this name stand still."""
+        [pid] = [
+            each
+            for each in self.processes()
+            if name in Path(f"/proc/{each}/cmdline").read_text()
+        ]
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
             with contextlib.suppress(ProcessLookupError):
-                os.kill(int(each), signal.SIGKILL)
+                os.kill(pid, signal.SIGCONT)
+
+    def kill(self):
+        """End it, as a machine ends that loses its power: nothing more is written."""
+        pids = self.processes()
+        # One by one: each process of PostgreSQL leads a group of its own.
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         deadline = time.monotonic() + PATIENCE
-        while self.accepts():
+        while any(is_running(pid) for pid in pids):
             assert time.monotonic() < deadline
             time.sleep(0.02)
+        (self.directory / "postmaster.pid").unlink()
 
     def stop(self):
         if (self.directory / "postmaster.pid").exists():
             self.control("stop", "-m", "immediate")
-
-    def accepts(self):
-        try:
-            self.connect("postgres").close()
-        except psycopg.Error:
-            return False
-        return True
 
     def connect(self, database):
         return psycopg.connect(

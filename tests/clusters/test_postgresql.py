@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -52,9 +52,9 @@ def whoami(port, cookie):
     return Browser(port, cookie).request("GET", "/sync/whoami/").status
 
 
-def until_streaming(primary, state):
+def until_synchronous(primary):
     deadline = time.monotonic() + 20
-    query = f"SELECT 1 FROM pg_stat_replication WHERE sync_state = '{state}'"  # noqa: S608
+    query = "SELECT 1 FROM pg_stat_replication WHERE sync_state = 'sync'"
     while not primary.execute(query):
         assert time.monotonic() < deadline
         time.sleep(0.05)
@@ -74,13 +74,10 @@ def check(server, **settings):
     return ran.stderr
 
 
-# For both, the server does not wait for its disk, or for its standby, by default.
-
-
-def test_a_crash(monkeypatch):
+def test_a_crash():
     """
     With ``synchronous_commit = off``: an ending that was acknowledged stays. Fails if
-    our transactions commit as the server has it.
+    our transactions commit as the server has it, since nobody else flushes them.
     """
     with servers(1) as (server,):
         server.initialize(synchronous_commit="off")
@@ -88,34 +85,38 @@ def test_a_crash(monkeypatch):
         with serve("wsgi", project_on(server), processes=1) as application:
             ended = sign_in(application.port, username)
             server.execute("CHECKPOINT")
-            sign_in(application.port, username)
-            assert whoami(application.port, ended) == 401
-            server.kill()
+            with server.frozen("walwriter"):
+                sign_in(application.port, username)
+                assert whoami(application.port, ended) == 401
+                server.kill()
             server.control("start")
             assert whoami(application.port, ended) == 401
         assert "session_limit.W308" in check(server)
-        assert "session_limit.W308" not in check(server, PGOPTIONS=ON)
-
-
-ON = "-c synchronous_commit=on"
+        assert "session_limit.W308" not in check(
+            server, PGOPTIONS="-c synchronous_commit=on"
+        )
 
 
 def test_a_failover():
     """
-    With a synchronous standby, and ``local`` as the default: an ending that was
-    acknowledged is on the standby, which is promoted when the primary is no more. Fails
-    as the one before: the standby has been stopped from receiving.
+    With a synchronous standby, and ``local`` as the default: an ending is acknowledged
+    once the standby has it, which then replaces the primary. Fails as the one before:
+    it would be acknowledged while the standby receives nothing.
     """
-    with servers(2) as (primary, standby):
+    with servers(2) as (primary, standby), ThreadPoolExecutor(1) as pool:
         primary.initialize(synchronous_commit="local")
         username = set_up(primary)
         standby.follow(primary)
         primary.execute("ALTER SYSTEM SET synchronous_standby_names = 'standby'")
         primary.execute("SELECT pg_reload_conf()")
-        until_streaming(primary, "sync")
+        until_synchronous(primary)
         with serve("wsgi", project_on(primary), processes=1) as application:
             ended = sign_in(application.port, username)
-            sign_in(application.port, username)
+            with standby.frozen("walreceiver"):
+                signing_in = pool.submit(sign_in, application.port, username)
+                with pytest.raises(TimeoutError):
+                    signing_in.result(1)
+            assert signing_in.result(20)
             assert whoami(application.port, ended) == 401
             primary.kill()
         standby.promote()
