@@ -123,7 +123,6 @@ EXPECTED = {"displace": {200, 401}, "deny": {200, 403}, "ask": {200, 409}}
     ("at_limit", "atomic", "last_login"),
     [
         ("displace", "0", "0"),
-        ("displace", "0", "1"),
         ("displace", "1", "1"),
         ("deny", "0", "1"),
         ("ask", "0", "0"),
@@ -133,8 +132,8 @@ def test_the_cap_across_nodes(nodes, at_limit, atomic, last_login):
     """
     Of 24 sign-ins at the same moment, on three nodes, one session is live: whichever
     node is asked. What the database gave up on is a 503 that may be tried again, and
-    then works; nothing else fails. Next to none of the transactions are our own: with
-    three attempts instead of ten, two of five would be.
+    then works; nothing else fails. Without Django's own update of last_login, next to
+    none is: where our transactions are tried three times, two of five are.
     """
     answers = collections.Counter()
     settings = {
@@ -144,7 +143,7 @@ def test_the_cap_across_nodes(nodes, at_limit, atomic, last_login):
         "CAP_LAST_LOGIN": last_login,
     }
     with served(nodes, **settings) as ports:
-        for _ in range(3):
+        for _ in range(2):
             username = new_user(nodes)
             given = sign_in_at_once(ports, username)
             answers.update(answer.status for _, answer in given)
