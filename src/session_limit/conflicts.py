@@ -21,25 +21,24 @@ _AUTH = frozenset(
 )
 
 
-def answer_to(request: HttpRequest, error: Exception) -> HttpResponse | None:
+def concerns_us(request: HttpRequest, error: BaseException | None) -> bool:
     """
-    Return a 503 that may be retried, if ``error`` says that the database gave up and
-    that concerns us: ``request`` is for one of our own pages, our code or Django's
-    ``login()`` raised it, or the view it came from signed somebody in or out.
+    Return whether ``error`` says that the database gave up on something of ours:
+    ``request`` is for one of our own pages, our code or Django's ``login()`` raised it,
+    or the request signed somebody in or out.
 
-    ``None`` leaves the error to Django. That includes a conflict in a project's own
-    view that has nothing to do with a sign-in.
+    What is left to Django includes a conflict in a project's own view that has nothing
+    to do with a sign-in.
     """
-    if not registry.is_retryable(error):
-        return None
+    if error is None or not registry.is_retryable(error):
+        return False
     guard = guard_of(request)
-    is_our_concern = (
+    return (
         navigation.is_ours(request)
         or _passed_through_us(error)
         # An error at COMMIT does not say what was to be committed.
         or (guard is not None and _changes_hands(guard))
     )
-    return retry(request) if is_our_concern else None
 
 
 def retry(
@@ -68,7 +67,7 @@ def _changes_hands(guard: Guard) -> bool:
     )
 
 
-def _passed_through_us(error: Exception) -> bool:
+def _passed_through_us(error: BaseException) -> bool:
     """Return whether our own code raised ``error``, or a function in ``_AUTH``."""
     traceback = error.__traceback__
     while traceback is not None:

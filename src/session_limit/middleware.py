@@ -82,4 +82,6 @@ class SessionLimitMiddleware:
         transaction that was not ours to repeat. Django calls this for what a view
         raised, and for the commit of its ``ATOMIC_REQUESTS`` transaction.
         """
-        return conflicts.answer_to(request, exception)
+        if conflicts.concerns_us(request, exception):
+            return conflicts.retry(request)
+        return None

@@ -48,6 +48,8 @@ def is_needed(request: HttpRequest, response: HttpResponseBase) -> bool:
     guard = guard_of(request)
     if guard is None or guard.given_up:
         return False
+    if guard.in_conflict:
+        return True
     session = cast("GuardedSession", request.session)
     if not session.accessed and not settings.SESSION_SAVE_EVERY_REQUEST:
         return False
@@ -68,6 +70,9 @@ def finish(request: GuardedRequest, response: HttpResponseBase) -> HttpResponseB
     Return the response to give, with the session saved or let be. If the database gives
     up on what is done here, that is a 503 that may be retried.
     """
+    guard = guard_of(request)
+    if guard is not None and guard.in_conflict:
+        return conflicts.retry(request, response)
     try:
         return _finish(request, response)
     except (OperationalError, UpdateError) as error:

@@ -14,7 +14,7 @@ from session_limit import registry
 from session_limit.models import PendingSignIn, Play, UserSession
 from session_limit.registry import locking
 from tests import stores
-from tests.interleavings.browsers import JSON, Tab, is_in, live, whose
+from tests.interleavings.browsers import JSON, Tab, is_in, is_only_live, live, whose
 from tests.interleavings.gates import (
     CREATE,
     SAVE,
@@ -206,6 +206,27 @@ def test_the_save_of_the_response(ada, browser, settings, at_limit):
         assert is_retry(tab.sign_in(ada))
     assert tab.sign_in(ada).status_code == 302
     assert is_in(tab, ada)
+
+
+@pytest.mark.parametrize("step", ["last_login", "record"])
+def test_a_sign_in_in_a_middleware(ada, browser, settings, gives_up, step):
+    """
+    Of which Django tells process_exception() nothing. Fails, as a 500, if only views
+    count.
+    """
+    settings.MIDDLEWARE = [
+        *settings.MIDDLEWARE,
+        "django.contrib.auth.middleware.RemoteUserMiddleware",
+    ]
+    settings.AUTHENTICATION_BACKENDS = [
+        "django.contrib.auth.backends.RemoteUserBackend"
+    ]
+    tab = browser(raise_request_exception=False)
+    with gives_up(step, ALWAYS):
+        assert is_retry(tab.get("/public/", REMOTE_USER="ada"))
+    assert live(ada) == []
+    assert tab.get("/public/", REMOTE_USER="ada").status_code == 200
+    assert is_only_live(ada, tab)
 
 
 @pytest.fixture

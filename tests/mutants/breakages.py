@@ -434,9 +434,9 @@ ANSWERS = [
     ),
     Mutant(
         "a database that gives up on a sign-in is a 500",
-        "conflicts.py",
-        old="    return retry(request) if is_our_concern else None\n",
-        new="    return None\n",
+        "middleware.py",
+        old="        if conflicts.concerns_us(request, exception):\n",
+        new="        if False:\n",
         tests="interleavings/test_locks",
         test="test_a_snapshot_that_is_too_old",
         database="postgresql",

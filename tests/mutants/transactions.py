@@ -193,8 +193,8 @@ ANSWERS = [
     Mutant(
         "a project's own conflict is answered 503",
         "conflicts.py",
-        old="    return retry(request) if is_our_concern else None\n",
-        new="    return retry(request)\n",
+        old="    guard = guard_of(request)\n    return (\n",
+        new="    guard = guard_of(request)\n    return True or (\n",
         tests="interleavings/test_conflicts",
         test="test_a_view_that_is_none_of_our_concern",
     ),
@@ -205,6 +205,14 @@ ANSWERS = [
         new="        raise\n",
         tests="interleavings/test_conflicts",
         test="test_what_waits_cannot_be_written",
+    ),
+    Mutant(
+        "a conflict in a middleware that signs in is a 500",
+        "receivers.py",
+        old="        guard.in_conflict = True\n",
+        new="        pass\n",
+        tests="interleavings/test_conflicts",
+        test="test_a_sign_in_in_a_middleware",
     ),
     Mutant(
         "the browser gets the token of a sign-in that failed",
