@@ -201,8 +201,8 @@ ANSWERS = [
     Mutant(
         "a conflict in the response phase is a 500",
         "response_phase.py",
-        old="        return conflicts.retry(request, response)\n",
-        new="        raise\n",
+        old="            raise\n        return conflicts.retry(request, response)\n",
+        new="            raise\n        raise\n",
         tests="interleavings/test_conflicts",
         test="test_what_waits_cannot_be_written",
     ),
