@@ -28,6 +28,7 @@ from django.test import TransactionTestCase
 import session_limit
 from tests import stores
 from tests.browser import chromium
+from tests.clusters.programs import GALERA_PROVIDER, POSTGRESQL_PROGRAMS
 
 REQUIRED = os.environ.get("SESSION_LIMIT_REQUIRE_SERVICES") == "1"
 TESTS_WHEEL = os.environ.get("SESSION_LIMIT_TEST_WHEEL") == "1"
@@ -35,6 +36,8 @@ TESTS_WHEEL = os.environ.get("SESSION_LIMIT_TEST_WHEEL") == "1"
 DRIVERS = {
     "postgresql": "psycopg",
     "mariadb": "MySQLdb",
+    "galera": "MySQLdb",
+    "standby": "psycopg",
     "redis": "redis",
     "chromium": "playwright",
     "gettext": "polib",
@@ -45,7 +48,11 @@ PROGRAMS = {
     "nginx": "nginx",
     "caddy": "caddy",
     "ffmpeg": "ffmpeg",
+    # Copies a node's data to another, with mariadbd and the provider below.
+    "galera": "rsync",
 }
+# Files that are no program, and directories of programs that are not on the path.
+FILES = {"galera": GALERA_PROVIDER, "standby": POSTGRESQL_PROGRAMS / "pg_basebackup"}
 # Debian keeps nginx where root alone looks.
 PATH = f"{os.environ.get('PATH', '')}:/usr/sbin"
 DATABASES = {"postgresql", "mariadb", "redis"}
@@ -76,6 +83,8 @@ def missing(service):
         return unreachable(service, *address(service))
     else:
         is_there = True
+    if service in FILES and not FILES[service].exists():
+        return f"{service}: no {FILES[service]}"
     return "" if is_there else f"{service}: not on the path"
 
 

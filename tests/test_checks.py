@@ -4,8 +4,10 @@ import os
 import re
 import subprocess
 import sys
+from contextlib import contextmanager
 from datetime import timedelta
 from enum import IntEnum
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -69,8 +71,10 @@ def test_all_checks_are_registered():
         checks.check_stalls,
         checks.check_urls,
         checks.check_reauthentication,
+        checks.check_servers,
     }
     assert Tags.urls in checks.check_urls.tags
+    assert Tags.database in checks.check_servers.tags
 
 
 # Settings
@@ -571,6 +575,88 @@ def test_the_options_of_the_how_to_are_enough(check_stalls):
         engines.add(vendor)
         assert check_stalls(vendor, **database["OPTIONS"]) == []
     assert engines == set(BOUNDED)
+
+
+class Answers:
+    """A connection to a server, which answers every statement with ``rows``."""
+
+    def __init__(self, vendor, rows):
+        self.vendor = vendor
+        self.settings_dict = {"ATOMIC_REQUESTS": False}
+        self.rows = rows
+
+    @contextmanager
+    def cursor(self):
+        yield SimpleNamespace(
+            execute=lambda sql: None,
+            fetchall=lambda: self.rows,
+            fetchone=lambda: self.rows[0],
+        )
+
+
+@pytest.fixture
+def check_server(monkeypatch):
+    def check_server(vendor, *rows):
+        found = {"default": Answers(vendor, rows)}
+        monkeypatch.setattr(databases, "connections", found)
+        return ids(partial(checks.check_servers, databases=["default"]))
+
+    return check_server
+
+
+@pytest.mark.parametrize(
+    ("variables", "expected"),
+    [
+        ({}, []),  # MySQL
+        ({"wsrep_on": "OFF", "wsrep_sync_wait": "0"}, []),  # MariaDB by itself
+        ({"wsrep_on": "ON", "wsrep_sync_wait": "0"}, ["W307"]),
+        ({"wsrep_on": "ON", "wsrep_sync_wait": "1"}, []),
+        # Writes wait, and reads do not.
+        ({"wsrep_on": "ON", "wsrep_sync_wait": "6"}, ["W307"]),
+        ({"wsrep_on": "ON", "wsrep_sync_wait": "15"}, []),
+    ],
+)
+def test_galera(check_server, variables, expected):
+    assert check_server("mysql", *variables.items()) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("off", ["W308"]),
+        ("local", ["W308"]),
+        ("remote_write", []),
+        ("on", []),
+        ("remote_apply", []),
+    ],
+)
+def test_synchronous_commit(check_server, value, expected):
+    assert check_server("postgresql", (value,)) == expected
+
+
+def test_no_server_to_ask(check_server):
+    assert check_server("sqlite") == []
+
+
+@override_settings(DATABASE_ROUTERS=[RegistryElsewhere()])
+def test_only_the_server_that_holds_the_registry_is_asked(monkeypatch):
+    found = {"registry": Answers("postgresql", [("off",)])}
+    monkeypatch.setattr(databases, "connections", found)
+    for named, expected in [
+        (None, []),
+        (["default"], []),
+        (["default", "registry"], ["W308"]),
+    ]:
+        assert ids(partial(checks.check_servers, databases=named)) == expected
+
+
+def test_servers_are_asked_when_django_lets_checks_connect(monkeypatch):
+    """By ``migrate`` and ``check --database``, and not by ``check``."""
+    found = {"default": Answers("postgresql", [("off",)])}
+    monkeypatch.setattr(databases, "connections", found)
+    assert run_checks(tags=[checks.TAG]) == []
+    messages = run_checks(tags=[checks.TAG], databases=["default"])
+    assert [message.id for message in messages] == ["session_limit.W308"]
 
 
 # Addresses

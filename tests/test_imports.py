@@ -46,7 +46,8 @@ LAYERS = [
     {"play_texts", "store"},
     {"payloads"},
     {"facade", "identity", "notices", "responses"},
-    {"gateway", "response_phase"},
+    {"conflicts", "gateway"},
+    {"response_phase"},
     # The doors.
     {
         "admin",

@@ -19,7 +19,7 @@ if not apps.is_installed("session_limit"):
         "after 'django.contrib.auth'."
     )
 
-from session_limit import response_phase
+from session_limit import conflicts, response_phase
 from session_limit.facade import GuardedRequest, SessionLimit
 from session_limit.state import CONNECTION, set_answered
 from session_limit.store import guard
@@ -80,7 +80,10 @@ class SessionLimitMiddleware:
         self, request: HttpRequest, exception: Exception
     ) -> HttpResponse | None:
         """
-        Ask the client to try again where the database gave up on a sign-in, in a
-        transaction that was not ours to repeat.
+        Ask the client to try again if the database gave up on a sign-in, in a
+        transaction that was not ours to repeat. Django calls this for what a view
+        raised, and for the commit of its ``ATOMIC_REQUESTS`` transaction.
         """
-        return response_phase.to_exception(request, exception)
+        if conflicts.concerns_us(request, exception):
+            return conflicts.retry(request)
+        return None

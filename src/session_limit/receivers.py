@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.signals import user_logged_in, user_logged_out
 from django.contrib.sessions.backends.base import SessionBase
+from django.core.signals import got_request_exception
 from django.db.models.signals import post_save, pre_delete
 from django.http import HttpRequest
 
-from session_limit import notices, registry, stored
+from session_limit import conflicts, notices, registry, stored
 from session_limit.exceptions import SessionLimitReached, TooLateToSignIn
 from session_limit.models import UserSession, session_id
 from session_limit.signals import session_started
@@ -28,6 +30,7 @@ def connect() -> None:
     uid = "session_limit.receivers."
     user_logged_in.connect(signed_in, dispatch_uid=uid + "signed_in")
     user_logged_out.connect(signed_out, dispatch_uid=uid + "signed_out")
+    got_request_exception.connect(request_failed, dispatch_uid=uid + "request_failed")
     session_started.connect(
         notices.mail_new_sign_in, dispatch_uid=uid + "mail_new_sign_in"
     )
@@ -84,6 +87,22 @@ def signed_in(
         if admission is not None:
             registry.announce_limit_reached(user, admission)
     raise SessionLimitReached
+
+
+def request_failed(
+    sender: object, request: HttpRequest | None = None, **kwargs: Any
+) -> None:
+    """
+    Note that the database gave up on a sign-in in a middleware (``RemoteUser``). Django
+    sends this while it handles the error, and asks no ``process_exception()`` first.
+    """
+    guard = guard_of(request)
+    if (
+        guard is not None
+        and request is not None
+        and conflicts.concerns_us(request, sys.exc_info()[1])
+    ):
+        guard.in_conflict = True
 
 
 def signed_out(

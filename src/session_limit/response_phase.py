@@ -9,9 +9,10 @@ from http import HTTPStatus
 from typing import cast
 
 from django.conf import settings
-from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
+from django.contrib.auth import HASH_SESSION_KEY
 from django.contrib.sessions.backends.base import UpdateError
-from django.http import HttpRequest, HttpResponse
+from django.db import OperationalError
+from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.utils import timezone
 from django.utils.functional import SimpleLazyObject, empty
@@ -19,6 +20,7 @@ from django.utils.functional import SimpleLazyObject, empty
 from session_limit import (
     asking,
     browsers,
+    conflicts,
     navigation,
     notices,
     registry,
@@ -45,8 +47,10 @@ def is_needed(request: HttpRequest, response: HttpResponseBase) -> bool:
     session, or only read a live one, is left alone.
     """
     guard = guard_of(request)
-    if guard is None:
+    if guard is None or guard.given_up:
         return False
+    if guard.in_conflict:
+        return True
     session = cast("GuardedSession", request.session)
     if not session.accessed and not settings.SESSION_SAVE_EVERY_REQUEST:
         return False
@@ -63,7 +67,22 @@ def is_needed(request: HttpRequest, response: HttpResponseBase) -> bool:
 
 
 def finish(request: GuardedRequest, response: HttpResponseBase) -> HttpResponseBase:
-    """Return the response to give, with the session saved or let be."""
+    """
+    Return the response to give, with the session saved or let be. If the database gives
+    up on what is done here, that is a 503 that may be retried.
+    """
+    guard = guard_of(request)
+    if guard is not None and guard.in_conflict:
+        return conflicts.retry(request, response)
+    try:
+        return _finish(request, response)
+    except (OperationalError, UpdateError) as error:
+        if not registry.is_retryable(error):
+            raise
+        return conflicts.retry(request, response)
+
+
+def _finish(request: GuardedRequest, response: HttpResponseBase) -> HttpResponseBase:
     session = cast("GuardedSession", request.session)
     session.keys()  # SESSION_SAVE_EVERY_REQUEST saves what nobody has read
     guard = session.guard
@@ -95,24 +114,6 @@ def finish(request: GuardedRequest, response: HttpResponseBase) -> HttpResponseB
     return response
 
 
-def to_exception(request: HttpRequest, exception: Exception) -> HttpResponse | None:
-    """
-    Return a 503 that may be retried where a sign-in, or what one of our own pages does,
-    failed because the database gave up on the view's transaction, and ``None`` for
-    every other ``exception``.
-    """
-    if not registry.is_retryable(exception):
-        return None
-    if navigation.is_ours(request):
-        return responses.retry()
-    guard = guard_of(request)
-    if guard is None or guard.row is not None:
-        return None
-    if SESSION_KEY not in request.session:
-        return None
-    return responses.retry()
-
-
 def _is_to_be_saved(session: GuardedSession, response: HttpResponseBase) -> bool:
     """Whether ``SessionMiddleware`` is going to save it."""
     return (
@@ -131,8 +132,10 @@ def _save(session: GuardedSession) -> None:
     if not _saving_tells(session) and not _stands(session):
         return
     try:
-        session.save_for_response()
-    except UpdateError:
+        registry.repeated(session.save_for_response)
+    except UpdateError as error:
+        if registry.is_retryable(error):
+            raise
         if guard.row is not None:
             _explain_unsaved(session)
         # Else it is not ours: SessionMiddleware meets the same, and says so.

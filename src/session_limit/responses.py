@@ -178,8 +178,11 @@ def choice_gone(request: HttpRequest, response: HttpResponseBase) -> HttpRespons
     return _in_place_of(response, answer, HTTPStatus.GONE)
 
 
-def retry() -> HttpResponse:
-    """Return a 503 that asks to try again in a second."""
+def retry(response: HttpResponseBase | None = None) -> HttpResponse:
+    """
+    Return a 503 that asks the client to try again in a second. It takes over from
+    ``response``, if there is one, the duty to close what the view opened.
+    """
     answer = HttpResponse(
         texts.RETRY,
         status=HTTPStatus.SERVICE_UNAVAILABLE,
@@ -187,6 +190,8 @@ def retry() -> HttpResponse:
         headers={"Retry-After": "1"},
     )
     add_never_cache_headers(answer)
+    if response is not None:
+        _close_with(answer, response)
     return answer
 
 
@@ -212,6 +217,10 @@ def _in_place_of(
         if name in response.headers:
             answer.headers[name] = response.headers[name]
     add_never_cache_headers(answer)
-    # What the view opened is closed with the answer given in its place.
-    vars(answer)["_resource_closers"].extend(vars(response)["_resource_closers"])
+    _close_with(answer, response)
     return answer
+
+
+def _close_with(answer: HttpResponse, response: HttpResponseBase) -> None:
+    """Close what the view opened with the answer given in its place."""
+    vars(answer)["_resource_closers"].extend(vars(response)["_resource_closers"])

@@ -151,17 +151,44 @@ def arrived(step):
 
 
 class GivesUp:
-    """Fails a statement as a database does that gives up on a transaction."""
+    """
+    Fails a statement as a database does that gives up on a transaction, the first
+    ``times`` that it is executed.
+    """
 
-    def __init__(self, statement):
+    def __init__(self, statement, times=1):
         self.statement = statement
-        self.left = 1
+        self.left = times
 
     def __call__(self, execute, sql, params, many, context):
         if self.left and plain(sql).startswith(self.statement):
             self.left -= 1
-            raise OperationalError from Exception(1213, "Deadlock found")
+            raise deadlock()
         return execute(sql, params, many, context)
+
+
+def deadlock():
+    """Return the error that Django makes of MySQL's for a deadlock."""
+    error = OperationalError(1213, "Deadlock found")
+    error.__cause__ = Exception(1213, "Deadlock found")
+    return error
+
+
+@contextmanager
+def gives_up_at_commit(times=1):
+    """Fail the next commits, as a Galera node does, or PostgreSQL at SERIALIZABLE."""
+    left = [deadlock() for _ in range(times)]
+    commit = connection._commit
+
+    def _commit():
+        if left:
+            raise left.pop()
+        commit()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(connection, "_commit", _commit)
+        yield
+    assert not left, "Nothing was committed."
 
 
 class Aside:

@@ -22,7 +22,9 @@ from django.http import (
 )
 from django.urls import path
 
+from session_limit import registry
 from session_limit.exceptions import SessionLimitReached
+from session_limit.models import UserSession
 from tests.urls import urlpatterns as suite
 
 BACKEND = "django.contrib.auth.backends.ModelBackend"
@@ -70,6 +72,19 @@ def set_by_hand(request):
     request.session[SESSION_KEY] = user._meta.pk.value_to_string(user)
     request.session[BACKEND_SESSION_KEY] = BACKEND
     request.session[HASH_SESSION_KEY] = user.get_session_auth_hash()
+    return HttpResponse()
+
+
+def write_user(request):
+    """Do what a project's own view does: nothing about sessions."""
+    get_user_model().objects.filter(username="ada").update(first_name="Ada")
+    return HttpResponse()
+
+
+def end_all(request):
+    """End somebody's sessions, in a project's own view."""
+    user = get_user_model().objects.get(username="ada")
+    registry.end_all(user, UserSession.Reason.REVOKED)
     return HttpResponse()
 
 
@@ -201,6 +216,8 @@ urlpatterns = [
     path("sign-in-then/<status>/", sign_in_then),
     path("read-then/<status>/", read_then),
     path("set-by-hand/", set_by_hand),
+    path("write-user/", write_user),
+    path("end-all/", end_all),
     path("put/", put),
     path("cart/", cart),
     path("save-async/", save_async),

@@ -1,15 +1,16 @@
 """
-What is wrong with how a project set the package up, told before it runs.
+Report what is wrong with how a project set the package up, before it runs.
 
-Settings alone are read: nothing here connects to a database. Each id has its entry
-in ``docs/reference/checks.md``.
+All checks but ``check_servers`` read settings alone. That one connects to the database,
+and so runs when Django lets checks do that. Each id has its entry in
+``docs/reference/checks.md``.
 """
 
 from __future__ import annotations
 
 from django.core import checks
 
-from session_limit.checks.databases import check_databases
+from session_limit.checks.databases import check_databases, check_servers
 from session_limit.checks.installation import (
     check_apps,
     check_middleware,
@@ -25,6 +26,7 @@ __all__ = [
     "check_databases",
     "check_middleware",
     "check_reauthentication",
+    "check_servers",
     "check_settings",
     "check_stalls",
     "check_urls",
@@ -43,5 +45,6 @@ def register_checks() -> None:
     # Not under Django's tag for databases, which is for checks that may connect.
     checks.register(check_databases, TAG)
     checks.register(check_stalls, TAG, deploy=True)
+    checks.register(check_servers, TAG, checks.Tags.database)
     checks.register(check_urls, TAG, checks.Tags.urls)
     checks.register(check_reauthentication, TAG)

@@ -1,8 +1,8 @@
-"""The database that holds the registry: what makes sign-ins at one moment fail."""
+"""The database that holds the registry: its settings here, and on its server."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from django.core import checks
@@ -55,3 +55,54 @@ def _repeats_reads(connection: BaseDatabaseWrapper) -> bool:
         level = options["isolation_level"]
         return level in {levels.REPEATABLE_READ, levels.SERIALIZABLE}
     return False
+
+
+def check_servers(
+    *, databases: Sequence[str] | None = None, **_kwargs: Any
+) -> Iterator[checks.CheckMessage]:
+    """
+    Check what the server says about its cluster. Django names the ``databases`` that a
+    check may connect to: ``migrate`` does, and ``check --database``.
+    """
+    alias = router.db_for_write(UserSession)
+    if databases is None or alias not in databases:
+        return
+    connection = connections[alias]
+    if connection.vendor == "mysql" and _may_read_late(connection):
+        yield checks.Warning(
+            f'Database "{alias}" is a Galera cluster on which reads do not wait for '
+            "other nodes' writes: a node that lags authenticates sessions that "
+            "have ended.",
+            hint='Set OPTIONS["init_command"] to "SET SESSION wsrep_sync_wait=1".',
+            id="session_limit.W307",
+        )
+    if connection.vendor == "postgresql":
+        durability = _synchronous_commit(connection)
+        if durability in {"off", "local"}:
+            yield checks.Warning(
+                f'Database "{alias}" commits with synchronous_commit = {durability}: '
+                "after a failover"
+                f"{' or a crash' if durability == 'off' else ''}, sessions that had "
+                "ended may be live again.",
+                hint="Set synchronous_commit to on. session_limit does so in its own "
+                "transactions, unless OPTIONS set it, but not in those of your views "
+                "(ATOMIC_REQUESTS).",
+                id="session_limit.W308",
+            )
+
+
+def _may_read_late(connection: BaseDatabaseWrapper) -> bool:
+    with connection.cursor() as cursor:
+        # Not "SELECT @@wsrep_on", which is an error without Galera.
+        cursor.execute(
+            "SHOW VARIABLES WHERE Variable_name IN ('wsrep_on', 'wsrep_sync_wait')"
+        )
+        found = dict(cursor.fetchall())
+    # The first bit is the one for reads.
+    return found.get("wsrep_on") == "ON" and not int(found["wsrep_sync_wait"]) & 1
+
+
+def _synchronous_commit(connection: BaseDatabaseWrapper) -> str:
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW synchronous_commit")
+        return str(cursor.fetchone()[0])

@@ -31,7 +31,12 @@ from session_limit.registry.leases import (
     stop_start,
 )
 from session_limit.registry.limits import limit_of
-from session_limit.registry.locking import MustLock, is_retryable, reads_only
+from session_limit.registry.locking import (
+    MustLock,
+    is_retryable,
+    reads_only,
+    repeated,
+)
 from session_limit.registry.pending import (
     SECRET_LENGTH,
     Browser,
@@ -104,6 +109,7 @@ __all__ = [
     "rekey",
     "renew_credentials",
     "renew_play",
+    "repeated",
     "rivals_of",
     "set_limit",
     "standings",

@@ -60,13 +60,16 @@ def stop_play(id: UUID, session_id: UUID) -> bool:
     Stop the play with this id, of the session with that one, and free its place at
     once. Return whether it counted still: one that has lapsed did not play until now.
     """
-    using = registry_alias()
-    rows = Play.objects.using(using).leased().filter(pk=id, session_id=session_id)
-    counted = rows.update(ended_at=DatabaseNow(), ended_reason=Reason.STOPPED) > 0
-    if counted:
-        tell = functools.partial(_tell_ended_by_id, id, using)
-        transaction.on_commit(tell, using=using, robust=True)
-    return counted
+
+    def work(using: str) -> bool:
+        rows = Play.objects.using(using).leased().filter(pk=id, session_id=session_id)
+        counted = rows.update(ended_at=DatabaseNow(), ended_reason=Reason.STOPPED) > 0
+        if counted:
+            tell = functools.partial(_tell_ended_by_id, id, using)
+            transaction.on_commit(tell, using=using, robust=True)
+        return counted
+
+    return in_transaction(work)
 
 
 def stop_start(session: UserSession, key: str) -> None:

@@ -21,6 +21,7 @@ from session_limit import stored
 from session_limit.models import PendingSignIn, UserSession
 from session_limit.registry.credentials import digest, is_recorded_of
 from session_limit.registry.limits import limit_of
+from session_limit.registry.locking import in_transaction
 from session_limit.users import user_of
 from session_limit.verify import read_live, registry_alias
 
@@ -76,9 +77,7 @@ def pend(
     ``next_url`` where it leads, ``""`` if that is not known. A browser that waits
     already and tries the same again goes on waiting under the secret that it has.
     """
-    using, now = registry_alias(), timezone.now()
-    waiting = PendingSignIn.objects.using(using)
-    waiting.filter(user_id=user.pk, expires_at__lte=now).delete()
+    now = timezone.now()
     values, before = left.values, left.before
     added = {name: value for name, value in values.items() if name not in _NOT_KEPT}
     data = {"left": added, "before": {n: before[n] for n in added if n in before}}
@@ -92,20 +91,26 @@ def pend(
     }
     if next_url:
         facts["next"] = next_url
-    known, secret = find_pending(browser), browser.secret
-    if known is not None and secret is not None and known.user_id == user.pk:
-        for name, value in facts.items():
-            setattr(known, name, value)
-        # None is updated where another tab has just made its choice.
-        if waiting.filter(pk=known.pk).update(**facts):
-            return known, secret
-    secret = get_random_string(SECRET_LENGTH)
-    pending = waiting.create(
-        secret=stored.digest(secret),
-        user_agent=stored.digest(browser.user_agent),
-        **facts,
-    )
-    return pending, secret
+
+    def work(using: str) -> tuple[PendingSignIn, str]:
+        waiting = PendingSignIn.objects.using(using)
+        waiting.filter(user_id=user.pk, expires_at__lte=now).delete()
+        known, secret = find_pending(browser), browser.secret
+        if known is not None and secret is not None and known.user_id == user.pk:
+            for name, value in facts.items():
+                setattr(known, name, value)
+            # None is updated if another tab has just made its choice.
+            if waiting.filter(pk=known.pk).update(**facts):
+                return known, secret
+        secret = get_random_string(SECRET_LENGTH)
+        pending = waiting.create(
+            secret=stored.digest(secret),
+            user_agent=stored.digest(browser.user_agent),
+            **facts,
+        )
+        return pending, secret
+
+    return in_transaction(work)
 
 
 def find_pending(browser: Browser) -> PendingSignIn | None:
@@ -161,5 +166,9 @@ def left_over(pending: PendingSignIn, session: SessionBase) -> dict[str, Any]:
 
 
 def cancel_pending(pending: PendingSignIn) -> None:
-    """Forget it."""
-    PendingSignIn.objects.using(registry_alias()).filter(pk=pending.pk).delete()
+    """Forget the sign-in: nobody can choose for it any more."""
+
+    def work(using: str) -> None:
+        PendingSignIn.objects.using(using).filter(pk=pending.pk).delete()
+
+    in_transaction(work)

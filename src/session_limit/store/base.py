@@ -7,9 +7,15 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from django.conf import settings
-from django.contrib.sessions.backends.base import CreateError, SessionBase
+from django.contrib.sessions.backends.base import (
+    CreateError,
+    SessionBase,
+    UpdateError,
+)
+from django.db import DatabaseError
 
 from session_limit import registry, stored
+from session_limit.models import UserSession
 from session_limit.state import Guard
 
 if TYPE_CHECKING:
@@ -107,6 +113,24 @@ class Base(_Engine):
         """
         stored.forget_user(self)
         self.restore_anonymous()
+
+    def give_up(self) -> None:
+        """
+        Leave the browser the session that it came with, after the database gave up on
+        the request. What the request changed in it is not kept.
+        """
+        guard, row = self.guard, self.guard.row
+        guard.given_up = True
+        # The database may well give up on this too.
+        with contextlib.suppress(DatabaseError, UpdateError):
+            if row is None or guard.admitted:
+                self._session_cache = {**guard.loaded}
+                self.restore_anonymous()
+            before = guard.before_login
+            if row is not None and before is not None and stored.ID not in before:
+                # Admitted in a transaction of our own: nobody will have its cookie.
+                registry.end_row(row.id, UserSession.Reason.SIGNED_OUT)
+        self.let_be()
 
     def restore_anonymous(self) -> None:
         """

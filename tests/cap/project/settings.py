@@ -4,6 +4,7 @@ Configured by environment variables, because four server processes share it:
 - ``CAP_ENGINE``, ``CAP_NAME``: the database's backend (``postgresql``, ``mysql`` or
   ``sqlite3``) and its name; ``CAP_HOST``, ``CAP_PORT``, ``CAP_USER``, ``CAP_PASSWORD``.
 - ``CAP_ISOLATION``: an isolation level or, for SQLite, ``deferred`` or ``immediate``.
+- ``CAP_INIT_COMMAND``: what MariaDB executes at the beginning of each connection.
 - ``CAP_ATOMIC_REQUESTS``: ``1`` or ``0``.
 - ``CAP_LAST_LOGIN``: ``0`` stops Django's receiver that writes ``last_login``.
 - ``CAP_PACKAGE``: ``session_limit`` or ``recipe``.
@@ -31,6 +32,8 @@ elif ENGINE == "postgresql":
     OPTIONS = {"isolation_level": IsolationLevel[ISOLATION.upper().replace(" ", "_")]}
 else:
     OPTIONS = {"isolation_level": ISOLATION}
+    if "CAP_INIT_COMMAND" in os.environ:
+        OPTIONS["init_command"] = os.environ["CAP_INIT_COMMAND"]
 
 DATABASES = {
     "default": {

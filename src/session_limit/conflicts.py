@@ -1,0 +1,81 @@
+"""What a client gets if the database gave up on its sign-in, or on our own code."""
+
+from __future__ import annotations
+
+from django.contrib import auth
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+
+from session_limit import navigation, registry, responses
+from session_limit.state import Guard, guard_of
+from session_limit.store import GuardedSession
+
+PACKAGE = __name__.partition(".")[0]
+
+# Where Django's own statements belong to a sign-in, or to what changes one.
+_AUTH = frozenset(
+    {
+        *("authenticate", "login", "logout", "update_session_auth_hash"),
+        *("aauthenticate", "alogin", "alogout", "aupdate_session_auth_hash"),
+    }
+)
+
+
+def concerns_us(request: HttpRequest, error: BaseException | None) -> bool:
+    """
+    Return whether ``error`` says that the database gave up on something of ours:
+    ``request`` is for one of our own pages, our code or Django's ``login()`` raised it,
+    or the request signed somebody in or out.
+
+    What is left to Django includes a conflict in a project's own view that has nothing
+    to do with a sign-in.
+    """
+    if error is None or not registry.is_retryable(error):
+        return False
+    guard = guard_of(request)
+    return (
+        navigation.is_ours(request)
+        or _passed_through_us(error)
+        # An error at COMMIT does not say what was to be committed.
+        or (guard is not None and _changes_hands(guard))
+    )
+
+
+def retry(
+    request: HttpRequest, response: HttpResponseBase | None = None
+) -> HttpResponse:
+    """
+    Return the 503, in place of ``response`` if there is one already, and leave the
+    browser as it was: its session, key and data, and the token in its forms, so that
+    the same form can be sent again.
+    """
+    session = request.session
+    if isinstance(session, GuardedSession):
+        session.give_up()
+    # Else CsrfViewMiddleware would store the token that login() has made.
+    request.META["CSRF_COOKIE_NEEDS_UPDATE"] = False
+    return responses.retry(response)
+
+
+def _changes_hands(guard: Guard) -> bool:
+    """Return whether the request signed somebody in or out, or changed the key."""
+    return (
+        guard.admitted
+        or guard.adopted
+        or guard.refusal is not None
+        or guard.before_login is not None
+    )
+
+
+def _passed_through_us(error: BaseException) -> bool:
+    """Return whether our own code raised ``error``, or a function in ``_AUTH``."""
+    traceback = error.__traceback__
+    while traceback is not None:
+        frame = traceback.tb_frame
+        module = frame.f_globals.get("__name__", "")
+        if module.partition(".")[0] == PACKAGE:
+            return True
+        if module == auth.__name__ and frame.f_code.co_name in _AUTH:
+            return True
+        traceback = traceback.tb_next
+    return False

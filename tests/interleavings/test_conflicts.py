@@ -1,0 +1,545 @@
+"""The database gives up on a sign-in, or on our own code: repeated, or a 503."""
+
+from __future__ import annotations
+
+import json
+from contextlib import ExitStack, contextmanager
+from functools import partial
+
+import pytest
+from django.contrib.sessions.backends.base import UpdateError
+from django.db import OperationalError, connection, transaction
+
+from session_limit import registry
+from session_limit.models import PendingSignIn, Play, UserSession
+from session_limit.registry import locking
+from tests import stores
+from tests.interleavings.browsers import JSON, Tab, is_in, is_only_live, live, whose
+from tests.interleavings.gates import (
+    CREATE,
+    SAVE,
+    GivesUp,
+    aside,
+    at_once,
+    deadlock,
+    gives_up_at_commit,
+    on,
+)
+
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.urls("tests.interleavings.urls"),
+]
+
+CHOOSE = "/account/sessions/choose/"
+LOCK = "INSERT INTO session_limit_accountlimit"
+RECORD = "INSERT INTO session_limit_usersession"
+PEND = "INSERT INTO session_limit_pendingsignin"
+END = "UPDATE session_limit_usersession SET ended_at"
+ALWAYS = 1000
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch):
+    """Repeat without the pauses."""
+    monkeypatch.setattr(locking, "PAUSE", (0, 0))
+
+
+@pytest.fixture
+def users_table(django_user_model):
+    return django_user_model._meta.db_table
+
+
+@pytest.fixture
+def gives_up(users_table):
+    """Return a context in which the database gives up at a step of a sign-in."""
+    steps = {
+        "last_login": f"UPDATE {users_table} SET last_login",  # noqa: S608  compared
+        "cycle_key": CREATE,
+        "lock": LOCK,
+        "record": RECORD,
+    }
+
+    def gives_up(step, times=1):
+        if step == "commit":
+            return gives_up_at_commit(times)
+        return connection.execute_wrapper(GivesUp(steps[step], times))
+
+    return gives_up
+
+
+def sign_in(tab, user, **extra):
+    # Not the async view: ATOMIC_REQUESTS has none.
+    return tab.sign_in(user, path="/login/", **extra)
+
+
+def is_retry(response):
+    """Return whether it may be tried again, and leaves the browser's cookies alone."""
+    return (
+        response.status_code == 503
+        and response.headers["Retry-After"] == "1"
+        and "no-store" in response.headers["Cache-Control"]
+        and not response.cookies
+    )
+
+
+STEPS = ["last_login", "cycle_key", "lock", "record", "commit"]
+if not issubclass(stores.engine(), stores.db.SessionStore):
+    STEPS.remove("cycle_key")
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_sign_in_in_the_views_transaction(
+    ada, browser, atomic_requests, gives_up, step
+):
+    """
+    Whatever part of it fails: 503, nobody is displaced, and the browser has the session
+    that it had, with what was in the cart. Fails, as a 500, if only a session that
+    names a user counts as a sign-in, or only one that was not admitted.
+    """
+    laptop, phone = browser(), browser()
+    sign_in(laptop, ada)
+    phone.get("/put/?item=book")
+    key = phone.key
+    with gives_up(step):
+        assert is_retry(sign_in(phone, ada))
+    assert phone.key == key
+    assert phone.get("/cart/").json() == {"cart": "book"}
+    assert whose(key) is None
+    assert is_in(laptop, ada)
+
+    assert sign_in(phone, ada).status_code == 302
+    assert is_in(phone, ada)
+    assert phone.get("/cart/").json() == {"cart": "book"}
+
+
+@stores.ROLLED_BACK
+@pytest.mark.parametrize("step", STEPS)
+def test_a_user_switch_in_the_views_transaction(
+    ada, bob, browser, atomic_requests, gives_up, step
+):
+    """The browser stays signed in as before. Fails if its emptied session loses it."""
+    tab = browser()
+    sign_in(tab, bob)
+    key = tab.key
+    with gives_up(step):
+        assert is_retry(sign_in(tab, ada))
+    assert tab.key == key
+    assert is_in(tab, bob)
+    assert sign_in(tab, ada).status_code == 302
+    assert is_in(tab, ada)
+    assert live(bob) == []
+
+
+@pytest.mark.parametrize("step", ["last_login", "lock", "commit"])
+def test_signing_in_again_in_the_views_transaction(
+    ada, browser, atomic_requests, gives_up, step
+):
+    """The session already names the user, and has a row. Fails if that rules it out."""
+    tab = browser()
+    sign_in(tab, ada)
+    with gives_up(step):
+        assert is_retry(sign_in(tab, ada))
+    assert is_in(tab, ada)
+
+
+@pytest.mark.parametrize("path", ["/login/", "/alogin/"])
+def test_a_sign_in_whose_last_login_is_not_written(ada, browser, gives_up, path):
+    """
+    It is Django's statement, in no transaction of ours or the view's: the key that
+    login() has replaced by then works again. Fails where the cart goes with it.
+    """
+    tab = browser()
+    tab.get("/put/?item=book")
+    key = tab.key
+    with gives_up("last_login"):
+        assert is_retry(tab.sign_in(ada, path=path))
+    assert tab.key == key
+    assert tab.get("/cart/").json() == {"cart": "book"}
+    assert live(ada) == []
+    assert tab.sign_in(ada, path=path).status_code == 302
+    assert is_in(tab, ada)
+
+
+@pytest.mark.parametrize("step", ["lock", "record"])
+def test_a_sign_in_in_our_own_transaction(ada, browser, gives_up, step):
+    """Repeated nine times. Fails with fewer attempts."""
+    tab = browser()
+    with gives_up(step, times=9):
+        assert tab.sign_in(ada).status_code == 302
+    assert is_in(tab, ada)
+    if stores.rolls_back():
+        assert stores.keeps_only(tab.key)
+
+
+def test_a_sign_in_that_is_given_up_in_the_end(ada, browser, gives_up):
+    """After ten attempts, 503."""
+    tab = browser()
+    with gives_up("record", ALWAYS):
+        assert is_retry(tab.sign_in(ada))
+    assert tab.key is None
+    assert live(ada) == []
+
+
+def test_a_commit_of_our_own(ada):
+    """A conflict that is found at COMMIT, as on Galera. Fails if it is not repeated."""
+    Tab().sign_in(ada)
+    with gives_up_at_commit():
+        assert len(registry.end_all(ada, UserSession.Reason.REVOKED)) == 1
+    assert live(ada) == []
+
+
+@stores.on("db", "cached_db")
+@pytest.mark.parametrize("at_limit", ["displace", "deny"])
+def test_the_save_of_the_response(ada, browser, settings, at_limit):
+    """
+    Django calls every error of the database an UpdateError, and answers 400. Repeated;
+    and 503 if that does not help, with the place free for the next attempt.
+    """
+    settings.SESSION_LIMIT_AT_LIMIT = at_limit
+    tab = browser()
+    with connection.execute_wrapper(GivesUp(SAVE, times=9)):
+        assert tab.sign_in(ada).status_code == 302
+    assert is_in(tab, ada)
+    tab.post("/logout/")
+    with connection.execute_wrapper(GivesUp(SAVE, ALWAYS)):
+        assert is_retry(tab.sign_in(ada))
+    assert tab.sign_in(ada).status_code == 302
+    assert is_in(tab, ada)
+
+
+@pytest.mark.parametrize("step", ["last_login", "record"])
+def test_a_sign_in_in_a_middleware(ada, browser, settings, gives_up, step):
+    """
+    Of which Django tells process_exception() nothing. Fails, as a 500, if only views
+    count.
+    """
+    settings.MIDDLEWARE = [
+        *settings.MIDDLEWARE,
+        "django.contrib.auth.middleware.RemoteUserMiddleware",
+    ]
+    settings.AUTHENTICATION_BACKENDS = [
+        "django.contrib.auth.backends.RemoteUserBackend"
+    ]
+    tab = browser(raise_request_exception=False)
+    with gives_up(step, ALWAYS):
+        assert is_retry(tab.get("/public/", REMOTE_USER="ada"))
+    assert live(ada) == []
+    assert tab.get("/public/", REMOTE_USER="ada").status_code == 200
+    assert is_only_live(ada, tab)
+
+
+@pytest.fixture
+def csrf(settings):
+    """Return the token of a form on the page that ``tab`` shows."""
+
+    def csrf(tab):
+        page = tab.get("/login/", headers={"Accept": "text/html"}).content.decode()
+        return page.split('name="csrfmiddlewaretoken" value="')[1].split('"')[0]
+
+    return csrf
+
+
+@pytest.mark.parametrize("in_session", [False, True])
+def test_the_same_form_can_be_sent_again(
+    ada, browser, settings, atomic_requests, gives_up, csrf, in_session
+):
+    """Fails, as a 403, if the browser gets the token that login() made."""
+    settings.CSRF_USE_SESSIONS = in_session
+    tab = browser(enforce_csrf_checks=True)
+    form = {"username": "ada", "password": "pw", "csrfmiddlewaretoken": csrf(tab)}
+    with gives_up("commit"):
+        assert is_retry(tab.post("/login/", form))
+    assert tab.post("/login/", form).status_code == 302
+    assert is_in(tab, ada)
+
+
+# Asked at the limit
+
+
+@pytest.fixture
+def ask(ada, settings):
+    settings.SESSION_LIMIT_AT_LIMIT = "ask"
+    laptop = Tab()
+    laptop.sign_in(ada)
+    return laptop
+
+
+def asked(tab, user):
+    answer = tab.sign_in(user, path="/login/")
+    assert answer.status_code == 409
+    question = answer.json()
+    ids = [rival["id"] for rival in question["sessions"]]
+    return {"choice": question["choice"], "end": ids}
+
+
+def test_what_waits_is_written_again(ada, browser, ask):
+    """Fails if pend() has no transaction that is repeated."""
+    tab = browser()
+    with connection.execute_wrapper(GivesUp(PEND, times=9)):
+        assert choose(tab, asked(tab, ada)).status_code == 200
+    assert is_in(tab, ada)
+
+
+def choose(tab, data):
+    return tab.post(CHOOSE, data, headers=JSON)
+
+
+def test_what_waits_cannot_be_written(ada, browser, ask):
+    """503, and the browser's session is as it was. Fails as a 500."""
+    tab = browser()
+    tab.get("/put/?item=book")
+    key = tab.key
+    with connection.execute_wrapper(GivesUp(PEND, ALWAYS)):
+        assert is_retry(sign_in(tab, ada))
+    assert not PendingSignIn.objects.exists()
+    assert tab.key == key
+    assert tab.get("/cart/").json() == {"cart": "book"}
+    assert is_in(ask, ada)
+    assert choose(tab, asked(tab, ada)).status_code == 200
+
+
+@pytest.mark.parametrize("step", ["last_login", "record", "commit"])
+def test_a_choice(ada, browser, ask, atomic_requests, gives_up, step):
+    """
+    Nobody was signed out, and the same choice can be sent again. Fails if the answer
+    takes the cookie away that leads to what waits.
+    """
+    tab = browser()
+    data = asked(tab, ada)
+    with gives_up(step):
+        assert is_retry(choose(tab, data))
+    assert is_in(ask, ada)
+    assert choose(tab, data).status_code == 200
+    assert is_in(tab, ada)
+
+
+# Our own pages, and those of a project
+
+
+@pytest.mark.parametrize("step", [END, "commit"])
+def test_an_ending_on_our_own_page(ada, browser, settings, atomic_requests, step):
+    settings.SESSION_LIMIT = 2
+    laptop, phone = browser(), browser()
+    for tab in (laptop, phone):
+        sign_in(tab, ada)
+    path = "/account/sessions/end-others/"
+    with failing_at(step):
+        assert is_retry(laptop.post(path, {"password": "pw"}))
+    assert len(live(ada)) == 2
+    assert laptop.post(path, {"password": "pw"}).status_code == 200
+    assert is_in(laptop, ada)
+
+
+@contextmanager
+def failing_at(step):
+    with ExitStack() as stack:
+        if step == "commit":
+            stack.enter_context(gives_up_at_commit())
+        else:
+            stack.enter_context(connection.execute_wrapper(GivesUp(step)))
+        yield
+
+
+def test_the_start_of_a_play(ada, settings, atomic_requests):
+    """Of which nothing is left, if its commit fails."""
+    settings.SESSION_LIMIT_PLAYS = 1
+    tab = Tab()
+    sign_in(tab, ada)
+    start = partial(
+        tab.post,
+        "/account/sessions/plays/",
+        json.dumps({"what": "a film"}),
+        content_type="application/json",
+    )
+    with gives_up_at_commit():
+        assert is_retry(start())
+    assert not Play.objects.exists()
+    assert start().status_code == 200
+
+
+def test_signing_out(ada, browser, atomic_requests):
+    """The session is as live as before, and its cookie still there."""
+    tab = browser()
+    sign_in(tab, ada)
+    with gives_up_at_commit():
+        assert is_retry(tab.post("/logout/"))
+    if stores.rolls_back():
+        assert is_in(tab, ada)
+        assert tab.post("/logout/").status_code == 200
+        assert live(ada) == []
+
+
+@pytest.mark.parametrize("step", ["statement", "commit"])
+@pytest.mark.parametrize("signed_in", [False, True])
+def test_a_view_that_is_none_of_our_concern(
+    ada, atomic_requests, users_table, step, signed_in
+):
+    """A project's own conflicts stay Django's. Fails if we answer all of them."""
+    tab = Tab(raise_request_exception=False)
+    if signed_in:
+        sign_in(tab, ada)
+        tab.get("/whoami/")
+    with failing_at(step if step == "commit" else f"UPDATE {users_table}"):
+        assert tab.get("/write-user/").status_code == 500
+
+
+def test_our_code_in_a_view_of_the_projects(ada, atomic_requests):
+    """Fails if only our own pages and sign-ins count."""
+    Tab().sign_in(ada)
+    with connection.execute_wrapper(GivesUp(END)):
+        assert is_retry(Tab().get("/end-all/"))
+    assert len(live(ada)) == 1
+
+
+# What the database says
+
+
+def made_of(cause):
+    error = OperationalError(*cause.args)
+    error.__cause__ = cause
+    return error
+
+
+class FromPostgreSQL(Exception):
+    def __init__(self, sqlstate):
+        super().__init__("what the server says")
+        self.sqlstate = sqlstate
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        *[(Exception(number, ""), True) for number in (1213, 1020, 1205, 1969, 3101)],
+        # Unknown column; the server has gone away; not an up-to-date Galera node.
+        *[(Exception(number, ""), False) for number in (1054, 2006, 1047)],
+        *[(FromPostgreSQL(s), True) for s in ("40001", "40P01", "55P03", "57014")],
+        # Too many connections; the administrator shut it down.
+        *[(FromPostgreSQL(state), False) for state in ("53300", "57P01")],
+        (Exception("database is locked"), True),
+        (Exception("database table is locked"), True),
+        (Exception("no such table: app"), False),
+        (Exception(), False),
+    ],
+)
+def test_what_may_be_repeated(error, expected):
+    assert registry.is_retryable(made_of(error)) is expected
+    # As Django's db engine says it.
+    hidden = UpdateError()
+    hidden.__context__ = made_of(error)
+    assert registry.is_retryable(hidden) is expected
+
+
+def test_what_is_no_error_of_the_database():
+    assert not registry.is_retryable(ValueError(1213))
+    assert not registry.is_retryable(OperationalError(1213))
+    assert not registry.is_retryable(UpdateError())
+
+
+def test_pauses_and_attempts_are_bounded(monkeypatch):
+    """Ten attempts, with a pause of its own length between each two."""
+    monkeypatch.undo()
+    pauses, calls = [], []
+    monkeypatch.setattr(locking.time, "sleep", pauses.append)
+
+    def work():
+        calls.append(None)
+        raise deadlock()
+
+    with pytest.raises(OperationalError):
+        registry.repeated(work)
+    assert len(calls) == 10
+    assert len(set(pauses)) == len(pauses) == 9
+    assert all(0.002 <= pause <= 0.030 for pause in pauses)
+
+
+def test_a_long_wait_is_not_begun_again(monkeypatch):
+    """Fails if the attempts are bounded by their number alone."""
+    now, calls = [0.0], []
+    monkeypatch.setattr(locking.time, "monotonic", lambda: now[0])
+
+    def work():
+        calls.append(None)
+        now[0] += 2
+        raise deadlock()
+
+    with pytest.raises(OperationalError):
+        registry.repeated(work)
+    assert len(calls) == 2
+
+
+@on("sqlite")
+def test_a_database_that_stays_locked(ada, browser, options, users_table):
+    """SQLite gives up after its timeout: 503, and no wait of ours in addition."""
+    options(timeout=3)
+    tab = browser()
+
+    def hold():
+        with transaction.atomic():
+            ada.save()
+
+    with aside(hold, after=f"UPDATE {users_table}") as holding:
+        answer = tab.sign_in(ada)
+        assert is_retry(answer)
+        holding.result()
+    assert tab.sign_in(ada).status_code == 302
+
+
+LOCK_TIMEOUTS = {
+    "postgresql": {"options": "-c lock_timeout=100"},
+    "mysql": {"init_command": "SET SESSION innodb_lock_wait_timeout = 1"},
+}
+
+
+@on("postgresql", "mariadb")
+def test_a_lock_that_is_not_granted_in_time(
+    ada, browser, options, atomic_requests, users_table
+):
+    """PostgreSQL's lock_timeout and MySQL's error 1205."""
+    options(**LOCK_TIMEOUTS[connection.vendor])
+    tab = browser()
+
+    def hold():
+        with transaction.atomic():
+            ada.save()
+
+    with aside(hold, after=f"UPDATE {users_table}") as holding:
+        assert is_retry(sign_in(tab, ada))
+        holding.result()
+    assert sign_in(tab, ada).status_code == 302
+
+
+@pytest.fixture
+def serializable(options):
+    if connection.vendor == "postgresql":
+        from psycopg import IsolationLevel
+
+        options(isolation_level=IsolationLevel.SERIALIZABLE)
+    else:
+        options(isolation_level="serializable")
+
+
+@on("postgresql", "mariadb")
+def test_simultaneous_sign_ins_at_serializable(
+    django_user_model, serializable, atomic_requests
+):
+    """
+    Of several accounts at once, wherever the database finds a conflict: 302 or 503, and
+    whoever tries again gets in. Fails, as a 500, if the key's rotation does not count.
+    """
+    create = django_user_model.objects.create_user
+    users = [create(username=f"user {n}", password="pw") for n in range(6)]
+    tabs = [Tab(raise_request_exception=False) for _ in users]
+    waiting = dict(zip(tabs, users, strict=True))
+    for _ in range(20):
+        calls = [partial(sign_in, tab, user) for tab, user in waiting.items()]
+        answers = at_once(calls, before=LOCK if len(calls) == len(users) else None)
+        for tab, answer in zip(list(waiting), answers, strict=True):
+            if answer.status_code == 302:
+                del waiting[tab]
+            else:
+                assert is_retry(answer)
+        if not waiting:
+            break
+    assert not waiting
+    assert all(is_in(tab, user) for tab, user in zip(tabs, users, strict=True))

@@ -1,0 +1,200 @@
+"""Transactions of our own, and those that the caller manages."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.db import connection, transaction
+from django.test import Client
+
+from session_limit import registry, signals
+from session_limit.models import Play, UserSession
+from session_limit.registry.locking import in_transaction
+from tests.interleavings.browsers import Tab, is_in, live, whose
+from tests.interleavings.gates import on
+
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.urls("tests.interleavings.urls"),
+]
+
+
+@contextmanager
+def autocommit_off():
+    transaction.set_autocommit(False)
+    try:
+        # A query has begun the caller's transaction.
+        get_user_model().objects.exists()
+        yield
+        transaction.commit()
+    finally:
+        transaction.rollback()
+        transaction.set_autocommit(True)
+
+
+@pytest.fixture(params=["read committed", "repeatable read"])
+def level(request):
+    """Have connections begin transactions at each isolation level."""
+    if request.param == "repeatable read" and connection.vendor != "sqlite":
+        request.getfixturevalue("repeatable_read")
+
+
+def change_password(user):
+    user.set_password("new")
+    user.save()
+
+
+def disable(user):
+    user.is_active = False
+    user.save()
+
+
+def sign_in(user):
+    Client().force_login(user)
+
+
+def lower_limit(user):
+    registry.set_limit(user, 1)
+
+
+def end_all(user):
+    registry.end_all(user, UserSession.Reason.REVOKED)
+
+
+def delete(user):
+    user.delete()
+
+
+@pytest.mark.parametrize(
+    ("act", "left"),
+    [
+        (change_password, 2),
+        (disable, 0),
+        (sign_in, 2),
+        (lower_limit, 1),
+        (end_all, 0),
+        (delete, 0),
+    ],
+)
+def test_with_autocommit_off(ada, settings, level, act, left):
+    """
+    As in a management command that manages its transaction. Fails, on PostgreSQL and
+    MariaDB, if we take the transaction for our own and set its isolation level.
+    """
+    settings.SESSION_LIMIT = 2
+    laptop, phone = Tab(), Tab()
+    laptop.sign_in(ada)
+    phone.sign_in(ada)
+    with autocommit_off():
+        act(ada)
+    assert UserSession.objects.live().count() == left
+    assert whose(laptop.key) is None
+
+
+# With autocommit off, SQLite's driver commits before a savepoint, as Django documents.
+@on("postgresql", "mariadb")
+def test_rolled_back_by_its_caller(ada, level):
+    """Nothing has ended, and no listener hears that it did."""
+    laptop = Tab()
+    laptop.sign_in(ada)
+    heard = []
+
+    def hear(**kwargs):
+        heard.append(kwargs)
+
+    signals.session_ended.connect(hear)
+    try:
+        with autocommit_off():
+            end_all(ada)
+            transaction.rollback()
+    finally:
+        signals.session_ended.disconnect(hear)
+    assert is_in(laptop, ada)
+
+
+def test_stopping_a_play_with_autocommit_off(ada, settings):
+    """Fails if its listeners are registered outside a transaction: Django refuses."""
+    settings.SESSION_LIMIT_PLAYS = 1
+    Tab().sign_in(ada)
+    (session,) = live(ada)
+    play = registry.play(session, "a film").play
+    with autocommit_off():
+        assert registry.stop_play(play.pk, session.pk)
+    assert Play.objects.get().ended_reason == Play.Reason.STOPPED
+
+
+# How long COMMIT waits on PostgreSQL
+
+
+def durability(using=None):
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW synchronous_commit")
+        return cursor.fetchone()[0]
+
+
+@pytest.fixture
+def servers_default():
+    """Give the tests' database a synchronous_commit of its own."""
+    name = connection.ops.quote_name(connection.settings_dict["NAME"])
+
+    def set_default(value):
+        with connection.cursor() as cursor:
+            cursor.execute(f"ALTER DATABASE {name} SET synchronous_commit = {value}")
+        connection.close()
+        assert durability() == value
+
+    yield set_default
+    with connection.cursor() as cursor:
+        cursor.execute(f"ALTER DATABASE {name} RESET synchronous_commit")
+    connection.close()
+
+
+@on("postgresql")
+@pytest.mark.parametrize(
+    ("default", "ours"),
+    [
+        ("off", "on"),
+        ("local", "on"),
+        ("remote_write", "on"),
+        ("on", "on"),
+        ("remote_apply", "remote_apply"),
+    ],
+)
+def test_our_commits_are_durable(servers_default, default, ours):
+    """And only ours: what the project commits next is as the server has it."""
+    servers_default(default)
+    assert in_transaction(durability) == ours
+    assert durability() == default
+
+
+@on("postgresql")
+def test_a_project_that_sets_it_in_its_options(options):
+    options(options="-c synchronous_commit=off")
+    assert in_transaction(durability) == "off"
+
+
+@on("postgresql")
+def test_a_transaction_of_the_projects_own(servers_default):
+    """It is left alone: what else it commits is not ours to make slower."""
+    servers_default("off")
+    with transaction.atomic():
+        assert in_transaction(durability) == "off"
+
+
+@on("postgresql")
+@pytest.mark.parametrize("binding", [False, True])
+def test_it_takes_one_round_trip(options, binding):
+    """With the isolation level, also with psycopg's server-side parameters."""
+    options(server_side_binding=binding, prepare_threshold=1)
+    ran = []
+
+    def record(execute, sql, params, many, context):
+        ran.append(sql)
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(record):
+        for _ in range(5):
+            in_transaction(lambda using: None)
+    assert len(ran) == 5
