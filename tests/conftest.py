@@ -36,6 +36,7 @@ DRIVERS = {
     "postgresql": "psycopg",
     "mariadb": "MySQLdb",
     "redis": "redis",
+    "sentinel": "redis",
     "chromium": "playwright",
     "gettext": "polib",
     "servers": "granian",
@@ -45,6 +46,7 @@ PROGRAMS = {
     "nginx": "nginx",
     "caddy": "caddy",
     "ffmpeg": "ffmpeg",
+    "sentinel": "redis-server",  # with --sentinel
 }
 # Debian keeps nginx where root alone looks.
 PATH = f"{os.environ.get('PATH', '')}:/usr/sbin"

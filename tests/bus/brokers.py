@@ -1,4 +1,4 @@
-"""Redis servers of a test's own: a master with a replica and Sentinels, or a Cluster."""
+"""Redis servers for one test: a master, a replica and Sentinels, or a Cluster."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from redis.retry import Retry
 PATIENCE = 15.0
 MASTER = "mymaster"
 # What is special in a URL, to see that it is kept whole and kept secret.
-PASSWORD = "s3cr:t/@?#%"  # noqa: S105 of servers that live for one test
+PASSWORD = "s3cr:t/@?#%"
 QUOTED = "s3cr%3At%2F%40%3F%23%25"
 
 
@@ -46,6 +46,7 @@ class Server:
             socket_timeout=2,
             retry=Retry(NoBackoff(), 0),
             decode_responses=True,
+            protocol=3,
         )
 
     def ask(self, *command: object) -> object:
@@ -101,10 +102,13 @@ def started(
 def _free_port() -> int:
     # A node of a Cluster listens at another port too, 10,000 above.
     while True:
-        port = random.randrange(20_000, 32_000)  # noqa: S311 no secret
-        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
-            with socket.create_server(("127.0.0.1", port + 10_000)):
-                return port
+        port = random.randrange(20_000, 32_000)
+        with (
+            suppress(OSError),
+            socket.create_server(("127.0.0.1", port)),
+            socket.create_server(("127.0.0.1", port + 10_000)),
+        ):
+            return port
 
 
 @dataclass(frozen=True)
@@ -188,12 +192,8 @@ def cluster(directory: Path) -> Iterator[list[Server]]:
             node.ask("CLUSTER", "MEET", "127.0.0.1", nodes[0].port)
 
         def is_ready(node: Server) -> bool:
-            info = node.ask("CLUSTER", "INFO")
-            return (
-                isinstance(info, dict)
-                and info["cluster_state"] == "ok"
-                and info["cluster_known_nodes"] == "3"
-            )
+            info = str(node.ask("CLUSTER", "INFO"))
+            return "cluster_state:ok" in info and "cluster_known_nodes:3" in info
 
         until(lambda: all(is_ready(each) for each in nodes))
         yield nodes

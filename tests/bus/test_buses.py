@@ -370,14 +370,6 @@ def test_requests_in_threads_of_their_own_do_not_connect_anew(channel):
     made._publishers[0].close()
 
 
-@pytest.mark.services("redis")
-def test_an_address_that_is_none(channel):
-    wrong = setting("redis", channel)
-    wrong["OPTIONS"]["url"] = "http://127.0.0.1"
-    with override_settings(SESSION_LIMIT_BUS=wrong):
-        assert [message.id for message in check_settings()] == ["session_limit.E023"]
-
-
 @pytest.mark.services("postgresql")
 @pytest.mark.skipif(settings.DB == "postgresql", reason="the database is PostgreSQL")
 def test_a_database_that_is_not_postgresql(channel):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.mutants.mutant import Mutant
+from tests.mutants.redis_bus import MUTANTS as REDIS_BUS
 
 CAP = [
     Mutant(
@@ -1221,4 +1222,5 @@ MUTANTS = [
     *LIVE,
     *PLAYS,
     *COST,
+    *REDIS_BUS,
 ]

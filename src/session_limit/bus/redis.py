@@ -20,13 +20,13 @@ from redis import asyncio as redis_asyncio
 from redis.asyncio import sentinel as asyncio_sentinel
 from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
-from redis.connection import parse_url
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.retry import Retry
 from redis.sentinel import MasterNotFoundError, Sentinel
 
 from session_limit.bus.base import Bus
 from session_limit.bus.messages import decode, encode
+from session_limit.bus.redis_addresses import is_address, options_of, place_of
 
 # How long one wait for a server may last, in seconds: to connect, to send, or to be
 # answered. A request waits for the publisher; nobody waits for the subscriber.
@@ -70,10 +70,12 @@ class RedisBus(Bus):
     @cached_property
     def address(self) -> str:
         """Where the servers are, for messages to people, without credentials."""
-        places = [_place(url) for url in self.urls]
+        places = [place_of(url) for url in self.urls]
         if self.sentinels:
-            places = [_place(url, "{host}/{db}") for url in self.urls]
-            places += [_place(url, "Sentinel {host}:{port}") for url in self.sentinels]
+            places = [place_of(url, "{host}/{db}") for url in self.urls]
+            places += [
+                place_of(url, "Sentinel {host}:{port}") for url in self.sentinels
+            ]
         return ", ".join(places)
 
     def publish(self, ids: Sequence[UUID]) -> None:
@@ -111,19 +113,18 @@ class RedisBus(Bus):
     async def subscribe(self) -> AsyncGenerator[Sequence[UUID] | None]:
         async with self._subscriber() as client, client.pubsub() as pubsub:
             await pubsub.subscribe(self.channel)
-            wait = SUBSCRIBERS_PATIENCE
+            answer_is_due = True
             while True:
+                wait = SUBSCRIBERS_PATIENCE if answer_is_due else PING
                 message = await pubsub.get_message(timeout=wait)
+                if message is None and answer_is_due:
+                    raise RedisError("The server does not answer.")
+                answer_is_due = message is None
                 if message is None:
-                    if wait == SUBSCRIBERS_PATIENCE:
-                        raise RedisError("The server does not answer.")
                     await pubsub.ping()
-                    wait = SUBSCRIBERS_PATIENCE
-                    continue
-                wait = PING
                 # A second "subscribe" would say that redis-py connected again by
                 # itself, and that messages may have been lost in between.
-                if message["type"] == "subscribe":
+                elif message["type"] == "subscribe":
                     yield None
                 elif message["type"] == "message":
                     yield decode(message["data"])
@@ -149,7 +150,7 @@ class RedisBus(Bus):
 
     def check(self) -> Iterable[checks.CheckMessage]:
         # The messages do not quote an address: parts of a password could be in it.
-        if not all(_is_address(url) for url in (*self.urls, *self.sentinels)):
+        if not all(is_address(url) for url in (*self.urls, *self.sentinels)):
             yield checks.Error(
                 "SESSION_LIMIT_BUS has an address that is not one of Redis.",
                 hint='Write "redis://host:6379/0", "rediss://..." or "unix://..." for '
@@ -158,7 +159,8 @@ class RedisBus(Bus):
                 id="session_limit.E023",
             )
         elif not self.urls or (
-            self.sentinels and (len(self.urls) > 1 or not _host(self.urls[0]))
+            self.sentinels
+            and (len(self.urls) > 1 or not options_of(self.urls[0]).get("host"))
         ):
             yield checks.Error(
                 "The url of SESSION_LIMIT_BUS names no server, or does not go with "
@@ -168,7 +170,7 @@ class RedisBus(Bus):
                 "urls is for Redis Cluster, without sentinels.",
                 id="session_limit.E031",
             )
-        elif len(self.urls) > 1 and any(parse_url(url).get("db") for url in self.urls):
+        elif len(self.urls) > 1 and any(options_of(url).get("db") for url in self.urls):
             yield checks.Error(
                 "SESSION_LIMIT_BUS lists nodes of a Redis Cluster with a database "
                 "that it does not have.",
@@ -207,32 +209,8 @@ def _no_passwords() -> Iterator[None]:
 
 def _options_of_master(url: str) -> dict[str, Any]:
     """Return what ``Sentinel.master_for()`` takes for this address."""
-    options: dict[str, Any] = parse_url(url)
+    options = options_of(url)
     options.pop("port", None)
-    is_encrypted = options.pop("connection_class", None) is not None
-    return {**options, "service_name": options.pop("host"), "ssl": is_encrypted}
-
-
-def _is_address(url: str) -> bool:
-    try:
-        # It connects with the first command.
-        Redis.from_url(url).connection_pool.make_connection()
-    except (AttributeError, TypeError, ValueError):
-        return False
-    return True
-
-
-def _host(url: str) -> str | None:
-    host: str | None = parse_url(url).get("host")
-    return host
-
-
-def _place(url: str, form: str = "{host}:{port}/{db}") -> str:
-    """Return host, port and database of an address, or the path of its socket."""
-    try:
-        options = {"host": "localhost", "port": 6379, "db": 0} | parse_url(url)
-    except (AttributeError, ValueError):
-        return "an address that is not one of Redis"
-    if ":" in options["host"]:
-        options["host"] = f"[{options['host']}]"
-    return ("{path}?db={db}" if "path" in options else form).format(**options)
+    options["service_name"] = options.pop("host")
+    options["ssl"] = options.pop("connection_class", None) is not None
+    return options
