@@ -8,21 +8,21 @@ from __future__ import annotations
 import itertools
 import random
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import cached_property
 from typing import Any
 from uuid import UUID
 
 from django.core import checks
-from redis import Redis, RedisError
+from redis import ConnectionPool, Redis, RedisError
 from redis import asyncio as redis_asyncio
 from redis.asyncio import sentinel as asyncio_sentinel
+from redis.asyncio.connection import parse_url as asyncio_parse_url
 from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
-from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.retry import Retry
-from redis.sentinel import MasterNotFoundError, Sentinel
+from redis.sentinel import Sentinel
 
 from session_limit.bus.base import Bus
 from session_limit.bus.messages import decode, encode
@@ -83,7 +83,7 @@ class RedisBus(Bus):
         clients, until = self._publishers, time.monotonic() + PATIENCE / 2
         for number, client in enumerate(clients, start=1):
             try:
-                with _no_passwords(), client.pipeline(transaction=False) as pipeline:
+                with client.pipeline(transaction=False) as pipeline:
                     for message in messages:
                         pipeline.publish(self.channel, message)
                     pipeline.execute()
@@ -102,13 +102,11 @@ class RedisBus(Bus):
         # Under ASGI each request has its own thread, and connecting takes longer than
         # publishing.
         if not self.sentinels:
-            bounds = _bounds(Retry, PATIENCE)
-            return [Redis.from_url(url, **bounds) for url in self.urls]
-        bounds = _bounds(Retry, PATIENCE / 2)
+            return [_client(url, PATIENCE) for url in self.urls]
         manager = Sentinel([])
-        manager.sentinels = [Redis.from_url(url, **bounds) for url in self.sentinels]
-        options = _bounds(Retry, PATIENCE) | _options_of_master(self.urls[0])
-        return [manager.master_for(**options)]
+        manager.sentinels = [_client(url, PATIENCE / 2) for url in self.sentinels]
+        options = _options_of_master(self.urls[0])
+        return [manager.master_for(**_bounds(Retry, PATIENCE) | options)]
 
     async def subscribe(self) -> AsyncGenerator[Sequence[UUID] | None]:
         async with self._subscriber() as client, client.pubsub() as pubsub:
@@ -132,21 +130,19 @@ class RedisBus(Bus):
     @asynccontextmanager
     async def _subscriber(self) -> AsyncIterator[redis_asyncio.Redis]:
         """Yield a client of the next node, or of the master that Sentinels name now."""
-        url, redis = next(self._turns), redis_asyncio.Redis
-        bounds = _bounds(AsyncRetry, SUBSCRIBERS_PATIENCE)
+        url = next(self._turns)
         async with AsyncExitStack() as stack:
             if not self.sentinels:
-                client = redis.from_url(url, **bounds)
+                client = _async_client(url, SUBSCRIBERS_PATIENCE)
             else:
-                halves = _bounds(AsyncRetry, SUBSCRIBERS_PATIENCE / 2)
                 manager = asyncio_sentinel.Sentinel([])
                 for each in random.sample(self.sentinels, len(self.sentinels)):
-                    sentinel = redis.from_url(each, **halves)
+                    sentinel = _async_client(each, SUBSCRIBERS_PATIENCE / 2)
                     manager.sentinels.append(sentinel)
                     stack.push_async_callback(sentinel.aclose)
+                bounds = _bounds(AsyncRetry, SUBSCRIBERS_PATIENCE)
                 client = manager.master_for(**bounds | _options_of_master(url))
-            with _no_passwords():
-                yield await stack.enter_async_context(client)
+            yield await stack.enter_async_context(client)
 
     def check(self) -> Iterable[checks.CheckMessage]:
         # The messages do not quote an address: parts of a password could be in it.
@@ -184,6 +180,16 @@ def _listed(addresses: str | Sequence[str]) -> list[str]:
     return [addresses] if isinstance(addresses, str) else list(addresses)
 
 
+def _client(url: str, patience: float) -> Redis:
+    options = _bounds(Retry, patience) | options_of(url)
+    return Redis.from_pool(ConnectionPool(**options))
+
+
+def _async_client(url: str, patience: float) -> redis_asyncio.Redis:
+    options = _bounds(AsyncRetry, patience) | options_of(url, asyncio_parse_url)
+    return redis_asyncio.Redis.from_pool(redis_asyncio.ConnectionPool(**options))
+
+
 def _bounds(retry: Any, patience: float) -> dict[str, Any]:
     return {
         "socket_timeout": patience,
@@ -192,19 +198,6 @@ def _bounds(retry: Any, patience: float) -> dict[str, Any]:
         "retry": retry(NoBackoff(), 0),
         "retry_on_error": [],
     }
-
-
-@contextmanager
-def _no_passwords() -> Iterator[None]:
-    """
-    Replace the error that no master was found: redis-py 6 and 7 write the clients that
-    they asked into its message, with their passwords.
-    """
-    try:
-        yield
-    except (MasterNotFoundError, asyncio_sentinel.MasterNotFoundError):
-        text = "The Sentinels name no master that is up, or none of them answers."
-        raise RedisConnectionError(text) from None
 
 
 def _options_of_master(url: str) -> dict[str, Any]:
