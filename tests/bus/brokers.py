@@ -21,6 +21,8 @@ PATIENCE = 15.0
 MASTER = "mymaster"
 # What is special in a URL, to see that it is kept whole and kept secret.
 PASSWORD = "s3cr:t/@?#%"
+# Nothing on disk, and no pause of 5 s before a replica is served.
+VOLATILE = "save ''", "repl-diskless-sync-delay 0"
 QUOTED = "s3cr%3At%2F%40%3F%23%25"
 
 
@@ -149,10 +151,9 @@ def watched(directory: Path, password: str | None = None) -> Iterator[Watched]:
         def start(*lines: str) -> Server:
             return stack.enter_context(started(directory, *lines, password=password))
 
-        volatile = ["save ''", "repl-diskless-sync-delay 0"]
         between = [f'masterauth "{password}"'] if password else []
-        master = start(*volatile, *between)
-        replica = start(*volatile, *between, f"replicaof 127.0.0.1 {master.port}")
+        master = start(*VOLATILE, *between)
+        replica = start(*VOLATILE, *between, f"replicaof 127.0.0.1 {master.port}")
         known = [
             f'sentinel auth-pass {MASTER} "{password}"',
             f'sentinel sentinel-pass "{password}"',
@@ -180,20 +181,25 @@ def watched(directory: Path, password: str | None = None) -> Iterator[Watched]:
 
 
 @contextmanager
-def cluster(directory: Path) -> Iterator[list[Server]]:
-    """Run a Redis Cluster of three masters."""
+def cluster(directory: Path, *, replicated: bool = False) -> Iterator[list[Server]]:
+    """Run a Redis Cluster of three masters; ``replicated``: and a replica of each."""
     with ExitStack() as stack:
-        lines = "cluster-enabled yes", "cluster-node-timeout 1000", "save ''"
-        nodes = [stack.enter_context(started(directory, *lines)) for _ in range(3)]
+        lines = "cluster-enabled yes", "cluster-node-timeout 1000", *VOLATILE
+        count = 6 if replicated else 3
+        nodes = [stack.enter_context(started(directory, *lines)) for _ in range(count)]
         slots = [(0, 5460), (5461, 10922), (10923, 16383)]
-        for number, (node, (first, last)) in enumerate(zip(nodes, slots, strict=True)):
+        for number, (node, (first, last)) in enumerate(zip(nodes, slots, strict=False)):
             node.ask("CLUSTER", "SET-CONFIG-EPOCH", number + 1)
             node.ask("CLUSTER", "ADDSLOTSRANGE", first, last)
+        for node in nodes[1:]:
             node.ask("CLUSTER", "MEET", "127.0.0.1", nodes[0].port)
 
         def is_ready(node: Server) -> bool:
             info = str(node.ask("CLUSTER", "INFO"))
-            return "cluster_state:ok" in info and "cluster_known_nodes:3" in info
+            return "cluster_state:ok" in info and f"known_nodes:{count}" in info
 
         until(lambda: all(is_ready(each) for each in nodes))
+        for master, replica in zip(nodes, nodes[3:], strict=False):
+            replica.ask("CLUSTER", "REPLICATE", master.ask("CLUSTER", "MYID"))
+            until(lambda server=replica: "connected" in str(server.ask("ROLE")))
         yield nodes

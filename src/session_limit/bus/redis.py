@@ -67,7 +67,7 @@ class RedisBus(Bus):
         nodes = random.sample(self.urls, len(self.urls))
         self._turns = itertools.cycle(nodes)
 
-    @cached_property
+    @property
     def address(self) -> str:
         """Where the servers are, for messages to people, without credentials."""
         places = [place_of(url) for url in self.urls]
