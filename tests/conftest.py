@@ -39,6 +39,7 @@ DRIVERS = {
     "galera": "MySQLdb",
     "standby": "psycopg",
     "redis": "redis",
+    "sentinel": "redis",
     "chromium": "playwright",
     "gettext": "polib",
     "servers": "granian",
@@ -50,6 +51,7 @@ PROGRAMS = {
     "ffmpeg": "ffmpeg",
     # Copies a node's data to another, with mariadbd and the provider below.
     "galera": "rsync",
+    "sentinel": "redis-server",  # with --sentinel
 }
 # Files that are no program, and directories of programs that are not on the path.
 FILES = {"galera": GALERA_PROVIDER, "standby": POSTGRESQL_PROGRAMS / "pg_basebackup"}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.mutants import doors, edge, hub, transactions
+from tests.mutants import doors, edge, hub, redis_bus, transactions
 from tests.mutants.mutant import Mutant
 
 CAP = [
@@ -1211,5 +1211,6 @@ MUTANTS = [
     *doors.MUTANTS,
     *edge.MUTANTS,
     *hub.MUTANTS,
+    *redis_bus.MUTANTS,
     *transactions.MUTANTS,
 ]

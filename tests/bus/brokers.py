@@ -1,0 +1,205 @@
+"""Redis servers for one test: a master, a replica and Sentinels, or a Cluster."""
+
+from __future__ import annotations
+
+import random
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from redis import Redis, RedisError
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+# In seconds: what takes longer does not come.
+PATIENCE = 15.0
+MASTER = "mymaster"
+# What is special in a URL, to see that it is kept whole and kept secret.
+PASSWORD = "s3cr:t/@?#%"
+# Nothing on disk, and no pause of 5 s before a replica is served.
+VOLATILE = "save ''", "repl-diskless-sync-delay 0"
+QUOTED = "s3cr%3At%2F%40%3F%23%25"
+
+
+@dataclass(frozen=True)
+class Server:
+    """A ``redis-server`` of our own."""
+
+    port: int
+    process: subprocess.Popen[bytes]
+    password: str | None = None
+
+    @property
+    def url(self) -> str:
+        """The address, with a user and the password where there is one."""
+        credentials = f"default:{QUOTED}@" if self.password else ""
+        return f"redis://{credentials}127.0.0.1:{self.port}/0"
+
+    def client(self) -> Redis:
+        """Return a client that tries once."""
+        return Redis(
+            port=self.port,
+            password=self.password,
+            socket_timeout=2,
+            retry=Retry(NoBackoff(), 0),
+            decode_responses=True,
+            protocol=3,
+        )
+
+    def ask(self, *command: object) -> object:
+        """Return what the server answers, or ``None`` if it does not."""
+        with closing(self.client()) as client, suppress(RedisError):
+            return client.execute_command(*command)
+        return None
+
+    def kill(self) -> None:
+        """Kill it as a machine that loses its power would."""
+        self.process.kill()
+        self.process.wait()
+
+    def freeze(self) -> None:
+        """Let it keep its connections, and answer nothing."""
+        self.process.send_signal(signal.SIGSTOP)
+
+
+def until(holds: Callable[[], object], patience: float = PATIENCE) -> float:
+    """Wait until ``holds()`` is true, and return how many seconds that took."""
+    began = time.monotonic()
+    while not holds():
+        if time.monotonic() - began > patience:
+            raise AssertionError("It does not come.")
+        time.sleep(0.02)
+    return time.monotonic() - began
+
+
+@contextmanager
+def started(
+    directory: Path, *lines: str, password: str | None = None
+) -> Iterator[Server]:
+    """Run a server with this configuration, on a port that is free."""
+    port = _free_port()
+    home = directory / str(port)
+    home.mkdir()
+    configuration = home / "redis.conf"
+    secret = [f'requirepass "{password}"'] if password else []
+    common = [f"port {port}", "bind 127.0.0.1", f"dir {home}", "loglevel warning"]
+    configuration.write_text("\n".join([*common, *secret, *lines]) + "\n")
+    command = ["redis-server", str(configuration)]
+    if any(line.startswith("sentinel") for line in lines):
+        command.append("--sentinel")
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    server = Server(port, process, password)
+    try:
+        until(lambda: server.ask("PING"))
+        yield server
+    finally:
+        server.kill()
+
+
+def _free_port() -> int:
+    # A node of a Cluster listens at another port too, 10,000 above.
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with (
+            suppress(OSError),
+            socket.create_server(("127.0.0.1", port)),
+            socket.create_server(("127.0.0.1", port + 10_000)),
+        ):
+            return port
+
+
+@dataclass(frozen=True)
+class Watched:
+    """A master with a replica, watched by three Sentinels."""
+
+    data: list[Server]
+    sentinels: list[Server]
+
+    @property
+    def url(self) -> str:
+        """The address by which the Sentinels know the master."""
+        credentials = f"default:{QUOTED}@" if self.data[0].password else ""
+        return f"redis://{credentials}{MASTER}/0"
+
+    @property
+    def options(self) -> dict[str, object]:
+        """``OPTIONS`` of the bus."""
+        return {"url": self.url, "sentinels": [each.url for each in self.sentinels]}
+
+    @property
+    def master(self) -> Server:
+        """What most Sentinels take for the master."""
+        named = [
+            answer[1]
+            for each in self.sentinels
+            if (answer := each.ask("SENTINEL", "GET-MASTER-ADDR-BY-NAME", MASTER))
+        ]
+        port = max(set(named), key=named.count)
+        return next(each for each in self.data if str(each.port) == port)
+
+
+@contextmanager
+def watched(directory: Path, password: str | None = None) -> Iterator[Watched]:
+    """Run a master, its replica and three Sentinels that agree on them."""
+    with ExitStack() as stack:
+
+        def start(*lines: str) -> Server:
+            return stack.enter_context(started(directory, *lines, password=password))
+
+        between = [f'masterauth "{password}"'] if password else []
+        master = start(*VOLATILE, *between)
+        replica = start(*VOLATILE, *between, f"replicaof 127.0.0.1 {master.port}")
+        known = [
+            f'sentinel auth-pass {MASTER} "{password}"',
+            f'sentinel sentinel-pass "{password}"',
+        ]
+        sentinels = [
+            start(
+                f"sentinel monitor {MASTER} 127.0.0.1 {master.port} 2",
+                f"sentinel down-after-milliseconds {MASTER} 500",
+                f"sentinel failover-timeout {MASTER} 2000",
+                *(known if password else []),
+            )
+            for _ in range(3)
+        ]
+
+        def is_ready(sentinel: Server) -> bool:
+            state = sentinel.ask("SENTINEL", "MASTER", MASTER)
+            return (
+                isinstance(state, dict)
+                and int(state["num-slaves"]) == 1
+                and int(state["num-other-sentinels"]) == 2
+            )
+
+        until(lambda: all(is_ready(each) for each in sentinels))
+        yield Watched([master, replica], sentinels)
+
+
+@contextmanager
+def cluster(directory: Path, *, replicated: bool = False) -> Iterator[list[Server]]:
+    """Run a Redis Cluster of three masters; ``replicated``: and a replica of each."""
+    with ExitStack() as stack:
+        lines = "cluster-enabled yes", "cluster-node-timeout 1000", *VOLATILE
+        count = 6 if replicated else 3
+        nodes = [stack.enter_context(started(directory, *lines)) for _ in range(count)]
+        slots = [(0, 5460), (5461, 10922), (10923, 16383)]
+        for number, (node, (first, last)) in enumerate(zip(nodes, slots, strict=False)):
+            node.ask("CLUSTER", "SET-CONFIG-EPOCH", number + 1)
+            node.ask("CLUSTER", "ADDSLOTSRANGE", first, last)
+        for node in nodes[1:]:
+            node.ask("CLUSTER", "MEET", "127.0.0.1", nodes[0].port)
+
+        def is_ready(node: Server) -> bool:
+            info = str(node.ask("CLUSTER", "INFO"))
+            return "cluster_state:ok" in info and f"known_nodes:{count}" in info
+
+        until(lambda: all(is_ready(each) for each in nodes))
+        for master, replica in zip(nodes, nodes[3:], strict=False):
+            replica.ask("CLUSTER", "REPLICATE", master.ask("CLUSTER", "MYID"))
+            until(lambda server=replica: "connected" in str(server.ask("ROLE")))
+        yield nodes

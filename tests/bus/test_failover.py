@@ -1,0 +1,265 @@
+"""The Redis bus over real Sentinels and a real Cluster, while their servers fail."""
+
+import asyncio
+import contextlib
+import time
+from contextlib import aclosing
+from uuid import uuid4
+
+import pytest
+from asgiref.sync import async_to_sync, sync_to_async
+from django.test import override_settings
+
+from session_limit import bus, registry
+from session_limit.conf import conf
+from session_limit.guard import hub
+from session_limit.models import UserSession
+from session_limit.testing import LAPTOP
+from tests.bus import brokers
+from tests.bus.buses import REDIS
+from tests.guard.test_sockets import Application, story
+from tests.guard.wire import ENDED, Socket, verified
+from tests.stories.people import Visitor, make_user
+
+redis = pytest.importorskip("session_limit.bus.redis")
+
+pytestmark = [pytest.mark.services("sentinel")]
+
+# In seconds. A publisher's share of a request, and what "at once" may take here.
+BOUND = 0.25
+AT_ONCE = 0.5
+# Within one sweep, on a busy machine.
+SWEPT = 3.0
+# A failover takes 2 s here, and a publisher that failed pauses for 5.
+RECOVERED = 20.0
+
+
+class Listener:
+    """Listen as the hub does: connect again after a while, and note what is heard."""
+
+    def __init__(self, used):
+        self.used = used
+        self.heard = set()
+        self.connected = 0
+        self.errors = []
+
+    async def __aenter__(self):
+        self.task = asyncio.create_task(self.listen())
+        await self.until(lambda: self.connected)
+        return self
+
+    async def __aexit__(self, *error):
+        self.task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self.task
+
+    async def listen(self):
+        while True:
+            try:
+                async with aclosing(self.used.subscribe()) as heard:
+                    async for ids in heard:
+                        self.connected += ids is None
+                        self.heard.update(ids or ())
+            except Exception as error:
+                self.errors.append(error)
+            await asyncio.sleep(0.1)
+
+    async def until(self, holds, patience=RECOVERED):
+        """Wait until this holds, and return how many seconds that took."""
+        began = time.monotonic()
+        while not holds():
+            assert time.monotonic() - began < patience, self.errors
+            await asyncio.sleep(0.01)
+        return time.monotonic() - began
+
+    async def hears(self, publish):
+        """Whether what ``publish`` is given is heard at once."""
+        id = uuid4()
+        await asyncio.to_thread(publish, [id])
+        await self.until(lambda: id in self.heard, AT_ONCE)
+        return True
+
+    async def hears_again(self, publish):
+        """Publish until something is heard, and return how many seconds that took."""
+        began = time.monotonic()
+        while time.monotonic() - began < RECOVERED:
+            id = uuid4()
+            with contextlib.suppress(redis.RedisError):
+                await asyncio.to_thread(publish, [id])
+            await asyncio.sleep(AT_ONCE / 2)
+            if id in self.heard:
+                return time.monotonic() - began
+        raise AssertionError(self.errors)
+
+
+async def cost_of_failing(publish):
+    """Return how many seconds ``publish`` takes to raise."""
+    began = time.monotonic()
+    with pytest.raises(redis.RedisError):
+        await asyncio.to_thread(publish, [uuid4()])
+    return time.monotonic() - began
+
+
+@pytest.fixture
+def watched(tmp_path):
+    with brokers.watched(tmp_path, brokers.PASSWORD) as servers:
+        yield servers
+
+
+@pytest.fixture
+def cluster(tmp_path):
+    with brokers.cluster(tmp_path) as nodes:
+        yield nodes
+
+
+@pytest.fixture
+def used(watched, channel):
+    """SESSION_LIMIT_BUS over Sentinels."""
+    setting = {"BACKEND": REDIS, "OPTIONS": {**watched.options, "channel": channel}}
+    with override_settings(SESSION_LIMIT_BUS=setting):
+        yield conf.bus
+
+
+def subscribers(server, channel):
+    """Return how many connections listen to this channel at a server."""
+    answer = server.ask("PUBSUB", "NUMSUB", channel)
+    return answer[1] if answer else 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_open_pages_are_told_before_during_and_after_a_failover(
+    watched, used, monkeypatch, settings
+):
+    """The bus tells them, then the sweep does, then the bus again."""
+    settings.ROOT_URLCONF = "tests.guard.urls"
+    ada, visitor, sweep = make_user("ada"), Visitor(LAPTOP), hub.SWEEP
+
+    async def told(scene):
+        """Return how soon an open socket is closed after its session ended."""
+        await sync_to_async(visitor.sign_in)(path="/login/")
+        async with Socket(Application(), visitor) as socket:
+            await socket.accepted()
+            await verified()
+            await sync_to_async(registry.end_all)(ada, UserSession.Reason.REVOKED)
+            ended = time.monotonic()
+            assert await socket.closed() == (ENDED, "revoked")
+        took = time.monotonic() - ended
+        print(f"{scene}: told after {1000 * took:.0f} ms")
+        return took
+
+    @story
+    async def _():
+        async with Listener(used) as listener:
+            assert await listener.hears(bus.publish)
+            monkeypatch.setattr(hub, "SWEEP", 3600.0)
+            assert await told("before") < AT_ONCE
+
+            await hub.current_hub().stop()
+            monkeypatch.setattr(hub, "SWEEP", sweep)
+            watched.master.kill()
+            assert await cost_of_failing(used.publish) < BOUND
+            assert await told("during") < SWEPT
+
+            print(
+                f"at once again after {await listener.hears_again(bus.publish):.1f} s"
+            )
+            assert listener.connected == 2
+            # The hub listens too, and the sweep leaves it to the bus.
+            await asyncio.to_thread(
+                brokers.until, lambda: subscribers(watched.master, used.channel) == 2
+            )
+            monkeypatch.setattr(hub, "SWEEP", 3600.0)
+            await asyncio.sleep(2 * sweep)
+            assert await told("after") < AT_ONCE
+
+
+def test_a_master_that_is_demoted(watched, used):
+    """
+    Until the Sentinels make it a replica, who is connected to it stays. Then its
+    connections are closed, and everybody meets at the new master.
+    """
+
+    @async_to_sync
+    async def run():
+        async with Listener(used) as listener:
+            assert await listener.hears(used.publish)
+            old = watched.master
+            watched.sentinels[0].ask("SENTINEL", "FAILOVER", brokers.MASTER)
+            await asyncio.to_thread(brokers.until, lambda: watched.master != old)
+            # Those two are on the old master, and hear each other.
+            assert await listener.hears(used.publish)
+            late = redis.RedisBus(**watched.options, channel=used.channel)
+            async with Listener(late) as other:
+                assert await other.hears(late.publish)
+                await asyncio.to_thread(
+                    brokers.until, lambda: "slave" in str(old.ask("ROLE"))
+                )
+                print(
+                    f"together after {await listener.hears_again(late.publish):.1f} s"
+                )
+                assert listener.connected == 2
+                for each in (used, late):
+                    assert await listener.hears(each.publish)
+                    assert await other.hears(each.publish)
+
+    run()
+
+
+def test_a_master_that_freezes(watched, used, monkeypatch):
+    """It keeps its connections: what does not answer a ping in 2 s is left."""
+    monkeypatch.setattr(redis, "PING", 0.5)
+
+    @async_to_sync
+    async def run():
+        async with Listener(used) as listener:
+            assert await listener.hears(used.publish)
+            watched.master.freeze()
+            assert await cost_of_failing(used.publish) < BOUND
+            took = await listener.until(lambda: listener.errors)
+            assert took < redis.PING + redis.SUBSCRIBERS_PATIENCE + 1
+            await listener.hears_again(used.publish)
+            assert listener.connected == 2
+
+    run()
+
+
+def test_sentinels_that_do_not_answer_are_passed_over(watched, channel):
+    for sentinel in watched.sentinels[:2]:
+        sentinel.freeze()
+    used = redis.RedisBus(**watched.options, channel=channel)
+
+    @async_to_sync
+    async def run():
+        began = time.monotonic()
+        await asyncio.to_thread(used.publish, [uuid4()])
+        assert time.monotonic() - began < BOUND
+        async with Listener(used) as listener:
+            assert await listener.hears(used.publish)
+
+    run()
+
+
+def test_any_node_of_a_cluster_will_do(cluster, channel):
+    """And another when that one is away, even if the Cluster then misses slots."""
+    urls = [node.url for node in cluster]
+    used = redis.RedisBus(urls, channel)
+
+    @async_to_sync
+    async def run():
+        async with Listener(used) as listener:
+            for url in urls:
+                assert await listener.hears(redis.RedisBus(url, channel).publish)
+            publishing = redis.RedisBus(urls, channel)
+            assert await listener.hears(publishing.publish)
+            listens = next(node for node in cluster if subscribers(node, channel))
+            listens.kill()
+            publishing = redis.RedisBus([listens.url, *urls], channel)
+            began = time.monotonic()
+            await asyncio.to_thread(publishing.publish, [uuid4()])
+            assert time.monotonic() - began < BOUND
+            took = await listener.until(lambda: listener.connected == 2)
+            print(f"another node is listened at after {took:.2f} s")
+            for node in set(cluster) - {listens}:
+                assert await listener.hears(redis.RedisBus(node.url, channel).publish)
+
+    run()
