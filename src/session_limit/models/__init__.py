@@ -17,7 +17,11 @@ from session_limit.models.plays import (
     PlayQuerySet,
     ahead_of_utc,
 )
-from session_limit.models.sessions import UserSession, UserSessionQuerySet
+from session_limit.models.sessions import (
+    UserSession,
+    UserSessionQuerySet,
+    taking_place_in,
+)
 
 __all__ = [
     "LEASE",
@@ -30,5 +34,6 @@ __all__ = [
     "UserSessionQuerySet",
     "ahead_of_utc",
     "session_id",
+    "taking_place_in",
     "uuid7",
 ]

@@ -33,10 +33,12 @@ from session_limit.registry.leases import (
 from session_limit.registry.limits import limit_of
 from session_limit.registry.locking import is_retryable
 from session_limit.registry.pending import (
+    LISTED,
     SECRET_LENGTH,
     Browser,
     Choice,
     Left,
+    Rivals,
     cancel_pending,
     find_pending,
     left_over,
@@ -58,11 +60,13 @@ from session_limit.registry.upkeep import (
 
 __all__ = [
     "INTERVAL",
+    "LISTED",
     "SECRET_LENGTH",
     "Admission",
     "Browser",
     "Choice",
     "Left",
+    "Rivals",
     "Standing",
     "Start",
     "admit",

@@ -20,7 +20,7 @@ from session_limit.registry.ending import end_locked
 from session_limit.registry.entry import SignIn, enter, give_notice, own_row
 from session_limit.registry.limits import at_limit_for, limit_for
 from session_limit.registry.locking import in_transaction, live_rows, lock_account
-from session_limit.registry.pending import Choice
+from session_limit.registry.pending import Choice, Rivals
 from session_limit.verify import Row
 
 Reason = UserSession.Reason
@@ -38,7 +38,7 @@ class Admission:
     scope: str
     limit: int | None = None
     at_limit: AtLimit | None = None
-    rivals: tuple[UserSession, ...] = ()
+    rivals: Rivals = Rivals()  # noqa: RUF009 it is frozen
     is_gone: bool = False
 
 
@@ -96,14 +96,15 @@ def _admit(sign_in: SignIn, presented_key: str | None, using: str) -> Admission:
     rivals = [row for row in live if row.takes_place_in(scope) and row is not own]
     decision = decide([row.facts() for row in rivals])
     if own is None and not decision.admitted:
-        rivals = ghosts.end_gone(rivals, user, account, using)
+        rivals = ghosts.end_gone(rivals, user, account, using, enough=limit)
         decision = decide([row.facts() for row in rivals])
         if not decision.admitted:
-            return Admission(None, scope, limit, at_limit, tuple(rivals))
+            return Admission(None, scope, limit, at_limit, Rivals.of(rivals))
 
     id = uuid7() if own is None else own.pk
+    leaving = frozenset(decision.ended)
     end_locked(
-        [row for row in rivals if row.pk in decision.ended],
+        [row for row in rivals if row.pk in leaving],
         Reason.DISPLACED,
         using,
         by_session=id,

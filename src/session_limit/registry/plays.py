@@ -219,10 +219,12 @@ def enforce_plays_locked(user: AbstractBaseUser, using: str) -> list[Play]:
         by_scope[row.scope].append(row)
     ended: list[Play] = []
     for scope, rows in by_scope.items():
-        leaving = policy.excess(
-            [row.facts() for row in rows],
-            limit=play_limit_of(user, scope),
-            displace=Displace.OLDEST,
+        leaving = frozenset(
+            policy.excess(
+                [row.facts() for row in rows],
+                limit=play_limit_of(user, scope),
+                displace=Displace.OLDEST,
+            )
         )
         ended += [row for row in rows if row.pk in leaving]
     end_plays(ended, Reason.LIMIT_LOWERED, using)

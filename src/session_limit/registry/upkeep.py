@@ -155,10 +155,12 @@ def _enforce(
             by_scope[row.scope].append(row)
     ended = []
     for scope, rows in by_scope.items():
-        leaving = policy.excess(
-            [row.facts() for row in rows],
-            limit=limit_for(user, scope, account),
-            displace=conf.displace,
+        leaving = frozenset(
+            policy.excess(
+                [row.facts() for row in rows],
+                limit=limit_for(user, scope, account),
+                displace=conf.displace,
+            )
         )
         ended += [row for row in rows if row.pk in leaving]
     end_locked(ended, Reason.LIMIT_LOWERED, using, by=by)
