@@ -21,6 +21,8 @@ from session_limit.verify import live_of, registry_alias
 # How many live sessions a page lists.
 PAGE = 50
 MAX_ENDED = 10
+# What has more digits is no number of a page, and need not be one to a database.
+MOST_DIGITS = 9
 # For so long, what was ended is news.
 NEWS = timedelta(minutes=5)
 
@@ -30,10 +32,10 @@ class Overview:
     """
     A page of an account's live sessions. ``current`` is the first session of the first
     page; ``others`` are the other sessions of this page, the most recently active
-    first. ``count`` is how many live sessions there are on all pages, and ``in_use`` how
-    many of them take one of the places that ``limit`` limits, which are those of the
-    scope of ``current``. ``ended`` are the sessions that ended last, the latest first.
-    ``next_page`` and ``previous_page`` are numbers, ``None`` if there is no such page.
+    first. ``count`` is how many live sessions there are on all pages, and ``in_use``
+    how many of them take one of the places that ``limit`` limits, which are those of
+    the scope of ``current``. ``ended`` are the sessions that ended last, the latest
+    first. ``next_page`` and ``previous_page`` are numbers of pages, or ``None``.
     """
 
     current: UserSession
@@ -50,9 +52,9 @@ class Overview:
         cls, user: AbstractBaseUser, current: UserSession, page: str | None = None
     ) -> Overview:
         """
-        Return the ``page`` with that number of the sessions of ``user``, one of which is
-        ``current``. What is no number stands for the first page, and a number without
-        a page for the last. Reads three times, however many sessions there are.
+        Return the ``page`` with that number of the sessions of ``user``, one of which
+        is ``current``. What is no number stands for the first page, and a number
+        without a page for the last. Reads three times, however many sessions there are.
         """
         number = _number(page)
         others = _others_on(number, current)
@@ -83,9 +85,9 @@ class Overview:
 
 def _number(page: str | None) -> int:
     """Return the number of a page, as an address says it, or 1."""
-    # With more digits it would be no number to a database.
-    is_number = page is not None and page.isdecimal() and len(page) < 10
-    return max(int(page), 1) if page and is_number else 1
+    if page is None or not page.isdecimal() or len(page) > MOST_DIGITS:
+        return 1
+    return max(int(page), 1)
 
 
 def _others_on(number: int, current: UserSession) -> list[Any]:

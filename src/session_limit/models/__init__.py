@@ -8,6 +8,7 @@ Built for tens of millions of rows: each index names the query that needs it.
 from __future__ import annotations
 
 from session_limit.models.accounts import AccountLimit
+from session_limit.models.deletion import cascade_unlisted
 from session_limit.models.ids import session_id, uuid7
 from session_limit.models.pending import PendingSignIn
 from session_limit.models.plays import (
@@ -33,6 +34,7 @@ __all__ = [
     "UserSession",
     "UserSessionQuerySet",
     "ahead_of_utc",
+    "cascade_unlisted",
     "session_id",
     "taking_place_in",
     "uuid7",

@@ -12,6 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from session_limit.conf import conf
+from session_limit.models.deletion import cascade_unlisted
 from session_limit.models.ids import uuid7
 from session_limit.policy import LiveSession
 
@@ -65,9 +66,7 @@ class UserSessionQuerySet(models.QuerySet["UserSession"]):
         other = ~models.Q(expires_reason__in=[reason.ABSOLUTE, reason.IDLE])
         return self.alias(
             timeout=models.F("expires_at") - models.F("last_active_at")
-        ).filter(
-            models.Q(expires_at__gt=now) | granted & (is_idle_in_time | other)
-        )
+        ).filter(models.Q(expires_at__gt=now) | granted & (is_idle_in_time | other))
 
     def recently_ended(self) -> Self:
         """Narrow to the tombstones that are still to be kept, the newest first."""
@@ -99,7 +98,7 @@ class UserSession(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL,
-        on_delete=models.CASCADE,
+        on_delete=cascade_unlisted,
         related_name="+",
         db_index=False,
         verbose_name=_("user"),

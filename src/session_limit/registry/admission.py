@@ -25,6 +25,9 @@ from session_limit.verify import Row
 
 Reason = UserSession.Reason
 
+# Of how many sessions at once a sign-in at the limit reads what is stored.
+READ_AT_ONCE = 100
+
 
 @dataclass(frozen=True, slots=True)
 class Admission:
@@ -96,7 +99,10 @@ def _admit(sign_in: SignIn, presented_key: str | None, using: str) -> Admission:
     rivals = [row for row in live if row.takes_place_in(scope) and row is not own]
     decision = decide([row.facts() for row in rivals])
     if own is None and not decision.admitted:
-        rivals = ghosts.end_gone(rivals, user, account, using, enough=limit)
+        end_gone = functools.partial(
+            ghosts.end_gone, user=user, account=account, using=using
+        )
+        rivals = _without_gone(rivals, end_gone, limit)
         decision = decide([row.facts() for row in rivals])
         if not decision.admitted:
             return Admission(None, scope, limit, at_limit, Rivals.of(rivals))
@@ -116,6 +122,25 @@ def _admit(sign_in: SignIn, presented_key: str | None, using: str) -> Admission:
     if decision.exceeded and own is None:
         tell_limit_reached(user, admission, using)
     return admission
+
+
+def _without_gone(
+    rivals: list[UserSession],
+    end_gone: Callable[[list[UserSession]], list[UserSession]],
+    limit: int | None,
+) -> list[UserSession]:
+    """
+    Return ``rivals`` without those that ``end_gone`` ends. It reads the store once for
+    each row, so it gets no more rows once the remaining ones take every place.
+    """
+    remaining: list[UserSession] = []
+    enough = limit or 0
+    step = max(enough, READ_AT_ONCE)
+    for start in range(0, len(rivals), step):
+        if len(remaining) >= enough:
+            return remaining + rivals[start:]
+        remaining += end_gone(rivals[start : start + step])
+    return remaining
 
 
 def _is_waiting(pending: PendingSignIn, using: str) -> bool:

@@ -74,16 +74,13 @@ def end_gone(
     using: str,
     *,
     settled: bool = False,
-    enough: int | None = None,
 ) -> Rows:
     """
     End those whose stored session is gone, or no longer authenticates because the
     account's credentials changed. Reads the store once for each. ``settled``: who has
-    changed them has stored the new ones. ``enough``: stop reading once this many are
-    found to count, because they take every place; the rest is returned unread.
+    changed them has stored the new ones.
     """
     now = timezone.now()
-    counting = 0
     settled = (
         settled
         or account.password_changed_at is None
@@ -93,14 +90,6 @@ def end_gone(
     )
 
     def reason_of(row: UserSession) -> Reason | None:
-        nonlocal counting
-        if counting == enough:
-            return None
-        reason = reason_of_read(row)
-        counting += reason is None
-        return reason
-
-    def reason_of_read(row: UserSession) -> Reason | None:
         if row.session_key is None:
             # Nothing is stored under a key: what was recorded has to do.
             if settled and not is_recorded_of(row, user):
