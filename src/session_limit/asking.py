@@ -101,8 +101,11 @@ def posted(request: HttpRequest) -> Posted:
     data = navigation.posted(request)
     end = data.getlist("end") if isinstance(data, QueryDict) else data.get("end", [])
     values = [end] if isinstance(end, str) else end
-    if not isinstance(values, list) or len(values) > MOST_CHOSEN:
-        raise BadRequest('end is a list of ids, or "all".')
+    # The button for all posts what is selected beside it as well.
+    if not isinstance(values, list) or (
+        len(values) - values.count("all") > MOST_CHOSEN
+    ):
+        raise BadRequest(f'end is a list of at most {MOST_CHOSEN} ids, or "all".')
     ids = frozenset(filter(None, map(session_id, values)))
     is_cancelled = bool(data.get("cancel"))
     if not (ids or "all" in values or is_cancelled):
