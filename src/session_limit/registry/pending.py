@@ -104,7 +104,6 @@ def pend(
     """
     using, now = registry_alias(), timezone.now()
     waiting = PendingSignIn.objects.using(using)
-    _make_room(user, using, now)
     values, before = left.values, left.before
     added = {name: value for name, value in values.items() if name not in _NOT_KEPT}
     data = {"left": added, "before": {n: before[n] for n in added if n in before}}
@@ -125,6 +124,7 @@ def pend(
         # None is updated where another tab has just made its choice.
         if waiting.filter(pk=known.pk).update(**facts):
             return known, secret
+    _make_room(user, using, now)
     secret = get_random_string(SECRET_LENGTH)
     pending = waiting.create(
         secret=stored.digest(secret),
