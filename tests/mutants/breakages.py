@@ -162,7 +162,7 @@ CAP = [
     Mutant(
         "what is gone from the store takes a place",
         "registry/admission.py",
-        old="        rivals = ghosts.end_gone(rivals, user, account, using)\n",
+        old="        rivals = _without_gone(rivals, end_gone, limit)\n",
         new="",
         tests="stories/test_stored",
         test="test_what_is_gone_from_the_store_holds_no_place",
