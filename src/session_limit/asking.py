@@ -8,7 +8,6 @@ it, and no answer that saves one can take it along.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -22,12 +21,12 @@ from django.utils import timezone
 from django.utils.crypto import constant_time_compare, salted_hmac
 
 from session_limit import navigation, registry
-from session_limit.models import PendingSignIn, UserSession, session_id
+from session_limit.models import PendingSignIn, session_id
 
 COOKIE = "session_limit_pending"
 
-# More ids than any list shows are no choice of a person's.
-MOST_CHOSEN = 1000
+# As many ids as a person is shown to choose from. Whoever needs more posts "all".
+MOST_CHOSEN = registry.LISTED
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +52,22 @@ class Question:
     pending: PendingSignIn
     secret: str
     limit: int | None
-    rivals: Sequence[UserSession]
+    rivals: registry.Rivals
+
+    @property
+    def going(self) -> int:
+        """
+        Return how many have to be signed out. It is more than one if the limit was
+        lowered, or only observed, when they signed in.
+        """
+        if self.limit is None:
+            return 1
+        return max(1, self.rivals.count + 1 - self.limit)
+
+    @property
+    def is_for_all(self) -> bool:
+        """Return whether no choice among those listed makes room."""
+        return self.going > len(self.rivals.listed)
 
 
 def browser(request: HttpRequest) -> registry.Browser:
@@ -87,8 +101,11 @@ def posted(request: HttpRequest) -> Posted:
     data = navigation.posted(request)
     end = data.getlist("end") if isinstance(data, QueryDict) else data.get("end", [])
     values = [end] if isinstance(end, str) else end
-    if not isinstance(values, list) or len(values) > MOST_CHOSEN:
-        raise BadRequest('end is a list of ids, or "all".')
+    # The button for all posts what is selected beside it as well.
+    if not isinstance(values, list) or (
+        len(values) - values.count("all") > MOST_CHOSEN
+    ):
+        raise BadRequest(f'end is a list of at most {MOST_CHOSEN} ids, or "all".')
     ids = frozenset(filter(None, map(session_id, values)))
     is_cancelled = bool(data.get("cancel"))
     if not (ids or "all" in values or is_cancelled):

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 from django.contrib.auth.base_user import AbstractBaseUser
+from django.db.models import Count, Window
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from session_limit import registry
 from session_limit.client import device_label
-from session_limit.models import UserSession
-from session_limit.verify import read_live, registry_alias
+from session_limit.models import UserSession, UserSessionQuerySet, taking_place_in
+from session_limit.verify import live_of, registry_alias
 
+# How many live sessions a page lists.
+PAGE = 50
 MAX_ENDED = 10
+# What has more digits is no number of a page, and need not be one to a database.
+MOST_DIGITS = 9
 # For so long, what was ended is news.
 NEWS = timedelta(minutes=5)
 
@@ -24,9 +30,12 @@ NEWS = timedelta(minutes=5)
 @dataclass(frozen=True, slots=True)
 class Overview:
     """
-    ``others``: most recently active first. ``ended``: recently, the newest first.
-    ``in_use``: how many take a place where ``current`` is counted, which ``limit`` is
-    of.
+    A page of an account's live sessions. ``current`` is the first session of the first
+    page; ``others`` are the other sessions of this page, the most recently active
+    first. ``count`` is how many live sessions there are on all pages, and ``in_use``
+    how many of them take one of the places that ``limit`` limits, which are those of
+    the scope of ``current``. ``ended`` are the sessions that ended last, the latest
+    first. ``next_page`` and ``previous_page`` are numbers of pages, or ``None``.
     """
 
     current: UserSession
@@ -34,25 +43,83 @@ class Overview:
     ended: list[UserSession]
     limit: int | None
     in_use: int
+    count: int
+    next_page: int | None
+    previous_page: int | None
 
     @classmethod
-    def of(cls, user: AbstractBaseUser, current: UserSession) -> Overview:
-        """Return the sessions of ``user``, whose ``current`` one is: three reads."""
+    def of(
+        cls, user: AbstractBaseUser, current: UserSession, page: str | None = None
+    ) -> Overview:
+        """
+        Return the ``page`` with that number of the sessions of ``user``, one of which
+        is ``current``. What is no number stands for the first page, and a number
+        without a page for the last. Reads three times, however many sessions there are.
+        """
+        number = _number(page)
+        others = _others_on(number, current)
+        if number > 1 and not others:
+            # Sessions have ended since somebody linked to this page, if anybody did.
+            number = -(-usage(current)[0] // PAGE)
+            others = _others_on(number, current)
+        count, in_use = (others[0].total, others[0].taking) if others else (0, 0)
         sessions = UserSession.objects.using(registry_alias()).for_user(user)
-        others = others_than(current)
-        scope = current.scope
         return cls(
             current=current,
             others=others,
             ended=list(sessions.recently_ended()[:MAX_ENDED]),
-            limit=registry.limit_of(user, scope),
-            in_use=sum(row.takes_place_in(scope) for row in (current, *others)),
+            limit=registry.limit_of(user, current.scope),
+            in_use=in_use + current.counted,
+            count=count + 1,
+            next_page=number + 1 if count + 1 > number * PAGE else None,
+            previous_page=number - 1 if number > 1 else None,
         )
 
+    @property
+    def sessions(self) -> list[UserSession]:
+        """Return the sessions of this page, ``current`` first if it is among them."""
+        if self.previous_page is not None:
+            return self.others
+        return [self.current, *self.others]
 
-def others_than(current: UserSession) -> list[UserSession]:
-    """Return its account's other sessions, but those whose time is up already."""
-    return [row for row in read_live(current.user_id) if row.pk != current.pk]
+
+def _number(page: str | None) -> int:
+    """Return the number of a page, as an address says it, or 1."""
+    if page is None or not page.isdecimal() or len(page) > MOST_DIGITS:
+        return 1
+    return max(int(page), 1)
+
+
+def _others_on(number: int, current: UserSession) -> list[Any]:
+    """
+    Return the sessions on the page with this ``number``, but for ``current``, which has
+    the first place of the first page. Each carries the ``total`` of all pages, and how
+    many of those are ``taking`` a place: the statement that reads them counts as well.
+    """
+    counts = {
+        "total": Window(Count("pk")),
+        "taking": Window(Count("pk", filter=taking_place_in(current.scope))),
+    }
+    rows = others_than(current).annotate(**counts)
+    end = number * PAGE - 1
+    return list(rows.order_by("-last_active_at", "-pk")[max(end - PAGE, 0) : end])
+
+
+def usage(current: UserSession) -> tuple[int, int]:
+    """
+    Return how many live sessions the account of ``current`` has, and how many of them
+    take a place in its scope.
+    """
+    others = others_than(current).aggregate(
+        total=Count("pk"),
+        taking=Count("pk", filter=taking_place_in(current.scope)),
+    )
+    return others["total"] + 1, others["taking"] + current.counted
+
+
+def others_than(current: UserSession) -> UserSessionQuerySet:
+    """Return the other live sessions of the account of ``current``."""
+    return live_of(current.user_id).exclude(pk=current.pk)
 
 
 def told_of(user: AbstractBaseUser, id: UUID) -> str:

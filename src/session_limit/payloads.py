@@ -70,6 +70,14 @@ def rival(session: UserSession) -> dict[str, Any]:
     }
 
 
+def rivals(rivals: registry.Rivals) -> dict[str, Any]:
+    """Return the sessions that take the places, the most recently active first."""
+    return {
+        "count": rivals.count,
+        "sessions": [rival(session) for session in rivals.listed[::-1]],
+    }
+
+
 def session(session: UserSession, current: UUID | None = None) -> dict[str, Any]:
     """Return a session to its owner; ``current`` is the id of the one that asks."""
     return {
@@ -90,16 +98,22 @@ def ended_session(row: UserSession) -> dict[str, Any]:
     }
 
 
-def overview(overview: Overview) -> dict[str, Any]:
-    """Return an account's sessions, the one that asks first."""
+def overview(
+    overview: Overview, *, next_url: str | None, previous_url: str | None
+) -> dict[str, Any]:
+    """
+    Return a page of an account's sessions, and the addresses of its neighbours. The
+    session that asks comes first of all.
+    """
     current = overview.current.pk
     return {
         "limit": overview.limit,
         "in_use": overview.in_use,
+        "count": overview.count,
+        "next": next_url,
+        "previous": previous_url,
         "retention_seconds": int(conf.retention.total_seconds()),
-        "sessions": [
-            session(row, current) for row in (overview.current, *overview.others)
-        ],
+        "sessions": [session(row, current) for row in overview.sessions],
         "ended": [ended_session(row) for row in overview.ended],
     }
 
@@ -138,7 +152,7 @@ def play_refused(
         "in_use": len(start.rivals),
         "rivals": [
             _playing_rival(row, sessions.get(row.session_id), current, is_asked)
-            for row in start.rivals
+            for row in start.rivals[: registry.LISTED]
         ],
         "actions": _play_actions(),
     }

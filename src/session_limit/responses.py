@@ -17,7 +17,7 @@ from django.utils.cache import add_never_cache_headers
 from session_limit import asking, audit, kept, navigation, payloads, texts, use_here
 from session_limit.conf import conf
 from session_limit.models import UserSession
-from session_limit.registry import Admission
+from session_limit.registry import Admission, Rivals
 
 Reason = UserSession.Reason
 
@@ -99,13 +99,13 @@ def refused(
                 "code": "session_limit",
                 "detail": told.text,
                 "limit": admission.limit,
-                "sessions": [payloads.rival(row) for row in admission.rivals],
+                **payloads.rivals(admission.rivals),
             }
         )
     else:
         context = {
             "told": told,
-            "sessions": admission.rivals,
+            **_listed(admission.rivals),
             "limit": admission.limit,
             "back": navigation.way_back(request),
             "support_url": conf.support_url,
@@ -130,15 +130,13 @@ def asked(
     elif navigation.wants_json(request, response):
         answer = JsonResponse(_question(question))
     elif is_here:
-        rivals = sorted(question.rivals, key=lambda row: row.last_active_at)
-        # More than one has to go where the limit was lowered since they signed in.
-        limit = question.limit
-        going = 1 if limit is None else max(1, len(rivals) + 1 - limit)
+        going = question.rivals.listed[: question.going]
         context = {
-            "told": texts.asked(question.limit),
-            "sessions": rivals[::-1],
-            "selected": [row.pk for row in rivals[:going]],
-            "limit": limit,
+            "told": texts.asked(question.limit, is_for_all=question.is_for_all),
+            **_listed(question.rivals),
+            "selected": [row.pk for row in going],
+            "is_for_all": question.is_for_all,
+            "limit": question.limit,
             "choice": asking.code(question.secret),
             "choose_url": choose_url,
             "taken": not is_first,
@@ -155,12 +153,21 @@ def _question(question: asking.Question) -> dict[str, Any]:
     return {
         "version": payloads.VERSION,
         "code": "choose_session",
-        "detail": texts.asked(question.limit).text,
+        "detail": texts.asked(question.limit, is_for_all=question.is_for_all).text,
         "limit": question.limit,
-        "sessions": [payloads.rival(row) for row in question.rivals],
+        **payloads.rivals(question.rivals),
         "choice": asking.code(question.secret),
         "choose_url": navigation.choose_url(),
         "expires_at": question.pending.expires_at,
+    }
+
+
+def _listed(rivals: Rivals) -> dict[str, Any]:
+    """Return what a page lists of ``rivals``: the most recently active first."""
+    return {
+        "sessions": rivals.listed[::-1],
+        "count": rivals.count,
+        "more": rivals.count - len(rivals.listed),
     }
 
 

@@ -185,9 +185,21 @@ def refused(admission: Admission) -> Told:
     )
 
 
-def asked(limit: int | None) -> Told:
-    """Return what a person is told who may choose what to sign out."""
+def asked(limit: int | None, *, is_for_all: bool) -> Told:
+    """
+    Return what a person is told who is asked what to sign out. ``is_for_all``: so many
+    sessions have to go that only signing out all of them makes room.
+    """
     limit = limit or 0
+    if is_for_all:
+        return Told(
+            heading=_("You're at your limit of devices"),
+            text=_(
+                "Your account is signed in on too many devices to choose from. To sign "
+                "in here, sign out all others. This ends them straight away; unsaved "
+                "work there may be lost."
+            ),
+        )
     return Told(
         heading=_("Choose a device to sign out"),
         text=ngettext(

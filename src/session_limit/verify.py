@@ -21,7 +21,12 @@ from django.utils import timezone
 
 from session_limit import stored
 from session_limit.conf import conf
-from session_limit.models import Play, UserSession, ahead_of_utc
+from session_limit.models import (
+    Play,
+    UserSession,
+    UserSessionQuerySet,
+    ahead_of_utc,
+)
 
 Converter = Callable[[Any, Any, Any], Any]
 
@@ -164,18 +169,14 @@ def read(id: UUID) -> Row | None:
     return None if values is None else _row(values, using)
 
 
-def read_live(user_id: Any) -> list[UserSession]:
+def live_of(user_id: Any) -> UserSessionQuerySet:
     """
-    Return the live sessions of the user with this primary key, but those whose time is
-    up already; most recently active first.
+    Return the live sessions of the user with this primary key, without those that have
+    expired and that nobody has ended yet. An account may have any number of them, so a
+    caller counts them or reads a bounded part.
     """
     rows = UserSession.objects.using(registry_alias()).live().filter(user_id=user_id)
-    now = timezone.now()
-    return [
-        row
-        for row in rows.order_by("-last_active_at", "-pk")
-        if not Row.of(row).is_due(now)
-    ]
+    return rows.in_time(timezone.now())
 
 
 def read_ended_since(moment: datetime) -> list[UUID]:

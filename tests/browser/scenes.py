@@ -350,6 +350,35 @@ def _(stage):
     return visitor
 
 
+def led_to_pages(path):
+    """Return a scene of an account with 120 other sessions."""
+
+    def scene_of_pages(stage):
+        visitor = stage.signed_in()
+        stage.add(120)
+        visitor.open(f"{LIST}{path}")
+        return visitor
+
+    return scene_of_pages
+
+
+scene("pages-first", SESSION_LIMIT=None)(led_to_pages(""))
+scene("pages-second", SESSION_LIMIT=None)(led_to_pages("?page=2"))
+scene("pages-confirm", SESSION_LIMIT=None)(led_to_pages("end-others/"))
+
+
+def asked_by_many(stage):
+    """Beside 60 sessions, more than the limit, somebody signs in."""
+    stage.signed_in(TABLET)
+    stage.add(60)
+    return stage.signed_in()
+
+
+scene("pages-refused", SESSION_LIMIT_AT_LIMIT="deny")(asked_by_many)
+scene("pages-chooser", SESSION_LIMIT=60, SESSION_LIMIT_AT_LIMIT="ask")(asked_by_many)
+scene("pages-chooser-all", SESSION_LIMIT=2, SESSION_LIMIT_AT_LIMIT="ask")(asked_by_many)
+
+
 @scene("sessions-ended-one", SESSION_LIMIT=3)
 def _(stage):
     stage.signed_in(PHONE)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.mutants import doors, edge, hub, redis_bus, transactions
+from tests.mutants import doors, edge, hub, redis_bus, scale, transactions
 from tests.mutants.mutant import Mutant
 
 CAP = [
@@ -156,7 +156,7 @@ CAP = [
     Mutant(
         "what is gone from the store takes a place",
         "registry/admission.py",
-        old="        rivals = ghosts.end_gone(rivals, user, account, using)\n",
+        old="        rivals = _without_gone(rivals, end_gone, limit)\n",
         new="",
         tests="stories/test_stored",
         test="test_what_is_gone_from_the_store_holds_no_place",
@@ -1212,5 +1212,6 @@ MUTANTS = [
     *edge.MUTANTS,
     *hub.MUTANTS,
     *redis_bus.MUTANTS,
+    *scale.MUTANTS,
     *transactions.MUTANTS,
 ]

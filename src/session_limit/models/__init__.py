@@ -8,6 +8,7 @@ Built for tens of millions of rows: each index names the query that needs it.
 from __future__ import annotations
 
 from session_limit.models.accounts import AccountLimit
+from session_limit.models.deletion import cascade_unlisted
 from session_limit.models.ids import session_id, uuid7
 from session_limit.models.pending import PendingSignIn
 from session_limit.models.plays import (
@@ -17,7 +18,11 @@ from session_limit.models.plays import (
     PlayQuerySet,
     ahead_of_utc,
 )
-from session_limit.models.sessions import UserSession, UserSessionQuerySet
+from session_limit.models.sessions import (
+    UserSession,
+    UserSessionQuerySet,
+    taking_place_in,
+)
 
 __all__ = [
     "LEASE",
@@ -29,6 +34,8 @@ __all__ = [
     "UserSession",
     "UserSessionQuerySet",
     "ahead_of_utc",
+    "cascade_unlisted",
     "session_id",
+    "taking_place_in",
     "uuid7",
 ]

@@ -7,6 +7,7 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from session_limit.models.deletion import cascade_unlisted
 from session_limit.models.ids import uuid7
 
 
@@ -18,7 +19,7 @@ class PendingSignIn(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     user = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+"
+        settings.AUTH_USER_MODEL, on_delete=cascade_unlisted, related_name="+"
     )
     # Keyed digests of the secret in the cookie, and of the user agent it was given to.
     secret = models.CharField(max_length=32, unique=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Self
 
 from django.conf import settings
@@ -12,6 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from session_limit.conf import conf
+from session_limit.models.deletion import cascade_unlisted
 from session_limit.models.ids import uuid7
 from session_limit.policy import LiveSession
 
@@ -20,6 +21,20 @@ if TYPE_CHECKING:
 
 # How old a sign-in is that is worth a second look.
 NEW = timedelta(days=1)
+
+
+def taking_place_in(scope: str) -> models.Q:
+    """Return the condition for a session that the limit of ``scope`` counts."""
+    return models.Q(counted=True, scope=scope)
+
+
+def _tenfold(now: datetime) -> models.Func:
+    """Return ten times the duration between ``expires_at`` and ``now``."""
+    late = models.Value(now) - models.F("expires_at")
+    # Django does not multiply durations on every database.
+    return models.Func(
+        late, template="10 * (%(expressions)s)", output_field=models.DurationField()
+    )
 
 
 class UserSessionQuerySet(models.QuerySet["UserSession"]):
@@ -37,6 +52,21 @@ class UserSessionQuerySet(models.QuerySet["UserSession"]):
 
     def ended(self) -> Self:
         return self.exclude(ended_at=None)
+
+    def in_time(self, now: datetime) -> Self:
+        """
+        Narrow to the sessions that have not expired by ``now``, which is exactly what
+        ``verify.Row.is_due()`` says of a single row.
+        """
+        reason = UserSession.Reason
+        granted = models.Q(expires_at__gt=now - conf.touch_interval)
+        # An idle session has a tenth of its timeout if that is less.
+        idle = models.Q(expires_reason=reason.IDLE)
+        is_idle_in_time = idle & models.Q(timeout__gt=_tenfold(now))
+        other = ~models.Q(expires_reason__in=[reason.ABSOLUTE, reason.IDLE])
+        return self.alias(
+            timeout=models.F("expires_at") - models.F("last_active_at")
+        ).filter(models.Q(expires_at__gt=now) | granted & (is_idle_in_time | other))
 
     def recently_ended(self) -> Self:
         """Narrow to the tombstones that are still to be kept, the newest first."""
@@ -68,7 +98,7 @@ class UserSession(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL,
-        on_delete=models.CASCADE,
+        on_delete=cascade_unlisted,
         related_name="+",
         db_index=False,
         verbose_name=_("user"),
@@ -160,7 +190,7 @@ class UserSession(models.Model):
         return is_revoked and self.ended_by == str(self.user_id)
 
     def takes_place_in(self, scope: str) -> bool:
-        """Whether it is one of those that the limit of ``scope`` counts."""
+        """Return whether the limit of ``scope`` counts this session."""
         return self.counted and self.scope == scope
 
     def facts(self) -> LiveSession:

@@ -38,10 +38,12 @@ from session_limit.registry.locking import (
     repeated,
 )
 from session_limit.registry.pending import (
+    LISTED,
     SECRET_LENGTH,
     Browser,
     Choice,
     Left,
+    Rivals,
     cancel_pending,
     find_pending,
     left_over,
@@ -68,12 +70,14 @@ from session_limit.registry.upkeep import (
 
 __all__ = [
     "INTERVAL",
+    "LISTED",
     "SECRET_LENGTH",
     "Admission",
     "Browser",
     "Choice",
     "Left",
     "MustLock",
+    "Rivals",
     "Standing",
     "Start",
     "admit",

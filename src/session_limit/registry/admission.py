@@ -20,10 +20,13 @@ from session_limit.registry.ending import end_locked
 from session_limit.registry.entry import SignIn, enter, give_notice, own_row
 from session_limit.registry.limits import at_limit_for, limit_for
 from session_limit.registry.locking import in_transaction, live_rows, lock_account
-from session_limit.registry.pending import Choice
+from session_limit.registry.pending import Choice, Rivals
 from session_limit.verify import Row
 
 Reason = UserSession.Reason
+
+# Of how many sessions at once a sign-in at the limit reads what is stored.
+READ_AT_ONCE = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +41,7 @@ class Admission:
     scope: str
     limit: int | None = None
     at_limit: AtLimit | None = None
-    rivals: tuple[UserSession, ...] = ()
+    rivals: Rivals = Rivals()  # noqa: RUF009 it is frozen
     is_gone: bool = False
 
 
@@ -96,14 +99,18 @@ def _admit(sign_in: SignIn, presented_key: str | None, using: str) -> Admission:
     rivals = [row for row in live if row.takes_place_in(scope) and row is not own]
     decision = decide([row.facts() for row in rivals])
     if own is None and not decision.admitted:
-        rivals = ghosts.end_gone(rivals, user, account, using)
+        end_gone = functools.partial(
+            ghosts.end_gone, user=user, account=account, using=using
+        )
+        rivals = _without_gone(rivals, end_gone, limit)
         decision = decide([row.facts() for row in rivals])
         if not decision.admitted:
-            return Admission(None, scope, limit, at_limit, tuple(rivals))
+            return Admission(None, scope, limit, at_limit, Rivals.of(rivals))
 
     id = uuid7() if own is None else own.pk
+    leaving = frozenset(decision.ended)
     end_locked(
-        [row for row in rivals if row.pk in decision.ended],
+        [row for row in rivals if row.pk in leaving],
         Reason.DISPLACED,
         using,
         by_session=id,
@@ -115,6 +122,25 @@ def _admit(sign_in: SignIn, presented_key: str | None, using: str) -> Admission:
     if decision.exceeded and own is None:
         tell_limit_reached(user, admission, using)
     return admission
+
+
+def _without_gone(
+    rivals: list[UserSession],
+    end_gone: Callable[[list[UserSession]], list[UserSession]],
+    limit: int | None,
+) -> list[UserSession]:
+    """
+    Return ``rivals`` without those that ``end_gone`` ends. It reads the store once for
+    each row, so it gets no more rows once the remaining ones take every place.
+    """
+    remaining: list[UserSession] = []
+    enough = limit or 0
+    step = max(enough, READ_AT_ONCE)
+    for start in range(0, len(rivals), step):
+        if len(remaining) >= enough:
+            return remaining + rivals[start:]
+        remaining += end_gone(rivals[start : start + step])
+    return remaining
 
 
 def _is_waiting(pending: PendingSignIn, using: str) -> bool:

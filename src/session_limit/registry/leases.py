@@ -9,7 +9,7 @@ import functools
 import uuid
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, cast
 from uuid import UUID
 
@@ -21,6 +21,7 @@ from django.db.models.functions import Coalesce
 from session_limit import audit, bus, signals
 from session_limit.conf import conf
 from session_limit.models import LEASE, DatabaseNow, Play, UserSession
+from session_limit.registry import tombstones
 from session_limit.registry.locking import in_transaction, lock_account
 from session_limit.verify import registry_alias
 
@@ -30,6 +31,9 @@ Reason = Play.Reason
 INTERVAL = LEASE / 3
 
 BATCH = 1000
+
+# How many starts that were stopped before they began an account keeps.
+MOST_STOPPED = 100
 
 
 def play_id_of(session_id: UUID, key: str) -> UUID:
@@ -84,6 +88,7 @@ def stop_start(session: UserSession, key: str) -> None:
         # Every start waits for it, or is seen.
         lock_account(session.user_id, using)
         if not Play.objects.using(using).filter(pk=id).exists():
+            _forget_stopped(session.user_id, using)
             Play(
                 id=id,
                 user_id=session.user_id,
@@ -97,6 +102,23 @@ def stop_start(session: UserSession, key: str) -> None:
 
     if not stop_play(id, session.pk):
         in_transaction(work)
+
+
+def _forget_stopped(user_id: Any, using: str) -> None:
+    """
+    Delete the oldest starts that this user, whose account is locked, has stopped within
+    an hour before they began, if another one would be one too many. Any key makes a
+    row, and a start that is as late as that never arrives.
+    """
+    stopped = Play.objects.using(using).filter(
+        user_id=user_id,
+        # However much it has played: the index has the moment beside the user.
+        ended_at__gt=DatabaseNow() - timedelta(hours=1),
+        lease_until__lt=F("started_at"),
+    )
+    ids = stopped.order_by("-ended_at", "-pk").values_list("pk", flat=True)
+    if leaving := list(ids[MOST_STOPPED - 1 :]):
+        Play.objects.using(using).filter(pk__in=leaving).delete()
 
 
 def find_play(id: UUID, session_id: UUID) -> Play | None:
@@ -193,8 +215,9 @@ _ENDED_AT: dict[Reason, Any] = {
 
 def prune_plays() -> int:
     """
-    End the plays that were not heard of any more, and delete those that ended longer
-    ago than ``SESSION_LIMIT_RETENTION``, in batches; return how many were deleted.
+    End the plays that were not heard of any more. Delete those that ended longer ago
+    than ``SESSION_LIMIT_RETENTION`` and those beyond the newest 1,000 of an account, in
+    batches. Return how many were deleted.
     """
     using = registry_alias()
     plays = Play.objects.using(using)
@@ -206,10 +229,8 @@ def prune_plays() -> int:
                 ended_at=_ENDED_AT[reason], ended_reason=reason
             )
     old = plays.filter(ended_at__lte=DatabaseNow() - conf.retention)
-    deleted = 0
-    while ids := list(old.values_list("pk", flat=True)[:BATCH]):
-        deleted += plays.filter(pk__in=ids).delete()[0]
-    return deleted
+    kept = plays.filter(ended_at__gt=DatabaseNow() - conf.retention)
+    return tombstones.delete(old) + tombstones.delete_surplus(kept)
 
 
 def _tell_ended_by_id(id: UUID, using: str) -> None:

@@ -5,9 +5,9 @@ to sign out. Each is used once, under the account's lock: see ``admission.admit(
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -18,16 +18,24 @@ from django.utils import timezone
 from django.utils.crypto import get_random_string
 
 from session_limit import stored
-from session_limit.models import PendingSignIn, UserSession
+from session_limit.models import PendingSignIn, UserSession, taking_place_in
 from session_limit.registry.credentials import digest, is_recorded_of
 from session_limit.registry.limits import limit_of
 from session_limit.registry.locking import in_transaction
 from session_limit.users import user_of
-from session_limit.verify import read_live, registry_alias
+from session_limit.verify import live_of, registry_alias
 
 # Long enough to choose calmly, and far below what a forgotten public computer is for.
 LIFETIME = timedelta(minutes=10)
 SECRET_LENGTH = 32
+
+# How many sign-ins of one account may wait at once. Anybody with the password can begin
+# more of them, and each is a row.
+MOST_WAITING = 20
+# How many characters of an address a waiting sign-in keeps to lead to.
+LONGEST_NEXT = 2000
+# How many of the sessions that take the places are listed for a person to choose from.
+LISTED = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +44,23 @@ class Choice:
 
     pending: PendingSignIn
     chosen: frozenset[UUID] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Rivals:
+    """
+    The sessions that take a scope's places. ``listed`` has the least recently active of
+    them first, at most ``LISTED``; ``count`` counts all.
+    """
+
+    listed: Sequence[UserSession] = ()
+    count: int = 0
+
+    @classmethod
+    def of(cls, rows: Collection[UserSession]) -> Rivals:
+        """Return the rivals among which are all of ``rows``."""
+        ordered = sorted(rows, key=lambda row: (row.last_active_at, row.pk))
+        return cls(ordered[:LISTED], len(rows))
 
 
 # What login() itself puts into a session, and what is over once it is admitted.
@@ -74,7 +99,8 @@ def pend(
     """
     Record that the sign-in of ``user`` waits for a choice; return it, with the secret
     that leads to it. ``left`` is what its request had put into the session;
-    ``next_url`` where it leads, ``""`` if that is not known. A browser that waits
+    ``next_url`` where it leads, ``""`` if that is not known; one that is longer than
+    ``LONGEST_NEXT`` is not kept. A browser that waits
     already and tries the same again goes on waiting under the secret that it has.
     """
     now = timezone.now()
@@ -89,12 +115,11 @@ def pend(
         "data": stored.engine()().encode(data) if added else "",
         "expires_at": now + LIFETIME,
     }
-    if next_url:
+    if next_url and len(next_url) <= LONGEST_NEXT:
         facts["next"] = next_url
 
     def work(using: str) -> tuple[PendingSignIn, str]:
         waiting = PendingSignIn.objects.using(using)
-        waiting.filter(user_id=user.pk, expires_at__lte=now).delete()
         known, secret = find_pending(browser), browser.secret
         if known is not None and secret is not None and known.user_id == user.pk:
             for name, value in facts.items():
@@ -102,6 +127,7 @@ def pend(
             # None is updated if another tab has just made its choice.
             if waiting.filter(pk=known.pk).update(**facts):
                 return known, secret
+        _make_room(user, using, now)
         secret = get_random_string(SECRET_LENGTH)
         pending = waiting.create(
             secret=stored.digest(secret),
@@ -111,6 +137,22 @@ def pend(
         return pending, secret
 
     return in_transaction(work)
+
+
+def _make_room(user: AbstractBaseUser, using: str, now: datetime) -> None:
+    """
+    Delete the sign-ins of ``user`` that have waited too long, and the oldest of the
+    others if another one would be one too many.
+    """
+    waiting = PendingSignIn.objects.using(using).filter(user_id=user.pk)
+    rows = waiting.order_by("-expires_at", "-pk").values_list("pk", "expires_at")
+    leaving = [
+        id
+        for number, (id, expires_at) in enumerate(rows)
+        if number >= MOST_WAITING - 1 or expires_at <= now
+    ]
+    if leaving:
+        waiting.filter(pk__in=leaving).delete()
 
 
 def find_pending(browser: Browser) -> PendingSignIn | None:
@@ -141,14 +183,15 @@ def user_waiting(pending: PendingSignIn) -> AbstractBaseUser | None:
 
 def rivals_of(
     pending: PendingSignIn, user: AbstractBaseUser
-) -> tuple[int | None, list[UserSession]]:
+) -> tuple[int | None, Rivals]:
     """
-    Return the limit, and the live sessions that take its places, most recently active
-    first. As they are now: what counts is what the admission finds under its lock.
+    Return the limit, and the live sessions that take its places at this moment. What
+    counts in the end is what the admission finds under its lock.
     """
-    live = read_live(user.pk)
-    rivals = [row for row in live if row.takes_place_in(pending.scope)]
-    return limit_of(user, pending.scope), rivals
+    rows = live_of(user.pk).filter(taking_place_in(pending.scope))
+    listed = list(rows.order_by("last_active_at", "pk")[:LISTED])
+    count = rows.count() if len(listed) == LISTED else len(listed)
+    return limit_of(user, pending.scope), Rivals(listed, count)
 
 
 def left_over(pending: PendingSignIn, session: SessionBase) -> dict[str, Any]:

@@ -28,6 +28,10 @@ from session_limit.registry.locking import in_transaction, lock_account
 
 Reason = Play.Reason
 
+# How much one session plays at once, whatever the limit: more than a browser has tabs,
+# and an end to what a client leaks that begins to play and never stops.
+MOST_OF_SESSION = 100
+
 
 @dataclass(frozen=True, slots=True)
 class Start:
@@ -95,13 +99,15 @@ def play(
             swap=swap,
             resumes=resumes,
         )
-        leaving = [row for row in rivals if row.pk in decision.ended]
+        displaced = frozenset(decision.ended)
+        leaving = [row for row in rivals if row.pk in displaced]
         is_asked = not decision.admitted and at_limit is not AtLimit.DENY
         wait = _cooling(session, scope, leaving, using, is_asked=is_asked)
         if not decision.admitted or wait is not None:
             start = Start(None, scope, limit, at_limit, tuple(rivals), wait)
             _tell_limit_reached(user.pk, start, using)
             return start
+        leaving += _crowding(session, [row for row in open_ if row.pk not in displaced])
         end_plays(leaving, Reason.DISPLACED, using, by_play=id)
         start = Start(_record(id, session, scope, what, using), scope, limit, at_limit)
         if decision.exceeded:
@@ -115,6 +121,15 @@ def play(
             raise
         # The account was deleted meanwhile.
         return gone
+
+
+def _crowding(session: UserSession, staying: Sequence[Play]) -> Sequence[Play]:
+    """
+    Return which plays of ``session``, of those that are ``staying``, the oldest first,
+    would be too many beside another one.
+    """
+    own = [row for row in staying if row.session_id == session.pk]
+    return own[: max(0, len(own) + 1 - MOST_OF_SESSION)]
 
 
 def _renewed(id: UUID, session_id: UUID, using: str) -> Play | None:
@@ -219,10 +234,12 @@ def enforce_plays_locked(user: AbstractBaseUser, using: str) -> list[Play]:
         by_scope[row.scope].append(row)
     ended: list[Play] = []
     for scope, rows in by_scope.items():
-        leaving = policy.excess(
-            [row.facts() for row in rows],
-            limit=play_limit_of(user, scope),
-            displace=Displace.OLDEST,
+        leaving = frozenset(
+            policy.excess(
+                [row.facts() for row in rows],
+                limit=play_limit_of(user, scope),
+                displace=Displace.OLDEST,
+            )
         )
         ended += [row for row in rows if row.pk in leaving]
     end_plays(ended, Reason.LIMIT_LOWERED, using)

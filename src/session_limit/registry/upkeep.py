@@ -15,7 +15,7 @@ from django.utils import timezone
 from session_limit import audit, policy, stored
 from session_limit.conf import conf
 from session_limit.models import AccountLimit, PendingSignIn, UserSession
-from session_limit.registry import ghosts
+from session_limit.registry import ghosts, tombstones
 from session_limit.registry.ending import end, end_locked
 from session_limit.registry.leases import prune_plays
 from session_limit.registry.limits import NO_LIMIT, is_limit, limit_for
@@ -155,10 +155,12 @@ def _enforce(
             by_scope[row.scope].append(row)
     ended = []
     for scope, rows in by_scope.items():
-        leaving = policy.excess(
-            [row.facts() for row in rows],
-            limit=limit_for(user, scope, account),
-            displace=conf.displace,
+        leaving = frozenset(
+            policy.excess(
+                [row.facts() for row in rows],
+                limit=limit_for(user, scope, account),
+                displace=conf.displace,
+            )
         )
         ended += [row for row in rows if row.pk in leaving]
     end_locked(ended, Reason.LIMIT_LOWERED, using, by=by)
@@ -169,18 +171,20 @@ def _enforce(
 
 def prune(*, dry_run: bool = False) -> tuple[int, int]:
     """
-    End the sessions whose time is up and delete the tombstones older than
-    ``SESSION_LIMIT_RETENTION``, in batches; return how many of each. Forget, too, the
-    sign-ins that have waited too long for a choice, and plays of that age.
-    ``dry_run`` counts and writes nothing.
+    End the sessions whose time is up, and delete the tombstones older than
+    ``SESSION_LIMIT_RETENTION`` and those beyond the newest 1,000 of an account, in
+    batches. Return how many were ended and how many deleted. Delete the sign-ins that
+    have waited too long for a choice too, and plays by the same two rules. ``dry_run``
+    counts and writes nothing.
     """
     using, now = registry_alias(), timezone.now()
     sessions = UserSession.objects.using(using)
     # What is due by the interval that every row is granted, and no sooner.
     due = sessions.live().filter(expires_at__lte=now - conf.touch_interval)
     old = sessions.filter(ended_at__lte=now - conf.retention)
+    kept = sessions.filter(ended_at__gt=now - conf.retention)
     if dry_run:
-        return due.count(), old.count()
+        return due.count(), old.count() + sum(tombstones.surplus(kept).values())
     ended = 0
     for reason in (Reason.EXPIRED, Reason.IDLE, Reason.ABSOLUTE):
         of_reason = due.filter(expires_reason=reason)
@@ -189,7 +193,4 @@ def prune(*, dry_run: bool = False) -> tuple[int, int]:
     PendingSignIn.objects.using(using).filter(expires_at__lte=now).delete()
     if conf.uses_plays():
         prune_plays()
-    deleted = 0
-    while ids := list(old.values_list("pk", flat=True)[:BATCH]):
-        deleted += sessions.filter(pk__in=ids).delete()[0]
-    return ended, deleted
+    return ended, tombstones.delete(old) + tombstones.delete_surplus(kept)

@@ -26,7 +26,7 @@ from session_limit.conf import conf
 from session_limit.facade import GuardedRequest
 from session_limit.local_address import own_address
 from session_limit.models import UserSession
-from session_limit.overview import others_than
+from session_limit.overview import usage
 from session_limit.state import guard_of
 from session_limit.verify import registry_alias
 
@@ -103,11 +103,10 @@ def session_limit_usage(context: Context) -> dict[str, Any]:
     current = request.session_limit.current if request is not None else None
     if request is None or current is None:
         return {}
-    sessions = [current, *others_than(current)]
+    count, in_use = usage(current)
     if not current.counted:
-        return {"limit": None, "in_use": len(sessions)}
+        return {"limit": None, "in_use": count}
     limit = registry.limit_of(request.user, current.scope)  # type: ignore[arg-type]
-    in_use = sum(row.takes_place_in(current.scope) for row in sessions)
     return {"limit": limit, "in_use": in_use}
 
 

@@ -36,7 +36,7 @@ class ChooseView(View):
         if question is None or user is None:
             return self._nothing_asked(request)
         limit = question.limit
-        is_free = limit is None or len(question.rivals) < limit
+        is_free = limit is None or question.rivals.count < limit
         is_visit = request.method == "GET" and navigation.is_acted_on(request)
         if is_free and is_visit:
             return self._go_on(request, user, question.pending, frozenset())

@@ -39,7 +39,7 @@ from session_limit.facade import GuardedRequest
 from session_limit.forms import PasswordForm
 from session_limit.local_address import LocalAddress, local_address, own_address
 from session_limit.models import UserSession, session_id
-from session_limit.overview import Overview, others_than, told_of
+from session_limit.overview import PAGE, Overview, others_than, told_of
 from session_limit.verify import registry_alias
 from session_limit.views.answer import answer
 
@@ -93,14 +93,23 @@ class ListView(_OwnView):
     """Shows an account its sessions."""
 
     def get(self, request: GuardedRequest) -> HttpResponse:
-        """``?done=<id>`` says what has just been done."""
-        overview = Overview.of(self.user, self.current)
+        """
+        Answer the page ``?page=<number>``. With ``?done=<id>`` it says what has just
+        been done.
+        """
+        overview = Overview.of(self.user, self.current, request.GET.get("page"))
+        urls = {
+            "next_url": self._url_of(overview.next_page),
+            "previous_url": self._url_of(overview.previous_page),
+        }
         if _wants_json(request):
-            return answer(**payloads.overview(overview))
+            return answer(**payloads.overview(overview, **urls))
         done = session_id(request.GET.get("done"))
         context = {
-            "current": overview.current,
+            **urls,
+            "current": None if overview.previous_page else overview.current,
             "others": overview.others,
+            "count": overview.count,
             "ended": overview.ended,
             "limit": overview.limit,
             "in_use": overview.in_use,
@@ -108,6 +117,13 @@ class ListView(_OwnView):
             "done": told_of(self.user, done) if done is not None else "",
         }
         return render(request, "session_limit/sessions.html", context)
+
+    def _url_of(self, page: int | None) -> str | None:
+        if page is None:
+            return None
+        done = session_id(self.request.GET.get("done"))
+        query = {"page": page} if done is None else {"page": page, "done": done}
+        return f"{reverse(navigation.LIST_VIEW)}?{urlencode(query)}"
 
 
 class EndView(_OwnView):
@@ -153,9 +169,13 @@ class EndView(_OwnView):
         return self._done(ended or targets)
 
     def _targets(self, id: UUID | None) -> list[UserSession]:
-        """Return what is to be ended, or has ended. Raises ``Http404``."""
+        """
+        Return what is to be ended, or has ended: of all others as many as a page lists.
+        Raises ``Http404``.
+        """
         if id is None:
-            return others_than(self.current)
+            others = others_than(self.current).order_by("-last_active_at", "-pk")
+            return list(others[:PAGE])
         if id == self.current.pk:
             return [self.current]
         sessions = UserSession.objects.using(registry_alias()).for_user(self.user)
@@ -219,10 +239,14 @@ class EndView(_OwnView):
         form: PasswordForm | None = None,
         url: str | None = None,
     ) -> HttpResponse:
+        is_all_others = "id" not in self.kwargs
+        count = others_than(self.current).count() if is_all_others else 1
         context = {
             "targets": targets,
+            "count": count,
+            "more": max(0, count - len(targets)),
             "is_own": targets == [self.current],
-            "is_all_others": "id" not in self.kwargs,
+            "is_all_others": is_all_others,
             "form": form,
             "reauthentication_url": url,
             # An empty action posts to the address that the browser shows.
