@@ -33,11 +33,7 @@ class SessionLimit:
     def ended(self) -> UserSession | None:
         """The ended session whose cookie this request bears, or ``None``."""
         guard = self._guard()
-        if guard is None:
-            return None
-        guard.identify()
-        rows = self._sessions().ended()
-        return rows.filter(pk=guard.ended_id).first() if guard.ended_id else None
+        return guard.tombstone() if guard is not None else None
 
     async def aended(self) -> UserSession | None:
         """See ``ended``."""

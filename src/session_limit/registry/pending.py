@@ -5,6 +5,7 @@ to sign out. Each is used once, under the account's lock: see ``admission.admit(
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -19,6 +20,7 @@ from django.utils.crypto import get_random_string
 
 from session_limit import stored
 from session_limit.models import PendingSignIn, UserSession
+from session_limit.registry.best_effort import BestEffort
 from session_limit.registry.credentials import digest, is_recorded_of
 from session_limit.registry.limits import limit_of
 from session_limit.users import user_of
@@ -27,6 +29,8 @@ from session_limit.verify import read_live, registry_alias
 # Long enough to choose calmly, and far below what a forgotten public computer is for.
 LIFETIME = timedelta(minutes=10)
 SECRET_LENGTH = 32
+
+CANCELLATIONS = BestEffort("Deleting a pending sign-in")
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,3 +167,11 @@ def left_over(pending: PendingSignIn, session: SessionBase) -> dict[str, Any]:
 def cancel_pending(pending: PendingSignIn) -> None:
     """Forget it."""
     PendingSignIn.objects.using(registry_alias()).filter(pk=pending.pk).delete()
+
+
+def try_to_cancel(pending: PendingSignIn) -> None:
+    """
+    Delete ``pending``, which nobody will choose for any more. If the database does not
+    take that at once, the row stays until it expires.
+    """
+    CANCELLATIONS.attempt(functools.partial(cancel_pending, pending))
