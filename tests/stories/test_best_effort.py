@@ -81,9 +81,9 @@ def locked():
                 "django_session",
             ):
                 if settings.DB == "sqlite":
-                    cursor.execute(f"DELETE FROM {table} WHERE 1 = 0")
+                    cursor.execute(f"DELETE FROM {table} WHERE 1 = 0")  # noqa: S608
                 else:
-                    cursor.execute(f"SELECT 1 FROM {table} FOR UPDATE")
+                    cursor.execute(f"SELECT 1 FROM {table} FOR UPDATE")  # noqa: S608
                     cursor.fetchall()
         yield
     finally:

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from session_limit import audit, policy, stored
 from session_limit.conf import conf
-from session_limit.models import AccountLimit, PendingSignIn, UserSession
+from session_limit.models import AccountLimit, DatabaseNow, PendingSignIn, UserSession
 from session_limit.registry import ghosts
 from session_limit.registry.best_effort import BestEffort
 from session_limit.registry.ending import end, end_locked
@@ -86,12 +86,13 @@ def touch(
     )
 
 
-def rekey(id: UUID, key: str | None) -> bool:
+def rekey(id: UUID, key: str | None, *, former: str | None) -> bool:
     """
-    Record that the session's key is now ``key``; return whether it is live.
+    Record that the session's key is now ``key``, and was ``former``. Return whether the
+    session is live.
 
-    Before the store learns of the key: session rows come before stored sessions in
-    the lock order, or a rotation and a sign-in could wait for each other.
+    Call this before anything is stored under the key. Session rows come before stored
+    sessions in the lock order, or a rotation and a sign-in could wait for each other.
     """
     return bool(
         UserSession.objects.using(registry_alias())
@@ -99,8 +100,9 @@ def rekey(id: UUID, key: str | None) -> bool:
         .update(
             session_key=stored.storable(key),
             key_digest=stored.digest(key),
+            former_digest=stored.digest(former),
             # What is not stored under it yet is not gone: see ghosts.end_gone().
-            last_active_at=timezone.now(),
+            key_recorded_at=DatabaseNow(),
         )
     )
 

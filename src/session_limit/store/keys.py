@@ -17,11 +17,12 @@ class Keys(Saving):
 
     def cycle_key(self) -> None:
         self.guard.before_login = {**self._get_session()}
+        former = self.session_key
         key = self._record_next_key()
         if self.guard.overtaken:
             return
         super().cycle_key()
-        self._record_other_key(key)
+        self._record_other_key(key, former)
 
     async def acycle_key(self) -> None:
         self.guard.before_login = {**await self._aget_session()}
@@ -42,18 +43,18 @@ class Keys(Saving):
         if guard.row is None or stored.is_cookie(self.engine):
             return None
         key = self._get_new_session_key()
-        if registry.rekey(guard.row.id, key):
+        if registry.rekey(guard.row.id, key, former=self.session_key):
             guard.next_key = key
         else:
             self.overtake()
         return key
 
-    def _record_other_key(self, key: str | None) -> None:
+    def _record_other_key(self, key: str | None, former: str | None) -> None:
         """Record the key of an engine that chose one of its own."""
         row = self.guard.row
         self.guard.next_key = None
         if row is not None and key not in {None, self.session_key}:
-            registry.rekey(row.id, self.session_key)
+            registry.rekey(row.id, self.session_key, former=former)
 
     def _get_new_session_key(self) -> str:
         return self._next_key() or super()._get_new_session_key()

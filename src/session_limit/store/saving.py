@@ -117,7 +117,11 @@ class Saving(Base):
 
     async def aflush(self) -> None:
         await self._aget_session()
-        asks = self.guard.row is not None or self._is_unsettled()
+        asks = (
+            self.guard.row is not None
+            or self._is_unsettled()
+            or self._signs_out_unread()
+        )
         end_flushed = self._end_flushed
         if not (await sync_to_async(end_flushed)() if asks else end_flushed()):
             await super().aflush()
@@ -131,6 +135,8 @@ class Saving(Base):
         """
         self._settle()
         guard = self.guard
+        if self._signs_out_unread():
+            self._sign_out_unread()
         row, guard.row = guard.row, None
         guard.ended, guard.ended_id, guard.missing = False, None, False
         if row is None:
@@ -147,6 +153,20 @@ class Saving(Base):
         self.make_ended(row.id, reason)
         self.modified = False
         return True
+
+    def _signs_out_unread(self) -> bool:
+        """Return whether somebody signs out with a key that nothing is stored under."""
+        return self.guard.signing_out and self.guard.missing
+
+    def _sign_out_unread(self) -> None:
+        """
+        End the session that the presented key belongs to: another tab may have rotated
+        it since this request was sent, or the store may have lost it.
+        """
+        key = stored.storable(self.guard.presented_key)
+        id = verify.read_by_lost_key(key) if key is not None else None
+        if id is not None:
+            registry.end([id], Reason.SIGNED_OUT)
 
     def _reason_for_flush(self, row: Row) -> Reason | None:
         """
