@@ -10,6 +10,7 @@ from __future__ import annotations
 from django.core import checks
 
 from session_limit.checks.databases import check_databases
+from session_limit.checks.durations import check_durations
 from session_limit.checks.installation import (
     check_apps,
     check_middleware,
@@ -22,6 +23,7 @@ __all__ = [
     "TAG",
     "check_apps",
     "check_databases",
+    "check_durations",
     "check_middleware",
     "check_reauthentication",
     "check_settings",
@@ -36,6 +38,7 @@ TAG = "session_limit"
 def register_checks() -> None:
     """Register every check with Django."""
     checks.register(check_settings, TAG)
+    checks.register(check_durations, TAG)
     checks.register(check_middleware, TAG)
     checks.register(check_apps, TAG)
     # Not under Django's tag for databases, which is for checks that may connect.
