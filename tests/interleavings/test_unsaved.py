@@ -14,6 +14,7 @@ from tests import stores
 from tests.interleavings.browsers import is_in
 from tests.interleavings.gates import CREATE, SAVE, aside
 from tests.interleavings.test_rotation import RECORD
+from tests.stories.people import long_recorded
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -55,6 +56,7 @@ def test_a_sign_in_that_is_not_stored_yet(ada, browser, other_server):
 def test_a_rotation_that_is_not_stored_yet(ada, browser, other_server):
     laptop, phone = browser(), browser()
     laptop.sign_in(ada)
+    long_recorded()
 
     def change():
         return laptop.change_password()

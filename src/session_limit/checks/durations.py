@@ -78,6 +78,6 @@ def _compare() -> Iterator[checks.CheckMessage]:
     if retention < age:
         yield _absurd(
             "SESSION_LIMIT_RETENTION is shorter than SESSION_COOKIE_AGE: a browser "
-            "that comes back with the cookie of an ended session is not told why it ended.",
+            "that comes back with an ended session's cookie is not told why it ended.",
             "Keep ended sessions for at least as long as a cookie lasts.",
         )
