@@ -68,6 +68,7 @@ def test_all_checks_are_registered():
         checks.check_middleware,
         checks.check_apps,
         checks.check_databases,
+        checks.check_durations,
         checks.check_stalls,
         checks.check_urls,
         checks.check_reauthentication,
@@ -135,6 +136,45 @@ def test_a_wrong_value_is_told(id_, name, value):
     with override_settings(**{"SESSION_LIMIT_PLAYS": None, name: value}):
         assert ids(checks.check_settings) == [id_]
         assert name in the_message(checks.check_settings).msg
+
+
+@pytest.mark.parametrize(
+    ("values", "named"),
+    [
+        ({"TOUCH_INTERVAL": 0.9}, "TOUCH_INTERVAL"),
+        ({"TOUCH_INTERVAL": timedelta(microseconds=1)}, "TOUCH_INTERVAL"),
+        ({"IDLE_TIMEOUT": 9}, "IDLE_TIMEOUT"),
+        ({"TOUCH_INTERVAL": 901, "IDLE_TIMEOUT": 900}, "TOUCH_INTERVAL"),
+        ({"IDLE_TIMEOUT": 900, "ABSOLUTE_TIMEOUT": 900}, "ABSOLUTE_TIMEOUT"),
+        ({"TOUCH_INTERVAL": timedelta(weeks=2)}, "TOUCH_INTERVAL"),
+        ({"RETENTION": timedelta(days=13)}, "RETENTION"),
+    ],
+)
+def test_durations_that_are_absurd_together(values, named):
+    with override_settings(**{f"SESSION_LIMIT_{n}": v for n, v in values.items()}):
+        assert ids(checks.check_durations) == ["W029"]
+        said = the_message(checks.check_durations)
+        assert said.msg.startswith(f"SESSION_LIMIT_{named} ")
+        assert said.hint
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {},
+        {"TOUCH_INTERVAL": 1},
+        {"IDLE_TIMEOUT": 30},
+        {"TOUCH_INTERVAL": 900, "IDLE_TIMEOUT": 900},
+        {"IDLE_TIMEOUT": 900, "ABSOLUTE_TIMEOUT": 901},
+        {"RETENTION": timedelta(weeks=2)},
+        # What is no duration is told by check_settings() alone.
+        {"TOUCH_INTERVAL": "0.5"},
+        {"RETENTION": None, "TOUCH_INTERVAL": 0.5},
+    ],
+)
+def test_durations_that_go_together(values):
+    with override_settings(**{f"SESSION_LIMIT_{n}": v for n, v in values.items()}):
+        assert ids(checks.check_durations) == []
 
 
 DURATIONS = [1, 0.5, timedelta(microseconds=1), timedelta(days=9)]

@@ -160,10 +160,10 @@ def _same_site() -> Literal["Lax", "None"]:
 
 
 def forget(request: HttpRequest, response: HttpResponseBase) -> None:
-    """End the waiting of a browser that has signed in, whichever way it did."""
+    """Delete the pending sign-in, and its cookie, of a browser that has signed in."""
     pending = registry.find_pending(browser(request))
     if pending is not None:
-        registry.cancel_pending(pending)
+        registry.try_to_cancel(pending)
     take_back(request, response)
 
 

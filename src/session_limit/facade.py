@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from asgiref.sync import sync_to_async
 from django.http import HttpRequest
-from django.utils import timezone
 
 from session_limit.models import UserSession, UserSessionQuerySet
 from session_limit.state import Guard, guard_of
@@ -36,21 +35,10 @@ class SessionLimit:
         The ended session whose cookie this request bears, or ``None``.
 
         If the session has expired and its row could not be written, the row says when
-        and why only in memory: see ``registry.record_endings()``.
+        and why only in memory: see ``registry.try_to_end()``.
         """
         guard = self._guard()
-        if guard is None:
-            return None
-        guard.identify()
-        if guard.ended_id is None:
-            return None
-        row = self._sessions().filter(pk=guard.ended_id).first()
-        if row is None or not row.is_live:
-            return row
-        if not Row.of(row).is_due(timezone.now()):
-            return None
-        row.ended_at, row.ended_reason = row.expires_at, row.expires_reason
-        return row
+        return guard.tombstone() if guard is not None else None
 
     async def aended(self) -> UserSession | None:
         """See ``ended``."""

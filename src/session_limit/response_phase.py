@@ -180,8 +180,8 @@ def _explain_unsaved(session: GuardedSession) -> None:
         session.let_be()
     elif not stored.exists(session, key):
         # Somebody deleted what was stored (clearsessions).
-        registry.end([row.pk], Reason.EXPIRED)
-        session.overtake()
+        registry.try_to_end(row.pk, Reason.EXPIRED)
+        session.overtake(Reason.EXPIRED)
 
 
 def _row(guard: Guard) -> UserSession | None:
@@ -270,8 +270,8 @@ def _end_disabled(session: GuardedSession) -> None:
     """
     row = session.guard.row
     if row is not None and has_backend(session) and user_of(session) is None:
-        registry.end([row.id], Reason.ACCOUNT_DISABLED)
-        session.make_ended(row.id)
+        registry.try_to_end(row.id, Reason.ACCOUNT_DISABLED)
+        session.make_ended(row.id, Reason.ACCOUNT_DISABLED)
 
 
 def _is_news_due(
@@ -305,9 +305,4 @@ def _touch(session: GuardedSession, row: Row) -> None:
     session_hash = session.get(HASH_SESSION_KEY)
     has_new_hash = guard.loaded_hash not in {None, session_hash}
     if is_saved and has_new_hash and not guard.admitted:
-        registry.renew_credentials(row, session_hash)
-        holds = registry.verifies(session_hash or "", owner)
-        if holds and not registry.verifies(guard.loaded_hash or "", owner):
-            # A change of password, not of SECRET_KEY, and the last one: who is
-            # connected elsewhere is told now, and not when they next ask.
-            registry.end_left_behind(row, owner)
+        registry.renewed(row, owner, guard.loaded_hash or "", session_hash or "")

@@ -11,6 +11,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from session_limit import asking, registry, stored, use_here, verify
+from session_limit.models import UserSession
 from session_limit.verify import Row
 
 if TYPE_CHECKING:
@@ -51,9 +52,11 @@ class Guard:
     adopted = False
     # The hash of the credentials that it was loaded with.
     loaded_hash: str | None = None
-    # An ended session was presented, and the id of its tombstone.
+    # An ended session was presented; the id of its tombstone; why it ended, if the
+    # tombstone may not have been written.
     ended = False
     ended_id: UUID | None = None
+    ended_reason: UserSession.Reason | None = None
     # It ended under this request.
     overtaken = False
     refusal: Refusal | None = None
@@ -100,13 +103,38 @@ class Guard:
         row = verify.read_by_digest(key) if key is not None else None
         if row is None:
             return
-        if row.ended_at is None and row.is_due(timezone.now()):
-            registry.record_endings([row.id])
-        elif row.ended_at is None:
+        if row.ended_at is not None:
+            self.mark_ended(row.id)
+        elif row.is_due(timezone.now()):
+            reason = UserSession.Reason(row.expires_reason)
+            registry.try_to_end(row.id, reason)
+            self.mark_ended(row.id, reason)
+        else:
             # Left alone: a replica may lag, or a cache be away.
             self.is_live_elsewhere = True
-            return
-        self.ended, self.ended_id = True, row.id
+
+    def mark_ended(
+        self, id: UUID | None, reason: UserSession.Reason | None = None
+    ) -> None:
+        """
+        Note that the request presented an ended session, whose row has this ``id``.
+        Give the ``reason`` if the row may not say so: its ending was decided from what
+        was read, and recording it may have failed.
+        """
+        self.ended, self.ended_id, self.ended_reason = True, id, reason
+
+    def tombstone(self) -> UserSession | None:
+        """Read the row of the ended session that the request presented, if any."""
+        self.identify()
+        if self.ended_id is None:
+            return None
+        rows = UserSession.objects.using(verify.registry_alias())
+        row = rows.filter(pk=self.ended_id).first()
+        if row is not None and row.is_live:
+            if self.ended_reason is None:
+                return None
+            row.ended_at, row.ended_reason = timezone.now(), self.ended_reason
+        return row
 
     def must_be_chosen(self) -> bool:
         """

@@ -22,6 +22,8 @@ from django.utils import timezone
 from session_limit import stored
 from session_limit.conf import conf
 from session_limit.models import (
+    STORED_WITHIN,
+    DatabaseNow,
     Play,
     UserSession,
     UserSessionQuerySet,
@@ -295,6 +297,26 @@ def read_by_digest(key: str) -> Row | None:
     rows = UserSession.objects.using(registry_alias())
     row = rows.filter(key_digest__in=stored.digests(key)).order_by("-pk").first()
     return None if row is None else Row.of(row)
+
+
+def read_by_lost_key(key: str) -> UUID | None:
+    """
+    Return the id of the live session that has this key, or had it before a rotation of
+    a moment ago, although nothing is stored under it: two indexed reads at most.
+    """
+    row = read_by_digest(key)
+    if row is not None:
+        return row.id if row.ended_at is None else None
+    rows = (
+        UserSession.objects.using(registry_alias())
+        .live()
+        .filter(
+            former_digest__in=stored.digests(key),
+            # A key that was given up long ago may be in other hands.
+            key_recorded_at__gt=DatabaseNow() - STORED_WITHIN,
+        )
+    )
+    return rows.values_list("pk", flat=True).first()
 
 
 def read_with_stored(

@@ -30,6 +30,7 @@ from tests.interleavings.gates import (
     at_once,
     until_blocked,
 )
+from tests.stories.people import long_recorded
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -241,3 +242,62 @@ def test_a_sign_out_overtaken(ada, browser):
     (ended,) = UserSession.objects.ended()
     assert ended.ended_reason == UserSession.Reason.DISPLACED
     assert ended.ended_by_session == live(ada)[0].pk
+
+
+@pytest.mark.parametrize(
+    "where",
+    [RECORD, CREATE, DELETE, SAVE],
+    ids=["before", "recorded", "created", "deleted"],
+)
+def test_a_sign_out_in_another_tab_at_each_step_of_a_rotation(
+    ada, browser, rotation, where
+):
+    """
+    The other tab presents the former key, and its person has been told that they are
+    signed out. Fails where a sign-out ends only what it finds in the store.
+    """
+    laptop = browser()
+    laptop.sign_in(ada)
+    other = laptop.another()
+    with rotation.prepared():
+        with aside(lambda: rotation.of(laptop), before=where) as rotating:
+            assert other.post("/logout/").status_code == 200
+            rotating.result()
+        assert live(ada) == []
+        for key in {other.key, laptop.key, *stores.kept()}:
+            assert whose(key) is None
+    (ended,) = UserSession.objects.ended()
+    # Its hash fails already, and that is found first, if only the password is saved.
+    assert ended.ended_reason in {"signed_out", "password_changed"}
+
+
+def test_a_sign_out_in_another_tab_after_a_rotation(ada, browser, rotation):
+    """It was sent before the tab knew of the new key."""
+    laptop = browser()
+    laptop.sign_in(ada)
+    other = laptop.another()
+    with rotation.prepared():
+        rotation.of(laptop)
+        other.post("/logout/")
+        assert live(ada) == []
+        assert whose(laptop.key) is None
+
+
+def test_a_former_key_signs_nobody_out_later(ada, browser):
+    """It may be in other hands: that may be why the password was changed."""
+    laptop = browser()
+    laptop.sign_in(ada)
+    thief = laptop.another()
+    laptop.change_password()
+    long_recorded()
+    thief.post("/logout/")
+    assert is_in(laptop, ada)
+
+
+def test_signing_out_when_the_store_has_lost_the_session(ada, browser):
+    """The row is the session. Fails where only what is stored is signed out."""
+    laptop = browser()
+    laptop.sign_in(ada)
+    stores.empty()
+    laptop.post("/logout/")
+    assert live(ada) == []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.mutants import doors, edge, hub, redis_bus, scale, transactions
+from tests.mutants import best_effort, doors, edge, hub, redis_bus, scale, transactions
 from tests.mutants.mutant import Mutant
 
 CAP = [
@@ -233,7 +233,7 @@ FINALITY = [
     Mutant(
         "a rotated key is not recorded",
         "store/keys.py",
-        old="if registry.rekey(guard.row.id, key):",
+        old="if self._record(guard.row.id, key):",
         new="if key:",
         tests="interleavings/test_rotation",
         test="test_displaced_after_a_rotation",
@@ -582,8 +582,8 @@ NOTICES = [
     Mutant(
         "a newer notice is lost with the one that is told",
         "registry/upkeep.py",
-        old="    return rows.filter(notice=notice).update(notice=None) > 0\n",
-        new="    return rows.update(notice=None) > 0\n",
+        old="NOTICES.update(id, rows.filter(notice=notice), notice=None)",
+        new="NOTICES.update(id, rows, notice=None)",
         tests="stories/test_new_sign_in",
         test="test_what_came_while_one_was_told_is_not_lost",
     ),
@@ -904,17 +904,17 @@ PAGES = [
 LIVE = [
     Mutant(
         "a change of password that was overtaken ends the session that holds",
-        "response_phase.py",
-        old="if holds and not registry.verifies(",
-        new="if not registry.verifies(",
+        "registry/renewal.py",
+        old="if verifies(new_hash, user) and not verifies(",
+        new="if not verifies(",
         tests="interleavings/test_rotation",
         test="test_two_who_change_the_password_at_once",
     ),
     Mutant(
         "who is connected waits for the sweep to hear of a change of password",
-        "response_phase.py",
-        old="            registry.end_left_behind(row, owner)\n",
-        new="            pass\n",
+        "registry/renewal.py",
+        old="CREDENTIALS.attempt(functools.partial(end_left_behind, row, user))",
+        new="pass",
         tests="guard/test_sockets",
         test="test_a_password_that_is_changed_elsewhere",
     ),
@@ -1208,6 +1208,7 @@ MUTANTS = [
     *LIVE,
     *PLAYS,
     *COST,
+    *best_effort.MUTANTS,
     *doors.MUTANTS,
     *edge.MUTANTS,
     *hub.MUTANTS,

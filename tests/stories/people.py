@@ -15,7 +15,7 @@ from django.contrib.auth import get_user_model
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from session_limit.models import UserSession
+from session_limit.models import STORED_WITHIN, DatabaseNow, UserSession
 from session_limit.testing import LAPTOP, AsyncBrowser, Browser
 from tests import stores
 from tests.blocking import blocking
@@ -159,6 +159,12 @@ def make_user(name="ada", password=PASSWORD, **fields):
     return get_user_model().objects.create_user(
         username=name, password=password, **fields
     )
+
+
+def long_recorded():
+    """Have every key been recorded so long ago that its data must be stored by now."""
+    recorded_at = DatabaseNow() - 2 * STORED_WITHIN
+    UserSession.objects.update(key_recorded_at=recorded_at)
 
 
 def live(user=None):

@@ -19,7 +19,7 @@ from session_limit import registry
 from session_limit.admin import filters
 from session_limit.admin import sessions as admin_module
 from session_limit.models import UserSession
-from session_limit.testing import PHONE
+from session_limit.testing import PHONE, clock
 from tests.stories.people import (
     PASSWORD,
     SIGNED_IN,
@@ -469,6 +469,38 @@ def test_thousands(grace, ada, signed_in, monkeypatch):
     assert messages(response) == ["252 sessions were ended."]
     assert live() == [grace.row]
     assert len(ran) < 252 * 2
+
+
+@pytest.mark.parametrize("ahead", [5, 3600])
+def test_a_session_that_a_server_with_a_fast_clock_recorded(grace, ada, ahead):
+    with clock() as now:
+        now.advance(ahead)
+        laptop = Visitor()
+        laptop.sign_in("ada")
+    response = grace.post(LIST, selecting(*live(ada), confirmed="yes"), follow=True)
+    assert messages(response) == ["1 session was ended."]
+    assert laptop.state == Reason.REVOKED
+
+
+def test_who_signs_in_meanwhile_was_not_selected(grace, ada, signed_in, monkeypatch):
+    """Nor do they keep "all" from coming to an end."""
+    monkeypatch.setattr(admin_module, "BATCH", 1)
+    end, ended = registry.end, []
+
+    def end_while_others_sign_in(ids, *args, **kwargs):
+        ended.append(ids)
+        assert len(ended) < 5, "it does not come to an end"
+        for name in ("bea", "cleo"):
+            user = make_user(f"{name}{len(ended)}")
+            UserSession.objects.create(user=user, expires_at=timezone.now())
+        return end(ids, *args, **kwargs)
+
+    monkeypatch.setattr(registry, "end", end_while_others_sign_in)
+    selected = [row.pk for row in live()]
+    across = selecting(live(ada)[0], select_across=1, confirmed="yes")
+    grace.post(LIST, across)
+    assert sorted(id for ids in ended for id in ids) == sorted(selected)
+    assert len(live()) == 2 * len(selected)
 
 
 def test_from_its_page(grace, ada, signed_in):

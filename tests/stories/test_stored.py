@@ -16,6 +16,7 @@ from tests.stories.people import (
     SIGNED_IN,
     Visitor,
     live,
+    long_recorded,
     only_kept,
     reasons,
     set_cookie,
@@ -113,12 +114,12 @@ def test_an_anonymous_session_that_goes_during_a_request_is_djangos_business(lap
 @stores.KEPT
 @pytest.mark.parametrize("at_limit", ["displace", "deny"])
 def test_what_is_gone_from_the_store_holds_no_place(
-    ada, laptop, phone, settings, time, at_limit
+    ada, laptop, phone, settings, at_limit
 ):
     settings.SESSION_LIMIT_AT_LIMIT = at_limit
     laptop.sign_in()
     stores.empty()
-    time.advance(2 * TOUCH)
+    long_recorded()
     assert phone.sign_in().status_code == 302
     assert phone.state == SIGNED_IN
     assert len(live(ada)) == 1

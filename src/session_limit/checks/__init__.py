@@ -11,6 +11,7 @@ from __future__ import annotations
 from django.core import checks
 
 from session_limit.checks.databases import check_databases, check_servers
+from session_limit.checks.durations import check_durations
 from session_limit.checks.installation import (
     check_apps,
     check_middleware,
@@ -24,6 +25,7 @@ __all__ = [
     "TAG",
     "check_apps",
     "check_databases",
+    "check_durations",
     "check_middleware",
     "check_reauthentication",
     "check_servers",
@@ -40,6 +42,7 @@ TAG = "session_limit"
 def register_checks() -> None:
     """Register every check with Django."""
     checks.register(check_settings, TAG)
+    checks.register(check_durations, TAG)
     checks.register(check_middleware, TAG)
     checks.register(check_apps, TAG)
     # Not under Django's tag for databases, which is for checks that may connect.

@@ -8,17 +8,13 @@ Built for tens of millions of rows: each index names the query that needs it.
 from __future__ import annotations
 
 from session_limit.models.accounts import AccountLimit
+from session_limit.models.database_clock import DatabaseNow, ahead_of_utc
 from session_limit.models.deletion import cascade_unlisted
 from session_limit.models.ids import session_id, uuid7
 from session_limit.models.pending import PendingSignIn
-from session_limit.models.plays import (
-    LEASE,
-    DatabaseNow,
-    Play,
-    PlayQuerySet,
-    ahead_of_utc,
-)
+from session_limit.models.plays import LEASE, Play, PlayQuerySet
 from session_limit.models.sessions import (
+    STORED_WITHIN,
     UserSession,
     UserSessionQuerySet,
     taking_place_in,
@@ -26,6 +22,7 @@ from session_limit.models.sessions import (
 
 __all__ = [
     "LEASE",
+    "STORED_WITHIN",
     "AccountLimit",
     "DatabaseNow",
     "PendingSignIn",

@@ -12,6 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from session_limit.conf import conf
+from session_limit.models.database_clock import DatabaseNow
 from session_limit.models.deletion import cascade_unlisted
 from session_limit.models.ids import uuid7
 from session_limit.policy import LiveSession
@@ -21,6 +22,12 @@ if TYPE_CHECKING:
 
 # How old a sign-in is that is worth a second look.
 NEW = timedelta(days=1)
+
+# How long after its key was recorded a session may have no data in the store: a request
+# records the key first, and stores the data with its response. A view that takes longer
+# than this after login() may lose its sign-in to the next one under "deny" or "ask". A
+# sign-in whose process was killed before its response keeps its place this long.
+STORED_WITHIN = timedelta(minutes=2)
 
 
 def taking_place_in(scope: str) -> models.Q:
@@ -107,6 +114,10 @@ class UserSession(models.Model):
     session_key = models.CharField(max_length=40, null=True, editable=False)
     # Keyed digest of the same, to recognise the cookie of an ended session.
     key_digest = models.CharField(max_length=32, blank=True, editable=False)
+    # The same of the key before the last rotation: another tab may still present it.
+    former_digest = models.CharField(max_length=32, blank=True, editable=False)
+    # When the key was recorded, by the database's clock: see STORED_WITHIN.
+    key_recorded_at = models.DateTimeField(null=True, editable=False)
     # Digest of the hash of the credentials that the session goes by: tells it from a
     # copy of it that was made before they were changed.
     credentials = models.CharField(max_length=32, blank=True, editable=False)
@@ -167,6 +178,8 @@ class UserSession(models.Model):
             models.Index(fields=["ended_at", "expires_at"], name="session_limit_due"),
             # Whose dead cookie is this?
             models.Index(fields=["key_digest"], name="session_limit_digest"),
+            # Which session does a tab sign out whose key another tab has rotated?
+            models.Index(fields=["former_digest"], name="session_limit_former"),
         ]
 
     def __str__(self) -> str:
@@ -188,6 +201,18 @@ class UserSession(models.Model):
         """Whether its owner ended it from elsewhere."""
         is_revoked = self.ended_reason == self.Reason.REVOKED
         return is_revoked and self.ended_by == str(self.user_id)
+
+    def may_be_unsaved(self) -> bool:
+        """
+        Return whether the request that recorded the key may not have stored the data
+        under it yet. Reads the database's clock.
+        """
+        if self.key_recorded_at is None:
+            return False
+        own = UserSession.objects.using(self._state.db).filter(pk=self.pk)
+        now = own.values_list(DatabaseNow(), flat=True).first()
+        # A snapshot does not show a row that is newer than it.
+        return now is None or self.key_recorded_at + STORED_WITHIN > now
 
     def takes_place_in(self, scope: str) -> bool:
         """Return whether the limit of ``scope`` counts this session."""

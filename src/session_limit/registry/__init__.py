@@ -16,7 +16,6 @@ from session_limit.registry.credentials import (
     credentials_reason,
     goes_by,
     note_password_changed,
-    renew_credentials,
     verifies,
     verify,
 )
@@ -49,16 +48,12 @@ from session_limit.registry.pending import (
     left_over,
     pend,
     rivals_of,
+    try_to_cancel,
     user_waiting,
 )
 from session_limit.registry.plays import Start, enforce_plays, play, play_limit_of
-from session_limit.registry.renewal import reauthenticated
-from session_limit.registry.standing import (
-    Standing,
-    end_left_behind,
-    record_endings,
-    standings,
-)
+from session_limit.registry.renewal import reauthenticated, renewed
+from session_limit.registry.standing import Standing, record_endings, standings
 from session_limit.registry.upkeep import (
     enforce,
     prune,
@@ -66,6 +61,7 @@ from session_limit.registry.upkeep import (
     set_limit,
     told,
     touch,
+    try_to_end,
 )
 
 __all__ = [
@@ -89,7 +85,6 @@ __all__ = [
     "end",
     "end_account",
     "end_all",
-    "end_left_behind",
     "end_others",
     "end_row",
     "enforce",
@@ -111,8 +106,8 @@ __all__ = [
     "reauthenticated",
     "record_endings",
     "rekey",
-    "renew_credentials",
     "renew_play",
+    "renewed",
     "repeated",
     "rivals_of",
     "set_limit",
@@ -121,6 +116,8 @@ __all__ = [
     "stop_start",
     "told",
     "touch",
+    "try_to_cancel",
+    "try_to_end",
     "user_waiting",
     "verifies",
     "verify",

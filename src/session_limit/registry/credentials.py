@@ -109,10 +109,11 @@ def note_password_changed(user: AbstractBaseUser) -> None:
     lock_account(user.pk, registry_alias(), password_changed_at=timezone.now())
 
 
-def renew_credentials(row: Row, session_hash: str | None) -> None:
+def renew_credentials(row: Row, session_hash: str) -> None:
     """
-    Record that the session goes on with credentials that its account was given since:
-    it is no longer one of those that this ended.
+    Record that the session with this ``row`` goes by the credentials that this hash is
+    of, which the account was given after the sign-in: a changed password does not end
+    it.
     """
     account = AccountLimit.objects.filter(pk=OuterRef("user_id"))
     changed_at = Subquery(account.values("password_changed_at"))

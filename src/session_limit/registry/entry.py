@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any, cast
 from uuid import UUID
 
 from django.contrib.auth import HASH_SESSION_KEY
@@ -17,7 +18,7 @@ from django.utils import timezone
 from session_limit import audit, browsers, signals, stored
 from session_limit.client import Client, describe
 from session_limit.conf import NewSignIn, conf
-from session_limit.models import UserSession, session_id
+from session_limit.models import DatabaseNow, UserSession, session_id
 from session_limit.registry.credentials import digest
 from session_limit.registry.limits import storable_scope
 from session_limit.registry.locking import locked
@@ -151,6 +152,7 @@ def record(sign_in: SignIn, id: UUID, using: str) -> UserSession:
         user_id=sign_in.user.pk,
         session_key=stored.storable(session.session_key),
         key_digest=stored.digest(session.session_key),
+        key_recorded_at=cast("Any", DatabaseNow()),
         credentials=digest(session.get(HASH_SESSION_KEY)),
         scope=sign_in.scope,
         counted=not sign_in.exempt,
@@ -165,6 +167,8 @@ def record(sign_in: SignIn, id: UUID, using: str) -> UserSession:
         device_class=client.device_class,
     )
     row.save(using=using, force_insert=True)
+    # The database knows what it was. Read again if somebody asks.
+    del row.key_recorded_at
     tell = functools.partial(_tell_started, row, sign_in)
     transaction.on_commit(tell, using=using, robust=True)
     return row

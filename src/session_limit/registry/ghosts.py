@@ -15,8 +15,7 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.utils import timezone
 
 from session_limit import stored
-from session_limit.conf import conf
-from session_limit.models import AccountLimit, UserSession
+from session_limit.models import STORED_WITHIN, AccountLimit, UserSession
 from session_limit.registry.credentials import (
     credentials_reason,
     is_recorded_of,
@@ -106,7 +105,7 @@ def gone_reason(
     now, changed_at = timezone.now(), account.password_changed_at
     # A request that changes the password stores its session's new hash only with its
     # response.
-    settled = settled or changed_at is None or changed_at + conf.touch_interval <= now
+    settled = settled or changed_at is None or changed_at + STORED_WITHIN <= now
     if row.session_key is None:
         # Nothing is stored under a key, so the recorded digest has to decide.
         if settled and not is_recorded_of(row, user):
@@ -118,8 +117,7 @@ def gone_reason(
     if data.get(stored.ID) != row.pk.hex:
         # A sign-in stores its data only with its response too, and a rotation after
         # its new key was recorded.
-        is_recent = row.last_active_at + conf.touch_interval > now
-        return None if is_recent else Reason.EXPIRED
+        return None if row.may_be_unsaved() else Reason.EXPIRED
     if settled and not verifies(data.get(HASH_SESSION_KEY, ""), user):
         return credentials_reason(row.authenticated_at, user, account)
     return None

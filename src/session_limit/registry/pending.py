@@ -5,6 +5,7 @@ to sign out. Each is used once, under the account's lock: see ``admission.admit(
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -19,6 +20,7 @@ from django.utils.crypto import get_random_string
 
 from session_limit import stored
 from session_limit.models import PendingSignIn, UserSession, taking_place_in
+from session_limit.registry.best_effort import BestEffort
 from session_limit.registry.credentials import digest, is_recorded_of
 from session_limit.registry.limits import limit_of
 from session_limit.registry.locking import in_transaction
@@ -36,6 +38,8 @@ MOST_WAITING = 20
 LONGEST_NEXT = 2000
 # How many of the sessions that take the places are listed for a person to choose from.
 LISTED = 50
+
+CANCELLATIONS = BestEffort("Deleting a pending sign-in")
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,3 +219,11 @@ def cancel_pending(pending: PendingSignIn) -> None:
         PendingSignIn.objects.using(using).filter(pk=pending.pk).delete()
 
     in_transaction(work)
+
+
+def try_to_cancel(pending: PendingSignIn) -> None:
+    """
+    Delete ``pending``, which nobody will choose for any more. If the database does not
+    take that at once, the row stays until it expires.
+    """
+    CANCELLATIONS.attempt(functools.partial(cancel_pending, pending))

@@ -1,8 +1,9 @@
-"""Credentials that are given again in a session that goes on."""
+"""Record credentials that are given again, or change, in a session that goes on."""
 
 from __future__ import annotations
 
 import functools
+from datetime import timedelta
 from uuid import UUID
 
 from django.contrib.auth.base_user import AbstractBaseUser
@@ -12,8 +13,14 @@ from django.utils import timezone
 
 from session_limit import audit
 from session_limit.models import UserSession
+from session_limit.registry.best_effort import BestEffort
+from session_limit.registry.credentials import renew_credentials, verifies
 from session_limit.registry.locking import in_transaction, lock_account
+from session_limit.registry.standing import end_left_behind
 from session_limit.registry.upkeep import deadline
+from session_limit.verify import Row
+
+CREDENTIALS = BestEffort("Recording new credentials", patience=timedelta(seconds=2))
 
 
 def reauthenticated(id: UUID, session: SessionBase, user: AbstractBaseUser) -> bool:
@@ -48,3 +55,19 @@ def reauthenticated(id: UUID, session: SessionBase, user: AbstractBaseUser) -> b
         return bool(is_live)
 
     return in_transaction(work)
+
+
+def renewed(row: Row, user: AbstractBaseUser, former_hash: str, new_hash: str) -> None:
+    """
+    Record that the session with this ``row``, which was loaded with ``former_hash``,
+    has been stored with ``new_hash``. After a change of password, end the others now,
+    so that whoever is connected elsewhere does not have to ask first.
+
+    If the database does not take the writes, they are skipped. They wait for a lock for
+    a short time, because no later request repeats them.
+    """
+    CREDENTIALS.attempt(functools.partial(renew_credentials, row, new_hash))
+    # Under a new SECRET_KEY the former one verifies too; another change may have come
+    # after this one.
+    if verifies(new_hash, user) and not verifies(former_hash, user):
+        CREDENTIALS.attempt(functools.partial(end_left_behind, row, user))

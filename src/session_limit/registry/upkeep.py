@@ -14,8 +14,9 @@ from django.utils import timezone
 
 from session_limit import audit, policy, stored
 from session_limit.conf import conf
-from session_limit.models import AccountLimit, PendingSignIn, UserSession
+from session_limit.models import AccountLimit, DatabaseNow, PendingSignIn, UserSession
 from session_limit.registry import ghosts, tombstones
+from session_limit.registry.best_effort import BestEffort
 from session_limit.registry.ending import end, end_locked
 from session_limit.registry.leases import prune_plays
 from session_limit.registry.limits import NO_LIMIT, is_limit, limit_for
@@ -26,6 +27,10 @@ from session_limit.verify import Row, registry_alias
 Reason = UserSession.Reason
 
 BATCH = 1000
+
+ACTIVITY = BestEffort("Recording activity")
+NOTICES = BestEffort("Recording that a notice was shown")
+ENDINGS = BestEffort("Recording that a session has ended")
 
 
 def deadline(
@@ -53,9 +58,10 @@ def touch(
     row: Row, session: SessionBase, user: AbstractBaseUser, *, is_saved: bool
 ) -> None:
     """
-    Record that the session is active, if that is due, or that it will expire at
-    another time than was recorded. ``is_saved``: it has just been stored, so that its
-    expiry counts from now. Of parallel requests one writes.
+    Record that the session is active, or that it expires at another time than the row
+    says, if either is due. If ``is_saved``, it has just been stored and its expiry
+    counts from now. Of parallel requests, one writes. If the database does not take
+    the write at once, it is skipped, and the next request tries again.
     """
     now = timezone.now()
     if is_saved or row.expires_reason != Reason.EXPIRED:
@@ -70,17 +76,23 @@ def touch(
         if abs(expires_at - row.expires_at) < row.touch_interval:
             return
     expires_at, expires_reason = ends_at(active_at=now)
-    UserSession.objects.using(registry_alias()).live_with_id(row.id).filter(
-        last_active_at=row.last_active_at
-    ).update(last_active_at=now, expires_at=expires_at, expires_reason=expires_reason)
+    rows = UserSession.objects.using(registry_alias()).live_with_id(row.id)
+    ACTIVITY.update(
+        row.id,
+        rows.filter(last_active_at=row.last_active_at),
+        last_active_at=now,
+        expires_at=expires_at,
+        expires_reason=expires_reason,
+    )
 
 
-def rekey(id: UUID, key: str | None) -> bool:
+def rekey(id: UUID, key: str | None, *, former: str | None) -> bool:
     """
-    Record that the session's key is now ``key``; return whether it is live.
+    Record that the session's key is now ``key``, and was ``former``. Return whether the
+    session is live.
 
-    Before the store learns of the key: session rows come before stored sessions in
-    the lock order, or a rotation and a sign-in could wait for each other.
+    Call this before anything is stored under the key. Session rows come before stored
+    sessions in the lock order, or a rotation and a sign-in could wait for each other.
     """
     return bool(
         UserSession.objects.using(registry_alias())
@@ -88,19 +100,30 @@ def rekey(id: UUID, key: str | None) -> bool:
         .update(
             session_key=stored.storable(key),
             key_digest=stored.digest(key),
+            former_digest=stored.digest(former),
             # What is not stored under it yet is not gone: see ghosts.end_gone().
-            last_active_at=timezone.now(),
+            key_recorded_at=DatabaseNow(),
         )
     )
 
 
 def told(id: UUID, notice: UUID) -> bool:
     """
-    Record that the session was told of the sign-in with the id ``notice``; return
-    whether this call did. Of parallel requests one tells, and a newer one stays.
+    Record that the session shows the notice of the sign-in with the id ``notice``.
+    Return whether this call recorded it, so that of parallel requests one shows it. If
+    the database does not take the write at once, a later page shows the notice.
     """
     rows = UserSession.objects.using(registry_alias()).live_with_id(id)
-    return rows.filter(notice=notice).update(notice=None) > 0
+    return NOTICES.update(id, rows.filter(notice=notice), notice=None) > 0
+
+
+def try_to_end(id: UUID, reason: Reason) -> None:
+    """
+    End the session with this id, which the caller treats as ended in any case. If the
+    database does not take the write at once, whatever meets the session next tries
+    again.
+    """
+    ENDINGS.attempt(functools.partial(end, [id], reason))
 
 
 def enforce(user: AbstractBaseUser) -> list[UserSession]:

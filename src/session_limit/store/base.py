@@ -47,21 +47,25 @@ class Base(_Engine):
         super().__init__(session_key, *args, **kwargs)
         self.guard = Guard(session_key)
 
-    def make_ended(self, id: UUID | None) -> dict[str, Any]:
-        """Make this an ended session: empty, whatever was loaded."""
+    def make_ended(
+        self, id: UUID | None, reason: UserSession.Reason | None = None
+    ) -> dict[str, Any]:
+        """
+        Empty this session, because the one with this ``id`` has ended. Give the
+        ``reason`` if its row may not say so.
+        """
         self.guard.row = None
-        self.guard.ended = True
-        self.guard.ended_id = id
+        self.guard.mark_ended(id, reason)
         # What is written from here on is another, anonymous session.
         self._session_key = None
         self._session_cache = {}
         return self._session_cache
 
-    def overtake(self) -> None:
-        """Make this a session that ended under its request."""
+    def overtake(self, reason: UserSession.Reason | None = None) -> None:
+        """Empty this session, which ended during its request. See ``make_ended()``."""
         row = self.guard.row
         self.guard.overtaken = True
-        self.make_ended(row.id if row else self.guard.ended_id)
+        self.make_ended(row.id if row else self.guard.ended_id, reason)
 
     def let_be(self) -> None:
         """

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from asgiref.sync import sync_to_async
 from django.contrib.sessions.backends.base import VALID_KEY_CHARS
 from django.utils.crypto import get_random_string
@@ -47,7 +49,7 @@ class Keys(Saving):
         if guard.row is None or stored.is_cookie(self.engine):
             return None
         key = self._get_new_session_key()
-        if registry.rekey(guard.row.id, key):
+        if self._record(guard.row.id, key):
             guard.next_key = key
         else:
             self.overtake()
@@ -58,7 +60,11 @@ class Keys(Saving):
         row = self.guard.row
         self.guard.next_key = None
         if row is not None and key not in {None, self.session_key}:
-            registry.rekey(row.id, self.session_key)
+            self._record(row.id, self.session_key)
+
+    def _record(self, id: UUID, key: str | None) -> bool:
+        # Other tabs know the key that this request came with, however often it rotates.
+        return registry.rekey(id, key, former=self.guard.presented_key)
 
     def _get_new_session_key(self) -> str:
         return self._next_key() or super()._get_new_session_key()

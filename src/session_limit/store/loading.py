@@ -64,8 +64,9 @@ class Loading(Base):
         if row is None or not row.is_live_of(data[SESSION_KEY]):
             return self.make_ended(session_id(data[stored.ID]))
         if self._has_deadline(row) and row.is_due(timezone.now()):
-            registry.record_endings([row.id])
-            return self.make_ended(row.id)
+            reason = Reason(row.expires_reason)
+            registry.try_to_end(row.id, reason)
+            return self.make_ended(row.id, reason)
         guard.row = row
         guard.loaded_hash = data.get(HASH_SESSION_KEY)
         return data

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from uuid import UUID
-
 from asgiref.sync import sync_to_async
 from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
 
@@ -118,43 +116,62 @@ class Saving(Base):
 
     def flush(self) -> None:
         self._get_session()
-        told_id = self._end_flushed()
-        super().flush()
+        if not self._end_flushed():
+            super().flush()
         self.guard.loaded = self.guard.before_login = {}
-        self._show_ended(told_id)
 
     async def aflush(self) -> None:
         await self._aget_session()
-        asks = self.guard.row is not None or self._is_unsettled()
+        asks = (
+            self.guard.row is not None
+            or self._is_unsettled()
+            or self._signs_out_unread()
+        )
         end_flushed = self._end_flushed
-        told_id = await sync_to_async(end_flushed)() if asks else end_flushed()
-        await super().aflush()
+        if not (await sync_to_async(end_flushed)() if asks else end_flushed()):
+            await super().aflush()
         self.guard.loaded = self.guard.before_login = {}
-        self._show_ended(told_id)
 
-    def _end_flushed(self) -> UUID | None:
+    def _end_flushed(self) -> bool:
         """
-        End the row; return its id where nobody asked for that, so that whoever bears
-        the cookie has to be told.
+        End the session that is about to be emptied. Return whether that leaves nothing
+        to empty, because nobody asked to sign out: what was read says that the session
+        has ended, and its browser has to be told.
         """
         self._settle()
         guard = self.guard
+        if self._signs_out_unread():
+            self._sign_out_unread()
         row, guard.row = guard.row, None
         guard.ended, guard.ended_id, guard.missing = False, None, False
         if row is None:
-            return None
+            return False
         reason = self._reason_for_flush(row)
         if reason is None:
             # As if nothing had been found under this key.
             guard.missing = True
-            return None
-        registry.end_row(row.id, reason)
-        return None if reason is Reason.SIGNED_OUT else row.id
+            return False
+        if reason is Reason.SIGNED_OUT:
+            registry.end_row(row.id, reason)
+            return False
+        registry.try_to_end(row.id, reason)
+        self.make_ended(row.id, reason)
+        self.modified = False
+        return True
 
-    def _show_ended(self, id: UUID | None) -> None:
+    def _signs_out_unread(self) -> bool:
+        """Return whether somebody signs out with a key that nothing is stored under."""
+        return self.guard.signing_out and self.guard.missing
+
+    def _sign_out_unread(self) -> None:
+        """
+        End the session that the presented key belongs to: another tab may have rotated
+        it since this request was sent, or the store may have lost it.
+        """
+        key = stored.storable(self.guard.presented_key)
+        id = verify.read_by_lost_key(key) if key is not None else None
         if id is not None:
-            self.make_ended(id)
-            self.modified = False
+            registry.end([id], Reason.SIGNED_OUT)
 
     def _reason_for_flush(self, row: Row) -> Reason | None:
         """

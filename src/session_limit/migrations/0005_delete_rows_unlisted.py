@@ -9,7 +9,7 @@ import session_limit.models
 class Migration(migrations.Migration):
     dependencies = [
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
-        ("session_limit", "0003_plays"),
+        ("session_limit", "0004_recorded_keys"),
     ]
 
     operations = [

@@ -1,0 +1,83 @@
+"""Check that the settings which are durations go together."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+from django.core import checks
+
+from session_limit.checks.settings import SETTINGS
+from session_limit.conf import conf
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SECOND = timedelta(seconds=1)
+
+_COMPARED = (
+    "SESSION_LIMIT_TOUCH_INTERVAL",
+    "SESSION_LIMIT_IDLE_TIMEOUT",
+    "SESSION_LIMIT_ABSOLUTE_TIMEOUT",
+    "SESSION_LIMIT_RETENTION",
+)
+
+
+def check_durations(**_kwargs: Any) -> Iterator[checks.CheckMessage]:
+    """Warn about durations that are valid one by one and absurd together."""
+    if not all(_is_valid(name) for name in _COMPARED):
+        return  # check_settings() says so
+    yield from _compare()
+
+
+def _is_valid(name: str) -> bool:
+    _id, kind = SETTINGS[name]
+    return not hasattr(settings, name) or kind.is_valid(getattr(settings, name))
+
+
+def _absurd(problem: str, hint: str) -> checks.Warning:
+    return checks.Warning(problem, hint=hint, id="session_limit.W029")
+
+
+def _compare() -> Iterator[checks.CheckMessage]:
+    touch, idle = conf.touch_interval, conf.idle_timeout
+    absolute, retention = conf.absolute_timeout, conf.retention
+    age = timedelta(seconds=settings.SESSION_COOKIE_AGE)
+    if touch < SECOND:
+        yield _absurd(
+            "SESSION_LIMIT_TOUCH_INTERVAL is less than a second: nearly every request "
+            "writes to the database.",
+            "A minute, the default, is enough to tell sessions apart.",
+        )
+    if idle is not None and idle < 10 * SECOND:
+        yield _absurd(
+            "SESSION_LIMIT_IDLE_TIMEOUT is less than ten seconds: activity is recorded "
+            "ten times within it, so nearly every request writes to the database.",
+            "A plain number is seconds. For minutes, give a datetime.timedelta.",
+        )
+    is_set = hasattr(settings, "SESSION_LIMIT_TOUCH_INTERVAL")
+    if is_set and idle is not None and touch > idle:
+        yield _absurd(
+            "SESSION_LIMIT_TOUCH_INTERVAL is longer than SESSION_LIMIT_IDLE_TIMEOUT. "
+            "Activity is recorded ten times within the timeout instead.",
+            "Remove SESSION_LIMIT_TOUCH_INTERVAL.",
+        )
+    if idle is not None and absolute is not None and absolute <= idle:
+        yield _absurd(
+            "SESSION_LIMIT_ABSOLUTE_TIMEOUT is not longer than "
+            "SESSION_LIMIT_IDLE_TIMEOUT, so no session is ever idle for too long.",
+            "Remove SESSION_LIMIT_IDLE_TIMEOUT, or make it shorter.",
+        )
+    if touch >= age:
+        yield _absurd(
+            "SESSION_LIMIT_TOUCH_INTERVAL is not shorter than SESSION_COOKIE_AGE: an "
+            "expired session holds its place for as long again.",
+            "Remove SESSION_LIMIT_TOUCH_INTERVAL.",
+        )
+    if retention < age:
+        yield _absurd(
+            "SESSION_LIMIT_RETENTION is shorter than SESSION_COOKIE_AGE: a browser "
+            "that comes back with an ended session's cookie is not told why it ended.",
+            "Keep ended sessions for at least as long as a cookie lasts.",
+        )

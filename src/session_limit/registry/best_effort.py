@@ -1,0 +1,222 @@
+"""
+Make writes that may be skipped. They never fail a response, and they do not wait for a
+lock that another transaction holds.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from datetime import timedelta
+from typing import Any, TypeVar
+from uuid import UUID
+
+from django.db import Error, connections, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models.expressions import RawSQL
+
+from session_limit.models import UserSession, UserSessionQuerySet
+from session_limit.verify import registry_alias
+
+T = TypeVar("T")
+
+logger = logging.getLogger("session_limit")
+
+NO_TIME = timedelta()
+
+# PostgreSQL's SQLSTATE for lock_timeout, MariaDB's and MySQL's error number for
+# innodb_lock_wait_timeout and lock_wait_timeout.
+_LOCK_NOT_AVAILABLE = "55P03"
+_LOCK_WAIT_TIMEOUT = 1205
+
+
+class BestEffort:
+    """
+    One kind of write that may be skipped.
+
+    ``what`` names it in the log, as in "Recording activity". ``patience`` is how long
+    a write waits for a lock; the default is not to wait. The first failure is logged,
+    later ones are counted, and the next write that succeeds logs their number.
+    """
+
+    def __init__(self, what: str, *, patience: timedelta = NO_TIME) -> None:
+        self.what = what
+        self._milliseconds = patience // timedelta(milliseconds=1)
+        self._skipped = 0
+        self._counting = threading.Lock()
+
+    def attempt(self, write: Callable[[], T]) -> T | None:
+        """
+        Return ``write()``, or ``None`` if the database would not take it. A surrounding
+        transaction goes on. If ``write`` takes several statements, it has to make them
+        atomic itself.
+        """
+        return self._guarded(write, _waits_at_most)
+
+    def update(self, id: UUID, rows: UserSessionQuerySet, **changes: Any) -> int:
+        """
+        Make ``changes`` to the session with this ``id``, if it is among ``rows``, in
+        one statement. Return how many rows changed.
+        """
+        if connections[rows.db].vendor != "postgresql":
+            return self.attempt(lambda: rows.update(**changes)) or 0
+        # Where one UPDATE cannot be given a limit of its own to wait for a lock.
+        free = rows.filter(pk__in=RawSQL(_UNLOCKED, [id]))  # noqa: S611  no input in it
+        return self._guarded(lambda: free.update(**changes), _waits_as_always) or 0
+
+    def _guarded(
+        self,
+        write: Callable[[], T],
+        waits: Callable[[BaseDatabaseWrapper, int], AbstractContextManager[None]],
+    ) -> T | None:
+        using = registry_alias()
+        connection = connections[using]
+        try:
+            # In a transaction, a savepoint keeps a failure from breaking it.
+            savepoint = (
+                nullcontext()
+                if connection.get_autocommit()
+                else transaction.atomic(using=using)
+            )
+            with savepoint, waits(connection, self._milliseconds):
+                result = write()
+        except Error as error:
+            if not _is_locked(error):
+                self._count(error)
+            return None
+        if self._skipped:
+            self._report()
+        return result
+
+    def _count(self, error: Error) -> None:
+        with self._counting:
+            self._skipped += 1
+            is_first = self._skipped == 1
+        if is_first:
+            logger.warning(
+                "%s failed and was skipped: %s. Requests are answered without it. Is "
+                "the database read-only, full, locked or unreachable? Further failures "
+                "are counted and not logged.",
+                self.what,
+                error,
+            )
+
+    def _report(self) -> None:
+        with self._counting:
+            skipped, self._skipped = self._skipped, 0
+        if skipped:
+            logger.warning("%s works again; %d were skipped.", self.what, skipped)
+
+
+# The table's name is the model's.
+_UNLOCKED = (
+    f'SELECT id FROM "{UserSession._meta.db_table}" WHERE id = %s'  # noqa: S608
+    " FOR NO KEY UPDATE SKIP LOCKED"
+)
+
+
+def _is_locked(error: Error) -> bool:
+    """
+    Return whether another transaction held a lock on a row, which is no fault. On
+    SQLite a lock is on the whole file, and may be one that nobody releases.
+    """
+    cause = error.__cause__
+    if getattr(cause, "sqlstate", None) == _LOCK_NOT_AVAILABLE:
+        return True
+    return cause is not None and cause.args[:1] == (_LOCK_WAIT_TIMEOUT,)
+
+
+def _waits_as_always(
+    connection: BaseDatabaseWrapper, milliseconds: int
+) -> AbstractContextManager[None]:
+    return nullcontext()
+
+
+@contextmanager
+def _waits_at_most(
+    connection: BaseDatabaseWrapper, milliseconds: int
+) -> Iterator[None]:
+    """Bound how long a statement on ``connection`` waits for a lock."""
+    if connection.vendor == "postgresql":
+        bound = _bounded_on_postgresql(connection, milliseconds)
+    elif connection.vendor == "mysql":
+        bound = _bounded_on_mysql(connection, milliseconds)
+    else:
+        bound = _bounded_on_sqlite(connection, milliseconds)
+    with bound:
+        yield
+
+
+@contextmanager
+def _bounded_on_sqlite(
+    connection: BaseDatabaseWrapper, milliseconds: int
+) -> Iterator[None]:
+    # Neither statement reads the file, so they cost microseconds.
+    execute = connection.connection.execute
+    [usual] = execute("PRAGMA busy_timeout").fetchone()
+    execute(f"PRAGMA busy_timeout = {milliseconds}")
+    try:
+        yield
+    finally:
+        execute(f"PRAGMA busy_timeout = {usual}")
+
+
+@contextmanager
+def _bounded_on_postgresql(
+    connection: BaseDatabaseWrapper, milliseconds: int
+) -> Iterator[None]:
+    # To PostgreSQL, 0 is to wait without a limit.
+    bound = f"{max(milliseconds, 1)}ms"
+    is_inner = connection.in_atomic_block
+    with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT current_setting('lock_timeout'),"
+            " set_config('lock_timeout', %s, true)",
+            [bound],
+        )
+        [usual, _] = cursor.fetchone()
+        yield
+        if is_inner:
+            # Going back to a savepoint restores it too.
+            cursor.execute("SELECT set_config('lock_timeout', %s, true)", [usual])
+
+
+@contextmanager
+def _bounded_on_mysql(connection: Any, milliseconds: int) -> Iterator[None]:
+    seconds = milliseconds // 1000
+    if connection.mysql_is_mariadb:
+        # lock_wait_timeout is for locks on tables, as a backup takes them.
+        prefix = (
+            f"SET STATEMENT innodb_lock_wait_timeout={seconds},"
+            f" lock_wait_timeout={seconds} FOR "
+        )
+
+        def bounded(
+            execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any
+        ) -> Any:
+            can = sql.startswith(("SELECT", "INSERT", "UPDATE", "DELETE"))
+            return execute(prefix + sql if can else sql, params, many, context)
+
+        with connection.execute_wrapper(bounded):
+            yield
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT @@SESSION.innodb_lock_wait_timeout, @@SESSION.lock_wait_timeout"
+        )
+        usual = cursor.fetchone()
+        # MySQL waits a second at least.
+        _set_waits(cursor, max(seconds, 1), max(seconds, 1))
+        try:
+            yield
+        finally:
+            _set_waits(cursor, *usual)
+
+
+def _set_waits(cursor: Any, innodb: int, tables: int) -> None:
+    cursor.execute(
+        "SET SESSION innodb_lock_wait_timeout = %s, SESSION lock_wait_timeout = %s",
+        [innodb, tables],
+    )
