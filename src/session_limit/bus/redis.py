@@ -80,7 +80,7 @@ class RedisBus(Bus):
 
     def publish(self, ids: Sequence[UUID]) -> None:
         messages = list(encode(ids))
-        clients, until = self._publishers, time.monotonic() + PATIENCE / 2
+        clients, until = self._publishers, time.monotonic() + PATIENCE
         for number, client in enumerate(clients, start=1):
             try:
                 with client.pipeline(transaction=False) as pipeline:
@@ -89,7 +89,7 @@ class RedisBus(Bus):
                     pipeline.execute()
             except RedisError:
                 # The next call starts at the next node. This one goes on only if the
-                # node refused at once: a request waits for it.
+                # node refused without a wait, because a request waits for it.
                 self._publishers = [*clients[number:], *clients[:number]]
                 if number == len(clients) or time.monotonic() > until:
                     raise
