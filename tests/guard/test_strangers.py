@@ -1,6 +1,7 @@
 """A flood of invented cookies keeps nobody waiting who is signed in."""
 
 import asyncio
+import contextlib
 
 import pytest
 from django.conf import settings as django_settings
@@ -194,8 +195,9 @@ def test_a_handshake_that_takes_long_is_the_applications(ada, laptop, lanes):
     async def _():
         ours = hub.current_hub()
         socket = Socket(application, Stranger())
-        async with socket:
+        async with contextlib.AsyncExitStack() as stack:
             async with occupied(ours.strangers.thread):
+                await stack.enter_async_context(socket)
                 await until(socket.to_application.empty)
             await socket.done()
 
