@@ -17,6 +17,7 @@ from session_limit import gateway, identity, stored
 from session_limit.guard import events, hub
 from session_limit.guard.inbox import PROMPT, Gone, Inbox
 from session_limit.guard.requests import request_of, with_one_cookie_header
+from session_limit.wsgi import SessionGateway
 from tests.guard.test_gateway import ADDRESS, ENGINES_OF_DJANGOS
 from tests.guard.test_sockets import story
 from tests.guard.wire import Response, Socket, occupied, until
@@ -429,6 +430,19 @@ def test_no_request_raises(query, headers):
     for is_below in (False, True):
         cookies = request.META.get("HTTP_COOKIE", "")
         gateway.question(cookies, query.decode("latin1"), is_below=is_below)
+
+
+@given(path=st.binary(), query=st.binary(), cookie=st.binary())
+def test_no_environ_raises(path, query, cookie):
+    """PEP 3333: text that holds bytes."""
+    began = []
+    environ = {
+        "PATH_INFO": ADDRESS + path.decode("latin1"),
+        "QUERY_STRING": query.decode("latin1"),
+        "HTTP_COOKIE": cookie.decode("latin1"),
+    }
+    SessionGateway(None)(environ, lambda *args: began.append(args))
+    assert began[0][0] in {"401 Unauthorized", "403 Forbidden"}
 
 
 def test_two_cookie_headers_are_one_for_everybody(ada, laptop, phone):
