@@ -18,6 +18,7 @@ import random
 import statistics
 import string
 import time
+from collections.abc import AsyncIterator
 from typing import Any
 
 from benchmarks import machine, results
@@ -26,6 +27,8 @@ from benchmarks.environments import ROOT
 from benchmarks.plays.__main__ import APPLICATION, GATEWAY, people
 from benchmarks.push.report import machine as sentence
 from benchmarks.push.server import serving
+
+Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 SESSIONS = GATEWAY.removesuffix("gateway/")
 EVENTS = f"{SESSIONS}events/"
@@ -42,6 +45,8 @@ STREAMS = {
 }
 # How many are abandoned at the same moment.
 AT_ONCE = 400
+# In seconds: how long after it was sent.
+ABANDONED = 0.05
 # In seconds: how long the flood goes on before anybody asks.
 BEFORE = 2.0
 # In seconds, between two questions.
@@ -58,19 +63,19 @@ times, over a connection of their own. Client and server share the cores.
 
 | what is flooded | invented a second | alone, ms | in the flood: median | longest |
 |---|---|---|---|---|
-{rows}
+{invented}
 
 One process answers all connections in turn, so whatever it serves, a question waits for
 what has arrived before it. The gateway adds no wait for somebody whose session
 the process has found live before: a thread of its own answers those, and another one
 strangers. Since strangers wait for their thread, the process is free meanwhile.
 
-{abandoned} requests with invented cookies are abandoned 50 ms after they were sent.
+{abandoned:,} requests with invented cookies are abandoned 50 ms after they were sent.
 Then somebody with a live session asks, and waits until the answer begins.
 
 | what is asked | alone, ms | after the abandoned ones, ms |
 |---|---|---|
-{streams}
+{next}
 
 The package drops a question that its client has abandoned.
 """
@@ -85,9 +90,18 @@ def request(path: str, key: str) -> bytes:
     return "\r\n".join(head).encode()
 
 
-async def ask(
-    connection: tuple[asyncio.StreamReader, asyncio.StreamWriter], path: str, key: str
-) -> float:
+@contextlib.asynccontextmanager
+async def connected(port: int) -> AsyncIterator[Connection]:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        yield reader, writer
+    finally:
+        writer.transport.abort()
+        with contextlib.suppress(OSError):
+            await writer.wait_closed()
+
+
+async def ask(connection: Connection, path: str, key: str) -> float:
     """Return after how many milliseconds it was answered, wholly."""
     reader, writer = connection
     began = time.perf_counter()
@@ -108,22 +122,21 @@ async def flooded(
 
     async def flood() -> None:
         nonlocal count
-        connection = await asyncio.open_connection("127.0.0.1", port)
-        while True:
-            await ask(connection, path, invented())
-            count += 1
-
-    own = await asyncio.open_connection("127.0.0.1", port)
+        async with connected(port) as connection:
+            while True:
+                await ask(connection, path, invented())
+                count += 1
 
     async def ask_all() -> list[float]:
         took = []
-        for _ in range(asked):
-            took.append(await ask(own, path, key))
-            await asyncio.sleep(BETWEEN)
+        async with connected(port) as connection:
+            for _ in range(asked):
+                took.append(await ask(connection, path, key))
+                await asyncio.sleep(BETWEEN)
         return took
 
     # What the first question takes once is no flood's.
-    await ask(own, path, key)
+    await ask_all()
     alone = await ask_all()
     floods = [asyncio.create_task(flood()) for _ in range(connections)]
     await asyncio.sleep(BEFORE)
@@ -143,11 +156,10 @@ async def flooded(
 
 async def begin(port: int, path: str, key: str) -> float:
     """Return after how many milliseconds an answer begins, over a new connection."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    began = time.perf_counter()
-    writer.write(request(path, key))
-    assert (await reader.readline()).startswith(b"HTTP/1.1 200")
-    writer.close()
+    async with connected(port) as (reader, writer):
+        began = time.perf_counter()
+        writer.write(request(path, key))
+        assert (await reader.readline()).startswith(b"HTTP/1.1 200")
     return (time.perf_counter() - began) * 1000
 
 
@@ -156,10 +168,9 @@ async def abandoned(port: int, path: str, key: str, count: int) -> dict[str, flo
 
     async def abandon() -> None:
         with contextlib.suppress(OSError):
-            _, writer = await asyncio.open_connection("127.0.0.1", port)
-            writer.write(request(path, invented()))
-            await asyncio.sleep(0.05)
-            writer.transport.abort()
+            async with connected(port) as (_, writer):
+                writer.write(request(path, invented()))
+                await asyncio.sleep(ABANDONED)
 
     await begin(port, path, key)
     alone = await begin(port, path, key)
@@ -169,40 +180,29 @@ async def abandoned(port: int, path: str, key: str, count: int) -> dict[str, flo
 
 
 def measure(connections: int, asked: int, count: int) -> dict[str, Any]:
+    rows, streams = [], []
     with database("postgresql", "flood") as made:
         [[key, id, _]] = people(1, made.environment)
-        rows = []
         for name, path in TARGETS.items():
             with serving(made.environment, APPLICATION) as server:
-                flood = flooded(
-                    server.port, path.format(id=id), key, connections, asked
-                )
-                rows.append({"target": name, **asyncio.run(flood)})
-            print(rows[-1], flush=True)
-        streams = []
+                address = path.format(id=id)
+                took = flooded(server.port, address, key, connections, asked)
+                rows.append({"target": name, **asyncio.run(took)})
         for name, path in STREAMS.items():
             with serving(made.environment, APPLICATION) as server:
-                took = asyncio.run(abandoned(server.port, path, key, count))
-            streams.append({"target": name, **took})
-            print(streams[-1], flush=True)
-    return {
-        "connections": connections,
-        "asked": asked,
-        "abandoned": count,
-        "rows": rows,
-        "streams": streams,
-    }
+                took = abandoned(server.port, path, key, count)
+                streams.append({"target": name, **asyncio.run(took)})
+    sizes = {"connections": connections, "asked": asked, "abandoned": count}
+    return {**sizes, "rows": rows, "streams": streams}
 
 
 def text(found: dict[str, Any]) -> str:
     """Return the page."""
     return TEXT.format(
+        **found,
         machine=sentence(found),
-        connections=found["connections"],
-        asked=found["asked"],
-        abandoned=f"{found['abandoned']:,}",
-        rows=_rows(found["rows"], "rate", "alone_ms", "median_ms", "longest_ms"),
-        streams=_rows(found["streams"], "alone_ms", "after_ms"),
+        invented=_rows(found["rows"], "rate", "alone_ms", "median_ms", "longest_ms"),
+        next=_rows(found["streams"], "alone_ms", "after_ms"),
     )
 
 
@@ -219,6 +219,7 @@ def main() -> None:
     publishes = parser.parse_args().publish
     found = machine.describe("python -m benchmarks.flood") | measure(400, 10, 4_000)
     results.save("flood", found, results.PUBLISHED if publishes else results.QUICK)
+    print(text(found))
     if publishes:
         PAGE.write_text(text(found))
 
