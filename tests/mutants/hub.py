@@ -155,7 +155,7 @@ SWEEPS = [
     Mutant(
         "a play is looked for by the moment of its end alone",
         "guard/sweep.py",
-        old="set(verify.read_displaced(before - after))",
+        old="set(verify.read_displaced(before - after - self._recent))",
         new="set()",
         tests="faults/test_late_endings",
         test="test_whenever_a_play_is_said_to_have_ended",
@@ -175,6 +175,14 @@ SWEEPS = [
         new="verify.read_plays_ended_since(timezone.now() - RECENT)",
         tests="faults/test_late_endings",
         test="test_a_play_that_ends_between_two_readings",
+    ),
+    Mutant(
+        "a play that ends while the sweep reads is told twice",
+        "guard/sweep.py",
+        old="before - after - self._recent",
+        new="before - after",
+        tests="faults/test_late_endings",
+        test="test_a_play_that_ends_while_the_sweep_reads",
     ),
 ]
 
