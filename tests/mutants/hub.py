@@ -80,7 +80,7 @@ WAITS = [
     ),
     Mutant(
         "an abandoned thread of mysqlclient waits for ever",
-        "guard/threads.py",
+        "guard/drivers.py",
         old="{**dict.fromkeys(names, TIMEOUT), **settings",
         new="{**settings",
         tests="faults/test_stalls",
