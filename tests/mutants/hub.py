@@ -125,10 +125,10 @@ WAITS = [
         database="postgresql",
     ),
     Mutant(
-        "a statement of the bus that was given up waits on",
+        "the bus waits for a server that no longer answers",
         "bus/postgres.py",
-        old="            await connection.close()\n            executing.cancel()\n",
-        new="            executing.cancel()\n",
+        old="        await asyncio.wait({executing}, timeout=PATIENCE)\n",
+        new="        await asyncio.wait({executing})\n",
         tests="faults/test_postgres_bus",
         test="test_a_stalled_connection_is_given_up",
         database="postgresql",
@@ -142,7 +142,7 @@ SWEEPS = [
         old="        del self._left[: len(ids)]\n",
         new="        self._left.clear()\n",
         tests="faults/test_late_endings",
-        test="test_more_than_a_sweep_asks_about_at_once",
+        test="test_each_turn_asks_about_everybody_once",
     ),
     Mutant(
         "what could not be read waits for another turn",
