@@ -210,6 +210,25 @@ def test_a_play_that_ends_between_two_readings(
             assert event(part) == ("changed", {"version": 1})
 
 
+def test_a_play_that_ends_while_the_sweep_reads(plays, monkeypatch):
+    """Open in one statement, and ended in the next: it is told once."""
+    session, play = UserSession().pk, Play().pk
+    monkeypatch.setattr(verify, "read_unexpired", lambda ids: {session: 1})
+    monkeypatch.setattr(verify, "read_displaced", lambda plays: [session] * len(plays))
+    turns, found = sweep.Sweep(), []
+    for opened_, recent in [(True, False), (True, True), (False, True), (False, False)]:
+        is_open, ended = [(play, session)] * opened_, [(play, session)] * recent
+        monkeypatch.setattr(verify, "read_open_plays", lambda ids, found=is_open: found)
+        monkeypatch.setattr(
+            verify, "read_plays_ended_since", lambda moment, found=ended: found
+        )
+        ids = turns.next_ids([session])
+        reading = turns.read(ids, 1)
+        turns.note(ids, reading)
+        found.append(reading.changed)
+    assert found == [set(), {session}, set(), set()]
+
+
 def test_more_than_a_sweep_asks_about_at_once(settings, swept, monkeypatch):
     """They take turns, and everybody's comes."""
     monkeypatch.setattr(sweep, "AT_ONCE", 2)

@@ -80,7 +80,7 @@ WAITS = [
     ),
     Mutant(
         "an abandoned thread of mysqlclient waits for ever",
-        "guard/threads.py",
+        "guard/drivers.py",
         old="{**dict.fromkeys(names, TIMEOUT), **settings",
         new="{**settings",
         tests="faults/test_stalls",
@@ -125,10 +125,10 @@ WAITS = [
         database="postgresql",
     ),
     Mutant(
-        "a statement of the bus that was given up waits on",
+        "the bus waits for a server that no longer answers",
         "bus/postgres.py",
-        old="            await connection.close()\n            executing.cancel()\n",
-        new="            executing.cancel()\n",
+        old="        await asyncio.wait({executing}, timeout=PATIENCE)\n",
+        new="        await asyncio.wait({executing})\n",
         tests="faults/test_postgres_bus",
         test="test_a_stalled_connection_is_given_up",
         database="postgresql",
@@ -142,7 +142,7 @@ SWEEPS = [
         old="        del self._left[: len(ids)]\n",
         new="        self._left.clear()\n",
         tests="faults/test_late_endings",
-        test="test_more_than_a_sweep_asks_about_at_once",
+        test="test_each_turn_asks_about_everybody_once",
     ),
     Mutant(
         "what could not be read waits for another turn",
@@ -155,7 +155,7 @@ SWEEPS = [
     Mutant(
         "a play is looked for by the moment of its end alone",
         "guard/sweep.py",
-        old="set(verify.read_displaced(before - after))",
+        old="set(verify.read_displaced(before - after - self._recent))",
         new="set()",
         tests="faults/test_late_endings",
         test="test_whenever_a_play_is_said_to_have_ended",
@@ -175,6 +175,14 @@ SWEEPS = [
         new="verify.read_plays_ended_since(timezone.now() - RECENT)",
         tests="faults/test_late_endings",
         test="test_a_play_that_ends_between_two_readings",
+    ),
+    Mutant(
+        "a play that ends while the sweep reads is told twice",
+        "guard/sweep.py",
+        old="before - after - self._recent",
+        new="before - after",
+        tests="faults/test_late_endings",
+        test="test_a_play_that_ends_while_the_sweep_reads",
     ),
 ]
 

@@ -97,18 +97,16 @@ async def _execute(
     connection: psycopg.AsyncConnection[Any], statement: sql.Composable
 ) -> None:
     """
-    Execute ``statement``. Raises ``TimeoutError``, and closes the connection, if the
-    server does not answer within ``PATIENCE`` seconds.
+    Execute ``statement``. Raises ``TimeoutError`` if the server does not answer within
+    ``PATIENCE`` seconds. The caller then closes the connection.
     """
     executing = asyncio.ensure_future(connection.execute(statement))
     try:
         await asyncio.wait({executing}, timeout=PATIENCE)
         if not executing.done():
             raise TimeoutError("The server no longer answers.")
+        await executing
     finally:
-        if not executing.done():
-            # Before it is cancelled: of an open connection psycopg would ask the server
-            # to cancel the statement, and wait for the answer without a bound.
-            await connection.close()
-            executing.cancel()
-    await executing
+        # Without waiting: psycopg asks the server to cancel the statement, and waits
+        # for the answer without a bound. Closing the connection ends that.
+        executing.cancel()

@@ -71,10 +71,11 @@ class Sweep:
         if not conf.uses_plays():
             return Reading(doubtful, set(), {}, frozenset())
         playing = _open_plays(owners)
-        # A play that is open no longer may have been stopped by its own page.
+        # A play that is open no longer may have been stopped by its own page, or have
+        # ended while the last reading was under way, which then has found it already.
         before = {play for id in ids for play in self._playing.get(id, ())}
         after = {play for plays in playing.values() for play in plays}
-        changed = set(verify.read_displaced(before - after))
+        changed = set(verify.read_displaced(before - after - self._recent))
         # A play that started and ended between two readings.
         recent = dict(verify.read_plays_ended_since(DatabaseNow() - RECENT))
         changed |= {recent[play] for play in recent.keys() - self._recent}

@@ -9,8 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
-import os
-import socket
 import threading
 import time
 from collections import deque
@@ -21,6 +19,7 @@ from django.core.cache import close_caches
 from django.db import InterfaceError, OperationalError, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from session_limit.guard import drivers
 from session_limit.registry import MustLock, reads_only
 
 P = ParamSpec("P")
@@ -29,11 +28,6 @@ T = TypeVar("T")
 # In seconds: how long a call may run before its thread is abandoned. A statement of
 # this package takes milliseconds, so what takes this long is stalled or blocked.
 PATIENCE = 2.0
-# Given to the drivers in these threads, unless the project's OPTIONS say otherwise. In
-# whole seconds, as drivers want it; libpq's least is 2.
-TIMEOUT = 2
-# Those that take all of their names.
-_MYSQL_DRIVERS = {"MySQLdb", "pymysql"}
 # How many calls may wait for the thread, so that a flood costs no memory without end.
 MOST_WAITING = 1_000
 # How many abandoned threads may be left at once.
@@ -256,7 +250,7 @@ class _Worker(threading.Thread):
     def run(self) -> None:
         self._connections = [*connections.all()]
         for connection in self._connections:
-            _set_timeouts(connection)
+            drivers.set_timeouts(connection)
         try:
             while (call := self._next_call(self)) is not None:
                 call.run()
@@ -270,38 +264,10 @@ class _Worker(threading.Thread):
         Shut the sockets of this thread's connections, from another thread.
 
         A call that waits for a server that does not answer then fails, and the thread
-        ends. A driver without a timeout would wait for ever. See also
-        ``_set_timeouts()``.
+        ends. A driver without a timeout would wait for ever.
         """
-        for wrapper in self._connections:
-            connection = wrapper.connection
-            if hasattr(connection, "fileno"):
-                # The driver raises an error of its own for a closed connection.
-                with contextlib.suppress(Exception):
-                    _shut(connection.fileno())
-
-
-def _set_timeouts(wrapper: BaseDatabaseWrapper) -> None:
-    """
-    Set the driver's timeouts for ``wrapper``, which belongs to this thread alone.
-
-    They end an abandoned thread that cannot be disconnected: while it connects, and
-    always with mysqlclient, which shows its socket to no other thread.
-    """
-    names: tuple[str, ...] = ()
-    if wrapper.vendor in {"postgresql", "mysql"}:
-        names = ("connect_timeout",)
-    driver = getattr(getattr(wrapper, "Database", None), "__name__", "")
-    if wrapper.vendor == "mysql" and driver in _MYSQL_DRIVERS:
-        names = ("connect_timeout", "read_timeout", "write_timeout")
-    settings = wrapper.settings_dict
-    options = {**dict.fromkeys(names, TIMEOUT), **settings["OPTIONS"]}
-    wrapper.settings_dict = {**settings, "OPTIONS": options}
-
-
-def _shut(descriptor: int) -> None:
-    with socket.socket(fileno=os.dup(descriptor)) as duplicate:
-        duplicate.shutdown(socket.SHUT_RDWR)
+        for connection in self._connections:
+            drivers.disconnect(connection)
 
 
 def _only_read(function: Callable[[], T]) -> T:
