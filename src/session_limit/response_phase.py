@@ -47,7 +47,7 @@ def is_needed(request: HttpRequest, response: HttpResponseBase) -> bool:
     session, or only read a live one, is left alone.
     """
     guard = guard_of(request)
-    if guard is None or guard.given_up:
+    if guard is None:
         return False
     if guard.in_conflict:
         return True

@@ -79,10 +79,8 @@ class Guard:
     # What the response phase has saved; leave what is stored, and the cookie.
     saved: tuple[str | None, bytes] | None = None
     inert = False
-    # The database gave up on a middleware further in, for which Django answers 500; and
-    # whether the request has had our answer, a 503.
+    # The database gave up on a middleware further in, and Django has answered 500.
     in_conflict = False
-    given_up = False
 
     def __init__(
         self, presented_key: str | None, request: HttpRequest | None = None

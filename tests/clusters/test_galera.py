@@ -165,8 +165,9 @@ def test_the_cap_across_nodes(nodes, at_limit, atomic, last_login):
     share = answers[503] / answers.total()
     print(f"{at_limit=} {atomic=} {last_login=}: {dict(answers)}, 503: {share:.0%}")
     if last_login == "0":
-        # What is left to conflict is ours.
-        assert share <= 0.05
+        # What is left to conflict is ours: none or a few, and more on a machine so busy
+        # that the attempts take as long as they may.
+        assert share <= 1 / 3
 
 
 @pytest.mark.parametrize("waits", [False, True])

@@ -240,15 +240,16 @@ def csrf(settings):
     return csrf
 
 
+@pytest.mark.parametrize("step", ["last_login", "commit"])
 @pytest.mark.parametrize("in_session", [False, True])
 def test_the_same_form_can_be_sent_again(
-    ada, browser, settings, atomic_requests, gives_up, csrf, in_session
+    ada, browser, settings, atomic_requests, gives_up, csrf, in_session, step
 ):
     """Fails, as a 403, if the browser gets the token that login() made."""
     settings.CSRF_USE_SESSIONS = in_session
     tab = browser(enforce_csrf_checks=True)
     form = {"username": "ada", "password": "pw", "csrfmiddlewaretoken": csrf(tab)}
-    with gives_up("commit"):
+    with gives_up(step):
         assert is_retry(tab.post("/login/", form))
     assert tab.post("/login/", form).status_code == 302
     assert is_in(tab, ada)

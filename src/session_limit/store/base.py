@@ -124,7 +124,6 @@ class Base(_Engine):
         the request. What the request changed in it is not kept.
         """
         guard, row = self.guard, self.guard.row
-        guard.given_up = True
         # The database may well give up on this too.
         with contextlib.suppress(DatabaseError, UpdateError):
             if row is None or guard.admitted:
@@ -134,7 +133,6 @@ class Base(_Engine):
             if row is not None and before is not None and stored.ID not in before:
                 # Admitted in a transaction of our own: nobody will have its cookie.
                 registry.end_row(row.id, UserSession.Reason.SIGNED_OUT)
-        self.let_be()
 
     def restore_anonymous(self) -> None:
         """
