@@ -5,6 +5,7 @@ recording. Sync throughout; the middleware gives it one thread where it is neede
 
 from __future__ import annotations
 
+from contextlib import suppress
 from http import HTTPStatus
 from typing import cast
 
@@ -39,6 +40,8 @@ from session_limit.users import has_backend, lazy_user, make_anonymous, user_of
 from session_limit.verify import Row
 
 Reason = UserSession.Reason
+
+FORGETTING = registry.BestEffort("Recording that an ending was explained")
 
 
 def is_needed(request: HttpRequest, response: HttpResponseBase) -> bool:
@@ -202,13 +205,29 @@ def _over(
     if is_barred and guard.ended:
         response = responses.ended(request, response, request.session_limit.ended)
         if navigation.is_acted_on(request):
-            # Told. What the browser sends next is an ordinary visitor's.
+            # What the browser sends next is an ordinary visitor's.
             session.forget_ended()
+            if not writes:
+                _save_if_possible(session)
             return response
     is_unknown = guard.identified and not guard.ended and not guard.is_live_elsewhere
     if not writes and not (is_unknown and navigation.is_acted_on(request)):
         session.let_be()
     return response
+
+
+def _save_if_possible(session: GuardedSession) -> None:
+    """
+    Save an anonymous session that no longer remembers which session ended. If the
+    database does not take it, the browser is told again.
+    """
+    if session.is_empty():
+        return
+    # Django's database engines report most errors of the database as UpdateError.
+    with suppress(UpdateError):
+        FORGETTING.attempt(session.save_for_response)
+    if session.guard.saved is None:
+        session.let_be()
 
 
 def _refused(

@@ -127,6 +127,22 @@ MUTANTS = [
         test="test_an_account_that_was_disabled",
     ),
     Mutant(
+        "an ending that was explained has to be forgotten",
+        "response_phase.py",
+        old="                _save_if_possible(session)\n",
+        new="                pass\n",
+        tests=STORY,
+        test="test_an_ending_that_an_anonymous_session_remembers",
+    ),
+    Mutant(
+        "a lost connection fails a page",
+        ENGINE,
+        old="        except Error as error:\n",
+        new="        except __import__('django').db.DatabaseError as error:\n",
+        tests=STORY,
+        test="test_whatever_the_driver_raises",
+    ),
+    Mutant(
         "a sign-in that is not stored yet loses its place",
         "registry/ghosts.py",
         old="return None if row.may_be_unsaved() else Reason.EXPIRED",

@@ -11,8 +11,17 @@ from time import monotonic
 
 import pytest
 from django.conf import settings
-from django.db import DatabaseError, connection, connections, transaction
+from django.db import (
+    DatabaseError,
+    InterfaceError,
+    InternalError,
+    OperationalError,
+    connection,
+    connections,
+    transaction,
+)
 
+from session_limit import response_phase
 from session_limit.models import UserSession
 from session_limit.registry import upkeep
 from tests import stores
@@ -28,6 +37,9 @@ Reason = UserSession.Reason
 
 # What is stored in a table here refuses to be deleted, as the registry does.
 pytestmark = stores.KEPT
+
+# What a person's browser sends, which is told once.
+PAGE = {"Accept": "text/html", "Sec-Fetch-Mode": "navigate"}
 
 TOUCH = 60  # SESSION_LIMIT_TOUCH_INTERVAL
 MINUTE = 60
@@ -109,7 +121,12 @@ def fault(request):
 
 @pytest.fixture(autouse=True)
 def nothing_skipped(monkeypatch):
-    for kind in (upkeep.ACTIVITY, upkeep.NOTICES, upkeep.ENDINGS):
+    for kind in (
+        response_phase.FORGETTING,
+        upkeep.ACTIVITY,
+        upkeep.NOTICES,
+        upkeep.ENDINGS,
+    ):
         monkeypatch.setattr(kind, "_skipped", 0)
 
 
@@ -204,6 +221,32 @@ def test_changed_credentials(ada, laptop, fault):
     assert reasons() == [Reason.CREDENTIALS_CHANGED]
 
 
+def test_an_ending_that_an_anonymous_session_remembers(ada, laptop, phone, fault):
+    laptop.sign_in()
+    phone.sign_in()
+    laptop.write()
+    with fault():
+        for _ in range(2):
+            assert laptop.get(laptop.path("members"), headers=PAGE).status_code == 401
+    assert laptop.get(laptop.path("members"), headers=PAGE).status_code == 401
+    assert laptop.get(laptop.path("members"), headers=PAGE).status_code == 302
+
+
+@pytest.mark.parametrize("error", [OperationalError, InterfaceError, InternalError])
+def test_whatever_the_driver_raises(ada, laptop, time, error):
+    """A lost connection is an ``InterfaceError``, which is no ``DatabaseError``."""
+    laptop.sign_in()
+    time.advance(TOUCH + 1)
+
+    def fails(execute, sql, *args):
+        if "UPDATE" in sql.upper().split():
+            raise error
+        return execute(sql, *args)
+
+    with connection.execute_wrapper(fails):
+        assert laptop.open().status_code == 200
+
+
 def test_one_line_tells_of_failures_and_one_of_their_end(
     ada, laptop, time, caplog, settings
 ):
@@ -283,3 +326,21 @@ def test_other_statements_wait_as_before(ada, laptop, is_in_transaction, fails):
     if settings.DB != "mariadb":  # there, each statement says it itself
         assert seen != [usual]
     assert seen
+
+
+@pytest.mark.skipif(settings.DB != "mariadb", reason="stands in for MySQL")
+@pytest.mark.parametrize("fails", [False, True])
+def test_mysql_waits_a_second(ada, monkeypatch, fails):
+    """MySQL knows no ``SET STATEMENT``."""
+    seen = []
+
+    def write():
+        seen.append(waits())
+        if fails:
+            raise DatabaseError
+
+    usual = waits()
+    monkeypatch.setattr(connection, "mysql_is_mariadb", False)
+    upkeep.ENDINGS.attempt(write)
+    assert seen == [(1, 1)]
+    assert waits() == usual

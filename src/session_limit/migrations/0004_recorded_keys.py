@@ -12,7 +12,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name="usersession",
             name="former_digest",
-            field=models.CharField(blank=True, editable=False, max_length=32),
+            field=models.CharField(editable=False, max_length=32, null=True),
         ),
         migrations.AddField(
             model_name="usersession",

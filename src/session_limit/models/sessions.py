@@ -115,7 +115,7 @@ class UserSession(models.Model):
     # Keyed digest of the same, to recognise the cookie of an ended session.
     key_digest = models.CharField(max_length=32, blank=True, editable=False)
     # The same of the key before the last rotation: another tab may still present it.
-    former_digest = models.CharField(max_length=32, blank=True, editable=False)
+    former_digest = models.CharField(max_length=32, null=True, editable=False)
     # When the key was recorded, by the database's clock: see STORED_WITHIN.
     key_recorded_at = models.DateTimeField(null=True, editable=False)
     # Digest of the hash of the credentials that the session goes by: tells it from a

@@ -11,6 +11,7 @@ from session_limit.registry.admission import (
     announce_limit_reached,
 )
 from session_limit.registry.adoption import adopt
+from session_limit.registry.best_effort import BestEffort
 from session_limit.registry.credentials import (
     averify,
     credentials_reason,
@@ -69,6 +70,7 @@ __all__ = [
     "LISTED",
     "SECRET_LENGTH",
     "Admission",
+    "BestEffort",
     "Browser",
     "Choice",
     "Left",

@@ -62,7 +62,8 @@ class BestEffort:
         """
         if connections[rows.db].vendor != "postgresql":
             return self.attempt(lambda: rows.update(**changes)) or 0
-        # Where one UPDATE cannot be given a limit of its own to wait for a lock.
+        # PostgreSQL cannot bound the wait of one statement outside a transaction, but
+        # the statement can leave out a locked row.
         free = rows.filter(pk__in=RawSQL(_UNLOCKED, [id]))  # noqa: S611  no input in it
         return self._guarded(lambda: free.update(**changes), _waits_as_always) or 0
 
@@ -123,7 +124,9 @@ def _is_locked(error: Error) -> bool:
     SQLite a lock is on the whole file, and may be one that nobody releases.
     """
     cause = error.__cause__
-    if getattr(cause, "sqlstate", None) == _LOCK_NOT_AVAILABLE:
+    # psycopg has the one attribute, psycopg2 the other.
+    states = {getattr(cause, "sqlstate", None), getattr(cause, "pgcode", None)}
+    if _LOCK_NOT_AVAILABLE in states:
         return True
     return cause is not None and cause.args[:1] == (_LOCK_WAIT_TIMEOUT,)
 
