@@ -125,7 +125,7 @@ def nothing_skipped(monkeypatch):
         response_phase.FORGETTING,
         upkeep.ACTIVITY,
         upkeep.NOTICES,
-        upkeep.ENDINGS,
+        ending.ENDINGS,
     ):
         monkeypatch.setattr(kind, "_skipped", 0)
 
@@ -320,7 +320,7 @@ def test_other_statements_wait_as_before(ada, laptop, is_in_transaction, fails):
 
     usual = waits()
     with transaction.atomic() if is_in_transaction else nullcontext():
-        upkeep.ENDINGS.attempt(write)
+        ending.ENDINGS.attempt(write)
         assert waits() == usual
     assert waits() == usual
     if settings.DB != "mariadb":  # there, each statement says it itself
@@ -341,6 +341,6 @@ def test_mysql_waits_a_second(ada, monkeypatch, fails):
 
     usual = waits()
     monkeypatch.setattr(connection, "mysql_is_mariadb", False)
-    upkeep.ENDINGS.attempt(write)
+    ending.ENDINGS.attempt(write)
     assert seen == [(1, 1)]
     assert waits() == usual

@@ -20,7 +20,14 @@ from session_limit.registry.credentials import (
     verifies,
     verify,
 )
-from session_limit.registry.ending import end, end_account, end_all, end_others, end_row
+from session_limit.registry.ending import (
+    end,
+    end_account,
+    end_all,
+    end_others,
+    end_row,
+    try_to_end,
+)
 from session_limit.registry.leases import (
     INTERVAL,
     find_play,
@@ -62,7 +69,6 @@ from session_limit.registry.upkeep import (
     set_limit,
     told,
     touch,
-    try_to_end,
 )
 
 __all__ = [

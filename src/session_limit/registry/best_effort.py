@@ -49,11 +49,19 @@ class BestEffort:
 
     def attempt(self, write: Callable[[], T]) -> T | None:
         """
-        Return ``write()``, or ``None`` if the database would not take it. A surrounding
-        transaction goes on. If ``write`` takes several statements, it has to make them
-        atomic itself.
+        Return ``write()``, run in a transaction and not repeated, or ``None`` if the
+        database would not take it. A surrounding transaction goes on.
         """
-        return self._guarded(write, _waits_at_most)
+        connection = connections[registry_alias()]
+
+        def atomically() -> T:
+            # In a transaction that is not its own, in_transaction() repeats nothing.
+            if connection.in_atomic_block:
+                return write()
+            with transaction.atomic(using=connection.alias):
+                return write()
+
+        return self._guarded(atomically, _waits_at_most)
 
     def update(self, id: UUID, rows: UserSessionQuerySet, **changes: Any) -> int:
         """
@@ -61,7 +69,7 @@ class BestEffort:
         one statement. Return how many rows changed.
         """
         if connections[rows.db].vendor != "postgresql":
-            return self.attempt(lambda: rows.update(**changes)) or 0
+            return self._guarded(lambda: rows.update(**changes), _waits_at_most) or 0
         # PostgreSQL cannot bound the wait of one statement outside a transaction, but
         # the statement can leave out a locked row.
         free = rows.filter(pk__in=RawSQL(_UNLOCKED, [id]))  # noqa: S611  no input in it

@@ -17,9 +17,12 @@ from django.utils import timezone
 from session_limit import audit, bus, signals, stored
 from session_limit.conf import conf
 from session_limit.models import AccountLimit, Play, UserSession
+from session_limit.registry.best_effort import BestEffort
 from session_limit.registry.locking import in_transaction, locked
 
 Reason = UserSession.Reason
+
+ENDINGS = BestEffort("Recording that a session has ended")
 
 
 def end(
@@ -34,6 +37,15 @@ def end(
     """
     ids = list(ids)
     return _end_matching(reason, by, pk__in=ids) if ids else []
+
+
+def try_to_end(id: UUID, reason: Reason) -> None:
+    """
+    End the session with this id, which the caller treats as ended in any case. If the
+    database does not take the write at once, whatever meets the session next tries
+    again.
+    """
+    ENDINGS.attempt(functools.partial(end, [id], reason))
 
 
 def end_all(

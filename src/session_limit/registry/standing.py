@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import logging
+import functools
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import NamedTuple
@@ -10,13 +10,12 @@ from uuid import UUID
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.db import DatabaseError
 from django.utils import timezone
 
 from session_limit.models import AccountLimit, UserSession
 from session_limit.registry import ghosts
 from session_limit.registry.credentials import is_recorded_of
-from session_limit.registry.ending import end_locked
+from session_limit.registry.ending import ENDINGS, end_locked
 from session_limit.registry.limits import unrecorded_account
 from session_limit.registry.locking import (
     in_transaction,
@@ -26,8 +25,6 @@ from session_limit.registry.locking import (
 )
 from session_limit.users import may_sign_in
 from session_limit.verify import Row, registry_alias
-
-logger = logging.getLogger("session_limit")
 
 Reason = UserSession.Reason
 
@@ -83,8 +80,8 @@ def record_endings(ids: Collection[UUID]) -> None:
     ``standings()`` with ``thorough`` finds, while their rows are still marked live.
 
     Skips a row that somebody else has locked, if the database can: the next request of
-    that session, the next sign-in of its account or ``prunesessions`` ends it. Logs a
-    ``DatabaseError`` and raises none, because nothing depends on the writing.
+    that session, the next sign-in of its account or ``prunesessions`` ends it. Raises
+    nothing if the database refuses, because nothing depends on the writing.
     """
 
     def work(using: str) -> None:
@@ -95,10 +92,7 @@ def record_endings(ids: Collection[UUID]) -> None:
             if row.pk in reasons:
                 end_locked([row], reasons[row.pk], using)
 
-    try:
-        in_transaction(work)
-    except DatabaseError:
-        logger.warning("The endings of sessions were not recorded.", exc_info=True)
+    ENDINGS.attempt(functools.partial(in_transaction, work))
 
 
 def end_left_behind(row: Row, user: AbstractBaseUser) -> None:

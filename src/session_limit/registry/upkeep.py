@@ -30,7 +30,6 @@ BATCH = 1000
 
 ACTIVITY = BestEffort("Recording activity")
 NOTICES = BestEffort("Recording that a notice was shown")
-ENDINGS = BestEffort("Recording that a session has ended")
 
 
 def deadline(
@@ -115,15 +114,6 @@ def told(id: UUID, notice: UUID) -> bool:
     """
     rows = UserSession.objects.using(registry_alias()).live_with_id(id)
     return NOTICES.update(id, rows.filter(notice=notice), notice=None) > 0
-
-
-def try_to_end(id: UUID, reason: Reason) -> None:
-    """
-    End the session with this id, which the caller treats as ended in any case. If the
-    database does not take the write at once, whatever meets the session next tries
-    again.
-    """
-    ENDINGS.attempt(functools.partial(end, [id], reason))
 
 
 def enforce(user: AbstractBaseUser) -> list[UserSession]:
