@@ -1,0 +1,204 @@
+"""What goes wrong: one fault after another, each recorded with when it was over."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
+
+from tests.history.history import Fault, Recorder
+from tests.history.proxy import Proxy
+from tests.history.servers import Server
+from tests.history.services import PgBouncer, Redis, Service
+
+# In seconds.
+LASTS = 1.0, 7.0
+BETWEEN = 2.0, 5.0
+# How long the package may wait for a database that says nothing, before it takes a new
+# connection: that much of a connection that stalls for ever excuses a delay.
+PACKAGE_WAITS = 2.0
+# A partition that has healed is noticed when TCP next sends: at most this much later.
+TCP_WAITS = 1.0
+# How far a server's wall clock may be ahead.
+CLOCKS = -5.0, 65.0
+
+Outcome = tuple[tuple[int, ...], float]
+
+
+@dataclass(eq=False)
+class Nemesis:
+    """Injects faults. All its choices come from ``random``."""
+
+    servers: list[Server]
+    database: Service
+    broker: Redis | None
+    bouncer: PgBouncer | None
+    # Between PgBouncer and PostgreSQL.
+    behind_bouncer: Proxy | None
+    recorder: Recorder
+    random: random.Random
+
+    def kinds(self) -> list[Callable[[], Awaitable[Outcome]]]:
+        """Return the faults that this run can inject, the plainest first."""
+        found: list[Callable[[], Awaitable[Outcome]]] = [
+            self.kill_server,
+            self.forget_database,
+            self.restart_database,
+            self.stall_database,
+            self.pause_server,
+            self.isolate_server,
+            self.cut_database,
+            self.delay_database,
+            self.stall_database_for_all,
+            self.jump_clock,
+        ]
+        if self.broker is not None:
+            found[3:3] = [self.restart_broker]
+            found += [self.stall_broker, self.forget_broker, self.cut_broker]
+        if self.bouncer is not None:
+            found[3:3] = [self.restart_bouncer]
+            found += [self.stall_behind_bouncer]
+        return found
+
+    async def work(self, until: float) -> None:
+        """Inject every kind once in order, then in any order; none begins later."""
+        for fault in self._deck():
+            await asyncio.sleep(self.random.uniform(*BETWEEN))
+            if self.recorder.now() >= until:
+                return
+            began = self.recorder.now()
+            servers, wait = await fault()
+            ended = self.recorder.now()
+            self.recorder.add(
+                Fault(fault.__name__, servers, began, ended, ended + wait)
+            )
+
+    def _deck(self) -> Iterator[Callable[[], Awaitable[Outcome]]]:
+        kinds = self.kinds()
+        while True:
+            yield from kinds
+            self.random.shuffle(kinds)
+
+    def _server(self) -> Server:
+        return self.random.choice(self.servers)
+
+    async def _last(self) -> None:
+        await asyncio.sleep(self.random.uniform(*LASTS))
+
+    # Processes. -----------------------------------------------------------------------
+
+    async def kill_server(self) -> Outcome:
+        server = self._server()
+        server.kill()
+        await asyncio.sleep(self.random.uniform(0.1, 2))
+        server.begin()
+        await asyncio.to_thread(server.wait)
+        return (server.number,), 0
+
+    async def pause_server(self) -> Outcome:
+        server = self._server()
+        server.pause()
+        try:
+            await self._last()
+        finally:
+            server.go_on()
+        return (server.number,), TCP_WAITS
+
+    async def restart_database(self) -> Outcome:
+        await self._restart(self.database)
+        return self._all(), 0
+
+    async def restart_bouncer(self) -> Outcome:
+        assert self.bouncer is not None
+        await self._restart(self.bouncer)
+        return self._all(), 0
+
+    async def restart_broker(self) -> Outcome:
+        # The sweep does not need the broker: this excuses nothing.
+        assert self.broker is not None
+        await self._restart(self.broker)
+        return (), 0
+
+    async def _restart(self, service: Service) -> None:
+        await asyncio.to_thread(service.stop)
+        await asyncio.sleep(self.random.uniform(0.1, 3))
+        await asyncio.to_thread(service.start)
+
+    def _all(self) -> tuple[int, ...]:
+        return tuple(server.number for server in self.servers)
+
+    # The network. ---------------------------------------------------------------------
+
+    async def isolate_server(self) -> Outcome:
+        server = self._server()
+        server.host.isolate()
+        try:
+            await self._last()
+        finally:
+            server.host.reconnect()
+        return (server.number,), TCP_WAITS
+
+    async def forget_database(self) -> Outcome:
+        server = self._server()
+        server.database.forget()
+        return (server.number,), PACKAGE_WAITS
+
+    async def stall_database(self) -> Outcome:
+        server = self._server()
+        await self._stall([server.database])
+        return (server.number,), 0
+
+    async def stall_database_for_all(self) -> Outcome:
+        await self._stall([server.database for server in self.servers])
+        return self._all(), 0
+
+    async def _stall(self, proxies: list[Proxy]) -> None:
+        for proxy in proxies:
+            proxy.stall()
+        try:
+            await self._last()
+        finally:
+            for proxy in proxies:
+                proxy.go_on()
+
+    async def cut_database(self) -> Outcome:
+        server = self._server()
+        server.database.cut()
+        return (server.number,), 0
+
+    async def delay_database(self) -> Outcome:
+        server = self._server()
+        server.database.delay = self.random.uniform(0.01, 0.15)
+        try:
+            await self._last()
+        finally:
+            server.database.delay = 0
+        return (server.number,), 0
+
+    async def stall_behind_bouncer(self) -> Outcome:
+        assert self.behind_bouncer is not None
+        await self._stall([self.behind_bouncer])
+        return self._all(), 0
+
+    def _broker_of(self, server: Server) -> Proxy:
+        assert server.broker is not None
+        return server.broker
+
+    async def stall_broker(self) -> Outcome:
+        await self._stall([self._broker_of(self._server())])
+        return (), 0
+
+    async def forget_broker(self) -> Outcome:
+        self._broker_of(self._server()).forget()
+        return (), 0
+
+    async def cut_broker(self) -> Outcome:
+        self._broker_of(self._server()).cut()
+        return (), 0
+
+    # Clocks. --------------------------------------------------------------------------
+
+    async def jump_clock(self) -> Outcome:
+        self._server().set_clock(self.random.uniform(*CLOCKS))
+        return (), 0
