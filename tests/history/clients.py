@@ -12,8 +12,8 @@ from tests.history.connections import Held
 from tests.history.history import OK, Operation, Recorder
 from tests.history.observer import hexed
 
-# Between two things that a client does, in seconds.
-THINKS = 0.05, 0.5
+# Between two things that a client does, in seconds: who is busy, and who is calm.
+THINKS, THINKS_LONG = (0.05, 0.5), (0.5, 2.0)
 # A player that is not closed renews its play this often, in seconds.
 RENEWS = 8.0
 PLAYS = "/account/sessions/plays/"
@@ -32,6 +32,19 @@ SIGNED_IN = {
     "sign_out": 2,
     "change_password": 1,
 }
+# Somebody who watches a film to its end. Half of those who stop do not say so.
+CALM = {
+    "who": 60,
+    "replay": 20,
+    "open": 30,
+    "start_play": 12,
+    "stop_play": 1,
+    "abandon_play": 1,
+    "sign_in": 1,
+    "sign_out": 1,
+}
+# How often an administrator's choice falls on a calm account.
+DISTURBED = 0.05
 
 
 @dataclass(eq=False, slots=True)
@@ -39,7 +52,9 @@ class World:
     """What all clients share."""
 
     addresses: list[tuple[str, int]]
-    users: list[str]
+    # Accounts that much is done to, and those that are left alone for minutes.
+    busy: list[str]
+    calm: list[str]
     recorder: Recorder
     random: random.Random
     # Cookies that nobody uses any more, with their sessions: to be replayed.
@@ -87,7 +102,7 @@ class World:
 
     async def sign_in_at_once(self, count: int) -> None:
         """Sign one user in from so many new browsers, at the same moment."""
-        user = self.random.choice(self.users)
+        user = self.random.choice(self.busy)
 
         async def sign_in() -> None:
             answer = await self.operate(
@@ -103,7 +118,8 @@ class World:
         """Change limits and revoke sessions, now and then, until cancelled."""
         while True:
             await asyncio.sleep(self.random.uniform(0.3, 1.5))
-            user = self.random.choice(self.users)
+            is_calm = self.random.random() < DISTURBED
+            user = self.random.choice(self.calm if is_calm else self.busy)
             kind = self.random.choice(("burst", "limit", "revoke", "revoke_all"))
             if kind == "burst":
                 await self.sign_in_at_once(4)
@@ -127,6 +143,9 @@ class Client:
     def __init__(self, world: World, user: str) -> None:
         self.world = world
         self.user = user
+        is_calm = user in world.calm
+        self._does = CALM if is_calm else SIGNED_IN
+        self._thinks = THINKS_LONG if is_calm else THINKS
         self.cookie = self.session = self.play = ""
         self._renew_at = 0.0
         self._held: dict[asyncio.Task[None], Held] = {}
@@ -134,11 +153,11 @@ class Client:
     async def live(self) -> None:
         """Do things until cancelled."""
         while True:
-            await asyncio.sleep(self.world.random.uniform(*THINKS))
+            await asyncio.sleep(self.world.random.uniform(*self._thinks))
             if self.play and self.world.recorder.now() >= self._renew_at:
                 await self._renew()
                 continue
-            weights = SIGNED_IN if self.session else SIGNED_OUT
+            weights = self._does if self.session else SIGNED_OUT
             [name] = self.world.random.choices([*weights], [*weights.values()])
             await getattr(self, f"_{name}")()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from tests.history.history import Fault, Recorder
@@ -13,8 +13,8 @@ from tests.history.servers import Server
 from tests.history.services import PgBouncer, Redis, Service
 
 # In seconds.
-LASTS = 1.0, 7.0
-BETWEEN = 2.0, 5.0
+LASTS = 1.0, 6.0
+BETWEEN = 1.0, 4.0
 # How long the package may wait for a database that says nothing, before it takes a new
 # connection: that much of a connection that stalls for ever excuses a delay.
 PACKAGE_WAITS = 2.0
@@ -23,7 +23,9 @@ TCP_WAITS = 1.0
 # How far a server's wall clock may be ahead.
 CLOCKS = -5.0, 65.0
 
+# The servers whose delays it excuses, and for how many seconds once it has ended.
 Outcome = tuple[tuple[int, ...], float]
+Kind = Callable[[], Awaitable[Outcome]]
 
 
 @dataclass(eq=False)
@@ -39,45 +41,47 @@ class Nemesis:
     recorder: Recorder
     random: random.Random
 
-    def kinds(self) -> list[Callable[[], Awaitable[Outcome]]]:
-        """Return the faults that this run can inject, the plainest first."""
-        found: list[Callable[[], Awaitable[Outcome]]] = [
-            self.kill_server,
+    def processes(self) -> list[Kind]:
+        """Return the faults of processes and hosts, the plainest first."""
+        found = [self.kill_server, self.restart_database]
+        if self.broker is not None:
+            found += [self.restart_broker]
+        if self.bouncer is not None:
+            found += [self.restart_bouncer]
+        return [*found, self.pause_server, self.isolate_server]
+
+    def connections(self) -> list[Kind]:
+        """Return the faults of connections and clocks, the plainest first."""
+        found = [
             self.forget_database,
-            self.restart_database,
+            self.jump_clock,
             self.stall_database,
-            self.pause_server,
-            self.isolate_server,
             self.cut_database,
             self.delay_database,
-            self.stall_database_for_all,
-            self.jump_clock,
         ]
         if self.broker is not None:
-            found[3:3] = [self.restart_broker]
             found += [self.stall_broker, self.forget_broker, self.cut_broker]
         if self.bouncer is not None:
-            found[3:3] = [self.restart_bouncer]
             found += [self.stall_behind_bouncer]
-        return found
+        return [*found, self.stall_database_for_all]
 
     async def work(self, until: float) -> None:
-        """Inject every kind once in order, then in any order; none begins later."""
-        for fault in self._deck():
-            await asyncio.sleep(self.random.uniform(*BETWEEN))
-            if self.recorder.now() >= until:
-                return
-            began = self.recorder.now()
-            servers, wait = await fault()
-            ended = self.recorder.now()
-            self.recorder.add(
-                Fault(fault.__name__, servers, began, ended, ended + wait)
-            )
+        """Inject both sorts beside each other; no fault begins after ``until``."""
+        sorts = self.processes(), self.connections()
+        await asyncio.gather(*(self._inject(kinds, until) for kinds in sorts))
 
-    def _deck(self) -> Iterator[Callable[[], Awaitable[Outcome]]]:
-        kinds = self.kinds()
+    async def _inject(self, kinds: list[Kind], until: float) -> None:
+        """Inject one after another: every kind once in order, then in any order."""
         while True:
-            yield from kinds
+            for fault in kinds:
+                await asyncio.sleep(self.random.uniform(*BETWEEN))
+                began = self.recorder.now()
+                if began >= until:
+                    return
+                servers, wait = await fault()
+                ended = self.recorder.now()
+                name = fault.__name__
+                self.recorder.add(Fault(name, servers, began, ended, ended + wait))
             self.random.shuffle(kinds)
 
     def _server(self) -> Server:

@@ -31,6 +31,8 @@ class Run:
     # The limit of an account without one of its own, for sessions and for plays.
     limit: int
     play_limit: int
+    # The safeguard that was taken out of the package.
+    broken: str = ""
     label: ClassVar[str] = "run"
 
 
@@ -90,7 +92,6 @@ class Fault:
     began: float
     ended: float
     settled: float
-    detail: str = ""
     label: ClassVar[str] = "fault"
 
 

@@ -18,6 +18,8 @@ PREFIX = "sl-history"
 # Tells the process inside the namespace which run it belongs to.
 RUN = "SESSION_LIMIT_HISTORY_RUN"
 BRIDGE = "hub"
+# How long an interrupted run may take to end, in seconds.
+PATIENCE = 30
 # The states of a bridge's port, as the kernel numbers them.
 DISABLED, FORWARDING = 0, 3
 # The longest pause, in milliseconds, after which TCP sends again what was lost.
@@ -83,26 +85,32 @@ def remove_stale() -> None:
             remove(name)
 
 
-def enter() -> int | None:
+def is_inside() -> bool:
+    """Whether this process is in the namespace of a run."""
+    return RUN in os.environ
+
+
+def enter(arguments: list[str]) -> int:
     """
-    Run this module's program again inside a namespace of its own, and return its exit
-    status. Return ``None`` inside that namespace. Whatever happens, nothing remains.
+    Run ``python -m tests.history`` with these arguments inside a namespace of its own,
+    and return its exit status. Whatever happens, no namespace or process remains.
     """
-    if RUN in os.environ:
-        return None
     run = str(os.getpid())
     remove_stale()
     name = f"{PREFIX}-{run}-checker"
     ip("netns", "add", name)
-    command = [sys.executable, "-m", "tests.history", *sys.argv[1:]]
+    command = [sys.executable, "-m", "tests.history", *arguments]
     try:
         inside = ["ip", "netns", "exec", name, *command]
         child = subprocess.Popen(inside, env={**os.environ, RUN: run})
-        while True:
-            try:
-                return child.wait()
-            except KeyboardInterrupt:
-                continue  # the child hears of it too, and ends what it began
+        try:
+            return child.wait()
+        except BaseException:
+            # Interrupted or terminated: the child ends what it began.
+            child.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                child.wait(PATIENCE)
+            raise
     finally:
         for each in own(f"{run}-"):
             remove(each)

@@ -36,8 +36,9 @@ BACKENDS = {
     "none": "session_limit.bus.memory.MemoryBus",
 }
 SERVERS = 3
-USERS = 6
-BROWSERS = 18
+# Accounts that much is done to, each with so many browsers, and calm ones.
+BUSY, BROWSERS = 4, 4
+CALM, CALM_BROWSERS = 2, 2
 # After the last fault: how long people go on, and then how long what is open is held,
 # so that everybody can be told whose session has ended.
 GO_ON, HOLD = 3.0, 4.0
@@ -58,7 +59,8 @@ class Plan:
     bus: str
     seed: int
     seconds: float
-    browsers: int = BROWSERS
+    # A name in project/broken.py.
+    broken: str = ""
 
 
 def check(plan: Plan) -> str:
@@ -79,7 +81,8 @@ def run(plan: Plan, directory: Path) -> Path:
             seed=plan.seed,
             seconds=plan.seconds,
             servers=SERVERS,
-            browsers=plan.browsers,
+            browsers=BUSY * BROWSERS + CALM * CALM_BROWSERS,
+            broken=plan.broken,
             limit=LIMIT,
             play_limit=PLAYS,
         )
@@ -135,7 +138,7 @@ def _users(database: Database) -> list[str]:
     """Make the users, and return their primary keys."""
     with contextlib.closing(database.connect()) as connection:
         cursor = connection.cursor()
-        for number in range(USERS):
+        for number in range(BUSY + CALM):
             cursor.execute(NEW_USER.format(number))
         cursor.execute("SELECT id FROM auth_user ORDER BY id")
         return [str(id) for (id,) in cursor.fetchall()]
@@ -183,7 +186,7 @@ async def _run(
                 number,
                 there[f"server-{number}"],
                 directory,
-                environment(*_settings(plan, database, number)),
+                _environment(plan, database, number),
                 to_database,
                 to_broker,
             )
@@ -204,28 +207,28 @@ async def _run(
         observer = Observer(database, recorder)
         observer.start()
         addresses = [(each.host.address, served.PORT) for each in servers]
-        world = World(addresses, services.users, recorder, draw)
+        users = services.users
+        world = World(addresses, users[:BUSY], users[BUSY:], recorder, draw)
         await _let_them(plan, world, nemesis)
         await asyncio.to_thread(observer.stop)
 
 
-def _settings(
-    plan: Plan, database: Database, number: int
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the settings of one server: ``DATABASES["default"]`` and the bus."""
+def _environment(plan: Plan, database: Database, number: int) -> dict[str, str]:
+    """Return the environment of one server, with its ways to database and broker."""
     settings = database.settings(CHECKER, TO_DATABASE + number)
     if plan.database == "pgbouncer":
         settings["DISABLE_SERVER_SIDE_CURSORS"] = True
+    bus: dict[str, Any] = {"BACKEND": BACKENDS[plan.bus]}
     if plan.bus == "redis":
-        url = f"redis://{CHECKER}:{TO_BROKER + number}/0"
-        return settings, {"BACKEND": BACKENDS["redis"], "OPTIONS": {"url": url}}
-    return settings, {"BACKEND": BACKENDS[plan.bus]}
+        bus["OPTIONS"] = {"url": f"redis://{CHECKER}:{TO_BROKER + number}/0"}
+    broken = {"HISTORY_BROKEN": plan.broken} if plan.broken else {}
+    return {**environment(settings, bus), **broken}
 
 
 async def _let_them(plan: Plan, world: World, nemesis: Nemesis) -> None:
     """Let people work while things go wrong, and for a while after that."""
-    users = world.users
-    clients = [Client(world, users[n % len(users)]) for n in range(plan.browsers)]
+    users = world.busy * BROWSERS + world.calm * CALM_BROWSERS
+    clients = [Client(world, user) for user in users]
     working = [asyncio.ensure_future(each.live()) for each in clients]
     working.append(asyncio.ensure_future(world.administrate()))
     try:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from tests.history.endings import Endings
     from tests.history.history import Connection, Fault, History
@@ -48,13 +48,14 @@ def tellings(history: History, endings: Endings) -> Iterator[Telling]:
         if known is None or held.opened is None or held.how == "left":
             continue
         started = max(known, held.opened)
-        since = settled(history.faults, held.server, started, allowed)
+        faults = [each for each in history.faults if each.began < held.ended]
+        since = settled(faults, held.server, started, allowed)
         took = held.ended - since
         yield Telling(held, since, took, disturbed=since > started)
 
 
 def settled(
-    faults: tuple[Fault, ...], server: int, since: float, allowed: float
+    faults: Sequence[Fault], server: int, since: float, allowed: float
 ) -> float:
     """
     Return from when the bound counts of what happened at ``since``: each fault that

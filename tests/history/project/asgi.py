@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from django.core.asgi import get_asgi_application
 
 from session_limit.guard import SessionGuard
+from tests.history.project.broken import BROKEN
 
 if TYPE_CHECKING:
     from session_limit.guard.asgi import Receive, Scope, Send
 
 django = get_asgi_application()
+if "HISTORY_BROKEN" in os.environ:
+    BROKEN[os.environ["HISTORY_BROKEN"]]()
 
 
 async def route(scope: Scope, receive: Receive, send: Send) -> None:

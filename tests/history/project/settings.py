@@ -5,6 +5,7 @@ Configured by environment variables, since every server process differs:
 - ``HISTORY_DATABASE``: ``DATABASES["default"]``, in JSON.
 - ``HISTORY_BUS``: ``SESSION_LIMIT_BUS``, in JSON.
 - ``HISTORY_LIMIT``, ``HISTORY_PLAYS``: an account's sessions and plays, at most.
+- ``HISTORY_BROKEN``: a name in ``broken.py``; unset, nothing is.
 """
 
 from __future__ import annotations
