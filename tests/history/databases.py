@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import signal
 from abc import abstractmethod
 from typing import Any
@@ -17,12 +18,20 @@ class Database(Service):
 
     engine: str
     account: str
+    # The driver's module: what it raises, while the server restarts, is its Error.
+    driver: str
     # The moment in the statement that asks, later than its snapshot.
     clock: str
 
     @abstractmethod
     def connect(self, name: str = NAME) -> Any:
         """Return a connection in autocommit, which sees what is committed."""
+
+    @property
+    def error(self) -> type[Exception]:
+        """Return what the driver raises."""
+        error: type[Exception] = importlib.import_module(self.driver).Error
+        return error
 
     @abstractmethod
     def create(self) -> None:
@@ -49,6 +58,7 @@ class Database(Service):
 class PostgreSQL(Database):
     user = account = administrative = "postgres"
     engine = "postgresql"
+    driver = "psycopg"
     port = 5432
     # "immediate": all backends exit at once, and the next start recovers.
     crash = signal.SIGQUIT
@@ -92,6 +102,7 @@ class MariaDB(Database):
     account = "history"
     administrative = "information_schema"
     engine = "mysql"
+    driver = "MySQLdb"
     port = 3306
     # Not NOW(): that is when the statement began, before its snapshot.
     clock = "SYSDATE(6)"

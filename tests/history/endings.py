@@ -6,7 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from tests.history.history import INFO, OK
+from tests.history.history import OK
 
 if TYPE_CHECKING:
     from tests.history.history import History, Operation
@@ -71,7 +71,7 @@ class Endings:
                     session
                     for e in changes
                     # What nobody answered may go on for long.
-                    if e.completed >= since or e.outcome == INFO
+                    if e.completed >= since or e.is_undecided
                     for session in (e.session, e.presented)
                 }
                 for session in before - meanwhile:

@@ -16,6 +16,8 @@ from typing import IO, Any, ClassVar
 
 # What came of an operation. "info": it may have happened, or not, or may still happen.
 OK, FAIL, INFO = "ok", "fail", "info"
+# The code of the answer to a request whose session has ended, at the latest under way.
+SESSION_ENDED = "session_ended"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,15 @@ class Operation:
     limit: int | None = None
     why: str = ""
     label: ClassVar[str] = "operation"
+
+    @property
+    def may_have_happened(self) -> bool:
+        """Whether it did, or nobody knows: its session may have ended meanwhile."""
+        return self.outcome != FAIL or self.why == SESSION_ENDED
+
+    @property
+    def is_undecided(self) -> bool:
+        return self.outcome != OK and self.may_have_happened
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tests.history.endings import Endings
-from tests.history.history import FAIL, OK
+from tests.history.history import OK
 from tests.history.told import not_told
 
 if TYPE_CHECKING:
@@ -51,15 +51,20 @@ def cap(history: History) -> Iterator[str]:
     """No committed state has more live sessions of an account than its limit."""
     live: dict[str, str] = {}
     limits: dict[str, int | None] = {}
+    excess: dict[str, int] = {}
     for seen in history.observations:
         live.update(seen.live)
         for session in seen.left:
             live.pop(session, None)
         limits.update(seen.limits)
+        last, excess = excess, {}
         for user, count in Counter(live.values()).items():
             limit = limits.get(user)
             if count > (most := history.run.limit if limit is None else limit):
-                yield f"{seen.ended:.3f}: user {user} has {count} live, limit {most}"
+                excess[user] = count
+                # Once, for as long as it stays.
+                if last.get(user) != count:
+                    yield f"{seen.ended:.3f}: user {user} has {count} of {most} live"
 
 
 def play_cap(history: History) -> Iterator[str]:
@@ -145,7 +150,7 @@ def reasons(history: History, endings: Endings) -> Iterator[str]:
     """Every ended session and play says why, and somebody has done what it says."""
     done: dict[tuple[str, str], list[Operation]] = defaultdict(list)
     for each in history.operations:
-        if each.outcome != FAIL:
+        if each.may_have_happened:
             done[each.kind, each.user].append(each)
     for row in history.rows:
         if row.ended and not _is_explained(row, done, endings):
@@ -184,7 +189,7 @@ def _is_explained(
     return any(
         each.invoked <= known
         and (row.reason not in OF_ONE_SESSION or each.presented in {"", row.session})
-        and (row.reason != "expired" or each.outcome != OK)
+        and (row.reason != "expired" or each.is_undecided)
         for kind in CAUSES.get(row.reason, ())
         for each in done[kind, row.user]
     )

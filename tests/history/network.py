@@ -22,8 +22,12 @@ BRIDGE = "hub"
 PATIENCE = 30
 # The states of a bridge's port, as the kernel numbers them.
 DISABLED, FORWARDING = 0, 3
-# The longest pause, in milliseconds, after which TCP sends again what was lost.
-RTO_MAX = Path("/proc/sys/net/ipv4/tcp_rto_max_ms")
+# So that a partition that has healed is noticed within a second: the longest pause, in
+# milliseconds, after which TCP sends again what was lost (since Linux 6.15); and how
+# often it does so for a connection that the process has closed, which by default it
+# gives up as soon as its pause is the longest.
+TCP = {"tcp_rto_max_ms": "1000", "tcp_orphan_retries": "60"}
+TCP_SETTINGS = Path("/proc/sys/net/ipv4")
 
 
 def ip(*arguments: str, namespace: str = "") -> None:
@@ -65,9 +69,16 @@ def remove(name: str) -> None:
     """Kill what runs in a namespace, and delete it."""
     with contextlib.suppress(subprocess.CalledProcessError):
         for pid in map(int, _run("ip", "netns", "pids", name).split()):
-            if pid != os.getpid():
+            if namespace_of(pid) != namespace_of(os.getpid()):
                 kill(pid)
         ip("netns", "delete", name)
+
+
+def namespace_of(pid: int) -> str:
+    """Return what the kernel calls the network namespace of a process."""
+    with contextlib.suppress(FileNotFoundError):
+        return str(Path(f"/proc/{pid}/ns/net").readlink())
+    return ""
 
 
 def kill(pid: int) -> None:
@@ -116,6 +127,12 @@ def enter(arguments: list[str]) -> int:
             remove(each)
 
 
+def tcp_settings() -> list[tuple[Path, str]]:
+    """Return those of ``TCP`` that this kernel has."""
+    settings = [(TCP_SETTINGS / name, value) for name, value in TCP.items()]
+    return [(path, value) for path, value in settings if path.exists()]
+
+
 class Host:
     """One namespace, with an address on the bridge."""
 
@@ -138,10 +155,8 @@ class Host:
         )
         for device in ("lo", "eth0"):
             ip("link", "set", device, "up", namespace=self.namespace)
-        if RTO_MAX.exists():
-            # As below, for what the host itself sends again.
-            write = ["sh", "-c", f"echo 1000 > {RTO_MAX}"]
-            subprocess.run(self.command(*write), check=True)
+        for path, value in tcp_settings():
+            _run(*self.command("sh", "-c", f"echo {value} > {path}"))
 
     def command(self, *command: str, user: str = "") -> list[str]:
         """Return what runs ``command`` on this host, as ``user`` if one is given."""
@@ -172,9 +187,8 @@ def hosts(names: dict[str, int]) -> dict[str, Host]:
     ip("link", "add", BRIDGE, "type", "bridge")
     ip("address", "add", f"{CHECKER}/24", "dev", BRIDGE)
     ip("link", "set", BRIDGE, "up")
-    if RTO_MAX.exists():
-        # A partition that has healed is noticed within a second.
-        RTO_MAX.write_text("1000")
+    for path, value in tcp_settings():
+        path.write_text(value)
     return {name: Host(name, number) for name, number in names.items()}
 
 

@@ -84,6 +84,13 @@ class Observer:
                 )
 
     def _watch(self) -> None:
+        try:
+            self._observe_all()
+        except Exception as error:
+            # Kept for stop(): a thread's exception would be lost.
+            self.error = error
+
+    def _observe_all(self) -> None:
         stopping = False
         while not stopping:
             try:
@@ -92,12 +99,9 @@ class Observer:
                     while not stopping:
                         stopping = self._stop.wait(PAUSE)
                         self._observe(cursor, always=stopping)
-            except Exception as error:  # the database restarts
-                self.error = error
-                if self._stop.wait(0.1):
-                    return
-            else:
-                self.error = None
+            except self._database.error:
+                # The database restarts. What follows is observed as it is then.
+                self._stop.wait(0.1)
 
     def _observe(self, cursor: Any, *, always: bool) -> None:
         began = self._recorder.now()
@@ -107,7 +111,9 @@ class Observer:
         self._count += 1
         found: dict[str, dict[str, Any]] = {"live": {}, "playing": {}, "limit": {}}
         for kind, id, user, limit in rows:
-            value = limit if kind == "limit" else str(user)
+            value: Any = str(user)
+            if kind == "limit":
+                value = None if limit is None else int(limit)
             found[kind][str(user) if kind == "limit" else hexed(id)] = value
         last, self._last = self._last, found
         if always or found != last:
