@@ -28,6 +28,7 @@ from django.test import TransactionTestCase
 import session_limit
 from tests import stores
 from tests.browser import chromium
+from tests.history import services as history
 
 REQUIRED = os.environ.get("SESSION_LIMIT_REQUIRE_SERVICES") == "1"
 TESTS_WHEEL = os.environ.get("SESSION_LIMIT_TEST_WHEEL") == "1"
@@ -74,6 +75,8 @@ def missing(service):
         is_there = shutil.which(PROGRAMS[service], path=PATH)
     elif service in DATABASES:
         return unreachable(service, *address(service))
+    elif service == "namespaces":
+        return history.lacks()
     else:
         is_there = True
     return "" if is_there else f"{service}: not on the path"

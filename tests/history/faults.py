@@ -20,6 +20,8 @@ BETWEEN = 1.0, 4.0
 PACKAGE_WAITS = 2.0
 # A partition that has healed is noticed when TCP next sends: at most this much later.
 TCP_WAITS = 1.0
+# How often the checker looks at the clock, and how late it may be then.
+TICK = 0.25
 # How far a server's wall clock may be ahead.
 CLOCKS = -5.0, 65.0
 
@@ -69,6 +71,17 @@ class Nemesis:
         """Inject both sorts beside each other; no fault begins after ``until``."""
         sorts = self.processes(), self.connections()
         await asyncio.gather(*(self._inject(kinds, until) for kinds in sorts))
+
+    async def watch_machine(self) -> None:
+        """
+        Record when the machine itself is late, until cancelled: everything runs on it,
+        and what a server does then says little about the package.
+        """
+        while True:
+            due = self.recorder.now() + TICK
+            await asyncio.sleep(TICK)
+            if (now := self.recorder.now()) > due + TICK:
+                self.recorder.add(Fault("late_machine", self._all(), due, now, now))
 
     async def _inject(self, kinds: list[Kind], until: float) -> None:
         """Inject one after another: every kind once in order, then in any order."""

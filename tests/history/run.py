@@ -20,7 +20,7 @@ from tests.history.network import CHECKER, hosts
 from tests.history.observer import Observer
 from tests.history.proxy import Proxy
 from tests.history.servers import LIMIT, PLAYS, ROOT, Server, environment
-from tests.history.services import PgBouncer, Redis
+from tests.history.services import PgBouncer, Redis, lacks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,7 +67,7 @@ def check(plan: Plan) -> str:
     """Return why a plan cannot be run, or the empty string."""
     if plan.bus == "postgres" and plan.database != "postgresql":
         return "LISTEN needs PostgreSQL, and does not pass a PgBouncer's transactions."
-    return ""
+    return lacks()
 
 
 def run(plan: Plan, directory: Path) -> Path:
@@ -231,6 +231,7 @@ async def _let_them(plan: Plan, world: World, nemesis: Nemesis) -> None:
     clients = [Client(world, user) for user in users]
     working = [asyncio.ensure_future(each.live()) for each in clients]
     working.append(asyncio.ensure_future(world.administrate()))
+    working.append(asyncio.ensure_future(nemesis.watch_machine()))
     try:
         await nemesis.work(until=world.recorder.now() + plan.seconds)
         await asyncio.sleep(GO_ON)

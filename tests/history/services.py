@@ -11,11 +11,38 @@ from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tests.history import network
+
 if TYPE_CHECKING:
     from tests.history.network import Host
 
 # How long a service may take to be there, in seconds.
 PATIENCE = 60
+
+
+# What has to be installed, and where Debian has it.
+PROGRAMS = {
+    "initdb": "postgresql",
+    "postgres": "postgresql",
+    "pgbouncer": "pgbouncer",
+    "mariadbd": "mariadb-server",
+    "mariadb-install-db": "mariadb-server",
+    "redis-server": "redis-server",
+    "bridge": "iproute2",
+    "setpriv": "util-linux",
+}
+
+
+def lacks() -> str:
+    """Return why no run can be made on this machine, or the empty string."""
+    if why := network.lacks():
+        return f"network namespaces: {why}"
+    for name, package in PROGRAMS.items():
+        try:
+            program(name)
+        except FileNotFoundError as error:
+            return f"{error} (Debian: {package})"
+    return ""
 
 
 def program(name: str) -> str:

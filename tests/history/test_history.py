@@ -1,0 +1,81 @@
+"""A short history of the package holds; without a safeguard, the judge says so."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.services("servers", "namespaces")
+
+ROOT = Path(__file__).resolve().parents[2]
+# For how long faults are injected, in minutes, and which safeguard is taken out.
+RUNS = {
+    "sound": ["--minutes=0.4", "--bus=redis"],
+    "lock": ["--minutes=0.1", "--broken=lock"],
+    "sweep": ["--minutes=0.1", "--broken=sweep"],
+    "verification": ["--minutes=0.1", "--broken=verification"],
+}
+# More than a run takes on a machine that does much else, in seconds.
+PATIENCE = 180
+
+
+@pytest.fixture(scope="module")
+def runs():
+    """Every run, at the same time: each waits more than it computes."""
+    processes = {
+        name: subprocess.Popen(
+            [sys.executable, "-m", "tests.history", "--seed=3", *arguments],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for name, arguments in RUNS.items()
+    }
+    try:
+        yield {
+            name: (process.communicate(timeout=PATIENCE)[0], process.returncode)
+            for name, process in processes.items()
+        }
+    finally:
+        for process in processes.values():
+            process.terminate()
+            process.wait()
+
+
+def test_everything_holds(runs) -> None:
+    printed, status = runs["sound"]
+    assert status == 0, printed
+    assert "violations  0" in printed
+
+
+@pytest.mark.parametrize(
+    ("broken", "rule"),
+    [
+        ("lock", "cap: "),
+        ("sweep", "told in time: "),
+        ("verification", "finality: "),
+    ],
+)
+def test_the_judge_finds_what_a_missing_safeguard_lets_happen(
+    runs, broken, rule
+) -> None:
+    printed, status = runs[broken]
+    assert status == 1, printed
+    assert any(line.startswith(rule) for line in printed.splitlines()), printed
+
+
+def test_a_plan_that_cannot_be_run_says_why() -> None:
+    command = [sys.executable, "-m", "tests.history", "--bus=postgres"]
+    ran = subprocess.run(
+        [*command, "--database=mariadb"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert "LISTEN needs PostgreSQL" in ran.stderr
