@@ -98,7 +98,7 @@ def main() -> int:
     plan = run.Plan(options.database, options.bus, options.seed, seconds, broken)
     if network.is_inside():
         return judge(run.run(plan, options.keep))
-    with tempfile.TemporaryDirectory(prefix="session_limit_history_") as made:
+    with tempfile.TemporaryDirectory(prefix=network.directory_prefix()) as made:
         directory = options.keep or Path(made) / "run"
         Path(made).chmod(0o755)
         return (run_all if options.all else outside)(plan, directory)

@@ -10,8 +10,10 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 PREFIX = "sl-history"
@@ -88,12 +90,20 @@ def kill(pid: int) -> None:
         return
 
 
+def directory_prefix() -> str:
+    """Return how the name of this run's temporary directory begins."""
+    return f"{PREFIX}-{os.getpid()}-"
+
+
 def remove_stale() -> None:
-    """Remove the namespaces of runs that no longer run."""
+    """Remove what is left of runs that no longer run."""
     for name in own():
         found = re.match(rf"{PREFIX}-(?:try-)?(\d+)", name)
         if found and not Path(f"/proc/{found[1]}").exists():
             remove(name)
+    for directory in Path(tempfile.gettempdir()).glob(f"{PREFIX}-*"):
+        if not Path(f"/proc/{directory.name.split('-')[2]}").exists():
+            shutil.rmtree(directory)
 
 
 def is_inside() -> bool:

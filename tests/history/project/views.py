@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import AsyncIterator
+from typing import cast
 
 from django.contrib.auth import (
     get_user_model,
@@ -20,8 +21,8 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase, StreamingHttpResponse
 
 from session_limit import registry
+from session_limit.facade import GuardedRequest
 from session_limit.models import UserSession
-from session_limit.stored import ID
 
 # The password is beside the point, so the user is looked up and signed in.
 BACKEND = "django.contrib.auth.backends.ModelBackend"
@@ -31,7 +32,8 @@ BEAT = 0.5
 
 def named(request: HttpRequest) -> str:
     """Return the id of the session that a signed-in request goes by."""
-    return str(request.session.get(ID, ""))
+    session = cast("GuardedRequest", request).session_limit.current
+    return "" if session is None else session.pk.hex
 
 
 def nobody() -> HttpResponse:
