@@ -31,6 +31,7 @@ SIGNED_IN = {
     "sign_in": 1,
     "sign_out": 2,
     "change_password": 1,
+    "use_two_tabs": 2,
 }
 # Somebody who watches a film to its end. Half of those who stop do not say so.
 CALM = {
@@ -170,19 +171,26 @@ class Client:
 
     async def _do(self, kind: str, path: str, form=None, play="") -> Answer:
         """Do something with this browser's cookie; keep the one that it gets."""
+        presented = self.session
         answer = await self.world.operate(
             kind,
             path,
             self.user,
             cookie=self.cookie,
-            presented=self.session,
+            presented=presented,
             form=form,
             play=play,
         )
         if answer.status == 401:
-            self._retire()
+            if self.session == presented:
+                self._retire()
         elif answer.cookie and answer.outcome == OK:
-            self.cookie = answer.cookie
+            if self.session == presented:
+                self.cookie = answer.cookie
+            else:
+                # Another tab has signed out meanwhile.
+                session = hexed(answer.data.get("session"))
+                self.world.retired.append((self.user, answer.cookie, session))
         return answer
 
     def _retire(self) -> None:
@@ -197,7 +205,7 @@ class Client:
     async def _sign_in(self) -> None:
         before = self.user, self.cookie, self.session
         answer = await self._do("sign_in", "/sign-in/", {"user": self.user})
-        if answer.outcome == OK:
+        if answer.outcome == OK and answer.cookie == self.cookie:
             if all(before) and self.cookie != before[1]:
                 self.world.retired.append(before)
             self.session = hexed(answer.data["session"])
@@ -211,6 +219,12 @@ class Client:
         answer = await self._do("password", "/password/", {})
         if answer.outcome == OK:
             self.world.retired.append(before)
+
+    async def _use_two_tabs(self) -> None:
+        """Do two things at the same moment, which rotate or end the same session."""
+        things = [self._change_password, self._sign_out, self._sign_in, self._who]
+        first, second = self.world.random.sample(things, 2)
+        await asyncio.gather(first(), second())
 
     async def _who(self) -> None:
         await self._do("who", "/who/")

@@ -17,11 +17,13 @@ class Endings:
     """
     ``known``: for each session, the first moment at which its end is certain, since an
     operation that ended it was acknowledged or a committed state without it was read.
-    ``undone``: endings that were taken back.
+    ``acknowledged``: those of them that an answer said. ``undone``: endings that were
+    taken back.
     """
 
     known: dict[str, float] = field(default_factory=dict)
     why: dict[str, str] = field(default_factory=dict)
+    acknowledged: dict[str, float] = field(default_factory=dict)
     undone: list[str] = field(default_factory=list)
 
     @classmethod
@@ -29,6 +31,7 @@ class Endings:
         endings = cls()
         endings._acknowledged(history)
         endings._password_changes(history)
+        endings.acknowledged = dict(endings.known)
         endings._observed(history)
         return endings
 
@@ -78,13 +81,12 @@ class Endings:
                     self._learn(session, change.completed, "password changed")
 
     def _observed(self, history: History) -> None:
-        acknowledged = dict(self.known)
         crashes = [f.ended for f in history.faults if f.kind == "restart_database"]
         left: dict[str, float] = {}
         for seen in history.observations:
             for session in seen.live:
                 at = left.pop(session, None)
-                told = acknowledged.get(session)
+                told = self.acknowledged.get(session)
                 if told is not None and told < seen.began:
                     self.undone.append(
                         f"{seen.began:.3f}: session {session} is live, and its end was"

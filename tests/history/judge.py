@@ -36,6 +36,7 @@ def objections(history: History) -> list[Objection]:
     """Return everything that is wrong with ``history``."""
     endings = Endings.of(history)
     rules = {
+        "something happened": nothing_happened(history),
         "cap": cap(history),
         "play cap": play_cap(history),
         "finality": finality(history, endings),
@@ -45,6 +46,17 @@ def objections(history: History) -> list[Objection]:
         "told in time": not_told(history, endings),
     }
     return [Objection(rule, text) for rule, found in rules.items() for text in found]
+
+
+def nothing_happened(history: History) -> Iterator[str]:
+    """A history says something: people signed in, were connected and were watched."""
+    done = {each.kind for each in history.operations if each.outcome == OK}
+    if "sign_in" not in done:
+        yield "nobody signed in"
+    if not history.observations:
+        yield "no committed state was read"
+    if not any(each.opened is not None for each in history.connections):
+        yield "nobody was connected"
 
 
 def cap(history: History) -> Iterator[str]:
@@ -106,6 +118,10 @@ def finality(history: History, endings: Endings) -> Iterator[str]:
                 f" session {held.session}, ended by {known:.3f}"
             )
     yield from endings.undone
+    for row in history.rows:
+        known = endings.acknowledged.get(row.session)
+        if not row.ended and known is not None:
+            yield f"session {row.session} is live; its end was answered by {known:.3f}"
 
 
 def play_finality(history: History) -> Iterator[str]:

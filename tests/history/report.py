@@ -11,8 +11,12 @@ from tests.history.told import TOLERANCE, bound, most_connected, tellings
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from tests.history.history import History
+    from tests.history.history import History, Operation
     from tests.history.judge import Objection
+
+
+# For so long after a fault a server may be busy with what had to wait, in seconds.
+NEAR = 2.0
 
 
 def counted(kinds: Iterable[str]) -> str:
@@ -34,6 +38,16 @@ def quantiles(values: list[float]) -> str:
     return f"{len(ordered)}: p50 {p50:.2f}, p99 {p99:.2f}, worst {ordered[-1]:.2f}"
 
 
+def _was_disturbed(operation: Operation, history: History) -> bool:
+    """Whether a fault was in the way of this server shortly before, or after."""
+    return any(
+        operation.server in fault.servers
+        and fault.began <= operation.completed
+        and operation.invoked <= fault.settled + NEAR
+        for fault in history.faults
+    )
+
+
 def figures(history: History, objections: list[Objection]) -> Iterator[tuple[str, str]]:
     """Yield what is published of a run: what it is, and how much of it there was."""
     run, endings = history.run, Endings.of(history)
@@ -48,7 +62,9 @@ def figures(history: History, objections: list[Objection]) -> Iterator[tuple[str
         of_kind = [each for each in history.operations if each.kind == kind]
         yield f"{kind}", f"{len(of_kind)}: {counted(each.outcome for each in of_kind)}"
     yield "operations", str(len(history.operations))
-    yield "answers 5xx", str(sum(each.status >= 500 for each in history.operations))
+    failed = [each for each in history.operations if each.status >= 500]
+    alone = sum(not _was_disturbed(each, history) for each in failed)
+    yield "answers 5xx", f"{len(failed)}, {alone} of them without a fault near"
     yield "faults", counted(each.kind for each in history.faults)
     yield "sessions", str(len(history.rows))
     yield "endings", counted(each.reason for each in history.rows if each.ended)

@@ -52,6 +52,10 @@ RIGHT = History(
 )
 
 
+# A connection that says nothing about the others.
+OTHERS = (held("other", ended=9, how="left"),)
+
+
 def rules(history: History) -> set[str]:
     return {each.rule for each in objections(history)}
 
@@ -62,6 +66,13 @@ def with_operations(*more: Operation, history: History = RIGHT) -> History:
 
 def test_nothing_is_wrong_with_a_right_history() -> None:
     assert objections(RIGHT) == []
+
+
+def test_a_history_in_which_nothing_happened_says_nothing() -> None:
+    assert rules(History(RUN)) == {"something happened"}
+    refused = replace(SIGN_INS[0], outcome="fail", session="")
+    history = replace(RIGHT, operations=(refused,), rows=(), connections=OTHERS)
+    assert rules(history) == {"something happened"}
 
 
 # The cap. -----------------------------------------------------------------------------
@@ -144,12 +155,18 @@ def test_a_sign_out_without_an_answer_may_have_happened_or_not() -> None:
     assert objections(ended) == []
 
 
+def test_what_was_answered_to_have_ended_is_not_live_in_the_end() -> None:
+    out = operation("sign_out", 4, "b", presented="b")
+    assert rules(with_operations(out)) == {"finality"}
+
+
 def test_a_password_change_ends_the_others() -> None:
     run = replace(RUN, limit=2)
     change = operation("password", 4, "b", presented="b")
     history = History(
         run,
         operations=(*SIGN_INS, change),
+        connections=OTHERS,
         observations=(seen(1.1, ["a"]), seen(3.1, ["b"]), seen(6, left=["a"])),
         rows=(Row("a", "1", True, "password_changed"), Row("b", "1", False)),
     )
@@ -177,6 +194,7 @@ def test_a_crash_may_undo_what_nobody_was_answered() -> None:
     history = History(
         RUN,
         operations=(SIGN_INS[0], lost),
+        connections=OTHERS,
         observations=(*STATES, seen(5, ["a"], ["b"])),
         rows=(Row("a", "1", False),),
     )
@@ -224,7 +242,8 @@ def test_two_that_sign_in_at_once_may_displace_either() -> None:
     first = operation("sign_in", 1, "a", until=4)
     history = replace(RIGHT, operations=(first, SIGN_INS[1]))
     rows = Row("a", "1", False), Row("b", "1", True, "displaced", "a")
-    history = replace(history, rows=rows, observations=(), connections=())
+    states = seen(3.9, ["a"]), seen(3.95, ["b"], ["a"])
+    history = replace(history, rows=rows, observations=states[:1], connections=OTHERS)
     assert objections(history) == []
 
 
