@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.mutants import clocks
 from tests.mutants.mutant import Mutant
 
 CAP = [
@@ -1221,4 +1222,5 @@ MUTANTS = [
     *LIVE,
     *PLAYS,
     *COST,
+    *clocks.MUTANTS,
 ]
