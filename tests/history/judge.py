@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from dataclasses import dataclass
+from math import inf
 from typing import TYPE_CHECKING
 
 from tests.history.endings import Endings
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.history.history import History, Operation, Row
+
+
+# For how long a play counts that is not renewed, in seconds.
+LEASE = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +142,7 @@ def play_finality(history: History) -> Iterator[str]:
         if each.kind == "stop_play" and each.outcome == OK:
             over[each.play] = min(each.completed, over.get(each.play, each.completed))
     for each in history.operations:
-        known = over.get(each.play, float("inf"))
+        known = over.get(each.play, inf)
         if each.kind == "renew" and each.outcome == OK and each.invoked > known:
             yield f"{each.invoked:.3f}: renewed {each.play}, over by {known:.3f}"
 
@@ -173,6 +178,7 @@ def reasons(history: History, endings: Endings) -> Iterator[str]:
             known = endings.known.get(row.session)
             at = "never seen" if known is None else f"ended by {known:.3f}"
             yield f"session {row.session} ({at}): {row.reason or 'no reason'!r}"
+    yield from lapsed_too_early(history)
     known_plays = {play.play: play for play in history.plays}
     for play in history.plays:
         by = known_plays.get(play.by_play)
@@ -181,6 +187,21 @@ def reasons(history: History, endings: Endings) -> Iterator[str]:
             yield f"play {play.play}: {play.reason or 'no reason'!r}"
         if by is not None and by.user != play.user:
             yield f"play {play.play} was displaced by another account's {by.play}"
+
+
+def lapsed_too_early(history: History) -> Iterator[str]:
+    """A play that was seen to stop counting within its lease has not lapsed."""
+    stopped: dict[str, float] = {}
+    for seen in history.observations:
+        stopped.update(dict.fromkeys(seen.stopped, seen.ended))
+    renewed: dict[str, float] = {}
+    for each in history.operations:
+        if each.kind in {"start_play", "renew"} and each.outcome == OK:
+            renewed[each.play] = max(each.invoked, renewed.get(each.play, 0.0))
+    for play in history.plays:
+        took = stopped.get(play.play, inf) - renewed.get(play.play, 0.0)
+        if play.reason == "lapsed" and took < LEASE:
+            yield f"play {play.play} lapsed {took:.1f} s after it was renewed"
 
 
 # What somebody does for each reason, to the session itself or to its whole account.
@@ -201,7 +222,7 @@ def _is_explained(
     row: Row, done: dict[tuple[str, str], list[Operation]], endings: Endings
 ) -> bool:
     """Whether something was done, before the end was known, that has this reason."""
-    known = endings.known.get(row.session, float("inf"))
+    known = endings.known.get(row.session, inf)
     return any(
         each.invoked <= known
         and (row.reason not in OF_ONE_SESSION or each.presented in {"", row.session})

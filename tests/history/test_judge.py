@@ -307,6 +307,19 @@ def test_plays_end_for_a_reason_and_within_their_account() -> None:
         assert rules(replace(RIGHT, plays=plays)) == {"no ending without a reason"}
 
 
+def test_a_play_does_not_lapse_within_its_lease() -> None:
+    started = operation("start_play", 2, presented="a", play="p")
+    lapsed = PlayRow("p", "a", "1", True, "lapsed")
+    states = *STATES, seen(5, playing={"p": "1"}), seen(31, stopped=["p"])
+    history = replace(RIGHT, plays=(lapsed,), observations=states)
+    assert rules(with_operations(started, history=history)) == {
+        "no ending without a reason"
+    }
+    states = *states[:-1], seen(33, stopped=["p"])
+    history = replace(history, observations=states)
+    assert objections(with_operations(started, history=history)) == []
+
+
 # Told in time. ------------------------------------------------------------------------
 
 
