@@ -85,6 +85,7 @@ cap: environment
 history: VENV = .venv-history
 history: SETS = test services servers
 history: environment
+	rm -rf build/history
 	$(RUN) -m tests.history --all --minutes $(or $(MINUTES),10) --keep build/history
 
 migrations: environment

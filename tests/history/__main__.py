@@ -6,7 +6,6 @@ print its figures. Exit 1 if anything was violated.
 from __future__ import annotations
 
 import argparse
-import shutil
 import signal
 import sys
 import tempfile
@@ -38,7 +37,9 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--all", action="store_true", help=f"write {page.PAGE.name}")
     parser.add_argument("--broken", choices=BROKEN, help="a safeguard to take out")
-    parser.add_argument("--keep", type=Path, help="where to leave history and logs")
+    parser.add_argument(
+        "--keep", type=Path, help="a new directory for history and logs"
+    )
     parser.add_argument("--judge", type=Path, help="a history, to be judged again")
     return parser.parse_args()
 
@@ -56,7 +57,9 @@ def outside(plan: run.Plan, directory: Path) -> int:
     if why := run.check(plan):
         print(why, file=sys.stderr)
         return 2
-    shutil.rmtree(directory, ignore_errors=True)
+    if directory.exists():
+        print(f"{directory} is there already.", file=sys.stderr)
+        return 2
     directory.mkdir(parents=True)
     # The services run as users of their own.
     directory.chmod(0o755)

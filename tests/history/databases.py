@@ -74,7 +74,7 @@ class PostgreSQL(Database):
         options = {
             "listen_addresses": "0.0.0.0",  # noqa: S104  within its own namespace
             "unix_socket_directories": "",
-            "max_connections": "300",
+            "max_connections": "600",
             # A transaction that its client has lost gives up its locks.
             "idle_in_transaction_session_timeout": "5s",
         }
@@ -132,7 +132,7 @@ class MariaDB(Database):
             "--bind-address=0.0.0.0",
             "--skip-name-resolve",
             "--default-time-zone=+00:00",
-            "--max-connections=300",
+            "--max-connections=600",
             # A transaction that its client has lost gives up its locks.
             "--idle-transaction-timeout=5",
             "--innodb-buffer-pool-size=64M",

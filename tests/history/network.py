@@ -103,7 +103,7 @@ def remove_stale() -> None:
             remove(name)
     for directory in Path(tempfile.gettempdir()).glob(f"{PREFIX}-*"):
         if not Path(f"/proc/{directory.name.split('-')[2]}").exists():
-            shutil.rmtree(directory)
+            shutil.rmtree(directory, ignore_errors=True)
 
 
 def is_inside() -> bool:
