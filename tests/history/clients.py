@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from tests.history.browser import Answer, ask
 from tests.history.connections import Held
-from tests.history.history import OK, Operation, Recorder
+from tests.history.history import INFO, OK, Operation, Recorder
 from tests.history.observer import hexed
 
 # Between two things that a client does, in seconds: who is busy, and who is calm.
@@ -79,26 +79,30 @@ class World:
         server = self.random.randrange(len(self.addresses))
         invoked = self.recorder.now()
         method = "GET" if form is None else "POST"
-        answer = await ask(
-            self.addresses[server], method, path, cookie=cookie, form=form
-        )
-        self.recorder.add(
-            Operation(
-                kind=kind,
-                server=server,
-                user=user,
-                invoked=invoked,
-                completed=self.recorder.now(),
-                outcome=answer.outcome,
-                status=answer.status,
-                presented=presented,
-                session=hexed(answer.data.get("session")),
-                play=play or hexed(answer.data.get("play")),
-                ended=tuple(map(hexed, answer.data.get("ended", ()))),
-                limit=limit,
-                why=answer.why,
+        # What is under way when the run ends may have happened.
+        answer = Answer(INFO, why="the run ended")
+        try:
+            answer = await ask(
+                self.addresses[server], method, path, cookie=cookie, form=form
             )
-        )
+        finally:
+            self.recorder.add(
+                Operation(
+                    kind=kind,
+                    server=server,
+                    user=user,
+                    invoked=invoked,
+                    completed=self.recorder.now(),
+                    outcome=answer.outcome,
+                    status=answer.status,
+                    presented=presented,
+                    session=hexed(answer.data.get("session")),
+                    play=play or hexed(answer.data.get("play")),
+                    ended=tuple(map(hexed, answer.data.get("ended", ()))),
+                    limit=limit,
+                    why=answer.why,
+                )
+            )
         return answer
 
     async def sign_in_at_once(self, count: int) -> None:
@@ -265,7 +269,7 @@ class Client:
         if answer.outcome == OK:
             self.play = hexed(answer.data["play"])
             self._renew_at = self.world.recorder.now() + RENEWS
-        elif answer.outcome == "info":
+        elif answer.outcome == INFO:
             self._renew_at = self.world.recorder.now() + 1
         else:
             self.play = ""
