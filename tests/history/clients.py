@@ -35,10 +35,10 @@ SIGNED_IN = {
 }
 # Somebody who watches a film to its end. Half of those who stop do not say so.
 CALM = {
-    "who": 60,
+    "who": 80,
     "replay": 20,
     "open": 30,
-    "start_play": 12,
+    "start_play": 3,
     "stop_play": 1,
     "abandon_play": 1,
     "sign_in": 1,

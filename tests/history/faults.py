@@ -14,7 +14,7 @@ from tests.history.services import PgBouncer, Redis, Service
 
 # In seconds.
 LASTS = 1.0, 6.0
-BETWEEN = 1.0, 4.0
+BETWEEN = 1.5, 5.0
 # How long the package may wait for a database that says nothing, before it takes a new
 # connection: that much of a connection that stalls for ever excuses a delay.
 PACKAGE_WAITS = 2.0

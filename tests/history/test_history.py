@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tempfile
+import time
 from pathlib import Path
 
 import pytest
+
+from tests.history import network
 
 pytestmark = pytest.mark.services("servers", "namespaces")
 
@@ -22,24 +26,32 @@ RUNS = {
 PATIENCE = 180
 
 
+def start(*arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "tests.history", "--seed=3", *arguments],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def left_by(process: subprocess.Popen[str]) -> list[object]:
+    """What a run has made and not removed."""
+    directories = Path(tempfile.gettempdir()).glob(f"{network.PREFIX}-{process.pid}-*")
+    return [*network.own(f"{process.pid}-"), *directories]
+
+
 @pytest.fixture(scope="module")
 def runs():
     """Every run, at the same time: each waits more than it computes."""
-    processes = {
-        name: subprocess.Popen(
-            [sys.executable, "-m", "tests.history", "--seed=3", *arguments],
-            cwd=ROOT,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        for name, arguments in RUNS.items()
-    }
+    processes = {name: start(*arguments) for name, arguments in RUNS.items()}
     try:
         yield {
             name: (process.communicate(timeout=PATIENCE)[0], process.returncode)
             for name, process in processes.items()
         }
+        assert [left_by(process) for process in processes.values()] == [[]] * len(RUNS)
     finally:
         for process in processes.values():
             process.terminate()
@@ -68,14 +80,23 @@ def test_the_judge_finds_what_a_missing_safeguard_lets_happen(
     assert any(line.startswith(rule) for line in printed.splitlines()), printed
 
 
+def test_nothing_is_left_of_a_run_that_is_stopped() -> None:
+    process = start()
+    try:
+        deadline = time.monotonic() + PATIENCE
+        while not any("database" in str(each) for each in left_by(process)):
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        process.terminate()
+        process.communicate(timeout=PATIENCE)
+    finally:
+        process.kill()
+    assert process.returncode == 143
+    assert left_by(process) == []
+
+
 def test_a_plan_that_cannot_be_run_says_why() -> None:
-    command = [sys.executable, "-m", "tests.history", "--bus=postgres"]
-    ran = subprocess.run(
-        [*command, "--database=mariadb"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert (ran.returncode, ran.stdout) == (2, "")
-    assert "LISTEN needs PostgreSQL" in ran.stderr
+    process = start("--bus=postgres", "--database=mariadb")
+    printed, _ = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 2
+    assert "LISTEN needs PostgreSQL" in printed
