@@ -16,8 +16,8 @@ RUN = $(VENV)/bin/python
 # The installed wheel is what runs: nothing may put the source tree before it.
 unexport PYTHONPATH
 
-.PHONY: bench browser cap clean coverage coverage-report demo docs environment finality lint \
-	messages migrations mutants plays push screenshots test upstream
+.PHONY: bench browser cap clean coverage coverage-report demo docs environment finality \
+	history lint messages migrations mutants plays push screenshots test upstream
 
 test: environment
 	PYTHONDEVMODE=$(DEVMODE) SESSION_LIMIT_TEST_WHEEL=1 $(RUN) $(MEASURE) -m pytest $(PYTEST_ARGS)
@@ -79,6 +79,14 @@ finality:
 
 cap: environment
 	$(RUN) -m tests.cap
+
+# In an environment of its own, with every driver and server. MINUTES of faults for each of
+# four combinations: ten are published.
+history: VENV = .venv-history
+history: SETS = test services servers
+history: environment
+	rm -rf build/history
+	$(RUN) -m tests.history --all --minutes $(or $(MINUTES),10) --keep build/history
 
 migrations: environment
 	$(RUN) -m django makemigrations --check --dry-run --settings tests.settings

@@ -29,6 +29,7 @@ import session_limit
 from tests import stores
 from tests.browser import chromium
 from tests.clusters.programs import GALERA_PROVIDER, POSTGRESQL_PROGRAMS
+from tests.history import services as history
 
 REQUIRED = os.environ.get("SESSION_LIMIT_REQUIRE_SERVICES") == "1"
 TESTS_WHEEL = os.environ.get("SESSION_LIMIT_TEST_WHEEL") == "1"
@@ -83,6 +84,8 @@ def missing(service):
         is_there = shutil.which(PROGRAMS[service], path=PATH)
     elif service in DATABASES:
         return unreachable(service, *address(service))
+    elif service == "namespaces":
+        return history.lacks()
     else:
         is_there = True
     if service in FILES and not FILES[service].exists():

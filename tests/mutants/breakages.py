@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from tests.mutants import best_effort, doors, edge, hub, redis_bus, scale, transactions
+from tests.mutants import (
+    best_effort,
+    clocks,
+    doors,
+    edge,
+    hub,
+    redis_bus,
+    scale,
+    transactions,
+)
 from tests.mutants.mutant import Mutant
 
 CAP = [
@@ -1209,6 +1218,7 @@ MUTANTS = [
     *PLAYS,
     *COST,
     *best_effort.MUTANTS,
+    *clocks.MUTANTS,
     *doors.MUTANTS,
     *edge.MUTANTS,
     *hub.MUTANTS,

@@ -23,7 +23,7 @@ from django.db import (
 
 from session_limit import response_phase
 from session_limit.models import UserSession
-from session_limit.registry import upkeep
+from session_limit.registry import ending, upkeep
 from tests import stores
 from tests.stories.people import (
     Visitor,

@@ -16,6 +16,8 @@ from session_limit.policy import LiveSession
 
 # For how long a play counts that is not renewed: so soon a crash frees its place.
 LEASE = timedelta(seconds=30)
+# How far a server's clock may be ahead of the database's.
+CLOCKS_APART = timedelta(seconds=60)
 
 
 class PlayQuerySet(models.QuerySet["Play"]):
@@ -107,10 +109,16 @@ class Play(models.Model):
         return str(self.pk)
 
     def unheard_reason(self, session_ended_at: datetime | None) -> Reason:
-        """Return why it is over where nobody has written that down yet."""
-        if session_ended_at is None or self.lease_until < session_ended_at:
+        """
+        Return why this play no longer counts, if nobody has recorded that yet.
+
+        The lease is by the database's clock, and the end of the session by the clock of
+        the server that ended it, which may be ahead.
+        """
+        if session_ended_at is None:
             return self.Reason.LAPSED
-        return self.Reason.SESSION_ENDED
+        lapsed_before = self.lease_until + CLOCKS_APART < session_ended_at
+        return self.Reason.LAPSED if lapsed_before else self.Reason.SESSION_ENDED
 
     def facts(self) -> LiveSession:
         """Return what the policy knows of it."""

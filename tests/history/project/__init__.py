@@ -1,0 +1,1 @@
+"""The project that the checker serves. ``settings.py`` says what configures it."""
