@@ -17,7 +17,7 @@ from session_limit import conflicts, notices, registry, stored
 from session_limit.exceptions import SessionLimitReached, TooLateToSignIn
 from session_limit.models import UserSession, session_id
 from session_limit.signals import session_started
-from session_limit.state import Refusal, guard_of
+from session_limit.state import Guard, Refusal, guard_of
 from session_limit.store import GuardedSession
 from session_limit.users import make_anonymous, may_sign_in
 from session_limit.verify import registry_alias
@@ -69,7 +69,7 @@ def signed_in(
     if guard is None or not guard.must_be_chosen():
         choice = guard.choice_for(user) if guard is not None else None
         key = guard.presented_key if guard is not None else None
-        admission = registry.admit(user, request, key, choice)
+        admission = _admit(user, request, guard, key, choice)
         if admission.row is not None:
             session.pop(stored.ENDED_ID, None)
             if guard is not None:
@@ -87,6 +87,26 @@ def signed_in(
         if admission is not None:
             registry.announce_limit_reached(user, admission)
     raise SessionLimitReached
+
+
+def _admit(
+    user: AbstractBaseUser,
+    request: HttpRequest,
+    guard: Guard | None,
+    key: str | None,
+    choice: registry.Choice | None,
+) -> registry.Admission:
+    """See ``registry.admit()``."""
+    if guard is None:
+        return registry.admit(user, request, key, choice)
+    # The admission stores the session under its new id. While the guard has the former
+    # row, a save puts back the id of that one, which may have ended.
+    former, guard.row = guard.row, None
+    try:
+        return registry.admit(user, request, key, choice)
+    except BaseException:
+        guard.row = former
+        raise
 
 
 def request_failed(

@@ -7,7 +7,10 @@ from asgiref.sync import async_to_sync, sync_to_async
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from session_limit import registry
 from session_limit.models import UserSession
+from session_limit.rules import Rules
+from session_limit.signals import session_started
 from tests import stores
 from tests.interleavings.browsers import Tab, is_told, key_in, live, whose
 from tests.interleavings.gates import SAVE, GivesUp, aside, on, until_blocked
@@ -190,3 +193,37 @@ def test_displaced_inside_a_streaming_body(ada, browser, what):
     (ended,) = UserSession.objects.ended()
     assert ended.ended_reason == UserSession.Reason.DISPLACED
     assert ended.session_key is None
+
+
+class EndsOwnSession(Rules):
+    """Ends what the account has live while it signs in again."""
+
+    def scope(self, user, request):
+        for row in live(user):
+            registry.end([row.pk], UserSession.Reason.REVOKED)
+        return ""
+
+
+def test_a_session_that_ends_under_its_own_second_sign_in(ada, browser, settings):
+    """
+    What is stored for the admitted session carries its own id at once, and not first
+    that of the session before it, which has ended. Fails if a save during the admission
+    takes the former row for the session's.
+    """
+    tab = browser()
+    tab.sign_in(ada)
+    settings.SESSION_LIMIT_RULES = f"{__name__}.EndsOwnSession"
+    ids = []
+
+    def read(session, **kwargs):
+        stored_id = stores.read(session.session_key)["_session_limit_id"]
+        ids.append((stored_id, session.pk.hex))
+
+    session_started.connect(read)
+    try:
+        tab.sign_in(ada)
+    finally:
+        session_started.disconnect(read)
+    [(stored_id, id)] = ids
+    assert stored_id == id
+    assert whose(tab.key) == "ada"

@@ -174,6 +174,14 @@ CAP = [
 
 FINALITY = [
     Mutant(
+        "an admission stores the id of the session before it",
+        "receivers.py",
+        old="former, guard.row = guard.row, None",
+        new="former = guard.row",
+        tests="interleavings/test_saving",
+        test="test_a_session_that_ends_under_its_own_second_sign_in",
+    ),
+    Mutant(
         "an id is trusted whose key is not recorded",
         "store/loading.py",
         old="            row = verify.read(id) if id is not None else None\n",

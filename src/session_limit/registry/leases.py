@@ -22,7 +22,11 @@ from session_limit import audit, bus, signals
 from session_limit.conf import conf
 from session_limit.models import LEASE, DatabaseNow, Play, UserSession
 from session_limit.registry import tombstones
-from session_limit.registry.locking import in_transaction, lock_account
+from session_limit.registry.locking import (
+    in_one_statement,
+    in_transaction,
+    lock_account,
+)
 from session_limit.verify import registry_alias
 
 Reason = Play.Reason
@@ -50,7 +54,7 @@ def renew_play(id: UUID, session_id: UUID) -> bool:
     be live: for another ``LEASE``. Return whether it counts still. One indexed
     ``UPDATE``, without a lock of the account: a play that has lapsed is started anew.
     """
-    return renew(id, session_id, registry_alias())
+    return in_one_statement(functools.partial(renew, id, session_id))
 
 
 def renew(id: UUID, session_id: UUID, using: str) -> bool:

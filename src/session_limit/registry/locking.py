@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import random
 import time
 from collections.abc import Callable, Iterator
@@ -103,6 +104,18 @@ def repeated(work: Callable[[], T]) -> T:
                 raise
         time.sleep(random.uniform(*PAUSE))  # noqa: S311  a pause, and no secret
     return work()
+
+
+def in_one_statement(write: Callable[[str], T]) -> T:
+    """
+    Return ``write(alias)``, which makes one statement. Repeat it like a transaction of
+    our own, unless the caller has a transaction open: see ``in_transaction()``.
+    """
+    if _reads_only.get():
+        raise MustLock
+    using = registry_alias()
+    attempt = functools.partial(write, using)
+    return repeated(attempt) if connections[using].get_autocommit() else attempt()
 
 
 def in_transaction(work: Callable[[str], T]) -> T:

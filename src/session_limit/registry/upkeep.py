@@ -20,7 +20,12 @@ from session_limit.registry.best_effort import BestEffort
 from session_limit.registry.ending import end, end_locked
 from session_limit.registry.leases import prune_plays
 from session_limit.registry.limits import NO_LIMIT, is_limit, limit_for
-from session_limit.registry.locking import in_transaction, live_rows, lock_account
+from session_limit.registry.locking import (
+    in_one_statement,
+    in_transaction,
+    live_rows,
+    lock_account,
+)
 from session_limit.registry.plays import enforce_plays_locked
 from session_limit.verify import Row, registry_alias
 
@@ -93,17 +98,19 @@ def rekey(id: UUID, key: str | None, *, former: str | None) -> bool:
     Call this before anything is stored under the key. Session rows come before stored
     sessions in the lock order, or a rotation and a sign-in could wait for each other.
     """
-    return bool(
-        UserSession.objects.using(registry_alias())
-        .live_with_id(id)
-        .update(
+
+    def write(using: str) -> bool:
+        rows = UserSession.objects.using(using).live_with_id(id)
+        changed = rows.update(
             session_key=stored.storable(key),
             key_digest=stored.digest(key),
             former_digest=stored.digest(former),
             # What is not stored under it yet is not gone: see ghosts.end_gone().
             key_recorded_at=DatabaseNow(),
         )
-    )
+        return changed > 0
+
+    return in_one_statement(write)
 
 
 def told(id: UUID, notice: UUID) -> bool:
