@@ -19,7 +19,7 @@ from django.test import RequestFactory, override_settings
 from django.test.utils import CaptureQueriesContext
 
 from session_limit import gateway, registry, stored
-from session_limit.guard import SessionGuard, hub
+from session_limit.guard import SessionGuard, hub, threads
 from session_limit.models import DatabaseNow, Play, UserSession
 from session_limit.wsgi import SessionGateway
 from tests import stores
@@ -282,9 +282,11 @@ def test_under_a_prefix_that_ends_as_it_does(ada, laptop, ask):
 
 @ROW_LOCKS
 def test_what_waits_for_a_lock_keeps_no_other_question_waiting(
-    ada, laptop, phone, settings
+    ada, laptop, phone, settings, monkeypatch
 ):
     """Fails where one thread answers what reads, and what renews."""
+    # What waits for a lock is not abandoned.
+    monkeypatch.setattr(threads, "PATIENCE", 60.0)
     settings.SESSION_LIMIT, settings.SESSION_LIMIT_PLAYS = None, 1
     laptop.sign_in()
     phone.sign_in()
