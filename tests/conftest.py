@@ -170,7 +170,9 @@ def pytest_pyfunc_call(pyfuncitem):
     variables of its addresses' resolvers, which every hop to a thread would copy.
     """
     test = pyfuncitem.obj
-    pyfuncitem.obj = functools.partial(contextvars.copy_context().run, test)
+    # Wraps it, or pytest could not show the source of one that fails.
+    run = functools.wraps(test)(functools.partial(contextvars.copy_context().run, test))
+    pyfuncitem.obj = run
     try:
         return (yield)
     finally:

@@ -171,7 +171,7 @@ def test_an_ending_that_nobody_remembers():
     ("limit", "text"), [(1, "on 1 device at a time."), (3, "on 3 devices at a time.")]
 )
 def test_who_may_choose(limit, text):
-    told = texts.asked(limit)
+    told = texts.asked(limit, is_for_all=False)
     assert told.heading == "Choose a device to sign out"
     assert text in told.text
 

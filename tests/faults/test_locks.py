@@ -16,6 +16,7 @@ from django.utils import timezone
 from session_limit import gateway, registry
 from session_limit.guard import threads
 from session_limit.models import AccountLimit, UserSession
+from session_limit.remembered import Remembered
 from tests.faults.asking import gateway_status
 from tests.guard.test_events import opened, stream
 from tests.guard.test_sockets import Application, story
@@ -32,7 +33,7 @@ Reason = UserSession.Reason
 def no_way_out(monkeypatch):
     """What waits for a lock waits, and is not abandoned."""
     monkeypatch.setattr(threads, "PATIENCE", 60.0)
-    monkeypatch.setattr(gateway, "_verified", {})
+    monkeypatch.setattr(gateway, "_verified", Remembered(gateway.MOST_VERIFIED))
 
 
 @contextmanager

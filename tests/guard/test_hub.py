@@ -124,9 +124,9 @@ def test_a_rotation_while_it_is_looked_at(ada, laptop, monkeypatch):
     """
     laptop.sign_in()
     row = UserSession.objects.filter(pk=laptop.row.pk)
-    # Its password was changed since, and it has not been active for a while.
+    # Its password was changed since, and it was stored long ago.
     earlier = timezone.now() - timedelta(hours=1)
-    row.update(credentials="outdated", last_active_at=earlier)
+    row.update(credentials="outdated", key_recorded_at=earlier)
 
     def rotated(key):
         row.update(session_key="another" + key[7:])

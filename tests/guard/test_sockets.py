@@ -443,8 +443,8 @@ def test_a_password_that_is_changed_elsewhere(ada, laptop, phone, settings, told
 @pytest.mark.parametrize("how", ["disabled", "password"])
 def test_what_no_ending_tells_of(ada, laptop, time, swept, how):
     """
-    What code has done to an account, past any request, ends its sessions with their
-    next one; where none comes, within a minute or two.
+    If code changes an account outside of a request of its own, its sessions end with
+    their next request, or within three minutes if they make none.
     """
     laptop.sign_in()
     id = laptop.row.pk
@@ -463,7 +463,7 @@ def test_what_no_ending_tells_of(ada, laptop, time, swept, how):
             await verified()
             await sync_to_async(change)()
             assert await socket.is_quiet()
-            time.advance(61)
+            time.advance(121)
             hub.current_hub().verify(id)
             code, reason = await socket.closed()
             expected = "account_disabled" if how == "disabled" else "password_changed"
