@@ -242,7 +242,8 @@ def test_deny_refuses_the_newcomer(ada, laptop, phone, settings, heard):
     assert "signed in on 1 device already" in answer.pop("detail")
     (rival,) = answer.pop("sessions")
     assert rival["id"] == str(laptop.row.pk)
-    assert answer == {"version": 1, "code": "session_limit", "limit": 1}
+    expected = {"version": 1, "code": "session_limit", "limit": 1, "count": 1}
+    assert answer == expected
     response = phone.sign_in(headers={"Accept": "*/*", "HX-Request": "true"})
     assert response.status_code == 403
     assert b"signed in on 1 device already" in response.content
