@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from asgiref.sync import sync_to_async
 from django.core.asgi import get_asgi_application
+from django.db import connections
 
 from session_limit.guard import SessionGuard
 from tests.history.project.broken import BROKEN
@@ -14,24 +16,45 @@ if TYPE_CHECKING:
     from session_limit.guard.asgi import Receive, Scope, Send
 
 django = get_asgi_application()
+
+# They need the models, which are there now.
+from django.contrib.sessions.backends.db import SessionStore  # noqa: E402
+
+from session_limit import registry  # noqa: E402
+from session_limit.guard.requests import session_key_of  # noqa: E402
+
 if "HISTORY_BROKEN" in os.environ:
     BROKEN[os.environ["HISTORY_BROKEN"]]()
 
 
 async def route(scope: Scope, receive: Receive, send: Send) -> None:
     if scope["type"] == "websocket":
-        await echo(receive, send)
+        await echo(scope, receive, send)
     elif scope["type"] == "http":
         await django(scope, receive, send)
     else:
         await lifespan(receive, send)
 
 
-async def echo(receive: Receive, send: Send) -> None:
+async def echo(scope: Scope, receive: Receive, send: Send) -> None:
+    """
+    Answer a client that is signed in. If a password change has just rotated the key in
+    its cookie, the socket is an anonymous one, which no ending closes.
+    """
     await receive()
+    if not await sync_to_async(is_signed_in, thread_sensitive=False)(scope):
+        await send({"type": "websocket.close"})
+        return
     await send({"type": "websocket.accept"})
     while (message := await receive())["type"] == "websocket.receive":
         await send({"type": "websocket.send", "text": message["text"]})
+
+
+def is_signed_in(scope: Scope) -> bool:
+    try:
+        return registry.verify(SessionStore(session_key_of(scope))) is not None
+    finally:
+        connections.close_all()
 
 
 async def lifespan(receive: Receive, send: Send) -> None:
