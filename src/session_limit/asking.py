@@ -25,7 +25,7 @@ from session_limit.models import PendingSignIn, session_id
 
 COOKIE = "session_limit_pending"
 
-# As many ids as a person is shown to choose from. Whoever needs more posts "all".
+# How many ids one choice may name: as many as the chooser lists. "all" ends all.
 MOST_CHOSEN = registry.LISTED
 
 

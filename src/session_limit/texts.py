@@ -187,8 +187,8 @@ def refused(admission: Admission) -> Told:
 
 def asked(limit: int | None, *, is_for_all: bool) -> Told:
     """
-    Return what a person is told who is asked what to sign out. ``is_for_all``: so many
-    sessions have to go that only signing out all of them makes room.
+    Return the text of the chooser. ``is_for_all`` says that so many sessions have to
+    end that no choice among those listed makes room.
     """
     limit = limit or 0
     if is_for_all:

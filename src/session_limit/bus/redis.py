@@ -29,7 +29,7 @@ from session_limit.bus.messages import decode, encode
 from session_limit.bus.redis_addresses import is_address, options_of, place_of
 
 # How long one wait for a server may last, in seconds: to connect, to send, or to be
-# answered. A request waits for the publisher; nobody waits for the subscriber.
+# answered. A request waits while its process publishes, but never for the subscriber.
 PATIENCE = 0.1
 SUBSCRIBERS_PATIENCE = 2.0
 # After how many seconds of silence the subscriber asks whether the server is there.
@@ -194,7 +194,7 @@ def _bounds(retry: Any, patience: float) -> dict[str, Any]:
     return {
         "socket_timeout": patience,
         "socket_connect_timeout": patience,
-        # By default redis-py tries again, and connects again without a word.
+        # By default redis-py connects again without reporting that it lost messages.
         "retry": retry(NoBackoff(), 0),
         "retry_on_error": [],
     }

@@ -1,4 +1,4 @@
-"""Check that the settings which are durations go together."""
+"""Check that the settings that are durations fit together."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _COMPARED = (
 
 
 def check_durations(**_kwargs: Any) -> Iterator[checks.CheckMessage]:
-    """Warn about durations that are valid one by one and absurd together."""
+    """Warn about durations that are valid alone but make no sense together."""
     if not all(_is_valid(name) for name in _COMPARED):
         return  # check_settings() says so
     yield from _compare()

@@ -84,10 +84,22 @@ class Hub:
         # For cookies that this process has not found live before.
         self.strangers = DatabaseThread(locking=self._locking)
         self._sweeper = Sweep()
-        self._unverified = _Trouble("Connected sessions cannot be verified.")
-        self._unswept = _Trouble("What has ended cannot be read.")
-        self._unheard = _Trouble("The bus is not heard; the sweep goes on.")
-        self._unwritten = _Trouble("What has ended cannot be recorded.")
+        self._unverified = _Trouble(
+            "Verifying connected sessions",
+            "Their pages and sockets stay open, and the process tries again.",
+        )
+        self._unswept = _Trouble(
+            "Asking the database which connected sessions have ended",
+            "The process tries again every second.",
+        )
+        self._unheard = _Trouble(
+            "Listening to SESSION_LIMIT_BUS",
+            "The sweep tells connected pages instead, and the process connects again.",
+        )
+        self._unwritten = _Trouble(
+            "Recording that sessions have ended",
+            "They count as ended, and their next request or prunesessions records it.",
+        )
 
     async def identify(self, scope: Scope) -> Identity:
         """Identify a connection's session. Raises what store and database raise."""
@@ -106,7 +118,7 @@ class Hub:
             self._tasks = [loop.create_task(each) for each in work]
 
     def leave(self, id: UUID, listener: Listener) -> None:
-        """Stop calling ``listener``."""
+        """Stop calling ``listener`` for the session with this id."""
         listeners = self._listeners.get(id)
         if listeners is None:
             return
@@ -138,7 +150,10 @@ class Hub:
         return tasks
 
     def _hint(self, ids: Iterable[UUID] | None) -> None:
-        """Read the connected ones of ``ids``, which the bus names; ``None``: all."""
+        """
+        Read the connected sessions among ``ids``, which the bus has named, or all
+        connected sessions if ``ids`` is ``None``.
+        """
         if ids is None:
             # The bus was connected again. Nothing says that any of these has ended.
             self._read_soon(self._news, self._listeners)
@@ -152,14 +167,14 @@ class Hub:
             loop.call_later(seconds, self._read_soon, self._doubtful, named)
 
     def _read_soon(self, waiting: set[UUID], ids: Iterable[UUID]) -> None:
-        """Add the connected ones of ``ids`` to ``waiting``, one of the sets to read."""
+        """Add the connected sessions among ``ids`` to ``waiting``, to be read soon."""
         connected = self._listeners.keys() & set(ids)
         if connected:
             waiting.update(connected)
             self._something.set()
 
     def _give_up(self, id: UUID) -> None:
-        """End the connections of a session that the bus named and nobody could read."""
+        """End the connections of a session that the bus named and no read has found."""
         self._named.pop(id, None)
         self._end(id, "")
 
@@ -189,8 +204,8 @@ class Hub:
         except (DatabaseError, NotAnswered):
             raise
         except Exception as error:  # noqa: BLE001 logged, once
-            # One by one, so that the project's own code that fails for one session
-            # keeps no other from being verified. It is tried again after VERIFY.
+            # Read them one by one. The project's own code may fail for one session, and
+            # the others must still be verified. VERIFY brings this one up again.
             if len(ids) > 1:
                 for id in ids:
                     await self._read({id}, waiting)
@@ -243,7 +258,7 @@ class Hub:
         time = asyncio.get_running_loop().time
         due = verified = in_use = time()
         while True:
-            # At a fixed rate, so that the time that the answers take does not add up.
+            # Keep a fixed rate, whatever time each answer takes.
             due = max(due + SWEEP, time())
             await asyncio.sleep(due - time())
             if self._listeners:
@@ -282,24 +297,43 @@ class Hub:
                         wait = first
                         self._hint(ids)
             except Exception as error:  # noqa: BLE001 logged, once
-                self._unheard.begins(error)
+                self._unheard.begins(error, at=_address_of_bus())
             await asyncio.sleep(random.uniform(wait / 2, wait))  # noqa: S311 no secret
             wait = min(2 * wait, last)
 
 
-class _Trouble:
-    """Something that may fail every second: logged when it begins and when it ends."""
+def _address_of_bus() -> str:
+    try:
+        return bus.get_bus().address
+    except Exception:  # noqa: BLE001 SESSION_LIMIT_BUS is wrong: a system check says so
+        return "which cannot be set up"
 
-    def __init__(self, text: str) -> None:
-        self.text = text
+
+class _Trouble:
+    """
+    Something that may fail every second. Logs when it begins to fail, and when it works
+    again. ``what`` completes "... failed"; ``consequence`` is a sentence.
+    """
+
+    def __init__(self, what: str, consequence: str) -> None:
+        self.what, self.consequence = what, consequence
         self.is_there = False
 
-    def begins(self, error: Exception) -> None:
-        if not self.is_there:
-            logger.error(self.text, exc_info=error)
+    def begins(self, error: Exception, *, at: str | None = None) -> None:
+        """
+        Log ``error``: with its traceback, or only its type if an address is given. A
+        traceback from a client library may quote the password of the address.
+        """
+        if not self.is_there and at is None:
+            text = "%s failed. %s"
+            logger.error(text, self.what, self.consequence, exc_info=error)
+        elif not self.is_there:
+            kind = type(error).__name__
+            text = "%s, %s, failed (%s). %s"
+            logger.error(text, self.what, at, kind, self.consequence)
         self.is_there = True
 
     def ends(self) -> None:
         if self.is_there:
-            logger.info("Over: %s", self.text)
+            logger.info("%s works again.", self.what)
         self.is_there = False

@@ -34,7 +34,7 @@ SECRET_LENGTH = 32
 # How many sign-ins of one account may wait at once. Anybody with the password can begin
 # more of them, and each is a row.
 MOST_WAITING = 20
-# How many characters of an address a waiting sign-in keeps to lead to.
+# The longest address, in characters, that a pending sign-in may lead to.
 LONGEST_NEXT = 2000
 # How many of the sessions that take the places are listed for a person to choose from.
 LISTED = 50
@@ -128,7 +128,7 @@ def pend(
         if known is not None and secret is not None and known.user_id == user.pk:
             for name, value in facts.items():
                 setattr(known, name, value)
-            # None is updated if another tab has just made its choice.
+            # No row is left to update if another tab has just completed the sign-in.
             if waiting.filter(pk=known.pk).update(**facts):
                 return known, secret
         _make_room(user, using, now)
@@ -213,7 +213,7 @@ def left_over(pending: PendingSignIn, session: SessionBase) -> dict[str, Any]:
 
 
 def cancel_pending(pending: PendingSignIn) -> None:
-    """Forget the sign-in: nobody can choose for it any more."""
+    """Delete a pending sign-in, so that it can no longer be completed."""
 
     def work(using: str) -> None:
         PendingSignIn.objects.using(using).filter(pk=pending.pk).delete()
@@ -223,7 +223,7 @@ def cancel_pending(pending: PendingSignIn) -> None:
 
 def try_to_cancel(pending: PendingSignIn) -> None:
     """
-    Delete ``pending``, which nobody will choose for any more. If the database does not
-    take that at once, the row stays until it expires.
+    Delete a pending sign-in whose browser has given it up. If the database does not
+    take the write at once, the row stays until it expires.
     """
     CANCELLATIONS.attempt(functools.partial(cancel_pending, pending))

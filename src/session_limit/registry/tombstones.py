@@ -1,4 +1,4 @@
-"""Delete ended rows that are too old, or too many for one account."""
+"""Delete the rows of ended sessions and plays beyond what one account may keep."""
 
 from __future__ import annotations
 
