@@ -159,8 +159,8 @@ def sign_in_page_for(request: HttpRequest, response: HttpResponseBase) -> str:
 
     If ``response`` redirects to a sign-in page of this site, or of the host that
     ``LOGIN_URL`` names, the link keeps the query that the project put into it, unless
-    its ``next`` leads to another site: ``login_required`` writes such a ``next`` after a
-    request for ``//evil.example/``.
+    its ``next`` leads to another site. ``login_required`` writes such a ``next`` after
+    a request for ``//evil.example/``.
     """
     location = sign_in_redirect(response) or ""
     target, page = urlsplit(location), urlsplit(_sign_in_page() or "")
