@@ -101,7 +101,7 @@ def posted(request: HttpRequest) -> Posted:
     data = navigation.posted(request)
     end = data.getlist("end") if isinstance(data, QueryDict) else data.get("end", [])
     values = [end] if isinstance(end, str) else end
-    # The button for all posts what is selected beside it as well.
+    # The button that signs out all also posts the boxes that are ticked.
     if not isinstance(values, list) or (
         len(values) - values.count("all") > MOST_CHOSEN
     ):

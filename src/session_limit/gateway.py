@@ -222,7 +222,7 @@ def _identity_stored(key: str, engine: Any) -> _Identity:
     if not stored.is_cookie(engine):
         return _Identity.of(engine(key).load())
     identity = _identity_in(engine, key, engine(key).load)
-    # What is remembered was verified, and has a time to read in it.
+    # A remembered signature is valid, but the time in it may have become too old.
     is_outdated = identity.id is not None and stored.is_outdated(key)
     return _Identity(None, None) if is_outdated else identity
 

@@ -53,8 +53,8 @@ class Overview:
     ) -> Overview:
         """
         Return the ``page`` with that number of the sessions of ``user``, one of which
-        is ``current``. What is no number stands for the first page, and a number
-        without a page for the last. Reads three times, however many sessions there are.
+        is ``current``. If ``page`` is not a number, return the first page, and if it is
+        too large, the last. Executes three statements, however many sessions there are.
         """
         number = _number(page)
         others = _others_on(number, current)

@@ -72,7 +72,7 @@ def is_needed(request: HttpRequest, response: HttpResponseBase) -> bool:
 def finish(request: GuardedRequest, response: HttpResponseBase) -> HttpResponseBase:
     """
     Return the response to give, with the session saved or let be. If the database gives
-    up on what is done here, that is a 503 that may be retried.
+    up on a statement of this function, the response is a 503 that asks to try again.
     """
     guard = guard_of(request)
     if guard is not None and guard.in_conflict:

@@ -103,9 +103,9 @@ def pend(
     """
     Record that the sign-in of ``user`` waits for a choice; return it, with the secret
     that leads to it. ``left`` is what its request had put into the session;
-    ``next_url`` where it leads, ``""`` if that is not known; one that is longer than
-    ``LONGEST_NEXT`` is not kept. A browser that waits
-    already and tries the same again goes on waiting under the secret that it has.
+    ``next_url`` is the address to go to afterwards, ``""`` if it is not known, and is
+    not kept if it is longer than ``LONGEST_NEXT``. A browser that waits already and
+    tries the same again keeps its secret.
     """
     now = timezone.now()
     values, before = left.values, left.before
