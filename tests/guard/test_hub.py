@@ -68,6 +68,23 @@ def test_a_bus_that_was_lost_is_heard_again(ada, laptop, monkeypatch, caplog):
     assert not any(record.exc_info for record in records)
 
 
+def test_a_bus_that_cannot_be_set_up_is_named_in_the_log_too(
+    ada, laptop, monkeypatch, caplog
+):
+    monkeypatch.setattr(hub, "SWEEP", 3600.0)
+    laptop.sign_in()
+
+    @story
+    async def _():
+        with override_settings(SESSION_LIMIT_BUS={"BACKEND": "nowhere.Bus"}):
+            async with Socket(Application(), laptop) as socket:
+                await socket.accepted()
+                await until(lambda: "Listening" in caplog.text)
+
+    expected = "Listening to SESSION_LIMIT_BUS, which cannot be set up, failed"
+    assert expected in caplog.text
+
+
 def test_a_rule_that_fails_keeps_nobody_else_from_being_verified(
     ada, bob, laptop, phone, monkeypatch, swept
 ):

@@ -159,8 +159,8 @@ class RedisBus(Bus):
             and (len(self.urls) > 1 or not options_of(self.urls[0]).get("host"))
         ):
             yield checks.Error(
-                "The url of SESSION_LIMIT_BUS names no server, or does not go with "
-                "its sentinels.",
+                "The url of SESSION_LIMIT_BUS names no server, or does not fit its "
+                "sentinels.",
                 hint='With sentinels, write "redis://mymaster/0": one url, with the '
                 "name of the master that they watch as its host. A list of several "
                 "urls is for Redis Cluster, without sentinels.",
@@ -169,9 +169,9 @@ class RedisBus(Bus):
         elif len(self.urls) > 1 and any(options_of(url).get("db") for url in self.urls):
             yield checks.Error(
                 "SESSION_LIMIT_BUS lists nodes of a Redis Cluster with a database "
-                "that it does not have.",
-                hint="A Cluster has database 0 only. Messages cross databases: use "
-                "another channel to keep projects apart.",
+                "other than 0, which is the only one that a Cluster has.",
+                hint="Remove the database from the addresses. To keep projects apart, "
+                "give each a channel of its own.",
                 id="session_limit.E032",
             )
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import random
 from collections.abc import Callable, Iterable
 from contextlib import aclosing
@@ -20,8 +19,7 @@ from session_limit.guard.requests import identify_connection, session_key_of
 from session_limit.guard.sweep import Sweep
 from session_limit.guard.threads import DatabaseThread, NotAnswered
 from session_limit.identity import Identity, is_known
-
-logger = logging.getLogger("session_limit")
+from session_limit.repeated import Trouble
 
 # Called in the hub's event loop: once with the reason when the session has ended, and
 # with ``None`` when the session goes on and one of its plays may have ended.
@@ -84,19 +82,19 @@ class Hub:
         # For cookies that this process has not found live before.
         self.strangers = DatabaseThread(locking=self._locking)
         self._sweeper = Sweep()
-        self._unverified = _Trouble(
+        self._unverified = Trouble(
             "Verifying connected sessions",
             "Their pages and sockets stay open, and the process tries again.",
         )
-        self._unswept = _Trouble(
+        self._unswept = Trouble(
             "Asking the database which connected sessions have ended",
             "The process tries again every second.",
         )
-        self._unheard = _Trouble(
+        self._unheard = Trouble(
             "Listening to SESSION_LIMIT_BUS",
             "The sweep tells connected pages instead, and the process connects again.",
         )
-        self._unwritten = _Trouble(
+        self._unwritten = Trouble(
             "Recording that sessions have ended",
             "They count as ended, and their next request or prunesessions records it.",
         )
@@ -307,33 +305,3 @@ def _address_of_bus() -> str:
         return bus.get_bus().address
     except Exception:  # noqa: BLE001 SESSION_LIMIT_BUS is wrong: a system check says so
         return "which cannot be set up"
-
-
-class _Trouble:
-    """
-    Something that may fail every second. Logs when it begins to fail, and when it works
-    again. ``what`` completes "... failed"; ``consequence`` is a sentence.
-    """
-
-    def __init__(self, what: str, consequence: str) -> None:
-        self.what, self.consequence = what, consequence
-        self.is_there = False
-
-    def begins(self, error: Exception, *, at: str | None = None) -> None:
-        """
-        Log ``error``: with its traceback, or only its type if an address is given. A
-        traceback from a client library may quote the password of the address.
-        """
-        if not self.is_there and at is None:
-            text = "%s failed. %s"
-            logger.error(text, self.what, self.consequence, exc_info=error)
-        elif not self.is_there:
-            kind = type(error).__name__
-            text = "%s, %s, failed (%s). %s"
-            logger.error(text, self.what, at, kind, self.consequence)
-        self.is_there = True
-
-    def ends(self) -> None:
-        if self.is_there:
-            logger.info("%s works again.", self.what)
-        self.is_there = False

@@ -78,7 +78,10 @@ class _Response(Connection):
         try:
             who = await self.hub.identify(self.scope)
         except Exception:
-            logger.exception("Whose response this is could not be found out.")
+            logger.exception(
+                "The session of a streaming response could not be identified, so the "
+                "response was cut."
+            )
             self._end("")
             return
         if who.reason is not None:

@@ -1,4 +1,4 @@
-"""Delete the rows of ended sessions and plays beyond what one account may keep."""
+"""Delete rows of ended sessions and plays: too old, or too many for one account."""
 
 from __future__ import annotations
 
