@@ -188,14 +188,6 @@ SWEEPS = [
 
 LOCKS = [
     Mutant(
-        "the traceback of a bus that is lost is logged",
-        "guard/hub.py",
-        old="self._unheard.begins(error, at=_address_of_bus())",
-        new="self._unheard.begins(error)",
-        tests="guard/test_hub",
-        test="test_a_bus_that_was_lost_is_heard_again",
-    ),
-    Mutant(
         "a thread that serves everybody waits for a lock",
         "registry/locking.py",
         old="    if _reads_only.get():\n        raise MustLock\n"

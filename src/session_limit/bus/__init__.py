@@ -57,9 +57,9 @@ class _Publisher:
             if self._failed is not bus:
                 # A traceback, and the text of some errors, would quote a password.
                 logger.error(  # noqa: TRY400
-                    "Publishing to SESSION_LIMIT_BUS, %s, failed (%s). The sweep "
-                    "tells connected pages of other processes instead, within a "
-                    "second for each 2,000 of their sessions.",
+                    "The bus does not carry that sessions have ended: "
+                    "SESSION_LIMIT_BUS, %s (%s). The sweep tells connected pages "
+                    "within a second.",
                     bus.address,
                     type(error).__name__,
                 )
@@ -67,7 +67,9 @@ class _Publisher:
         else:
             if self._failed is bus:
                 logger.info(
-                    "Publishing to SESSION_LIMIT_BUS, %s, works again.", bus.address
+                    "The bus carries again that sessions have ended: "
+                    "SESSION_LIMIT_BUS, %s.",
+                    bus.address,
                 )
                 self._failed = None
 

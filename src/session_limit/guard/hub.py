@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 from collections.abc import Callable, Iterable
 from contextlib import aclosing
@@ -19,7 +20,8 @@ from session_limit.guard.requests import identify_connection, session_key_of
 from session_limit.guard.sweep import Sweep
 from session_limit.guard.threads import DatabaseThread, NotAnswered
 from session_limit.identity import Identity, is_known
-from session_limit.repeated import Trouble
+
+logger = logging.getLogger("session_limit")
 
 # Called in the hub's event loop: once with the reason when the session has ended, and
 # with ``None`` when the session goes on and one of its plays may have ended.
@@ -82,22 +84,10 @@ class Hub:
         # For cookies that this process has not found live before.
         self.strangers = DatabaseThread(locking=self._locking)
         self._sweeper = Sweep()
-        self._unverified = Trouble(
-            "Verifying connected sessions",
-            "Their pages and sockets stay open, and the process tries again.",
-        )
-        self._unswept = Trouble(
-            "Asking the database which connected sessions have ended",
-            "The process tries again every second.",
-        )
-        self._unheard = Trouble(
-            "Listening to SESSION_LIMIT_BUS",
-            "The sweep tells connected pages instead, and the process connects again.",
-        )
-        self._unwritten = Trouble(
-            "Recording that sessions have ended",
-            "They count as ended, and their next request or prunesessions records it.",
-        )
+        self._unverified = _Trouble("Connected sessions cannot be verified.")
+        self._unswept = _Trouble("What has ended cannot be read.")
+        self._unheard = _Trouble("The bus is not heard; the sweep goes on.")
+        self._unwritten = _Trouble("What has ended cannot be recorded.")
 
     async def identify(self, scope: Scope) -> Identity:
         """Identify a connection's session. Raises what store and database raise."""
@@ -295,13 +285,24 @@ class Hub:
                         wait = first
                         self._hint(ids)
             except Exception as error:  # noqa: BLE001 logged, once
-                self._unheard.begins(error, at=_address_of_bus())
+                self._unheard.begins(error)
             await asyncio.sleep(random.uniform(wait / 2, wait))  # noqa: S311 no secret
             wait = min(2 * wait, last)
 
 
-def _address_of_bus() -> str:
-    try:
-        return bus.get_bus().address
-    except Exception:  # noqa: BLE001 SESSION_LIMIT_BUS is wrong: a system check says so
-        return "which cannot be set up"
+class _Trouble:
+    """Something that may fail every second: logged when it begins and when it ends."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.is_there = False
+
+    def begins(self, error: Exception) -> None:
+        if not self.is_there:
+            logger.error(self.text, exc_info=error)
+        self.is_there = True
+
+    def ends(self) -> None:
+        if self.is_there:
+            logger.info("Over: %s", self.text)
+        self.is_there = False

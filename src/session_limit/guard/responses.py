@@ -78,10 +78,7 @@ class _Response(Connection):
         try:
             who = await self.hub.identify(self.scope)
         except Exception:
-            logger.exception(
-                "The session of a streaming response could not be identified, so the "
-                "response was cut."
-            )
+            logger.exception("Whose response this is could not be found out.")
             self._end("")
             return
         if who.reason is not None:

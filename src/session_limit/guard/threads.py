@@ -173,7 +173,7 @@ class DatabaseThread:
         for each in given_up:
             error = TookTooLong(f"The database did not answer within {PATIENCE} s.")
             each.settle(None, error)
-        # Last, so that the call that this makes fail is not tried again.
+        # After that, so that the call that now fails is not tried again.
         if worker is not None:
             worker.disconnect()
 

@@ -36,7 +36,7 @@ INTERVAL = LEASE / 3
 
 BATCH = 1000
 
-# How many starts an account keeps that a client stopped before they arrived.
+# How many starts that were stopped before they began an account keeps.
 MOST_STOPPED = 100
 
 

@@ -34,7 +34,7 @@ SECRET_LENGTH = 32
 # How many sign-ins of one account may wait at once. Anybody with the password can begin
 # more of them, and each is a row.
 MOST_WAITING = 20
-# The longest address, in characters, that a pending sign-in may lead to.
+# How many characters of an address a waiting sign-in keeps to lead to.
 LONGEST_NEXT = 2000
 # How many of the sessions that take the places are listed for a person to choose from.
 LISTED = 50
@@ -103,9 +103,9 @@ def pend(
     """
     Record that the sign-in of ``user`` waits for a choice; return it, with the secret
     that leads to it. ``left`` is what its request had put into the session;
-    ``next_url`` is the address to go to afterwards, ``""`` if it is not known, and is
-    not kept if it is longer than ``LONGEST_NEXT``. A browser that waits already and
-    tries the same again keeps its secret.
+    ``next_url`` where it leads, ``""`` if that is not known; one that is longer than
+    ``LONGEST_NEXT`` is not kept. A browser that waits
+    already and tries the same again goes on waiting under the secret that it has.
     """
     now = timezone.now()
     values, before = left.values, left.before
@@ -223,7 +223,7 @@ def cancel_pending(pending: PendingSignIn) -> None:
 
 def try_to_cancel(pending: PendingSignIn) -> None:
     """
-    Delete a pending sign-in whose browser has given it up. If the database does not
-    take the write at once, the row stays until it expires.
+    Delete ``pending``, which nobody will choose for any more. If the database does not
+    take that at once, the row stays until it expires.
     """
     CANCELLATIONS.attempt(functools.partial(cancel_pending, pending))
