@@ -190,9 +190,8 @@ LOCKS = [
     Mutant(
         "a thread that serves everybody waits for a lock",
         "registry/locking.py",
-        old="    if _reads_only.get():\n        raise MustLock\n"
-        "    using = registry_alias()\n    connection",
-        new="    using = registry_alias()\n    connection",
+        old="    if _reads_only.get():\n        raise MustLock\n",
+        new="",
         tests="faults/test_locks",
         test="test_a_session_that_waits_to_be_adopted",
         database="postgresql",
