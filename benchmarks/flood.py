@@ -58,20 +58,21 @@ TEXT = """\
 Written by `python -m benchmarks.flood --publish`. {machine}
 
 {connections} connections send invented cookies as fast as they are answered, to one
-uvicorn process on PostgreSQL. Meanwhile somebody with a live session asks {asked}
-times, over a connection of their own. Client and server share the cores.
+uvicorn process on PostgreSQL. Meanwhile a client with a live session asks {asked}
+times, over a connection of its own. Client and server share the cores.
 
 | what is flooded | invented a second | alone, ms | in the flood: median | longest |
 |---|---|---|---|---|
 {invented}
 
 One process answers all connections in turn, so whatever it serves, a question waits for
-what has arrived before it. The gateway adds no wait for somebody whose session
-the process has found live before: a thread of its own answers those, and another one
-strangers. Since strangers wait for their thread, the process is free meanwhile.
+what has arrived before it. The gateway adds no wait for a session that the process
+has found live before. One thread answers questions about such sessions, and another
+one questions with unknown cookies. While those wait for their thread, the process is
+free.
 
 {abandoned:,} requests with invented cookies are abandoned 50 ms after they were sent.
-Then somebody with a live session asks, and waits until the answer begins.
+Then a client with a live session asks, and waits until the answer begins.
 
 | what is asked | alone, ms | after the abandoned ones, ms |
 |---|---|---|

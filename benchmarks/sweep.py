@@ -34,9 +34,9 @@ TEXT = """\
 Written by `python -m benchmarks.sweep`. {machine} The machine had other work meanwhile.
 
 Under every bus, each process asks the database once a second whether the sessions of
-its connections are live, 2,000 at a time in rotation. So an ending that no bus has told
-of is found within `ceil(connected / 2000)` seconds of its commit and the time that the
-answer takes, and depends on no clock.
+its connections are live, 2,000 at a time in rotation. So the sweep finds an ending
+that no bus has announced within `ceil(connected / 2000)` seconds of its commit, plus
+the time that the answer takes. This depends on no clock.
 
 One process holds the connections, one session each, on PostgreSQL beside it; another
 ends sessions. *PostgreSQL* and *hub* are how much of one core the database and the

@@ -25,7 +25,7 @@ from session_limit.models import PendingSignIn, session_id
 
 COOKIE = "session_limit_pending"
 
-# As many ids as a person is shown to choose from. Whoever needs more posts "all".
+# How many ids one choice may name: as many as the chooser lists. "all" ends all.
 MOST_CHOSEN = registry.LISTED
 
 
@@ -101,7 +101,7 @@ def posted(request: HttpRequest) -> Posted:
     data = navigation.posted(request)
     end = data.getlist("end") if isinstance(data, QueryDict) else data.get("end", [])
     values = [end] if isinstance(end, str) else end
-    # The button for all posts what is selected beside it as well.
+    # The button that signs out all also posts the boxes that are ticked.
     if not isinstance(values, list) or (
         len(values) - values.count("all") > MOST_CHOSEN
     ):

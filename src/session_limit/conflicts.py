@@ -1,4 +1,4 @@
-"""What a client gets if the database gave up on its sign-in, or on our own code."""
+"""Answer 503 if the database gave up on a sign-in, or on this package's own code."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from session_limit.store import GuardedSession
 
 PACKAGE = __name__.partition(".")[0]
 
-# Where Django's own statements belong to a sign-in, or to what changes one.
+# Functions of django.contrib.auth. A conflict inside them is about a sign-in.
 _AUTH = frozenset(
     {
         *("authenticate", "login", "logout", "update_session_auth_hash"),
@@ -27,8 +27,8 @@ def concerns_us(request: HttpRequest, error: BaseException | None) -> bool:
     ``request`` is for one of our own pages, our code or Django's ``login()`` raised it,
     or the request signed somebody in or out.
 
-    What is left to Django includes a conflict in a project's own view that has nothing
-    to do with a sign-in.
+    Django handles other conflicts, such as those in a project's own view that signs
+    no user in or out.
     """
     if error is None or not registry.is_retryable(error):
         return False
@@ -36,7 +36,7 @@ def concerns_us(request: HttpRequest, error: BaseException | None) -> bool:
     return (
         navigation.is_ours(request)
         or _passed_through_us(error)
-        # An error at COMMIT does not say what was to be committed.
+        # An error at COMMIT does not say which statement caused it.
         or (guard is not None and _changes_hands(guard))
     )
 
@@ -52,7 +52,7 @@ def retry(
     session = request.session
     if isinstance(session, GuardedSession):
         session.give_up()
-    # Else CsrfViewMiddleware would store the token that login() has made.
+    # Keep CsrfViewMiddleware from sending the token that login() has made.
     request.META["CSRF_COOKIE_NEEDS_UPDATE"] = False
     return responses.retry(response)
 

@@ -11,16 +11,17 @@ class TooLateToSignIn(RuntimeError):
     Something called ``login()`` after the response was prepared.
 
     The body of a ``StreamingHttpResponse`` runs then: its headers have been sent, so
-    the browser cannot be given the cookie. Raised out of ``login()`` before any other
-    session ends for it.
+    the browser cannot be given the cookie. ``login()`` raises this before the sign-in
+    displaces another session.
     """
 
     def __init__(self, message: str | None = None) -> None:
         super().__init__(
             message
             or "login() was called after the response was prepared, for example in the "
-            "body of a StreamingHttpResponse. Its cookie cannot be sent any more, so "
-            "nobody was signed in. Call login() before the view returns."
+            "body of a StreamingHttpResponse. The headers have been sent without the "
+            "session's cookie, so the sign-in was refused. Call login() before the "
+            "view returns."
         )
 
 

@@ -63,7 +63,7 @@ class Question(NamedTuple):
 
     @property
     def without_writes(self) -> Question:
-        """The same question, for which nothing more is done than reading."""
+        """Return the same question without its writes (``renew``, ``activity``)."""
         return self._replace(renews=False, is_activity=False)
 
 
@@ -111,7 +111,7 @@ class Verdict(NamedTuple):
 NOT_SIGNED_IN = Verdict(HTTPStatus.UNAUTHORIZED, "not_signed_in")
 PLAY_REQUIRED = Verdict(HTTPStatus.FORBIDDEN, "play_required")
 UNKNOWN_PARAMETER = Verdict(HTTPStatus.FORBIDDEN, "unknown_parameter")
-FAILURE = Repeated("The gateway could not find out whose session this is.")
+FAILURE = Repeated("The gateway could not identify a session, and answered 503.")
 UNAVAILABLE = Verdict(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable")
 
 
@@ -222,16 +222,16 @@ def _identity_stored(key: str, engine: Any) -> _Identity:
     if not stored.is_cookie(engine):
         return _Identity.of(engine(key).load())
     identity = _identity_in(engine, key, engine(key).load)
-    # What is remembered was verified, and has a time to read in it.
+    # A remembered signature is valid, but the time in it may have become too old.
     is_outdated = identity.id is not None and stored.is_outdated(key)
     return _Identity(None, None) if is_outdated else identity
 
 
-# What is signed holds the same for the same text, and a player sends it every few
-# seconds, so it is verified once. Whether that session is live, it does not say.
-# Remembered are two ids for each digest, whatever the size of the session.
+# The ids of the session and the user in signed data, by a digest of the data. A player
+# sends the same cookie every few seconds, so its signature is verified once. This does
+# not say whether the session is live. An entry has one size, whatever the session's.
 _identities: Remembered[tuple[Any, bytes], _Identity] = Remembered(5_000)
-# In characters: what an id takes, however a project's users are numbered.
+# In characters. No primary key of a user is longer, so a longer id is not remembered.
 LONGEST_ID = 100
 
 
@@ -243,7 +243,7 @@ def _identity_in(
     identity = _identities.get((engine, digest))
     if identity is None:
         identity = _Identity.of(load())
-        # Nothing is remembered about what anybody can make up.
+        # Remember nothing that a client can make as long as it likes.
         if all(isinstance(each, str) and len(each) <= LONGEST_ID for each in identity):
             _identities.put((engine, digest), identity)
     return identity

@@ -158,9 +158,9 @@ def sign_in_page_for(request: HttpRequest, response: HttpResponseBase) -> str:
     Return the sign-in page to link to in place of ``response``.
 
     If ``response`` redirects to a sign-in page of this site, or of the host that
-    ``LOGIN_URL`` names, the link keeps what the project put into that address. It does
-    not if ``next`` leads elsewhere, which ``login_required`` writes after a request for
-    ``//evil.example/``.
+    ``LOGIN_URL`` names, the link keeps the query that the project put into it, unless
+    its ``next`` leads to another site. ``login_required`` writes such a ``next`` after
+    a request for ``//evil.example/``.
     """
     location = sign_in_redirect(response) or ""
     target, page = urlsplit(location), urlsplit(_sign_in_page() or "")

@@ -53,13 +53,13 @@ class Overview:
     ) -> Overview:
         """
         Return the ``page`` with that number of the sessions of ``user``, one of which
-        is ``current``. What is no number stands for the first page, and a number
-        without a page for the last. Reads three times, however many sessions there are.
+        is ``current``. If ``page`` is not a number, return the first page, and if it is
+        too large, the last. Executes three statements, however many sessions there are.
         """
         number = _number(page)
         others = _others_on(number, current)
         if number > 1 and not others:
-            # Sessions have ended since somebody linked to this page, if anybody did.
+            # Sessions may have ended since this page was linked to.
             number = -(-usage(current)[0] // PAGE)
             others = _others_on(number, current)
         count, in_use = (others[0].total, others[0].taking) if others else (0, 0)
@@ -84,7 +84,7 @@ class Overview:
 
 
 def _number(page: str | None) -> int:
-    """Return the number of a page, as an address says it, or 1."""
+    """Return the number of the page that an address asks for, or 1."""
     if page is None or not page.isdecimal() or len(page) > MOST_DIGITS:
         return 1
     return max(int(page), 1)

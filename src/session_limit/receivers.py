@@ -53,8 +53,8 @@ def signed_in(
     """
     Admit a sign-in, or undo it and raise ``SessionLimitReached``.
 
-    A sign-in without a request, or with a request that has no session, signs nobody in
-    here. Raises ``TooLateToSignIn`` if the middleware has prepared the response.
+    Does nothing without a request, or if the request has no session. Raises
+    ``TooLateToSignIn`` if the middleware has prepared the response.
     """
     session = _session(request)
     if request is None or session is None:

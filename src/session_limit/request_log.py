@@ -11,12 +11,12 @@ from session_limit.exceptions import SessionLimitReached
 
 class _Unexpected(logging.Filter):
     """
-    Passes every record but the one that Django writes of ``SessionLimitReached``.
+    Drop the record that Django writes for ``SessionLimitReached``, and pass all others.
 
     Django logs a ``PermissionDenied`` with its traceback. A refused sign-in is an
     expected outcome, and the audit log has it. The middleware cannot prevent the
-    record: Django writes it wherever the exception arrives, be that in front of a view
-    or of another middleware (``RemoteUserMiddleware``).
+    record, because Django writes it wherever the exception arrives: around a view, or
+    around another middleware such as ``RemoteUserMiddleware``.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
@@ -34,6 +34,6 @@ def connect() -> None:
 
 
 def keep_out(response: HttpResponseBase) -> None:
-    """Have Django log nothing of ``response``, whatever its status."""
-    # What log_response() sets once it has logged a response, and asks for before.
+    """Keep Django from logging ``response``, whatever its status."""
+    # log_response() sets this when it has logged a response, and skips it then.
     vars(response)["_has_been_logged"] = True

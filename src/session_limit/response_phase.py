@@ -72,7 +72,7 @@ def is_needed(request: HttpRequest, response: HttpResponseBase) -> bool:
 def finish(request: GuardedRequest, response: HttpResponseBase) -> HttpResponseBase:
     """
     Return the response to give, with the session saved or let be. If the database gives
-    up on what is done here, that is a 503 that may be retried.
+    up on a statement of this function, the response is a 503 that asks to try again.
     """
     guard = guard_of(request)
     if guard is not None and guard.in_conflict:
@@ -205,7 +205,7 @@ def _over(
     if is_barred and guard.ended:
         response = responses.ended(request, response, request.session_limit.ended)
         if navigation.is_acted_on(request):
-            # What the browser sends next is an ordinary visitor's.
+            # The browser's next request is then an ordinary visitor's.
             session.forget_ended()
             if not writes:
                 _save_if_possible(session)
@@ -219,7 +219,7 @@ def _over(
 def _save_if_possible(session: GuardedSession) -> None:
     """
     Save an anonymous session that no longer remembers which session ended. If the
-    database does not take it, the browser is told again.
+    database does not take the write, the next answer explains the ending again.
     """
     if session.is_empty():
         return

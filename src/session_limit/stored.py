@@ -101,7 +101,7 @@ def issues_djangos_keys(store: type[SessionBase]) -> bool:
 def may_issue(store: type[SessionBase], key: str) -> bool:
     """Return whether ``store`` can have issued ``key``: decided without reading it."""
     if not issues_djangos_keys(store):
-        # No database takes a NUL in a text.
+        # PostgreSQL refuses a text that contains a NUL.
         return bool(key) and "\0" not in key
     return len(key) == KEY_LENGTH and VALID_CHARS.issuperset(key)
 

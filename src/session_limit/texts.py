@@ -140,19 +140,22 @@ def _class_of_newer(session: UserSession) -> str | None:
     return newer.device_class if newer is not None else None
 
 
+def _at_a_time(limit: int) -> str:
+    return ngettext(
+        "This account can be used on %(limit)d device at a time.",
+        "This account can be used on %(limit)d devices at a time.",
+        limit,
+    ) % {"limit": limit}
+
+
 def _displaced(session: UserSession, device_class: str | None) -> str:
     text = str(_DISPLACED_BY.get(device_class or "", _DISPLACED))
     limit = registry.limit_of(session.user, session.scope)
     if limit is None:
         return text
-    at_a_time = ngettext(
-        "This account can be used on %(limit)d device at a time.",
-        "This account can be used on %(limit)d devices at a time.",
-        limit,
-    )
     # Translators: one after the other.
     both = pgettext("sentences", "%(first)s %(second)s")
-    return both % {"first": text, "second": at_a_time % {"limit": limit}}
+    return both % {"first": text, "second": _at_a_time(limit)}
 
 
 def _limit_lowered(session: UserSession) -> str:
@@ -172,8 +175,13 @@ def _limit_lowered(session: UserSession) -> str:
 def refused(admission: Admission) -> Told:
     """Return what a person is told whose sign-in met the limit."""
     limit = admission.limit or 0
+    heading = _("You're at your limit of devices")
+    if admission.rivals.count > limit:
+        # The limit was lowered, or only observed until now. Signing out on one device
+        # is not enough, and the page lists more than the limit.
+        return Told(heading=heading, text=_at_a_time(limit))
     return Told(
-        heading=_("You're at your limit of devices"),
+        heading=heading,
         text=ngettext(
             "Your account is signed in on %(limit)d device already, which is as many "
             "as it may. To sign in here, sign out there first.",
@@ -187,8 +195,8 @@ def refused(admission: Admission) -> Told:
 
 def asked(limit: int | None, *, is_for_all: bool) -> Told:
     """
-    Return what a person is told who is asked what to sign out. ``is_for_all``: so many
-    sessions have to go that only signing out all of them makes room.
+    Return the text of the chooser. ``is_for_all`` says that so many sessions have to
+    end that no choice among those listed makes room.
     """
     limit = limit or 0
     if is_for_all:

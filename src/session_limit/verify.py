@@ -174,7 +174,7 @@ def read(id: UUID) -> Row | None:
 def live_of(user_id: Any) -> UserSessionQuerySet:
     """
     Return the live sessions of the user with this primary key, without those that have
-    expired and that nobody has ended yet. An account may have any number of them, so a
+    expired and whose row is still live. An account may have any number of them, so a
     caller counts them or reads a bounded part.
     """
     rows = UserSession.objects.using(registry_alias()).live().filter(user_id=user_id)
@@ -312,7 +312,7 @@ def read_by_lost_key(key: str) -> UUID | None:
         .live()
         .filter(
             former_digest__in=stored.digests(key),
-            # A key that was given up long ago may be in other hands.
+            # Someone else may hold a key that was replaced long ago.
             key_recorded_at__gt=DatabaseNow() - STORED_WITHIN,
         )
     )

@@ -521,4 +521,4 @@ def test_a_store_that_is_down_lets_nobody_in(ada, laptop, caplog):
                 assert await socket.closed() == (1013, "")
 
     assert not application.ran
-    assert "could not be found out" in caplog.text
+    assert "could not be identified" in caplog.text

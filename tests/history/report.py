@@ -21,9 +21,9 @@ NEAR = 2.0
 
 def counted(kinds: Iterable[str]) -> str:
     found = Counter(kinds)
-    return (
-        ", ".join(f"{name} {count}" for name, count in sorted(found.items())) or "none"
-    )
+    # With spaces instead of underscores, so that a narrow column can break them.
+    words = [f"{name.replace('_', ' ')} {found[name]}" for name in sorted(found)]
+    return ", ".join(words) or "none"
 
 
 def quantiles(values: list[float]) -> str:

@@ -264,7 +264,7 @@ def test_one_line_tells_of_failures_and_one_of_their_end(
         if record.name == "session_limit" and record.levelno == logging.WARNING
     )
     assert first.getMessage().startswith("Recording activity failed and was skipped: ")
-    assert last.getMessage() == "Recording activity works again; 3 were skipped."
+    assert last.getMessage() == "Recording activity works again; 3 writes were skipped."
 
 
 @pytest.mark.skipif(settings.DB == "sqlite", reason="SQLite locks the file")

@@ -332,6 +332,24 @@ def test_the_refused_page_lists_fifty_and_says_how_many_more(ada, phone, setting
     assert "and 1950 more" in text(page)
 
 
+@pytest.mark.parametrize(
+    ("limit", "said"),
+    [
+        (3, "signed in on 3 devices already"),
+        (2, "This account can be used on 2 devices at a time."),
+    ],
+)
+def test_the_refused_page_does_not_say_that_the_limit_is_how_many_there_are(
+    ada, phone, settings, limit, said
+):
+    """After the limit was lowered, the page lists more than the limit."""
+    add(ada, 3)
+    settings.SESSION_LIMIT, settings.SESSION_LIMIT_AT_LIMIT = limit, "deny"
+    page = phone.sign_in(headers=HTML).content.decode()
+    assert said in page
+    assert (" already" in page) == (limit == 3)
+
+
 def test_the_chooser_takes_as_many_statements_however_many_there_are(asked, phone):
     asked(60, limit=60)
     few, _ = counted(phone, CHOOSE, **HTML)

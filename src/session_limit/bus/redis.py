@@ -29,7 +29,7 @@ from session_limit.bus.messages import decode, encode
 from session_limit.bus.redis_addresses import is_address, options_of, place_of
 
 # How long one wait for a server may last, in seconds: to connect, to send, or to be
-# answered. A request waits for the publisher; nobody waits for the subscriber.
+# answered. A request waits while its process publishes, but never for the subscriber.
 PATIENCE = 0.1
 SUBSCRIBERS_PATIENCE = 2.0
 # After how many seconds of silence the subscriber asks whether the server is there.
@@ -159,8 +159,8 @@ class RedisBus(Bus):
             and (len(self.urls) > 1 or not options_of(self.urls[0]).get("host"))
         ):
             yield checks.Error(
-                "The url of SESSION_LIMIT_BUS names no server, or does not go with "
-                "its sentinels.",
+                "The url of SESSION_LIMIT_BUS names no server, or does not fit its "
+                "sentinels.",
                 hint='With sentinels, write "redis://mymaster/0": one url, with the '
                 "name of the master that they watch as its host. A list of several "
                 "urls is for Redis Cluster, without sentinels.",
@@ -169,9 +169,9 @@ class RedisBus(Bus):
         elif len(self.urls) > 1 and any(options_of(url).get("db") for url in self.urls):
             yield checks.Error(
                 "SESSION_LIMIT_BUS lists nodes of a Redis Cluster with a database "
-                "that it does not have.",
-                hint="A Cluster has database 0 only. Messages cross databases: use "
-                "another channel to keep projects apart.",
+                "other than 0, which is the only one that a Cluster has.",
+                hint="Remove the database from the addresses. To keep projects apart, "
+                "give each a channel of its own.",
                 id="session_limit.E032",
             )
 
@@ -194,7 +194,7 @@ def _bounds(retry: Any, patience: float) -> dict[str, Any]:
     return {
         "socket_timeout": patience,
         "socket_connect_timeout": patience,
-        # By default redis-py tries again, and connects again without a word.
+        # By default redis-py connects again without reporting that it lost messages.
         "retry": retry(NoBackoff(), 0),
         "retry_on_error": [],
     }

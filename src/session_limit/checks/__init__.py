@@ -1,5 +1,5 @@
 """
-Report what is wrong with how a project set the package up, before it runs.
+Report mistakes in a project's setup of the package before it runs.
 
 All checks but ``check_servers`` read settings alone. That one connects to the database,
 and so runs when Django lets checks do that. Each id has its entry in

@@ -1,4 +1,4 @@
-"""Check that the settings which are durations go together."""
+"""Check that the settings that are durations fit together."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _COMPARED = (
 
 
 def check_durations(**_kwargs: Any) -> Iterator[checks.CheckMessage]:
-    """Warn about durations that are valid one by one and absurd together."""
+    """Warn about durations that are valid alone but make no sense together."""
     if not all(_is_valid(name) for name in _COMPARED):
         return  # check_settings() says so
     yield from _compare()
@@ -48,7 +48,7 @@ def _compare() -> Iterator[checks.CheckMessage]:
         yield _absurd(
             "SESSION_LIMIT_TOUCH_INTERVAL is less than a second: nearly every request "
             "writes to the database.",
-            "A minute, the default, is enough to tell sessions apart.",
+            "Remove it. The default, a minute, is enough to tell sessions apart.",
         )
     if idle is not None and idle < 10 * SECOND:
         yield _absurd(
@@ -79,5 +79,5 @@ def _compare() -> Iterator[checks.CheckMessage]:
         yield _absurd(
             "SESSION_LIMIT_RETENTION is shorter than SESSION_COOKIE_AGE: a browser "
             "that comes back with an ended session's cookie is not told why it ended.",
-            "Keep ended sessions for at least as long as a cookie lasts.",
+            "Make it at least as long as SESSION_COOKIE_AGE.",
         )

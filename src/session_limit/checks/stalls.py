@@ -18,12 +18,12 @@ _BOUNDS = {
     ),
     "mysql": (("connect_timeout", "read_timeout"), "session_limit.W305"),
 }
-# Options that name a place where those may be, which is not read here.
+# Options that name a file which may hold the above. The check does not read it.
 _ELSEWHERE = {"service", "read_default_file", "option_files"}
 
 
 def check_stalls(**_kwargs: Any) -> Iterator[checks.CheckMessage]:
-    """Check for driver options that end the wait for a server that says nothing."""
+    """Warn if no driver option bounds the wait for a server that does not answer."""
     alias = router.db_for_write(UserSession)
     connection = connections[alias]
     settings = connection.settings_dict
@@ -41,7 +41,7 @@ def check_stalls(**_kwargs: Any) -> Iterator[checks.CheckMessage]:
 
 
 def _is_local(settings: dict[str, Any]) -> bool:
-    """Whether the server is reached without a network: over a Unix socket."""
+    """Return whether the connection uses a Unix socket, so no network can stall it."""
     return str(settings["HOST"]).startswith("/") or not (
         settings["HOST"] or settings["OPTIONS"].get("host")
     )

@@ -1,4 +1,4 @@
-"""End what a driver waits for, whatever the driver is."""
+"""Bound how long a database driver waits, and end a wait from another thread."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ def disconnect(connection: BaseDatabaseWrapper) -> None:
     """
     Shut the socket of ``connection`` from another thread than the one that uses it.
 
-    What waits for the server's answer there then fails, as if the server had closed the
-    connection. Closing it is left to its own thread.
+    A call that waits there for the server's answer then fails, as if the server had
+    closed the connection. The thread that owns the connection closes it.
     """
     opened = connection.connection
     if hasattr(opened, "fileno"):

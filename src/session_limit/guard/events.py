@@ -22,10 +22,12 @@ from session_limit.guard.requests import find_below
 from session_limit.guard.shutdown import shutdown
 from session_limit.repeated import Repeated
 
-_FAILURE = Repeated("Whose event stream this is could not be found out.")
+_FAILURE = Repeated(
+    "The session of an event stream could not be identified. Its page asks again."
+)
 
-# In seconds: between two signs of life, and how long a stream may live. That bounds how
-# long a server waits which does not say beforehand that it stops: see shutdown.py.
+# In seconds: the pause between two comments, and how long a stream may last. The latter
+# bounds the wait of a server that stops without notice: see shutdown.py.
 HEARTBEAT = 15.0
 LIFE = 30.0, 60.0
 # In milliseconds: how long a page waits before it opens the next stream. At random, so
@@ -48,7 +50,7 @@ def is_asked_for(scope: Scope) -> bool:
 
 
 async def serve(scope: Scope, receive: Receive, send: Send) -> None:
-    """Serve the event stream of the session that ``scope`` has the cookie of."""
+    """Serve the event stream of the session whose cookie is in ``scope``."""
     if _is_foreign(scope):
         await _answer(send, HTTPStatus.FORBIDDEN)
         return
@@ -178,6 +180,6 @@ def _is_foreign(scope: Scope) -> bool:
     headers = dict(scope["headers"])
     site = headers.get(b"sec-fetch-site", b"none")
     host = headers.get(b"host", b"")
-    # Compared as bytes, for whatever parses an origin can also raise.
+    # Compare bytes, because a function that parses an origin may raise.
     _, _, asking = headers.get(b"origin", b"://" + host).partition(b"://")
     return site not in {b"same-origin", b"none"} or asking != host

@@ -1,4 +1,4 @@
-"""Answer a proxy's questions under ASGI: see ``session_limit.gateway``."""
+"""Answer the gateway's questions under ASGI. ``session_limit.gateway`` decides."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ async def _judge(question: gateway.Question, scope: Scope) -> gateway.Verdict:
     hub = current_hub()
     try:
         if not identity.is_known(question.key):
-            # A stranger has to show a live session first. Anybody can invent cookies,
-            # and they must keep neither those waiting who are known, nor what writes.
+            # Ask first whether an unknown cookie belongs to a live session. Clients can
+            # invent cookies, which must delay neither known sessions nor writes.
             reading = question.without_writes
             verdict = await hub.strangers.run(gateway.judge, reading, request)
             if not question.writes or not identity.is_known(question.key):

@@ -106,7 +106,7 @@ class Hub:
             self._tasks = [loop.create_task(each) for each in work]
 
     def leave(self, id: UUID, listener: Listener) -> None:
-        """Stop calling ``listener``."""
+        """Stop calling ``listener`` for the session with this id."""
         listeners = self._listeners.get(id)
         if listeners is None:
             return
@@ -138,7 +138,10 @@ class Hub:
         return tasks
 
     def _hint(self, ids: Iterable[UUID] | None) -> None:
-        """Read the connected ones of ``ids``, which the bus names; ``None``: all."""
+        """
+        Read the connected sessions among ``ids``, which the bus has named, or all
+        connected sessions if ``ids`` is ``None``.
+        """
         if ids is None:
             # The bus was connected again. Nothing says that any of these has ended.
             self._read_soon(self._news, self._listeners)
@@ -152,14 +155,14 @@ class Hub:
             loop.call_later(seconds, self._read_soon, self._doubtful, named)
 
     def _read_soon(self, waiting: set[UUID], ids: Iterable[UUID]) -> None:
-        """Add the connected ones of ``ids`` to ``waiting``, one of the sets to read."""
+        """Add the connected sessions among ``ids`` to ``waiting``, to be read soon."""
         connected = self._listeners.keys() & set(ids)
         if connected:
             waiting.update(connected)
             self._something.set()
 
     def _give_up(self, id: UUID) -> None:
-        """End the connections of a session that the bus named and nobody could read."""
+        """End the connections of a session that the bus named and no read has found."""
         self._named.pop(id, None)
         self._end(id, "")
 
@@ -189,8 +192,8 @@ class Hub:
         except (DatabaseError, NotAnswered):
             raise
         except Exception as error:  # noqa: BLE001 logged, once
-            # One by one, so that the project's own code that fails for one session
-            # keeps no other from being verified. It is tried again after VERIFY.
+            # Read them one by one. The project's own code may fail for one session, and
+            # the others must still be verified. VERIFY brings this one up again.
             if len(ids) > 1:
                 for id in ids:
                     await self._read({id}, waiting)
@@ -243,7 +246,7 @@ class Hub:
         time = asyncio.get_running_loop().time
         due = verified = in_use = time()
         while True:
-            # At a fixed rate, so that the time that the answers take does not add up.
+            # Keep a fixed rate, whatever time each answer takes.
             due = max(due + SWEEP, time())
             await asyncio.sleep(due - time())
             if self._listeners:

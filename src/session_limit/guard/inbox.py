@@ -1,4 +1,4 @@
-"""Watch for a client that disconnects while something is found out about it."""
+"""Notice that a client disconnects while its session is being identified."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from session_limit.guard.asgi import Message, Receive
 
 T = TypeVar("T")
 
-# In seconds: whatever takes less is not worth watching the client for.
+# In seconds. Work that takes less is done before the client is watched.
 PROMPT = 0.05
 
 
@@ -24,16 +24,16 @@ class Inbox:
     """
     Receive from a server ahead of the application, which then gets the same messages.
 
-    A context manager: on exit, the server is asked for nothing more.
+    As a context manager, it stops receiving from the server on exit.
     """
 
     def __init__(self, receive: Receive) -> None:
         self._receive = receive
         self._read: deque[Message] = deque()
-        # Asked for and not taken yet. It is kept, for not every server can bear that
-        # receive() is cancelled and then called again.
+        # The receive() that is under way. It is kept until it returns, because some
+        # servers fail if receive() is cancelled and then called again.
         self._next: asyncio.Future[Message] | None = None
-        # What waits in unless_gone(), and why it has been cancelled.
+        # The task that waits in unless_gone(), and why it was cancelled.
         self._task: asyncio.Task[Any] | None = None
         self._reason: BaseException | None = None
 
@@ -62,8 +62,8 @@ class Inbox:
 
     async def unless_gone(self, work: Coroutine[Any, Any, T]) -> T:
         """
-        Return what ``work`` returns. If the client disconnects first, cancel it, since
-        nobody waits for it any more, and raise ``Gone``.
+        Return what ``work`` returns. If the client disconnects first, cancel ``work``
+        and raise ``Gone``.
         """
         self._task = asyncio.current_task()
         timer = asyncio.get_running_loop().call_later(PROMPT, self._ask)
@@ -83,7 +83,7 @@ class Inbox:
         self._next.add_done_callback(self._take)
 
     def _take(self, asked: asyncio.Future[Message]) -> None:
-        """Take a message while somebody waits; the application gets a later one."""
+        """Keep a message that arrived for the application, and note a disconnect."""
         if self._task is None or asked.cancelled():
             return
         self._next, self._reason = None, asked.exception()

@@ -11,7 +11,7 @@ from django.http import parse_cookie
 from session_limit import identity, routes
 from session_limit.guard.asgi import Scope
 
-# No method of ours reads a body, and a hostile type of one can make Django raise.
+# Django raises for some hostile content types, and this class reads no body.
 _LEFT_OUT = {b"content-type", b"content-length"}
 
 
@@ -59,6 +59,6 @@ def identify_connection(scope: Scope) -> identity.Identity:
 
 
 def find_below(scope: Scope, name: str) -> str | None:
-    """See ``routes.find_below()``: what the server mounts the application at is cut."""
+    """See ``routes.find_below()``. Cuts the prefix at which the server mounts us."""
     root_path = settings.FORCE_SCRIPT_NAME or scope.get("root_path", "")
     return routes.find_below(scope["path"].removeprefix(root_path), name)

@@ -1,4 +1,4 @@
-"""Choose what serves a connection."""
+"""Choose the part of the guard, or the application, that serves a connection."""
 
 from __future__ import annotations
 

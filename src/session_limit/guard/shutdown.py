@@ -63,7 +63,7 @@ class Shutdown:
     def _handle(self, number: int) -> None:
         """Put our handler of this signal in front of the server's, once."""
         theirs, ours = signal.getsignal(number), self._handlers.get(number)
-        # Without a handler of its own, no server is going to stop gracefully.
+        # A server without a handler of its own does not stop gracefully.
         is_default = theirs is signal.default_int_handler
         if callable(theirs) and not is_default and theirs is not ours:
             handler = functools.partial(self._tell_and_pass_on, theirs)
@@ -74,7 +74,7 @@ class Shutdown:
         self, theirs: Handler, number: int, frame: FrameType | None
     ) -> None:
         if signal.getsignal(number) is self._handlers.get(number):
-            # A second signal is the server's alone.
+            # Leave a second signal to the server's own handler.
             signal.signal(number, theirs)
         self.begin()
         theirs(number, frame)
@@ -83,7 +83,7 @@ class Shutdown:
         """Complete what ``begins()`` has returned. Signal handlers may call this."""
         self._began = time.monotonic()
         for future in tuple(self._waiting):
-            # Nobody waits in a loop that is closed.
+            # A loop that is closed raises RuntimeError, and nothing in it waits.
             with contextlib.suppress(RuntimeError):
                 future.get_loop().call_soon_threadsafe(_finish, future)
 

@@ -10,7 +10,9 @@ from session_limit.guard.hub import current_hub
 from session_limit.guard.inbox import Gone, Inbox
 from session_limit.repeated import Repeated
 
-_FAILURE = Repeated("Whose WebSocket this is could not be found out.")
+_FAILURE = Repeated(
+    "The session of a WebSocket could not be identified, and the socket was refused."
+)
 
 # Close codes: ours (RFC 6455 leaves 4000 to 4999 to applications), and "try again
 # later".

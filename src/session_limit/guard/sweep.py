@@ -13,7 +13,7 @@ from session_limit import verify
 from session_limit.conf import conf
 from session_limit.models import DatabaseNow
 
-# How many connected sessions one sweep asks about. A few milliseconds of a database.
+# How many connected sessions one sweep asks about. It takes a few milliseconds.
 AT_ONCE = 2_000
 # How far back the sweep reads what has ended recently. This only speeds up what asking
 # about every session finds anyway, so no guarantee depends on this number or on clocks.
@@ -48,7 +48,7 @@ class Sweep:
     """
 
     def __init__(self) -> None:
-        # Those that this turn has yet to ask about.
+        # The sessions that this turn has not asked about yet.
         self._left: list[UUID] = []
         self._playing: dict[UUID, frozenset[UUID]] = {}
         self._recent: frozenset[UUID] = frozenset()
@@ -63,7 +63,7 @@ class Sweep:
         return self._left[:AT_ONCE]
 
     def read(self, ids: Collection[UUID], connected: int) -> Reading:
-        """Read about ``ids``, of so many ``connected`` sessions. Blocks."""
+        """Read from the database about ``ids``, out of all ``connected``. Blocks."""
         owners = verify.read_unexpired(ids)
         doubtful = set(ids) - owners.keys()
         if connected > AT_ONCE:
@@ -82,7 +82,7 @@ class Sweep:
         return Reading(doubtful, changed, playing, frozenset(recent))
 
     def note(self, ids: Collection[UUID], reading: Reading) -> None:
-        """Remember what was read about ``ids``, and go on to those after them."""
+        """Remember the ``reading`` about ``ids``, and go on to the next ids."""
         del self._left[: len(ids)]
         for id in ids:
             self._playing.pop(id, None)

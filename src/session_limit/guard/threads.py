@@ -58,8 +58,8 @@ class DatabaseThread:
     fresh connections takes over the calls that wait.
 
     Give a ``locking`` thread to make this one read only. A call that turns out to need
-    row locks then runs there instead, so that nobody who only reads waits for a row
-    lock. A call that only reads is also tried a second time after ``TookTooLong``.
+    row locks then runs there instead, so that calls that only read never wait for a
+    row lock. A call that only reads is also tried a second time after ``TookTooLong``.
     """
 
     def __init__(self, *, locking: DatabaseThread | None = None) -> None:
@@ -136,7 +136,7 @@ class DatabaseThread:
                 if self._waiting:
                     call = self._waiting.popleft()
                     if call.future.done():
-                        continue  # its caller has gone
+                        continue  # its caller has given up
                     self._running, call.started = call, time.monotonic()
                     return call
                 if self._is_closing:
@@ -181,7 +181,7 @@ class DatabaseThread:
 class _Call:
     """A function to run in a worker, and the future that its caller awaits."""
 
-    # By ``time.monotonic()``, once it runs.
+    # When it began to run, by ``time.monotonic()``.
     started = 0.0
 
     def __init__(
@@ -207,8 +207,8 @@ class _Call:
             try:
                 return self._function()
             except (InterfaceError, OperationalError):
-                # A connection that was idle for long may have been closed by the
-                # other end. Without a caller there is nobody to try again for.
+                # The other end may have closed a connection that was idle for long, so
+                # try again with a new one, unless the caller has given up.
                 connections.close_all()
                 if self.future.done():
                     raise

@@ -1,4 +1,4 @@
-"""What becomes of an account's rows when its user is deleted."""
+"""Delete an account's rows with its user, without loading or listing them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from django.db.models.deletion import CASCADE, Collector
 
 
 class OnDelete(Protocol):
-    """What Django calls for an ``on_delete``."""
+    """The signature of a function that Django accepts as ``on_delete``."""
 
     lazy_sub_objs: bool
 
@@ -34,7 +34,7 @@ def _cascade_unlisted(
     ``CASCADE`` takes over if a project listens to the deletion of these rows, or refers
     to them with rows of its own.
     """
-    # Not its own method: the admin's collector answers False to list everything.
+    # Call the base class: the admin's subclass always answers False, to list rows.
     if Collector.can_fast_delete(collector, sub_objs):
         collector.fast_deletes.append(sub_objs)
     else:

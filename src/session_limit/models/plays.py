@@ -110,7 +110,7 @@ class Play(models.Model):
 
     def unheard_reason(self, session_ended_at: datetime | None) -> Reason:
         """
-        Return why this play no longer counts, if nobody has recorded that yet.
+        Return why this play has ended although its row is still open, or ``None``.
 
         The lease is by the database's clock, and the end of the session by the clock of
         the server that ended it, which may be ahead.

@@ -38,7 +38,7 @@ def taking_place_in(scope: str) -> models.Q:
 def _tenfold(now: datetime) -> models.Func:
     """Return ten times the duration between ``expires_at`` and ``now``."""
     late = models.Value(now) - models.F("expires_at")
-    # Django does not multiply durations on every database.
+    # Django cannot multiply a duration on every database.
     return models.Func(
         late, template="10 * (%(expressions)s)", output_field=models.DurationField()
     )
@@ -176,9 +176,9 @@ class UserSession(models.Model):
             # prune() and who listens for endings: rows ended before or since a
             # moment, and live rows (NULL) that are due.
             models.Index(fields=["ended_at", "expires_at"], name="session_limit_due"),
-            # Whose dead cookie is this?
+            # Which ended session had the key in this cookie?
             models.Index(fields=["key_digest"], name="session_limit_digest"),
-            # Which session does a tab sign out whose key another tab has rotated?
+            # A tab signs out with a key that another tab has rotated: which session?
             models.Index(fields=["former_digest"], name="session_limit_former"),
         ]
 

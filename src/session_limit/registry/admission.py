@@ -25,7 +25,7 @@ from session_limit.verify import Row
 
 Reason = UserSession.Reason
 
-# Of how many sessions at once a sign-in at the limit reads what is stored.
+# How many stored sessions a sign-in at the limit reads in one batch.
 READ_AT_ONCE = 100
 
 

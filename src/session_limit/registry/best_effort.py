@@ -116,7 +116,9 @@ class BestEffort:
         with self._counting:
             skipped, self._skipped = self._skipped, 0
         if skipped:
-            logger.warning("%s works again; %d were skipped.", self.what, skipped)
+            logger.warning(
+                "%s works again; %d writes were skipped.", self.what, skipped
+            )
 
 
 # The table's name is the model's.
@@ -128,8 +130,8 @@ _UNLOCKED = (
 
 def _is_locked(error: Error) -> bool:
     """
-    Return whether another transaction held a lock on a row, which is no fault. On
-    SQLite a lock is on the whole file, and may be one that nobody releases.
+    Return whether another transaction held a lock on a row, which is not a fault.
+    SQLite locks its whole file, so "locked" may be a fault there, and counts as one.
     """
     cause = error.__cause__
     # psycopg has the one attribute, psycopg2 the other.

@@ -167,7 +167,7 @@ def record(sign_in: SignIn, id: UUID, using: str) -> UserSession:
         device_class=client.device_class,
     )
     row.save(using=using, force_insert=True)
-    # The database knows what it was. Read again if somebody asks.
+    # The database has set the moment. Deferred, so that it is read only if needed.
     del row.key_recorded_at
     tell = functools.partial(_tell_started, row, sign_in)
     transaction.on_commit(tell, using=using, robust=True)

@@ -110,13 +110,13 @@ def stop_start(session: UserSession, key: str) -> None:
 
 def _forget_stopped(user_id: Any, using: str) -> None:
     """
-    Delete the oldest starts that this user, whose account is locked, has stopped within
-    an hour before they began, if another one would be one too many. Any key makes a
-    row, and a start that is as late as that never arrives.
+    Make room for another stopped start: delete the oldest of those from the last hour
+    that this user's clients stopped before they began. Every key that a client stops
+    makes a row. The caller has locked the account.
     """
     stopped = Play.objects.using(using).filter(
         user_id=user_id,
-        # However much it has played: the index has the moment beside the user.
+        # The index has ``ended_at`` beside the user, so older plays are not read.
         ended_at__gt=DatabaseNow() - timedelta(hours=1),
         lease_until__lt=F("started_at"),
     )

@@ -128,7 +128,7 @@ def pend(
         if known is not None and secret is not None and known.user_id == user.pk:
             for name, value in facts.items():
                 setattr(known, name, value)
-            # None is updated if another tab has just made its choice.
+            # No row is left to update if another tab has just completed the sign-in.
             if waiting.filter(pk=known.pk).update(**facts):
                 return known, secret
         _make_room(user, using, now)
@@ -213,7 +213,7 @@ def left_over(pending: PendingSignIn, session: SessionBase) -> dict[str, Any]:
 
 
 def cancel_pending(pending: PendingSignIn) -> None:
-    """Forget the sign-in: nobody can choose for it any more."""
+    """Delete a pending sign-in, so that it can no longer be completed."""
 
     def work(using: str) -> None:
         PendingSignIn.objects.using(using).filter(pk=pending.pk).delete()

@@ -61,7 +61,7 @@ def renewed(row: Row, user: AbstractBaseUser, former_hash: str, new_hash: str) -
     """
     Record that the session with this ``row``, which was loaded with ``former_hash``,
     has been stored with ``new_hash``. After a change of password, end the others now,
-    so that whoever is connected elsewhere does not have to ask first.
+    so that their open pages and sockets close without a request of their own.
 
     If the database does not take the writes, they are skipped. They wait for a lock for
     a short time, because no later request repeats them.

@@ -1,4 +1,4 @@
-"""Whether sessions are live that send no request just now: those that are connected."""
+"""Find out whether connected sessions, which send no request, are still live."""
 
 from __future__ import annotations
 

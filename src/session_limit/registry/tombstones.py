@@ -1,4 +1,4 @@
-"""Delete ended rows that are too old, or too many for one account."""
+"""Delete rows of ended sessions and plays: too old, or too many for one account."""
 
 from __future__ import annotations
 

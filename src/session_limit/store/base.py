@@ -124,14 +124,14 @@ class Base(_Engine):
         the request. What the request changed in it is not kept.
         """
         guard, row = self.guard, self.guard.row
-        # The database may well give up on this too.
+        # The database may give up on this save, too.
         with contextlib.suppress(DatabaseError, UpdateError):
             if row is None or guard.admitted:
                 self._session_cache = {**guard.loaded}
                 self.restore_anonymous()
             before = guard.before_login
             if row is not None and before is not None and stored.ID not in before:
-                # Admitted in a transaction of our own: nobody will have its cookie.
+                # Already committed, but its cookie will not reach the browser.
                 registry.end_row(row.id, UserSession.Reason.SIGNED_OUT)
 
     def restore_anonymous(self) -> None:

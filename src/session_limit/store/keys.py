@@ -20,7 +20,7 @@ class Keys(Saving):
     def cycle_key(self) -> None:
         self.guard.before_login = {**self._get_session()}
         if self.guard.is_answered:
-            # The browser cannot be told of another key, and would lose its session.
+            # The cookie can no longer be set, so a new key would sign the browser out.
             return
         key = self._record_next_key()
         if self.guard.overtaken:

@@ -73,7 +73,7 @@ class Saving(Base):
             if data_before:
                 guard.loaded_key = self.session_key
             elif data_before is not None:
-                # load() would have dropped a key under which nothing is stored.
+                # As load() does: drop a key under which the store holds nothing.
                 self._session_key = None
             id = session_id((data_before or {}).get(stored.ID))
             row = verify.read(id) if id is not None else None
@@ -135,8 +135,8 @@ class Saving(Base):
     def _end_flushed(self) -> bool:
         """
         End the session that is about to be emptied. Return whether that leaves nothing
-        to empty, because nobody asked to sign out: what was read says that the session
-        has ended, and its browser has to be told.
+        to empty: Django flushes a session that reads as ended, which is no sign-out,
+        and the browser still has to learn why it ended.
         """
         self._settle()
         guard = self.guard

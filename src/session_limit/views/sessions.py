@@ -170,8 +170,8 @@ class EndView(_OwnView):
 
     def _targets(self, id: UUID | None) -> list[UserSession]:
         """
-        Return what is to be ended, or has ended: of all others as many as a page lists.
-        Raises ``Http404``.
+        Return the session with this ``id``, or as many of all others as a page lists.
+        The session may have ended. Raises ``Http404`` if the account has none such.
         """
         if id is None:
             others = others_than(self.current).order_by("-last_active_at", "-pk")

@@ -18,8 +18,8 @@ const PATIENCE = 5 * SECOND;
 const SILENCE = 75 * SECOND;
 // How often is asked where there is no stream: by who is looked at, and by others.
 const POLL = 10 * SECOND, POLL_HIDDEN = 60 * SECOND, POLL_MOST = 120 * SECOND;
-// When a stream is tried again that could not be had: soon, for a server may be about to be
-// back, and then less and less often.
+// When to try again after the stream could not be opened: soon at first, because a server
+// may be about to come back, and then less and less often.
 const AGAIN = 10 * SECOND, AGAIN_MOST = 300 * SECOND;
 // Over how long the pages of a server that is away ask for the first time.
 const SPREAD = 2 * SECOND;
