@@ -438,6 +438,7 @@ def test_no_environ_raises(path, query, cookie):
         "PATH_INFO": ADDRESS + path.decode("latin1"),
         "QUERY_STRING": query.decode("latin1"),
         "HTTP_COOKIE": cookie.decode("latin1"),
+        "REQUEST_METHOD": "GET",
     }
     SessionGateway(None)(environ, lambda *args: began.append(args))
     assert began[0][0] in {"401 Unauthorized", "403 Forbidden"}
