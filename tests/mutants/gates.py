@@ -54,4 +54,20 @@ MUTANTS = [
         tests="guard/test_gateway",
         test="test_a_head_request_has_no_body_under_wsgi",
     ),
+    Mutant(
+        "every cookie is unquoted",
+        "identity.py",
+        old="session_key_in(parse_cookie(found[-1]))",
+        new="session_key_in(parse_cookie(header))",
+        tests="guard/test_strangers",
+        test="test_no_other_cookie_is_unquoted",
+    ),
+    Mutant(
+        "a quoted cookie is as long as the client likes",
+        "identity.py",
+        old="len(found[-1]) > LONGEST_QUOTED",
+        new="False",
+        tests="guard/test_strangers",
+        test="test_no_other_cookie_is_unquoted",
+    ),
 ]
