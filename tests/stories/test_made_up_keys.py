@@ -156,7 +156,9 @@ def test_a_session_that_is_emptied_unread(ada, laptop, phone, refusal, key):
 
 SPELLINGS = {
     "capitals": str.upper,
-    "one capital": lambda key: re.sub("[a-z]", lambda each: each[0].upper(), key, 1),
+    "one capital": lambda key: re.sub(
+        "[a-z]", lambda each: each[0].upper(), key, count=1
+    ),
     "a space behind": lambda key: f'"{key} "',
     "accents": lambda key: key.translate(str.maketrans("aeiouyncsz", "áéíóúýñçšž")),
     "wide letters": lambda key: key.translate({97 + n: 0xFF41 + n for n in range(26)}),
