@@ -122,6 +122,19 @@ def test_what_is_empty_is_not_shown():
     assert names({"a": "", "b": " \n", "body": LONG}) == ["Body"]
 
 
+@pytest.mark.parametrize(
+    "charset", ["utf-7", "unicode_escape", "raw_unicode_escape", "base64", "undefined"]
+)
+def test_what_is_no_text_in_the_encoding_of_its_client_is_not_shown(charset):
+    body = (
+        b"--x\r\nContent-Disposition: form-data; name=body\r\n\r\n"
+        b"+2AA- \\ud800\r\n--x--\r\n"
+    )
+    kind = f"multipart/form-data; boundary=x; charset={charset}"
+    request = RequestFactory().generic("POST", "/", body, kind, headers=HERE)
+    assert kept.of_post(request) == []
+
+
 @pytest.mark.parametrize(("named", "shown"), [((), []), (("body",), ["Title"])])
 def test_what_a_view_calls_sensitive_is_not_shown(named, shown):
     request = post({"title": "Log", "body": LONG})

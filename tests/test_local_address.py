@@ -64,6 +64,14 @@ ELSEWHERES = [
     "/%5Cevil.example/",
     "/%09/evil.example/",
     "http://testserver/%2fevil.example/",
+    # Another site's once somebody has resolved the dots.
+    "/.//evil.example/",
+    "/..//evil.example/",
+    "/a/..//evil.example/",
+    "/%2e//evil.example/",
+    "/.%2E/%2Fevil.example/",
+    "/.\\/evil.example/",
+    "http://testserver/.//evil.example/",
     "/half-a-character-\ud800",
     "evil.example",
     "",
@@ -78,8 +86,10 @@ LOCAL = {
     "/caf\u00e9/?q=\u65e5\u672c": "/caf%C3%A9/?q=%E6%97%A5%E6%9C%AC",
     "/x?q=a\\b": "/x?q=a%5Cb",
     "/@evil.example/": "/@evil.example/",
+    "/.well-known/x..y//...//": "/.well-known/x..y//...//",
+    "/a/../b/./": "/a/../b/./",
+    "/a/?next=/../": "/a/?next=/../",
     "/members//twice/": "/members//twice/",
-    "/.//evil.example/": "/.//evil.example/",
 }
 
 

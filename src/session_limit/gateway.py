@@ -16,12 +16,12 @@ from urllib.parse import parse_qsl, quote
 from uuid import UUID
 
 from django.contrib.auth import SESSION_KEY
-from django.http import HttpRequest, parse_cookie
+from django.http import HttpRequest
 from django.utils import timezone
 
 from session_limit import payloads, registry, stored, verify
 from session_limit.conf import conf
-from session_limit.identity import identify, remember, session_key_in
+from session_limit.identity import identify, remember, session_key_in_header
 from session_limit.models import Play, session_id
 from session_limit.remembered import Remembered
 from session_limit.repeated import Repeated
@@ -125,7 +125,7 @@ def question(cookies: str, query: str, *, is_below: bool = False) -> Question | 
     given = _parameters(query, is_below=is_below) if query else {}
     if given is None:
         return UNKNOWN_PARAMETER
-    key = session_key_in(parse_cookie(cookies)) if cookies else None
+    key = session_key_in_header(cookies)
     if key is None:
         return NOT_SIGNED_IN
     return Question(

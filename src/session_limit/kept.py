@@ -44,9 +44,8 @@ def of_post(request: HttpRequest) -> list[tuple[str, str]]:
     try:
         if not 0 < int(request.META.get("CONTENT_LENGTH") or 0) <= MAX_BODY:
             return []
-        posted = [
-            (name, text) for name, texts in request.POST.lists() for text in texts
-        ]
+        fields = navigation.form(request).lists()
+        posted = [(name, text) for name, texts in fields for text in texts]
     except Exception:  # noqa: BLE001 a body may be malformed, too large, cut off or read
         return []
     return _shown(request, posted)

@@ -25,8 +25,10 @@ MAX_LENGTH = 2048
 
 # Browsers drop some control characters, and half a surrogate pair has no encoding.
 _UNUSABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
-# Browsers read a backslash as a slash, and two slashes as the beginning of a host.
-_LEADS_AWAY = re.compile(r"/[\x00-\x20]*[/\\]")
+# Browsers read a backslash as a slash, and two slashes as the beginning of a host. Code
+# that resolves the dots of "/.//theirs/" is left with such an address: the pathname of
+# a URL in a script has it.
+_LEADS_AWAY = re.compile(r"(.*[/\\]\.{1,2})?[/\\][\x00-\x20]*[/\\]", re.DOTALL)
 
 
 def local_address(request: HttpRequest, url: str) -> LocalAddress | None:

@@ -23,12 +23,16 @@ def token(id: UUID) -> str:
 
 
 def is_chosen(request: HttpRequest, id: UUID) -> bool:
-    """Whether ``request`` is that click, for the ended session with this id."""
+    """
+    Return whether ``request`` is that click, for the ended session with this id. Raises
+    ``BadRequest``.
+    """
     if request.method != "POST" or not navigation.is_to(
         request, navigation.ended_url()
     ):
         return False
+    token = navigation.form(request).get("token", "")
     try:
-        return bool(signing.loads(request.POST.get("token", ""), salt=SALT) == id.hex)
+        return bool(signing.loads(token, salt=SALT) == id.hex)
     except signing.BadSignature:
         return False

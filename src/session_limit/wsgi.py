@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from django.core.cache import close_caches
-from django.core.handlers.wsgi import WSGIRequest, get_path_info
+from django.core.handlers.wsgi import WSGIRequest, get_path_info, get_str_from_wsgi
 from django.db import close_old_connections
 
 from session_limit import routes
@@ -44,10 +44,13 @@ class SessionGateway:
         verdict = self._answer(environ, is_below=bool(below))
         status = f"{verdict.status.value} {verdict.status.phrase}"
         start_response(status, verdict.headers)
-        return [verdict.body]
+        # Some servers would send the body, and a proxy take it for the next response.
+        return [] if environ["REQUEST_METHOD"] == "HEAD" else [verdict.body]
 
     def _answer(self, environ: WSGIEnvironment, *, is_below: bool) -> Verdict:
-        cookies, query = environ.get("HTTP_COOKIE", ""), environ.get("QUERY_STRING", "")
+        # As Django decodes it. In Latin-1, some bytes are spaces, which no name has.
+        cookies = get_str_from_wsgi(environ, "HTTP_COOKIE", "")
+        query = environ.get("QUERY_STRING", "")
         question = self._gateway.question(cookies, query, is_below=is_below)
         if isinstance(question, self._gateway.Verdict):
             return question

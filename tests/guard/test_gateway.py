@@ -137,6 +137,24 @@ def test_a_made_up_cookie_may_not(ada, laptop, ask, cookie):
     assert ask(laptop).status == 401
 
 
+@pytest.mark.parametrize("space", ["\xa0", "\x85"])
+def test_it_reads_the_cookie_that_django_reads(ada, laptop, space):
+    """Fails if a byte that is no space in UTF-8 hides a second cookie from Django."""
+    laptop.sign_in()
+    hidden = f"{space}{cookie_header(laptop)}"
+    name, laptop.cookie = django_settings.SESSION_COOKIE_NAME, f"x; {hidden}"
+    request = RequestFactory().get("/", headers={"Cookie": cookie_header(laptop)})
+    assert request.COOKIES[name] == "x"
+    assert ask_wsgi(laptop).status == 401
+
+
+def test_a_head_request_has_no_body_under_wsgi(laptop):
+    """A server may send what it is given, and a proxy take it for the next answer."""
+    answer = ask_wsgi(laptop, method="HEAD")
+    assert (answer.status, answer.body) == (401, None)
+    assert int(answer.headers["content-length"]) > 0
+
+
 def test_an_ended_session_may_not_and_why(ada, laptop, phone, ask):
     laptop.sign_in()
     assert ask(laptop).status == 200

@@ -8,6 +8,7 @@ from django.conf import settings as django_settings
 from django.contrib.sessions.backends import cache, db
 from django.contrib.sessions.backends.base import VALID_KEY_CHARS
 from django.core.handlers.asgi import ASGIHandler
+from django.http import parse_cookie
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -313,6 +314,37 @@ def test_no_key_of_djangos(key):
     assert not stored.may_issue(db.SessionStore, key)
 
 
+COOKIES = st.lists(
+    st.sampled_from(
+        [
+            *(";", "; ", "=", " ", "\xa0", '"', "\\101", "\\", "a", "path=/"),
+            *("sessionid", "sessionid=", f"sessionid={'a' * 32}", f'="{"b" * 32}"'),
+        ]
+    ),
+    max_size=12,
+).map("".join)
+
+
+@given(COOKIES)
+def test_the_key_in_a_header_is_the_one_that_django_finds(header):
+    found = identity.session_key_in_header(header)
+    assert found == identity.session_key_in(parse_cookie(header))
+
+
+def test_no_other_cookie_is_unquoted(monkeypatch):
+    """Fails if a client chooses for how long the event loop parses its header."""
+    unquoted, key = [], "a" * 32
+    monkeypatch.setattr(
+        "http.cookies._unquote", lambda value: unquoted.append(value) or value
+    )
+    long = '"' + r"\1" * 4096 + '"'
+    header = f"a={long}; sessionid={key}; b={long}"
+    assert identity.session_key_in_header(header) == key
+    assert unquoted == [key]
+    assert identity.session_key_in_header(f"sessionid={long}") is None
+    assert unquoted == [key]
+
+
 @given(st.text(VALID_KEY_CHARS, min_size=32, max_size=32))
 def test_every_key_of_djangos(key):
     assert stored.may_issue(db.SessionStore, key)
@@ -438,6 +470,7 @@ def test_no_environ_raises(path, query, cookie):
         "PATH_INFO": ADDRESS + path.decode("latin1"),
         "QUERY_STRING": query.decode("latin1"),
         "HTTP_COOKIE": cookie.decode("latin1"),
+        "REQUEST_METHOD": "GET",
     }
     SessionGateway(None)(environ, lambda *args: began.append(args))
     assert began[0][0] in {"401 Unauthorized", "403 Forbidden"}

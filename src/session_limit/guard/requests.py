@@ -6,7 +6,6 @@ import io
 
 from django.conf import settings
 from django.core.handlers.asgi import ASGIRequest
-from django.http import parse_cookie
 
 from session_limit import identity, routes
 from session_limit.guard.asgi import Scope
@@ -50,7 +49,7 @@ def cookies_of(scope: Scope) -> str:
 
 def session_key_of(scope: Scope) -> str | None:
     """Return the session key that a connection comes with, if it may be one."""
-    return identity.session_key_in(parse_cookie(cookies_of(scope)))
+    return identity.session_key_in_header(cookies_of(scope))
 
 
 def identify_connection(scope: Scope) -> identity.Identity:

@@ -11,6 +11,7 @@ from typing import cast
 from django.contrib.sessions.backends.base import SessionBase
 from django.http import HttpRequest
 
+from session_limit import stored
 from session_limit.state import Guard
 from session_limit.store.keys import Keys
 from session_limit.store.loading import Loading
@@ -41,8 +42,10 @@ def guard(request: HttpRequest) -> None:
         # The same request once more, by code that tries it again.
         session.guard.is_answered = False
     elif isinstance(session, SessionBase):
-        if "\0" in (session.session_key or ""):
-            # No database compares it with a text: the engine's load() would fail.
+        engine, key = type(session), session.session_key
+        if key is not None and not stored.may_issue(engine, key):
+            # The client made it up. MariaDB would find a session whose key differs in
+            # case or in trailing spaces alone, and store it under this spelling.
             session._session_key = None
-        session.__class__ = _guarded(type(session))
-        cast("GuardedSession", session).guard = Guard(session.session_key, request)
+        session.__class__ = _guarded(engine)
+        cast("GuardedSession", session).guard = Guard(key, request)

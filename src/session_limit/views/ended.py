@@ -35,4 +35,6 @@ class EndedView(View):
             if not use_here.is_chosen(request, ended.pk):
                 return HttpResponse(status=HTTPStatus.FORBIDDEN)
             request.session.flush()
-        return HttpResponseRedirect(navigation.next_url(request, request.POST))
+        return HttpResponseRedirect(
+            navigation.next_url(request, navigation.form(request))
+        )
