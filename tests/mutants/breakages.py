@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from tests.mutants import (
     best_effort,
     clocks,
     doors,
@@ -13,6 +12,7 @@ from tests.mutants import (
     scale,
     transactions,
 )
+from tests.mutants import best_effort, clocks, doors, edge, gates, hub, redis_bus, scale, transactions
 from tests.mutants.mutant import Mutant
 
 CAP = [
