@@ -259,4 +259,47 @@ LOCKS = [
     ),
 ]
 
-MUTANTS = [*WAITS, *SWEEPS, *LOCKS]
+HEARING = [
+    Mutant(
+        "a bus that flaps is connected to all the time",
+        "guard/hub.py",
+        old="            if time() - began >= last:\n",
+        new="            if True:\n",
+        tests="guard/test_hub",
+        test="test_a_bus_that_flaps_is_connected_to_less_and_less_often",
+    ),
+    Mutant(
+        "a bus that cannot be made ends the hub's listening",
+        "guard/hub.py",
+        old="            began, carrier = time(), None\n",
+        new="            began, carrier = time(), bus.get_bus()\n",
+        tests="guard/test_hub",
+        test="test_a_bus_that_cannot_be_made_leaves_the_sweep",
+    ),
+    Mutant(
+        "the log quotes what a database that is away has said",
+        "guard/hub.py",
+        old="isinstance(error, _AWAY)",
+        new="False",
+        tests="guard/test_hub",
+        test="test_a_database_that_is_away_is_one_line",
+    ),
+    Mutant(
+        "a bus without an address fails the sign-in",
+        "bus/__init__.py",
+        old="    with contextlib.suppress(Exception):\n",
+        new="    with contextlib.suppress():\n",
+        tests="bus/test_buses",
+        test="test_its_failure_is_one_line_without_a_password",
+    ),
+    Mutant(
+        "who has seen a page is a stranger to the gateway",
+        "guard/responses.py",
+        old="                identity.remember(key, is_live=True)\n",
+        new="                pass\n",
+        tests="guard/test_strangers",
+        test="test_who_has_seen_a_page_is_known",
+    ),
+]
+
+MUTANTS = [*HEARING, *WAITS, *SWEEPS, *LOCKS]
