@@ -64,8 +64,8 @@ WAITS = [
     Mutant(
         "a process waits for a call that does not return",
         "guard/threads.py",
-        old="daemon=True",
-        new="daemon=False",
+        old='name="session-limit", daemon=True',
+        new='name="session-limit", daemon=False',
         tests="guard/test_threads",
         test="test_a_process_ends_though_a_call_does_not",
     ),
@@ -225,8 +225,9 @@ LOCKS = [
     Mutant(
         "a thread that serves everybody waits for a lock",
         "registry/locking.py",
-        old="    if _reads_only.get():\n        raise MustLock\n",
-        new="",
+        old="    if _reads_only.get():\n        raise MustLock\n"
+        "    using = registry_alias()\n    connection = connections[using]\n",
+        new="    using = registry_alias()\n    connection = connections[using]\n",
         tests="faults/test_locks",
         test="test_a_session_that_waits_to_be_adopted",
         database="postgresql",
