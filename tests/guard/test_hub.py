@@ -126,6 +126,21 @@ def test_a_bus_that_cannot_be_made_leaves_the_sweep(ada, laptop, told, monkeypat
     assert record.exc_info is None
 
 
+def test_a_closed_loop_leaves_no_thread():
+    """Nobody has stopped its hub: not every server says that it stops."""
+
+    async def work():
+        current = hub.current_hub()
+        await current.judging.run(int)
+        return asyncio.get_running_loop(), current.judging._worker
+
+    closed, worker = asyncio.run(work())
+    asyncio.run(work())
+    worker.join(5)
+    assert not worker.is_alive()
+    assert closed not in hub._hubs
+
+
 def test_a_database_that_is_away_is_one_line(caplog):
     trouble = hub._Trouble("What has ended cannot be read")
     trouble.begins(OperationalError("postgresql://ada:secret@db/members"))

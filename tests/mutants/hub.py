@@ -278,6 +278,14 @@ HEARING = [
         test="test_a_bus_that_cannot_be_made_leaves_the_sweep",
     ),
     Mutant(
+        "the threads of a closed loop stay",
+        "guard/hub.py",
+        old="                _hubs.pop(other).close_threads()\n",
+        new="                pass\n",
+        tests="guard/test_hub",
+        test="test_a_closed_loop_leaves_no_thread",
+    ),
+    Mutant(
         "the log quotes what a database that is away has said",
         "guard/hub.py",
         old="isinstance(error, _AWAY)",

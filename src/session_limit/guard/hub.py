@@ -55,6 +55,11 @@ def current_hub() -> Hub:
     """Return the hub of the running event loop."""
     loop = asyncio.get_running_loop()
     if loop not in _hubs:
+        # A loop may have been closed without a word, and threads outlive it.
+        for reference in _hubs.keyrefs():
+            other = reference()
+            if other is not None and other.is_closed():
+                _hubs.pop(other).close_threads()
         _hubs[loop] = Hub()
     return _hubs[loop]
 
@@ -135,10 +140,14 @@ class Hub:
         for timer in self._named.values():
             timer.cancel()
         self._named.clear()
+        self.close_threads()
+        return tasks
+
+    def close_threads(self) -> None:
+        """End the threads, after the calls that wait. A later call starts them anew."""
         reading = self._asking, self._identifying, self.judging, self.strangers
         for thread in (*reading, self._locking, self.renewing):
             thread.close()
-        return tasks
 
     def _hint(self, ids: Iterable[UUID] | None) -> None:
         """Read the connected ones of ``ids``, which the bus names; ``None``: all."""
