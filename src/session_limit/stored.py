@@ -114,6 +114,11 @@ def is_cookie(store: type[SessionBase]) -> bool:
     return issubclass(store, signed_cookies.SessionStore)
 
 
+def is_cached(store: type[SessionBase]) -> bool:
+    """Return whether ``store`` reads sessions from ``SESSION_CACHE_ALIAS``."""
+    return issubclass(store, (cache.SessionStore, cached_db.SessionStore))
+
+
 def forget_user(session: SessionBase) -> None:
     """Take out of ``session`` what ``login()`` and an admission have put into it."""
     for name in (SESSION_KEY, BACKEND_SESSION_KEY, HASH_SESSION_KEY, ID):

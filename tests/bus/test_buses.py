@@ -332,16 +332,28 @@ class Described(Away):
     address = "redis://broker:6379/0"
 
 
+class Misnamed(Away):
+    """A bus over a database that is not there."""
+
+    @property
+    def address(self):
+        raise LookupError("secret")
+
+
 @pytest.mark.parametrize(
     ("away", "address"),
-    [(Away(), "Away"), (Described(), "redis://broker:6379/0")],
+    [
+        (Away(), ", Away"),
+        (Described(), ", redis://broker:6379/0"),
+        (Misnamed(), ""),
+    ],
 )
 def test_its_failure_is_one_line_without_a_password(away, address, caplog):
     bus._Publisher().publish(away, [1])
     [record] = caplog.records
     assert (record.levelname, record.exc_info) == ("ERROR", None)
     [line] = record.getMessage().splitlines()
-    assert f"SESSION_LIMIT_BUS, {address} (ConnectionError)." in line
+    assert f"SESSION_LIMIT_BUS{address} (ConnectionError)." in line
     assert "secret" not in line
 
 

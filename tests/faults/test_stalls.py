@@ -8,11 +8,13 @@ import time as clock_time
 import pytest
 from asgiref.sync import sync_to_async
 from django.core.handlers.asgi import ASGIHandler
+from django.db import connection, connections
 
 from session_limit import bus, registry
 from session_limit.guard import hub, threads
 from session_limit.models import UserSession
 from tests.faults.asking import gateway_status
+from tests.faults.test_locks import locked
 from tests.guard.test_events import opened, stream, told
 from tests.guard.test_responses import rest
 from tests.guard.test_sockets import Application, end, story
@@ -228,3 +230,59 @@ def test_a_hint_that_arrives_before_the_row(
                 await until(lambda: len(read) >= reads)
                 await sync_to_async(registry.end)([id], Reason.REVOKED)
                 assert await socket.closed() == (ENDED, "revoked")
+
+
+# How many statements of any connection wait for a lock in the server.
+WAITING = {
+    "postgresql": "SELECT count(*) FROM pg_stat_activity"
+    " WHERE datname = current_database() AND wait_event_type = 'Lock'",
+    "mysql": "SELECT count(*) FROM information_schema.innodb_trx"
+    " WHERE trx_state = 'LOCK WAIT'",
+}
+
+
+def waiting():
+    with connection.cursor() as cursor:
+        cursor.execute(WAITING[connection.vendor])
+        return cursor.fetchone()[0]
+
+
+def test_a_statement_that_is_given_up_ends_in_the_server(ada, laptop, monkeypatch):
+    """Or such statements use up the server's connections until the lock is released."""
+    monkeypatch.setattr(threads, "PATIENCE", 1.0)
+    laptop.sign_in()
+    rows = UserSession.objects.filter(pk=laptop.row.pk)
+
+    @story
+    async def _():
+        thread = threads.DatabaseThread()
+        with locked(rows):
+            writes = asyncio.ensure_future(thread.run(rows.update, device="phone"))
+            assert await counted(waiting, lambda number: number > 0)
+            with pytest.raises(threads.TookTooLong):
+                await writes
+            assert await counted(waiting, lambda number: number == 0)
+        thread.close()
+
+
+async def counted(waiting, holds):
+    """Return whether the number of ``waiting`` statements comes to be as wanted."""
+    for _ in range(25):
+        if holds(await sync_to_async(waiting)()):
+            return True
+        # InnoDB answers from a cache if it was asked less than 0.1 s ago.
+        await asyncio.sleep(0.2)
+    return False
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="others have no pool")
+def test_the_projects_pool_is_left_to_its_views(monkeypatch):
+    """Views may use all of it, and a stall leaves nothing but stalled connections."""
+    options = {**connection.settings_dict["OPTIONS"], "pool": True}
+    monkeypatch.setitem(connections.settings["default"], "OPTIONS", options)
+
+    @story
+    async def _():
+        thread = threads.DatabaseThread()
+        assert await thread.run(lambda: connections["default"].pool) is None
+        thread.close()

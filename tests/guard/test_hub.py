@@ -60,10 +60,93 @@ def test_a_bus_that_was_lost_is_heard_again(ada, laptop, monkeypatch, caplog):
                 assert await socket.closed() == (ENDED, "revoked")
 
     texts = [r.getMessage() for r in caplog.records if "bus" in r.getMessage()]
+    trouble = "The bus is not heard, and the sweep goes on"
     assert texts == [
-        "The bus is not heard; the sweep goes on.",
-        "Over: The bus is not heard; the sweep goes on.",
+        f"{trouble}: SESSION_LIMIT_BUS, Lossy (ConnectionError)",
+        f"Over: {trouble}.",
     ]
+
+
+class Flapping(Lossy):
+    """A bus whose server closes each connection as soon as it is made."""
+
+    async def subscribe(self):
+        self.heard += 1
+        yield None
+        raise ConnectionError("redis://:secret@broker/0")
+
+
+class Unmade(Bus):
+    """A bus that cannot be made."""
+
+    def __init__(self):
+        raise ValueError("secret")
+
+
+@pytest.fixture
+def told(caplog):
+    """What is logged about the bus."""
+    return lambda: [r for r in caplog.records if "bus" in r.getMessage()]
+
+
+def test_a_bus_that_flaps_is_connected_to_less_and_less_often(
+    ada, laptop, monkeypatch, told
+):
+    """Each connection makes the hub read every connected session."""
+    monkeypatch.setattr(hub, "BACK_OFF", (0.02, 0.64))
+    laptop.sign_in()
+
+    @story
+    async def _():
+        with override_settings(SESSION_LIMIT_BUS={"BACKEND": f"{__name__}.Flapping"}):
+            async with Socket(Application(), laptop) as socket:
+                await socket.accepted()
+                await asyncio.sleep(1.5)
+                # 0.02, 0.04 ... 0.64 s, or half of that: some 80 times at 0.02 s.
+                assert 2 <= hub.bus.get_bus().heard <= 10
+
+    assert all("secret" not in r.getMessage() and r.exc_info is None for r in told())
+
+
+def test_a_bus_that_cannot_be_made_leaves_the_sweep(ada, laptop, told, monkeypatch):
+    monkeypatch.setattr(hub, "SWEEP", 0.05)
+    laptop.sign_in()
+
+    @story
+    async def _():
+        async with Socket(Application(), laptop) as socket:
+            with override_settings(SESSION_LIMIT_BUS={"BACKEND": f"{__name__}.Unmade"}):
+                await socket.accepted()
+                await until(told)
+            await sync_to_async(registry.end_all)(ada, Reason.REVOKED)
+            assert await socket.closed() == (ENDED, "revoked")
+
+    [record] = told()
+    assert record.getMessage().endswith("goes on: SESSION_LIMIT_BUS (ValueError)")
+    assert record.exc_info is None
+
+
+def test_a_closed_loop_leaves_no_thread():
+    """Nobody has stopped its hub: not every server says that it stops."""
+
+    async def work():
+        current = hub.current_hub()
+        await current.judging.run(int)
+        return asyncio.get_running_loop(), current.judging._worker
+
+    closed, worker = asyncio.run(work())
+    asyncio.run(work())
+    worker.join(5)
+    assert not worker.is_alive()
+    assert closed not in hub._hubs
+
+
+def test_a_database_that_is_away_is_one_line(caplog):
+    trouble = hub._Trouble("What has ended cannot be read")
+    trouble.begins(OperationalError("postgresql://ada:secret@db/members"))
+    [record] = caplog.records
+    assert record.getMessage() == "What has ended cannot be read: OperationalError"
+    assert record.exc_info is None
 
 
 def test_a_rule_that_fails_keeps_nobody_else_from_being_verified(

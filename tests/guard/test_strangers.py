@@ -105,6 +105,22 @@ def test_who_is_known_does_not_wait_for_strangers(ada, laptop, lanes):
             assert stranger.to_client.empty()
 
 
+@pytest.mark.parametrize("cookie", [None, INVENTED])
+def test_who_has_seen_a_page_is_known(ada, laptop, lanes, cookie):
+    """The middleware has found that session live, in this process."""
+    laptop.sign_in()
+    visitor = laptop if cookie is None else Stranger(cookie)
+
+    @story
+    async def _():
+        async with Response(
+            ASGIHandler(), visitor, "/account/sessions/status/"
+        ) as page:
+            await page.started()
+            await page.done()
+        assert identity.is_known(visitor.cookie) is (cookie is None)
+
+
 def test_strangers_keep_no_question_waiting_that_writes(ada, laptop, lanes):
     @story
     async def _():

@@ -206,8 +206,8 @@ MUTANTS = [
     Mutant(
         "the failure of a bus is logged with its password",
         "bus/__init__.py",
-        old="type(error).__name__,",
-        new="error,",
+        old="({type(error).__name__})",
+        new="({error})",
         tests="bus/test_buses",
         test="test_its_failure_is_one_line_without_a_password",
     ),

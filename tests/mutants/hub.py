@@ -64,16 +64,16 @@ WAITS = [
     Mutant(
         "a process waits for a call that does not return",
         "guard/threads.py",
-        old="daemon=True",
-        new="daemon=False",
+        old='name="session-limit", daemon=True',
+        new='name="session-limit", daemon=False',
         tests="guard/test_threads",
         test="test_a_process_ends_though_a_call_does_not",
     ),
     Mutant(
         "an abandoned thread waits for ever",
         "guard/threads.py",
-        old="            worker.disconnect()\n",
-        new="            pass\n",
+        old="threading.Thread(target=worker.disconnect, daemon=True).start()",
+        new="pass",
         tests="faults/test_stalls",
         test="test_it_may_happen_often",
         database="postgresql",
@@ -86,6 +86,41 @@ WAITS = [
         tests="faults/test_stalls",
         test="test_it_may_happen_often",
         database="mariadb",
+    ),
+    Mutant(
+        "a statement that was given up goes on in PostgreSQL",
+        "guard/threads.py",
+        old="            drivers.cancel(connection)\n",
+        new="            pass\n",
+        tests="faults/test_stalls",
+        test="test_a_statement_that_is_given_up_ends_in_the_server",
+        database="postgresql",
+    ),
+    Mutant(
+        "a statement that was given up goes on in MariaDB",
+        "guard/threads.py",
+        old="        drivers.bound_locks(connection)\n",
+        new="        pass\n",
+        tests="faults/test_stalls",
+        test="test_a_statement_that_is_given_up_ends_in_the_server",
+        database="mariadb",
+    ),
+    Mutant(
+        "the hub takes connections from the pool of the views",
+        "guard/drivers.py",
+        old='    options.pop("pool", None)\n',
+        new="",
+        tests="faults/test_stalls",
+        test="test_the_projects_pool_is_left_to_its_views",
+        database="postgresql",
+    ),
+    Mutant(
+        "an abandoned thread waits for a cache for ever",
+        "guard/drivers.py",
+        old="{**dict.fromkeys(names, TIMEOUT), **given}",
+        new='{"socket_timeout": None, **given}',
+        tests="faults/test_stalled_caches",
+        test="test_a_stalled_cache_holds_no_thread_for_ever",
     ),
     Mutant(
         "what the bus names and nobody can read stays open",
@@ -190,8 +225,9 @@ LOCKS = [
     Mutant(
         "a thread that serves everybody waits for a lock",
         "registry/locking.py",
-        old="    if _reads_only.get():\n        raise MustLock\n",
-        new="",
+        old="    if _reads_only.get():\n        raise MustLock\n"
+        "    using = registry_alias()\n    connection = connections[using]\n",
+        new="    using = registry_alias()\n    connection = connections[using]\n",
         tests="faults/test_locks",
         test="test_a_session_that_waits_to_be_adopted",
         database="postgresql",
@@ -224,4 +260,55 @@ LOCKS = [
     ),
 ]
 
-MUTANTS = [*WAITS, *SWEEPS, *LOCKS]
+HEARING = [
+    Mutant(
+        "a bus that flaps is connected to all the time",
+        "guard/hub.py",
+        old="            if time() - began >= last:\n",
+        new="            if True:\n",
+        tests="guard/test_hub",
+        test="test_a_bus_that_flaps_is_connected_to_less_and_less_often",
+    ),
+    Mutant(
+        "a bus that cannot be made ends the hub's listening",
+        "guard/hub.py",
+        old="            began, carrier = time(), None\n",
+        new="            began, carrier = time(), bus.get_bus()\n",
+        tests="guard/test_hub",
+        test="test_a_bus_that_cannot_be_made_leaves_the_sweep",
+    ),
+    Mutant(
+        "the threads of a closed loop stay",
+        "guard/hub.py",
+        old="                _hubs.pop(other).close_threads()\n",
+        new="                pass\n",
+        tests="guard/test_hub",
+        test="test_a_closed_loop_leaves_no_thread",
+    ),
+    Mutant(
+        "the log quotes what a database that is away has said",
+        "guard/hub.py",
+        old="isinstance(error, _AWAY)",
+        new="False",
+        tests="guard/test_hub",
+        test="test_a_database_that_is_away_is_one_line",
+    ),
+    Mutant(
+        "a bus without an address fails the sign-in",
+        "bus/__init__.py",
+        old="    with contextlib.suppress(Exception):\n",
+        new="    with contextlib.suppress():\n",
+        tests="bus/test_buses",
+        test="test_its_failure_is_one_line_without_a_password",
+    ),
+    Mutant(
+        "who has seen a page is a stranger to the gateway",
+        "guard/responses.py",
+        old="                identity.remember(key, is_live=True)\n",
+        new="                pass\n",
+        tests="guard/test_strangers",
+        test="test_who_has_seen_a_page_is_known",
+    ),
+]
+
+MUTANTS = [*HEARING, *WAITS, *SWEEPS, *LOCKS]

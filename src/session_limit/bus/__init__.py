@@ -5,6 +5,7 @@ within a second everywhere.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import time
@@ -14,7 +15,7 @@ from uuid import UUID
 from session_limit.bus.base import Bus
 from session_limit.conf import conf
 
-__all__ = ["Bus", "get_bus", "publish"]
+__all__ = ["Bus", "failure_of", "get_bus", "publish"]
 
 logger = logging.getLogger("session_limit")
 
@@ -36,6 +37,20 @@ def publish(ids: Sequence[UUID]) -> None:
     _publisher.publish(conf.bus, ids)
 
 
+def failure_of(bus: Bus | None, error: Exception) -> str:
+    """
+    Describe for the log how a bus failed: the setting, its address, the error's class.
+    ``bus`` is ``None`` if it could not even be made.
+
+    Log no traceback beside it: that, and the text of some errors, may quote a password.
+    """
+    names = ["SESSION_LIMIT_BUS"]
+    # Its address may be what is wrong with it.
+    with contextlib.suppress(Exception):
+        names += [bus.address] if bus is not None else []
+    return f"{', '.join(names)} ({type(error).__name__})"
+
+
 class _Publisher:
     """Publishes, and leaves a bus that has failed alone for a while."""
 
@@ -55,13 +70,10 @@ class _Publisher:
             bus.publish(ids)
         except Exception as error:  # noqa: BLE001 a project's own bus raises anything
             if self._failed is not bus:
-                # A traceback, and the text of some errors, would quote a password.
                 logger.error(  # noqa: TRY400
-                    "The bus does not carry that sessions have ended: "
-                    "SESSION_LIMIT_BUS, %s (%s). The sweep tells connected pages "
-                    "within a second.",
-                    bus.address,
-                    type(error).__name__,
+                    "The bus does not carry that sessions have ended: %s. The sweep "
+                    "tells connected pages within a second.",
+                    failure_of(bus, error),
                 )
             self._failed, self._again_at = bus, time.monotonic() + PAUSE
         else:

@@ -11,7 +11,7 @@ from itertools import islice
 from uuid import UUID
 from weakref import WeakKeyDictionary
 
-from django.db import DatabaseError
+from django.db import DatabaseError, InterfaceError, OperationalError
 
 from session_limit import bus, registry
 from session_limit.conf import conf
@@ -45,6 +45,9 @@ LINGER = 10.0
 # In seconds: the first and the longest pause between two attempts to hear the bus.
 BACK_OFF = 0.5, 15.0
 
+# What a call to a database raises that is away or does not answer.
+_AWAY = InterfaceError, OperationalError, NotAnswered
+
 _hubs: WeakKeyDictionary[asyncio.AbstractEventLoop, Hub] = WeakKeyDictionary()
 
 
@@ -52,6 +55,11 @@ def current_hub() -> Hub:
     """Return the hub of the running event loop."""
     loop = asyncio.get_running_loop()
     if loop not in _hubs:
+        # A loop may have been closed without a word, and threads outlive it.
+        for reference in _hubs.keyrefs():
+            other = reference()
+            if other is not None and other.is_closed():
+                _hubs.pop(other).close_threads()
         _hubs[loop] = Hub()
     return _hubs[loop]
 
@@ -84,10 +92,10 @@ class Hub:
         # For cookies that this process has not found live before.
         self.strangers = DatabaseThread(locking=self._locking)
         self._sweeper = Sweep()
-        self._unverified = _Trouble("Connected sessions cannot be verified.")
-        self._unswept = _Trouble("What has ended cannot be read.")
-        self._unheard = _Trouble("The bus is not heard; the sweep goes on.")
-        self._unwritten = _Trouble("What has ended cannot be recorded.")
+        self._unverified = _Trouble("Connected sessions cannot be verified")
+        self._unswept = _Trouble("What has ended cannot be read")
+        self._unheard = _Trouble("The bus is not heard, and the sweep goes on")
+        self._unwritten = _Trouble("What has ended cannot be recorded")
 
     async def identify(self, scope: Scope) -> Identity:
         """Identify a connection's session. Raises what store and database raise."""
@@ -132,10 +140,14 @@ class Hub:
         for timer in self._named.values():
             timer.cancel()
         self._named.clear()
+        self.close_threads()
+        return tasks
+
+    def close_threads(self) -> None:
+        """End the threads, after the calls that wait. A later call starts them anew."""
         reading = self._asking, self._identifying, self.judging, self.strangers
         for thread in (*reading, self._locking, self.renewing):
             thread.close()
-        return tasks
 
     def _hint(self, ids: Iterable[UUID] | None) -> None:
         """
@@ -275,17 +287,23 @@ class Hub:
             self._tell_changed(id)
 
     async def _hear(self) -> None:
+        time = asyncio.get_running_loop().time
         first, last = BACK_OFF
         wait = first
         while True:
+            began, carrier = time(), None
             try:
-                async with aclosing(bus.get_bus().subscribe()) as heard:
+                carrier = bus.get_bus()
+                async with aclosing(carrier.subscribe()) as heard:
                     async for ids in heard:
                         self._unheard.ends()
-                        wait = first
                         self._hint(ids)
             except Exception as error:  # noqa: BLE001 logged, once
-                self._unheard.begins(error)
+                self._unheard.begins(error, bus.failure_of(carrier, error))
+            # Each connection makes the hub read every session. A server that closes
+            # connections as soon as they are made must not cause that all the time.
+            if time() - began >= last:
+                wait = first
             await asyncio.sleep(random.uniform(wait / 2, wait))  # noqa: S311 no secret
             wait = min(2 * wait, last)
 
@@ -297,12 +315,21 @@ class _Trouble:
         self.text = text
         self.is_there = False
 
-    def begins(self, error: Exception) -> None:
+    def begins(self, error: Exception, what: str = "") -> None:
+        """
+        Log ``error``, unless the trouble is there already. ``what`` says more about it.
+
+        One line is enough if that is given, or if the database does not answer: a
+        traceback says nothing more, and the error's text may quote a password.
+        """
         if not self.is_there:
-            logger.error(self.text, exc_info=error)
+            is_known = bool(what) or isinstance(error, _AWAY)
+            what = what or type(error).__name__
+            exc_info = None if is_known else error
+            logger.error("%s: %s", self.text, what, exc_info=exc_info)
         self.is_there = True
 
     def ends(self) -> None:
         if self.is_there:
-            logger.info("Over: %s", self.text)
+            logger.info("Over: %s.", self.text)
         self.is_there = False

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 
+from session_limit import identity
 from session_limit.guard.asgi import Application, Message, Receive, Scope, Send
 from session_limit.guard.connection import Connection
 from session_limit.guard.hub import current_hub
+from session_limit.repeated import Repeated
 from session_limit.state import CONNECTION, guard_of
 
 # For how many seconds a response has to stream for its end to be worth waiting for: the
 # parts of a long page are there before.
 LASTING = 0.05
 
-logger = logging.getLogger("session_limit")
+_FAILURE = Repeated("Whose response this is could not be found out.")
 
 
 async def serve(
@@ -25,6 +26,7 @@ async def serve(
     response.scope[CONNECTION] = response
     try:
         await response.run(application)
+        response.remember()
     finally:
         if response.timer is not None:
             response.timer.cancel()
@@ -77,14 +79,25 @@ class _Response(Connection):
     async def _identify(self) -> None:
         try:
             who = await self.hub.identify(self.scope)
-        except Exception:
-            logger.exception("Whose response this is could not be found out.")
+        except Exception as error:  # noqa: BLE001 logged
+            _FAILURE.log(error)
             self._end("")
             return
         if who.reason is not None:
             self._end(who.reason)
         elif who.id is not None:
             self.watch(who.id)
+
+    def remember(self) -> None:
+        """
+        Remember a session that the middleware has found live. Its first socket, stream
+        and question to the gateway are then not queued among those of strangers.
+        """
+        guard = guard_of(self.request)
+        if self.request is not None and guard is not None and guard.row is not None:
+            key = self.request.session.session_key
+            if key is not None:
+                identity.remember(key, is_live=True)
 
     async def say_goodbye(self, reason: str) -> None:
         # Nobody is to take it for a whole download.

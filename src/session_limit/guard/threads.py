@@ -15,10 +15,14 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar, cast
 
+from django.conf import settings
 from django.core.cache import close_caches
 from django.db import InterfaceError, OperationalError, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.signals import connection_created
+from django.dispatch import receiver
 
+from session_limit import stored
 from session_limit.guard import drivers
 from session_limit.registry import MustLock, reads_only
 
@@ -28,6 +32,8 @@ T = TypeVar("T")
 # In seconds: how long a call may run before its thread is abandoned. A statement of
 # this package takes milliseconds, so what takes this long is stalled or blocked.
 PATIENCE = 2.0
+# In seconds: how long a cancelled call may take to return.
+CANCELLED = 0.5
 # How many calls may wait for the thread, so that a flood costs no memory without end.
 MOST_WAITING = 1_000
 # How many abandoned threads may be left at once.
@@ -50,12 +56,12 @@ class DatabaseThread:
     """
     Run one call at a time in a thread that keeps its database connections open.
 
-    Connections stay open between calls because calls come every second; pooled
-    connections are returned after each call.
+    Connections stay open between calls because calls come every second.
 
     If a call runs for more than ``PATIENCE`` seconds, the thread is abandoned: its
-    connections are shut down, its caller gets ``TookTooLong``, and a fresh thread with
-    fresh connections takes over the calls that wait.
+    statement is cancelled, its connections are shut down, its caller gets
+    ``TookTooLong``, and a fresh thread with fresh connections takes over the calls
+    that wait.
 
     Give a ``locking`` thread to make this one read only. A call that turns out to need
     row locks then runs there instead, so that calls that only read never wait for a
@@ -175,7 +181,7 @@ class DatabaseThread:
             each.settle(None, error)
         # After that, so that the call that now fails is not tried again.
         if worker is not None:
-            worker.disconnect()
+            threading.Thread(target=worker.disconnect, daemon=True).start()
 
 
 class _Call:
@@ -221,9 +227,6 @@ class _Call:
         finally:
             # As at the end of a request: sessions in a cache were read from it.
             close_caches()
-            for connection in connections.all(initialized_only=True):
-                if connection.settings_dict["OPTIONS"].get("pool"):
-                    connection.close()
 
     def settle(self, result: Any, error: BaseException | None) -> None:
         """Set the outcome, in the event loop, unless the call was given up."""
@@ -251,6 +254,8 @@ class _Worker(threading.Thread):
         self._connections = [*connections.all()]
         for connection in self._connections:
             drivers.set_timeouts(connection)
+        if stored.is_cached(stored.engine()):
+            drivers.set_cache_timeouts(settings.SESSION_CACHE_ALIAS)
         try:
             while (call := self._next_call(self)) is not None:
                 call.run()
@@ -261,13 +266,24 @@ class _Worker(threading.Thread):
 
     def disconnect(self) -> None:
         """
-        Shut the sockets of this thread's connections, from another thread.
+        Cancel what this thread executes, and shut the sockets of its connections if it
+        does not end. Blocks; called from another thread.
 
         A call that waits for a server that does not answer then fails, and the thread
         ends. A driver without a timeout would wait for ever.
         """
         for connection in self._connections:
-            drivers.disconnect(connection)
+            drivers.cancel(connection)
+        self.join(CANCELLED)
+        if self.is_alive():
+            for connection in self._connections:
+                drivers.disconnect(connection)
+
+
+@receiver(connection_created, dispatch_uid="session_limit.guard.threads")
+def _bound_locks(connection: BaseDatabaseWrapper, **_kwargs: Any) -> None:
+    if isinstance(threading.current_thread(), _Worker):
+        drivers.bound_locks(connection)
 
 
 def _only_read(function: Callable[[], T]) -> T:

@@ -1,0 +1,62 @@
+"""Sessions in a cache that stalls: what waits for it ends, and threads come back."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+import pytest
+from django.core.cache import caches
+
+from session_limit.guard import threads
+from tests.faults.proxy import Proxy
+from tests.guard.test_sockets import story
+from tests.guard.wire import until
+
+
+@pytest.fixture
+def network(settings, monkeypatch):
+    """A proxy in front of the cache that holds the sessions."""
+    monkeypatch.setattr(threads, "PATIENCE", 0.5)
+    url = urlsplit(settings.REDIS_URL)
+    with Proxy(url.hostname, url.port or 6379) as proxy:
+        settings.CACHES = {
+            "default": {
+                "BACKEND": "django.core.cache.backends.redis.RedisCache",
+                "LOCATION": f"redis://127.0.0.1:{proxy.port}/0",
+            }
+        }
+        settings.SESSION_ENGINE = "django.contrib.sessions.backends.cache"
+        yield proxy
+
+
+def test_a_stalled_cache_holds_no_thread_for_ever(network):
+    """Or a stall of some seconds would use up the threads that may be abandoned."""
+
+    def get():
+        return caches["default"].get("session-limit-nothing")
+
+    @story
+    async def _():
+        thread = threads.DatabaseThread()
+        assert await thread.run(get) is None
+        network.stall()
+        with pytest.raises(threads.TookTooLong):
+            await thread.run(get)
+        assert await thread.run(get) is None
+        await until(lambda: not thread._abandoned)
+        thread.close()
+
+
+def test_what_the_project_has_set_stays(network, settings):
+    settings.CACHES["default"]["OPTIONS"] = {"socket_timeout": 30}
+
+    def options():
+        return vars(caches["default"])["_options"]
+
+    @story
+    async def _():
+        thread = threads.DatabaseThread()
+        found = await thread.run(options)
+        assert found == {"socket_timeout": 30, "socket_connect_timeout": 2}
+        assert options() == {"socket_timeout": 30}
+        thread.close()
