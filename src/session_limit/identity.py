@@ -37,9 +37,9 @@ class Identity(NamedTuple):
 
 
 def session_key_in(cookies: Mapping[str, str]) -> str | None:
-    """Return the session key among ``cookies``, if the engine can have issued it."""
+    """Return the session key among ``cookies``, if the engine can hold it."""
     key = cookies.get(settings.SESSION_COOKIE_NAME)
-    return key if key and stored.may_issue(stored.engine(), key) else None
+    return key if key and stored.may_hold(stored.engine(), key) else None
 
 
 def session_key_in_header(header: str) -> str | None:

@@ -131,7 +131,7 @@ def _beside_stored(using: str, model: type[AbstractBaseSession]) -> str:
     columns = _columns(using, "r", UserSession, *Row._fields)
     [recorded_key] = _columns(using, "r", UserSession, "session_key")
     return (
-        f"SELECT {', '.join([data, *columns])}"  # noqa: S608
+        f"SELECT {', '.join([data, key, *columns])}"  # noqa: S608
         f" FROM {quote(model._meta.db_table)} s"
         f" LEFT JOIN {quote(UserSession._meta.db_table)} r ON {recorded_key} = {key}"
         f" WHERE {key} = %s AND {expires} > %s"
@@ -334,7 +334,10 @@ def read_with_stored(
         values = cursor.fetchone()
     if values is None:
         return None
-    data, *rest = values
+    data, stored_key, *rest = values
+    if stored_key != key:
+        # MariaDB compares keys without regard to case. The client made this one up.
+        return None
     return data, None if rest[0] is None else _row(tuple(rest), using)
 
 

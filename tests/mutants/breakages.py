@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.mutants import (
     best_effort,
     clocks,
     doors,
@@ -12,7 +13,6 @@ from __future__ import annotations
     scale,
     transactions,
 )
-from tests.mutants import best_effort, clocks, doors, edge, gates, hub, redis_bus, scale, transactions
 from tests.mutants.mutant import Mutant
 
 CAP = [

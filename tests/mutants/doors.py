@@ -120,7 +120,7 @@ MUTANTS = [
     Mutant(
         "a key that no database takes is asked for",
         "store/__init__.py",
-        old="if key is not None and not stored.may_issue(engine, key):",
+        old="if key is not None and not stored.may_hold(engine, key):",
         new="if False:",
         tests=KEYS,
         test="test_what_else_reads_and_writes",

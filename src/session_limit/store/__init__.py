@@ -43,9 +43,8 @@ def guard(request: HttpRequest) -> None:
         session.guard.is_answered = False
     elif isinstance(session, SessionBase):
         engine, key = type(session), session.session_key
-        if key is not None and not stored.may_issue(engine, key):
-            # The client made it up. MariaDB would find a session whose key differs in
-            # case or in trailing spaces alone, and store it under this spelling.
+        if key is not None and not stored.may_hold(engine, key):
+            # The client made it up, and not every database can be asked for it.
             session._session_key = None
         session.__class__ = _guarded(engine)
         cast("GuardedSession", session).guard = Guard(key, request)

@@ -20,6 +20,7 @@ from session_limit.state import Guard
 
 if TYPE_CHECKING:
     from django.contrib.sessions.backends.db import SessionStore
+    from django.contrib.sessions.base_session import AbstractBaseSession
 
     class _Engine(SessionStore):
         """An engine's class, with what the stubs leave out."""
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
         async def _aget_session(self) -> dict[str, Any]: ...
         def _get_new_session_key(self) -> str: ...
         async def _aget_new_session_key(self) -> str: ...
+        def _get_session_from_db(self) -> AbstractBaseSession | None: ...
+        async def _aget_session_from_db(self) -> AbstractBaseSession | None: ...
 else:
     _Engine = object
 

@@ -6,6 +6,7 @@ from typing import Any, cast
 
 from asgiref.sync import sync_to_async
 from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
+from django.contrib.sessions.base_session import AbstractBaseSession
 from django.utils import timezone
 
 from session_limit import registry, stored, verify
@@ -40,6 +41,22 @@ class Loading(Base):
         if SESSION_KEY not in data:
             return self._verified(data, None)
         return await sync_to_async(self._verified)(data, None)
+
+    def _get_session_from_db(self) -> AbstractBaseSession | None:
+        return self._exact(super()._get_session_from_db())
+
+    async def _aget_session_from_db(self) -> AbstractBaseSession | None:
+        return self._exact(await super()._aget_session_from_db())
+
+    def _exact(self, found: AbstractBaseSession | None) -> AbstractBaseSession | None:
+        """
+        Return ``found`` if it is stored under exactly this key. MariaDB compares keys
+        without regard to case, and would let a client choose the spelling.
+        """
+        if found is not None and found.session_key != self.session_key:
+            self._session_key = None
+            return None
+        return found
 
     def _verified(self, data: dict[str, Any], row: Row | None) -> dict[str, Any]:
         """Return ``data``, or nothing where they are an ended session's."""
