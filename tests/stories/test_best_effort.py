@@ -344,3 +344,24 @@ def test_mysql_waits_a_second(ada, monkeypatch, fails):
     ending.ENDINGS.attempt(write)
     assert seen == [(1, 1)]
     assert waits() == usual
+
+
+def test_a_failure_that_ends_the_transaction_around_it_is_raised(ada):
+    """
+    As a deadlock does on MySQL. Fails, with what was written before lost and nobody
+    told, if the error is taken for one that may be skipped.
+    """
+
+    def deadlock():
+        connection.connection.rollback()
+        raise OperationalError(1213, "Deadlock found")
+
+    def work():
+        with transaction.atomic():
+            type(ada).objects.update(first_name="Ada")
+            ending.ENDINGS.attempt(deadlock)
+
+    with pytest.raises(OperationalError, match="Deadlock"):
+        work()
+    ada.refresh_from_db()
+    assert ada.first_name != "Ada"

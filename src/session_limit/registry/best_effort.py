@@ -50,7 +50,9 @@ class BestEffort:
     def attempt(self, write: Callable[[], T]) -> T | None:
         """
         Return ``write()``, run in a transaction and not repeated, or ``None`` if the
-        database would not take it. A surrounding transaction goes on.
+        database would not take it. A surrounding transaction goes on. Raises what the
+        database said if that ended the surrounding transaction too, as a deadlock does
+        on MySQL: the caller's earlier statements have been rolled back.
         """
         connection = connections[registry_alias()]
 
@@ -82,6 +84,7 @@ class BestEffort:
     ) -> T | None:
         using = registry_alias()
         connection = connections[using]
+        was_broken = connection.needs_rollback
         try:
             # In a transaction, a savepoint keeps a failure from breaking it.
             savepoint = (
@@ -92,6 +95,8 @@ class BestEffort:
             with savepoint, waits(connection, self._milliseconds):
                 result = write()
         except Error as error:
+            if connection.needs_rollback and not was_broken:
+                raise
             if not _is_locked(error):
                 self._count(error)
             return None
