@@ -38,7 +38,7 @@ MUTANTS = [
         old=" FOR NO KEY UPDATE SKIP LOCKED",
         new=" FOR NO KEY UPDATE",
         tests=STORY,
-        test="test_activity_is_recorded_later",
+        test="test_a_row_that_is_locked_is_left_out",
         database="postgresql",
     ),
     Mutant(

@@ -25,6 +25,15 @@ MUTANTS = [
         test="test_a_failure_that_ends_the_transaction_around_it_is_raised",
     ),
     Mutant(
+        "recording activity waits for a table",
+        "registry/best_effort.py",
+        old="execute(bound + sql, params",
+        new="execute('SELECT 1; ' + sql, params",
+        tests="stories/test_best_effort",
+        test="test_a_table_that_is_locked",
+        database="postgresql",
+    ),
+    Mutant(
         "a single statement is not repeated",
         "registry/locking.py",
         old="return repeated(attempt) if connections[using].get_autocommit() else "
