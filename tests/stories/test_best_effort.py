@@ -221,6 +221,8 @@ def test_changed_credentials(ada, laptop, fault):
     assert reasons() == [Reason.CREDENTIALS_CHANGED]
 
 
+# Elsewhere the session is saved, and its browser told once.
+@stores.ROLLED_BACK
 def test_an_ending_that_an_anonymous_session_remembers(ada, laptop, phone, fault):
     laptop.sign_in()
     phone.sign_in()
