@@ -44,8 +44,8 @@ MUTANTS = [
     Mutant(
         "an ending that may be skipped waits for a row",
         ENGINE,
-        old="max(milliseconds, 1)",
-        new="0",
+        old='bound = f"{max(milliseconds, 1)}ms"',
+        new='bound = "0"',
         tests=STORY,
         test="test_a_session_whose_time_is_up_says_why",
         database="postgresql",
