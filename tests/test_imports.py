@@ -17,7 +17,7 @@ SOURCE = Path(__file__).resolve().parent.parent / "src"
 # package from itself: so the doors, all in one layer, never import one another.
 LAYERS = [
     # What needs nothing of ours.
-    {"local_address"},
+    {"after_commit", "local_address"},
     {
         "browsers",
         "durations",

@@ -161,9 +161,7 @@ def _same_site() -> Literal["Lax", "None"]:
 
 def forget(request: HttpRequest, response: HttpResponseBase) -> None:
     """Delete the pending sign-in, and its cookie, of a browser that has signed in."""
-    pending = registry.find_pending(browser(request))
-    if pending is not None:
-        registry.try_to_cancel(pending)
+    registry.try_to_forget(browser(request))
     take_back(request, response)
 
 

@@ -21,8 +21,10 @@ from django.contrib.sessions.backends import cache, cached_db, db, file, signed_
 from django.contrib.sessions.backends.base import SessionBase
 from django.contrib.sessions.base_session import AbstractBaseSession
 from django.core import signing
-from django.db import models, router, transaction
+from django.db import models, router
 from django.utils.crypto import salted_hmac
+
+from session_limit.after_commit import after_commit
 
 logger = logging.getLogger("session_limit")
 
@@ -212,11 +214,9 @@ def delete(keys: Sequence[str], using: str) -> None:
         if found.db == using:
             found.delete()
         else:
-            transaction.on_commit(found.delete, using=using, robust=True)
+            after_commit(using, found.delete)
     if not is_plain_db(store):
-        transaction.on_commit(
-            functools.partial(_delete_each, store, keys), using=using, robust=True
-        )
+        after_commit(using, _delete_each, store, keys)
 
 
 def _delete_each(store: type[SessionBase], keys: Sequence[str]) -> None:

@@ -393,6 +393,42 @@ def test_our_code_in_a_view_of_the_projects(ada, atomic_requests):
     assert len(live(ada)) == 1
 
 
+# One statement, in a transaction of its own
+
+
+RENEWED = "UPDATE session_limit_play SET lease_until"
+REKEYED = "UPDATE session_limit_usersession SET session_key"
+
+
+def test_the_renewal_of_a_play(ada, settings):
+    """Repeated nine times, and then 503. Fails if one statement is not repeated."""
+    settings.SESSION_LIMIT_PLAYS = 1
+    tab = Tab()
+    sign_in(tab, ada)
+    path = "/account/sessions/plays/"
+    tab.post(path, json.dumps({}), content_type="application/json")
+    renew = partial(tab.post, f"{path}{Play.objects.get().pk}/renew/")
+    with connection.execute_wrapper(GivesUp(RENEWED, times=9)):
+        assert renew().status_code == 200
+    with connection.execute_wrapper(GivesUp(RENEWED, ALWAYS)):
+        assert is_retry(renew())
+    assert renew().status_code == 200
+
+
+@stores.KEPT
+@pytest.mark.parametrize("step", [REKEYED, LOCK])
+def test_a_password_change(ada, browser, step):
+    """
+    The new key is recorded, and the moment of the change, however often the database
+    gives up. Fails, as a 503 after which the browser is signed out.
+    """
+    tab = browser()
+    tab.sign_in(ada)
+    with connection.execute_wrapper(GivesUp(step, times=9)):
+        assert tab.change_password().status_code in {200, 302}
+    assert is_in(tab, ada)
+
+
 # What the database says
 
 

@@ -12,6 +12,7 @@ from tests.mutants import (
     redis_bus,
     scale,
     transactions,
+    unfailing,
 )
 from tests.mutants.mutant import Mutant
 
@@ -496,9 +497,7 @@ ANSWERS = [
     Mutant(
         "listeners hear before the commit",
         "registry/ending.py",
-        old="    transaction.on_commit(\n"
-        "        functools.partial(_tell_ended, rows), using=using, robust=True\n"
-        "    )\n",
+        old="    after_commit(using, _tell_ended, rows)\n",
         new="    _tell_ended(rows)\n",
         tests="test_audit",
         test="test_listeners_hear_after_the_commit",
@@ -931,7 +930,7 @@ LIVE = [
     Mutant(
         "who is connected waits for the sweep to hear of a change of password",
         "registry/renewal.py",
-        old="CREDENTIALS.attempt(functools.partial(end_left_behind, row, user))",
+        old="CREDENTIALS.attempt(end_others)",
         new="pass",
         tests="guard/test_sockets",
         test="test_a_password_that_is_changed_elsewhere",
@@ -1227,6 +1226,7 @@ MUTANTS = [
     *PLAYS,
     *COST,
     *best_effort.MUTANTS,
+    *unfailing.MUTANTS,
     *clocks.MUTANTS,
     *doors.MUTANTS,
     *edge.MUTANTS,

@@ -23,7 +23,7 @@ from django.db import (
 
 from session_limit import response_phase
 from session_limit.models import UserSession
-from session_limit.registry import ending, upkeep
+from session_limit.registry import best_effort, ending, upkeep
 from tests import stores
 from tests.stories.people import (
     Visitor,
@@ -221,6 +221,8 @@ def test_changed_credentials(ada, laptop, fault):
     assert reasons() == [Reason.CREDENTIALS_CHANGED]
 
 
+# Elsewhere the session is saved, and its browser told once.
+@stores.ROLLED_BACK
 def test_an_ending_that_an_anonymous_session_remembers(ada, laptop, phone, fault):
     laptop.sign_in()
     phone.sign_in()
@@ -275,6 +277,53 @@ def test_a_row_that_is_locked_is_no_fault(ada, laptop, time, caplog):
     with locked():
         assert laptop.open().status_code == 200
     assert not [each for each in caplog.records if each.levelno == logging.WARNING]
+
+
+@pytest.mark.skipif(settings.DB != "postgresql", reason="MariaDB cannot skip in UPDATE")
+def test_a_row_that_is_locked_is_left_out(ada, laptop, time, monkeypatch):
+    """Fails, with an error in the server's log, if the statement waits for the row."""
+    laptop.sign_in()
+    time.advance(TOUCH + 1)
+    monkeypatch.setattr(best_effort, "_is_locked", pytest.fail)
+    with locked():
+        assert laptop.open().status_code == 200
+
+
+LOCK_TABLE = {
+    "postgresql": (
+        "BEGIN; LOCK TABLE session_limit_usersession IN EXCLUSIVE MODE",
+        "ROLLBACK",
+    ),
+    "mariadb": ("LOCK TABLES session_limit_usersession READ", "UNLOCK TABLES"),
+    "sqlite": ("BEGIN IMMEDIATE", "ROLLBACK"),
+}
+
+
+@pytest.mark.parametrize("binds_on_server", [False, True])
+def test_a_table_that_is_locked(ada, laptop, time, settings, binds_on_server):
+    """By an index that is built, or a backup: it can be read. Fails if a page waits."""
+    begin, end = IMPATIENT[settings.DB]
+    lock, unlock = LOCK_TABLE[settings.DB]
+    laptop.sign_in()
+    before = laptop.row.last_active_at
+    time.advance(TOUCH + 1)
+    execute(begin)
+    options = connection.settings_dict["OPTIONS"]
+    other = connections["default"].copy()
+    try:
+        with pytest.MonkeyPatch.context() as patch, other.cursor() as cursor:
+            patch.setitem(options, "server_side_binding", binds_on_server)
+            cursor.execute(lock)
+            began = monotonic()
+            assert laptop.open().status_code == 200
+            assert monotonic() - began < PATIENCE / 2, "it waited for the lock"
+            assert laptop.row.last_active_at == before
+            cursor.execute(unlock)
+    finally:
+        other.close()
+        execute(end)
+    assert laptop.open().status_code == 200
+    assert laptop.row.last_active_at > before
 
 
 def test_activity_takes_one_statement(ada, laptop, time):
@@ -344,3 +393,24 @@ def test_mysql_waits_a_second(ada, monkeypatch, fails):
     ending.ENDINGS.attempt(write)
     assert seen == [(1, 1)]
     assert waits() == usual
+
+
+def test_a_failure_that_ends_the_transaction_around_it_is_raised(ada):
+    """
+    As a deadlock does on MySQL. Fails, with what was written before lost and nobody
+    told, if the error is taken for one that may be skipped.
+    """
+
+    def deadlock():
+        connection.connection.rollback()
+        raise OperationalError(1213, "Deadlock found")
+
+    def work():
+        with transaction.atomic():
+            type(ada).objects.update(first_name="Ada")
+            ending.ENDINGS.attempt(deadlock)
+
+    with pytest.raises(OperationalError, match="Deadlock"):
+        work()
+    ada.refresh_from_db()
+    assert ada.first_name != "Ada"

@@ -56,7 +56,7 @@ from session_limit.registry.pending import (
     left_over,
     pend,
     rivals_of,
-    try_to_cancel,
+    try_to_forget,
     user_waiting,
 )
 from session_limit.registry.plays import Start, enforce_plays, play, play_limit_of
@@ -124,8 +124,8 @@ __all__ = [
     "stop_start",
     "told",
     "touch",
-    "try_to_cancel",
     "try_to_end",
+    "try_to_forget",
     "user_waiting",
     "verifies",
     "verify",

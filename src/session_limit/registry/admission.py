@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.db import transaction
 from django.http import HttpRequest
 
 from session_limit import audit, policy, signals
+from session_limit.after_commit import after_commit
 from session_limit.conf import conf
 from session_limit.models import PendingSignIn, UserSession, uuid7
 from session_limit.policy import AtLimit, Decision, LiveSession
@@ -169,8 +169,7 @@ def tell_limit_reached(
     user: AbstractBaseUser, admission: Admission, using: str
 ) -> None:
     """Announce it once the current transaction on ``using`` has committed."""
-    tell = functools.partial(announce_limit_reached, user, admission)
-    transaction.on_commit(tell, using=using, robust=True)
+    after_commit(using, announce_limit_reached, user, admission)
 
 
 def announce_limit_reached(user: AbstractBaseUser, admission: Admission) -> None:

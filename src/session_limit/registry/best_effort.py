@@ -50,7 +50,9 @@ class BestEffort:
     def attempt(self, write: Callable[[], T]) -> T | None:
         """
         Return ``write()``, run in a transaction and not repeated, or ``None`` if the
-        database would not take it. A surrounding transaction goes on.
+        database would not take it. A surrounding transaction goes on. Raises what the
+        database said if that ended the surrounding transaction too, as a deadlock does
+        on MySQL: the caller's earlier statements have been rolled back.
         """
         connection = connections[registry_alias()]
 
@@ -68,12 +70,11 @@ class BestEffort:
         Make ``changes`` to the session with this ``id``, if it is among ``rows``, in
         one statement. Return how many rows changed.
         """
-        if connections[rows.db].vendor != "postgresql":
-            return self._guarded(lambda: rows.update(**changes), _waits_at_most) or 0
-        # PostgreSQL cannot bound the wait of one statement outside a transaction, but
-        # the statement can leave out a locked row.
-        free = rows.filter(pk__in=RawSQL(_UNLOCKED, [id]))  # noqa: S611  no input in it
-        return self._guarded(lambda: free.update(**changes), _waits_as_always) or 0
+        if connections[rows.db].vendor == "postgresql":
+            # Leave out a locked row, as parallel requests meet it: that is no error
+            # in the server's log.
+            rows = rows.filter(pk__in=RawSQL(_UNLOCKED, [id]))  # noqa: S611  no input in it
+        return self._guarded(lambda: rows.update(**changes), _waits_once_at_most) or 0
 
     def _guarded(
         self,
@@ -82,6 +83,7 @@ class BestEffort:
     ) -> T | None:
         using = registry_alias()
         connection = connections[using]
+        was_broken = connection.needs_rollback
         try:
             # In a transaction, a savepoint keeps a failure from breaking it.
             savepoint = (
@@ -92,6 +94,8 @@ class BestEffort:
             with savepoint, waits(connection, self._milliseconds):
                 result = write()
         except Error as error:
+            if connection.needs_rollback and not was_broken:
+                raise
             if not _is_locked(error):
                 self._count(error)
             return None
@@ -141,10 +145,22 @@ def _is_locked(error: Error) -> bool:
     return cause is not None and cause.args[:1] == (_LOCK_WAIT_TIMEOUT,)
 
 
-def _waits_as_always(
+def _waits_once_at_most(
     connection: BaseDatabaseWrapper, milliseconds: int
 ) -> AbstractContextManager[None]:
-    return nullcontext()
+    """
+    Bound how long the only statement on ``connection`` waits for a lock, in the same
+    round trip.
+    """
+    binds_on_server = connection.settings_dict["OPTIONS"].get("server_side_binding")
+    if (
+        connection.vendor == "postgresql"
+        and connection.get_autocommit()
+        # Two statements in one message cannot have parameters there.
+        and not binds_on_server
+    ):
+        return _bounded_once_on_postgresql(connection, milliseconds)
+    return _waits_at_most(connection, milliseconds)
 
 
 @contextmanager
@@ -174,6 +190,24 @@ def _bounded_on_sqlite(
         yield
     finally:
         execute(f"PRAGMA busy_timeout = {usual}")
+
+
+def _bounded_once_on_postgresql(
+    connection: Any, milliseconds: int
+) -> AbstractContextManager[None]:
+    def bounded(
+        execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any
+    ) -> Any:
+        # What is sent in one message is a transaction, which SET LOCAL lasts for.
+        bound = f"SET LOCAL lock_timeout = {max(milliseconds, 1)}; "
+        result = execute(bound + sql, params, many, context)
+        if connection.Database.__name__ == "psycopg":
+            # It has the result of each statement, psycopg2 that of the last.
+            context["cursor"].nextset()
+        return result
+
+    wrapper: AbstractContextManager[None] = connection.execute_wrapper(bounded)
+    return wrapper
 
 
 @contextmanager

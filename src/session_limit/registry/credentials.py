@@ -18,7 +18,7 @@ from django.utils.crypto import constant_time_compare
 from session_limit import stored
 from session_limit.models import AccountLimit, PendingSignIn, UserSession, session_id
 from session_limit.registry.limits import read_account
-from session_limit.registry.locking import lock_account
+from session_limit.registry.locking import in_one_statement, lock_account
 from session_limit.users import user_of
 from session_limit.verify import Row, registry_alias
 
@@ -105,8 +105,15 @@ def credentials_reason(
 
 
 def note_password_changed(user: AbstractBaseUser) -> None:
-    """Record that the password was changed now: why its older sessions will end."""
-    lock_account(user.pk, registry_alias(), password_changed_at=timezone.now())
+    """
+    Record that the password of ``user`` has just been changed. Sessions that are older
+    than that end for this reason.
+    """
+
+    def write(using: str) -> None:
+        lock_account(user.pk, using, password_changed_at=timezone.now())
+
+    in_one_statement(write)
 
 
 def renew_credentials(row: Row, session_hash: str) -> None:

@@ -11,10 +11,11 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.db import connections, transaction
+from django.db import connections
 from django.utils import timezone
 
 from session_limit import audit, bus, signals, stored
+from session_limit.after_commit import after_commit
 from session_limit.conf import conf
 from session_limit.models import AccountLimit, Play, UserSession
 from session_limit.registry.best_effort import BestEffort
@@ -139,8 +140,7 @@ def end_row(id: UUID, reason: Reason) -> bool:
         rows = UserSession.objects.using(using).live_with_id(id)
         was_live = rows.update(**_changes(reason)) > 0
         if was_live:
-            tell = functools.partial(_announce_by_id, id, using)
-            transaction.on_commit(tell, using=using, robust=True)
+            after_commit(using, _announce_by_id, id, using)
         return was_live
 
     return in_transaction(work)
@@ -168,9 +168,7 @@ def _announce_by_id(id: UUID, using: str) -> None:
 
 def announce(rows: Sequence[UserSession], using: str) -> None:
     """Tell of the end of ``rows`` once the current transaction has committed."""
-    transaction.on_commit(
-        functools.partial(_tell_ended, rows), using=using, robust=True
-    )
+    after_commit(using, _tell_ended, rows)
 
 
 def _tell_ended(rows: Sequence[UserSession]) -> None:

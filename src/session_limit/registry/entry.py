@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
@@ -11,11 +10,11 @@ from uuid import UUID
 from django.contrib.auth import HASH_SESSION_KEY
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.sessions.backends.base import SessionBase
-from django.db import transaction
 from django.http import HttpRequest
 from django.utils import timezone
 
 from session_limit import audit, browsers, signals, stored
+from session_limit.after_commit import after_commit
 from session_limit.client import Client, describe
 from session_limit.conf import NewSignIn, conf
 from session_limit.models import DatabaseNow, UserSession, session_id
@@ -169,8 +168,7 @@ def record(sign_in: SignIn, id: UUID, using: str) -> UserSession:
     row.save(using=using, force_insert=True)
     # The database has set the moment. Deferred, so that it is read only if needed.
     del row.key_recorded_at
-    tell = functools.partial(_tell_started, row, sign_in)
-    transaction.on_commit(tell, using=using, robust=True)
+    after_commit(using, _tell_started, row, sign_in)
     return row
 
 

@@ -14,11 +14,11 @@ from typing import Any, cast
 from uuid import UUID
 
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.db import transaction
 from django.db.models import BooleanField, ExpressionWrapper, F, OuterRef, Q, Subquery
 from django.db.models.functions import Coalesce
 
 from session_limit import audit, bus, signals
+from session_limit.after_commit import after_commit
 from session_limit.conf import conf
 from session_limit.models import LEASE, DatabaseNow, Play, UserSession
 from session_limit.registry import tombstones
@@ -73,8 +73,7 @@ def stop_play(id: UUID, session_id: UUID) -> bool:
         rows = Play.objects.using(using).leased().filter(pk=id, session_id=session_id)
         counted = rows.update(ended_at=DatabaseNow(), ended_reason=Reason.STOPPED) > 0
         if counted:
-            tell = functools.partial(_tell_ended_by_id, id, using)
-            transaction.on_commit(tell, using=using, robust=True)
+            after_commit(using, _tell_ended_by_id, id, using)
         return counted
 
     return in_transaction(work)
@@ -202,9 +201,7 @@ def end_plays(
     for row in rows:
         row.ended_at, row.ended_reason = ended[row.pk].ended_at, reason
         row.ended_by_play = by_play
-    transaction.on_commit(
-        functools.partial(_tell_ended, list(rows)), using=using, robust=True
-    )
+    after_commit(using, _tell_ended, list(rows))
 
 
 _session_ended_at = Subquery(

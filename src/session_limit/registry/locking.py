@@ -106,14 +106,22 @@ def repeated(work: Callable[[], T]) -> T:
     return work()
 
 
+def _writable_alias() -> str:
+    """
+    Return the alias that writes the registry. Raises ``MustLock`` inside
+    ``reads_only()``.
+    """
+    if _reads_only.get():
+        raise MustLock
+    return registry_alias()
+
+
 def in_one_statement(write: Callable[[str], T]) -> T:
     """
     Return ``write(alias)``, which makes one statement. Repeat it like a transaction of
     our own, unless the caller has a transaction open: see ``in_transaction()``.
     """
-    if _reads_only.get():
-        raise MustLock
-    using = registry_alias()
+    using = _writable_alias()
     attempt = functools.partial(write, using)
     return repeated(attempt) if connections[using].get_autocommit() else attempt()
 
@@ -126,9 +134,7 @@ def in_transaction(work: Callable[[str], T]) -> T:
     has one open (``ATOMIC_REQUESTS``, ``atomic()``, ``set_autocommit(False)``), the
     work runs in a savepoint of it, at its isolation level, and is not repeated.
     """
-    if _reads_only.get():
-        raise MustLock
-    using = registry_alias()
+    using = _writable_alias()
     connection = connections[using]
 
     def attempt() -> T:

@@ -5,7 +5,6 @@ to sign out. Each is used once, under the account's lock: see ``admission.admit(
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -221,9 +220,18 @@ def cancel_pending(pending: PendingSignIn) -> None:
     in_transaction(work)
 
 
-def try_to_cancel(pending: PendingSignIn) -> None:
+def try_to_forget(browser: Browser) -> None:
     """
-    Delete ``pending``, which nobody will choose for any more. If the database does not
-    take that at once, the row stays until it expires.
+    Delete the pending sign-in of ``browser``, if it has one, because somebody has
+    signed in there. If the database does not take that at once, the row stays until it
+    expires.
     """
-    CANCELLATIONS.attempt(functools.partial(cancel_pending, pending))
+    if browser.secret is None:
+        return
+
+    def forget() -> None:
+        pending = find_pending(browser)
+        if pending is not None:
+            cancel_pending(pending)
+
+    CANCELLATIONS.attempt(forget)

@@ -5,7 +5,6 @@ the same lock.
 
 from __future__ import annotations
 
-import functools
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,10 +14,11 @@ from uuid import UUID
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import ImproperlyConfigured
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError
 from django.db.models import DurationField, Exists, ExpressionWrapper, F, OuterRef
 
 from session_limit import audit, policy, signals
+from session_limit.after_commit import after_commit
 from session_limit.conf import conf
 from session_limit.models import LEASE, DatabaseNow, Play, UserSession, uuid7
 from session_limit.policy import AtLimit, Decision, Displace, LiveSession
@@ -165,9 +165,7 @@ def _record(id: UUID, session: UserSession, scope: str, what: str, using: str) -
     row.lease_until = cast("Any", DatabaseNow() + LEASE)
     row.save(using=using, force_insert=True)
     row.refresh_from_db(using=using, fields=["started_at", "lease_until"])
-    transaction.on_commit(
-        functools.partial(_tell_started, row), using=using, robust=True
-    )
+    after_commit(using, _tell_started, row)
     return row
 
 
@@ -264,4 +262,4 @@ def _tell_limit_reached(user_id: Any, start: Start, using: str) -> None:
         audit.play_limit_reached(**facts)
         signals.play_limit_reached.send_robust(sender=Play, **facts)
 
-    transaction.on_commit(tell, using=using, robust=True)
+    after_commit(using, tell)

@@ -8,10 +8,10 @@ from uuid import UUID
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.sessions.backends.base import SessionBase
-from django.db import transaction
 from django.utils import timezone
 
 from session_limit import audit
+from session_limit.after_commit import after_commit
 from session_limit.models import UserSession
 from session_limit.registry.best_effort import BestEffort
 from session_limit.registry.credentials import renew_credentials, verifies
@@ -50,8 +50,7 @@ def reauthenticated(id: UUID, session: SessionBase, user: AbstractBaseUser) -> b
             expires_reason=expires_reason,
         )
         if is_live:
-            tell = functools.partial(audit.renewed, user.pk, id)
-            transaction.on_commit(tell, using=using, robust=True)
+            after_commit(using, audit.renewed, user.pk, id)
         return bool(is_live)
 
     return in_transaction(work)
@@ -67,7 +66,11 @@ def renewed(row: Row, user: AbstractBaseUser, former_hash: str, new_hash: str) -
     a short time, because no later request repeats them.
     """
     CREDENTIALS.attempt(functools.partial(renew_credentials, row, new_hash))
-    # Under a new SECRET_KEY the former one verifies too; another change may have come
-    # after this one.
-    if verifies(new_hash, user) and not verifies(former_hash, user):
-        CREDENTIALS.attempt(functools.partial(end_left_behind, row, user))
+
+    def end_others() -> None:
+        # Reads the user, which may fail too. Under a new SECRET_KEY the former hash
+        # verifies as well; another change may have come after this one.
+        if verifies(new_hash, user) and not verifies(former_hash, user):
+            end_left_behind(row, user)
+
+    CREDENTIALS.attempt(end_others)

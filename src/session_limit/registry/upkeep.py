@@ -9,10 +9,10 @@ from uuid import UUID
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.sessions.backends.base import SessionBase
-from django.db import transaction
 from django.utils import timezone
 
 from session_limit import audit, policy, stored
+from session_limit.after_commit import after_commit
 from session_limit.conf import conf
 from session_limit.models import AccountLimit, DatabaseNow, PendingSignIn, UserSession
 from session_limit.registry import ghosts, tombstones
@@ -153,8 +153,7 @@ def set_limit(
         was, account.limit = account.limit, limit
         if was != limit:
             account.save(using=using, update_fields=["limit"])
-            tell = functools.partial(audit.limit_changed, user.pk, was, limit, by)
-            transaction.on_commit(tell, using=using, robust=True)
+            after_commit(using, audit.limit_changed, user.pk, was, limit, by)
         return _enforce(user, account, using, by=by)
 
     return in_transaction(work)

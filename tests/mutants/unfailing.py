@@ -1,0 +1,69 @@
+"""What must not fail a response although it failed: told or deleted after the fact."""
+
+from __future__ import annotations
+
+from tests.mutants.mutant import Mutant
+
+EVERY = "interleavings/test_every_statement"
+
+MUTANTS = [
+    Mutant(
+        "what cannot be told after the commit fails the request",
+        "after_commit.py",
+        old="transaction.on_commit(call, using",
+        new="transaction.on_commit(functools.partial(function, *args), using",
+        tests="test_after_commit",
+        test="test_a_failure_is_logged",
+    ),
+    Mutant(
+        "a skipped write hides that the transaction around it was lost",
+        "registry/best_effort.py",
+        old="            if connection.needs_rollback and not was_broken:\n"
+        "                raise\n",
+        new="",
+        tests="stories/test_best_effort",
+        test="test_a_failure_that_ends_the_transaction_around_it_is_raised",
+    ),
+    Mutant(
+        "recording activity waits for a table",
+        "registry/best_effort.py",
+        old="execute(bound + sql, params",
+        new="execute('SELECT 1; ' + sql, params",
+        tests="stories/test_best_effort",
+        test="test_a_table_that_is_locked",
+        database="postgresql",
+    ),
+    Mutant(
+        "a single statement is not repeated",
+        "registry/locking.py",
+        old="return repeated(attempt) if connections[using].get_autocommit() else "
+        "attempt()",
+        new="return attempt()",
+        tests="interleavings/test_conflicts",
+        test="test_the_renewal_of_a_play",
+    ),
+    Mutant(
+        "the moment of a password change is recorded at the first attempt or never",
+        "registry/credentials.py",
+        old="    in_one_statement(write)\n",
+        new="    write(registry_alias())\n",
+        tests="interleavings/test_conflicts",
+        test="test_a_password_change",
+    ),
+    Mutant(
+        "a choice that was made fails because it cannot be forgotten",
+        "registry/pending.py",
+        old="    CANCELLATIONS.attempt(forget)\n",
+        new="    forget()\n",
+        tests=EVERY,
+        test="test_every_statement",
+    ),
+    Mutant(
+        "a password change fails because the others cannot be ended at once",
+        "registry/renewal.py",
+        old="    CREDENTIALS.attempt(end_others)\n",
+        new="    end_others()\n",
+        tests=EVERY,
+        test="test_every_statement",
+    ),
+]
