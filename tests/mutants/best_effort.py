@@ -78,6 +78,14 @@ MUTANTS = [
         database="postgresql",
     ),
     Mutant(
+        "a transaction that the database rolled back loses its writes in silence",
+        ENGINE,
+        old="            if connection.needs_rollback and not connection.autocommit:\n",
+        new="            if False:\n",
+        tests=STORY,
+        test="test_a_surrounding_transaction_that_was_rolled_back_is_not_continued",
+    ),
+    Mutant(
         "every skipped write is logged",
         ENGINE,
         old="        if is_first:\n",

@@ -50,7 +50,8 @@ class BestEffort:
     def attempt(self, write: Callable[[], T]) -> T | None:
         """
         Return ``write()``, run in a transaction and not repeated, or ``None`` if the
-        database would not take it. A surrounding transaction goes on.
+        database would not take it. A surrounding transaction goes on. Raises the error
+        if the database has rolled that back as well.
         """
         connection = connections[registry_alias()]
 
@@ -92,6 +93,11 @@ class BestEffort:
             with savepoint, waits(connection, self._milliseconds):
                 result = write()
         except Error as error:
+            if connection.needs_rollback and not connection.autocommit:
+                # The database has rolled back the surrounding transaction too (MySQL
+                # after a deadlock, Galera after a conflict). It would lose what it
+                # wrote without an error.
+                raise
             if not _is_locked(error):
                 self._count(error)
             return None
