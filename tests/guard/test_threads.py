@@ -203,6 +203,43 @@ def test_what_locks_rows_runs_elsewhere():
         locking.close()
 
 
+def refuse_threads(patch):
+    """No more threads can be started in this process."""
+
+    def refuse(worker):
+        raise RuntimeError("can't start new thread")
+
+    patch.setattr(threads._Worker, "start", refuse)
+
+
+def test_a_thread_that_could_not_be_started_is_started_later(thread, monkeypatch):
+    @story
+    async def _():
+        with monkeypatch.context() as patch:
+            refuse_threads(patch)
+            with pytest.raises(RuntimeError):
+                await thread.run(int)
+        assert await asyncio.wait_for(thread.run(int), LONG) == 0
+        thread.close()
+
+
+def test_no_fresh_thread_can_be_started(thread, stuck, monkeypatch):
+    """Those that wait for it fail with the call that does not return."""
+
+    @story
+    async def _():
+        waits = asyncio.ensure_future(thread.run(stuck.wait))
+        await until(lambda: thread._running is not None)
+        behind = asyncio.ensure_future(thread.run(int))
+        with monkeypatch.context() as patch:
+            refuse_threads(patch)
+            for call in (waits, behind):
+                with pytest.raises(threads.TookTooLong):
+                    await asyncio.wait_for(call, LONG)
+        assert await asyncio.wait_for(thread.run(int), LONG) == 0
+        thread.close()
+
+
 def test_a_closed_thread_answers_what_was_asked_and_ends(thread):
     @story
     async def _():

@@ -22,6 +22,14 @@ WAITS = [
         test="test_so_many_are_abandoned_and_no_more",
     ),
     Mutant(
+        "calls wait for a thread that was not started",
+        "guard/threads.py",
+        old="        worker.start()\n        self._worker = worker\n",
+        new="        self._worker = worker\n        worker.start()\n",
+        tests="guard/test_threads",
+        test="test_a_thread_that_could_not_be_started_is_started_later",
+    ),
+    Mutant(
         "calls wait for the database without end",
         "guard/threads.py",
         old="        if len(self._waiting) >= MOST_WAITING:\n",

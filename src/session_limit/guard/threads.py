@@ -118,15 +118,18 @@ class DatabaseThread:
             raise TookTooLong("Too many calls to the database have not returned.")
         if len(self._waiting) >= MOST_WAITING:
             raise TooManyWaiting("Too many calls wait for the database.")
-        self._waiting.append(call)
-        self._is_closing = False
         if self._worker is None:
             self._start_worker()
+        self._waiting.append(call)
+        self._is_closing = False
         self._changed.notify()
 
     def _start_worker(self) -> None:
-        self._worker = _Worker(self._next)
-        self._worker.start()
+        worker = _Worker(self._next)
+        # Raises RuntimeError if the process may have no more threads. The next call
+        # then tries again.
+        worker.start()
+        self._worker = worker
 
     def _next(self, worker: _Worker) -> _Call | None:
         """Return the next call for ``worker``, once there is one; ``None`` to end."""
@@ -165,11 +168,15 @@ class DatabaseThread:
         given_up = [call]
         if worker is not None:
             self._abandoned.add(worker)
-        if len(self._abandoned) >= MOST_ABANDONED:
+        goes_on = len(self._abandoned) < MOST_ABANDONED
+        if goes_on and self._waiting:
+            try:
+                self._start_worker()
+            except RuntimeError:
+                goes_on = False
+        if not goes_on:
             given_up += self._waiting
             self._waiting.clear()
-        elif self._waiting:
-            self._start_worker()
         for each in given_up:
             error = TookTooLong(f"The database did not answer within {PATIENCE} s.")
             each.settle(None, error)
