@@ -469,6 +469,24 @@ def test_a_long_wait_is_not_begun_again(monkeypatch):
     assert len(calls) == 2
 
 
+def test_a_part_of_the_callers_transaction_is_not_repeated(users_table):
+    """After a deadlock, MySQL has rolled back what came before it as well."""
+    calls = []
+
+    def work():
+        calls.append(None)
+        raise deadlock()
+
+    transaction.set_autocommit(False)
+    try:
+        with pytest.raises(OperationalError):
+            registry.repeated(work)
+    finally:
+        transaction.rollback()
+        transaction.set_autocommit(True)
+    assert len(calls) == 1
+
+
 @on("sqlite")
 def test_a_database_that_stays_locked(ada, browser, options, users_table):
     """SQLite gives up after its timeout: 503, and no wait of ours in addition."""

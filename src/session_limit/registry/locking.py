@@ -92,9 +92,11 @@ def is_retryable(error: BaseException | None) -> bool:
 def repeated(work: Callable[[], T]) -> T:
     """
     Return ``work()``. Call it again, after a short pause, if the database gave up on
-    it: ``ATTEMPTS`` times at most, and not after ``PATIENCE`` seconds. The caller makes
-    sure that no transaction is open, which would have to be repeated as a whole.
+    it: ``ATTEMPTS`` times at most, and not after ``PATIENCE`` seconds. If the caller
+    has a transaction open, call it once, because all of that would have to be repeated.
     """
+    if not connections[registry_alias()].get_autocommit():
+        return work()
     give_up_at = time.monotonic() + PATIENCE
     for _ in range(ATTEMPTS - 1):
         try:
@@ -109,13 +111,9 @@ def repeated(work: Callable[[], T]) -> T:
 def in_one_statement(write: Callable[[str], T]) -> T:
     """
     Return ``write(alias)``, which makes one statement. Repeat it like a transaction of
-    our own, unless the caller has a transaction open: see ``in_transaction()``.
+    our own: see ``in_transaction()``.
     """
-    if _reads_only.get():
-        raise MustLock
-    using = registry_alias()
-    attempt = functools.partial(write, using)
-    return repeated(attempt) if connections[using].get_autocommit() else attempt()
+    return repeated(functools.partial(write, _alias_to_lock()))
 
 
 def in_transaction(work: Callable[[str], T]) -> T:
@@ -126,20 +124,24 @@ def in_transaction(work: Callable[[str], T]) -> T:
     has one open (``ATOMIC_REQUESTS``, ``atomic()``, ``set_autocommit(False)``), the
     work runs in a savepoint of it, at its isolation level, and is not repeated.
     """
-    if _reads_only.get():
-        raise MustLock
-    using = registry_alias()
+    using = _alias_to_lock()
     connection = connections[using]
 
     def attempt() -> T:
+        is_ours = connection.get_autocommit()
         with transaction.atomic(using=using):
-            _begin(connection)
+            if is_ours:
+                _begin(connection)
             return work(using)
 
-    if connection.get_autocommit():
-        return repeated(attempt)
-    with transaction.atomic(using=using):
-        return work(using)
+    return repeated(attempt)
+
+
+def _alias_to_lock() -> str:
+    """Return ``registry_alias()``. Raises ``MustLock`` inside ``reads_only()``."""
+    if _reads_only.get():
+        raise MustLock
+    return registry_alias()
 
 
 def _begin(connection: BaseDatabaseWrapper) -> None:
