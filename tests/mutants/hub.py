@@ -22,6 +22,15 @@ WAITS = [
         test="test_so_many_are_abandoned_and_no_more",
     ),
     Mutant(
+        "what an abandoned thread opens later is left to stall",
+        "guard/threads.py",
+        old="            for worker in self._abandoned:\n",
+        new="            for worker in ():\n",
+        tests="faults/test_stalls",
+        test="test_a_connection_that_opens_after_its_thread_was_abandoned",
+        database="postgresql",
+    ),
+    Mutant(
         "calls wait for a thread that was not started",
         "guard/threads.py",
         old="        worker.start()\n        self._worker = worker\n",

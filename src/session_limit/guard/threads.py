@@ -153,13 +153,16 @@ class DatabaseThread:
         """Abandon the thread if its call has run for too long, and look again."""
         self._timer = None
         with self._changed:
+            # A connection may have been opened since its thread was abandoned.
+            for worker in self._abandoned:
+                worker.disconnect()
             call, left = self._running, PATIENCE
             if call is not None:
                 left -= time.monotonic() - call.started
                 if left <= 0:
                     self._abandon(call)
                     left = PATIENCE
-            elif not self._waiting:
+            elif not self._waiting and not self._abandoned:
                 return
         self._timer = loop.call_later(left, self._look, loop)
 
