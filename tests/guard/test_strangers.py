@@ -8,7 +8,7 @@ from django.conf import settings as django_settings
 from django.contrib.sessions.backends import cache, db
 from django.contrib.sessions.backends.base import VALID_KEY_CHARS
 from django.core.handlers.asgi import ASGIHandler
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from session_limit import gateway, identity, stored
@@ -22,6 +22,9 @@ from tests.guard.wire import Response, Socket, occupied, until
 
 EVENTS = "/account/sessions/events/"
 INVENTED = "x" * 32
+
+# A busy machine takes its time, and that is no fault of what is tested.
+unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @pytest.fixture(autouse=True)
@@ -313,6 +316,7 @@ def test_no_key_of_djangos(key):
     assert not stored.may_issue(db.SessionStore, key)
 
 
+@unhurried
 @given(st.text(VALID_KEY_CHARS, min_size=32, max_size=32))
 def test_every_key_of_djangos(key):
     assert stored.may_issue(db.SessionStore, key)
@@ -403,6 +407,7 @@ def test_a_hostile_origin_is_foreign(ada, laptop, origin):
             assert (await response.started())["status"] == 403
 
 
+@unhurried
 @given(origin=st.binary(), host=st.binary(), site=st.binary())
 def test_no_header_raises(origin, host, site):
     headers = [(b"host", host), (b"origin", origin), (b"sec-fetch-site", site)]
@@ -419,6 +424,7 @@ HEADERS = st.lists(
 )
 
 
+@unhurried
 @given(query=st.binary(), headers=HEADERS)
 def test_no_request_raises(query, headers):
     scope = with_one_cookie_header({**SCOPE, "query_string": query, "headers": headers})
@@ -430,6 +436,7 @@ def test_no_request_raises(query, headers):
         gateway.question(cookies, query.decode("latin1"), is_below=is_below)
 
 
+@unhurried
 @given(path=st.binary(), query=st.binary(), cookie=st.binary())
 def test_no_environ_raises(path, query, cookie):
     """PEP 3333: text that holds bytes."""
