@@ -151,3 +151,16 @@ def test_an_account_without_a_row(ada, laptop):
     id = laptop.row.pk
     AccountLimit.objects.all().delete()
     assert registry.standings([id], thorough=True)[id].is_live
+
+
+def test_the_threads_of_a_closed_loop_end():
+    async def ask():
+        asking = hub.current_hub().strangers
+        await asking.run(int)
+        return asking._worker
+
+    workers = [asyncio.run(ask()) for _ in range(3)]
+    for worker in workers[:2]:
+        worker.join(5)
+    # The next hub ends those of the last loop.
+    assert [worker.is_alive() for worker in workers] == [False, False, True]

@@ -22,6 +22,14 @@ WAITS = [
         test="test_so_many_are_abandoned_and_no_more",
     ),
     Mutant(
+        "the threads of a closed loop stay",
+        "guard/hub.py",
+        old="known is not None and known.is_closed()",
+        new="False",
+        tests="guard/test_hub",
+        test="test_the_threads_of_a_closed_loop_end",
+    ),
+    Mutant(
         "what an abandoned thread opens later is left to stall",
         "guard/threads.py",
         old="            for worker in self._abandoned:\n",

@@ -52,6 +52,10 @@ def current_hub() -> Hub:
     """Return the hub of the running event loop."""
     loop = asyncio.get_running_loop()
     if loop not in _hubs:
+        # Tests close their loops without stopping the hub, and its threads would stay.
+        for known in [reference() for reference in _hubs.keyrefs()]:
+            if known is not None and known.is_closed():
+                _hubs.pop(known).close_threads()
         _hubs[loop] = Hub()
     return _hubs[loop]
 
@@ -132,10 +136,14 @@ class Hub:
         for timer in self._named.values():
             timer.cancel()
         self._named.clear()
+        self.close_threads()
+        return tasks
+
+    def close_threads(self) -> None:
+        """End the threads, and their connections, after the calls that wait."""
         reading = self._asking, self._identifying, self.judging, self.strangers
         for thread in (*reading, self._locking, self.renewing):
             thread.close()
-        return tasks
 
     def _hint(self, ids: Iterable[UUID] | None) -> None:
         """Read the connected ones of ``ids``, which the bus names; ``None``: all."""
