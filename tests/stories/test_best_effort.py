@@ -303,10 +303,14 @@ def test_a_surrounding_transaction_that_was_rolled_back_is_not_continued(ada):
         execute("ROLLBACK")
         raise OperationalError
 
-    with pytest.raises(OperationalError), transaction.atomic():
-        ada.is_staff = True
-        ada.save()
-        ending.ENDINGS.attempt(write)
+    def view():
+        with transaction.atomic():
+            ada.is_staff = True
+            ada.save()
+            ending.ENDINGS.attempt(write)
+
+    with pytest.raises(OperationalError):
+        view()
     ada.refresh_from_db()
     assert not ada.is_staff
 

@@ -11,8 +11,6 @@ from django.utils.crypto import get_random_string
 from session_limit import registry, stored
 from session_limit.store.saving import Saving
 
-KEY_LENGTH = 32
-
 
 class Keys(Saving):
     """Records a key before anything is stored under it."""
@@ -76,5 +74,5 @@ class Keys(Saving):
         key, self.guard.next_key = self.guard.next_key, None
         if key is None and stored.is_plain_db(self.engine):
             # Django asks whether it is taken; create() finds that out by inserting.
-            return get_random_string(KEY_LENGTH, VALID_KEY_CHARS)
+            return get_random_string(stored.KEY_LENGTH, VALID_KEY_CHARS)
         return key
