@@ -33,7 +33,7 @@ WAITS = [
         "what an abandoned thread opens later is left to stall",
         "guard/threads.py",
         old="            for worker in self._abandoned:\n",
-        new="            for worker in ():\n",
+        new="            for worker in self._abandoned if call is not None else ():\n",
         tests="faults/test_stalls",
         test="test_a_connection_that_opens_after_its_thread_was_abandoned",
         database="postgresql",

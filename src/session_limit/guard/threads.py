@@ -150,12 +150,13 @@ class DatabaseThread:
             return None
 
     def _look(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Abandon the thread if its call has run for too long, and look again."""
+        """
+        Abandon the thread if its call has run for too long. Shut what abandoned threads
+        have open, once their callers have been told, so that no call is tried again.
+        Look again later.
+        """
         self._timer = None
         with self._changed:
-            # A connection may have been opened since its thread was abandoned.
-            for worker in self._abandoned:
-                worker.disconnect()
             call, left = self._running, PATIENCE
             if call is not None:
                 left -= time.monotonic() - call.started
@@ -164,6 +165,10 @@ class DatabaseThread:
                     left = PATIENCE
             elif not self._waiting and not self._abandoned:
                 return
+            # Again and again: a connection may be opened after its thread was
+            # abandoned, and stall then.
+            for worker in self._abandoned:
+                worker.disconnect()
         self._timer = loop.call_later(left, self._look, loop)
 
     def _abandon(self, call: _Call) -> None:
@@ -183,9 +188,6 @@ class DatabaseThread:
         for each in given_up:
             error = TookTooLong(f"The database did not answer within {PATIENCE} s.")
             each.settle(None, error)
-        # After that, so that the call that now fails is not tried again.
-        if worker is not None:
-            worker.disconnect()
 
 
 class _Call:
