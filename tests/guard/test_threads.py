@@ -7,11 +7,12 @@ import os
 import subprocess
 import sys
 import threading
+from types import SimpleNamespace
 
 import pytest
 from django.db import OperationalError
 
-from session_limit.guard import threads
+from session_limit.guard import drivers, threads
 from session_limit.registry.locking import in_transaction
 from tests.guard.test_sockets import story
 from tests.guard.wire import until
@@ -238,6 +239,21 @@ def test_no_fresh_thread_can_be_started(thread, stuck, monkeypatch):
                     await asyncio.wait_for(call, LONG)
         assert await asyncio.wait_for(thread.run(int), LONG) == 0
         thread.close()
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({}, {"connect_timeout": drivers.TIMEOUT}),
+        ({"connect_timeout": 9}, {"connect_timeout": 9}),
+        # Whatever connects first makes the pool that all threads share.
+        ({"pool": True}, {"pool": True}),
+    ],
+)
+def test_the_options_of_a_thread(given, expected):
+    wrapper = SimpleNamespace(vendor="postgresql", settings_dict={"OPTIONS": given})
+    drivers.set_timeouts(wrapper)
+    assert wrapper.settings_dict["OPTIONS"] == expected
 
 
 def test_a_closed_thread_answers_what_was_asked_and_ends(thread):

@@ -21,15 +21,18 @@ def set_timeouts(connection: BaseDatabaseWrapper) -> None:
 
     They end what ``disconnect()`` cannot: opening a connection, and any wait with
     mysqlclient, which shows its socket to no other thread. The wrapper belongs to one
-    thread, so the project's own connections are not affected.
+    thread, so the project's own connections are not affected. A pool belongs to all
+    threads, so its options stay as the project has set them.
     """
+    settings = connection.settings_dict
+    if settings["OPTIONS"].get("pool"):
+        return
     names: tuple[str, ...] = ()
     if connection.vendor in {"postgresql", "mysql"}:
         names = ("connect_timeout",)
     driver = getattr(getattr(connection, "Database", None), "__name__", "")
     if connection.vendor == "mysql" and driver in _MYSQL_DRIVERS:
         names = ("connect_timeout", "read_timeout", "write_timeout")
-    settings = connection.settings_dict
     options = {**dict.fromkeys(names, TIMEOUT), **settings["OPTIONS"]}
     connection.settings_dict = {**settings, "OPTIONS": options}
 
