@@ -32,7 +32,7 @@ REPEATING = [
     Mutant(
         "a part of the caller's transaction is repeated",
         "registry/locking.py",
-        old="    if not connections[registry_alias()].get_autocommit():\n",
+        old="    if connection.connection is not None and not connection.autocommit:\n",
         new="    if False:\n",
         tests="interleavings/test_conflicts",
         test="test_a_part_of_the_callers_transaction_is_not_repeated",

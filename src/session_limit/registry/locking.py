@@ -95,7 +95,9 @@ def repeated(work: Callable[[], T]) -> T:
     it: ``ATTEMPTS`` times at most, and not after ``PATIENCE`` seconds. If the caller
     has a transaction open, call it once, because all of that would have to be repeated.
     """
-    if not connections[registry_alias()].get_autocommit():
+    connection = connections[registry_alias()]
+    # Not get_autocommit(), which connects: a session in a cache needs no database.
+    if connection.connection is not None and not connection.autocommit:
         return work()
     give_up_at = time.monotonic() + PATIENCE
     for _ in range(ATTEMPTS - 1):
