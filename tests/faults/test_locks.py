@@ -172,3 +172,18 @@ def test_a_session_that_waits_to_be_adopted(ada, bob, laptop, phone):
             await adas.accepted()
 
     assert phone.state == SIGNED_IN
+
+
+@on("postgresql")
+def test_a_locked_row_keeps_no_other_ending_from_being_recorded(
+    ada, bob, laptop, phone, idle, time
+):
+    """MariaDB refuses the COMMIT (error 1180), and the next requests end the rest."""
+    laptop.sign_in("ada")
+    phone.sign_in("bob")
+    ids = [visitor.row.pk for visitor in (laptop, phone)]
+    time.advance(200)
+    with locked(rows_of(ada)):
+        registry.record_endings(ids)
+    assert rows_of(ada).get().is_live
+    assert rows_of(bob).get().ended_reason == Reason.IDLE

@@ -222,12 +222,12 @@ LOCKS = [
         database="postgresql",
     ),
     Mutant(
-        "writing down an ending waits for a lock",
+        "a locked row keeps other endings from being written down",
         "registry/standing.py",
         old="skip_locked=True",
         new="skip_locked=False",
         tests="faults/test_locks",
-        test="test_an_expired_session_that_is_locked",
+        test="test_a_locked_row_keeps_no_other_ending_from_being_recorded",
         database="postgresql",
     ),
     Mutant(
