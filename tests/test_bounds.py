@@ -12,6 +12,7 @@ from django.db.models.signals import post_delete
 from django.utils import timezone
 
 from session_limit import registry
+from session_limit.local_address import MAX_LENGTH
 from session_limit.models import (
     PendingSignIn,
     Play,
@@ -119,12 +120,12 @@ def test_a_pending_sign_in_reads_once_and_deletes_only_what_has_to_go(ada):
     assert [sql.split()[0] for sql in ran] == ["SELECT", "INSERT"]
 
 
-@pytest.mark.parametrize("length", [pending.LONGEST_NEXT, pending.LONGEST_NEXT + 1])
+@pytest.mark.parametrize("length", [MAX_LENGTH, MAX_LENGTH + 1])
 def test_an_address_that_is_too_long_is_not_kept(ada, length):
     url = "/" * length
     row, _ = pend(ada, next_url=url)
     row.refresh_from_db()
-    assert row.next == (url if length <= pending.LONGEST_NEXT else "")
+    assert row.next == (url if length <= MAX_LENGTH else "")
 
 
 # Plays

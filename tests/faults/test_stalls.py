@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time as clock_time
 
 import pytest
@@ -125,6 +126,29 @@ def test_it_may_happen_often(ada, bob, laptop, phone, network, told_by):
                 assert await socket.closed() == (ENDED, "revoked")
             for thread in (hub.current_hub()._asking, hub.current_hub().judging):
                 await until(lambda thread=thread: not thread._abandoned)
+
+
+def test_a_connection_that_opens_after_its_thread_was_abandoned(network, monkeypatch):
+    """It stalls then, and its thread ends all the same."""
+    wrapper = type(connections["default"])
+    opens, has_given_up = wrapper.get_new_connection, threading.Event()
+
+    def open_late(self, parameters):
+        has_given_up.wait(5)
+        opened = opens(self, parameters)
+        network.stall()
+        return opened
+
+    monkeypatch.setattr(wrapper, "get_new_connection", open_late)
+
+    @story
+    async def _():
+        thread = threads.DatabaseThread()
+        with pytest.raises(threads.TookTooLong):
+            await thread.run(UserSession.objects.count)
+        has_given_up.set()
+        await until(lambda: not thread._abandoned)
+        thread.close()
 
 
 def test_connections_that_are_cut_or_refused(ada, laptop, phone, network, swept):

@@ -126,21 +126,6 @@ def test_a_bus_that_cannot_be_made_leaves_the_sweep(ada, laptop, told, monkeypat
     assert record.exc_info is None
 
 
-def test_a_closed_loop_leaves_no_thread():
-    """Nobody has stopped its hub: not every server says that it stops."""
-
-    async def work():
-        current = hub.current_hub()
-        await current.judging.run(int)
-        return asyncio.get_running_loop(), current.judging._worker
-
-    closed, worker = asyncio.run(work())
-    asyncio.run(work())
-    worker.join(5)
-    assert not worker.is_alive()
-    assert closed not in hub._hubs
-
-
 def test_a_database_that_is_away_is_one_line(caplog):
     trouble = hub._Trouble("What has ended cannot be read")
     trouble.begins(OperationalError("postgresql://ada:secret@db/members"))
@@ -234,3 +219,16 @@ def test_an_account_without_a_row(ada, laptop):
     id = laptop.row.pk
     AccountLimit.objects.all().delete()
     assert registry.standings([id], thorough=True)[id].is_live
+
+
+def test_the_threads_of_a_closed_loop_end():
+    async def ask():
+        asking = hub.current_hub().strangers
+        await asking.run(int)
+        return asking._worker
+
+    workers = [asyncio.run(ask()) for _ in range(3)]
+    for worker in workers[:2]:
+        worker.join(5)
+    # The next hub ends those of the last loop.
+    assert [worker.is_alive() for worker in workers] == [False, False, True]

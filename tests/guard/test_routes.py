@@ -9,7 +9,7 @@ from django.test import override_settings
 from django.urls import include, path, re_path, set_urlconf
 from django.utils import translation
 from django.utils.translation import gettext_lazy
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from session_limit import routes
@@ -180,6 +180,7 @@ def test_tasks_of_other_languages(settings):
     assert asyncio.run(both()) == ["", "", ""]
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_no_path_raises(text):
     for address in (text, f"/{text}/gateway/{text}", f"{text}/events/"):

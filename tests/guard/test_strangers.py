@@ -9,7 +9,7 @@ from django.contrib.sessions.backends import cache, db
 from django.contrib.sessions.backends.base import VALID_KEY_CHARS
 from django.core.handlers.asgi import ASGIHandler
 from django.http import parse_cookie
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from session_limit import gateway, identity, stored
@@ -23,6 +23,9 @@ from tests.guard.wire import Response, Socket, occupied, until
 
 EVENTS = "/account/sessions/events/"
 INVENTED = "x" * 32
+
+# A busy machine takes its time, and that is no fault of what is tested.
+unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @pytest.fixture(autouse=True)
@@ -366,13 +369,14 @@ def test_no_other_cookie_is_unquoted(monkeypatch):
     assert unquoted == [key]
 
 
+@unhurried
 @given(st.text(VALID_KEY_CHARS, min_size=32, max_size=32))
 def test_every_key_of_djangos(key):
     assert stored.may_hold(db.SessionStore, key)
 
 
 @ENGINES_OF_DJANGOS
-@pytest.mark.parametrize("cookie", ["", "x", "x" * 41, "xxxxxxx", "a" * 9_000, "é" * 32])
+@pytest.mark.parametrize("cookie", ["", "x", "x" * 41, "x" * 7, "a" * 9_000, "é" * 32])
 def test_what_cannot_be_ours_takes_no_thread(ada, laptop, lanes, cookie, settings):
     settings.SESSION_ENGINE = "django.contrib.sessions.backends.db"
     ran = []
@@ -456,6 +460,7 @@ def test_a_hostile_origin_is_foreign(ada, laptop, origin):
             assert (await response.started())["status"] == 403
 
 
+@unhurried
 @given(origin=st.binary(), host=st.binary(), site=st.binary())
 def test_no_header_raises(origin, host, site):
     headers = [(b"host", host), (b"origin", origin), (b"sec-fetch-site", site)]
@@ -472,6 +477,7 @@ HEADERS = st.lists(
 )
 
 
+@unhurried
 @given(query=st.binary(), headers=HEADERS)
 def test_no_request_raises(query, headers):
     scope = with_one_cookie_header({**SCOPE, "query_string": query, "headers": headers})
@@ -483,6 +489,7 @@ def test_no_request_raises(query, headers):
         gateway.question(cookies, query.decode("latin1"), is_below=is_below)
 
 
+@unhurried
 @given(path=st.binary(), query=st.binary(), cookie=st.binary())
 def test_no_environ_raises(path, query, cookie):
     """PEP 3333: text that holds bytes."""

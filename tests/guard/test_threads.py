@@ -7,11 +7,12 @@ import os
 import subprocess
 import sys
 import threading
+from types import SimpleNamespace
 
 import pytest
 from django.db import OperationalError
 
-from session_limit.guard import threads
+from session_limit.guard import drivers, threads
 from session_limit.registry.locking import in_transaction
 from tests.guard.test_sockets import story
 from tests.guard.wire import until
@@ -201,6 +202,58 @@ def test_what_locks_rows_runs_elsewhere():
         assert threads_met == [reading, there]
         thread.close()
         locking.close()
+
+
+def refuse_threads(patch):
+    """No more threads can be started in this process."""
+
+    def refuse(worker):
+        raise RuntimeError("can't start new thread")
+
+    patch.setattr(threads._Worker, "start", refuse)
+
+
+def test_a_thread_that_could_not_be_started_is_started_later(thread, monkeypatch):
+    @story
+    async def _():
+        with monkeypatch.context() as patch:
+            refuse_threads(patch)
+            with pytest.raises(RuntimeError):
+                await thread.run(int)
+        assert await asyncio.wait_for(thread.run(int), LONG) == 0
+        thread.close()
+
+
+def test_no_fresh_thread_can_be_started(thread, stuck, monkeypatch):
+    """Those that wait for it fail with the call that does not return."""
+
+    @story
+    async def _():
+        waits = asyncio.ensure_future(thread.run(stuck.wait))
+        await until(lambda: thread._running is not None)
+        behind = asyncio.ensure_future(thread.run(int))
+        with monkeypatch.context() as patch:
+            refuse_threads(patch)
+            for call in (waits, behind):
+                with pytest.raises(threads.TookTooLong):
+                    await asyncio.wait_for(call, LONG)
+        assert await asyncio.wait_for(thread.run(int), LONG) == 0
+        thread.close()
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({}, {"connect_timeout": drivers.TIMEOUT}),
+        ({"connect_timeout": 9}, {"connect_timeout": 9}),
+        # Whatever connects first makes the pool that all threads share.
+        ({"pool": True}, {"pool": True}),
+    ],
+)
+def test_the_options_of_a_thread(given, expected):
+    wrapper = SimpleNamespace(vendor="postgresql", settings_dict={"OPTIONS": given})
+    drivers.set_timeouts(wrapper)
+    assert wrapper.settings_dict["OPTIONS"] == expected
 
 
 def test_a_closed_thread_answers_what_was_asked_and_ends(thread):

@@ -8,7 +8,7 @@ from functools import partial
 
 import pytest
 from django.contrib.sessions.backends.base import UpdateError
-from django.db import OperationalError, connection, transaction
+from django.db import OperationalError, connection, connections, transaction
 
 from session_limit import registry
 from session_limit.models import PendingSignIn, Play, UserSession
@@ -503,6 +503,33 @@ def test_a_long_wait_is_not_begun_again(monkeypatch):
     with pytest.raises(OperationalError):
         registry.repeated(work)
     assert len(calls) == 2
+
+
+def test_a_part_of_the_callers_transaction_is_not_repeated(users_table):
+    """After a deadlock, MySQL has rolled back what came before it as well."""
+    calls = []
+
+    def work():
+        calls.append(None)
+        raise deadlock()
+
+    transaction.set_autocommit(False)
+    try:
+        with pytest.raises(OperationalError):
+            registry.repeated(work)
+    finally:
+        transaction.rollback()
+        transaction.set_autocommit(True)
+    assert len(calls) == 1
+
+
+def test_what_needs_no_database_does_not_connect(users_table, monkeypatch):
+    """A session in a cache is saved by the same function."""
+    wrapper = connections["default"]
+    with monkeypatch.context() as patch:
+        patch.setattr(wrapper, "connection", None)
+        patch.setattr(wrapper, "connect", lambda: pytest.fail("connected"))
+        assert registry.repeated(int) == 0
 
 
 @on("sqlite")

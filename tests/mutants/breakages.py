@@ -1226,7 +1226,6 @@ MUTANTS = [
     *PLAYS,
     *COST,
     *best_effort.MUTANTS,
-    *unfailing.MUTANTS,
     *clocks.MUTANTS,
     *doors.MUTANTS,
     *edge.MUTANTS,
@@ -1235,4 +1234,5 @@ MUTANTS = [
     *redis_bus.MUTANTS,
     *scale.MUTANTS,
     *transactions.MUTANTS,
+    *unfailing.MUTANTS,
 ]

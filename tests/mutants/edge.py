@@ -144,10 +144,10 @@ MUTANTS = [
     Mutant(
         "a key of any form is looked up",
         "stored.py",
-        old="    return len(key) == KEY_LENGTH and VALID_CHARS.issuperset(key)\n",
+        old="    return is_plain and MIN_KEY_LENGTH <= len(key) <= MAX_KEY_LENGTH\n",
         new="    return bool(key)\n",
         tests="guard/test_strangers",
-        test="test_no_key_of_djangos",
+        test="test_a_key_that_nothing_is_stored_under",
     ),
     Mutant(
         "an engine with keys of its own is not asked",

@@ -131,7 +131,7 @@ MUTANTS = [
     Mutant(
         "an address of any length is kept",
         "registry/pending.py",
-        old="    if next_url and len(next_url) <= LONGEST_NEXT:\n",
+        old="    if next_url and len(next_url) <= MAX_LENGTH:\n",
         new="    if next_url:\n",
         tests=BOUNDS,
         test="test_an_address_that_is_too_long_is_not_kept",

@@ -30,6 +30,14 @@ REPEATING = [
         test="test_a_long_wait_is_not_begun_again",
     ),
     Mutant(
+        "a part of the caller's transaction is repeated",
+        "registry/locking.py",
+        old="    if connection.connection is not None and not connection.autocommit:\n",
+        new="    if False:\n",
+        tests="interleavings/test_conflicts",
+        test="test_a_part_of_the_callers_transaction_is_not_repeated",
+    ),
+    Mutant(
         "an error of Django's db engine hides a conflict",
         "registry/locking.py",
         old="        error = error.__context__\n",
@@ -59,8 +67,8 @@ OTHERS_TRANSACTIONS = [
     Mutant(
         "a transaction that the caller manages is taken for ours: PostgreSQL",
         "registry/locking.py",
-        old="    if connection.get_autocommit():\n",
-        new="    if not connection.in_atomic_block:\n",
+        old="is_ours = connection.get_autocommit()",
+        new="is_ours = not connection.in_atomic_block",
         tests="interleavings/test_transactions",
         test="test_with_autocommit_off",
         database="postgresql",
@@ -68,8 +76,8 @@ OTHERS_TRANSACTIONS = [
     Mutant(
         "a transaction that the caller manages is taken for ours: MariaDB",
         "registry/locking.py",
-        old="    if connection.get_autocommit():\n",
-        new="    if not connection.in_atomic_block:\n",
+        old="is_ours = connection.get_autocommit()",
+        new="is_ours = not connection.in_atomic_block",
         tests="interleavings/test_transactions",
         test="test_with_autocommit_off",
         database="mariadb",

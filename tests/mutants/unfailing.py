@@ -36,9 +36,8 @@ MUTANTS = [
     Mutant(
         "a single statement is not repeated",
         "registry/locking.py",
-        old="return repeated(attempt) if connections[using].get_autocommit() else "
-        "attempt()",
-        new="return attempt()",
+        old="return repeated(functools.partial(write, _writable_alias()))",
+        new="return write(_writable_alias())",
         tests="interleavings/test_conflicts",
         test="test_the_renewal_of_a_play",
     ),

@@ -345,6 +345,25 @@ def test_a_failure_within_a_transaction_breaks_nothing(ada, laptop, time):
         assert len(live(ada)) == 1
 
 
+def test_a_surrounding_transaction_that_was_rolled_back_is_not_continued(ada):
+    """MySQL rolls back all of it after a deadlock, and Galera after a conflict."""
+
+    def write():
+        execute("ROLLBACK")
+        raise OperationalError
+
+    def view():
+        with transaction.atomic():
+            ada.is_staff = True
+            ada.save()
+            ending.ENDINGS.attempt(write)
+
+    with pytest.raises(OperationalError):
+        view()
+    ada.refresh_from_db()
+    assert not ada.is_staff
+
+
 def waits():
     """Return how long statements on this connection wait for a lock."""
     asked = {

@@ -124,15 +124,18 @@ class DatabaseThread:
             raise TookTooLong("Too many calls to the database have not returned.")
         if len(self._waiting) >= MOST_WAITING:
             raise TooManyWaiting("Too many calls wait for the database.")
-        self._waiting.append(call)
-        self._is_closing = False
         if self._worker is None:
             self._start_worker()
+        self._waiting.append(call)
+        self._is_closing = False
         self._changed.notify()
 
     def _start_worker(self) -> None:
-        self._worker = _Worker(self._next)
-        self._worker.start()
+        worker = _Worker(self._next)
+        # Raises RuntimeError if the process may have no more threads. The next call
+        # then tries again.
+        worker.start()
+        self._worker = worker
 
     def _next(self, worker: _Worker) -> _Call | None:
         """Return the next call for ``worker``, once there is one; ``None`` to end."""
@@ -153,7 +156,11 @@ class DatabaseThread:
             return None
 
     def _look(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Abandon the thread if its call has run for too long, and look again."""
+        """
+        Abandon the thread if its call has run for too long. Shut what abandoned threads
+        have open, once their callers have been told, so that no call is tried again.
+        Look again later.
+        """
         self._timer = None
         with self._changed:
             call, left = self._running, PATIENCE
@@ -162,8 +169,14 @@ class DatabaseThread:
                 if left <= 0:
                     self._abandon(call)
                     left = PATIENCE
-            elif not self._waiting:
+            elif not self._waiting and not self._abandoned:
                 return
+            # Again and again: a connection may be opened after its thread was
+            # abandoned, and stall then.
+            for worker in self._abandoned:
+                # That blocks. If there can be no thread for it, the next look tries.
+                with contextlib.suppress(RuntimeError):
+                    threading.Thread(target=worker.disconnect, daemon=True).start()
         self._timer = loop.call_later(left, self._look, loop)
 
     def _abandon(self, call: _Call) -> None:
@@ -171,17 +184,18 @@ class DatabaseThread:
         given_up = [call]
         if worker is not None:
             self._abandoned.add(worker)
-        if len(self._abandoned) >= MOST_ABANDONED:
+        goes_on = len(self._abandoned) < MOST_ABANDONED
+        if goes_on and self._waiting:
+            try:
+                self._start_worker()
+            except RuntimeError:
+                goes_on = False
+        if not goes_on:
             given_up += self._waiting
             self._waiting.clear()
-        elif self._waiting:
-            self._start_worker()
         for each in given_up:
             error = TookTooLong(f"The database did not answer within {PATIENCE} s.")
             each.settle(None, error)
-        # After that, so that the call that now fails is not tried again.
-        if worker is not None:
-            threading.Thread(target=worker.disconnect, daemon=True).start()
 
 
 class _Call:

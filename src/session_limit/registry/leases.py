@@ -27,14 +27,13 @@ from session_limit.registry.locking import (
     in_transaction,
     lock_account,
 )
+from session_limit.registry.tombstones import BATCH
 from session_limit.verify import registry_alias
 
 Reason = Play.Reason
 
 # How often a play asks to be renewed: two beats may be lost on the way.
 INTERVAL = LEASE / 3
-
-BATCH = 1000
 
 # How many starts that were stopped before they began an account keeps.
 MOST_STOPPED = 100

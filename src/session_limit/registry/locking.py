@@ -92,9 +92,13 @@ def is_retryable(error: BaseException | None) -> bool:
 def repeated(work: Callable[[], T]) -> T:
     """
     Return ``work()``. Call it again, after a short pause, if the database gave up on
-    it: ``ATTEMPTS`` times at most, and not after ``PATIENCE`` seconds. The caller makes
-    sure that no transaction is open, which would have to be repeated as a whole.
+    it: ``ATTEMPTS`` times at most, and not after ``PATIENCE`` seconds. If the caller
+    has a transaction open, call it once, because all of that would have to be repeated.
     """
+    connection = connections[registry_alias()]
+    # Not get_autocommit(), which connects: a session in a cache needs no database.
+    if connection.connection is not None and not connection.autocommit:
+        return work()
     give_up_at = time.monotonic() + PATIENCE
     for _ in range(ATTEMPTS - 1):
         try:
@@ -119,11 +123,9 @@ def _writable_alias() -> str:
 def in_one_statement(write: Callable[[str], T]) -> T:
     """
     Return ``write(alias)``, which makes one statement. Repeat it like a transaction of
-    our own, unless the caller has a transaction open: see ``in_transaction()``.
+    our own: see ``in_transaction()``.
     """
-    using = _writable_alias()
-    attempt = functools.partial(write, using)
-    return repeated(attempt) if connections[using].get_autocommit() else attempt()
+    return repeated(functools.partial(write, _writable_alias()))
 
 
 def in_transaction(work: Callable[[str], T]) -> T:
@@ -138,14 +140,13 @@ def in_transaction(work: Callable[[str], T]) -> T:
     connection = connections[using]
 
     def attempt() -> T:
+        is_ours = connection.get_autocommit()
         with transaction.atomic(using=using):
-            _begin(connection)
+            if is_ours:
+                _begin(connection)
             return work(using)
 
-    if connection.get_autocommit():
-        return repeated(attempt)
-    with transaction.atomic(using=using):
-        return work(using)
+    return repeated(attempt)
 
 
 def _begin(connection: BaseDatabaseWrapper) -> None:

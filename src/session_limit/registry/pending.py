@@ -18,6 +18,7 @@ from django.utils import timezone
 from django.utils.crypto import get_random_string
 
 from session_limit import stored
+from session_limit.local_address import MAX_LENGTH
 from session_limit.models import PendingSignIn, UserSession, taking_place_in
 from session_limit.registry.best_effort import BestEffort
 from session_limit.registry.credentials import digest, is_recorded_of
@@ -33,8 +34,6 @@ SECRET_LENGTH = 32
 # How many sign-ins of one account may wait at once. Anybody with the password can begin
 # more of them, and each is a row.
 MOST_WAITING = 20
-# How many characters of an address a waiting sign-in keeps to lead to.
-LONGEST_NEXT = 2000
 # How many of the sessions that take the places are listed for a person to choose from.
 LISTED = 50
 
@@ -102,9 +101,9 @@ def pend(
     """
     Record that the sign-in of ``user`` waits for a choice; return it, with the secret
     that leads to it. ``left`` is what its request had put into the session;
-    ``next_url`` where it leads, ``""`` if that is not known; one that is longer than
-    ``LONGEST_NEXT`` is not kept. A browser that waits
-    already and tries the same again goes on waiting under the secret that it has.
+    ``next_url`` where it leads, ``""`` if that is not known; one that is longer than a
+    local address may be is not kept. A browser that waits already and tries the same
+    again goes on waiting under the secret that it has.
     """
     now = timezone.now()
     values, before = left.values, left.before
@@ -118,7 +117,7 @@ def pend(
         "data": stored.engine()().encode(data) if added else "",
         "expires_at": now + LIFETIME,
     }
-    if next_url and len(next_url) <= LONGEST_NEXT:
+    if next_url and len(next_url) <= MAX_LENGTH:
         facts["next"] = next_url
 
     def work(using: str) -> tuple[PendingSignIn, str]:

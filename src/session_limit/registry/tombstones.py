@@ -10,7 +10,7 @@ from django.db.models import Count, QuerySet
 # signs in once a second would leave 2.6 million within the default retention.
 MOST_KEPT = 1000
 
-# How many rows one statement deletes.
+# How many rows one statement of a pruning ends or deletes.
 BATCH = 1000
 
 

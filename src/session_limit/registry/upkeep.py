@@ -27,11 +27,10 @@ from session_limit.registry.locking import (
     lock_account,
 )
 from session_limit.registry.plays import enforce_plays_locked
+from session_limit.registry.tombstones import BATCH
 from session_limit.verify import Row, registry_alias
 
 Reason = UserSession.Reason
-
-BATCH = 1000
 
 ACTIVITY = BestEffort("Recording activity")
 NOTICES = BestEffort("Recording that a notice was shown")

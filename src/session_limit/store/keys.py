@@ -11,6 +11,7 @@ from django.utils.crypto import get_random_string
 from session_limit import registry, stored
 from session_limit.store.saving import Saving
 
+# As many characters as SessionBase._get_new_session_key() makes.
 KEY_LENGTH = 32
 
 
