@@ -246,8 +246,8 @@ def test_no_fresh_thread_can_be_started(thread, stuck, monkeypatch):
     [
         ({}, {"connect_timeout": drivers.TIMEOUT}),
         ({"connect_timeout": 9}, {"connect_timeout": 9}),
-        # Whatever connects first makes the pool that all threads share.
-        ({"pool": True}, {"pool": True}),
+        # A pool is the views'.
+        ({"pool": True}, {"connect_timeout": drivers.TIMEOUT}),
     ],
 )
 def test_the_options_of_a_thread(given, expected):
