@@ -7,8 +7,7 @@ import pytest
 from django.core.handlers.asgi import ASGIHandler
 from django.test import override_settings
 
-from session_limit import verify
-from session_limit.guard import events, hub
+from session_limit.guard import events, hub, readings
 from tests.guard.test_sockets import end, sign_in, story
 from tests.guard.wire import Response, event, until
 
@@ -287,7 +286,7 @@ def test_the_hub_rests_when_nobody_is_left(ada, laptop, phone, swept, monkeypatc
 def test_a_database_that_is_away_for_a_while(ada, laptop, phone, swept, caplog):
     """Said once, and made up for."""
     laptop.sign_in()
-    real = verify.read_unexpired
+    real = readings.read_unexpired
     failures = []
 
     def failing(ids):
@@ -299,7 +298,7 @@ def test_a_database_that_is_away_for_a_while(ada, laptop, phone, swept, caplog):
     @story
     async def _():
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(verify, "read_unexpired", failing)
+            patch.setattr(readings, "read_unexpired", failing)
             async with stream(laptop) as response:
                 await opened(response)
                 # What verifies newcomers has been, and tells nobody of what comes now.

@@ -215,14 +215,14 @@ SWEEPS = [
     Mutant(
         "a play is looked for by the moment of its end alone",
         "guard/sweep.py",
-        old="set(verify.read_displaced(before - after - self._recent))",
+        old="set(readings.read_displaced(before - after - self._recent))",
         new="set()",
         tests="faults/test_late_endings",
         test="test_whenever_a_play_is_said_to_have_ended",
     ),
     Mutant(
         "a page hears of a play that it has stopped itself",
-        "verify.py",
+        "guard/readings.py",
         old="plays = Play.objects.using(using).filter(ended_reason__in=Play.HEARD)",
         new="plays = Play.objects.using(using)",
         tests="faults/test_late_endings",
@@ -231,8 +231,8 @@ SWEEPS = [
     Mutant(
         "plays that ended recently are found by a server's own clock",
         "guard/sweep.py",
-        old="verify.read_plays_ended_since(DatabaseNow() - RECENT)",
-        new="verify.read_plays_ended_since(timezone.now() - RECENT)",
+        old="readings.read_plays_ended_since(DatabaseNow() - RECENT)",
+        new="readings.read_plays_ended_since(timezone.now() - RECENT)",
         tests="faults/test_late_endings",
         test="test_a_play_that_ends_between_two_readings",
     ),

@@ -13,6 +13,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from session_limit import registry, verify
+from session_limit.guard import readings
 from session_limit.models import DatabaseNow, Play, UserSession
 from session_limit.policy import AtLimit
 from session_limit.rules import Rules
@@ -418,10 +419,10 @@ def test_without_time_zones_its_moments_are_the_projects_own(
     assert state(laptop, first) == "displaced"
     assert now <= Play.objects.get(pk=first).ended_at <= timezone.now()
     # Whoever listens finds it, from this moment on and not from another.
-    found = dict(verify.read_plays_ended_since(now - timedelta(seconds=1)))
+    found = dict(readings.read_plays_ended_since(now - timedelta(seconds=1)))
     assert [str(id) for id in found] == [first]
     assert not list(
-        verify.read_plays_ended_since(timezone.now() + timedelta(minutes=1))
+        readings.read_plays_ended_since(timezone.now() + timedelta(minutes=1))
     )
     settings.SESSION_LIMIT_PLAY_COOLDOWN = 60
     answer = start(laptop)
@@ -445,7 +446,7 @@ def test_a_database_may_have_a_zone_of_its_own(ada, both, laptop, phone, monkeyp
         assert abs(play.started_at - before) < timedelta(seconds=10)
         assert verify.reads_play(play.pk, play.session_id)
         started(phone)
-        found = verify.read_plays_ended_since(before - timedelta(seconds=1))
+        found = readings.read_plays_ended_since(before - timedelta(seconds=1))
         assert [str(id) for id, _ in found] == [first]
     finally:
         for name in ("timezone", "timezone_name"):

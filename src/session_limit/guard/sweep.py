@@ -9,8 +9,8 @@ from uuid import UUID
 
 from django.utils import timezone
 
-from session_limit import verify
 from session_limit.conf import conf
+from session_limit.guard import readings
 from session_limit.models import DatabaseNow
 
 # How many connected sessions one sweep asks about. It takes a few milliseconds.
@@ -64,10 +64,10 @@ class Sweep:
 
     def read(self, ids: Collection[UUID], connected: int) -> Reading:
         """Read from the database about ``ids``, out of all ``connected``. Blocks."""
-        owners = verify.read_unexpired(ids)
+        owners = readings.read_unexpired(ids)
         doubtful = set(ids) - owners.keys()
         if connected > AT_ONCE:
-            doubtful |= set(verify.read_ended_since(timezone.now() - RECENT))
+            doubtful |= set(readings.read_ended_since(timezone.now() - RECENT))
         if not conf.uses_plays():
             return Reading(doubtful, set(), {}, frozenset())
         playing = _open_plays(owners)
@@ -75,9 +75,9 @@ class Sweep:
         # ended while the last reading was under way, which then has found it already.
         before = {play for id in ids for play in self._playing.get(id, ())}
         after = {play for plays in playing.values() for play in plays}
-        changed = set(verify.read_displaced(before - after - self._recent))
+        changed = set(readings.read_displaced(before - after - self._recent))
         # A play that started and ended between two readings.
-        recent = dict(verify.read_plays_ended_since(DatabaseNow() - RECENT))
+        recent = dict(readings.read_plays_ended_since(DatabaseNow() - RECENT))
         changed |= {recent[play] for play in recent.keys() - self._recent}
         return Reading(doubtful, changed, playing, frozenset(recent))
 
@@ -93,7 +93,7 @@ class Sweep:
 def _open_plays(owners: Mapping[UUID, Any]) -> dict[UUID, frozenset[UUID]]:
     """Return the open plays of sessions, given with the primary keys of their users."""
     found: dict[UUID, set[UUID]] = {}
-    for play, session in verify.read_open_plays(set(owners.values())):
+    for play, session in readings.read_open_plays(set(owners.values())):
         if session in owners:
             found.setdefault(session, set()).add(play)
     return {session: frozenset(plays) for session, plays in found.items()}
