@@ -80,8 +80,9 @@ def test_a_package_that_caches_who_is_live_is_found_out(tmp_path: Path) -> None:
     with subject("session-limit", engine, PYTHONPATH=str(source)) as broken:
         row, _ = hammered(broken, DEFAULT)
         found = list(signing_in(broken, PLAN))
-    # Where the process that answers had not seen it live, it stays ended.
-    assert row.came_back_later > row.trials / 2
+    # If the process that answers had not seen it live, it stays ended. That is up to
+    # chance, and about every other one.
+    assert row.came_back_later > row.trials / 4
     assert any(each.row.is_bad for each in found)
 
 

@@ -252,7 +252,7 @@ def test_what_docs_say_of_signing_in_right_after_a_reset(laptop, phone, deny, se
     assert phone.post(form, passwords).status_code == 403
     assert phone.name is None
     with clock() as moved:
-        moved.advance(61)
+        moved.advance(121)
         assert by_password(phone, NEW_PASSWORD).status_code == 302
         assert phone.state == SIGNED_IN
         assert laptop.state == Reason.PASSWORD_CHANGED

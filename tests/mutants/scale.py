@@ -195,7 +195,7 @@ MUTANTS = [
     Mutant(
         "the admin lists every session that goes with its user",
         "models/deletion.py",
-        old="    if Collector.can_fast_delete(collector, sub_objs):\n",
+        old="    if Collector(using).can_fast_delete(sub_objs):\n",
         new="    if collector.can_fast_delete(sub_objs):\n",
         tests=BOUNDS,
         test="test_who_deletes_a_user_in_the_admin_is_not_shown_every_session",
@@ -211,7 +211,7 @@ MUTANTS = [
     Mutant(
         "a project's receivers hear of no deleted row",
         "models/deletion.py",
-        old="    if Collector.can_fast_delete(collector, sub_objs):\n",
+        old="    if Collector(using).can_fast_delete(sub_objs):\n",
         new="    if True:\n",
         tests=BOUNDS,
         test="test_a_project_that_listens_hears_of_each_row",

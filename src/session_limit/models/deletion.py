@@ -34,8 +34,8 @@ def _cascade_unlisted(
     ``CASCADE`` takes over if a project listens to the deletion of these rows, or refers
     to them with rows of its own.
     """
-    # Call the base class: the admin's subclass always answers False, to list rows.
-    if Collector.can_fast_delete(collector, sub_objs):
+    # Ask another collector: the admin's always answers False, to list rows.
+    if Collector(using).can_fast_delete(sub_objs):
         collector.fast_deletes.append(sub_objs)
     else:
         cast("Callable[..., None]", CASCADE)(collector, field, sub_objs, using)
