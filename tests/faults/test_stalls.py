@@ -140,12 +140,15 @@ def test_a_connection_that_opens_after_its_thread_was_abandoned(network, monkeyp
         return opened
 
     monkeypatch.setattr(wrapper, "get_new_connection", open_late)
+    monkeypatch.setattr(threads, "CANCELLED", 0.05)
 
     @story
     async def _():
         thread = threads.DatabaseThread()
         with pytest.raises(threads.TookTooLong):
             await thread.run(UserSession.objects.count)
+        # Until nothing is left that was begun when the thread was abandoned.
+        await asyncio.sleep(0.3)
         has_given_up.set()
         await until(lambda: not thread._abandoned)
         thread.close()

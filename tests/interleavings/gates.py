@@ -153,17 +153,18 @@ def arrived(step):
 class GivesUp:
     """
     Fails a statement as a database does that gives up on a transaction, the first
-    ``times`` that it is executed.
+    ``times`` that it is executed; or with another ``error``.
     """
 
-    def __init__(self, statement, times=1):
+    def __init__(self, statement, times=1, error=None):
         self.statement = statement
         self.left = times
+        self.error = error or deadlock()
 
     def __call__(self, execute, sql, params, many, context):
         if self.left and plain(sql).startswith(self.statement):
             self.left -= 1
-            raise deadlock()
+            raise self.error
         return execute(sql, params, many, context)
 
 

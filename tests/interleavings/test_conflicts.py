@@ -7,6 +7,7 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 
 import pytest
+from django.conf import settings
 from django.contrib.sessions.backends.base import UpdateError
 from django.db import OperationalError, connection, connections, transaction
 
@@ -84,7 +85,8 @@ def is_retry(response):
 
 
 STEPS = ["last_login", "cycle_key", "lock", "record", "commit"]
-if not issubclass(stores.engine(), stores.db.SessionStore):
+if settings.ENGINE not in {"db", "cached_db"}:
+    # Elsewhere, no statement in this database stores a session under another key.
     STEPS.remove("cycle_key")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from asgiref.sync import async_to_sync, sync_to_async
-from django.db import connection
+from django.db import OperationalError, connection
 from django.test.utils import CaptureQueriesContext
 
 from session_limit import registry
@@ -126,7 +126,8 @@ def test_a_save_that_the_database_gives_up_on_ends_nothing(ada, browser):
     """
     laptop = browser()
     laptop.sign_in(ada)
-    with connection.execute_wrapper(GivesUp(SAVE)):
+    error = OperationalError("disk I/O error")
+    with connection.execute_wrapper(GivesUp(SAVE, error=error)):
         response = laptop.get("/write/")
     assert response.status_code != 401
     assert len(live(ada)) == 1

@@ -1153,15 +1153,6 @@ PLAYS = [
         test="test_it_is_told_whatever_else_is_looked_for",
     ),
     Mutant(
-        "one question of the gateway waits for another's lock",
-        "guard/gateway.py",
-        old="hub.renewing if question.writes else hub.judging",
-        new="hub.judging",
-        tests="guard/test_gateway",
-        test="test_what_waits_for_a_lock_keeps_no_other_question_waiting",
-        database="postgresql",
-    ),
-    Mutant(
         "a play is renewed by whoever knows its id",
         "registry/leases.py",
         old=".leased().filter(pk=id, session_id=session_id)\n    return",

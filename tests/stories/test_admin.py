@@ -11,6 +11,7 @@ import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
+from django.db.models.signals import post_delete
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -681,7 +682,22 @@ def test_a_new_user_has_no_sessions_and_may_have_a_limit(hire):
     assert registry.limit_of(user.objects.get(username="new")) == 4
 
 
-def test_a_user_is_deleted_with_all_sessions(grace, ada, signed_in):
+@pytest.fixture(params=[False, True], ids=["unheard", "heard"])
+def listening(request):
+    """A project may listen to the deletion of sessions: the admin then lists them."""
+    heard = []
+
+    def hear(instance, **kwargs):
+        heard.append(instance)
+
+    if request.param:
+        post_delete.connect(hear, sender=UserSession)
+    yield
+    post_delete.disconnect(hear, sender=UserSession)
+    assert bool(heard) == request.param
+
+
+def test_a_user_is_deleted_with_all_sessions(grace, ada, signed_in, listening):
     path = page_of_user(ada).replace("change/", "delete/")
     text = grace.get(path).content.decode()
     assert "permission" not in text
