@@ -31,7 +31,7 @@ CLOCK = timedelta(minutes=1)
 TEXT = """\
 # What the sweep costs, and how late it tells
 
-Written by `python -m benchmarks.sweep`. {machine} The machine had other work meanwhile.
+Written by `python -m benchmarks.sweep`. {machine}
 
 Under every bus, each process asks the database once a second whether the sessions of
 its connections are live, 2,000 at a time in rotation. So the sweep finds an ending
