@@ -96,7 +96,7 @@ def _admit(
     key: str | None,
     choice: registry.Choice | None,
 ) -> registry.Admission:
-    """See ``registry.admit()``."""
+    """Call ``registry.admit()`` while the guard names no former row."""
     if guard is None:
         return registry.admit(user, request, key, choice)
     # The admission stores the session under its new id. While the guard has the former
