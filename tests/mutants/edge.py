@@ -7,7 +7,7 @@ from tests.mutants.mutant import Mutant
 MUTANTS = [
     Mutant(
         "an address is looked for in the language of the request before",
-        "routes.py",
+        "routes.py::find_below",
         old="with translation.override(language) if language else nullcontext():\n",
         new="with nullcontext():\n",
         tests="guard/test_routes",
@@ -15,7 +15,7 @@ MUTANTS = [
     ),
     Mutant(
         "an address is looked for in the default language only",
-        "routes.py",
+        "routes.py::_Way.languages",
         old="[found or settings.LANGUAGE_CODE]\n",
         new="[settings.LANGUAGE_CODE]\n",
         tests="guard/test_routes",
@@ -23,7 +23,7 @@ MUTANTS = [
     ),
     Mutant(
         "a translated address is known in one language",
-        "routes.py",
+        "routes.py::_Way.languages",
         old="isinstance(_source(each), Promise)",
         new="not each",
         tests="guard/test_routes",
@@ -31,7 +31,7 @@ MUTANTS = [
     ),
     Mutant(
         "another app's gateway is taken for ours",
-        "routes.py",
+        "routes.py::_walk",
         old="    is_ours = is_ours or resolver.app_name == APP\n",
         new="    is_ours = True\n",
         tests="guard/test_routes",
@@ -39,7 +39,7 @@ MUTANTS = [
     ),
     Mutant(
         "an unknown parameter is ignored",
-        "gateway.py",
+        "gateway.py::_parameters",
         old="        elif not is_below:\n",
         new="        elif False:\n",
         tests="guard/test_gateway",
@@ -47,7 +47,7 @@ MUTANTS = [
     ),
     Mutant(
         "a parameter counts twice",
-        "gateway.py",
+        "gateway.py::_parameters",
         old="        if is_valid and name not in given:\n",
         new="        if is_valid:\n",
         tests="guard/test_gateway",
@@ -55,7 +55,7 @@ MUTANTS = [
     ),
     Mutant(
         "the guarded query asks the gateway",
-        "gateway.py",
+        "gateway.py::_parameters",
         old="    own = _GUARDED.split(query, maxsplit=1)[0]\n",
         new='    own = _GUARDED.sub("", query)\n',
         tests="guard/test_gateway",
@@ -63,7 +63,7 @@ MUTANTS = [
     ),
     Mutant(
         "the gateway remembers whole sessions",
-        "gateway.py",
+        "gateway.py::_identity_in",
         old="    digest = blake2b(",
         new="    _identities.put((engine, signed), signed)\n    digest = blake2b(",
         tests="guard/test_gateway",
@@ -71,7 +71,7 @@ MUTANTS = [
     ),
     Mutant(
         "the gateway remembers ids of any size",
-        "gateway.py",
+        "gateway.py::_identity_in",
         old=" and len(each) <= LONGEST_ID for",
         new=" for",
         tests="guard/test_gateway",
@@ -79,7 +79,7 @@ MUTANTS = [
     ),
     Mutant(
         "what is remembered has no bound",
-        "remembered.py",
+        "remembered.py::Remembered.put",
         old="            if len(self._entries) > self._most:\n",
         new="            if not self._most:\n",
         tests="test_remembered",
@@ -87,7 +87,7 @@ MUTANTS = [
     ),
     Mutant(
         "the first entry is dropped, however often it is used",
-        "remembered.py",
+        "remembered.py::Remembered.get",
         old="            self._entries.move_to_end(key)\n            return",
         new="            return",
         tests="test_remembered",
@@ -95,7 +95,7 @@ MUTANTS = [
     ),
     Mutant(
         "strangers ask the thread of those who are known",
-        "guard/gateway.py",
+        "guard/gateway.py::_judge",
         old="        if not identity.is_known(question.key):\n",
         new="        if not question.key:\n",
         tests="guard/test_strangers",
@@ -103,7 +103,7 @@ MUTANTS = [
     ),
     Mutant(
         "those who are known wait for strangers",
-        "guard/hub.py",
+        "guard/hub.py::Hub.identify",
         old="        thread = self._identifying if is_known(key) else self.strangers\n",
         new="        thread = self.strangers\n",
         tests="guard/test_strangers",
@@ -111,7 +111,7 @@ MUTANTS = [
     ),
     Mutant(
         "who has ended stays known",
-        "identity.py",
+        "identity.py::identify",
         old="    remember(key, is_live=who.id is not None and who.reason is None)\n",
         new="    remember(key, is_live=who.id is not None)\n",
         tests="guard/test_strangers",
@@ -119,7 +119,7 @@ MUTANTS = [
     ),
     Mutant(
         "abandoned questions are answered",
-        "guard/inbox.py",
+        "guard/inbox.py::Inbox._note",
         old="            self._reason = Gone()\n",
         new="            return\n",
         tests="guard/test_strangers",
@@ -127,7 +127,7 @@ MUTANTS = [
     ),
     Mutant(
         "abandoned questions stay in the queue",
-        "guard/inbox.py",
+        "guard/inbox.py::Inbox.unless_gone",
         old="            return await work\n",
         new="            return await asyncio.shield(work)\n",
         tests="guard/test_strangers",
@@ -135,7 +135,7 @@ MUTANTS = [
     ),
     Mutant(
         "the application misses what was received before it ran",
-        "guard/inbox.py",
+        "guard/inbox.py::Inbox._note",
         old='        elif message["type"] != "http.request":\n',
         new='        elif message["type"] == "":\n',
         tests="guard/test_strangers",
@@ -143,7 +143,7 @@ MUTANTS = [
     ),
     Mutant(
         "a key of any form is looked up",
-        "stored.py",
+        "stored.py::may_hold",
         old="    return is_plain and MIN_KEY_LENGTH <= len(key) <= MAX_KEY_LENGTH\n",
         new="    return bool(key)\n",
         tests="guard/test_strangers",
@@ -151,7 +151,7 @@ MUTANTS = [
     ),
     Mutant(
         "an engine with keys of its own is not asked",
-        "stored.py",
+        "stored.py::issues_djangos_keys",
         old="issubclass(store, base) and _inherits(store, base, *names) for base",
         new="issubclass(store, base) for base",
         tests="guard/test_strangers",
@@ -159,7 +159,7 @@ MUTANTS = [
     ),
     Mutant(
         "two Cookie headers are two sessions",
-        "guard/requests.py",
+        "guard/requests.py::with_one_cookie_header",
         old="    if not more:\n",
         new="    if first:\n",
         tests="guard/test_strangers",
@@ -167,7 +167,7 @@ MUTANTS = [
     ),
     Mutant(
         "a hostile query makes Django raise",
-        "guard/requests.py",
+        "guard/requests.py::request_of",
         old='"method": "GET", "query_string": b"", "headers": headers}',
         new='"method": "GET", "headers": headers}',
         tests="guard/test_strangers",
@@ -175,7 +175,7 @@ MUTANTS = [
     ),
     Mutant(
         "an origin that only begins like ours is ours",
-        "guard/events.py",
+        "guard/events.py::_is_foreign",
         old="or asking != host\n",
         new="or not asking.startswith(host)\n",
         tests="guard/test_strangers",
@@ -183,7 +183,7 @@ MUTANTS = [
     ),
     Mutant(
         "streams keep a server from stopping",
-        "guard/shutdown.py",
+        "guard/shutdown.py::Shutdown._tell_and_pass_on",
         old="        self.begin()\n        theirs(number, frame)\n",
         new="        theirs(number, frame)\n",
         tests="servers/test_servers",
@@ -191,7 +191,7 @@ MUTANTS = [
     ),
     Mutant(
         "hypercorn's workers do not hear of its stop",
-        "guard/shutdown.py",
+        "guard/shutdown.py::_event_of_master",
         old='    return given.get("shutdown_event")\n',
         new='    return given.get("")\n',
         tests="servers/test_servers",
@@ -199,7 +199,7 @@ MUTANTS = [
     ),
     Mutant(
         "the server's own handler is not called",
-        "guard/shutdown.py",
+        "guard/shutdown.py::Shutdown._tell_and_pass_on",
         old="        self.begin()\n        theirs(number, frame)\n",
         new="        self.begin()\n",
         tests="guard/test_shutdown",
@@ -207,7 +207,7 @@ MUTANTS = [
     ),
     Mutant(
         "all pages come back at the same moment",
-        "guard/events.py",
+        "guard/events.py::_wait",
         old="    retry = random.randint(*RETRY)",
         new="    retry = max(RETRY)",
         tests="guard/test_shutdown",
@@ -215,7 +215,7 @@ MUTANTS = [
     ),
     Mutant(
         "a failure fills the log",
-        "repeated.py",
+        "repeated.py::Repeated.log",
         old="now - self._logged_at < EVERY",
         new="now < self._logged_at",
         tests="test_repeated",

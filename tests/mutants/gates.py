@@ -7,7 +7,7 @@ from tests.mutants.mutant import Mutant
 MUTANTS = [
     Mutant(
         "the database decides what a key is",
-        "verify.py",
+        "verify.py::read_with_stored",
         old="    if stored_key != key:\n",
         new="    if False:\n",
         tests="stories/test_made_up_keys",
@@ -16,7 +16,7 @@ MUTANTS = [
     ),
     Mutant(
         "half a character is text",
-        "navigation.py",
+        "navigation.py::form",
         old="        _check_text(dict(fields.lists()))\n",
         new="",
         tests="stories/test_hostile",
@@ -24,7 +24,7 @@ MUTANTS = [
     ),
     Mutant(
         "a form that cannot be decoded is an error of ours",
-        "navigation.py",
+        "navigation.py::form",
         old="except (ValueError, LookupError) as error:",
         new="except ValueError as error:",
         tests="stories/test_hostile",
@@ -40,7 +40,7 @@ MUTANTS = [
     ),
     Mutant(
         "the gateway reads another cookie than Django",
-        "wsgi.py",
+        "wsgi.py::SessionGateway._answer",
         old='get_str_from_wsgi(environ, "HTTP_COOKIE", "")',
         new='environ.get("HTTP_COOKIE", "")',
         tests="guard/test_gateway",
@@ -48,7 +48,7 @@ MUTANTS = [
     ),
     Mutant(
         "the answer to HEAD has a body",
-        "wsgi.py",
+        "wsgi.py::SessionGateway.__call__",
         old='[] if environ["REQUEST_METHOD"] == "HEAD" else [verdict.body]',
         new="[verdict.body]",
         tests="guard/test_gateway",
@@ -56,7 +56,7 @@ MUTANTS = [
     ),
     Mutant(
         "every cookie is unquoted",
-        "identity.py",
+        "identity.py::session_key_in_header",
         old="session_key_in(parse_cookie(found[-1]))",
         new="session_key_in(parse_cookie(header))",
         tests="guard/test_strangers",
@@ -64,7 +64,7 @@ MUTANTS = [
     ),
     Mutant(
         "a quoted cookie is as long as the client likes",
-        "identity.py",
+        "identity.py::session_key_in_header",
         old="len(found[-1]) > LONGEST_QUOTED",
         new="False",
         tests="guard/test_strangers",

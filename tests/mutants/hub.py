@@ -7,7 +7,7 @@ from tests.mutants.mutant import Mutant
 WAITS = [
     Mutant(
         "a call that does not return is waited for",
-        "guard/threads.py",
+        "guard/threads.py::DatabaseThread._look",
         old="                if left <= 0:\n",
         new="                if False:\n",
         tests="guard/test_threads",
@@ -15,7 +15,7 @@ WAITS = [
     ),
     Mutant(
         "threads are abandoned without end",
-        "guard/threads.py",
+        "guard/threads.py::DatabaseThread._admit",
         old="        if len(self._abandoned) >= MOST_ABANDONED:\n            raise",
         new="        if False:\n            raise",
         tests="guard/test_threads",
@@ -23,7 +23,7 @@ WAITS = [
     ),
     Mutant(
         "the threads of a closed loop stay",
-        "guard/hub.py",
+        "guard/hub.py::current_hub",
         old="other is not None and other.is_closed()",
         new="False",
         tests="guard/test_hub",
@@ -31,7 +31,7 @@ WAITS = [
     ),
     Mutant(
         "what an abandoned thread opens later is left to stall",
-        "guard/threads.py",
+        "guard/threads.py::DatabaseThread._look",
         old="            for worker in self._abandoned:\n",
         new="            for worker in self._abandoned if call is not None else ():\n",
         tests="faults/test_stalls",
@@ -40,7 +40,7 @@ WAITS = [
     ),
     Mutant(
         "calls wait for a thread that was not started",
-        "guard/threads.py",
+        "guard/threads.py::DatabaseThread._start_worker",
         old="        worker.start()\n        self._worker = worker\n",
         new="        self._worker = worker\n        worker.start()\n",
         tests="guard/test_threads",
@@ -48,7 +48,7 @@ WAITS = [
     ),
     Mutant(
         "calls wait for the database without end",
-        "guard/threads.py",
+        "guard/threads.py::DatabaseThread._admit",
         old="        if len(self._waiting) >= MOST_WAITING:\n",
         new="        if False:\n",
         tests="guard/test_threads",
@@ -56,7 +56,7 @@ WAITS = [
     ),
     Mutant(
         "a call runs whose caller has gone",
-        "guard/threads.py",
+        "guard/threads.py::DatabaseThread._next",
         old="                    if call.future.done():\n",
         new="                    if False:\n",
         tests="guard/test_threads",
@@ -64,7 +64,7 @@ WAITS = [
     ),
     Mutant(
         "a call whose caller has gone takes a place",
-        "guard/threads.py",
+        "guard/threads.py::DatabaseThread._run",
         old="                self._waiting.remove(call)\n",
         new="                pass\n",
         tests="guard/test_threads",
@@ -72,7 +72,7 @@ WAITS = [
     ),
     Mutant(
         "what was given up is tried again",
-        "guard/threads.py",
+        "guard/threads.py::_Call._result",
         old="                if self.future.done():\n                    raise\n",
         new="",
         tests="guard/test_threads",
@@ -80,7 +80,7 @@ WAITS = [
     ),
     Mutant(
         "what a stalled connection was asked is not asked again",
-        "guard/threads.py",
+        "guard/threads.py::DatabaseThread.run",
         old="            except TookTooLong:\n",
         new="            except TooManyWaiting:\n",
         tests="guard/test_threads",
@@ -88,7 +88,7 @@ WAITS = [
     ),
     Mutant(
         "a process waits for a call that does not return",
-        "guard/threads.py",
+        "guard/threads.py::_Worker.__init__",
         old='name="session-limit", daemon=True',
         new='name="session-limit", daemon=False',
         tests="guard/test_threads",
@@ -96,7 +96,7 @@ WAITS = [
     ),
     Mutant(
         "an abandoned thread waits for ever",
-        "guard/threads.py",
+        "guard/threads.py::DatabaseThread._look",
         old="threading.Thread(target=worker.disconnect, daemon=True).start()",
         new="pass",
         tests="faults/test_stalls",
@@ -105,7 +105,7 @@ WAITS = [
     ),
     Mutant(
         "an abandoned thread of mysqlclient waits for ever",
-        "guard/drivers.py",
+        "guard/drivers.py::set_timeouts",
         old="{**dict.fromkeys(names, TIMEOUT), **settings",
         new="{**settings",
         tests="faults/test_stalls",
@@ -114,7 +114,7 @@ WAITS = [
     ),
     Mutant(
         "a statement that was given up goes on in PostgreSQL",
-        "guard/threads.py",
+        "guard/threads.py::_Worker.disconnect",
         old="            drivers.cancel(connection)\n",
         new="            pass\n",
         tests="faults/test_stalls",
@@ -123,7 +123,7 @@ WAITS = [
     ),
     Mutant(
         "a statement that was given up goes on in MariaDB",
-        "guard/threads.py",
+        "guard/threads.py::_bound_locks",
         old="        drivers.bound_locks(connection)\n",
         new="        pass\n",
         tests="faults/test_stalls",
@@ -132,7 +132,7 @@ WAITS = [
     ),
     Mutant(
         "the hub takes connections from the pool of the views",
-        "guard/drivers.py",
+        "guard/drivers.py::set_timeouts",
         old='    options.pop("pool", None)\n',
         new="",
         tests="faults/test_stalls",
@@ -141,7 +141,7 @@ WAITS = [
     ),
     Mutant(
         "an abandoned thread waits for a cache for ever",
-        "guard/drivers.py",
+        "guard/drivers.py::set_cache_timeouts",
         old="{**dict.fromkeys(names, TIMEOUT), **given}",
         new='{"socket_timeout": None, **given}',
         tests="faults/test_stalled_caches",
@@ -149,7 +149,7 @@ WAITS = [
     ),
     Mutant(
         "what the bus names and nobody can read stays open",
-        "guard/hub.py",
+        "guard/hub.py::Hub._give_up",
         old='        self._end(id, "")\n',
         new="        pass\n",
         tests="faults/test_stalls",
@@ -158,7 +158,7 @@ WAITS = [
     ),
     Mutant(
         "a bus that is connected again names everybody",
-        "guard/hub.py",
+        "guard/hub.py::Hub._hint",
         old="            self._read_soon(self._news, self._listeners)\n"
         "            return\n",
         new="            ids = list(self._listeners)\n",
@@ -168,7 +168,7 @@ WAITS = [
     ),
     Mutant(
         "what the bus names is closed though it was read",
-        "guard/hub.py",
+        "guard/hub.py::Hub._read",
         old="            if id not in self._news:\n",
         new="            if False:\n",
         tests="faults/test_stalls",
@@ -177,7 +177,7 @@ WAITS = [
     ),
     Mutant(
         "a hint that arrives before the row is lost",
-        "guard/hub.py",
+        "guard/hub.py::Hub._hint",
         old="        for seconds in AGAIN if named else ():\n",
         new="        for seconds in ():\n",
         tests="faults/test_stalls",
@@ -186,7 +186,7 @@ WAITS = [
     ),
     Mutant(
         "the bus waits for a server that no longer answers",
-        "bus/postgres.py",
+        "bus/postgres.py::_execute",
         old="        await asyncio.wait({executing}, timeout=PATIENCE)\n",
         new="        await asyncio.wait({executing})\n",
         tests="faults/test_postgres_bus",
@@ -198,7 +198,7 @@ WAITS = [
 SWEEPS = [
     Mutant(
         "the sweep asks about the first two thousand alone",
-        "guard/sweep.py",
+        "guard/sweep.py::Sweep.note",
         old="        del self._left[: len(ids)]\n",
         new="        self._left.clear()\n",
         tests="faults/test_late_endings",
@@ -206,7 +206,7 @@ SWEEPS = [
     ),
     Mutant(
         "what could not be read waits for another turn",
-        "guard/sweep.py",
+        "guard/sweep.py::Sweep.next_ids",
         old="        if not self._left:\n",
         new="        if True:\n",
         tests="faults/test_late_endings",
@@ -214,7 +214,7 @@ SWEEPS = [
     ),
     Mutant(
         "a play is looked for by the moment of its end alone",
-        "guard/sweep.py",
+        "guard/sweep.py::Sweep.read",
         old="set(readings.read_displaced(before - after - self._recent))",
         new="set()",
         tests="faults/test_late_endings",
@@ -222,7 +222,7 @@ SWEEPS = [
     ),
     Mutant(
         "a page hears of a play that it has stopped itself",
-        "guard/readings.py",
+        "guard/readings.py::read_displaced",
         old="plays = Play.objects.using(using).filter(ended_reason__in=Play.HEARD)",
         new="plays = Play.objects.using(using)",
         tests="faults/test_late_endings",
@@ -230,7 +230,7 @@ SWEEPS = [
     ),
     Mutant(
         "plays that ended recently are found by a server's own clock",
-        "guard/sweep.py",
+        "guard/sweep.py::Sweep.read",
         old="readings.read_plays_ended_since(DatabaseNow() - RECENT)",
         new="readings.read_plays_ended_since(timezone.now() - RECENT)",
         tests="faults/test_late_endings",
@@ -238,7 +238,7 @@ SWEEPS = [
     ),
     Mutant(
         "a play that ends while the sweep reads is told twice",
-        "guard/sweep.py",
+        "guard/sweep.py::Sweep.read",
         old="before - after - self._recent",
         new="before - after",
         tests="faults/test_late_endings",
@@ -249,7 +249,7 @@ SWEEPS = [
 LOCKS = [
     Mutant(
         "a thread that serves everybody waits for a lock",
-        "registry/locking.py",
+        "registry/locking.py::_writable_alias",
         old="    if _reads_only.get():\n        raise MustLock\n",
         new="",
         tests="faults/test_locks",
@@ -258,7 +258,7 @@ LOCKS = [
     ),
     Mutant(
         "a locked row keeps other endings from being written down",
-        "registry/standing.py",
+        "registry/standing.py::record_endings.work",
         old="skip_locked=True",
         new="skip_locked=False",
         tests="faults/test_locks",
@@ -267,7 +267,7 @@ LOCKS = [
     ),
     Mutant(
         "what the hub has found to be over is not written down",
-        "guard/hub.py",
+        "guard/hub.py::Hub._read",
         old="            self._unrecorded.put_nowait(unrecorded)\n",
         new="            pass\n",
         tests="faults/test_locks",
@@ -276,7 +276,7 @@ LOCKS = [
     ),
     Mutant(
         "a key that was just replaced decides",
-        "registry/standing.py",
+        "registry/standing.py::standings",
         old="            del reasons[row.pk]\n",
         new="            pass\n",
         tests="guard/test_hub",
@@ -287,7 +287,7 @@ LOCKS = [
 HEARING = [
     Mutant(
         "a bus that flaps is connected to all the time",
-        "guard/hub.py",
+        "guard/hub.py::Hub._hear",
         old="            if time() - began >= last:\n",
         new="            if True:\n",
         tests="guard/test_hub",
@@ -295,7 +295,7 @@ HEARING = [
     ),
     Mutant(
         "a bus that cannot be made ends the hub's listening",
-        "guard/hub.py",
+        "guard/hub.py::Hub._hear",
         old="            began, carrier = time(), None\n",
         new="            began, carrier = time(), bus.get_bus()\n",
         tests="guard/test_hub",
@@ -303,7 +303,7 @@ HEARING = [
     ),
     Mutant(
         "the log quotes what a database that is away has said",
-        "guard/hub.py",
+        "guard/hub.py::_Trouble.begins",
         old="isinstance(error, _AWAY)",
         new="False",
         tests="guard/test_hub",
@@ -311,7 +311,7 @@ HEARING = [
     ),
     Mutant(
         "a bus without an address fails the sign-in",
-        "bus/__init__.py",
+        "bus/__init__.py::failure_of",
         old="    with contextlib.suppress(Exception):\n",
         new="    with contextlib.suppress():\n",
         tests="bus/test_buses",
@@ -319,7 +319,7 @@ HEARING = [
     ),
     Mutant(
         "who has seen a page is a stranger to the gateway",
-        "guard/responses.py",
+        "guard/responses.py::_Response.remember",
         old="                identity.remember(key, is_live=True)\n",
         new="                pass\n",
         tests="guard/test_strangers",
