@@ -103,7 +103,7 @@ MUTANTS = [
     ),
     Mutant(
         "why a deleted session ended is known only from its row",
-        "state.py::Guard.identify",
+        "store/state.py::Guard.identify",
         old="            self.mark_ended(row.id, reason)\n",
         new="            self.mark_ended(row.id)\n",
         tests=STORY,
@@ -119,7 +119,7 @@ MUTANTS = [
     ),
     Mutant(
         "a session of a disabled account has to be ended",
-        "response_phase.py::_end_disabled",
+        "store/response_phase.py::_end_disabled",
         old="        registry.try_to_end(row.id, Reason.ACCOUNT_DISABLED)\n",
         new="        registry.end([row.id], Reason.ACCOUNT_DISABLED)\n",
         tests=STORY,
@@ -127,7 +127,7 @@ MUTANTS = [
     ),
     Mutant(
         "an ending that was explained has to be forgotten",
-        "response_phase.py::_over",
+        "store/response_phase.py::_over",
         old="                _save_if_possible(session)\n",
         new="                pass\n",
         tests=STORY,
@@ -143,7 +143,7 @@ MUTANTS = [
     ),
     Mutant(
         "a sign-in that is not stored yet loses its place",
-        "registry/ghosts.py::gone_reason",
+        "registry/not_counting.py::gone_reason",
         old="return None if row.may_be_unsaved() else Reason.EXPIRED",
         new="return Reason.EXPIRED",
         tests="interleavings/test_unsaved",
@@ -159,7 +159,7 @@ MUTANTS = [
     ),
     Mutant(
         "a rotation does not record when",
-        "registry/upkeep.py::rekey.write",
+        "registry/activity.py::rekey.write",
         old="            key_recorded_at=DatabaseNow(),\n",
         new="",
         tests="interleavings/test_unsaved",
@@ -167,7 +167,7 @@ MUTANTS = [
     ),
     Mutant(
         "a password ends at once the session that changes it",
-        "registry/ghosts.py::gone_reason",
+        "registry/not_counting.py::gone_reason",
         old="changed_at + STORED_WITHIN <= now\n",
         new="changed_at <= now\n",
         tests="interleavings/test_unsaved",
@@ -183,15 +183,15 @@ MUTANTS = [
     ),
     Mutant(
         "a rotation forgets the former key",
-        "registry/upkeep.py::rekey.write",
-        old="former_digest=stored.digest(former),",
-        new="former_digest=stored.digest(key),",
+        "registry/activity.py::rekey.write",
+        old="former_digest=engines.digest(former),",
+        new="former_digest=engines.digest(key),",
         tests="interleavings/test_rotation",
         test="test_a_sign_out_in_another_tab_after_a_rotation",
     ),
     Mutant(
         "a former key signs out for ever",
-        "verify.py::read_by_lost_key",
+        "store/queries.py::read_by_lost_key",
         old="key_recorded_at__gt=DatabaseNow() - STORED_WITHIN,",
         new="key_recorded_at__isnull=False,",
         tests="interleavings/test_rotation",

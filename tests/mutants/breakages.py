@@ -37,7 +37,7 @@ CAP = [
     ),
     Mutant(
         "a sign-in reads what is live without a lock",
-        "registry/locking.py::live_rows",
+        "registry/transactions.py::live_rows",
         old="""
     rows = UserSession.objects.using(using).live().for_user(user)
     return list(rows.select_for_update().order_by("pk"))
@@ -52,7 +52,7 @@ CAP = [
     ),
     Mutant(
         "sessions are locked as they are found",
-        "registry/locking.py::live_rows",
+        "registry/transactions.py::live_rows",
         old=""".live().for_user(user)
     return list(rows.select_for_update().order_by("pk"))
 """,
@@ -65,7 +65,7 @@ CAP = [
     ),
     Mutant(
         "an ending reads what it ends without a lock",
-        "registry/locking.py::locked",
+        "registry/transactions.py::locked",
         old="list(rows.select_for_update(skip_locked=skip_locked).order_by(",
         new="list(rows.order_by(",
         tests="interleavings/test_locks",
@@ -74,7 +74,7 @@ CAP = [
     ),
     Mutant(
         "a sign-in decides on what its snapshot shows",
-        "registry/locking.py::_begin",
+        "registry/transactions.py::_begin",
         old='if connection.vendor not in {"postgresql", "mysql"}:',
         new='if connection.vendor != "mysql":',
         tests="interleavings/test_locks",
@@ -83,7 +83,7 @@ CAP = [
     ),
     Mutant(
         "first sign-ins of two accounts lock the same gap",
-        "registry/locking.py::_begin",
+        "registry/transactions.py::_begin",
         old='if connection.vendor not in {"postgresql", "mysql"}:',
         new='if connection.vendor != "postgresql":',
         tests="interleavings/test_locks",
@@ -92,7 +92,7 @@ CAP = [
     ),
     Mutant(
         "a sign-in is not repeated after a deadlock",
-        "registry/locking.py",
+        "registry/transactions.py",
         old="ATTEMPTS = 10\n",
         new="ATTEMPTS = 1\n",
         tests="interleavings/test_locks",
@@ -151,7 +151,7 @@ CAP = [
     Mutant(
         "what has expired takes a place",
         "registry/admission.py::_admit",
-        old="live = ghosts.end_due(live_rows(user, using), now, using)",
+        old="live = not_counting.end_due(live_rows(user, using), now, using)",
         new="live = live_rows(user, using)",
         tests="stories/test_stored",
         test="test_what_timed_out_does_not_count",
@@ -159,7 +159,7 @@ CAP = [
     Mutant(
         "a browser that lost its session keeps its own place from itself",
         "registry/admission.py::_admit",
-        old="    live = ghosts.end_same_browser(live, presented_key, own_id, using)\n",
+        old="live = not_counting.end_same_browser(live, presented_key, own_id, using)",
         new="",
         tests="stories/test_stored",
         test="test_who_lost_the_stored_session_may_sign_in_again_under_deny",
@@ -186,7 +186,7 @@ FINALITY = [
     Mutant(
         "an id is trusted whose key is not recorded",
         "store/loading.py::Loading._verified",
-        old="            row = verify.read(id) if id is not None else None\n",
+        old="            row = queries.read(id) if id is not None else None\n",
         new="            return data\n",
         tests="interleavings/test_rotation",
         test="test_six_parallel_rotations_then_displaced",
@@ -196,7 +196,7 @@ FINALITY = [
         "registry/credentials.py::verify",
         old="if user is None or not verifies(session.get(",
         new="if user is None or None is (session.get(",
-        tests="test_verify",
+        tests="test_queries",
         test="test_a_password_changed_elsewhere_is_nobodys",
     ),
     Mutant(
@@ -210,7 +210,7 @@ FINALITY = [
     Mutant(
         "a signed cookie lives as long as its signature",
         "store/loading.py::Loading._has_deadline",
-        old="return not is_own or stored.is_cookie(self.engine)",
+        old="return not is_own or engines.is_cookie(self.engine)",
         new="return not is_own",
         tests="interleavings/test_engines",
         test="test_a_signed_cookie_expires_when_it_should",
@@ -218,7 +218,7 @@ FINALITY = [
     Mutant(
         "an id is not compared with that of its key's row",
         "store/loading.py::Loading._verified",
-        old="if row is None or row.id.hex != data[stored.ID]:",
+        old="if row is None or row.id.hex != data[engines.ID]:",
         new="if row is None:",
         tests="stories/test_hostile",
         test="test_the_id_of_somebody_elses_session_is_nobody",
@@ -243,7 +243,7 @@ FINALITY = [
     ),
     Mutant(
         "a process remembers what was live",
-        "verify.py::read",
+        "store/queries.py::read",
         old="def read(id: UUID) -> Row | None:",
         new="@functools.cache\ndef read(id: UUID) -> Row | None:",
         tests="interleavings/test_rotation",
@@ -259,7 +259,7 @@ FINALITY = [
     ),
     Mutant(
         "a sign-in gives its session no key",
-        "registry/entry.py::record",
+        "registry/sign_ins.py::record",
         old="    if session.session_key is None:\n        session.create()\n",
         new="",
         tests="interleavings/test_saving",
@@ -268,7 +268,7 @@ FINALITY = [
     Mutant(
         "what is stored stays when it has ended",
         "registry/ending.py::end_locked",
-        old="    stored.delete(keys, using)\n",
+        old="    engines.delete(keys, using)\n",
         new="",
         tests="stories/test_two_browsers",
         test="test_the_second_sign_in_displaces_the_first",
@@ -300,7 +300,7 @@ FINALITY = [
     Mutant(
         "an id that code has overwritten is not put back",
         "store/saving.py::Saving._settle",
-        old="            data[stored.ID] = guard.row.id.hex\n",
+        old="            data[engines.ID] = guard.row.id.hex\n",
         new="            pass\n",
         tests="stories/test_stored",
         test="test_the_id_is_put_back_where_code_loses_it",
@@ -340,7 +340,7 @@ INNOCENT = [
     ),
     Mutant(
         "a browser displaced while it signs in keeps the dead key",
-        "registry/entry.py::enter",
+        "registry/sign_ins.py::enter",
         old="            sign_in.session._session_key = None\n",
         new="            pass\n",
         tests="interleavings/test_saving",
@@ -348,7 +348,7 @@ INNOCENT = [
     ),
     Mutant(
         "a rotation that was rolled back ends its session",
-        "response_phase.py::_explain_unsaved",
+        "store/response_phase.py::_explain_unsaved",
         old="    elif row.session_key != key:",
         new="    elif row.session_key == '':",
         tests="interleavings/test_rotation",
@@ -356,8 +356,8 @@ INNOCENT = [
     ),
     Mutant(
         "an error of the database ends a session",
-        "response_phase.py::_explain_unsaved",
-        old="    elif not stored.exists(session, key):",
+        "store/response_phase.py::_explain_unsaved",
+        old="    elif not engines.exists(session, key):",
         new="    else:",
         tests="interleavings/test_saving",
         test="test_a_save_that_the_database_gives_up_on_ends_nothing",
@@ -372,15 +372,15 @@ INNOCENT = [
     ),
     Mutant(
         "an adoption that was rolled back ends its session",
-        "response_phase.py::_saving_tells",
-        old="if guard.adopted or stored.is_cookie(engine):",
-        new="if stored.is_cookie(engine):",
+        "store/response_phase.py::_saving_tells",
+        old="if guard.adopted or engines.is_cookie(engine):",
+        new="if engines.is_cookie(engine):",
         tests="interleavings/test_rollback",
         test="test_an_adoption",
     ),
     Mutant(
         "a session expires early",
-        "verify.py::Row.is_due",
+        "store/queries.py::Row.is_due",
         old="return self.expires_at + self.touch_interval <= now",
         new="return self.expires_at <= now",
         tests="stories/test_stored",
@@ -388,7 +388,7 @@ INNOCENT = [
     ),
     Mutant(
         "the salt of signed sessions is another",
-        "store/__init__.py::_guarded",
+        "store/guarded.py::_guarded",
         old='"__qualname__": engine.__qualname__}',
         new='"__qualname__": "Guarded"}',
         tests="stories/test_installation",
@@ -396,7 +396,7 @@ INNOCENT = [
     ),
     Mutant(
         "two browsers that sign in by themselves displace each other for ever",
-        "state.py::Guard.must_be_chosen",
+        "store/state.py::Guard.must_be_chosen",
         old="        if not by_itself:\n",
         new="        if by_itself or not by_itself:\n",
         tests="interleavings/test_answers",
@@ -404,8 +404,8 @@ INNOCENT = [
     ),
     Mutant(
         "a poll takes the cookie away",
-        "response_phase.py::_over",
-        old="if not writes and not (is_unknown and navigation.is_acted_on(request)):",
+        "store/response_phase.py::_over",
+        old="if not writes and not (is_unknown and links.is_acted_on(request)):",
         new="if False:",
         tests="interleavings/test_answers",
         test="test_a_late_poll_leaves_the_cookie",
@@ -415,7 +415,7 @@ INNOCENT = [
 ANSWERS = [
     Mutant(
         "nothing is saved in the response phase",
-        "response_phase.py::_finish",
+        "store/response_phase.py::_finish",
         old="        _save(session)\n",
         new="        pass\n",
         tests="interleavings/test_saving",
@@ -431,7 +431,7 @@ ANSWERS = [
     ),
     Mutant(
         "the exception alone decides on the answer to a refusal",
-        "response_phase.py::_finish",
+        "store/response_phase.py::_finish",
         old="    if guard.refusal is not None:",
         new="    if guard.refusal is not None and response.status_code == 403:",
         tests="interleavings/test_refusal",
@@ -439,7 +439,7 @@ ANSWERS = [
     ),
     Mutant(
         "a refusal forgets whose cookie it was",
-        "response_phase.py::_refused",
+        "store/response_phase.py::_refused",
         old="    session.restore_anonymous()\n",
         new="",
         tests="interleavings/test_refusal",
@@ -448,7 +448,7 @@ ANSWERS = [
     Mutant(
         "a database that gives up on a sign-in is a 500",
         "middleware.py::SessionLimitMiddleware.process_exception",
-        old="        if conflicts.concerns_us(request, exception):\n",
+        old="        if database_conflicts.concerns_us(request, exception):\n",
         new="        if False:\n",
         tests="interleavings/test_locks",
         test="test_a_snapshot_that_is_too_old",
@@ -464,7 +464,7 @@ ANSWERS = [
     ),
     Mutant(
         "whose session ended under it takes another tab's cookie away",
-        "response_phase.py::_finish",
+        "store/response_phase.py::_finish",
         old="        session.let_be()\n        make_anonymous(request)\n",
         new="        make_anonymous(request)\n",
         tests="interleavings/test_saving",
@@ -489,7 +489,7 @@ ANSWERS = [
     Mutant(
         "what is written after an ending forgets the reason",
         "store/saving.py::Saving._settle",
-        old="                data[stored.ENDED_ID] = guard.ended_id.hex\n",
+        old="                data[engines.ENDED_ID] = guard.ended_id.hex\n",
         new="                pass\n",
         tests="stories/test_answers",
         test="test_what_an_ended_visitor_writes_is_kept_and_so_is_the_reason",
@@ -504,7 +504,7 @@ ANSWERS = [
     ),
     Mutant(
         "any token chooses for any browser",
-        "use_here.py::is_chosen",
+        "pages/use_here.py::is_chosen",
         old=", salt=SALT) == id.hex)",
         new=", salt=SALT))",
         tests="stories/test_doors",
@@ -515,7 +515,7 @@ ANSWERS = [
 CLIENTS = [
     Mutant(
         "a device's name is stored as it was given",
-        "client.py::describe",
+        "client/device.py::describe",
         old="name = _legible(device.name)",
         new="name = str(device.name)[:MAX_DEVICE]",
         tests="stories/test_hostile_clients",
@@ -523,7 +523,7 @@ CLIENTS = [
     ),
     Mutant(
         "words of a project's own device names are translated",
-        "client.py::device_label",
+        "client/device.py::device_label",
         old="    if platform not in _PLATFORM_NAMES:\n        return name\n",
         new="",
         tests="test_languages",
@@ -531,7 +531,7 @@ CLIENTS = [
     ),
     Mutant(
         "a browser's name is taken for a message of another app's",
-        "client.py::_word",
+        "client/device.py::_word",
         old="    return str(_WORDS.get(name, name))",
         new="    return _(name) if name else name",
         tests="test_languages",
@@ -539,7 +539,7 @@ CLIENTS = [
     ),
     Mutant(
         "a device that cannot be named keeps people out",
-        "client.py::describe",
+        "client/device.py::describe",
         old="except Exception:",
         new="except ImportError:",
         tests="test_client",
@@ -547,7 +547,7 @@ CLIENTS = [
     ),
     Mutant(
         "what a client says of its address is believed",
-        "addresses.py::_nearest_untrusted",
+        "client/addresses.py::_nearest_untrusted",
         old="return path[-proxies - 1 :][0]",
         new="return path[0]",
         tests="test_addresses",
@@ -555,7 +555,7 @@ CLIENTS = [
     ),
     Mutant(
         "a 6to4 address is stored with all of the IPv4 one in it",
-        "addresses.py::address_of",
+        "client/addresses.py::address_of",
         old="bits = _KEPT_BITS_6TO4 if is_6to4 else",
         new="bits =",
         tests="test_addresses",
@@ -566,7 +566,7 @@ CLIENTS = [
 NOTICES = [
     Mutant(
         "a notice of a browser that is known",
-        "browsers.py::is_new",
+        "client/known_browsers.py::is_new",
         old='    return set(_digests(browser, user_id)).isdisjoint(browser["u"])\n',
         new="    return True\n",
         tests="stories/test_new_sign_in",
@@ -574,7 +574,7 @@ NOTICES = [
     ),
     Mutant(
         "no notice of whoever has a cookie from another account",
-        "browsers.py::is_new",
+        "client/known_browsers.py::is_new",
         old='    return set(_digests(browser, user_id)).isdisjoint(browser["u"])\n',
         new='    return not browser["u"]\n',
         tests="stories/test_new_sign_in",
@@ -582,7 +582,7 @@ NOTICES = [
     ),
     Mutant(
         "an administrator hears the notice that was its owner's",
-        "registry/entry.py::give_notice",
+        "registry/sign_ins.py::give_notice",
         old="if row.is_live and row.counted]",
         new="if row.is_live]",
         tests="stories/test_new_sign_in",
@@ -590,7 +590,7 @@ NOTICES = [
     ),
     Mutant(
         "each of two requests gives the notice",
-        "notices.py::tell",
+        "pages/new_sign_in.py::tell",
         old="if row.notice is None or not registry.told(row.id, row.notice):",
         new="if row.notice is None or registry.told(row.id, row.notice) is None:",
         tests="stories/test_new_sign_in",
@@ -598,7 +598,7 @@ NOTICES = [
     ),
     Mutant(
         "a newer notice is lost with the one that is told",
-        "registry/upkeep.py::told",
+        "registry/activity.py::told",
         old="NOTICES.update(id, rows.filter(notice=notice), notice=None)",
         new="NOTICES.update(id, rows, notice=None)",
         tests="stories/test_new_sign_in",
@@ -606,7 +606,7 @@ NOTICES = [
     ),
     Mutant(
         "a mail as a notice of an account's first sign-in",
-        "notices.py::_is_news",
+        "pages/new_sign_in.py::_is_news",
         old="        return joined is not None and joined <= now - conf.retention\n",
         new="        return True\n",
         tests="stories/test_new_sign_in_mail",
@@ -625,7 +625,7 @@ ASKING = [
     ),
     Mutant(
         "a choice is not used up",
-        "registry/entry.py::enter",
+        "registry/sign_ins.py::enter",
         old="        cancel_pending(sign_in.choice.pending)\n",
         new="        pass\n",
         tests="interleavings/test_choices",
@@ -633,7 +633,7 @@ ASKING = [
     ),
     Mutant(
         "whom a choice would end is ended where there is room",
-        "policy.py::decide_choice",
+        "policy/decisions.py::decide_choice",
         old="    if free and chosen is not None:\n",
         new="    if False:\n",
         tests="stories/test_choosing",
@@ -641,7 +641,7 @@ ASKING = [
     ),
     Mutant(
         "a choice that makes no room admits all the same",
-        "policy.py::decide_choice",
+        "policy/decisions.py::decide_choice",
         old="len(live) - len(ended) < limit",
         new="True",
         tests="stories/test_choosing",
@@ -666,7 +666,7 @@ ASKING = [
     Mutant(
         "a copied cookie is of use in another browser",
         "registry/pending.py::find_pending",
-        old="            user_agent__in=stored.digests(browser.user_agent),\n",
+        old="            user_agent__in=engines.digests(browser.user_agent),\n",
         new="",
         tests="stories/test_choosing",
         test="test_a_cookie_carried_to_another_browser_is_nobody",
@@ -674,7 +674,7 @@ ASKING = [
     Mutant(
         "another site can choose",
         "views/choose.py::ChooseView.post",
-        old="if not asking.is_code(made.code, question.secret):",
+        old="if not chooser.is_code(made.code, question.secret):",
         new="if False:",
         tests="stories/test_choosing",
         test="test_no_other_site_can_choose",
@@ -716,7 +716,7 @@ OWN_SESSIONS = [
     ),
     Mutant(
         "another account's password will do",
-        "forms.py::PasswordForm.clean_password",
+        "views/forms.py::PasswordForm.clean_password",
         old="if found is None or found.pk != self.user.pk:",
         new="if found is None:",
         tests="stories/test_your_sessions",
@@ -748,7 +748,7 @@ OWN_SESSIONS = [
     ),
     Mutant(
         "a link says of any session that it was ended",
-        "overview.py::told_of",
+        "pages/overview.py::told_of",
         old=".using(registry_alias()).ended().for_user(user)",
         new=".using(registry_alias()).ended()",
         tests="stories/test_your_sessions",
@@ -756,7 +756,7 @@ OWN_SESSIONS = [
     ),
     Mutant(
         "two who give their passwords do not queue",
-        "registry/renewal.py::reauthenticated.work",
+        "registry/reauthentication.py::reauthenticated.work",
         old="        lock_account(user.pk, using)\n",
         new="",
         tests="interleavings/test_locks",
@@ -824,7 +824,7 @@ ADMIN = [
     ),
     Mutant(
         "a lower limit waits for the next sign-in",
-        "registry/upkeep.py::set_limit.work",
+        "registry/activity.py::set_limit.work",
         old="        return _enforce(user, account, using, by=by)\n",
         new="        return []\n",
         tests="stories/test_own_limit",
@@ -835,7 +835,7 @@ ADMIN = [
 COST = [
     Mutant(
         "activity is written with every request",
-        "verify.py::Row.is_touch_due",
+        "store/queries.py::Row.is_touch_due",
         old="return now - self.last_active_at >= self.touch_interval",
         new="return True",
         tests="test_counts",
@@ -854,15 +854,15 @@ COST = [
 PAGES = [
     Mutant(
         "another site puts its words onto the page",
-        "kept.py::of_post",
+        "client/unsaved_form.py::of_post",
         old='    if request.method != "POST" or not _is_from_this_site(request):\n',
         new='    if request.method != "POST":\n',
-        tests="test_kept",
+        tests="test_unsaved_form",
         test="test_another_site_puts_no_words_onto_a_page_of_ours",
     ),
     Mutant(
         "a password that was posted is on the page",
-        "kept.py::_is_secret",
+        "client/unsaved_form.py::_is_secret",
         old="    return name in sensitive or _SECRET.search(words) is not None\n",
         new="    return name in sensitive\n",
         tests="stories/test_answers",
@@ -870,25 +870,25 @@ PAGES = [
     ),
     Mutant(
         "what a view calls sensitive is on the page",
-        "kept.py::_is_secret",
+        "client/unsaved_form.py::_is_secret",
         old="    return name in sensitive or _SECRET.search(words) is not None\n",
         new="    return _SECRET.search(words) is not None\n",
-        tests="test_kept",
+        tests="test_unsaved_form",
         test="test_what_a_view_calls_sensitive_is_not_shown",
     ),
     Mutant(
         "a malformed form is told an error instead of the reason",
-        "kept.py::of_post",
+        "client/unsaved_form.py::of_post",
         old="    except Exception:",
         new="    except KeyError:",
-        tests="test_kept",
+        tests="test_unsaved_form",
         test="test_a_body_that_cannot_be_read",
     ),
     Mutant(
         "who goes straight on waits for an emptied cache",
-        "responses.py::ended",
-        old="if told.reason in _LEFT_BEHIND and navigation.is_acted_on(request):",
-        new="if navigation.is_acted_on(request):",
+        "pages/responses.py::ended",
+        old="if told.reason in _LEFT_BEHIND and links.is_acted_on(request):",
+        new="if links.is_acted_on(request):",
         tests="stories/test_answers",
         test="test_back_shows_no_page_to_whoever_is_at_a_device_that_was_left",
     ),
@@ -921,7 +921,7 @@ PAGES = [
 LIVE = [
     Mutant(
         "a change of password that was overtaken ends the session that holds",
-        "registry/renewal.py::renewed.end_others",
+        "registry/reauthentication.py::renewed.end_others",
         old="if verifies(new_hash, user) and not verifies(",
         new="if not verifies(",
         tests="interleavings/test_rotation",
@@ -929,91 +929,91 @@ LIVE = [
     ),
     Mutant(
         "who is connected waits for the sweep to hear of a change of password",
-        "registry/renewal.py::renewed",
+        "registry/reauthentication.py::renewed",
         old="CREDENTIALS.attempt(end_others)",
         new="pass",
-        tests="guard/test_sockets",
+        tests="asgi/test_sockets",
         test="test_a_password_that_is_changed_elsewhere",
     ),
     Mutant(
         "a connection is not verified after it has joined",
-        "guard/connection.py::Connection.watch",
+        "asgi/connection.py::Connection.watch",
         old="            self.hub.verify(id)\n",
         new="",
-        tests="guard/test_sockets",
+        tests="asgi/test_sockets",
         test="test_an_ending_between_looking_and_joining",
     ),
     Mutant(
         "a hint of the bus is believed",
-        "guard/hub.py::Hub._hear",
+        "asgi/hub.py::Hub._hear",
         old="                        self._hint(ids)\n",
         new="                        for id in ids or ():\n"
         "                            self._end(id, '')\n",
-        tests="guard/test_sockets",
+        tests="asgi/test_sockets",
         test="test_a_hint_is_not_believed",
     ),
     Mutant(
         "who listens to a bus again verifies nobody",
-        "guard/hub.py::Hub._hint",
+        "asgi/hub.py::Hub._hint",
         old="            self._read_soon(self._news, self._listeners)\n",
         new="",
-        tests="guard/test_hub",
+        tests="asgi/test_hub",
         test="test_a_bus_that_was_lost_is_heard_again",
     ),
     Mutant(
         "the sweep believes the moment at which something is said to have ended",
-        "guard/sweep.py::Sweep.read",
+        "asgi/sweep.py::Sweep.read",
         old="doubtful = set(ids) - owners.keys()",
-        new="doubtful = set(readings.read_ended_since(timezone.now() - RECENT))",
+        new="doubtful = set(bulk_reads.read_ended_since(timezone.now() - RECENT))",
         tests="faults/test_late_endings",
         test="test_an_ending_that_takes_long_to_commit",
     ),
     Mutant(
         "nobody looks whose time is up",
-        "guard/readings.py::read_unexpired",
+        "asgi/bulk_reads.py::read_unexpired",
         old=".live().filter(expires_at__gt=timezone.now())\n",
         new=".live()\n",
-        tests="guard/test_sockets",
+        tests="asgi/test_sockets",
         test="test_one_whose_time_is_up",
     ),
     Mutant(
         "what lingers is not cancelled",
-        "guard/connection.py::Connection._close",
+        "asgi/connection.py::Connection._close",
         old="            self._task.cancel()\n",
         new="            pass\n",
-        tests="guard/test_sockets",
+        tests="asgi/test_sockets",
         test="test_whatever_it_does",
     ),
     Mutant(
         "what is sent after the end goes out",
-        "guard/connection.py::Connection.send",
+        "asgi/connection.py::Connection.send",
         old="        if self.over:\n            await asyncio.sleep(SWALLOWED)",
         new="        if not self.over:\n            await self._send(message)",
-        tests="guard/test_sockets",
+        tests="asgi/test_sockets",
         test="test_what_is_sent_after_the_end_goes_nowhere",
     ),
     Mutant(
         "an ended session gets a socket",
-        "guard/sockets.py::serve",
+        "asgi/websockets.py::serve",
         old="    if who.reason is not None:\n",
         new="    if who.reason is not None and who.id is None:\n",
-        tests="guard/test_sockets",
+        tests="asgi/test_sockets",
         test="test_an_ended_session_is_refused_a_socket",
     ),
     Mutant(
         "a download that was cut passes for whole",
-        "guard/responses.py::_Response.say_goodbye",
+        "asgi/streaming.py::_Response.say_goodbye",
         old="if not self.has_length and not self.is_finished:",
         new="if not self.is_finished:",
-        tests="guard/test_responses",
+        tests="asgi/test_responses",
         test="test_a_download_does_not_pass_for_whole",
     ),
     Mutant(
         "another site's page gets the event stream",
-        "guard/events.py::serve",
+        "asgi/event_stream.py::serve",
         old="    if _is_foreign(scope):\n",
         new="    if _is_foreign({**scope, 'headers': []}):\n",
-        tests="guard/test_events",
+        tests="asgi/test_events",
         test="test_another_sites_page_has_none",
     ),
     Mutant(
@@ -1105,7 +1105,7 @@ PLAYS = [
     ),
     Mutant(
         "a swap code is anybody's",
-        "swap.py::play_to_end",
+        "pages/play_swap.py::play_to_end",
         old="UUID(hex=play_id) if of == session_id.hex else None",
         new="UUID(hex=play_id)",
         tests="stories/test_plays",
@@ -1146,10 +1146,10 @@ PLAYS = [
     ),
     Mutant(
         "news of a play is lost among newcomers",
-        "guard/hub.py::Hub._read",
+        "asgi/hub.py::Hub._read",
         old="has_news=waiting is self._news",
         new="has_news=waiting is self._news and id not in self._newcomers",
-        tests="guard/test_changed",
+        tests="asgi/test_changed",
         test="test_it_is_told_whatever_else_is_looked_for",
     ),
     Mutant(
@@ -1170,10 +1170,10 @@ PLAYS = [
     ),
     Mutant(
         "an open page is told the same again and again",
-        "guard/sweep.py::Sweep.read",
+        "asgi/sweep.py::Sweep.read",
         old="recent.keys() - self._recent",
         new="recent.keys()",
-        tests="guard/test_changed",
+        tests="asgi/test_changed",
         test="test_a_displaced_play_is_told",
     ),
     Mutant(
@@ -1181,7 +1181,7 @@ PLAYS = [
         "gateway.py::_read",
         old="    return None if row.is_due(timezone.now()) else row\n",
         new="    return row\n",
-        tests="guard/test_gateway",
+        tests="asgi/test_gateway",
         test="test_an_idle_one_may_not",
     ),
     Mutant(
@@ -1189,15 +1189,15 @@ PLAYS = [
         "gateway.py::_read",
         old=" or not row.is_live_of(identity.user):",
         new=":",
-        tests="guard/test_gateway",
+        tests="asgi/test_gateway",
         test="test_another_user_in_the_data_may_not",
     ),
     Mutant(
         "the gateway says yes when it cannot know",
-        "guard/gateway.py::_judge",
+        "asgi/gateway.py::_judge",
         old="        return gateway.UNAVAILABLE\n",
         new='        return gateway.Verdict(gateway.HTTPStatus.OK, "live")\n',
-        tests="guard/test_gateway",
+        tests="asgi/test_gateway",
         test="test_a_database_that_is_away_says_no",
     ),
 ]

@@ -7,7 +7,7 @@ from tests.mutants.mutant import Mutant
 MUTANTS = [
     Mutant(
         "the database decides what a key is",
-        "verify.py::read_with_stored",
+        "store/queries.py::read_with_stored",
         old="    if stored_key != key:\n",
         new="    if False:\n",
         tests="stories/test_made_up_keys",
@@ -16,7 +16,7 @@ MUTANTS = [
     ),
     Mutant(
         "half a character is text",
-        "navigation.py::form",
+        "pages/links.py::form",
         old="        _check_text(dict(fields.lists()))\n",
         new="",
         tests="stories/test_hostile",
@@ -24,7 +24,7 @@ MUTANTS = [
     ),
     Mutant(
         "a form that cannot be decoded is an error of ours",
-        "navigation.py::form",
+        "pages/links.py::form",
         old="except (ValueError, LookupError) as error:",
         new="except ValueError as error:",
         tests="stories/test_hostile",
@@ -32,10 +32,10 @@ MUTANTS = [
     ),
     Mutant(
         "an address may hide another behind dots",
-        "local_address.py",
+        "utils/safe_redirects.py",
         old=r"(.*[/\\]\.{1,2})?",
         new="",
-        tests="test_local_address",
+        tests="test_safe_redirects",
         test="test_what_leads_elsewhere_is_refused",
     ),
     Mutant(
@@ -43,7 +43,7 @@ MUTANTS = [
         "wsgi.py::SessionGateway._answer",
         old='get_str_from_wsgi(environ, "HTTP_COOKIE", "")',
         new='environ.get("HTTP_COOKIE", "")',
-        tests="guard/test_gateway",
+        tests="asgi/test_gateway",
         test="test_it_reads_the_cookie_that_django_reads",
     ),
     Mutant(
@@ -51,23 +51,23 @@ MUTANTS = [
         "wsgi.py::SessionGateway.__call__",
         old='[] if environ["REQUEST_METHOD"] == "HEAD" else [verdict.body]',
         new="[verdict.body]",
-        tests="guard/test_gateway",
+        tests="asgi/test_gateway",
         test="test_a_head_request_has_no_body_under_wsgi",
     ),
     Mutant(
         "every cookie is unquoted",
-        "identity.py::session_key_in_header",
+        "store/identification.py::session_key_in_header",
         old="session_key_in(parse_cookie(found[-1]))",
         new="session_key_in(parse_cookie(header))",
-        tests="guard/test_strangers",
+        tests="asgi/test_strangers",
         test="test_no_other_cookie_is_unquoted",
     ),
     Mutant(
         "a quoted cookie is as long as the client likes",
-        "identity.py::session_key_in_header",
+        "store/identification.py::session_key_in_header",
         old="len(found[-1]) > LONGEST_QUOTED",
         new="False",
-        tests="guard/test_strangers",
+        tests="asgi/test_strangers",
         test="test_no_other_cookie_is_unquoted",
     ),
 ]

@@ -10,7 +10,7 @@ BOUNDS = "test_bounds"
 MUTANTS = [
     Mutant(
         "the list shows every session",
-        "overview.py::_others_on",
+        "pages/overview.py::_others_on",
         old="[max(end - PAGE, 0) : end]",
         new="[max(end - PAGE, 0) :]",
         tests=MANY,
@@ -18,7 +18,7 @@ MUTANTS = [
     ),
     Mutant(
         "the pages of the list overlap",
-        "overview.py::_others_on",
+        "pages/overview.py::_others_on",
         old="    end = number * PAGE - 1\n",
         new="    end = number * PAGE\n",
         tests=MANY,
@@ -26,7 +26,7 @@ MUTANTS = [
     ),
     Mutant(
         "a page beyond the end is empty",
-        "overview.py::Overview.of",
+        "pages/overview.py::Overview.of",
         old="        if number > 1 and not others:\n",
         new="        if number > 1 and False:\n",
         tests=MANY,
@@ -34,7 +34,7 @@ MUTANTS = [
     ),
     Mutant(
         "the number of a page may be of any length",
-        "overview.py::_number",
+        "pages/overview.py::_number",
         old=" or len(page) > MOST_DIGITS:",
         new=":",
         tests=MANY,
@@ -42,7 +42,7 @@ MUTANTS = [
     ),
     Mutant(
         "the list counts those whose time is up",
-        "verify.py::live_of",
+        "store/queries.py::live_of",
         old="    return rows.in_time(timezone.now())\n",
         new="    return rows\n",
         tests=MANY,
@@ -82,7 +82,7 @@ MUTANTS = [
     ),
     Mutant(
         "the chooser asks to choose what makes no room",
-        "asking.py::Question.is_for_all",
+        "pages/chooser.py::Question.is_for_all",
         old="        return self.going > len(self.rivals.listed)\n",
         new="        return False\n",
         tests=MANY,
@@ -90,7 +90,7 @@ MUTANTS = [
     ),
     Mutant(
         "any number of ids may be posted to the chooser",
-        "asking.py",
+        "pages/chooser.py",
         old="MOST_CHOSEN = registry.LISTED\n",
         new="MOST_CHOSEN = 10_000\n",
         tests=MANY,
@@ -98,7 +98,7 @@ MUTANTS = [
     ),
     Mutant(
         "the button for all counts as an id",
-        "asking.py::posted",
+        "pages/chooser.py::posted",
         old='        len(values) - values.count("all") > MOST_CHOSEN\n',
         new="        len(values) > MOST_CHOSEN\n",
         tests=MANY,
@@ -170,23 +170,23 @@ MUTANTS = [
     ),
     Mutant(
         "an account keeps any number of tombstones",
-        "registry/upkeep.py::prune",
-        old="tombstones.delete(old) + tombstones.delete_surplus(kept)\n",
-        new="tombstones.delete(old)\n",
+        "registry/activity.py::prune",
+        old="pruning.delete(old) + pruning.delete_surplus(kept)\n",
+        new="pruning.delete(old)\n",
         tests=BOUNDS,
         test="test_an_account_keeps_its_newest_tombstones",
     ),
     Mutant(
         "an account keeps any number of plays",
         "registry/leases.py::prune_plays",
-        old="tombstones.delete(old) + tombstones.delete_surplus(kept)\n",
-        new="tombstones.delete(old)\n",
+        old="pruning.delete(old) + pruning.delete_surplus(kept)\n",
+        new="pruning.delete(old)\n",
         tests=BOUNDS,
         test="test_an_account_keeps_its_newest_plays",
     ),
     Mutant(
         "the newest tombstones are deleted",
-        "registry/tombstones.py::delete_surplus",
+        "registry/pruning.py::delete_surplus",
         old='order_by("ended_at", "pk")',
         new='order_by("-ended_at", "-pk")',
         tests=BOUNDS,

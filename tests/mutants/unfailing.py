@@ -9,7 +9,7 @@ EVERY = "interleavings/test_every_statement"
 MUTANTS = [
     Mutant(
         "what cannot be told after the commit fails the request",
-        "after_commit.py::after_commit",
+        "utils/after_commit.py::after_commit",
         old="transaction.on_commit(call, using",
         new="transaction.on_commit(functools.partial(function, *args), using",
         tests="test_after_commit",
@@ -35,7 +35,7 @@ MUTANTS = [
     ),
     Mutant(
         "a single statement is not repeated",
-        "registry/locking.py::in_one_statement",
+        "registry/transactions.py::in_one_statement",
         old="return repeated(functools.partial(write, _writable_alias()))",
         new="return write(_writable_alias())",
         tests="interleavings/test_conflicts",
@@ -59,7 +59,7 @@ MUTANTS = [
     ),
     Mutant(
         "a password change fails because the others cannot be ended at once",
-        "registry/renewal.py::renewed",
+        "registry/reauthentication.py::renewed",
         old="    CREDENTIALS.attempt(end_others)\n",
         new="    end_others()\n",
         tests=EVERY,
