@@ -37,7 +37,7 @@ CAP = [
     ),
     Mutant(
         "a sign-in reads what is live without a lock",
-        "registry/transactions.py::live_rows",
+        "registry/accounts.py::live_rows",
         old="""
     rows = UserSession.objects.using(using).live().for_user(user)
     return list(rows.select_for_update().order_by("pk"))
@@ -52,7 +52,7 @@ CAP = [
     ),
     Mutant(
         "sessions are locked as they are found",
-        "registry/transactions.py::live_rows",
+        "registry/accounts.py::live_rows",
         old=""".live().for_user(user)
     return list(rows.select_for_update().order_by("pk"))
 """,
@@ -65,7 +65,7 @@ CAP = [
     ),
     Mutant(
         "an ending reads what it ends without a lock",
-        "registry/transactions.py::locked",
+        "registry/accounts.py::locked",
         old="list(rows.select_for_update(skip_locked=skip_locked).order_by(",
         new="list(rows.order_by(",
         tests="interleavings/test_locks",
@@ -405,7 +405,7 @@ INNOCENT = [
     Mutant(
         "a poll takes the cookie away",
         "store/response_phase.py::_over",
-        old="if not writes and not (is_unknown and links.is_acted_on(request)):",
+        old="if not writes and not (is_unknown and request_kind.is_acted_on(request)):",
         new="if False:",
         tests="interleavings/test_answers",
         test="test_a_late_poll_leaves_the_cookie",
@@ -824,7 +824,7 @@ ADMIN = [
     ),
     Mutant(
         "a lower limit waits for the next sign-in",
-        "registry/activity.py::set_limit.work",
+        "registry/enforcement.py::set_limit.work",
         old="        return _enforce(user, account, using, by=by)\n",
         new="        return []\n",
         tests="stories/test_own_limit",
@@ -887,8 +887,8 @@ PAGES = [
     Mutant(
         "who goes straight on waits for an emptied cache",
         "pages/responses.py::ended",
-        old="if told.reason in _LEFT_BEHIND and links.is_acted_on(request):",
-        new="if links.is_acted_on(request):",
+        old="if told.reason in _LEFT_BEHIND and request_kind.is_acted_on(request):",
+        new="if request_kind.is_acted_on(request):",
         tests="stories/test_answers",
         test="test_back_shows_no_page_to_whoever_is_at_a_device_that_was_left",
     ),

@@ -21,6 +21,7 @@ from django.utils import timezone
 from django.utils.crypto import constant_time_compare, salted_hmac
 
 from session_limit import registry
+from session_limit.client import posted_data
 from session_limit.models import PendingSignIn, session_id
 from session_limit.pages import links
 
@@ -99,7 +100,7 @@ def posted(request: HttpRequest) -> Posted:
     Return what ``request`` posts, as a form or as JSON. Raises ``BadRequest`` where it
     says nothing that could be a choice.
     """
-    data = links.posted(request)
+    data = posted_data.posted(request)
     end = data.getlist("end") if isinstance(data, QueryDict) else data.get("end", [])
     values = [end] if isinstance(end, str) else end
     # The button that signs out all also posts the boxes that are ticked.

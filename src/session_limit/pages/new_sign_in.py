@@ -18,6 +18,7 @@ from django.template.loader import render_to_string
 from django.utils import timezone
 
 from session_limit import registry
+from session_limit.client import request_kind
 from session_limit.client.device import device_label
 from session_limit.conf import NewSignIn, conf
 from session_limit.models import UserSession
@@ -38,7 +39,7 @@ def can_be_told(request: HttpRequest, response: HttpResponseBase) -> bool:
     )
     return (
         hasattr(request, "_messages")
-        and links.is_acted_on(request)
+        and request_kind.is_acted_on(request)
         and (is_page or status in links.REDIRECTS)
     )
 

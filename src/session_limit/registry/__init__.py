@@ -5,14 +5,7 @@ lock order: the user's row, its ``AccountLimit``, session rows, stored sessions.
 
 from __future__ import annotations
 
-from session_limit.registry.activity import (
-    enforce,
-    prune,
-    rekey,
-    set_limit,
-    told,
-    touch,
-)
+from session_limit.registry.activity import rekey, told, touch
 from session_limit.registry.admission import (
     Admission,
     admit,
@@ -37,11 +30,11 @@ from session_limit.registry.ending import (
     end_row,
     try_to_end,
 )
+from session_limit.registry.enforcement import enforce, enforce_plays, set_limit
 from session_limit.registry.leases import (
     INTERVAL,
     find_play,
     live_plays,
-    prune_plays,
     renew_play,
     stop_play,
     stop_start,
@@ -62,7 +55,8 @@ from session_limit.registry.pending import (
     try_to_forget,
     user_waiting,
 )
-from session_limit.registry.plays import Start, enforce_plays, play, play_limit_of
+from session_limit.registry.plays import Start, play, play_limit_of
+from session_limit.registry.pruning import prune, prune_plays
 from session_limit.registry.reauthentication import reauthenticated, renewed
 from session_limit.registry.transactions import (
     MustLock,

@@ -16,8 +16,9 @@ from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
 from session_limit.models import AccountLimit, PendingSignIn, UserSession, session_id
+from session_limit.registry.accounts import lock_account
 from session_limit.registry.limits import read_account
-from session_limit.registry.transactions import in_one_statement, lock_account
+from session_limit.registry.transactions import in_one_statement
 from session_limit.store import engines
 from session_limit.store.queries import Row, registry_alias
 from session_limit.store.users import user_of

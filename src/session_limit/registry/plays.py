@@ -5,7 +5,6 @@ the same lock.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -21,9 +20,10 @@ from session_limit import audit, policy, signals
 from session_limit.conf import conf
 from session_limit.models import LEASE, DatabaseNow, Play, UserSession, uuid7
 from session_limit.policy import AtLimit, Decision, Displace, LiveSession
+from session_limit.registry.accounts import lock_account
 from session_limit.registry.leases import end_plays, play_id_of, renew, settled
 from session_limit.registry.limits import NO_LIMIT, choose, is_limit, storable_scope
-from session_limit.registry.transactions import in_transaction, lock_account
+from session_limit.registry.transactions import in_transaction
 from session_limit.utils.after_commit import after_commit
 
 Reason = Play.Reason
@@ -210,38 +210,6 @@ def play_limit_of(user: AbstractBaseUser, scope: str = "") -> int | None:
 def _at_limit(user: AbstractBaseUser, scope: str) -> AtLimit:
     answer = conf.rules.play_at_limit(user, scope)
     return choose(AtLimit, answer, "Rules.play_at_limit()")
-
-
-def enforce_plays(user: AbstractBaseUser) -> list[Play]:
-    """
-    Bring what ``user`` plays down to the limit now, the oldest first, and return what
-    was ended for it.
-    """
-
-    def work(using: str) -> list[Play]:
-        lock_account(user.pk, using)
-        return enforce_plays_locked(user, using)
-
-    return in_transaction(work)
-
-
-def enforce_plays_locked(user: AbstractBaseUser, using: str) -> list[Play]:
-    """See ``enforce_plays()``: the account of ``user`` is locked."""
-    by_scope: dict[str, list[Play]] = defaultdict(list)
-    for row in settled(user.pk, using):
-        by_scope[row.scope].append(row)
-    ended: list[Play] = []
-    for scope, rows in by_scope.items():
-        leaving = frozenset(
-            policy.excess(
-                [row.facts() for row in rows],
-                limit=play_limit_of(user, scope),
-                displace=Displace.OLDEST,
-            )
-        )
-        ended += [row for row in rows if row.pk in leaving]
-    end_plays(ended, Reason.LIMIT_LOWERED, using)
-    return ended
 
 
 def _tell_started(row: Play) -> None:

@@ -12,11 +12,12 @@ from django.utils import timezone
 
 from session_limit import audit
 from session_limit.models import UserSession
+from session_limit.registry.accounts import lock_account
 from session_limit.registry.activity import deadline
 from session_limit.registry.best_effort import BestEffort
 from session_limit.registry.connected import end_left_behind
 from session_limit.registry.credentials import renew_credentials, verifies
-from session_limit.registry.transactions import in_transaction, lock_account
+from session_limit.registry.transactions import in_transaction
 from session_limit.store.queries import Row
 from session_limit.utils.after_commit import after_commit
 

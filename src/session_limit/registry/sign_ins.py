@@ -17,11 +17,11 @@ from session_limit import audit, signals
 from session_limit.client import Client, describe, known_browsers
 from session_limit.conf import NewSignIn, conf
 from session_limit.models import DatabaseNow, UserSession, session_id
+from session_limit.registry.accounts import locked
 from session_limit.registry.activity import deadline
 from session_limit.registry.credentials import digest
 from session_limit.registry.limits import storable_scope
 from session_limit.registry.pending import Choice, cancel_pending
-from session_limit.registry.transactions import locked
 from session_limit.store import engines
 from session_limit.store.queries import Row
 from session_limit.utils.after_commit import after_commit

@@ -19,7 +19,7 @@ from django.utils import timezone
 from django.utils.functional import SimpleLazyObject, empty
 
 from session_limit import registry
-from session_limit.client import known_browsers
+from session_limit.client import known_browsers, request_kind
 from session_limit.conf import NewSignIn, conf
 from session_limit.models import UserSession
 from session_limit.pages import chooser, links, new_sign_in, responses
@@ -197,14 +197,14 @@ def _over(
         guard.identify()
     if is_barred and guard.ended:
         response = responses.ended(request, response, request.session_limit.ended)
-        if links.is_acted_on(request):
+        if request_kind.is_acted_on(request):
             # The browser's next request is then an ordinary visitor's.
             session.forget_ended()
             if not writes:
                 _save_if_possible(session)
             return response
     is_unknown = guard.identified and not guard.ended and not guard.is_live_elsewhere
-    if not writes and not (is_unknown and links.is_acted_on(request)):
+    if not writes and not (is_unknown and request_kind.is_acted_on(request)):
         session.let_be()
     return response
 

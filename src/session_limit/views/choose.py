@@ -15,6 +15,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 
 from session_limit import registry
+from session_limit.client import request_kind
 from session_limit.models import PendingSignIn
 from session_limit.pages import chooser, json_answers, links, responses
 from session_limit.store.request import GuardedRequest
@@ -38,7 +39,7 @@ class ChooseView(View):
             return self._nothing_asked(request)
         limit = question.limit
         is_free = limit is None or question.rivals.count < limit
-        is_visit = request.method == "GET" and links.is_acted_on(request)
+        is_visit = request.method == "GET" and request_kind.is_acted_on(request)
         if is_free and is_visit:
             return self._go_on(request, user, question.pending, frozenset())
         return responses.asked(request, HttpResponse(), question)
@@ -97,7 +98,7 @@ class ChooseView(View):
         self, request: GuardedRequest, pending: PendingSignIn
     ) -> HttpResponse:
         url = links.landing_page(request, pending.next)
-        if links.wants_json(request, HttpResponse()):
+        if request_kind.wants_json(request, HttpResponse()):
             version = json_answers.VERSION
             return JsonResponse({"version": version, "code": "signed_in", "next": url})
         return HttpResponseRedirect(url)

@@ -16,9 +16,10 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_protect
 
 from session_limit import registry
+from session_limit.client import posted_data
 from session_limit.conf import conf
 from session_limit.models import Play, UserSession
-from session_limit.pages import json_answers, links, play_swap
+from session_limit.pages import json_answers, play_swap
 from session_limit.store.queries import Row, registry_alias
 from session_limit.store.request import GuardedRequest
 from session_limit.store.state import guard_of
@@ -83,7 +84,7 @@ class PlaysView(_PlayView):
         same start; ``swap`` is a code that an earlier answer came with; ``resumes`` is
         true where nobody has asked for it just now.
         """
-        data = links.posted(request)
+        data = posted_data.posted(request)
         what, key = _text(data, "what", longest=200), _text(data, "key")
         session = request.session_limit.current
         if session is None:
@@ -134,7 +135,7 @@ class StopView(_PlayView):
         if id is not None:
             registry.stop_play(id, self.row.id)
             return answer(code="stopped")
-        key = _text(links.posted(request), "key")
+        key = _text(posted_data.posted(request), "key")
         if not key:
             raise BadRequest("key names the start that is to be stopped.")
         session = request.session_limit.current

@@ -34,6 +34,7 @@ from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 
 from session_limit import registry
+from session_limit.client import posted_data, request_kind
 from session_limit.conf import conf
 from session_limit.models import UserSession, session_id
 from session_limit.pages import json_answers, links
@@ -49,7 +50,7 @@ REVOKED = UserSession.Reason.REVOKED
 
 def _wants_json(request: HttpRequest) -> bool:
     # htmx swaps in what the page says.
-    return links.wants_json(request) and not links.is_htmx(request)
+    return request_kind.wants_json(request) and not request_kind.is_htmx(request)
 
 
 # Not Django's login_required() or its middleware: JSON is answered in JSON.
@@ -203,7 +204,7 @@ class EndView(_OwnView):
     def _reauthenticate(self, targets: list[UserSession]) -> HttpResponseBase | None:
         """Return the answer where credentials have yet to be given."""
         url = self._reauthentication_url()
-        data = links.posted(self.request) if url is None else {}
+        data = posted_data.posted(self.request) if url is None else {}
         form = PasswordForm(
             self.request, self.user, data if "password" in data else None
         )
