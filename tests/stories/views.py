@@ -357,7 +357,7 @@ def sign_in_then_fail(request):
 
 @require_POST
 def sign_in_and_swallow(request):
-    """Sign in, and answer a ``PermissionDenied`` with a redirect, as some libraries do."""
+    """Sign in, and redirect after a ``PermissionDenied``, as some libraries do."""
     user = get_user_model()._default_manager.get_by_natural_key(request.POST["name"])
     try:
         login(request, user, backend=BACKEND)
