@@ -35,7 +35,7 @@ MUTANTS = [
     Mutant(
         "the number of a page may be of any length",
         "pages/overview.py::_number",
-        old=" or len(page) > MOST_DIGITS:",
+        old=" or len(page) > MAX_DIGITS:",
         new=":",
         tests=MANY,
         test="test_a_number_that_no_page_has_leads_to_one_that_there_is",
@@ -91,16 +91,16 @@ MUTANTS = [
     Mutant(
         "any number of ids may be posted to the chooser",
         "pages/chooser.py",
-        old="MOST_CHOSEN = registry.LISTED\n",
-        new="MOST_CHOSEN = 10_000\n",
+        old="MAX_CHOSEN = registry.LISTED\n",
+        new="MAX_CHOSEN = 10_000\n",
         tests=MANY,
         test="test_more_ids_than_are_listed_are_refused",
     ),
     Mutant(
         "the button for all counts as an id",
         "pages/chooser.py::posted",
-        old='        len(values) - values.count("all") > MOST_CHOSEN\n',
-        new="        len(values) > MOST_CHOSEN\n",
+        old='        len(values) - values.count("all") > MAX_CHOSEN\n',
+        new="        len(values) > MAX_CHOSEN\n",
         tests=MANY,
         test="test_the_button_for_all_posts_what_is_selected_too",
     ),
@@ -115,7 +115,7 @@ MUTANTS = [
     Mutant(
         "an account has any number of pending sign-ins",
         "registry/pending.py::_make_room",
-        old="        if number >= MOST_WAITING - 1 or expires_at <= now\n",
+        old="        if number >= MAX_WAITING - 1 or expires_at <= now\n",
         new="        if expires_at <= now\n",
         tests=BOUNDS,
         test="test_an_account_keeps_its_newest_pending_sign_ins",
@@ -130,7 +130,7 @@ MUTANTS = [
     ),
     Mutant(
         "an address of any length is kept",
-        "registry/pending.py::pend",
+        "registry/pending.py::create_pending",
         old="    if next_url and len(next_url) <= MAX_LENGTH:\n",
         new="    if next_url:\n",
         tests=BOUNDS,
@@ -139,7 +139,7 @@ MUTANTS = [
     Mutant(
         "a session plays any number of things",
         "registry/plays.py::_crowding",
-        old="    return own[: max(0, len(own) + 1 - MOST_OF_SESSION)]\n",
+        old="    return own[: max(0, len(own) + 1 - MAX_OF_SESSION)]\n",
         new="    return own[:0]\n",
         tests=BOUNDS,
         test="test_a_session_plays_a_hundred_things_at_once",

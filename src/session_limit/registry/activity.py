@@ -99,7 +99,7 @@ def rekey(id: UUID, key: str | None, *, former: str | None) -> bool:
     return in_one_statement(write)
 
 
-def told(id: UUID, notice: UUID) -> bool:
+def mark_notified(id: UUID, notice: UUID) -> bool:
     """
     Record that the session shows the notice of the sign-in with the id ``notice``.
     Return whether this call recorded it, so that of parallel requests one shows it. If

@@ -8,7 +8,7 @@ from django.db.models import Count, QuerySet
 
 # How many ended sessions, and how many ended plays, an account keeps. A script that
 # signs in once a second would leave 2.6 million within the default retention.
-MOST_KEPT = 1000
+MAX_KEPT = 1000
 
 # How many rows one statement of a pruning ends or deletes.
 BATCH = 1000
@@ -29,12 +29,12 @@ def delete(rows: QuerySet[Any], most: int | None = None) -> int:
 
 def surplus(ended: QuerySet[Any]) -> dict[Any, int]:
     """
-    Return the primary keys of the users who have more than ``MOST_KEPT`` of the
+    Return the primary keys of the users who have more than ``MAX_KEPT`` of the
     ``ended`` rows, and how many more. Reads an index with an entry for each row.
     """
     counts = ended.values_list("user_id").annotate(count=Count("pk"))
-    crowded = counts.filter(count__gt=MOST_KEPT)
-    return {user_id: count - MOST_KEPT for user_id, count in crowded}
+    crowded = counts.filter(count__gt=MAX_KEPT)
+    return {user_id: count - MAX_KEPT for user_id, count in crowded}
 
 
 def delete_surplus(ended: QuerySet[Any]) -> int:

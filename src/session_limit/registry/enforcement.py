@@ -18,7 +18,7 @@ from session_limit.policy import Displace
 from session_limit.registry import not_counting
 from session_limit.registry.accounts import live_rows, lock_account
 from session_limit.registry.ending import end_locked
-from session_limit.registry.leases import end_plays, settled
+from session_limit.registry.leases import end_plays, lock_counting_plays
 from session_limit.registry.limits import (
     NO_LIMIT,
     is_limit,
@@ -110,7 +110,7 @@ def enforce_plays(user: AbstractBaseUser) -> list[Play]:
 def enforce_plays_locked(user: AbstractBaseUser, using: str) -> list[Play]:
     """See ``enforce_plays()``: the account of ``user`` is locked."""
     by_scope: dict[str, list[Play]] = defaultdict(list)
-    for row in settled(user.pk, using):
+    for row in lock_counting_plays(user.pk, using):
         by_scope[row.scope].append(row)
     ended: list[Play] = []
     for scope, rows in by_scope.items():

@@ -30,7 +30,7 @@ Reason = Play.Reason
 INTERVAL = LEASE / 3
 
 # How many starts that were stopped before they began an account keeps.
-MOST_STOPPED = 100
+MAX_STOPPED = 100
 
 
 def play_id_of(session_id: UUID, key: str) -> UUID:
@@ -113,7 +113,7 @@ def _forget_stopped(user_id: Any, using: str) -> None:
         lease_until__lt=F("started_at"),
     )
     ids = stopped.order_by("-ended_at", "-pk").values_list("pk", flat=True)
-    if leaving := list(ids[MOST_STOPPED - 1 :]):
+    if leaving := list(ids[MAX_STOPPED - 1 :]):
         Play.objects.using(using).filter(pk__in=leaving).delete()
 
 
@@ -129,7 +129,7 @@ def live_plays(user: AbstractBaseUser) -> list[Play]:
     return list(rows.select_related("session").order_by("started_at", "pk"))
 
 
-def settled(user_id: Any, using: str) -> list[Play]:
+def lock_counting_plays(user_id: Any, using: str) -> list[Play]:
     """
     Return the plays that count of the user whose account is locked, the oldest first,
     having ended those that are open and do not.

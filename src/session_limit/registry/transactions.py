@@ -85,7 +85,7 @@ def is_retryable(error: BaseException | None) -> bool:
     )
 
 
-def repeated(work: Callable[[], T]) -> T:
+def retry_conflicts(work: Callable[[], T]) -> T:
     """
     Return ``work()``. Call it again, after a short pause, if the database gave up on
     it: ``ATTEMPTS`` times at most, and not after ``PATIENCE`` seconds. If the caller
@@ -121,7 +121,7 @@ def in_one_statement(write: Callable[[str], T]) -> T:
     Return ``write(alias)``, which makes one statement. Repeat it like a transaction of
     our own: see ``in_transaction()``.
     """
-    return repeated(functools.partial(write, _writable_alias()))
+    return retry_conflicts(functools.partial(write, _writable_alias()))
 
 
 def in_transaction(work: Callable[[str], T]) -> T:
@@ -142,7 +142,7 @@ def in_transaction(work: Callable[[str], T]) -> T:
                 _begin(connection)
             return work(using)
 
-    return repeated(attempt)
+    return retry_conflicts(attempt)
 
 
 def _begin(connection: BaseDatabaseWrapper) -> None:

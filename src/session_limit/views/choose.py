@@ -19,7 +19,7 @@ from session_limit.client import request_kind
 from session_limit.models import PendingSignIn
 from session_limit.pages import chooser, json_answers, links, responses
 from session_limit.store.request import GuardedRequest
-from session_limit.store.state import guard_of
+from session_limit.store.state import state_of
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -72,10 +72,10 @@ class ChooseView(View):
         return chooser.Question(pending, browser.secret, limit, rivals), user
 
     def _nothing_asked(self, request: GuardedRequest) -> HttpResponse:
-        guard = guard_of(request)
-        if guard is not None and guard.admitted and guard.choice is not None:
+        state = state_of(request)
+        if state is not None and state.admitted and state.choice is not None:
             # By a middleware, on its way here.
-            return self._signed_in(request, guard.choice.pending)
+            return self._signed_in(request, state.choice.pending)
         if request.session_limit.current is not None:
             return HttpResponseRedirect(links.next_url(request, request.GET))
         return responses.choice_gone(request, HttpResponse())
@@ -87,9 +87,9 @@ class ChooseView(View):
         pending: PendingSignIn,
         chosen: frozenset[UUID] | None,
     ) -> HttpResponse:
-        guard = guard_of(request)
-        if guard is not None:
-            guard.choice = registry.Choice(pending, chosen)
+        state = state_of(request)
+        if state is not None:
+            state.choice = registry.Choice(pending, chosen)
         # Refused, the middleware asks again.
         login(request, cast("User", user), backend=pending.backend)
         return self._signed_in(request, pending)

@@ -36,7 +36,7 @@ from django.views.decorators.debug import sensitive_post_parameters, sensitive_v
 from session_limit import registry
 from session_limit.client import posted_data, request_kind
 from session_limit.conf import conf
-from session_limit.models import UserSession, session_id
+from session_limit.models import UserSession, parse_uuid
 from session_limit.pages import json_answers, links
 from session_limit.pages.overview import PAGE, Overview, others_than, told_of
 from session_limit.store.queries import registry_alias
@@ -106,7 +106,7 @@ class ListView(_OwnView):
         }
         if _wants_json(request):
             return answer(**json_answers.overview(overview, **urls))
-        done = session_id(request.GET.get("done"))
+        done = parse_uuid(request.GET.get("done"))
         context = {
             **urls,
             "current": None if overview.previous_page else overview.current,
@@ -123,7 +123,7 @@ class ListView(_OwnView):
     def _url_of(self, page: int | None) -> str | None:
         if page is None:
             return None
-        done = session_id(self.request.GET.get("done"))
+        done = parse_uuid(self.request.GET.get("done"))
         query = {"page": page} if done is None else {"page": page, "done": done}
         return f"{reverse(links.LIST_VIEW)}?{urlencode(query)}"
 
