@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 SOURCE = ROOT / "src" / "session_limit"
 TEXT = (ROOT / "docs" / "explanation" / "architecture.md").read_text()
 # The packages whose modules the page lists in a table.

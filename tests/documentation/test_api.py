@@ -14,7 +14,7 @@ from session_limit import audit, exceptions, registry, signals
 from session_limit.models import Play, UserSession
 from session_limit.store.request import SessionLimit
 
-PAGE = Path(__file__).resolve().parent.parent / "docs" / "reference" / "api.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "api.md"
 TEXT = PAGE.read_text()
 SIGNATURES = dict(re.findall(r"^\*\*`(\w+)(\(.*\))`\*\*$", TEXT, re.MULTILINE))
 
