@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from django.utils import timezone
+from django.utils.module_loading import import_string
 
 from session_limit.client import describe
 from session_limit.conf import conf
@@ -137,3 +139,13 @@ class PerDeviceClass(Rules):
     def scope(self, user: AbstractBaseUser, request: HttpRequest) -> str:
         """Return the class of the device."""
         return describe(request).device_class
+
+
+def get_rules() -> Rules:
+    """Return the instance of ``SESSION_LIMIT_RULES``, one in each process."""
+    return _make_rules(conf.rules)
+
+
+@functools.cache
+def _make_rules(path: str) -> Rules:
+    return cast("Rules", import_string(path)())

@@ -12,7 +12,7 @@ from django.test import override_settings
 
 from session_limit import bus, registry
 from session_limit.asgi import hub
-from session_limit.conf import conf
+from session_limit.bus import get_bus
 from session_limit.models import UserSession
 from session_limit.testing import LAPTOP
 from tests.asgi.test_sockets import Application, story
@@ -118,7 +118,7 @@ def used(watched, channel):
     """SESSION_LIMIT_BUS over Sentinels."""
     setting = {"BACKEND": REDIS, "OPTIONS": {**watched.options, "channel": channel}}
     with override_settings(SESSION_LIMIT_BUS=setting):
-        yield conf.bus
+        yield get_bus()
 
 
 def subscribers(server, channel):

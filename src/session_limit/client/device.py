@@ -12,6 +12,7 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -61,7 +62,7 @@ def describe(request: HttpRequest) -> Client:
     name. Its failure is logged.
     """
     try:
-        device = conf.describe_device(request)
+        device = import_string(conf.device)(request)
         name = _legible(device.name)
         device_class = next(
             (known for known in DeviceClass if known == device.device_class),

@@ -10,10 +10,10 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.sessions.backends.base import SessionBase
 from django.utils import timezone
 
-from session_limit.conf import conf
 from session_limit.models import DatabaseNow, UserSession
 from session_limit.registry.best_effort import BestEffort
 from session_limit.registry.transactions import in_one_statement
+from session_limit.rules import get_rules
 from session_limit.store import engines
 from session_limit.store.queries import Row, registry_alias
 
@@ -34,7 +34,7 @@ def deadline(
     Return when a session will be over if nothing more happens, and what will have
     ended it: its own expiry, the idle or the absolute timeout.
     """
-    rules = conf.rules
+    rules = get_rules()
     idle, absolute = rules.idle_timeout(user), rules.absolute_timeout(user)
     ends = [(stored_until, Reason.EXPIRED)]
     if idle is not None:

@@ -29,6 +29,7 @@ from session_limit.registry.leases import (
 )
 from session_limit.registry.limits import NO_LIMIT, choose, is_limit, storable_scope
 from session_limit.registry.transactions import in_transaction
+from session_limit.rules import get_rules
 from session_limit.utils.after_commit import after_commit
 
 Reason = Play.Reason
@@ -81,7 +82,7 @@ def play(
     if len(what) > longest:
         raise ValueError(f"What is played has a name of at most {longest} characters.")
     user = session.user
-    scope = storable_scope(conf.rules.play_scope(user, session, what), "play_scope")
+    scope = storable_scope(get_rules().play_scope(user, session, what), "play_scope")
     limit, at_limit = play_limit_of(user, scope), _at_limit(user, scope)
     id = uuid7() if key is None else play_id_of(session.pk, key)
     gone = PlayStart(None, scope, is_gone=True)
@@ -208,14 +209,14 @@ def _cooling(
 
 def play_limit_of(user: AbstractBaseUser, scope: str = "") -> int | None:
     """Return how much ``user`` may play at once. Raises ``ImproperlyConfigured``."""
-    limit = conf.rules.play_limit(user, scope)
+    limit = get_rules().play_limit(user, scope)
     if is_limit(limit):
         return limit
     raise ImproperlyConfigured(NO_LIMIT.format(limit))
 
 
 def _at_limit(user: AbstractBaseUser, scope: str) -> AtLimit:
-    answer = conf.rules.play_at_limit(user, scope)
+    answer = get_rules().play_at_limit(user, scope)
     return choose(AtLimit, answer, "Rules.play_at_limit()")
 
 

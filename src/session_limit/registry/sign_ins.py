@@ -22,6 +22,7 @@ from session_limit.registry.activity import deadline
 from session_limit.registry.credentials import digest
 from session_limit.registry.limits import storable_scope
 from session_limit.registry.pending import Choice, cancel_pending
+from session_limit.rules import get_rules
 from session_limit.store import engines
 from session_limit.store.queries import Row
 from session_limit.utils.after_commit import after_commit
@@ -63,10 +64,10 @@ class SignIn:
         now = timezone.now()
         # When an adopted one gave its credentials nobody knows: no later than this.
         last_login = getattr(user, "last_login", None) if adopted else None
-        exempt = conf.rules.exempt(user, request)
+        exempt = get_rules().exempt(user, request)
         is_told = conf.new_sign_in is not NewSignIn.NONE and not (exempt or adopted)
         if choice is None:
-            scope = storable_scope(conf.rules.scope(user, request), "scope")
+            scope = storable_scope(get_rules().scope(user, request), "scope")
         else:
             scope = choice.pending.scope
         return cls(

@@ -39,6 +39,7 @@ from session_limit.conf import conf
 from session_limit.models import UserSession, parse_uuid
 from session_limit.pages import json_answers, links
 from session_limit.pages.overview import PAGE, Overview, others_than, told_of
+from session_limit.rules import get_rules
 from session_limit.store.queries import registry_alias
 from session_limit.store.request import GuardedRequest
 from session_limit.utils.safe_redirects import LocalAddress, local_address, own_address
@@ -184,7 +185,7 @@ class EndView(_OwnView):
         return [get_object_or_404(sessions, pk=id)]
 
     def _may_end(self, targets: list[UserSession]) -> bool:
-        return targets == [self.current] or conf.rules.is_fresh(
+        return targets == [self.current] or get_rules().is_fresh(
             self.user, self.current, self.request
         )
 
@@ -194,7 +195,7 @@ class EndView(_OwnView):
         back = links.calling_page(request) if _wants_json(request) else None
         back = back or self._own_path()
         url = back or reverse(links.LIST_VIEW)
-        return conf.rules.reauthentication_url(self.user, request, url)
+        return get_rules().reauthentication_url(self.user, request, url)
 
     def _own_path(self) -> LocalAddress | None:
         """Return the address of this page without its query, if it can be linked to."""
