@@ -1,0 +1,64 @@
+"""The examples of every page: Python that compiles, and names that exist."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import re
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from tests.documentation.pages import ROOT, blocks
+
+PAGES = {
+    str(path.relative_to(ROOT)): path.read_text()
+    for path in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
+}
+# "session_limit.bus.redis.RedisBus". "session_limit.Play" is a model's label, and
+# "session_limit.W301" a check's id, so a path has at least two dots.
+DOTTED = re.compile(r"[\"'`](session_limit(?:\.\w+)+\.[A-Z]\w+)[\"'`]")
+
+
+def python(text):
+    for block in blocks(text):
+        if block.language == "python":
+            yield textwrap.dedent(block.text)
+
+
+def imported(code):
+    for node in ast.walk(ast.parse(code)):
+        if isinstance(node, ast.ImportFrom) and node.module.startswith("session_limit"):
+            for name in node.names:
+                yield node.module, name.name
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_examples_compile(page):
+    for code in python(PAGES[page]):
+        compile(code, page, "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+
+
+def exists(module, name):
+    if module.startswith("session_limit.contrib."):
+        # It imports a library that is not installed here, so read its source.
+        spec = importlib.util.find_spec(module)
+        return spec is not None and name in Path(spec.origin).read_text()
+    if hasattr(importlib.import_module(module), name):
+        return True
+    return importlib.util.find_spec(f"{module}.{name}") is not None
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_what_examples_import_exists(page):
+    for code in python(PAGES[page]):
+        for module, name in imported(code):
+            assert exists(module, name), f"from {module} import {name}"
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_dotted_paths_exist(page):
+    for path in DOTTED.findall(PAGES[page]):
+        module, _, name = path.rpartition(".")
+        assert exists(module, name), path
