@@ -10,7 +10,7 @@ from django.contrib.sessions.backends.db import SessionStore
 from django.http import HttpRequest
 
 from session_limit.models import UserSession
-from session_limit.store import guard
+from session_limit.store.guarded import guard
 from session_limit.testing import Browser
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -12,15 +12,15 @@ from django.db.models.signals import post_delete
 from django.utils import timezone
 
 from session_limit import registry
-from session_limit.local_address import MAX_LENGTH
 from session_limit.models import (
     PendingSignIn,
     Play,
     UserSession,
     cascade_unlisted,
 )
-from session_limit.registry import leases, pending, plays, tombstones
-from session_limit.verify import Row
+from session_limit.registry import leases, pending, plays, pruning
+from session_limit.store.queries import Row
+from session_limit.utils.safe_redirects import MAX_LENGTH
 from tests.stories.people import make_user, statements
 
 Reason = UserSession.Reason
@@ -188,8 +188,8 @@ def test_starts_that_were_stopped_before_they_began_are_bounded(
 
 @pytest.fixture
 def few(monkeypatch):
-    monkeypatch.setattr(tombstones, "MOST_KEPT", 10)
-    monkeypatch.setattr(tombstones, "BATCH", 4)
+    monkeypatch.setattr(pruning, "MOST_KEPT", 10)
+    monkeypatch.setattr(pruning, "BATCH", 4)
 
 
 def test_an_account_keeps_its_newest_tombstones(ada, bob, few):
@@ -226,7 +226,7 @@ def test_an_account_keeps_its_newest_plays(ada, few, settings):
 def test_an_account_without_a_surplus_costs_one_statement(ada, few):
     add(ada, 10, ended=True)
     with statements() as ran:
-        assert tombstones.delete_surplus(UserSession.objects.ended()) == 0
+        assert pruning.delete_surplus(UserSession.objects.ended()) == 0
     assert len(ran) == 1
 
 

@@ -11,7 +11,7 @@ from django.template.loader import render_to_string
 from django.utils import translation
 
 import session_limit
-from session_limit.texts import Step, Told
+from session_limit.pages.messages import Step, Told
 
 HERE = Path(session_limit.__file__).parent
 TEMPLATES = HERE / "templates"

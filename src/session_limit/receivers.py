@@ -13,14 +13,16 @@ from django.core.signals import got_request_exception
 from django.db.models.signals import post_save, pre_delete
 from django.http import HttpRequest
 
-from session_limit import conflicts, notices, registry, stored
+from session_limit import registry
 from session_limit.exceptions import SessionLimitReached, TooLateToSignIn
 from session_limit.models import UserSession, session_id
+from session_limit.pages import new_sign_in
 from session_limit.signals import session_started
-from session_limit.state import Guard, Refusal, guard_of
-from session_limit.store import GuardedSession
-from session_limit.users import make_anonymous, may_sign_in
-from session_limit.verify import registry_alias
+from session_limit.store import database_conflicts, engines
+from session_limit.store.guarded import GuardedSession
+from session_limit.store.queries import registry_alias
+from session_limit.store.state import Guard, Refusal, guard_of
+from session_limit.store.users import make_anonymous, may_sign_in
 
 Reason = UserSession.Reason
 
@@ -32,7 +34,7 @@ def connect() -> None:
     user_logged_out.connect(signed_out, dispatch_uid=uid + "signed_out")
     got_request_exception.connect(request_failed, dispatch_uid=uid + "request_failed")
     session_started.connect(
-        notices.mail_new_sign_in, dispatch_uid=uid + "mail_new_sign_in"
+        new_sign_in.mail_new_sign_in, dispatch_uid=uid + "mail_new_sign_in"
     )
     user_model = get_user_model()
     post_save.connect(user_saved, sender=user_model, dispatch_uid=uid + "user_saved")
@@ -71,7 +73,7 @@ def signed_in(
         key = guard.presented_key if guard is not None else None
         admission = _admit(user, request, guard, key, choice)
         if admission.row is not None:
-            session.pop(stored.ENDED_ID, None)
+            session.pop(engines.ENDED_ID, None)
             if guard is not None:
                 guard.admit(admission.row)
             if choice is not None:
@@ -83,7 +85,7 @@ def signed_in(
         # The answer tells of it, outside the transaction that a view may be in.
         session.guard.refuse(Refusal(user, admission, session.undo_login()))
     else:
-        stored.forget_user(session)
+        engines.forget_user(session)
         if admission is not None:
             registry.announce_limit_reached(user, admission)
     raise SessionLimitReached
@@ -120,7 +122,7 @@ def request_failed(
     if (
         guard is not None
         and request is not None
-        and conflicts.concerns_us(request, sys.exc_info()[1])
+        and database_conflicts.concerns_us(request, sys.exc_info()[1])
     ):
         guard.in_conflict = True
 
@@ -133,7 +135,7 @@ def signed_out(
     if guard is not None:
         guard.signing_out = True
     elif session is not None:
-        id = session_id(session.get(stored.ID))
+        id = session_id(session.get(engines.ID))
         if id is not None:
             registry.end([id], Reason.SIGNED_OUT)
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from django.utils import timezone
 
-from session_limit import navigation
 from session_limit.client import describe
 from session_limit.conf import conf
-from session_limit.local_address import local_address
+from session_limit.pages import links
+from session_limit.utils.safe_redirects import local_address
 
 if TYPE_CHECKING:
     from django.contrib.auth.base_user import AbstractBaseUser
@@ -124,7 +124,7 @@ class Rules:
         """
         if user.has_usable_password():
             return None
-        return navigation.sign_in_url(local_address(request, back))
+        return links.sign_in_url(local_address(request, back))
 
 
 class PerDeviceClass(Rules):

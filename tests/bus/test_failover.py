@@ -11,14 +11,14 @@ from asgiref.sync import async_to_sync, sync_to_async
 from django.test import override_settings
 
 from session_limit import bus, registry
+from session_limit.asgi import hub
 from session_limit.conf import conf
-from session_limit.guard import hub
 from session_limit.models import UserSession
 from session_limit.testing import LAPTOP
+from tests.asgi.test_sockets import Application, story
+from tests.asgi.wire import ENDED, Socket, verified
 from tests.bus import brokers
 from tests.bus.buses import REDIS
-from tests.guard.test_sockets import Application, story
-from tests.guard.wire import ENDED, Socket, verified
 from tests.stories.people import Visitor, make_user
 
 redis = pytest.importorskip("session_limit.bus.redis")
@@ -132,7 +132,7 @@ def test_open_pages_are_told_before_during_and_after_a_failover(
     watched, used, monkeypatch, settings
 ):
     """The bus tells them, then the sweep does, then the bus again."""
-    settings.ROOT_URLCONF = "tests.guard.urls"
+    settings.ROOT_URLCONF = "tests.asgi.urls"
     ada, visitor, sweep = make_user("ada"), Visitor(LAPTOP), hub.SWEEP
 
     async def told(scene):

@@ -11,8 +11,8 @@ from asgiref.sync import async_to_sync
 from django.conf import settings
 
 from session_limit.bus import postgres
+from tests.asgi.wire import until
 from tests.faults.proxy import Proxy
-from tests.guard.wire import until
 from tests.interleavings.gates import on
 
 pytestmark = on("postgresql")

@@ -10,7 +10,7 @@ BOUNDS = "test_bounds"
 MUTANTS = [
     Mutant(
         "the list shows every session",
-        "overview.py",
+        "pages/overview.py::_others_on",
         old="[max(end - PAGE, 0) : end]",
         new="[max(end - PAGE, 0) :]",
         tests=MANY,
@@ -18,7 +18,7 @@ MUTANTS = [
     ),
     Mutant(
         "the pages of the list overlap",
-        "overview.py",
+        "pages/overview.py::_others_on",
         old="    end = number * PAGE - 1\n",
         new="    end = number * PAGE\n",
         tests=MANY,
@@ -26,7 +26,7 @@ MUTANTS = [
     ),
     Mutant(
         "a page beyond the end is empty",
-        "overview.py",
+        "pages/overview.py::Overview.of",
         old="        if number > 1 and not others:\n",
         new="        if number > 1 and False:\n",
         tests=MANY,
@@ -34,7 +34,7 @@ MUTANTS = [
     ),
     Mutant(
         "the number of a page may be of any length",
-        "overview.py",
+        "pages/overview.py::_number",
         old=" or len(page) > MOST_DIGITS:",
         new=":",
         tests=MANY,
@@ -42,7 +42,7 @@ MUTANTS = [
     ),
     Mutant(
         "the list counts those whose time is up",
-        "verify.py",
+        "store/queries.py::live_of",
         old="    return rows.in_time(timezone.now())\n",
         new="    return rows\n",
         tests=MANY,
@@ -50,7 +50,7 @@ MUTANTS = [
     ),
     Mutant(
         "an idle session has the whole interval",
-        "models/sessions.py",
+        "models/sessions.py::UserSessionQuerySet.in_time",
         old="        is_idle_in_time = idle & models.Q(timeout__gt=_tenfold(now))\n",
         new="        is_idle_in_time = idle\n",
         tests=BOUNDS,
@@ -58,7 +58,7 @@ MUTANTS = [
     ),
     Mutant(
         "ending all others lists all of them",
-        "views/sessions.py",
+        "views/sessions.py::EndView._targets",
         old="            return list(others[:PAGE])\n",
         new="            return list(others)\n",
         tests=MANY,
@@ -66,7 +66,7 @@ MUTANTS = [
     ),
     Mutant(
         "a refusal carries every rival",
-        "registry/pending.py",
+        "registry/pending.py::Rivals.of",
         old="        return cls(ordered[:LISTED], len(rows))\n",
         new="        return cls(ordered, len(rows))\n",
         tests=MANY,
@@ -74,7 +74,7 @@ MUTANTS = [
     ),
     Mutant(
         "the chooser lists every rival",
-        "registry/pending.py",
+        "registry/pending.py::rivals_of",
         old='    listed = list(rows.order_by("last_active_at", "pk")[:LISTED])\n',
         new='    listed = list(rows.order_by("last_active_at", "pk"))\n',
         tests=MANY,
@@ -82,7 +82,7 @@ MUTANTS = [
     ),
     Mutant(
         "the chooser asks to choose what makes no room",
-        "asking.py",
+        "pages/chooser.py::Question.is_for_all",
         old="        return self.going > len(self.rivals.listed)\n",
         new="        return False\n",
         tests=MANY,
@@ -90,7 +90,7 @@ MUTANTS = [
     ),
     Mutant(
         "any number of ids may be posted to the chooser",
-        "asking.py",
+        "pages/chooser.py",
         old="MOST_CHOSEN = registry.LISTED\n",
         new="MOST_CHOSEN = 10_000\n",
         tests=MANY,
@@ -98,7 +98,7 @@ MUTANTS = [
     ),
     Mutant(
         "the button for all counts as an id",
-        "asking.py",
+        "pages/chooser.py::posted",
         old='        len(values) - values.count("all") > MOST_CHOSEN\n',
         new="        len(values) > MOST_CHOSEN\n",
         tests=MANY,
@@ -106,7 +106,7 @@ MUTANTS = [
     ),
     Mutant(
         "a refusal reads every stored session",
-        "registry/admission.py",
+        "registry/admission.py::_without_gone",
         old="        if len(remaining) >= enough:\n",
         new="        if False:\n",
         tests=MANY,
@@ -114,7 +114,7 @@ MUTANTS = [
     ),
     Mutant(
         "an account has any number of pending sign-ins",
-        "registry/pending.py",
+        "registry/pending.py::_make_room",
         old="        if number >= MOST_WAITING - 1 or expires_at <= now\n",
         new="        if expires_at <= now\n",
         tests=BOUNDS,
@@ -122,7 +122,7 @@ MUTANTS = [
     ),
     Mutant(
         "the oldest pending sign-ins are kept",
-        "registry/pending.py",
+        "registry/pending.py::_make_room",
         old='order_by("-expires_at", "-pk")',
         new='order_by("expires_at", "pk")',
         tests=BOUNDS,
@@ -130,7 +130,7 @@ MUTANTS = [
     ),
     Mutant(
         "an address of any length is kept",
-        "registry/pending.py",
+        "registry/pending.py::pend",
         old="    if next_url and len(next_url) <= MAX_LENGTH:\n",
         new="    if next_url:\n",
         tests=BOUNDS,
@@ -138,7 +138,7 @@ MUTANTS = [
     ),
     Mutant(
         "a session plays any number of things",
-        "registry/plays.py",
+        "registry/plays.py::_crowding",
         old="    return own[: max(0, len(own) + 1 - MOST_OF_SESSION)]\n",
         new="    return own[:0]\n",
         tests=BOUNDS,
@@ -146,7 +146,7 @@ MUTANTS = [
     ),
     Mutant(
         "a session's plays make room in another session",
-        "registry/plays.py",
+        "registry/plays.py::_crowding",
         old="    own = [row for row in staying if row.session_id == session.pk]\n",
         new="    own = list(staying)\n",
         tests=BOUNDS,
@@ -154,7 +154,7 @@ MUTANTS = [
     ),
     Mutant(
         "any number of stopped starts is kept",
-        "registry/leases.py",
+        "registry/leases.py::stop_start.work",
         old="            _forget_stopped(session.user_id, using)\n",
         new="",
         tests=BOUNDS,
@@ -162,7 +162,7 @@ MUTANTS = [
     ),
     Mutant(
         "plays that were stopped count as stopped starts",
-        "registry/leases.py",
+        "registry/leases.py::_forget_stopped",
         old='        lease_until__lt=F("started_at"),\n    )\n    ids =',
         new="    )\n    ids =",
         tests=BOUNDS,
@@ -170,23 +170,23 @@ MUTANTS = [
     ),
     Mutant(
         "an account keeps any number of tombstones",
-        "registry/upkeep.py",
-        old="tombstones.delete(old) + tombstones.delete_surplus(kept)\n",
-        new="tombstones.delete(old)\n",
+        "registry/activity.py::prune",
+        old="pruning.delete(old) + pruning.delete_surplus(kept)\n",
+        new="pruning.delete(old)\n",
         tests=BOUNDS,
         test="test_an_account_keeps_its_newest_tombstones",
     ),
     Mutant(
         "an account keeps any number of plays",
-        "registry/leases.py",
-        old="tombstones.delete(old) + tombstones.delete_surplus(kept)\n",
-        new="tombstones.delete(old)\n",
+        "registry/leases.py::prune_plays",
+        old="pruning.delete(old) + pruning.delete_surplus(kept)\n",
+        new="pruning.delete(old)\n",
         tests=BOUNDS,
         test="test_an_account_keeps_its_newest_plays",
     ),
     Mutant(
         "the newest tombstones are deleted",
-        "registry/tombstones.py",
+        "registry/pruning.py::delete_surplus",
         old='order_by("ended_at", "pk")',
         new='order_by("-ended_at", "-pk")',
         tests=BOUNDS,
@@ -194,7 +194,7 @@ MUTANTS = [
     ),
     Mutant(
         "the admin lists every session that goes with its user",
-        "models/deletion.py",
+        "models/deletion.py::_cascade_unlisted",
         old="    if Collector(using).can_fast_delete(sub_objs):\n",
         new="    if collector.can_fast_delete(sub_objs):\n",
         tests=BOUNDS,
@@ -202,7 +202,7 @@ MUTANTS = [
     ),
     Mutant(
         "a user's rows stay behind",
-        "models/deletion.py",
+        "models/deletion.py::_cascade_unlisted",
         old="        collector.fast_deletes.append(sub_objs)\n",
         new="        pass\n",
         tests=BOUNDS,
@@ -210,7 +210,7 @@ MUTANTS = [
     ),
     Mutant(
         "a project's receivers hear of no deleted row",
-        "models/deletion.py",
+        "models/deletion.py::_cascade_unlisted",
         old="    if Collector(using).can_fast_delete(sub_objs):\n",
         new="    if True:\n",
         tests=BOUNDS,

@@ -14,7 +14,7 @@ from django.contrib.auth import get_user_model
 from django.utils import timezone
 
 from session_limit import registry
-from session_limit.admin import lanes
+from session_limit.admin import timeline_view
 from session_limit.admin.timeline import (
     BEYOND,
     MOST_ROWS,
@@ -300,8 +300,8 @@ def test_nothing_to_be_seen(grace, ada):
 
 
 def test_the_newest_of_many(grace, ada, plays, monkeypatch):
-    monkeypatch.setattr(lanes, "SESSIONS", 2)
-    monkeypatch.setattr(lanes, "PLAYS", 3)
+    monkeypatch.setattr(timeline_view, "SESSIONS", 2)
+    monkeypatch.setattr(timeline_view, "PLAYS", 3)
     # Ids of one millisecond come in any order.
     first = store(ada, device="first", id=uuid.UUID(int=1))
     rows = [store(ada), store(ada)]

@@ -23,10 +23,10 @@ from django.utils.translation import gettext_lazy, ngettext
 from session_limit import audit, registry
 from session_limit.admin.columns import Columns, administrator
 from session_limit.admin.filters import BoundedPaginator, DeviceClassFilter, StateFilter
-from session_limit.admin.lanes import PERIODS, USUAL, Timeline
-from session_limit.local_address import own_address
+from session_limit.admin.timeline_view import PERIODS, USUAL, Timeline
 from session_limit.models import Play, UserSession, session_id
-from session_limit.state import guard_of
+from session_limit.store.state import guard_of
+from session_limit.utils.safe_redirects import own_address
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

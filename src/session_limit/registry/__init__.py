@@ -5,6 +5,14 @@ lock order: the user's row, its ``AccountLimit``, session rows, stored sessions.
 
 from __future__ import annotations
 
+from session_limit.registry.activity import (
+    enforce,
+    prune,
+    rekey,
+    set_limit,
+    told,
+    touch,
+)
 from session_limit.registry.admission import (
     Admission,
     admit,
@@ -12,6 +20,7 @@ from session_limit.registry.admission import (
 )
 from session_limit.registry.adoption import adopt
 from session_limit.registry.best_effort import BestEffort
+from session_limit.registry.connected import Standing, record_endings, standings
 from session_limit.registry.credentials import (
     averify,
     credentials_reason,
@@ -38,12 +47,6 @@ from session_limit.registry.leases import (
     stop_start,
 )
 from session_limit.registry.limits import limit_of
-from session_limit.registry.locking import (
-    MustLock,
-    is_retryable,
-    reads_only,
-    repeated,
-)
 from session_limit.registry.pending import (
     LISTED,
     SECRET_LENGTH,
@@ -60,15 +63,12 @@ from session_limit.registry.pending import (
     user_waiting,
 )
 from session_limit.registry.plays import Start, enforce_plays, play, play_limit_of
-from session_limit.registry.renewal import reauthenticated, renewed
-from session_limit.registry.standing import Standing, record_endings, standings
-from session_limit.registry.upkeep import (
-    enforce,
-    prune,
-    rekey,
-    set_limit,
-    told,
-    touch,
+from session_limit.registry.reauthentication import reauthenticated, renewed
+from session_limit.registry.transactions import (
+    MustLock,
+    is_retryable,
+    reads_only,
+    repeated,
 )
 
 __all__ = [

@@ -15,12 +15,12 @@ from django.db.models.functions import Coalesce, Greatest
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
-from session_limit import stored
 from session_limit.models import AccountLimit, PendingSignIn, UserSession, session_id
 from session_limit.registry.limits import read_account
-from session_limit.registry.locking import in_one_statement, lock_account
-from session_limit.users import user_of
-from session_limit.verify import Row, registry_alias
+from session_limit.registry.transactions import in_one_statement, lock_account
+from session_limit.store import engines
+from session_limit.store.queries import Row, registry_alias
+from session_limit.store.users import user_of
 
 Reason = UserSession.Reason
 
@@ -46,7 +46,7 @@ def verify(session: SessionBase) -> UserSession | None:
     session's own. The answer was true when it was read: ask again where it matters
     again, as before each thing that is sent.
     """
-    id = session_id(session.get(stored.ID))
+    id = session_id(session.get(engines.ID))
     rows = UserSession.objects.using(registry_alias()).live()
     found = rows.filter(pk=id).first() if id is not None else None
     if found is None:

@@ -18,17 +18,17 @@ from django.db.models import BooleanField, ExpressionWrapper, F, OuterRef, Q, Su
 from django.db.models.functions import Coalesce
 
 from session_limit import audit, bus, signals
-from session_limit.after_commit import after_commit
 from session_limit.conf import conf
 from session_limit.models import LEASE, DatabaseNow, Play, UserSession
-from session_limit.registry import tombstones
-from session_limit.registry.locking import (
+from session_limit.registry import pruning
+from session_limit.registry.pruning import BATCH
+from session_limit.registry.transactions import (
     in_one_statement,
     in_transaction,
     lock_account,
 )
-from session_limit.registry.tombstones import BATCH
-from session_limit.verify import registry_alias
+from session_limit.store.queries import registry_alias
+from session_limit.utils.after_commit import after_commit
 
 Reason = Play.Reason
 
@@ -230,7 +230,7 @@ def prune_plays() -> int:
             )
     old = plays.filter(ended_at__lte=DatabaseNow() - conf.retention)
     kept = plays.filter(ended_at__gt=DatabaseNow() - conf.retention)
-    return tombstones.delete(old) + tombstones.delete_surplus(kept)
+    return pruning.delete(old) + pruning.delete_surplus(kept)
 
 
 def _tell_ended_by_id(id: UUID, using: str) -> None:

@@ -11,7 +11,7 @@ from django.core.exceptions import ImproperlyConfigured
 from session_limit.conf import conf
 from session_limit.models import AccountLimit, UserSession
 from session_limit.policy import AtLimit
-from session_limit.verify import registry_alias
+from session_limit.store.queries import registry_alias
 
 NO_LIMIT = "A limit is None or a whole number from 1, not {!r}."
 

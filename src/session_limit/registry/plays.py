@@ -18,13 +18,13 @@ from django.db import IntegrityError
 from django.db.models import DurationField, Exists, ExpressionWrapper, F, OuterRef
 
 from session_limit import audit, policy, signals
-from session_limit.after_commit import after_commit
 from session_limit.conf import conf
 from session_limit.models import LEASE, DatabaseNow, Play, UserSession, uuid7
 from session_limit.policy import AtLimit, Decision, Displace, LiveSession
 from session_limit.registry.leases import end_plays, play_id_of, renew, settled
 from session_limit.registry.limits import NO_LIMIT, choose, is_limit, storable_scope
-from session_limit.registry.locking import in_transaction, lock_account
+from session_limit.registry.transactions import in_transaction, lock_account
+from session_limit.utils.after_commit import after_commit
 
 Reason = Play.Reason
 

@@ -14,9 +14,10 @@ from django.contrib.sessions.backends.base import (
 )
 from django.db import DatabaseError
 
-from session_limit import registry, stored
+from session_limit import registry
 from session_limit.models import UserSession
-from session_limit.state import Guard
+from session_limit.store import engines
+from session_limit.store.state import Guard
 
 if TYPE_CHECKING:
     from django.contrib.sessions.backends.db import SessionStore
@@ -87,7 +88,7 @@ class Base(_Engine):
     def forget_ended(self) -> None:
         """Drop what remembers an ended session: its reason has been told."""
         self.guard.ended_id = None
-        self.pop(stored.ENDED_ID, None)
+        self.pop(engines.ENDED_ID, None)
         if not self._session_cache:
             self.flush()
 
@@ -104,7 +105,7 @@ class Base(_Engine):
         self.modified = True
         # Where the last new key was given to somebody signed in, and their session has
         # ended since, that is who they were before.
-        stored.forget_user(self)
+        engines.forget_user(self)
         loaded = self.guard.loaded
         written = {
             name: value
@@ -118,7 +119,7 @@ class Base(_Engine):
         After a sign-in that was rolled back, in a store that rolls nothing back, do
         what the database did by itself. The client keeps the cookie that it has.
         """
-        stored.forget_user(self)
+        engines.forget_user(self)
         self.restore_anonymous()
 
     def give_up(self) -> None:
@@ -133,7 +134,7 @@ class Base(_Engine):
                 self._session_cache = {**guard.loaded}
                 self.restore_anonymous()
             before = guard.before_login
-            if row is not None and before is not None and stored.ID not in before:
+            if row is not None and before is not None and engines.ID not in before:
                 # Already committed, but its cookie will not reach the browser.
                 registry.end_row(row.id, UserSession.Reason.SIGNED_OUT)
 

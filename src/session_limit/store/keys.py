@@ -8,7 +8,8 @@ from asgiref.sync import sync_to_async
 from django.contrib.sessions.backends.base import VALID_KEY_CHARS
 from django.utils.crypto import get_random_string
 
-from session_limit import registry, stored
+from session_limit import registry
+from session_limit.store import engines
 from session_limit.store.saving import Saving
 
 # As many characters as SessionBase._get_new_session_key() makes.
@@ -47,7 +48,7 @@ class Keys(Saving):
         """
         self._settle()
         guard = self.guard
-        if guard.row is None or stored.is_cookie(self.engine):
+        if guard.row is None or engines.is_cookie(self.engine):
             return None
         key = self._get_new_session_key()
         if self._record(guard.row.id, key):
@@ -75,7 +76,7 @@ class Keys(Saving):
 
     def _next_key(self) -> str | None:
         key, self.guard.next_key = self.guard.next_key, None
-        if key is None and stored.is_plain_db(self.engine):
+        if key is None and engines.is_plain_db(self.engine):
             # Django asks whether it is taken; create() finds that out by inserting.
             return get_random_string(KEY_LENGTH, VALID_KEY_CHARS)
         return key

@@ -9,11 +9,12 @@ from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.sessions.base_session import AbstractBaseSession
 from django.utils import timezone
 
-from session_limit import registry, stored, verify
+from session_limit import registry
 from session_limit.models import UserSession, session_id
+from session_limit.store import engines, queries
 from session_limit.store.base import Base
-from session_limit.users import user_of
-from session_limit.verify import Row
+from session_limit.store.queries import Row
+from session_limit.store.users import user_of
 
 Reason = UserSession.Reason
 
@@ -22,12 +23,12 @@ class Loading(Base):
     """Verifies what is loaded, in the same statement where that can be."""
 
     def load(self) -> dict[str, Any]:
-        is_plain_db = stored.is_plain_db(self.engine)
-        using = verify.shares_alias(self.model) if is_plain_db else None
+        is_plain_db = engines.is_plain_db(self.engine)
+        using = queries.shares_alias(self.model) if is_plain_db else None
         if using is None:
             return self._verified(super().load(), None)
         key = cast("str", self.session_key)
-        found = verify.read_with_stored(key, self.model, using)
+        found = queries.read_with_stored(key, self.model, using)
         if found is None:
             self._session_key = None
             return self._verified({}, None)
@@ -35,7 +36,7 @@ class Loading(Base):
         return self._verified(self.decode(data), row)
 
     async def aload(self) -> dict[str, Any]:
-        if stored.loads_alike(self.engine):
+        if engines.loads_alike(self.engine):
             return await sync_to_async(self.load)()
         data = await super().aload()
         if SESSION_KEY not in data:
@@ -65,21 +66,21 @@ class Loading(Base):
         guard.loaded_key = self.session_key if data else None
         if SESSION_KEY not in data:
             guard.missing = self.session_key is None
-            guard.ended_id = session_id(data.get(stored.ENDED_ID))
-            guard.ended = stored.ENDED_ID in data
+            guard.ended_id = session_id(data.get(engines.ENDED_ID))
+            guard.ended = engines.ENDED_ID in data
             guard.loaded = {**data}
             return data
-        if stored.ID not in data:
+        if engines.ID not in data:
             if row is None:
                 return self._adopted(data)
             # Adopted by a request whose response has not been saved.
-            data[stored.ID] = row.id.hex
-        if row is None or row.id.hex != data[stored.ID]:
+            data[engines.ID] = row.id.hex
+        if row is None or row.id.hex != data[engines.ID]:
             # The key was just rotated, or no key is recorded on this engine.
-            id = session_id(data[stored.ID])
-            row = verify.read(id) if id is not None else None
+            id = session_id(data[engines.ID])
+            row = queries.read(id) if id is not None else None
         if row is None or not row.is_live_of(data[SESSION_KEY]):
-            return self.make_ended(session_id(data[stored.ID]))
+            return self.make_ended(session_id(data[engines.ID]))
         if self._has_deadline(row) and row.is_due(timezone.now()):
             reason = Reason(row.expires_reason)
             registry.try_to_end(row.id, reason)
@@ -94,7 +95,7 @@ class Loading(Base):
         signed cookie, which knows of ``SESSION_COOKIE_AGE`` alone (#19201).
         """
         is_own = row.expires_reason == Reason.EXPIRED
-        return not is_own or stored.is_cookie(self.engine)
+        return not is_own or engines.is_cookie(self.engine)
 
     def _adopted(self, data: dict[str, Any]) -> dict[str, Any]:
         self._session_cache = data
@@ -104,7 +105,7 @@ class Loading(Base):
             return data
         self.guard.row = registry.adopt(user, request)
         if self.guard.row is None:
-            return self.make_ended(session_id(data.get(stored.ID)))
+            return self.make_ended(session_id(data.get(engines.ID)))
         self.guard.adopted = True
         self.modified = True
         return data

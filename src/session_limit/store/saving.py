@@ -5,11 +5,12 @@ from __future__ import annotations
 from asgiref.sync import sync_to_async
 from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
 
-from session_limit import registry, stored, verify
+from session_limit import registry
 from session_limit.models import UserSession, session_id
+from session_limit.store import engines, queries
 from session_limit.store.base import Base
-from session_limit.users import user_of
-from session_limit.verify import Row
+from session_limit.store.queries import Row
+from session_limit.store.users import user_of
 
 Reason = UserSession.Reason
 
@@ -56,7 +57,7 @@ class Saving(Base):
         if guard.row is None:
             may_be_dead = guard.ended_id is not None or guard.missing
             return guard.cleared_unread or (bool(data) and may_be_dead)
-        id, user_id = data.get(stored.ID), data.get(SESSION_KEY)
+        id, user_id = data.get(engines.ID), data.get(SESSION_KEY)
         return id != guard.row.id.hex or not guard.row.belongs_to(user_id)
 
     def _settle(self) -> None:
@@ -69,30 +70,30 @@ class Saving(Base):
         data, guard = self._session_cache, self.guard
         if guard.cleared_unread:
             guard.cleared_unread = False
-            data_before = stored.read(self.session_key or "")
+            data_before = engines.read(self.session_key or "")
             if data_before:
                 guard.loaded_key = self.session_key
             elif data_before is not None:
                 # As load() does: drop a key under which the store holds nothing.
                 self._session_key = None
-            id = session_id((data_before or {}).get(stored.ID))
-            row = verify.read(id) if id is not None else None
+            id = session_id((data_before or {}).get(engines.ID))
+            row = queries.read(id) if id is not None else None
             guard.row = row if row is not None and row.ended_at is None else None
         if guard.row is None and SESSION_KEY in data:
-            data.pop(stored.ENDED_ID, None)
+            data.pop(engines.ENDED_ID, None)
         elif guard.row is None:
             guard.identify()
             if guard.ended_id is not None:
-                data[stored.ENDED_ID] = guard.ended_id.hex
+                data[engines.ENDED_ID] = guard.ended_id.hex
         elif guard.row.belongs_to(data.get(SESSION_KEY)):
-            data[stored.ID] = guard.row.id.hex
+            data[engines.ID] = guard.row.id.hex
         else:
-            data.pop(stored.ID, None)
+            data.pop(engines.ID, None)
             registry.end_row(guard.row.id, Reason.SIGNED_OUT)
             guard.row = None
 
     def delete(self, session_key: str | None = None) -> None:
-        if stored.is_plain_db(self.engine):
+        if engines.is_plain_db(self.engine):
             # In one statement, on the alias that writes: Django's reads first, and
             # a replica that lags has nothing to delete yet.
             self._delete_row(session_key or self.session_key)
@@ -100,14 +101,14 @@ class Saving(Base):
             super().delete(session_key)
 
     async def adelete(self, session_key: str | None = None) -> None:
-        if stored.is_plain_db(self.engine):
+        if engines.is_plain_db(self.engine):
             await sync_to_async(self._delete_row)(session_key or self.session_key)
         else:
             await super().adelete(session_key)
 
     def _delete_row(self, key: str | None) -> None:
         if key is not None:
-            stored.rows(self.model, [key]).delete()
+            engines.rows(self.model, [key]).delete()
 
     def clear(self) -> None:
         if not hasattr(self, "_session_cache"):
@@ -168,8 +169,8 @@ class Saving(Base):
         End the session that the presented key belongs to: another tab may have rotated
         it since this request was sent, or the store may have lost it.
         """
-        key = stored.storable(self.guard.presented_key)
-        id = verify.read_by_lost_key(key) if key is not None else None
+        key = engines.storable(self.guard.presented_key)
+        id = queries.read_by_lost_key(key) if key is not None else None
         if id is not None:
             registry.end([id], Reason.SIGNED_OUT)
 
