@@ -40,14 +40,23 @@ def test_examples_compile(page):
         compile(code, page, "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
 
 
+def names(module):
+    """Yield what a module defines or imports, from its source: it may need an extra."""
+    spec = importlib.util.find_spec(module)
+    for node in ast.parse(Path(spec.origin).read_text()).body:
+        if isinstance(node, ast.ImportFrom):
+            yield from (alias.asname or alias.name for alias in node.names)
+        elif isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            yield node.name
+        elif isinstance(node, ast.Assign):
+            yield from (target.id for target in node.targets if hasattr(target, "id"))
+
+
 def exists(module, name):
-    if module.startswith("session_limit.contrib."):
-        # It imports a library that is not installed here, so read its source.
-        spec = importlib.util.find_spec(module)
-        return spec is not None and name in Path(spec.origin).read_text()
-    if hasattr(importlib.import_module(module), name):
+    if name in names(module):
         return True
-    return importlib.util.find_spec(f"{module}.{name}") is not None
+    is_package = importlib.util.find_spec(module).submodule_search_locations
+    return is_package and importlib.util.find_spec(f"{module}.{name}") is not None
 
 
 @pytest.mark.parametrize("page", PAGES)
