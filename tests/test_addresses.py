@@ -9,8 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from session_limit.client import describe
-from session_limit.client.addresses import address_of
-from session_limit.client.device import mask
+from session_limit.client.addresses import address_of, mask
 
 
 def stored(remote="", forwarded=None, **headers):

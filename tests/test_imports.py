@@ -20,9 +20,9 @@ LAYERS = [
     {"exceptions", "policy", "signals", "url_matching"},
     {"conf", "utils", "store.users"},
     {"pages.durations", "pages.links", "pages.play_swap"},
-    {"client", "pages.use_here"},
+    {"client"},
     # The rows, and what is read on each request.
-    {"models", "rules", "store.engines"},
+    {"models", "pages.use_here", "rules", "store.engines"},
     {"audit", "store.queries"},
     {"bus"},
     # The only writer of the rows.

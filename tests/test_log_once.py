@@ -3,13 +3,13 @@
 import logging
 
 from session_limit.utils import log_once
-from session_limit.utils.log_once import Repeated
+from session_limit.utils.log_once import RateLimitedLog
 
 
 def test_one_record_for_many(caplog, monkeypatch):
     now = [0.0]
     monkeypatch.setattr("session_limit.utils.log_once.time.monotonic", lambda: now[0])
-    failure = Repeated("It failed.")
+    failure = RateLimitedLog("It failed.")
 
     def fail():
         failure.log(OSError("away"))

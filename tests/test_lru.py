@@ -2,11 +2,11 @@
 
 import threading
 
-from session_limit.utils.lru import Remembered
+from session_limit.utils.lru import LRU
 
 
 def test_the_least_recently_used_is_dropped():
-    remembered = Remembered(3)
+    remembered = LRU(3)
     for number in (1, 2, 3):
         remembered.put(number, str(number))
     assert remembered.get(1) == "1"
@@ -28,7 +28,7 @@ def test_the_least_recently_used_is_dropped():
 
 
 def test_what_is_dropped_or_put_again():
-    remembered = Remembered(2)
+    remembered = LRU(2)
     remembered.put("a", 1)
     remembered.put("a", 2)
     assert (len(remembered), remembered.get("a")) == (1, 2)
@@ -41,7 +41,7 @@ def test_what_is_dropped_or_put_again():
 
 
 def test_threads_share_it():
-    remembered, failed = Remembered(10), []
+    remembered, failed = LRU(10), []
 
     def use(offset):
         try:

@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from session_limit import registry
 from session_limit.models import UserSession
-from session_limit.store.guarded import guard
+from session_limit.store.guarded import install
 from session_limit.store.request import SessionLimit
 from session_limit.templatetags import session_limit as tags
 from session_limit.testing import LAPTOP, PHONE
@@ -308,7 +308,7 @@ def watch(visitor, tag="session_limit_watch", **context):
     if visitor.cookie:
         request.COOKIES[settings.SESSION_COOKIE_NAME] = visitor.cookie
     request.session = stores.engine()(visitor.cookie)
-    guard(request)
+    install(request)
     request.session_limit = SessionLimit(request)
     template = Template(f"{{% load session_limit %}}{{% {tag} %}}")
     markup = template.render(RequestContext(request, context))

@@ -20,7 +20,7 @@ if not apps.is_installed("session_limit"):
     )
 
 from session_limit.store import database_conflicts, response_phase
-from session_limit.store.guarded import guard
+from session_limit.store.guarded import install
 from session_limit.store.request import GuardedRequest, SessionLimit
 from session_limit.store.state import CONNECTION, set_answered
 
@@ -67,7 +67,7 @@ class SessionLimitMiddleware:
 
     def prepare(self, request: HttpRequest) -> GuardedRequest:
         """Guard the session, which is loaded when something reads it."""
-        guard(request)
+        install(request)
         guarded = cast("GuardedRequest", request)
         guarded.session_limit = SessionLimit(request)
         connection = getattr(request, "scope", {}).get(CONNECTION)

@@ -16,7 +16,7 @@ from django.utils import timezone
 from session_limit import gateway, registry
 from session_limit.asgi import database_threads
 from session_limit.models import AccountLimit, UserSession
-from session_limit.utils.lru import Remembered
+from session_limit.utils.lru import LRU
 from tests.asgi.test_events import opened, stream
 from tests.asgi.test_sockets import Application, story
 from tests.asgi.wire import ENDED, PATIENCE, Socket, recorded, verified
@@ -33,7 +33,7 @@ Reason = UserSession.Reason
 def no_way_out(monkeypatch):
     """What waits for a lock waits, and is not abandoned."""
     monkeypatch.setattr(database_threads, "PATIENCE", 60.0)
-    monkeypatch.setattr(gateway, "_verified", Remembered(gateway.MOST_VERIFIED))
+    monkeypatch.setattr(gateway, "_verified", LRU(gateway.MAX_VERIFIED))
 
 
 @contextmanager

@@ -116,7 +116,7 @@ def test_it_may_happen_often(ada, bob, laptop, phone, network, told_by):
     async def _():
         async with stream(phone) as bobs:
             await opened(bobs)
-            for _ in range(database_threads.MOST_ABANDONED + 2):
+            for _ in range(database_threads.MAX_ABANDONED + 2):
                 await asked()
                 network.stall()
                 await gateway_status(phone)

@@ -486,7 +486,7 @@ def test_pauses_and_attempts_are_bounded(monkeypatch):
         raise deadlock()
 
     with pytest.raises(OperationalError):
-        registry.repeated(work)
+        registry.retry_conflicts(work)
     assert len(calls) == 10
     assert len(set(pauses)) == len(pauses) == 9
     assert all(0.002 <= pause <= 0.030 for pause in pauses)
@@ -503,7 +503,7 @@ def test_a_long_wait_is_not_begun_again(monkeypatch):
         raise deadlock()
 
     with pytest.raises(OperationalError):
-        registry.repeated(work)
+        registry.retry_conflicts(work)
     assert len(calls) == 2
 
 
@@ -518,7 +518,7 @@ def test_a_part_of_the_callers_transaction_is_not_repeated(users_table):
     transaction.set_autocommit(False)
     try:
         with pytest.raises(OperationalError):
-            registry.repeated(work)
+            registry.retry_conflicts(work)
     finally:
         transaction.rollback()
         transaction.set_autocommit(True)
@@ -531,7 +531,7 @@ def test_what_needs_no_database_does_not_connect(users_table, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(wrapper, "connection", None)
         patch.setattr(wrapper, "connect", lambda: pytest.fail("connected"))
-        assert registry.repeated(int) == 0
+        assert registry.retry_conflicts(int) == 0
 
 
 @on("sqlite")

@@ -96,14 +96,14 @@ MUTANTS = [
     Mutant(
         "why a session ended is known only from its row",
         "store/loading.py::Loading._verified",
-        old="            return self.make_ended(row.id, reason)\n",
-        new="            return self.make_ended(row.id)\n",
+        old="            return self.mark_ended(row.id, reason)\n",
+        new="            return self.mark_ended(row.id)\n",
         tests=STORY,
         test="test_a_session_whose_time_is_up_says_why",
     ),
     Mutant(
         "why a deleted session ended is known only from its row",
-        "store/state.py::Guard.identify",
+        "store/state.py::SessionState.identify",
         old="            self.mark_ended(row.id, reason)\n",
         new="            self.mark_ended(row.id)\n",
         tests=STORY,
@@ -176,7 +176,8 @@ MUTANTS = [
     Mutant(
         "a sign-out ends only what is stored",
         "store/saving.py::Saving._signs_out_unread",
-        old="return self.guard.signing_out and self.guard.missing",
+        old="return self.session_limit_state.signing_out and"
+        " self.session_limit_state.missing",
         new="return False",
         tests="interleavings/test_rotation",
         test="test_a_sign_out_in_another_tab_after_a_rotation",

@@ -37,7 +37,7 @@ CAP = [
     ),
     Mutant(
         "a sign-in reads what is live without a lock",
-        "registry/transactions.py::live_rows",
+        "registry/accounts.py::live_rows",
         old="""
     rows = UserSession.objects.using(using).live().for_user(user)
     return list(rows.select_for_update().order_by("pk"))
@@ -52,7 +52,7 @@ CAP = [
     ),
     Mutant(
         "sessions are locked as they are found",
-        "registry/transactions.py::live_rows",
+        "registry/accounts.py::live_rows",
         old=""".live().for_user(user)
     return list(rows.select_for_update().order_by("pk"))
 """,
@@ -65,7 +65,7 @@ CAP = [
     ),
     Mutant(
         "an ending reads what it ends without a lock",
-        "registry/transactions.py::locked",
+        "registry/accounts.py::locked",
         old="list(rows.select_for_update(skip_locked=skip_locked).order_by(",
         new="list(rows.order_by(",
         tests="interleavings/test_locks",
@@ -111,7 +111,7 @@ CAP = [
         "store/keys.py::Keys.cycle_key",
         old="""
         key = self._record_next_key()
-        if self.guard.overtaken:
+        if self.session_limit_state.overtaken:
             return
         super().cycle_key()
         self._record_other_key(key)
@@ -178,8 +178,8 @@ FINALITY = [
     Mutant(
         "an admission stores the id of the session before it",
         "receivers.py::_admit",
-        old="former, guard.row = guard.row, None",
-        new="former = guard.row",
+        old="former, state.row = state.row, None",
+        new="former = state.row",
         tests="interleavings/test_saving",
         test="test_a_session_that_ends_under_its_own_second_sign_in",
     ),
@@ -194,7 +194,7 @@ FINALITY = [
     Mutant(
         "a direct reader is told by the row alone",
         "registry/credentials.py::verify",
-        old="if user is None or not verifies(session.get(",
+        old="if user is None or not hash_is_valid(session.get(",
         new="if user is None or None is (session.get(",
         tests="test_queries",
         test="test_a_password_changed_elsewhere_is_nobodys",
@@ -252,7 +252,7 @@ FINALITY = [
     Mutant(
         "a rotated key is not recorded",
         "store/keys.py::Keys._record_next_key",
-        old="if self._record(guard.row.id, key):",
+        old="if self._record(state.row.id, key):",
         new="if key:",
         tests="interleavings/test_rotation",
         test="test_displaced_after_a_rotation",
@@ -292,15 +292,15 @@ FINALITY = [
     Mutant(
         "clear() is not noticed",
         "store/saving.py::Saving.clear",
-        old="            self.guard.cleared_unread = self.session_key is not None\n",
+        old="self.session_limit_state.cleared_unread = self.session_key is not None",
         new="            pass\n",
         tests="stories/test_stored",
         test="test_clear_ends_the_session",
     ),
     Mutant(
         "an id that code has overwritten is not put back",
-        "store/saving.py::Saving._settle",
-        old="            data[engines.ID] = guard.row.id.hex\n",
+        "store/saving.py::Saving._sync_id",
+        old="            data[engines.ID] = state.row.id.hex\n",
         new="            pass\n",
         tests="stories/test_stored",
         test="test_the_id_is_put_back_where_code_loses_it",
@@ -365,7 +365,7 @@ INNOCENT = [
     Mutant(
         "an old copy ends the session that went on without it",
         "store/saving.py::Saving._reason_for_flush",
-        old="if not registry.goes_by(row.id, session_hash):",
+        old="if not registry.has_credentials(row.id, session_hash):",
         new="if False:",
         tests="interleavings/test_engines",
         test="test_an_old_copy_ends_no_newer_one",
@@ -373,7 +373,7 @@ INNOCENT = [
     Mutant(
         "an adoption that was rolled back ends its session",
         "store/response_phase.py::_saving_tells",
-        old="if guard.adopted or engines.is_cookie(engine):",
+        old="if state.adopted or engines.is_cookie(engine):",
         new="if engines.is_cookie(engine):",
         tests="interleavings/test_rollback",
         test="test_an_adoption",
@@ -396,7 +396,7 @@ INNOCENT = [
     ),
     Mutant(
         "two browsers that sign in by themselves displace each other for ever",
-        "store/state.py::Guard.must_be_chosen",
+        "store/state.py::SessionState.must_be_chosen",
         old="        if not by_itself:\n",
         new="        if by_itself or not by_itself:\n",
         tests="interleavings/test_answers",
@@ -405,7 +405,7 @@ INNOCENT = [
     Mutant(
         "a poll takes the cookie away",
         "store/response_phase.py::_over",
-        old="if not writes and not (is_unknown and links.is_acted_on(request)):",
+        old="if not writes and not (is_unknown and request_kind.is_acted_on(request)):",
         new="if False:",
         tests="interleavings/test_answers",
         test="test_a_late_poll_leaves_the_cookie",
@@ -432,8 +432,8 @@ ANSWERS = [
     Mutant(
         "the exception alone decides on the answer to a refusal",
         "store/response_phase.py::_finish",
-        old="    if guard.refusal is not None:",
-        new="    if guard.refusal is not None and response.status_code == 403:",
+        old="    if state.refusal is not None:",
+        new="    if state.refusal is not None and response.status_code == 403:",
         tests="interleavings/test_refusal",
         test="test_swallowed",
     ),
@@ -457,7 +457,7 @@ ANSWERS = [
     Mutant(
         "what is let be is saved all the same",
         "store/base.py::Base.is_empty",
-        old="return self.guard.inert or super().is_empty()",
+        old="return self.session_limit_state.inert or super().is_empty()",
         new="return super().is_empty()",
         tests="interleavings/test_rollback",
         test="test_saving_every_request",
@@ -465,7 +465,7 @@ ANSWERS = [
     Mutant(
         "whose session ended under it takes another tab's cookie away",
         "store/response_phase.py::_finish",
-        old="        session.let_be()\n        make_anonymous(request)\n",
+        old="        session.leave_untouched()\n        make_anonymous(request)\n",
         new="        make_anonymous(request)\n",
         tests="interleavings/test_saving",
         test="test_displaced_before_what_the_view_wrote_is_saved",
@@ -488,8 +488,8 @@ ANSWERS = [
     ),
     Mutant(
         "what is written after an ending forgets the reason",
-        "store/saving.py::Saving._settle",
-        old="                data[engines.ENDED_ID] = guard.ended_id.hex\n",
+        "store/saving.py::Saving._sync_id",
+        old="                data[engines.ENDED_ID] = state.ended_id.hex\n",
         new="                pass\n",
         tests="stories/test_answers",
         test="test_what_an_ended_visitor_writes_is_kept_and_so_is_the_reason",
@@ -591,14 +591,14 @@ NOTICES = [
     Mutant(
         "each of two requests gives the notice",
         "pages/new_sign_in.py::tell",
-        old="if row.notice is None or not registry.told(row.id, row.notice):",
-        new="if row.notice is None or registry.told(row.id, row.notice) is None:",
+        old="if row.notice is None or not registry.mark_notified(row.id, row.notice):",
+        new="if row.notice is None or registry.mark_notified(row.id, row.notice) is None:",  # noqa: E501
         tests="stories/test_new_sign_in",
         test="test_of_two_requests_at_once_one_tells",
     ),
     Mutant(
         "a newer notice is lost with the one that is told",
-        "registry/activity.py::told",
+        "registry/activity.py::mark_notified",
         old="NOTICES.update(id, rows.filter(notice=notice), notice=None)",
         new="NOTICES.update(id, rows, notice=None)",
         tests="stories/test_new_sign_in",
@@ -690,7 +690,7 @@ ASKING = [
     Mutant(
         "what was written in front of login() does not come back",
         "store/base.py::Base.undo_login",
-        old="loaded = self.guard.loaded",
+        old="loaded = self.session_limit_state.loaded",
         new="loaded = before or {}",
         tests="stories/test_choosing",
         test="test_what_was_written_before_it_is_kept",
@@ -824,7 +824,7 @@ ADMIN = [
     ),
     Mutant(
         "a lower limit waits for the next sign-in",
-        "registry/activity.py::set_limit.work",
+        "registry/enforcement.py::set_limit.work",
         old="        return _enforce(user, account, using, by=by)\n",
         new="        return []\n",
         tests="stories/test_own_limit",
@@ -844,7 +844,7 @@ COST = [
     Mutant(
         "a session is saved twice",
         "store/saving.py::Saving._has_nothing_to_save",
-        old="        return guard.saved is not None and guard.saved == self._state()\n",
+        old="        return state.saved is not None and state.saved == self._state()\n",
         new="        return False\n",
         tests="interleavings/test_saving",
         test="test_saving_in_the_response_phase_costs_nothing",
@@ -887,8 +887,8 @@ PAGES = [
     Mutant(
         "who goes straight on waits for an emptied cache",
         "pages/responses.py::ended",
-        old="if told.reason in _LEFT_BEHIND and links.is_acted_on(request):",
-        new="if links.is_acted_on(request):",
+        old="if told.reason in _LEFT_BEHIND and request_kind.is_acted_on(request):",
+        new="if request_kind.is_acted_on(request):",
         tests="stories/test_answers",
         test="test_back_shows_no_page_to_whoever_is_at_a_device_that_was_left",
     ),
@@ -903,8 +903,8 @@ PAGES = [
     Mutant(
         "the notice makes every page vary by cookie",
         "templatetags/session_limit.py::_request_with_cookie",
-        old="if guard is not None and guard.presented_key is not None else",
-        new="if guard is not None else",
+        old="if state is not None and state.presented_key is not None else",
+        new="if state is not None else",
         tests="test_tags",
         test="test_the_notice_costs_others_nothing",
     ),
@@ -922,8 +922,8 @@ LIVE = [
     Mutant(
         "a change of password that was overtaken ends the session that holds",
         "registry/reauthentication.py::renewed.end_others",
-        old="if verifies(new_hash, user) and not verifies(",
-        new="if not verifies(",
+        old="if hash_is_valid(new_hash, user) and not hash_is_valid(",
+        new="if not hash_is_valid(",
         tests="interleavings/test_rotation",
         test="test_two_who_change_the_password_at_once",
     ),
@@ -1035,7 +1035,7 @@ LIVE = [
     Mutant(
         "asking for the status is activity",
         "views/status.py::StatusView.get",
-        old="            session.let_be()\n",
+        old="            session.leave_untouched()\n",
         new="            pass\n",
         tests="stories/test_status",
         test="test_asking_is_no_activity",
@@ -1054,7 +1054,7 @@ PLAYS = [
     ),
     Mutant(
         "what plays is read without a lock",
-        "registry/leases.py::settled",
+        "registry/leases.py::lock_counting_plays",
         old="rows.select_for_update().annotate",
         new="rows.annotate",
         tests="interleavings/test_plays",
@@ -1097,7 +1097,7 @@ PLAYS = [
     ),
     Mutant(
         "a play of an ended session takes a place",
-        "registry/leases.py::settled",
+        "registry/leases.py::lock_counting_plays",
         old="        counts = is_live and cast(",
         new="        counts = cast(",
         tests="stories/test_plays",

@@ -96,7 +96,7 @@ MUTANTS = [
     Mutant(
         "a made-up key becomes a session's",
         "store/base.py::Base.restore_anonymous",
-        old="if presented_key != self.guard.loaded_key:",
+        old="if presented_key != self.session_limit_state.loaded_key:",
         new="if False:",
         tests=KEYS,
         test="test_a_refused_sign_in_stores_under_a_new_key",
@@ -104,22 +104,22 @@ MUTANTS = [
     Mutant(
         "a refused browser always gets another key",
         "store/base.py::Base.restore_anonymous",
-        old="if presented_key != self.guard.loaded_key:",
+        old="if presented_key != self.session_limit_state.loaded_key:",
         new="if presented_key:",
         tests=KEYS,
         test="test_a_key_that_was_loaded_is_kept",
     ),
     Mutant(
         "a session that is emptied unread keeps a made-up key",
-        "store/saving.py::Saving._settle",
+        "store/saving.py::Saving._sync_id",
         old="                self._session_key = None\n            id =",
-        new="                guard.loaded_key = self.session_key\n            id =",
+        new="                state.loaded_key = self.session_key\n            id =",
         tests=KEYS,
         test="test_a_session_that_is_emptied_unread",
     ),
     Mutant(
         "a key that no database takes is asked for",
-        "store/guarded.py::guard",
+        "store/guarded.py::install",
         old="if key is not None and not engines.may_hold(engine, key):",
         new="if False:",
         tests=KEYS,
@@ -129,7 +129,7 @@ MUTANTS = [
     Mutant(
         "a sign-in in a streaming body is admitted",
         "receivers.py::signed_in",
-        old="    if guard is not None and guard.is_answered:\n",
+        old="    if state is not None and state.is_answered:\n",
         new="    if False:\n",
         tests=STREAMING,
         test="test_nobody_is_displaced_by_it",
@@ -156,7 +156,7 @@ MUTANTS = [
     Mutant(
         "a streaming body takes the session's key",
         "store/keys.py::Keys.cycle_key",
-        old="""        if self.guard.is_answered:
+        old="""        if self.session_limit_state.is_answered:
             # The""",
         new="""        if False:
             # The""",
@@ -166,15 +166,15 @@ MUTANTS = [
     Mutant(
         "an asynchronous streaming body takes the session's key",
         "store/keys.py::Keys.acycle_key",
-        old="        if self.guard.is_answered:\n            return\n",
+        old="        if self.session_limit_state.is_answered:\n            return\n",
         new="",
         tests=STREAMING,
         test="test_an_anonymous_session_stays",
     ),
     Mutant(
         "a request that is tried again is answered already",
-        "store/guarded.py::guard",
-        old="session.guard.is_answered = False",
+        "store/guarded.py::install",
+        old="session.session_limit_state.is_answered = False",
         new="pass",
         tests=STREAMING,
         test="test_a_request_that_is_tried_again",

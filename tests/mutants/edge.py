@@ -79,7 +79,7 @@ MUTANTS = [
     ),
     Mutant(
         "what is remembered has no bound",
-        "utils/lru.py::Remembered.put",
+        "utils/lru.py::LRU.put",
         old="            if len(self._entries) > self._most:\n",
         new="            if not self._most:\n",
         tests="test_lru",
@@ -87,7 +87,7 @@ MUTANTS = [
     ),
     Mutant(
         "the first entry is dropped, however often it is used",
-        "utils/lru.py::Remembered.get",
+        "utils/lru.py::LRU.get",
         old="            self._entries.move_to_end(key)\n            return",
         new="            return",
         tests="test_lru",
@@ -215,7 +215,7 @@ MUTANTS = [
     ),
     Mutant(
         "a failure fills the log",
-        "utils/log_once.py::Repeated.log",
+        "utils/log_once.py::RateLimitedLog.log",
         old="now - self._logged_at < EVERY",
         new="now < self._logged_at",
         tests="test_log_once",

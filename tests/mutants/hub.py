@@ -10,15 +10,15 @@ WAITS = [
         "asgi/database_threads.py::DatabaseThread._look",
         old="                if left <= 0:\n",
         new="                if False:\n",
-        tests="asgi/test_threads",
+        tests="asgi/test_database_threads",
         test="test_a_call_that_does_not_return",
     ),
     Mutant(
         "threads are abandoned without end",
         "asgi/database_threads.py::DatabaseThread._admit",
-        old="        if len(self._abandoned) >= MOST_ABANDONED:\n            raise",
+        old="        if len(self._abandoned) >= MAX_ABANDONED:\n            raise",
         new="        if False:\n            raise",
-        tests="asgi/test_threads",
+        tests="asgi/test_database_threads",
         test="test_so_many_are_abandoned_and_no_more",
     ),
     Mutant(
@@ -43,15 +43,15 @@ WAITS = [
         "asgi/database_threads.py::DatabaseThread._start_worker",
         old="        worker.start()\n        self._worker = worker\n",
         new="        self._worker = worker\n        worker.start()\n",
-        tests="asgi/test_threads",
+        tests="asgi/test_database_threads",
         test="test_a_thread_that_could_not_be_started_is_started_later",
     ),
     Mutant(
         "calls wait for the database without end",
         "asgi/database_threads.py::DatabaseThread._admit",
-        old="        if len(self._waiting) >= MOST_WAITING:\n",
+        old="        if len(self._waiting) >= MAX_WAITING:\n",
         new="        if False:\n",
-        tests="asgi/test_threads",
+        tests="asgi/test_database_threads",
         test="test_so_many_wait_and_no_more",
     ),
     Mutant(
@@ -59,7 +59,7 @@ WAITS = [
         "asgi/database_threads.py::DatabaseThread._next",
         old="                    if call.future.done():\n",
         new="                    if False:\n",
-        tests="asgi/test_threads",
+        tests="asgi/test_database_threads",
         test="test_a_call_whose_caller_has_gone_is_not_run",
     ),
     Mutant(
@@ -67,7 +67,7 @@ WAITS = [
         "asgi/database_threads.py::DatabaseThread._run",
         old="                self._waiting.remove(call)\n",
         new="                pass\n",
-        tests="asgi/test_threads",
+        tests="asgi/test_database_threads",
         test="test_a_call_whose_caller_has_gone_takes_no_place",
     ),
     Mutant(
@@ -75,7 +75,7 @@ WAITS = [
         "asgi/database_threads.py::_Call._result",
         old="                if self.future.done():\n                    raise\n",
         new="",
-        tests="asgi/test_threads",
+        tests="asgi/test_database_threads",
         test="test_what_was_given_up_is_not_tried_again",
     ),
     Mutant(
@@ -83,7 +83,7 @@ WAITS = [
         "asgi/database_threads.py::DatabaseThread.run",
         old="            except TookTooLong:\n",
         new="            except TooManyWaiting:\n",
-        tests="asgi/test_threads",
+        tests="asgi/test_database_threads",
         test="test_what_only_reads_is_asked_once_more",
     ),
     Mutant(
@@ -91,7 +91,7 @@ WAITS = [
         "asgi/database_threads.py::_Worker.__init__",
         old='name="session-limit", daemon=True',
         new='name="session-limit", daemon=False',
-        tests="asgi/test_threads",
+        tests="asgi/test_database_threads",
         test="test_a_process_ends_though_a_call_does_not",
     ),
     Mutant(

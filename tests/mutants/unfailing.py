@@ -34,9 +34,9 @@ MUTANTS = [
         database="postgresql",
     ),
     Mutant(
-        "a single statement is not repeated",
+        "a single statement is not retry_conflicts",
         "registry/transactions.py::in_one_statement",
-        old="return repeated(functools.partial(write, _writable_alias()))",
+        old="return retry_conflicts(functools.partial(write, _writable_alias()))",
         new="return write(_writable_alias())",
         tests="interleavings/test_conflicts",
         test="test_the_renewal_of_a_play",

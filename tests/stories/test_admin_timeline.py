@@ -17,7 +17,7 @@ from session_limit import registry
 from session_limit.admin import timeline_view
 from session_limit.admin.timeline import (
     BEYOND,
-    MOST_ROWS,
+    MAX_ROWS,
     SHORTEST,
     Window,
     displacements,
@@ -124,15 +124,15 @@ def test_a_play(row, end, is_live):
 
 
 def test_plays_at_once_are_below_each_other():
-    others = [play(LIVE, 50, 10) for _ in range(MOST_ROWS)]
+    others = [play(LIVE, 50, 10) for _ in range(MAX_ROWS)]
     rows = [play(LIVE, 80, 60), play(LIVE, 70, 55), play(LIVE, 60, 52), *others]
     [lane] = draw([LIVE], rows, WINDOW)
     first, second, third, *rest = lane.plays
     assert first.y == third.y < second.y
-    assert lane.rows == MOST_ROWS
-    assert len({bar.y for bar in rest}) == MOST_ROWS
+    assert lane.rows == MAX_ROWS
+    assert len({bar.y for bar in rest}) == MAX_ROWS
     [lane, below] = draw([LIVE, ENDED], [*rows, *others], WINDOW)
-    assert lane.rows == MOST_ROWS
+    assert lane.rows == MAX_ROWS
     assert max(bar.y for bar in lane.plays) < lane.bottom == below.top < below.session.y
 
 

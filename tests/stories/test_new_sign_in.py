@@ -17,7 +17,7 @@ from django.utils.timezone import localtime
 from session_limit import registry
 from session_limit.client import known_browsers
 from session_limit.models import UserSession
-from session_limit.registry.sign_ins import MOST_NOTICES
+from session_limit.registry.sign_ins import MAX_NOTICES
 from session_limit.rules import Rules
 from session_limit.signals import session_started
 from tests.stories import views
@@ -298,10 +298,10 @@ def test_what_came_while_one_was_told_is_not_lost(ada, laptop, phone):
     laptop.sign_in()
     phone.sign_in()
     row, newer = laptop.row, phone.row
-    assert not registry.told(row.pk, row.pk)
+    assert not registry.mark_notified(row.pk, row.pk)
     assert laptop.row.notice == newer.pk
-    assert registry.told(row.pk, newer.pk)
-    assert not registry.told(row.pk, newer.pk)
+    assert registry.mark_notified(row.pk, newer.pk)
+    assert not registry.mark_notified(row.pk, newer.pk)
 
 
 STORAGES = [
@@ -405,7 +405,7 @@ def test_a_browser_of_two_people(ada, bob, laptop, phone, tablet, heard):
 
 def test_a_browser_remembers_those_who_used_it_last(ada, phone):
     phone.sign_in("ada")
-    others = [make_user(f"user{n}") for n in range(known_browsers.MOST_USERS)]
+    others = [make_user(f"user{n}") for n in range(known_browsers.MAX_USERS)]
     for other in others:
         phone.sign_in(other.get_username())
     assert len(browser_cookie(phone)) < 500
@@ -639,8 +639,8 @@ def test_no_more_sessions_are_told_than_a_person_looks_at(ada, phone, settings):
     settings.SESSION_LIMIT = None
     later = timezone.now() + timedelta(days=1)
     UserSession.objects.bulk_create(
-        UserSession(user=ada, expires_at=later) for _ in range(MOST_NOTICES + 5)
+        UserSession(user=ada, expires_at=later) for _ in range(MAX_NOTICES + 5)
     )
     phone.sign_in()
     noticed = UserSession.objects.filter(notice=phone.row.pk)
-    assert noticed.count() == MOST_NOTICES
+    assert noticed.count() == MAX_NOTICES

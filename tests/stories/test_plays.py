@@ -690,9 +690,9 @@ def test_a_queryset_knows_what_counts(both, laptop, phone, settings):
 def test_one_who_is_shown_another_account_plays_nothing(both, laptop, monkeypatch):
     other = make_user("eve")
     monkeypatch.setattr(
-        "session_limit.views.plays.guard_of",
+        "session_limit.views.plays.state_of",
         lambda request: type(
-            "Guard", (), {"row": type("Row", (), {"user_id": other.pk})}
+            "SessionState", (), {"row": type("Row", (), {"user_id": other.pk})}
         ),
     )
     assert start(laptop).status_code == 401

@@ -35,9 +35,9 @@ PATIENCE = 2.0
 # In seconds: how long a cancelled call may take to return.
 CANCELLED = 0.5
 # How many calls may wait for the thread, so that a flood costs no memory without end.
-MOST_WAITING = 1_000
+MAX_WAITING = 1_000
 # How many abandoned threads may be left at once.
-MOST_ABANDONED = 8
+MAX_ABANDONED = 8
 
 
 class NotAnswered(Exception):
@@ -49,7 +49,7 @@ class TookTooLong(NotAnswered):
 
 
 class TooManyWaiting(NotAnswered):
-    """Raised for a call that finds ``MOST_WAITING`` others before it."""
+    """Raised for a call that finds ``MAX_WAITING`` others before it."""
 
 
 class DatabaseThread:
@@ -120,9 +120,9 @@ class DatabaseThread:
             raise
 
     def _admit(self, call: _Call) -> None:
-        if len(self._abandoned) >= MOST_ABANDONED:
+        if len(self._abandoned) >= MAX_ABANDONED:
             raise TookTooLong("Too many calls to the database have not returned.")
-        if len(self._waiting) >= MOST_WAITING:
+        if len(self._waiting) >= MAX_WAITING:
             raise TooManyWaiting("Too many calls wait for the database.")
         if self._worker is None:
             self._start_worker()
@@ -184,7 +184,7 @@ class DatabaseThread:
         given_up = [call]
         if worker is not None:
             self._abandoned.add(worker)
-        goes_on = len(self._abandoned) < MOST_ABANDONED
+        goes_on = len(self._abandoned) < MAX_ABANDONED
         if goes_on and self._waiting:
             try:
                 self._start_worker()

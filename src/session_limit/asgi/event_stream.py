@@ -21,9 +21,9 @@ from session_limit.asgi.scopes import find_below
 from session_limit.asgi.shutdown import shutdown
 from session_limit.asgi.types import Message, Receive, Scope, Send
 from session_limit.pages import json_answers
-from session_limit.utils.log_once import Repeated
+from session_limit.utils.log_once import RateLimitedLog
 
-_FAILURE = Repeated(
+_FAILURE = RateLimitedLog(
     "The session of an event stream could not be identified. Its page asks again."
 )
 

@@ -8,14 +8,14 @@ from session_limit.asgi.connection import Connection
 from session_limit.asgi.hub import current_hub
 from session_limit.asgi.types import Application, Message, Receive, Scope, Send
 from session_limit.store import identification
-from session_limit.store.state import CONNECTION, guard_of
-from session_limit.utils.log_once import Repeated
+from session_limit.store.state import CONNECTION, state_of
+from session_limit.utils.log_once import RateLimitedLog
 
 # For how many seconds a response has to stream for its end to be worth waiting for: the
 # parts of a long page are there before.
 LASTING = 0.05
 
-_FAILURE = Repeated("Whose response this is could not be found out.")
+_FAILURE = RateLimitedLog("Whose response this is could not be found out.")
 
 
 async def serve(
@@ -68,9 +68,9 @@ class _Response(Connection):
         if self._watched is not None:
             return
         if self.request is not None:
-            guard = guard_of(self.request)
-            if guard is not None and guard.row is not None:
-                self.watch(guard.row.id)
+            state = state_of(self.request)
+            if state is not None and state.row is not None:
+                self.watch(state.row.id)
         elif self._identifying is None:
             # Other code's response, which our middleware has not seen.
             identify = self._identify()
@@ -93,8 +93,8 @@ class _Response(Connection):
         Remember a session that the middleware has found live. Its first socket, stream
         and question to the gateway are then not queued among those of strangers.
         """
-        guard = guard_of(self.request)
-        if self.request is not None and guard is not None and guard.row is not None:
+        state = state_of(self.request)
+        if self.request is not None and state is not None and state.row is not None:
             key = self.request.session.session_key
             if key is not None:
                 identification.remember(key, is_live=True)

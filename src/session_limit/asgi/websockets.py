@@ -8,9 +8,9 @@ from session_limit.asgi.connection import Connection
 from session_limit.asgi.disconnects import Gone, Inbox
 from session_limit.asgi.hub import current_hub
 from session_limit.asgi.types import Application, Message, Receive, Scope, Send
-from session_limit.utils.log_once import Repeated
+from session_limit.utils.log_once import RateLimitedLog
 
-_FAILURE = Repeated(
+_FAILURE = RateLimitedLog(
     "The session of a WebSocket could not be identified, and the socket was refused."
 )
 

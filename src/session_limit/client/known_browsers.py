@@ -23,7 +23,7 @@ SALT = "session_limit.browser"
 MAX_AGE = timedelta(days=365)
 
 # More people than share a browser, and less than a cookie holds.
-MOST_USERS = 8
+MAX_USERS = 8
 
 
 class _Browser(TypedDict):
@@ -48,7 +48,7 @@ def remember(request: HttpRequest, response: HttpResponseBase, user_id: Any) -> 
     browser = _read(request)
     own, *former = _digests(browser, user_id)
     others = [digest for digest in browser["u"] if digest not in {own, *former}]
-    browser["u"] = [own, *others][:MOST_USERS]
+    browser["u"] = [own, *others][:MAX_USERS]
     response.set_cookie(
         COOKIE,
         signing.dumps(browser, salt=SALT),

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from django.forms.utils import pretty_name
 from django.http import HttpRequest
 
+from session_limit.client import posted_data
 from session_limit.pages import links
 
 # What is read, and what is shown, at most. More than people write into a form.
@@ -44,7 +45,7 @@ def of_post(request: HttpRequest) -> list[tuple[str, str]]:
     try:
         if not 0 < int(request.META.get("CONTENT_LENGTH") or 0) <= MAX_BODY:
             return []
-        fields = links.form(request).lists()
+        fields = posted_data.form(request).lists()
         posted = [(name, text) for name, texts in fields for text in texts]
     except Exception:  # noqa: BLE001 a body may be malformed, too large, cut off or read
         return []

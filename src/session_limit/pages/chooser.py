@@ -21,13 +21,14 @@ from django.utils import timezone
 from django.utils.crypto import constant_time_compare, salted_hmac
 
 from session_limit import registry
-from session_limit.models import PendingSignIn, session_id
+from session_limit.client import posted_data
+from session_limit.models import PendingSignIn, parse_uuid
 from session_limit.pages import links
 
 COOKIE = "session_limit_pending"
 
 # How many ids one choice may name: as many as the chooser lists. "all" ends all.
-MOST_CHOSEN = registry.LISTED
+MAX_CHOSEN = registry.LISTED
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,15 +100,13 @@ def posted(request: HttpRequest) -> Posted:
     Return what ``request`` posts, as a form or as JSON. Raises ``BadRequest`` where it
     says nothing that could be a choice.
     """
-    data = links.posted(request)
+    data = posted_data.posted(request)
     end = data.getlist("end") if isinstance(data, QueryDict) else data.get("end", [])
     values = [end] if isinstance(end, str) else end
     # The button that signs out all also posts the boxes that are ticked.
-    if not isinstance(values, list) or (
-        len(values) - values.count("all") > MOST_CHOSEN
-    ):
-        raise BadRequest(f'end is a list of at most {MOST_CHOSEN} ids, or "all".')
-    ids = frozenset(filter(None, map(session_id, values)))
+    if not isinstance(values, list) or (len(values) - values.count("all") > MAX_CHOSEN):
+        raise BadRequest(f'end is a list of at most {MAX_CHOSEN} ids, or "all".')
+    ids = frozenset(filter(None, map(parse_uuid, values)))
     is_cancelled = bool(data.get("cancel"))
     if not (ids or "all" in values or is_cancelled):
         raise BadRequest("end names no session.")

@@ -16,7 +16,7 @@ from session_limit.client.device import device_label
 from session_limit.conf import conf
 from session_limit.models import LEASE, Play, UserSession
 from session_limit.pages import links, play_messages, play_swap
-from session_limit.pages.messages import Step, Told
+from session_limit.pages.messages import Message, Step
 from session_limit.pages.overview import Overview
 from session_limit.policy import AtLimit
 
@@ -32,7 +32,7 @@ _LABELS = {
 }
 
 
-def session_over(told: Told, sign_in_url: str) -> dict[str, Any]:
+def session_over(told: Message, sign_in_url: str) -> dict[str, Any]:
     """Return what the holder of an ended session's cookie is told."""
     urls = {
         Step.USE_HERE: sign_in_url,
@@ -131,7 +131,7 @@ def playing(id: UUID) -> dict[str, Any]:
 
 
 def play_refused(
-    start: registry.Start,
+    start: registry.PlayStart,
     sessions: dict[UUID, UserSession],
     current: UUID,
 ) -> dict[str, Any]:

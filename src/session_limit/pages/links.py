@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any
 from urllib.parse import parse_qs, unquote, urlencode, urlsplit
 
 from django.conf import settings
 from django.contrib.auth import REDIRECT_FIELD_NAME
-from django.core.exceptions import BadRequest
 from django.http import HttpRequest, QueryDict
 from django.http.response import HttpResponseBase
 from django.shortcuts import resolve_url
 from django.urls import NoReverseMatch, reverse
-from django.views.decorators.debug import sensitive_variables
 
 from session_limit.utils.safe_redirects import LocalAddress, local_address, own_address
 
@@ -55,51 +50,6 @@ def sign_in_redirect(response: HttpResponseBase) -> str | None:
     return location if page and target.path == urlsplit(page).path else None
 
 
-def is_acted_on(request: HttpRequest) -> bool:
-    """
-    Whether a person sees the answer to ``request``: a navigation, and not a poll, a
-    prefetch or part of a page. Browsers say so in Fetch Metadata, over HTTPS.
-    """
-    headers = request.headers
-    if "prefetch" in headers.get("Sec-Purpose", headers.get("Purpose", "")):
-        return False
-    mode = headers.get("Sec-Fetch-Mode")
-    if mode is not None:
-        return mode == "navigate"
-    return "text/html" in headers.get("Accept", "") and not _is_script(request)
-
-
-def wants_json(request: HttpRequest, response: HttpResponseBase | None = None) -> bool:
-    """
-    Whether the client is better served with JSON than with a page, which ``response``
-    may be.
-    """
-    accept = request.headers.get("Accept", "")
-    if "text/html" in accept or "json" in accept:
-        preferred = request.get_preferred_type(["text/html", "application/json"])
-        # None of the two: a media type of its own (application/vnd.api+json).
-        return preferred != "text/html"
-    # Anything will do (fetch() and most clients): the form that the view chose, or
-    # that the client did, or what a script can read.
-    chosen = "" if response is None else response.headers.get("Content-Type", "")
-    is_json = "application/json" in {chosen.partition(";")[0], request.content_type}
-    return is_json or _is_script(request)
-
-
-def _is_script(request: HttpRequest) -> bool:
-    headers = request.headers
-    return (
-        headers.get("Sec-Fetch-Dest") == "empty"
-        or headers.get("X-Requested-With") == "XMLHttpRequest"
-        or is_htmx(request)
-    )
-
-
-def is_htmx(request: HttpRequest) -> bool:
-    """Whether htmx asks."""
-    return request.headers.get("HX-Request") == "true"
-
-
 def page_for_htmx(request: HttpRequest) -> str:
     """
     Return the page to send htmx to: the one that says why the session ended, which
@@ -125,46 +75,6 @@ def way_back(request: HttpRequest) -> LocalAddress | None:
 def calling_page(request: HttpRequest) -> LocalAddress | None:
     """Return the page of this site that ``request`` names as its referrer, if any."""
     return local_address(request, request.headers.get("Referer", ""))
-
-
-@sensitive_variables()
-def posted(request: HttpRequest) -> Mapping[str, Any]:
-    """Return the fields of a form or of a JSON object. Raises ``BadRequest``."""
-    if request.content_type != "application/json":
-        return form(request)
-    try:
-        data = json.loads(request.body or b"{}")
-        _check_text(data)
-    except (ValueError, RecursionError):
-        data = None
-    if not isinstance(data, dict):
-        raise BadRequest("Send a JSON object.")
-    return data
-
-
-@sensitive_variables()
-def form(request: HttpRequest) -> QueryDict:
-    """
-    Return the fields of a posted form. Raises ``BadRequest`` if they are no text in
-    the encoding that the client names.
-    """
-    try:
-        fields = request.POST
-        _check_text(dict(fields.lists()))
-    except (ValueError, LookupError) as error:
-        raise BadRequest("Send a form in UTF-8.") from error
-    return fields
-
-
-@sensitive_variables()
-def _check_text(data: object) -> None:
-    """
-    Raise ``UnicodeEncodeError`` if a text in ``data`` has half a surrogate pair.
-
-    No hash, database or response takes one. JSON can spell it, and so can a form in an
-    encoding such as UTF-7.
-    """
-    json.dumps(data, ensure_ascii=False).encode()
 
 
 def next_url(request: HttpRequest, data: QueryDict) -> str:

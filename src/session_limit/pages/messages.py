@@ -32,7 +32,7 @@ class Step(enum.StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class Message:
     """
     What is told: ``heading`` and ``text``, and the next ``steps`` that make sense;
     ``reason`` and ``ended_at`` where they are known, and the ``device_class`` of what
@@ -86,14 +86,14 @@ _DISPLACED_BY = {
 _DISPLACED = gettext_lazy("Your account was signed in on another device.")
 
 
-def ended(session: UserSession | None) -> Told:
+def ended(session: UserSession | None) -> Message:
     """Return what the holder of an ended session's cookie is told."""
     if session is None:
         text = _("Your session has ended.")
-        return Told(str(_SIGN_IN_AGAIN), text, frozenset({Step.SIGN_IN}))
+        return Message(str(_SIGN_IN_AGAIN), text, frozenset({Step.SIGN_IN}))
     reason = Reason(session.ended_reason)
     device_class = _class_of_newer(session) if reason is Reason.DISPLACED else None
-    return Told(
+    return Message(
         heading=str(_HEADINGS.get(reason, _SIGNED_OUT)),
         text=_text(session, reason, device_class),
         steps=_steps(session, reason),
@@ -173,15 +173,15 @@ def _limit_lowered(session: UserSession) -> str:
     ) % {"limit": limit}
 
 
-def refused(admission: Admission) -> Told:
+def refused(admission: Admission) -> Message:
     """Return what a person is told whose sign-in met the limit."""
     limit = admission.limit or 0
     heading = _("You're at your limit of devices")
     if admission.rivals.count > limit:
         # The limit was lowered, or only observed until now. Signing out on one device
         # is not enough, and the page lists more than the limit.
-        return Told(heading=heading, text=_at_a_time(limit))
-    return Told(
+        return Message(heading=heading, text=_at_a_time(limit))
+    return Message(
         heading=heading,
         text=ngettext(
             "Your account is signed in on %(limit)d device already, which is as many "
@@ -194,14 +194,14 @@ def refused(admission: Admission) -> Told:
     )
 
 
-def asked(limit: int | None, *, is_for_all: bool) -> Told:
+def asked(limit: int | None, *, is_for_all: bool) -> Message:
     """
     Return the text of the chooser. ``is_for_all`` says that so many sessions have to
     end that no choice among those listed makes room.
     """
     limit = limit or 0
     if is_for_all:
-        return Told(
+        return Message(
             heading=_("You're at your limit of devices"),
             text=_(
                 "Your account is signed in on too many devices to choose from. To sign "
@@ -209,7 +209,7 @@ def asked(limit: int | None, *, is_for_all: bool) -> Told:
                 "work there may be lost."
             ),
         )
-    return Told(
+    return Message(
         heading=_("Choose a device to sign out"),
         text=ngettext(
             "Your account can be used on %(limit)d device at a time. Signing it out "
@@ -222,9 +222,9 @@ def asked(limit: int | None, *, is_for_all: bool) -> Told:
     )
 
 
-def choice_gone() -> Told:
+def choice_gone() -> Message:
     """Return what a person is told whose sign-in waits no longer."""
-    return Told(
+    return Message(
         heading=str(_SIGN_IN_AGAIN),
         text=_(
             "This sign-in is no longer waiting: it was finished, or it took too long."

@@ -18,6 +18,7 @@ from django.template.loader import render_to_string
 from django.utils import timezone
 
 from session_limit import registry
+from session_limit.client import request_kind
 from session_limit.client.device import device_label
 from session_limit.conf import NewSignIn, conf
 from session_limit.models import UserSession
@@ -26,7 +27,7 @@ from session_limit.store.queries import Row, registry_alias
 
 # An account that signs in more often than this within an hour is a script's: a mail
 # about each would tell nobody anything.
-MOST_SIGN_INS = 20
+MAX_SIGN_INS = 20
 HOUR = timedelta(hours=1)
 
 
@@ -38,7 +39,7 @@ def can_be_told(request: HttpRequest, response: HttpResponseBase) -> bool:
     )
     return (
         hasattr(request, "_messages")
-        and links.is_acted_on(request)
+        and request_kind.is_acted_on(request)
         and (is_page or status in links.REDIRECTS)
     )
 
@@ -48,7 +49,7 @@ def tell(request: HttpRequest, response: HttpResponseBase, row: Row) -> None:
     Leave a message about the sign-in that the session with this ``row`` has not been
     told of, for the next page that shows any.
     """
-    if row.notice is None or not registry.told(row.id, row.notice):
+    if row.notice is None or not registry.mark_notified(row.id, row.notice):
         return
     rows = UserSession.objects.using(registry_alias())
     newer = rows.filter(pk=row.notice).first()
@@ -114,12 +115,12 @@ def _is_news(session: UserSession) -> bool:
     """
     rows = UserSession.objects.using(registry_alias()).for_user(session.user)
     earlier = rows.exclude(pk=session.pk).order_by("-created_at")
-    times = list(earlier.values_list("created_at", flat=True)[:MOST_SIGN_INS])
+    times = list(earlier.values_list("created_at", flat=True)[:MAX_SIGN_INS])
     now = timezone.now()
     if not times:
         joined = getattr(session.user, "date_joined", None)
         return joined is not None and joined <= now - conf.retention
-    return len(times) < MOST_SIGN_INS or times[-1] <= now - HOUR
+    return len(times) < MAX_SIGN_INS or times[-1] <= now - HOUR
 
 
 def _context(session: UserSession) -> dict[str, Any]:

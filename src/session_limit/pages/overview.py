@@ -22,7 +22,7 @@ from session_limit.store.queries import live_of, registry_alias
 PAGE = 50
 MAX_ENDED = 10
 # What has more digits is no number of a page, and need not be one to a database.
-MOST_DIGITS = 9
+MAX_DIGITS = 9
 # For so long, what was ended is news.
 NEWS = timedelta(minutes=5)
 
@@ -85,7 +85,7 @@ class Overview:
 
 def _number(page: str | None) -> int:
     """Return the number of the page that an address asks for, or 1."""
-    if page is None or not page.isdecimal() or len(page) > MOST_DIGITS:
+    if page is None or not page.isdecimal() or len(page) > MAX_DIGITS:
         return 1
     return max(int(page), 1)
 

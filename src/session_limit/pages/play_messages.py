@@ -10,9 +10,9 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from session_limit.models import Play, UserSession
 from session_limit.pages.durations import MINUTE
-from session_limit.pages.messages import Told
+from session_limit.pages.messages import Message
 from session_limit.policy import AtLimit
-from session_limit.registry import Start
+from session_limit.registry import PlayStart
 
 Reason = Play.Reason
 
@@ -27,7 +27,7 @@ WATCH_HERE = gettext_lazy("Watch here")
 SEE_DEVICES = gettext_lazy("See devices")
 
 
-def refused(start: Start, *, is_here: bool) -> Told:
+def refused(start: PlayStart, *, is_here: bool) -> Message:
     """
     Return what a person is told whose play met the limit. ``is_here``: their own
     session plays all there is.
@@ -43,13 +43,13 @@ def refused(start: Start, *, is_here: bool) -> Told:
     ) % {"in_use": min(len(start.rivals), limit), "limit": limit}
     if start.at_limit is AtLimit.DISPLACE:
         # A click is enough.
-        return Told(heading, "")
+        return Message(heading, "")
     if is_here:
-        return Told(heading, _("To watch here, stop watching in another tab."))
-    return Told(heading, _("To watch here, stop watching on another device."))
+        return Message(heading, _("To watch here, stop watching in another tab."))
+    return Message(heading, _("To watch here, stop watching on another device."))
 
 
-def _cooling_down(wait: timedelta) -> Told:
+def _cooling_down(wait: timedelta) -> Message:
     seconds = math.ceil(wait.total_seconds())
     minutes = math.ceil(wait / MINUTE)
     if wait < 2 * MINUTE:
@@ -64,10 +64,10 @@ def _cooling_down(wait: timedelta) -> Told:
             "You can watch here in %(count)d minutes.",
             minutes,
         ) % {"count": minutes}
-    return Told(_("Playback has only just moved to another device."), text)
+    return Message(_("Playback has only just moved to another device."), text)
 
 
-def ended(play: Play, newer: UserSession | None) -> Told:
+def ended(play: Play, newer: UserSession | None) -> Message:
     """
     Return what a person is told whose ``play`` has ended. ``newer`` is the session of
     what displaced it.
@@ -86,7 +86,7 @@ def ended(play: Play, newer: UserSession | None) -> Told:
         text = _("You can now watch on fewer devices at a time.")
     elif reason is Reason.LAPSED:
         text = _("The connection was lost for a while.")
-    return Told(
+    return Message(
         heading=heading,
         text=text,
         reason=reason,

@@ -15,7 +15,7 @@ from django.template.loader import render_to_string
 from django.utils.cache import add_never_cache_headers
 
 from session_limit import audit
-from session_limit.client import unsaved_form
+from session_limit.client import request_kind, unsaved_form
 from session_limit.conf import conf
 from session_limit.models import UserSession
 from session_limit.pages import chooser, json_answers, links, messages, use_here
@@ -61,11 +61,11 @@ def ended(
     if session is not None:
         audit.used_after_end(session)
     told = messages.ended(session)
-    if links.is_htmx(request):
+    if request_kind.is_htmx(request):
         # htmx swaps nothing in on an error, and follows this.
         page = links.page_for_htmx(request)
         answer = HttpResponse(headers={"HX-Redirect": page})
-    elif links.wants_json(request, response):
+    elif request_kind.wants_json(request, response):
         # Back to the page whose script asked, not to what it asked for.
         back = links.calling_page(request)
         url = links.ended_page_url(back) if to_choose else None
@@ -84,7 +84,7 @@ def ended(
             "kept": unsaved_form.of_post(request),
         }
         answer = _page(request, "session_limit/ended.html", context)
-        if told.reason in _LEFT_BEHIND and links.is_acted_on(request):
+        if told.reason in _LEFT_BEHIND and request_kind.is_acted_on(request):
             _clear_cache(request, answer)
     return _in_place_of(response, answer, HTTPStatus.UNAUTHORIZED)
 
@@ -94,7 +94,7 @@ def refused(
 ) -> HttpResponse:
     """Return the 403 of a sign-in that met the limit."""
     told = messages.refused(admission)
-    if links.wants_json(request, response):
+    if request_kind.wants_json(request, response):
         answer: HttpResponse = JsonResponse(
             {
                 "version": json_answers.VERSION,
@@ -127,9 +127,9 @@ def asked(
     is_first = is_here and request.method != "POST"
     status = HTTPStatus.OK if is_first else HTTPStatus.CONFLICT
     choose_url = links.choose_url()
-    if links.is_htmx(request) and not is_here:
+    if request_kind.is_htmx(request) and not is_here:
         answer = HttpResponse(headers={"HX-Redirect": choose_url})
-    elif links.wants_json(request, response):
+    elif request_kind.wants_json(request, response):
         answer = JsonResponse(_question(question))
     elif is_here:
         going = question.rivals.listed[: question.going]
@@ -176,7 +176,7 @@ def _listed(rivals: Rivals) -> dict[str, Any]:
 def choice_gone(request: HttpRequest, response: HttpResponseBase) -> HttpResponse:
     """Return the 410 of a choice that was made already, took too long or may not be."""
     told = messages.choice_gone()
-    if links.wants_json(request, response):
+    if request_kind.wants_json(request, response):
         answer: HttpResponse = JsonResponse(
             {
                 "version": json_answers.VERSION,

@@ -12,6 +12,7 @@ from uuid import UUID
 from django.core import signing
 from django.http import HttpRequest
 
+from session_limit.client import posted_data
 from session_limit.pages import links
 
 SALT = "session_limit.choice"
@@ -29,7 +30,7 @@ def is_chosen(request: HttpRequest, id: UUID) -> bool:
     """
     if request.method != "POST" or not links.is_to(request, links.ended_url()):
         return False
-    token = links.form(request).get("token", "")
+    token = posted_data.form(request).get("token", "")
     try:
         return bool(signing.loads(token, salt=SALT) == id.hex)
     except signing.BadSignature:

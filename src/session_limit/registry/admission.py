@@ -15,11 +15,12 @@ from session_limit.conf import conf
 from session_limit.models import PendingSignIn, UserSession, uuid7
 from session_limit.policy import AtLimit, Decision, LiveSession
 from session_limit.registry import not_counting
+from session_limit.registry.accounts import live_rows, lock_account
 from session_limit.registry.ending import end_locked
 from session_limit.registry.limits import at_limit_for, limit_for
 from session_limit.registry.pending import Choice, Rivals
 from session_limit.registry.sign_ins import SignIn, enter, give_notice, own_row
-from session_limit.registry.transactions import in_transaction, live_rows, lock_account
+from session_limit.registry.transactions import in_transaction
 from session_limit.store.queries import Row
 from session_limit.utils.after_commit import after_commit
 

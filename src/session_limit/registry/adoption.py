@@ -10,11 +10,12 @@ from django.http import HttpRequest
 from session_limit import policy
 from session_limit.models import UserSession, uuid7
 from session_limit.registry import not_counting
+from session_limit.registry.accounts import live_rows, lock_account
 from session_limit.registry.admission import Admission, tell_limit_reached
 from session_limit.registry.ending import end_locked
 from session_limit.registry.limits import at_limit_for, limit_for
 from session_limit.registry.sign_ins import SignIn, record
-from session_limit.registry.transactions import in_transaction, live_rows, lock_account
+from session_limit.registry.transactions import in_transaction
 from session_limit.store import engines
 from session_limit.store.queries import Row
 

@@ -17,8 +17,9 @@ from django.utils import timezone
 from session_limit import audit, bus, signals
 from session_limit.conf import conf
 from session_limit.models import AccountLimit, Play, UserSession
+from session_limit.registry.accounts import locked
 from session_limit.registry.best_effort import BestEffort
-from session_limit.registry.transactions import in_transaction, locked
+from session_limit.registry.transactions import in_transaction
 from session_limit.store import engines
 from session_limit.utils.after_commit import after_commit
 

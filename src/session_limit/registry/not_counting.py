@@ -17,8 +17,8 @@ from django.utils import timezone
 from session_limit.models import STORED_WITHIN, AccountLimit, UserSession
 from session_limit.registry.credentials import (
     credentials_reason,
+    hash_is_valid,
     is_recorded_of,
-    verifies,
 )
 from session_limit.registry.ending import end_locked
 from session_limit.store import engines
@@ -118,6 +118,6 @@ def gone_reason(
         # A sign-in stores its data only with its response too, and a rotation after
         # its new key was recorded.
         return None if row.may_be_unsaved() else Reason.EXPIRED
-    if settled and not verifies(data.get(HASH_SESSION_KEY, ""), user):
+    if settled and not hash_is_valid(data.get(HASH_SESSION_KEY, ""), user):
         return credentials_reason(row.authenticated_at, user, account)
     return None

@@ -33,7 +33,7 @@ SECRET_LENGTH = 32
 
 # How many sign-ins of one account may wait at once. Anybody with the password can begin
 # more of them, and each is a row.
-MOST_WAITING = 20
+MAX_WAITING = 20
 # How many of the sessions that take the places are listed for a person to choose from.
 LISTED = 50
 
@@ -72,7 +72,7 @@ _NOT_KEPT = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Left:
+class SessionChanges:
     """``values`` that a request has put into a session that held others ``before``."""
 
     values: Mapping[str, Any]
@@ -90,9 +90,9 @@ class Browser:
     user_agent: str
 
 
-def pend(
+def create_pending(
     user: AbstractBaseUser,
-    left: Left,
+    left: SessionChanges,
     browser: Browser,
     *,
     scope: str,
@@ -151,7 +151,7 @@ def _make_room(user: AbstractBaseUser, using: str, now: datetime) -> None:
     leaving = [
         id
         for number, (id, expires_at) in enumerate(rows)
-        if number >= MOST_WAITING - 1 or expires_at <= now
+        if number >= MAX_WAITING - 1 or expires_at <= now
     ]
     if leaving:
         waiting.filter(pk__in=leaving).delete()

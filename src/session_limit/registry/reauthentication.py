@@ -12,11 +12,12 @@ from django.utils import timezone
 
 from session_limit import audit
 from session_limit.models import UserSession
+from session_limit.registry.accounts import lock_account
 from session_limit.registry.activity import deadline
 from session_limit.registry.best_effort import BestEffort
 from session_limit.registry.connected import end_left_behind
-from session_limit.registry.credentials import renew_credentials, verifies
-from session_limit.registry.transactions import in_transaction, lock_account
+from session_limit.registry.credentials import hash_is_valid, renew_credentials
+from session_limit.registry.transactions import in_transaction
 from session_limit.store.queries import Row
 from session_limit.utils.after_commit import after_commit
 
@@ -70,7 +71,7 @@ def renewed(row: Row, user: AbstractBaseUser, former_hash: str, new_hash: str) -
     def end_others() -> None:
         # Reads the user, which may fail too. Under a new SECRET_KEY the former hash
         # verifies as well; another change may have come after this one.
-        if verifies(new_hash, user) and not verifies(former_hash, user):
+        if hash_is_valid(new_hash, user) and not hash_is_valid(former_hash, user):
             end_left_behind(row, user)
 
     CREDENTIALS.attempt(end_others)

@@ -16,12 +16,12 @@ from django.utils import timezone
 from session_limit import audit, signals
 from session_limit.client import Client, describe, known_browsers
 from session_limit.conf import NewSignIn, conf
-from session_limit.models import DatabaseNow, UserSession, session_id
+from session_limit.models import DatabaseNow, UserSession, parse_uuid
+from session_limit.registry.accounts import locked
 from session_limit.registry.activity import deadline
 from session_limit.registry.credentials import digest
 from session_limit.registry.limits import storable_scope
 from session_limit.registry.pending import Choice, cancel_pending
-from session_limit.registry.transactions import locked
 from session_limit.store import engines
 from session_limit.store.queries import Row
 from session_limit.utils.after_commit import after_commit
@@ -29,7 +29,7 @@ from session_limit.utils.after_commit import after_commit
 Reason = UserSession.Reason
 
 # Of this many sessions no person looks at all.
-MOST_NOTICES = 100
+MAX_NOTICES = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ class SignIn:
             scope=scope,
             exempt=exempt,
             adopted=adopted,
-            own_id=session_id(request.session.get(engines.ID)),
+            own_id=parse_uuid(request.session.get(engines.ID)),
             is_new_browser=is_told and known_browsers.is_new(request, user.pk),
             now=now,
             authenticated_at=last_login or now,
@@ -101,7 +101,7 @@ def give_notice(id: UUID, rows: list[UserSession], using: str) -> None:
     Have those of ``rows``, which are locked, that stay told of the sign-in with this
     id. Not an administrator who is signed in as somebody: it is not theirs to hear.
     """
-    told = [row.pk for row in rows if row.is_live and row.counted][-MOST_NOTICES:]
+    told = [row.pk for row in rows if row.is_live and row.counted][-MAX_NOTICES:]
     if told:
         UserSession.objects.using(using).filter(pk__in=told).update(notice=id)
 

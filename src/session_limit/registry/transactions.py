@@ -8,16 +8,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.sessions.backends.base import UpdateError
 from django.db import OperationalError, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.models import F
-from django.utils import timezone
 
-from session_limit.models import AccountLimit, UserSession, UserSessionQuerySet
 from session_limit.store.queries import registry_alias
 
 T = TypeVar("T")
@@ -89,7 +85,7 @@ def is_retryable(error: BaseException | None) -> bool:
     )
 
 
-def repeated(work: Callable[[], T]) -> T:
+def retry_conflicts(work: Callable[[], T]) -> T:
     """
     Return ``work()``. Call it again, after a short pause, if the database gave up on
     it: ``ATTEMPTS`` times at most, and not after ``PATIENCE`` seconds. If the caller
@@ -125,7 +121,7 @@ def in_one_statement(write: Callable[[str], T]) -> T:
     Return ``write(alias)``, which makes one statement. Repeat it like a transaction of
     our own: see ``in_transaction()``.
     """
-    return repeated(functools.partial(write, _writable_alias()))
+    return retry_conflicts(functools.partial(write, _writable_alias()))
 
 
 def in_transaction(work: Callable[[str], T]) -> T:
@@ -146,7 +142,7 @@ def in_transaction(work: Callable[[str], T]) -> T:
                 _begin(connection)
             return work(using)
 
-    return repeated(attempt)
+    return retry_conflicts(attempt)
 
 
 def _begin(connection: BaseDatabaseWrapper) -> None:
@@ -168,54 +164,3 @@ def _chooses_durability(connection: BaseDatabaseWrapper) -> bool:
     """Return whether the project's own ``OPTIONS`` set ``synchronous_commit``."""
     options = connection.settings_dict["OPTIONS"].get("options") or ""
     return "synchronous_commit" in options
-
-
-def lock_account(user_id: Any, using: str, **changes: Any) -> AccountLimit:
-    """
-    Lock the account of the user with this primary key until the transaction ends,
-    writing ``changes`` to its row, and return it.
-
-    By writing: alike on every database, where ``SELECT ... FOR UPDATE`` is nothing
-    on SQLite, and a transaction there that begins by reading may fail to become a
-    writer. One statement creates the row or locks it, and reads it where there is
-    ``RETURNING`` (not on MySQL).
-    """
-    changes["locked_at"] = timezone.now()
-    accounts = AccountLimit._base_manager.using(using)
-    features = connections[using].features
-    with_target = features.supports_update_conflicts_with_target
-    [account] = accounts.bulk_create(
-        [AccountLimit(user_id=user_id, **changes)],
-        update_conflicts=True,
-        update_fields=list(changes),
-        unique_fields=["user"] if with_target else None,
-    )
-    if not features.can_return_rows_from_bulk_insert:
-        account.refresh_from_db(using=using)
-    return account
-
-
-def locked(
-    rows: UserSessionQuerySet, *, skip_locked: bool = False
-) -> list[UserSession]:
-    """
-    Lock ``rows`` until the transaction ends, and return them.
-
-    A plain read could return a key that a rotation under way is about to replace. The
-    rows are locked in the order of their ids, so that two callers cannot deadlock.
-    ``skip_locked`` leaves out the rows that somebody else has locked instead of
-    waiting for them, if the database can.
-    """
-    features = connections[rows.db].features
-    if not features.has_select_for_update:
-        # SQLite locks everything, once the transaction has written.
-        rows.update(scope=F("scope"))
-        return list(rows.order_by("pk"))
-    skip_locked = skip_locked and features.has_select_for_update_skip_locked
-    return list(rows.select_for_update(skip_locked=skip_locked).order_by("pk"))
-
-
-def live_rows(user: AbstractBaseUser, using: str) -> list[UserSession]:
-    """Return the live sessions of ``user``, whose account is locked, locked."""
-    rows = UserSession.objects.using(using).live().for_user(user)
-    return list(rows.select_for_update().order_by("pk"))

@@ -9,7 +9,7 @@ from django.http.response import HttpResponseBase
 from session_limit import registry
 from session_limit.pages import links, responses
 from session_limit.store.guarded import GuardedSession
-from session_limit.store.state import Guard, guard_of
+from session_limit.store.state import SessionState, state_of
 
 PACKAGE = __name__.partition(".")[0]
 
@@ -33,12 +33,12 @@ def concerns_us(request: HttpRequest, error: BaseException | None) -> bool:
     """
     if error is None or not registry.is_retryable(error):
         return False
-    guard = guard_of(request)
+    state = state_of(request)
     return (
         links.is_ours(request)
         or _passed_through_us(error)
         # An error at COMMIT does not say which statement caused it.
-        or (guard is not None and _changes_hands(guard))
+        or (state is not None and _changes_hands(state))
     )
 
 
@@ -58,13 +58,13 @@ def retry(
     return responses.retry(response)
 
 
-def _changes_hands(guard: Guard) -> bool:
+def _changes_hands(state: SessionState) -> bool:
     """Return whether the request signed somebody in or out, or changed the key."""
     return (
-        guard.admitted
-        or guard.adopted
-        or guard.refusal is not None
-        or guard.before_login is not None
+        state.admitted
+        or state.adopted
+        or state.refusal is not None
+        or state.before_login is not None
     )
 
 

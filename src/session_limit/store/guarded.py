@@ -14,7 +14,7 @@ from django.http import HttpRequest
 from session_limit.store import engines
 from session_limit.store.keys import Keys
 from session_limit.store.loading import Loading
-from session_limit.store.state import Guard
+from session_limit.store.state import SessionState
 
 
 class GuardedSession(Loading, Keys):
@@ -32,7 +32,7 @@ def _guarded(engine: type[SessionBase]) -> type[GuardedSession]:
     return type(engine.__name__, bases, {**names, "engine": engine})
 
 
-def guard(request: HttpRequest) -> None:
+def install(request: HttpRequest) -> None:
     """
     Guard ``request.session``, if it has one. Nothing is loaded yet. The object stays,
     with whatever the engine's constructor gave it.
@@ -40,11 +40,11 @@ def guard(request: HttpRequest) -> None:
     session = getattr(request, "session", None)
     if isinstance(session, GuardedSession):
         # The same request once more, by code that tries it again.
-        session.guard.is_answered = False
+        session.session_limit_state.is_answered = False
     elif isinstance(session, SessionBase):
         engine, key = type(session), session.session_key
         if key is not None and not engines.may_hold(engine, key):
             # The client made it up, and not every database can be asked for it.
             session._session_key = None
         session.__class__ = _guarded(engine)
-        cast("GuardedSession", session).guard = Guard(key, request)
+        cast("GuardedSession", session).session_limit_state = SessionState(key, request)

@@ -14,14 +14,14 @@ from django.http import HttpRequest, parse_cookie
 
 from session_limit import registry
 from session_limit.store import engines
-from session_limit.store.guarded import GuardedSession, guard
-from session_limit.utils.lru import Remembered
+from session_limit.store.guarded import GuardedSession, install
+from session_limit.utils.lru import LRU
 
 # The sessions that this process has found live, by a digest of their key: 16 bytes
 # each. An ended session may still be among them. They decide which thread answers a
 # question, and never the answer.
-MOST_KNOWN = 50_000
-_known: Remembered[bytes, None] = Remembered(MOST_KNOWN)
+MAX_KNOWN = 50_000
+_known: LRU[bytes, None] = LRU(MAX_KNOWN)
 _SECRET = os.urandom(32)
 # In characters. Browsers keep no longer cookie.
 LONGEST_QUOTED = 4096
@@ -99,9 +99,9 @@ def identify(request: HttpRequest) -> Identity:
 def _identify(request: HttpRequest, key: str) -> Identity:
     engine = engines.engine()
     request.session = engine(key)
-    guard(request)
+    install(request)
     session = cast("GuardedSession", request.session)
-    found = session.guard
+    found = session.session_limit_state
     if engines.is_cookie(engine):
         # To be adopted, a session in a cookie has to be sent again. No answer to this
         # request does that.

@@ -10,7 +10,7 @@ from django.contrib.sessions.base_session import AbstractBaseSession
 from django.utils import timezone
 
 from session_limit import registry
-from session_limit.models import UserSession, session_id
+from session_limit.models import UserSession, parse_uuid
 from session_limit.store import engines, queries
 from session_limit.store.base import Base
 from session_limit.store.queries import Row
@@ -61,14 +61,14 @@ class Loading(Base):
 
     def _verified(self, data: dict[str, Any], row: Row | None) -> dict[str, Any]:
         """Return ``data``, or nothing where they are an ended session's."""
-        guard = self.guard
+        state = self.session_limit_state
         # signed_cookies keeps the cookie's value for its key, whatever that is.
-        guard.loaded_key = self.session_key if data else None
+        state.loaded_key = self.session_key if data else None
         if SESSION_KEY not in data:
-            guard.missing = self.session_key is None
-            guard.ended_id = session_id(data.get(engines.ENDED_ID))
-            guard.ended = engines.ENDED_ID in data
-            guard.loaded = {**data}
+            state.missing = self.session_key is None
+            state.ended_id = parse_uuid(data.get(engines.ENDED_ID))
+            state.ended = engines.ENDED_ID in data
+            state.loaded = {**data}
             return data
         if engines.ID not in data:
             if row is None:
@@ -77,16 +77,16 @@ class Loading(Base):
             data[engines.ID] = row.id.hex
         if row is None or row.id.hex != data[engines.ID]:
             # The key was just rotated, or no key is recorded on this engine.
-            id = session_id(data[engines.ID])
+            id = parse_uuid(data[engines.ID])
             row = queries.read(id) if id is not None else None
         if row is None or not row.is_live_of(data[SESSION_KEY]):
-            return self.make_ended(session_id(data[engines.ID]))
+            return self.mark_ended(parse_uuid(data[engines.ID]))
         if self._has_deadline(row) and row.is_due(timezone.now()):
             reason = Reason(row.expires_reason)
             registry.try_to_end(row.id, reason)
-            return self.make_ended(row.id, reason)
-        guard.row = row
-        guard.loaded_hash = data.get(HASH_SESSION_KEY)
+            return self.mark_ended(row.id, reason)
+        state.row = row
+        state.loaded_hash = data.get(HASH_SESSION_KEY)
         return data
 
     def _has_deadline(self, row: Row) -> bool:
@@ -99,13 +99,13 @@ class Loading(Base):
 
     def _adopted(self, data: dict[str, Any]) -> dict[str, Any]:
         self._session_cache = data
-        user, request = user_of(data), self.guard.request
+        user, request = user_of(data), self.session_limit_state.request
         if user is None or request is None:
             # Nobody to Django either; or not yet the session of a request.
             return data
-        self.guard.row = registry.adopt(user, request)
-        if self.guard.row is None:
-            return self.make_ended(session_id(data.get(engines.ID)))
-        self.guard.adopted = True
+        self.session_limit_state.row = registry.adopt(user, request)
+        if self.session_limit_state.row is None:
+            return self.mark_ended(parse_uuid(data.get(engines.ID)))
+        self.session_limit_state.adopted = True
         self.modified = True
         return data

@@ -7,7 +7,7 @@ from django.http import HttpRequest
 
 from session_limit.models import UserSession, UserSessionQuerySet
 from session_limit.store.queries import Row, registry_alias
-from session_limit.store.state import Guard, guard_of
+from session_limit.store.state import SessionState, state_of
 
 
 class SessionLimit:
@@ -37,8 +37,8 @@ class SessionLimit:
         If the session has expired and its row could not be written, the row says when
         and why only in memory: see ``registry.try_to_end()``.
         """
-        guard = self._guard()
-        return guard.tombstone() if guard is not None else None
+        state = self._guard()
+        return state.tombstone() if state is not None else None
 
     async def aended(self) -> UserSession | None:
         """See ``ended``."""
@@ -60,15 +60,15 @@ class SessionLimit:
         # A replica may not know yet of what this request is about.
         return UserSession.objects.using(registry_alias())
 
-    def _guard(self) -> Guard | None:
-        guard = guard_of(self._request)
-        if guard is not None:
+    def _guard(self) -> SessionState | None:
+        state = state_of(self._request)
+        if state is not None:
             self._request.session.keys()  # loads it
-        return guard
+        return state
 
     def _row(self) -> Row | None:
-        guard = self._guard()
-        return guard.row if guard is not None else None
+        state = self._guard()
+        return state.row if state is not None else None
 
 
 class GuardedRequest(HttpRequest):

@@ -35,10 +35,10 @@ class Refusal:
 
     user: AbstractBaseUser
     admission: registry.Admission | None
-    left: registry.Left
+    left: registry.SessionChanges
 
 
-class Guard:
+class SessionState:
     """What is known of one request's session."""
 
     # Defaults of the class: a request that does not read its session sets none.
@@ -184,17 +184,19 @@ class Guard:
 
 
 def set_answered(request: HttpRequest) -> None:
-    """Note that the response to ``request`` is prepared: see ``Guard.is_answered``."""
-    guard = guard_of(request)
-    if guard is not None:
-        guard.is_answered = True
+    """Note that the response is prepared: see ``SessionState.is_answered``."""
+    state = state_of(request)
+    if state is not None:
+        state.is_answered = True
 
 
-def guard_of(request: HttpRequest | None) -> Guard | None:
+def state_of(request: HttpRequest | None) -> SessionState | None:
     """Return the guard of the request's session, or ``None`` where it has none."""
-    guard: Guard | None = getattr(getattr(request, "session", None), "guard", None)
-    if guard is not None and request is not None and guard.request is None:
+    state: SessionState | None = getattr(
+        getattr(request, "session", None), "guard", None
+    )
+    if state is not None and request is not None and state.request is None:
         # It was put in place of the one that the middleware found.
-        guard.request = request
-        guard.presented_key = request.COOKIES.get(settings.SESSION_COOKIE_NAME)
-    return guard
+        state.request = request
+        state.presented_key = request.COOKIES.get(settings.SESSION_COOKIE_NAME)
+    return state

@@ -28,7 +28,7 @@ from session_limit.pages import durations, links, messages
 from session_limit.pages.overview import usage
 from session_limit.store.queries import registry_alias
 from session_limit.store.request import GuardedRequest
-from session_limit.store.state import guard_of
+from session_limit.store.state import state_of
 from session_limit.utils.safe_redirects import own_address
 
 STYLE = "session_limit/session_limit.css"
@@ -61,11 +61,11 @@ def session_limit_watch(context: Context, mode: str = "overlay") -> dict[str, An
     if mode not in WATCH_MODES:
         raise ValueError(f"mode is one of {', '.join(WATCH_MODES)}, not {mode!r}")
     request, status_url = _signed_in_request(context), links.status_url()
-    guard = guard_of(request)
-    if request is None or guard is None or guard.row is None or status_url is None:
+    state = state_of(request)
+    if request is None or state is None or state.row is None or status_url is None:
         return {}
     return {
-        "session": guard.row.id,
+        "session": state.row.id,
         "mode": mode,
         "script": _static(SCRIPT),
         "style": _static(STYLE),
@@ -197,8 +197,8 @@ def _request_with_cookie(context: Context) -> GuardedRequest | None:
     to read, and no reason to vary by it.
     """
     request = _request(context)
-    guard = guard_of(request)
-    return request if guard is not None and guard.presented_key is not None else None
+    state = state_of(request)
+    return request if state is not None and state.presented_key is not None else None
 
 
 def _signed_in_request(context: Context) -> GuardedRequest | None:
@@ -207,8 +207,8 @@ def _signed_in_request(context: Context) -> GuardedRequest | None:
     if request is None:
         return None
     request.session.keys()  # loads it
-    guard = guard_of(request)
-    return request if guard is not None and guard.row is not None else None
+    state = state_of(request)
+    return request if state is not None and state.row is not None else None
 
 
 def _time(moment: datetime, text: str) -> str:

@@ -12,7 +12,7 @@ logger = logging.getLogger("session_limit")
 EVERY = 1.0
 
 
-class Repeated:
+class RateLimitedLog:
     """A failure that ``text`` describes. Threads may share it."""
 
     def __init__(self, text: str) -> None:

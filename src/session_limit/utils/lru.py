@@ -10,7 +10,7 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 
-class Remembered(Generic[K, V]):
+class LRU(Generic[K, V]):
     """
     A mapping that holds up to ``most`` entries and drops the least recently used one
     for the next. Threads may share it.

@@ -15,10 +15,11 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 
 from session_limit import registry
+from session_limit.client import request_kind
 from session_limit.models import PendingSignIn
 from session_limit.pages import chooser, json_answers, links, responses
 from session_limit.store.request import GuardedRequest
-from session_limit.store.state import guard_of
+from session_limit.store.state import state_of
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -38,7 +39,7 @@ class ChooseView(View):
             return self._nothing_asked(request)
         limit = question.limit
         is_free = limit is None or question.rivals.count < limit
-        is_visit = request.method == "GET" and links.is_acted_on(request)
+        is_visit = request.method == "GET" and request_kind.is_acted_on(request)
         if is_free and is_visit:
             return self._go_on(request, user, question.pending, frozenset())
         return responses.asked(request, HttpResponse(), question)
@@ -71,10 +72,10 @@ class ChooseView(View):
         return chooser.Question(pending, browser.secret, limit, rivals), user
 
     def _nothing_asked(self, request: GuardedRequest) -> HttpResponse:
-        guard = guard_of(request)
-        if guard is not None and guard.admitted and guard.choice is not None:
+        state = state_of(request)
+        if state is not None and state.admitted and state.choice is not None:
             # By a middleware, on its way here.
-            return self._signed_in(request, guard.choice.pending)
+            return self._signed_in(request, state.choice.pending)
         if request.session_limit.current is not None:
             return HttpResponseRedirect(links.next_url(request, request.GET))
         return responses.choice_gone(request, HttpResponse())
@@ -86,9 +87,9 @@ class ChooseView(View):
         pending: PendingSignIn,
         chosen: frozenset[UUID] | None,
     ) -> HttpResponse:
-        guard = guard_of(request)
-        if guard is not None:
-            guard.choice = registry.Choice(pending, chosen)
+        state = state_of(request)
+        if state is not None:
+            state.choice = registry.Choice(pending, chosen)
         # Refused, the middleware asks again.
         login(request, cast("User", user), backend=pending.backend)
         return self._signed_in(request, pending)
@@ -97,7 +98,7 @@ class ChooseView(View):
         self, request: GuardedRequest, pending: PendingSignIn
     ) -> HttpResponse:
         url = links.landing_page(request, pending.next)
-        if links.wants_json(request, HttpResponse()):
+        if request_kind.wants_json(request, HttpResponse()):
             version = json_answers.VERSION
             return JsonResponse({"version": version, "code": "signed_in", "next": url})
         return HttpResponseRedirect(url)

@@ -10,6 +10,7 @@ from django.utils.decorators import method_decorator
 from django.views import View
 from django.views.decorators.csrf import csrf_exempt
 
+from session_limit.client import posted_data
 from session_limit.pages import links, use_here
 from session_limit.store.request import GuardedRequest
 
@@ -35,4 +36,4 @@ class EndedView(View):
             if not use_here.is_chosen(request, ended.pk):
                 return HttpResponse(status=HTTPStatus.FORBIDDEN)
             request.session.flush()
-        return HttpResponseRedirect(links.next_url(request, links.form(request)))
+        return HttpResponseRedirect(links.next_url(request, posted_data.form(request)))

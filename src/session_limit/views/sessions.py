@@ -34,8 +34,9 @@ from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 
 from session_limit import registry
+from session_limit.client import posted_data, request_kind
 from session_limit.conf import conf
-from session_limit.models import UserSession, session_id
+from session_limit.models import UserSession, parse_uuid
 from session_limit.pages import json_answers, links
 from session_limit.pages.overview import PAGE, Overview, others_than, told_of
 from session_limit.store.queries import registry_alias
@@ -49,7 +50,7 @@ REVOKED = UserSession.Reason.REVOKED
 
 def _wants_json(request: HttpRequest) -> bool:
     # htmx swaps in what the page says.
-    return links.wants_json(request) and not links.is_htmx(request)
+    return request_kind.wants_json(request) and not request_kind.is_htmx(request)
 
 
 # Not Django's login_required() or its middleware: JSON is answered in JSON.
@@ -105,7 +106,7 @@ class ListView(_OwnView):
         }
         if _wants_json(request):
             return answer(**json_answers.overview(overview, **urls))
-        done = session_id(request.GET.get("done"))
+        done = parse_uuid(request.GET.get("done"))
         context = {
             **urls,
             "current": None if overview.previous_page else overview.current,
@@ -122,7 +123,7 @@ class ListView(_OwnView):
     def _url_of(self, page: int | None) -> str | None:
         if page is None:
             return None
-        done = session_id(self.request.GET.get("done"))
+        done = parse_uuid(self.request.GET.get("done"))
         query = {"page": page} if done is None else {"page": page, "done": done}
         return f"{reverse(links.LIST_VIEW)}?{urlencode(query)}"
 
@@ -203,7 +204,7 @@ class EndView(_OwnView):
     def _reauthenticate(self, targets: list[UserSession]) -> HttpResponseBase | None:
         """Return the answer where credentials have yet to be given."""
         url = self._reauthentication_url()
-        data = links.posted(self.request) if url is None else {}
+        data = posted_data.posted(self.request) if url is None else {}
         form = PasswordForm(
             self.request, self.user, data if "password" in data else None
         )

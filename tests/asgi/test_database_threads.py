@@ -66,7 +66,7 @@ def test_time_in_the_queue_does_not_count(thread):
 
 def test_so_many_are_abandoned_and_no_more(thread, stuck, monkeypatch):
     """After that, calls fail at once, until one of those returns."""
-    monkeypatch.setattr(database_threads, "MOST_ABANDONED", 2)
+    monkeypatch.setattr(database_threads, "MAX_ABANDONED", 2)
 
     @story
     async def _():
@@ -86,7 +86,7 @@ def test_so_many_are_abandoned_and_no_more(thread, stuck, monkeypatch):
 def test_those_that_wait_fail_with_the_last_that_is_abandoned(
     thread, stuck, monkeypatch
 ):
-    monkeypatch.setattr(database_threads, "MOST_ABANDONED", 1)
+    monkeypatch.setattr(database_threads, "MAX_ABANDONED", 1)
 
     @story
     async def _():
@@ -96,7 +96,7 @@ def test_those_that_wait_fail_with_the_last_that_is_abandoned(
 
 
 def test_so_many_wait_and_no_more(thread, monkeypatch):
-    monkeypatch.setattr(database_threads, "MOST_WAITING", 2)
+    monkeypatch.setattr(database_threads, "MAX_WAITING", 2)
     held = threading.Event()
 
     @story
@@ -132,7 +132,7 @@ def test_a_call_whose_caller_has_gone_is_not_run(thread):
 
 
 def test_a_call_whose_caller_has_gone_takes_no_place(thread, monkeypatch):
-    monkeypatch.setattr(database_threads, "MOST_WAITING", 1)
+    monkeypatch.setattr(database_threads, "MAX_WAITING", 1)
     held = threading.Event()
 
     @story
