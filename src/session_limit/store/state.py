@@ -193,7 +193,7 @@ def set_answered(request: HttpRequest) -> None:
 def state_of(request: HttpRequest | None) -> SessionState | None:
     """Return the guard of the request's session, or ``None`` where it has none."""
     state: SessionState | None = getattr(
-        getattr(request, "session", None), "guard", None
+        getattr(request, "session", None), "session_limit_state", None
     )
     if state is not None and request is not None and state.request is None:
         # It was put in place of the one that the middleware found.
