@@ -71,3 +71,9 @@ def test_dotted_paths_exist(page):
     for path in DOTTED.findall(PAGES[page]):
         module, _, name = path.rpartition(".")
         assert exists(module, name), path
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_functions_of_the_registry_exist(page):
+    for name in re.findall(r"\bregistry\.(\w+)\(", PAGES[page]):
+        assert exists("session_limit.registry", name), f"registry.{name}()"
