@@ -82,10 +82,10 @@ class Play {
   /** @type {string | null} the key of a start that was never answered */
   unanswered = null;
 
-  /** @param {HTMLElement} element */
-  constructor(element) {
-    this.element = element;
-    this.media = element instanceof HTMLMediaElement ? element : null;
+  /** @param {HTMLElement} guarded */
+  constructor(guarded) {
+    this.element = guarded;
+    this.media = guarded instanceof HTMLMediaElement ? guarded : null;
   }
 
   forget() {
@@ -404,7 +404,7 @@ async function post(url, data, keepalive = false) {
 /** Return the CSRF token: the cookie's current one, if scripts can read the cookie. */
 function token() {
   const name = `${settings.sessionLimitCookie}=`;
-  const cookie = document.cookie.split("; ").find((each) => each.startsWith(name));
+  const cookie = document.cookie.split("; ").find((pair) => pair.startsWith(name));
   return cookie ? cookie.slice(name.length) : settings.sessionLimitToken;
 }
 

@@ -76,7 +76,9 @@ function listen() {
   navigator.locks
     .request("session-limit", { signal: left.signal }, () => {
       stop = follow();
-      return new Promise((/** @type {(value?: undefined) => void} */ resolve) => { release = resolve; });
+      /** @type {Promise<void>} */
+      const released = new Promise((resolve) => { release = resolve; });
+      return released;
     })
     .catch(() => {}); // aborted before it was this tab's turn
   leave = () => { left.abort(); stop(); release(); };
@@ -256,7 +258,9 @@ function unsaved() {
   /** @type {NodeListOf<HTMLElement>} */
   const editors = document.querySelectorAll("[contenteditable]:not([contenteditable=false])");
   for (const field of editors) {
-    if (field.innerText.trim()) lines.push(field.innerText);
+    // biome-ignore lint/performance/useDomNodeTextContent: it keeps the lines that are seen.
+    const text = field.innerText;
+    if (text.trim()) lines.push(text);
   }
   return lines.join("\n\n");
 }
