@@ -373,7 +373,8 @@ def test_the_shared_script_comes_first_with_the_same_nonce(
     markup = rendered(laptop, tag, csp_nonce=Lazy("n0nce"))
     scripts = re.findall(r'<script type="module" src="([^"]*)" nonce="n0nce"', markup)
     script = "watch.js" if tag == "session_limit_watch" else "play.js"
-    assert scripts == [f"/static/session_limit/{name}" for name in ("page.js", script)]
+    expected = ["shared.js", script]
+    assert scripts == [f"/static/session_limit/{name}" for name in expected]
 
 
 def test_watch_has_nothing_to_say_to_others(laptop, included):

@@ -57,9 +57,9 @@ def test_under_hashed_names_and_a_nonce(hashed, visitor):
     laptop = signed_in(visitor, hashed)
     scripts = laptop.page.evaluate(SCRIPTS)
     assert [re.sub(r".*/|[.][0-9a-f]{12}(?=[.])", "", each) for each in scripts] == [
-        "page.js",
+        "shared.js",
         "watch.js",
-        "page.js",
+        "shared.js",
         "play.js",
     ]
     # The example's own script has no nonce, and so does not run: nothing looks at it.

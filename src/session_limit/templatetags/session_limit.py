@@ -33,7 +33,7 @@ from session_limit.verify import registry_alias
 STYLE = "session_limit/session_limit.css"
 SCRIPT = "session_limit/watch.js"
 PLAY_SCRIPT = "session_limit/play.js"
-HELPERS = "session_limit/page.js"
+SHARED_SCRIPT = "session_limit/shared.js"
 CLOCK = "session_limit/clock.js"
 
 WATCH_MODES = ("overlay", "redirect", "event")
@@ -68,7 +68,7 @@ def session_limit_watch(context: Context, mode: str = "overlay") -> dict[str, An
         "session": guard.row.id,
         "mode": mode,
         "script": _static(SCRIPT),
-        "helpers": _static(HELPERS),
+        "shared": _static(SHARED_SCRIPT),
         "style": _static(STYLE),
         "status_url": status_url,
         "events_url": navigation.events_url(),
@@ -89,7 +89,7 @@ def session_limit_play(context: Context) -> dict[str, Any]:
         return {}
     return {
         "script": _static(PLAY_SCRIPT),
-        "helpers": _static(HELPERS),
+        "shared": _static(SHARED_SCRIPT),
         "clock": _static(CLOCK),
         "style": _static(STYLE),
         "plays_url": plays_url,

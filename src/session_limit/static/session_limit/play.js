@@ -33,9 +33,9 @@ displaces another play only after a person's click.
  * }} Settings
  */
 
-/** @type {import("./page.js").Page} */
+/** @type {import("./shared.js").Shared} */
 const { SECOND, addStyle, announce, element, settingsOf } =
-  Reflect.get(globalThis, Symbol.for("session-limit.page"));
+  Reflect.get(globalThis, Symbol.for("session-limit.shared"));
 const settings = /** @type {Settings} */ (settingsOf("plays"));
 const SELECTOR = "[data-session-limit-play]";
 // How long something may play before the server has answered.

@@ -28,9 +28,9 @@ discards nothing.
  * }} Settings
  */
 
-/** @type {import("./page.js").Page} */
+/** @type {import("./shared.js").Shared} */
 const { SECOND, addStyle, announce, element, settingsOf } =
-  Reflect.get(globalThis, Symbol.for("session-limit.page"));
+  Reflect.get(globalThis, Symbol.for("session-limit.shared"));
 const settings = /** @type {Settings} */ (settingsOf("status"));
 // How long the stream may take to report that it works. A proxy may hold it back.
 const PATIENCE = 5 * SECOND;

@@ -67,8 +67,8 @@ function addStyle(href) {
   }
 }
 
-const page = Object.freeze({ SECOND, addStyle, announce, element, settingsOf });
-/** @typedef {typeof page} Page */
+const shared = Object.freeze({ SECOND, addStyle, announce, element, settingsOf });
+/** @typedef {typeof shared} Shared */
 
 // Not a public interface: a symbol is out of the way of a project's own globals.
-Reflect.set(globalThis, Symbol.for("session-limit.page"), page);
+Reflect.set(globalThis, Symbol.for("session-limit.shared"), shared);
