@@ -39,9 +39,7 @@ def template(tmp_path_factory):
 
 @pytest.fixture(scope="package")
 def served_once(template, tmp_path_factory):
-    """
-    Return a function that serves the site with given settings, once for the tests.
-    """
+    """Return a function that serves the site with given settings, once for all."""
     with contextlib.ExitStack() as stack:
         sites = {}
 

@@ -25,7 +25,7 @@ class Inspection:
 
     def look(self, page):
         """
-        Assert that the page fits into the window, and that axe finds nothing serious.
+        Assert that the page fits into the window and that axe finds nothing wrong.
         """
         content = CHANGING.sub("", page.content())
         known = (page.viewport_size["width"], page.evaluate(IS_DARK), content)

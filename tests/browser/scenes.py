@@ -132,9 +132,7 @@ class Stage:
         return arrived
 
     def unwatched(self, **options):
-        """
-        Return a visitor on a page that does not watch its session, and shows no dialog.
-        """
+        """Return a visitor on a page that does not watch its session."""
         arrived = self.signed_in(**options)
         arrived.page.route("**/watch.js", lambda route: route.abort())
         arrived.reload()
@@ -149,9 +147,7 @@ class Stage:
         return arrived
 
     def add(self, count, *, ended=False):
-        """
-        Add sessions to the signed-in account, some of them as old as the retention.
-        """
+        """Add sessions to the signed-in account, some as old as the retention."""
         now = datetime.now(UTC)
         for number in range(count):
             device, kind = DEVICES[number % len(DEVICES)]

@@ -366,9 +366,7 @@ def test_a_film_that_a_proxy_guards(serve, visitor, options):
 
 
 def test_a_page_in_the_background_whose_timers_are_slow(serve, visitor):
-    """
-    A browser slows a hidden page's timers to one a minute, so a worker keeps time.
-    """
+    """A browser slows a hidden page's timers to one a minute. A worker keeps time."""
     site = serve(SESSION_LIMIT_PLAYS=1)
     laptop = visitor(site, LAPTOP)
     laptop.sign_in("theo", THEO, "/members/")

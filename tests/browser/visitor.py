@@ -87,9 +87,7 @@ class Visitor:
         self.look()
 
     def press(self, name, *, within="body"):
-        """
-        Press the button or follow the link with this name, and check the next page.
-        """
+        """Press the button or follow the link with this name. Check the next page."""
         scope = self.page.locator(within)
         target = scope.get_by_role("button", name=name, exact=True)
         target = target.or_(scope.get_by_role("link", name=name, exact=True))
@@ -163,8 +161,7 @@ class Visitor:
         assert not self._errors, self._errors
         if self.way != NO_JAVASCRIPT:
             self._inspection.look(self.page)
-            # axe writes inline styles to measure elements, and the site's policy
-            # objects.
+            # axe writes inline styles to measure elements, and the policy objects.
             self._errors.clear()
 
     def _heard(self, message):
