@@ -44,7 +44,7 @@ def network(monkeypatch):
 
 
 def test_a_stalled_connection_is_given_up(network, channel):
-    """The subscriber gets an error, so the hub connects and reads all sessions again."""
+    """The subscriber gets an error, so the hub reconnects and reads all sessions."""
     bus = postgres.PostgresBus(channel=channel)
 
     @async_to_sync
