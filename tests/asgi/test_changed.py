@@ -24,7 +24,7 @@ def plays(settings):
 
 
 def test_a_displaced_play_is_told(ada, laptop, phone, told_by):
-    """The stream sends one ``changed`` event, whether the bus or the sweep notices."""
+    """A page's stream sends one event when the page's play is displaced."""
     laptop.sign_in()
     phone.sign_in()
     sessions = {"laptop": laptop.row, "phone": phone.row}
@@ -57,7 +57,7 @@ def test_a_displaced_play_is_told(ada, laptop, phone, told_by):
 
 def test_it_is_told_whatever_else_is_looked_for(ada, laptop, swept):
     """
-    The hub reports a play even if it has to verify sessions at the same moment.
+    The hub reports an ended play even while it has sessions to verify.
 
     It verifies every session once a minute, and each new connection when it joins.
     """
@@ -78,7 +78,7 @@ def test_it_is_told_whatever_else_is_looked_for(ada, laptop, swept):
 
 
 def test_what_else_is_connected_goes_on(ada, laptop, phone, told_by):
-    """A socket of the session stays open, because the session has not ended."""
+    """Plays that end do not close a socket, because its session has not ended."""
     laptop.sign_in()
     phone.sign_in()
     sessions = [laptop.row, phone.row]
@@ -94,9 +94,7 @@ def test_what_else_is_connected_goes_on(ada, laptop, phone, told_by):
 
 
 def test_who_uses_no_plays_is_told_of_none(ada, laptop, swept, settings):
-    """
-    Without a limit on plays, streams send no ``changed`` and the sweep reads no plays.
-    """
+    """A site without a limit on plays sends no ``changed`` event and reads no plays."""
     del settings.SESSION_LIMIT_PLAYS
     laptop.sign_in()
 

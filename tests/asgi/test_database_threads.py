@@ -40,7 +40,7 @@ def thread():
 
 
 def test_a_call_that_does_not_return(thread, stuck):
-    """The call fails, and a fresh thread runs the calls that are queued behind it."""
+    """A stalled call fails, and a fresh thread runs the calls queued behind it."""
 
     @story
     async def _():
@@ -65,7 +65,7 @@ def test_time_in_the_queue_does_not_count(thread):
 
 
 def test_so_many_are_abandoned_and_no_more(thread, stuck, monkeypatch):
-    """Calls then fail at once, until one of the abandoned threads returns."""
+    """With too many abandoned threads, calls fail at once until one of them returns."""
     monkeypatch.setattr(database_threads, "MAX_ABANDONED", 2)
 
     @story
@@ -151,7 +151,7 @@ def test_a_call_whose_caller_has_gone_takes_no_place(thread, monkeypatch):
 
 
 def test_what_was_given_up_is_not_tried_again(thread, stuck):
-    """The call does not run again, because its caller already has an error."""
+    """A call that was given up does not run again, because its caller has an error."""
     calls = []
 
     def failing():
@@ -171,8 +171,9 @@ def test_what_was_given_up_is_not_tried_again(thread, stuck):
 
 def test_what_only_reads_is_asked_once_more(stuck):
     """
-    A call that only reads is tried again on a fresh connection. A firewall may have
-    dropped the first connection without a word.
+    A call that only reads is repeated on a fresh connection.
+
+    A firewall may have dropped the first connection without a word.
     """
     calls = []
 
@@ -191,8 +192,9 @@ def test_what_only_reads_is_asked_once_more(stuck):
 
 def test_what_locks_rows_runs_elsewhere():
     """
-    A call that locks rows runs in the locking thread, so that calls that only read
-    never wait for a row lock.
+    A call that locks rows runs in the locking thread.
+
+    Calls that only read therefore never wait for a row lock.
     """
     threads_met = []
 
@@ -233,7 +235,7 @@ def test_a_thread_that_could_not_be_started_is_started_later(thread, monkeypatch
 
 
 def test_no_fresh_thread_can_be_started(thread, stuck, monkeypatch):
-    """The queued calls fail together with the stalled one."""
+    """If no fresh thread can start, queued calls fail together with the stalled one."""
 
     @story
     async def _():

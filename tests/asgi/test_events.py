@@ -148,8 +148,9 @@ def test_this_sites_pages_have_one(ada, laptop, headers):
 
 def test_it_gives_signs_of_life_and_comes_to_an_end(ada, laptop, monkeypatch):
     """
-    The stream ends by itself after ``LIFE`` seconds, so that a server that stops does
-    not wait for it.
+    A stream sends comments, and ends by itself after ``LIFE`` seconds.
+
+    Therefore a server that stops never waits for it longer than that.
     """
     monkeypatch.setattr(event_stream, "HEARTBEAT", 0.05)
     monkeypatch.setattr(event_stream, "LIFE", (0.2, 0.2))
@@ -215,7 +216,7 @@ def test_other_methods_are_the_projects(ada, laptop):
 
 
 def test_under_a_prefix(ada, laptop):
-    """The server removes ``root_path`` from the path, and ``reverse()`` adds it."""
+    """The stream's address begins with ``root_path``, as ``reverse()`` returns it."""
     laptop.sign_in()
 
     @story
@@ -287,7 +288,7 @@ def test_the_hub_rests_when_nobody_is_left(ada, laptop, phone, swept, monkeypatc
 
 
 def test_a_database_that_is_away_for_a_while(ada, laptop, phone, swept, caplog):
-    """The hub logs the failure once, and later reports the endings that it missed."""
+    """The hub logs a database failure once, and later reports the endings it missed."""
     laptop.sign_in()
     real = bulk_reads.read_unexpired
     failures = []

@@ -151,7 +151,12 @@ def test_it_reads_the_cookie_that_django_reads(ada, laptop, space):
 
 
 def test_a_head_request_has_no_body_under_wsgi(laptop):
-    """A server may send any body, and the proxy then takes it for the next answer."""
+    """
+    The answer to a HEAD request has no body.
+
+    A server may send whatever body it gets, and a proxy may take that for the next
+    answer.
+    """
     answer = ask_wsgi(laptop, method="HEAD")
     assert (answer.status, answer.body) == (401, None)
     assert int(answer.headers["content-length"]) > 0
@@ -242,7 +247,11 @@ def test_activity_where_it_is_asked_for(ada, laptop, ask, time, settings):
 
 
 def test_an_account_that_was_disabled_past_any_signal(ada, laptop, ask, monkeypatch):
-    """The gateway finds this out within a minute. The test sets that time to zero."""
+    """
+    The gateway finds within a minute that an account was disabled without a signal.
+
+    The test sets that minute to zero.
+    """
     laptop.sign_in()
     assert ask(laptop).status == 200
     get_user_model().objects.update(is_active=False)

@@ -1,4 +1,4 @@
-"""Test how the hub recovers from a lost bus, a lost database and code that fails."""
+"""Test how the hub recovers when the bus, the database or a project's code fails."""
 
 import asyncio
 from datetime import timedelta
@@ -22,7 +22,7 @@ Reason = UserSession.Reason
 
 
 class Lossy(Bus):
-    """A bus whose connection a test can cut, and which carries no messages."""
+    """A bus that a test can disconnect, and that carries no messages."""
 
     def __init__(self):
         self.heard = 0
@@ -69,7 +69,7 @@ def test_a_bus_that_was_lost_is_heard_again(ada, laptop, monkeypatch, caplog):
 
 
 class Flapping(Lossy):
-    """A bus whose server closes each connection as soon as it is made."""
+    """A bus that loses each connection as soon as it is made."""
 
     async def subscribe(self):
         self.heard += 1
@@ -78,7 +78,7 @@ class Flapping(Lossy):
 
 
 class Unmade(Bus):
-    """A bus whose constructor fails."""
+    """A bus that fails when it is created."""
 
     def __init__(self):
         raise ValueError("secret")
@@ -93,7 +93,11 @@ def told(caplog):
 def test_a_bus_that_flaps_is_connected_to_less_and_less_often(
     ada, laptop, monkeypatch, told
 ):
-    """Reconnecting makes the hub read every session, so it waits longer each time."""
+    """
+    The hub pauses longer each time before it connects to a bus that fails again.
+
+    Every connection makes it read all connected sessions.
+    """
     monkeypatch.setattr(hub, "BACK_OFF", (0.02, 0.64))
     laptop.sign_in()
 
@@ -164,7 +168,7 @@ def test_a_rule_that_fails_keeps_nobody_else_from_being_verified(
 
 
 def test_a_connection_that_was_closed_at_its_other_end():
-    """The thread connects again and repeats the call once, and no more often."""
+    """A call over a closed connection is repeated once, over a new connection."""
     calls = []
 
     def failing(times):
@@ -189,10 +193,10 @@ def test_a_connection_that_was_closed_at_its_other_end():
 )
 def test_a_rotation_while_it_is_looked_at(ada, laptop, monkeypatch):
     """
-    A session whose key is rotated while the hub reads it counts as live for the moment.
+    A session counts as live if its key was rotated while the hub read it.
 
-    The stored session is no longer under the old key, and the hub has not read the new
-    one. The next look decides.
+    Nothing is stored under the old key any more, and the hub has not read the new one.
+    The next look decides.
     """
     laptop.sign_in()
     row = UserSession.objects.filter(pk=laptop.row.pk)
@@ -219,7 +223,9 @@ def test_a_rotation_while_it_is_looked_at(ada, laptop, monkeypatch):
 
 def test_an_account_without_a_row(ada, laptop):
     """
-    Its session may have been recorded by hand, or somebody may have deleted the row.
+    A session is live even if its account has no ``AccountLimit`` row.
+
+    The session may have been recorded by hand, or somebody may have deleted the row.
     """
     laptop.sign_in()
     id = laptop.row.pk

@@ -78,7 +78,7 @@ def test_a_download_does_not_pass_for_whole(ada, laptop, phone):
 
 
 def test_what_reads_no_session_goes_on(ada, laptop, phone, monkeypatch):
-    """Such a view costs nothing, because the hub does not identify the connection."""
+    """A response that reads no session costs nothing and is not cut."""
     laptop.sign_in()
     monkeypatch.setattr(hub, "identify_connection", None)
 

@@ -54,7 +54,7 @@ def test_a_signal_is_the_servers_and_ours(number, handled):
 
 
 def test_a_handler_of_the_loop_goes_on(number):
-    """Hypercorn, Granian and Gunicorn set their handlers on the event loop."""
+    """A handler of the event loop, such as Hypercorn's or Gunicorn's, keeps working."""
     process, called = Shutdown(), asyncio.Queue()
 
     async def main():

@@ -1,4 +1,4 @@
-"""Test that a WebSocket closes when its session ends, whatever the application does."""
+"""Test that WebSockets close when their session ends, by any kind of application."""
 
 import asyncio
 import time as clock_time
@@ -189,8 +189,9 @@ def test_it_is_closed_though_nobody_reads(ada, laptop, phone, monkeypatch):
 
 def test_one_that_was_not_accepted_yet(ada, laptop, phone):
     """
-    The guard accepts the socket before it closes it. A page cannot read the close code
-    of a socket that it never opened.
+    The guard accepts a pending socket before it closes it.
+
+    A page cannot read the close code of a socket that it never opened.
     """
     laptop.sign_in()
     application = Undecided()
@@ -267,7 +268,7 @@ def test_an_application_that_closes_by_itself(ada, laptop):
 
 
 def test_a_cancellation_from_outside_goes_through(ada, laptop):
-    """A server that stops cancels its applications."""
+    """The guard passes on the cancellation of an application by its server."""
     laptop.sign_in()
     application = Application()
 
@@ -287,8 +288,9 @@ def test_an_ending_between_looking_and_joining(
     ada, bob, laptop, phone, monkeypatch, nobody_tells
 ):
     """
-    The session ends after it was identified and before it joins a hub that is already
-    running and has verified its other connections.
+    A socket closes if its session ends between being identified and joining the hub.
+
+    The hub is already running, and has verified its other connections.
     """
     laptop.sign_in("ada")
     phone.sign_in("bob")
@@ -377,7 +379,11 @@ def test_all_of_one_session(ada, laptop, phone, told_by):
 
 
 def test_an_ending_that_took_long_to_commit(ada, laptop, swept):
-    """The same happens if the ending was made on a machine whose clock is behind."""
+    """
+    The sweep finds an ending that is recorded as older than what it last read.
+
+    The transaction took long, or the clock of another machine is behind.
+    """
     laptop.sign_in()
     row = laptop.row
 
@@ -396,10 +402,7 @@ def test_an_ending_that_took_long_to_commit(ada, laptop, swept):
 
 
 def test_one_whose_time_is_up(ada, laptop, time, settings, swept):
-    """
-    No request ends the session. The sweep does, when the idle timeout has passed and
-    not before.
-    """
+    """The sweep ends a session without a request when its idle timeout has passed."""
     settings.SESSION_LIMIT_IDLE_TIMEOUT = 900
     laptop.sign_in()
 
@@ -418,7 +421,11 @@ def test_one_whose_time_is_up(ada, laptop, time, settings, swept):
 
 
 def test_an_account_that_is_deleted(ada, laptop):
-    """The bus tells the hub. The sweep finds nothing, because the rows were deleted."""
+    """
+    A deleted account's socket closes.
+
+    The row has been deleted too, so it can name no reason.
+    """
     laptop.sign_in()
 
     @story
@@ -432,10 +439,7 @@ def test_an_account_that_is_deleted(ada, laptop):
 
 
 def test_a_password_that_is_changed_elsewhere(ada, laptop, phone, settings, told_by):
-    """
-    The request that changes the password ends the other sessions. None of them has to
-    make a request first.
-    """
+    """A request that changes the password closes other sessions' sockets at once."""
     settings.SESSION_LIMIT = 2
     laptop.sign_in()
     phone.sign_in()
@@ -460,7 +464,7 @@ def test_a_password_that_is_changed_elsewhere(ada, laptop, phone, settings, told
 @pytest.mark.parametrize("how", ["disabled", "password"])
 def test_what_no_ending_tells_of(ada, laptop, time, swept, how):
     """
-    A session ends if code changes its account outside of a request of its own.
+    A session ends soon if code changes its account outside of a request.
 
     It ends with its next request, or within three minutes if it makes none.
     """
@@ -509,7 +513,11 @@ def test_one_from_before_installation_is_adopted(ada, laptop, phone):
     reason="other engines adopt the session without a new cookie",
 )
 def test_a_signed_cookie_from_before_waits_for_a_request(ada, laptop):
-    """The session needs an id in the client's cookie, and a socket cannot send one."""
+    """
+    An unregistered session in a signed cookie gets no socket before its next request.
+
+    The session needs an id in the client's cookie, and a socket cannot send one.
+    """
     laptop.sign_in()
     mark_as_installed_later(laptop)
     application = Application()

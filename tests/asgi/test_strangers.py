@@ -36,7 +36,7 @@ def nobody_is_known():
 
 
 class Stranger:
-    """A client whose cookie is made up."""
+    """A client with a made-up cookie."""
 
     user_agent = "curl/8"
 
@@ -111,7 +111,7 @@ def test_who_is_known_does_not_wait_for_strangers(ada, laptop, lanes):
 
 @pytest.mark.parametrize("cookie", [None, INVENTED])
 def test_who_has_seen_a_page_is_known(ada, laptop, lanes, cookie):
-    """The middleware has found that session live in this process."""
+    """The process knows a session that the middleware has found live."""
     laptop.sign_in()
     visitor = laptop if cookie is None else Stranger(cookie)
 
@@ -241,10 +241,7 @@ def test_the_application_gets_every_message(ada, laptop):
 
 
 def test_a_server_that_cancels_the_application():
-    """
-    The guard does not take a cancellation for a client that has left. The application
-    ends, as its server asks.
-    """
+    """The guard passes a server's cancellation on, and raises no ``Gone`` for it."""
 
     async def main():
         with Inbox(asyncio.Event().wait) as inbox:
