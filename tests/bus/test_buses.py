@@ -111,8 +111,10 @@ from session_limit.bus.{module} import {name}
 @pytest.mark.parametrize("name", ["redis"])
 def test_another_process_is_heard(used):
     """
-    Only Redis: the PostgreSQL bus publishes over Django's connection, and a benchmark
-    tests it across processes.
+    A Redis bus delivers what another process publishes.
+
+    The PostgreSQL bus publishes over Django's connection. A benchmark tests it across
+    processes.
     """
     options = {"url": used.urls, "channel": used.channel}
     code = PUBLISHER.format(module="redis", name="RedisBus", options=options)
@@ -131,7 +133,11 @@ def test_another_process_is_heard(used):
 
 @crossing
 def test_who_loses_the_connection_is_told(used):
-    """The subscriber gets an error, so the hub subscribes and verifies again."""
+    """
+    A subscriber that loses its connection gets an error.
+
+    The hub then subscribes again and verifies every session.
+    """
 
     @async_to_sync
     async def listen():
@@ -401,7 +407,12 @@ def is_live_elsewhere(id):
 
 @pytest.mark.services("redis")
 def test_requests_in_threads_of_their_own_do_not_connect_anew(channel):
-    """Under ASGI each request has its own thread, and connecting is slow."""
+    """
+    Threads share the publisher's connection.
+
+    Under ASGI each request has its own thread, and connecting takes longer than
+    publishing.
+    """
     redis = pytest.importorskip("session_limit.bus.redis")
     made = redis.RedisBus(url=settings.REDIS_URL, channel=channel)
     connections = set()

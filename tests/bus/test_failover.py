@@ -210,8 +210,9 @@ def test_a_master_that_is_demoted(watched, used):
 
 def test_a_master_that_freezes(watched, used, monkeypatch):
     """
-    A suspended master keeps its connections. The subscriber leaves it when a ping is
-    not answered.
+    The subscriber leaves a suspended master when a ping is not answered.
+
+    A suspended master keeps its connections, so nothing else shows that it stopped.
     """
     monkeypatch.setattr(redis, "PING", 0.5)
 
@@ -247,8 +248,9 @@ def test_sentinels_that_do_not_answer_are_passed_over(watched, channel):
 
 def test_any_node_of_a_cluster_will_do(cluster, channel):
     """
-    The bus works through any node, and through another if that one fails, even if the
-    Cluster then lacks slots.
+    The bus works through any node of a Cluster.
+
+    If a node fails it uses another, even if the Cluster then lacks slots.
     """
     urls = [node.url for node in cluster]
     used = redis.RedisBus(urls, channel)

@@ -113,7 +113,7 @@ def test_an_error_says_why_and_holds_no_password():
 
 @pytest.mark.parametrize("url", ["redis://u:geheim@h", "rediss://h?password=geheim"])
 def test_no_option_of_a_connection_is_a_password(url):
-    """redis-py 6 and 7 put the options into messages of errors."""
+    """Options contain no password, because redis-py 6 and 7 quote them in errors."""
     options = options_of(url)
     assert "geheim" not in repr(options)
     assert "geheim" in options["credential_provider"].get_credentials()
@@ -121,7 +121,7 @@ def test_no_option_of_a_connection_is_a_password(url):
 
 @pytest.mark.parametrize("how", [nobody, silent, rude])
 def test_no_node_answers(how):
-    """A request waits for one node at most, and the next request tries another."""
+    """A request waits for one silent node at most, and the next one tries another."""
     with how() as first, how() as second:
         used = redis.RedisBus([f"redis://127.0.0.1:{port}" for port in (first, second)])
         before = list(used._publishers)

@@ -86,5 +86,5 @@ def test_a_failover_brings_no_displaced_session_back(
         else:
             # About a third of the sessions were stored on the node that was killed.
             assert 0 < sum(map(is_signed_in, live)) < len(live)
-        # Those whose stored session was lost can sign in again.
+        # Users without a stored session can sign in again.
         assert all(is_signed_in(sign_in(name)) for name in names)
