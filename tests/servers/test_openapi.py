@@ -139,7 +139,7 @@ SESSION = """
 @EXAMPLES
 def test_every_answer_is_as_it_says(case, who, site, people, play):
     cookies = people[who]
-    # Send everybody's request with a valid CSRF token, so that it reaches the view.
+    # Send each request with a valid CSRF token, so that it reaches the view.
     token = cookies.get("csrftoken", "c" * 32)
     before = site.sql(OWNERS)
     answer = case.call_and_validate(

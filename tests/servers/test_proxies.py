@@ -278,8 +278,9 @@ def test_the_loser_gets_no_further_segment(arrive):
 @pytest.mark.parametrize("before", [nginx_that_keeps], indirect=True)
 def test_an_answer_that_is_kept_costs_what_the_page_says(arrive):
     """
-    The proxy keeps an answer for two seconds, and up to one more because it counts in
-    whole seconds.
+    nginx serves a displaced play for as long as it keeps the gateway's answer.
+
+    That is two seconds, and up to one more because nginx counts in whole seconds.
     """
     loser, winner = arrive(LAPTOP), arrive(PHONE)
     _, other, names, answers = displace(loser, winner, 5)
@@ -359,7 +360,7 @@ def test_another_application_is_told_who_it_is_and_nothing_a_client_makes_up(arr
 
 
 def test_without_the_site_nothing_is_served(before, media):
-    """The proxy refuses if the gateway does not answer."""
+    """The proxy serves nothing if the gateway does not answer."""
     segment = (media / "film003.ts").read_bytes()
     with before(f"127.0.0.1:{free_port()}") as port:
         player = Player(f"http://127.0.0.1:{port}/", LAPTOP)

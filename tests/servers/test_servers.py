@@ -169,7 +169,11 @@ def test_what_is_open_stops(name, database, tmp_path):
 
 @pytest.mark.parametrize("name", SERVERS)
 def test_open_streams_do_not_keep_a_server_from_stopping(name, database, tmp_path):
-    """The guard ends them. Otherwise each of them would last for a minute."""
+    """
+    ``SessionGuard`` ends open streams when the server stops.
+
+    Otherwise each of them would last for a minute.
+    """
     log = tmp_path / "server.log"
     with (
         serving(name, database, log, LIFE="60") as (server, host),
