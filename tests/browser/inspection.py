@@ -24,9 +24,7 @@ class Inspection:
         self._in_order = set()
 
     def look(self, page):
-        """
-        Assert that the page fits into the window and that axe finds nothing wrong.
-        """
+        """Assert that the page fits into the window and passes axe's checks."""
         content = CHANGING.sub("", page.content())
         known = (page.viewport_size["width"], page.evaluate(IS_DARK), content)
         if known in self._in_order:

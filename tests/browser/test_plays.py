@@ -162,7 +162,11 @@ def test_a_page_that_goes_gives_its_place_up(serve, visitor):
 
 
 def test_a_page_that_goes_before_it_is_answered_gives_its_place_up(serve, visitor):
-    """The server has counted the play, but the page has not received the answer."""
+    """
+    A page frees its place even if it closes before the server's answer arrives.
+
+    The server has counted the play by then.
+    """
     site = serve(SESSION_LIMIT_PLAYS=1, SESSION_LIMIT_PLAYS_AT_LIMIT="deny")
     laptop = visitor(site, LAPTOP)
     laptop.page.route("**/plays/", lambda route: route.fetch())
@@ -173,7 +177,7 @@ def test_a_page_that_goes_before_it_is_answered_gives_its_place_up(serve, visito
 
 
 def test_a_crash_frees_its_place_within_thirty_seconds_and_a_beat(serve, visitor):
-    """A page that crashed cannot report its end, so its lease has to run out."""
+    """A page that crashes cannot report its end, but its lease runs out."""
     from playwright.sync_api import Error
 
     site = serve(SESSION_LIMIT_PLAYS=1, SESSION_LIMIT_PLAYS_AT_LIMIT="deny")
@@ -291,10 +295,7 @@ def test_one_that_is_taken_out_of_the_page_gives_its_place_up(serve, visitor):
 
 
 def test_a_page_in_place_of_an_answer_is_none(serve, visitor):
-    """
-    The page takes an HTML answer with status 200, such as a proxy's sign-in page, for
-    no answer.
-    """
+    """The page ignores an answer in HTML, such as the sign-in page of a proxy."""
     site = serve(SESSION_LIMIT_PLAYS=1)
     laptop = visitor(site, LAPTOP)
     page = laptop.page
@@ -317,8 +318,9 @@ GUARDED = re.compile(r"/films/([^/]+)/pier\.webm$")
 @pytest.mark.parametrize("options", ["controls", "autoplay muted controls"])
 def test_a_film_that_a_proxy_guards(serve, visitor, options):
     """
-    The film's address contains the play's id, so the page can load it only after the
-    play has started.
+    A film behind a proxy loads only after its play has started.
+
+    The film's address contains the play's id.
     """
     site = serve(SESSION_LIMIT_PLAYS=1)
     film = (ROOT / "example/static/example/pier.webm").read_bytes()
@@ -366,7 +368,11 @@ def test_a_film_that_a_proxy_guards(serve, visitor, options):
 
 
 def test_a_page_in_the_background_whose_timers_are_slow(serve, visitor):
-    """A browser slows a hidden page's timers to one a minute. A worker keeps time."""
+    """
+    A hidden page renews its play, although its browser slows timers to one a minute.
+
+    A worker keeps the time.
+    """
     site = serve(SESSION_LIMIT_PLAYS=1)
     laptop = visitor(site, LAPTOP)
     laptop.sign_in("theo", THEO, "/members/")

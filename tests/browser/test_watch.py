@@ -173,7 +173,11 @@ def test_a_browser_that_was_offline(serve, visitor):
 
 
 def test_a_machine_that_slept(serve, visitor):
-    """When the machine wakes, only the clock shows that the stream is broken."""
+    """
+    A machine that wakes up asks for its session, because its clock has jumped.
+
+    Nothing else shows that the stream broke.
+    """
     site = serve()
     laptop = visitor(site, LAPTOP)
     laptop.page.clock.install()
@@ -203,7 +207,11 @@ def test_a_page_that_was_in_the_background(serve, visitor):
 
 
 def test_where_no_stream_can_be_had(serve, visitor):
-    """The page asks if a proxy holds the stream back, or if the server is WSGI."""
+    """
+    A page without a stream asks from time to time.
+
+    A proxy may hold the stream back, and a WSGI server has none.
+    """
     site = serve()
     laptop = signed_in(visitor, site)
     page = laptop.page

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 POINTER, KEYBOARD, NO_JAVASCRIPT = "pointer", "keyboard", "without JavaScript"
 
-# Without this, it says "HeadlessChrome" here, whatever the user agent is.
+# Without this header, the browser reports "HeadlessChrome" under any user agent.
 BRAND = "Sec-CH-UA"
 CHROME = {BRAND: '"Chromium";v="140", "Google Chrome";v="140"'}
 LAPTOP = {
