@@ -81,7 +81,11 @@ def test_a_refusal_is_no_failure(rival, phone, deny, order):
 
 
 def test_ending_other_sessions_is_locked_by_wrong_passwords(rival, phone, settings):
-    """Otherwise somebody with a stolen cookie could use the page to guess passwords."""
+    """
+    Wrong passwords on the page that ends sessions lock the account.
+
+    Otherwise somebody with a stolen cookie could use that page to guess passwords.
+    """
     settings.SESSION_LIMIT = 2
     phone.sign_in()
     rows = UserSession.objects.filter(pk=phone.row.pk)

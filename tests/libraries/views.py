@@ -49,7 +49,7 @@ class Public(Me):
 
 
 class Basic(Me):
-    """An API whose clients send their password with every request."""
+    """An API that takes a password with every request."""
 
     authentication_classes = [BasicAuthentication]
 

@@ -94,10 +94,7 @@ def test_a_second_sign_in_displaces_the_first(laptop, phone, sign_in):
 
 @ways
 def test_use_here_instead(laptop, phone, sign_in):
-    """
-    The person signs in without opening another page, so the request still has the
-    cookie of the ended session.
-    """
+    """A displaced person can sign in again at once, with the ended session's cookie."""
     sign_in(laptop)
     sign_in(phone)
     assert sign_in(laptop).status_code == 302
@@ -120,7 +117,11 @@ def test_a_page_of_allauths_tells_why_and_leads_to_its_sign_in(laptop, phone):
 
 
 def test_who_turns_back_at_the_provider_is_still_told_why(laptop, phone):
-    """On the way to the provider, allauth saves a session in place of the ended one."""
+    """
+    A displaced browser gets its reason even after a visit to the provider.
+
+    On the way there, allauth saves a session in place of the ended one.
+    """
     by_password(laptop)
     by_password(phone)
     assert laptop.post("/accounts/github/login/").status_code == 302
@@ -179,7 +180,9 @@ def test_a_script_is_refused(laptop, phone, deny, sign_in):
 
 def test_a_refused_tab_leaves_the_place_to_the_one_that_was_admitted(phone, deny):
     """
-    Neither tab had a cookie when it sent its form. allauth writes to the session before
+    A refused tab does not take the cookie of the tab that was admitted.
+
+    Neither had a cookie when it sent its form, and allauth writes to the session before
     ``login()``.
     """
     other_tab = phone.twin()

@@ -143,7 +143,7 @@ def test_an_app_takes_a_place(app, laptop):
 
 
 def test_an_app_is_displaced(app, laptop):
-    """allauth answers that the session has ended, and knows no reason."""
+    """An ended app gets allauth's answer, which knows no reason."""
     app.sign_in()
     laptop.sign_in()
     response = app.session()
@@ -155,8 +155,9 @@ def test_an_app_is_displaced(app, laptop):
 @pytest.mark.parametrize("at_limit", ["deny", "ask"])
 def test_an_app_is_refused(app, laptop, settings, at_limit):
     """
-    Django answers with 403 under both policies, because an app has no cookie for a
-    pending sign-in.
+    An app gets a 403 from Django under "deny" and under "ask".
+
+    It has no cookie for a pending sign-in.
     """
     settings.SESSION_LIMIT_AT_LIMIT = at_limit
     laptop.sign_in()

@@ -43,7 +43,11 @@ def refusing(request, settings):
 
 
 def test_a_refused_token_verifies_no_later_sign_in(otp, rival, phone, refusing):
-    """django-otp puts the device into the session before the refusal."""
+    """
+    A refused sign-in leaves no verified device in the session.
+
+    django-otp puts the device there before the refusal.
+    """
     phone.post("/cart/", {"cart": "tea"})
     otp.sign_in(phone)
     rival.sign_out()
