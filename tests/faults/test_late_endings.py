@@ -68,7 +68,11 @@ def test_whenever_a_session_is_said_to_have_ended(ada, laptop, swept, ended):
 
 
 def test_a_session_that_was_deleted(ada, laptop, swept):
-    """Another process deleted the account. The sweep finds no row that has ended."""
+    """
+    A socket closes when another process deletes its session's row.
+
+    The sweep then finds no row that has ended.
+    """
     laptop.sign_in()
     row = UserSession.objects.filter(pk=laptop.row.pk)
 
@@ -175,7 +179,7 @@ def test_whenever_a_play_is_said_to_have_ended(
 
 
 def test_a_play_that_its_own_page_stopped(ada, laptop, plays, swept, monkeypatch):
-    """The page stopped the play itself, so it needs no event."""
+    """A page gets no event for a play that it stopped itself."""
     laptop.sign_in()
     play = registry.play(laptop.row).play
 
@@ -193,7 +197,11 @@ def test_a_play_that_its_own_page_stopped(ada, laptop, plays, swept, monkeypatch
 def test_a_play_that_ends_between_two_readings(
     ada, laptop, phone, plays, swept, time, monkeypatch
 ):
-    """The sweep uses the database's clock, because the process's is a day ahead."""
+    """
+    The sweep compares the times of plays by the database's clock.
+
+    The clock of this process is a day ahead.
+    """
     laptop.sign_in()
     phone.sign_in()
     sessions = [laptop.row, phone.row]

@@ -76,7 +76,7 @@ async def answers(visitor):
 def test_an_expired_session_that_is_locked(
     ada, bob, laptop, phone, idle, time, told_by
 ):
-    """The page of the locked session is told, others too, and the gateway answers."""
+    """A lock on expired rows delays neither their page, nor others, nor the gateway."""
     phone.sign_in("bob")
     laptop.sign_in("ada")
 
@@ -103,13 +103,13 @@ def test_an_expired_session_that_is_locked(
                 assert await bobs.closed() == (ENDED, "revoked")
                 assert await answers(phone) == 401
 
-    # The lock kept everybody from recording the ending. The next request does it.
+    # The lock kept the hub from recording the ending. The next request does it.
     assert laptop.state == "idle"
     assert rows_of(ada).get().ended_reason == "idle"
 
 
 def test_a_page_of_an_expired_session_that_is_locked(ada, laptop, idle, time):
-    """The page tells the reason before anybody could record it."""
+    """A page tells why its session expired even if a lock delays the record of it."""
     laptop.sign_in()
     time.advance(200)
     with locked(rows_of(ada)):
@@ -119,7 +119,11 @@ def test_a_page_of_an_expired_session_that_is_locked(ada, laptop, idle, time):
 
 
 def test_a_stale_session_that_is_locked(ada, bob, laptop, phone, nobody_tells):
-    """The account was disabled without a signal."""
+    """
+    A socket of a disabled account closes although its rows are locked.
+
+    No signal reported that the account was disabled.
+    """
     laptop.sign_in("ada")
     phone.sign_in("bob")
 
@@ -155,7 +159,7 @@ def test_what_is_not_locked_is_recorded(ada, laptop, time, idle, swept):
     reason="a socket cannot send the cookie that an adopted session needs",
 )
 def test_a_session_that_waits_to_be_adopted(ada, bob, laptop, phone):
-    """The locked account's session waits, and others that connect meanwhile do not."""
+    """Only the session to be adopted waits for its account's lock."""
     laptop.sign_in("ada")
     phone.sign_in("bob")
     # This creates the account's row, which the test locks.
@@ -180,8 +184,10 @@ def test_a_locked_row_keeps_no_other_ending_from_being_recorded(
     ada, bob, laptop, phone, idle, time
 ):
     """
-    The hub records the other ending. MariaDB refuses the COMMIT (error 1180), and there
-    the next requests end the sessions.
+    The hub records other endings while one row is locked.
+
+    MariaDB refuses the COMMIT (error 1180), and there the next requests end the
+    sessions.
     """
     laptop.sign_in("ada")
     phone.sign_in("bob")

@@ -44,7 +44,11 @@ def network(monkeypatch):
 
 
 def test_a_stalled_connection_is_given_up(network, channel):
-    """The subscriber gets an error, so the hub reconnects and reads all sessions."""
+    """
+    A subscriber gives up a stalled connection with an error.
+
+    The hub then connects again and reads every session.
+    """
     bus = postgres.PostgresBus(channel=channel)
 
     @async_to_sync
@@ -76,7 +80,7 @@ def test_a_connection_that_stalls_as_it_is_made(network, channel):
 
 
 def test_the_hub_stops_while_the_server_is_asked(network, channel, monkeypatch):
-    """Cancelling the subscriber does not wait for the server either."""
+    """Cancelling a subscriber does not wait for a stalled server."""
     monkeypatch.setattr(postgres, "PATIENCE", LONG)
     bus = postgres.PostgresBus(channel=channel)
 

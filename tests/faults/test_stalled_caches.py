@@ -34,7 +34,11 @@ def network(settings, monkeypatch):
 
 
 def test_a_stalled_cache_holds_no_thread_for_ever(network):
-    """The abandoned thread ends. Otherwise a short stall would use up all threads."""
+    """
+    A thread that waits for a stalled cache ends.
+
+    Otherwise a stall of some seconds would use up the threads that may be abandoned.
+    """
 
     def get():
         return caches["default"].get("session-limit-nothing")

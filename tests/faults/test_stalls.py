@@ -108,7 +108,7 @@ def test_another_users_page_opens(ada, bob, laptop, phone, network):
 
 
 def test_it_may_happen_often(ada, bob, laptop, phone, network, told_by):
-    """Stalls may outnumber ``MAX_ABANDONED``, because abandoned threads end."""
+    """Connections may stall more than ``MAX_ABANDONED`` times, because threads end."""
     laptop.sign_in("ada")
     phone.sign_in("bob")
 
@@ -129,7 +129,7 @@ def test_it_may_happen_often(ada, bob, laptop, phone, network, told_by):
 
 
 def test_a_connection_that_opens_after_its_thread_was_abandoned(network, monkeypatch):
-    """The connection stalls as soon as it opens, and the thread still ends."""
+    """An abandoned thread ends even if its connection opens, and stalls, afterwards."""
     wrapper = type(connections["default"])
     opens, has_given_up = wrapper.get_new_connection, threading.Event()
 
@@ -234,7 +234,11 @@ def test_what_the_bus_names_and_is_read_stays(ada, laptop, network, monkeypatch)
 def test_a_hint_that_arrives_before_the_row(
     ada, laptop, nobody_tells, monkeypatch, reads
 ):
-    """A bus may be faster than the replication between the nodes of a cluster."""
+    """
+    A socket closes although the bus names its session before the row shows the ending.
+
+    A bus may be faster than the replication between the nodes of a cluster.
+    """
     monkeypatch.setattr(hub, "AGAIN", (0.3, 1.0))
     laptop.sign_in()
     id = laptop.row.pk
@@ -275,7 +279,12 @@ def waiting():
 
 
 def test_a_statement_that_is_given_up_ends_in_the_server(ada, laptop, monkeypatch):
-    """Otherwise such statements use up the server's connections during a long lock."""
+    """
+    A statement that is given up also ends in the server.
+
+    Otherwise such statements use up the server's connections until the lock is
+    released.
+    """
     monkeypatch.setattr(database_threads, "PATIENCE", 1.0)
     laptop.sign_in()
     rows = UserSession.objects.filter(pk=laptop.row.pk)
@@ -308,8 +317,9 @@ async def counted(waiting, holds):
 )
 def test_the_projects_pool_is_left_to_its_views(monkeypatch):
     """
-    The hub does not use the project's pool. The views may need all of its connections,
-    and a stall would leave it none that works.
+    The hub's threads use no connection of the project's pool.
+
+    The views may need all of them, and a stall would leave the pool none that works.
     """
     options = {**connection.settings_dict["OPTIONS"], "pool": True}
     monkeypatch.setitem(connections.settings["default"], "OPTIONS", options)
