@@ -57,7 +57,7 @@ PROGRAMS = {
     "galera": "rsync",
     "sentinel": "redis-server",  # with --sentinel
 }
-# A library, and a program's path outside of the PATH
+# Files that are not found on the PATH
 FILES = {"galera": GALERA_PROVIDER, "standby": POSTGRESQL_PROGRAMS / "pg_basebackup"}
 # Debian installs nginx in a directory that is on the PATH of root alone.
 PATH = f"{os.environ.get('PATH', '')}:/usr/sbin"

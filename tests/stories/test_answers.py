@@ -1,4 +1,4 @@
-"""An ended session is told why, in the form that the request asks for."""
+"""A browser learns why its session ended, in the form that the request asks for."""
 
 from __future__ import annotations
 
@@ -219,7 +219,7 @@ def test_who_does_not_look_is_told_each_time_and_keeps_the_cookie(displaced, hea
         response = displaced.open(**headers)
         assert response.status_code == 401
         assert set_cookie(response) is None
-    # A person is told once after that.
+    # A person then sees the reason once.
     response = displaced.open(**{"Sec-Fetch-Mode": "navigate"})
     assert response.status_code == 401
     assert b"Your account was signed in on a phone." in response.content

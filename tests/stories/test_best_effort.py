@@ -39,7 +39,7 @@ Reason = UserSession.Reason
 # A table whose rows cannot be deleted, like the registry's, holds these sessions.
 pytestmark = stores.KEPT
 
-# Headers of a page that a person opens, who is told once.
+# A person who sends these headers is shown the reason once.
 PAGE = {"Accept": "text/html", "Sec-Fetch-Mode": "navigate"}
 
 TOUCH = 60  # SESSION_LIMIT_TOUCH_INTERVAL
