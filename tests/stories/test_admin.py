@@ -121,7 +121,7 @@ def ada():
 
 @pytest.fixture
 def signed_in(ada):
-    """Sign ada in on a laptop and a phone, and return both browsers."""
+    """Sign ada in on a laptop and a phone, each from an address worth hiding."""
     laptop, phone = Visitor(), Visitor(PHONE)
     for visitor, address in ((laptop, "203.0.113.77"), (phone, "2001:db8::beef")):
         visitor.post(

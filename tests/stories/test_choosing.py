@@ -252,7 +252,7 @@ def test_what_was_written_while_it_waited_stays(ada, laptop, phone):
     laptop.sign_in()
     phone.write()
     phone.post(phone.path("play"), {"acts": "write login:ada"}, headers=HTML)
-    # Unless the cookie holds the whole session, this write adds one.
+    # The refused request's write counts too, unless the cookie holds the session.
     left = phone.stored["writes"]
     phone.write()
     choose(phone, laptop.row.pk)
