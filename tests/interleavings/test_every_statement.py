@@ -88,9 +88,9 @@ def state(tab, user):
 def test_every_statement(django_user_model, settings, request, action, atomic):
     """
     A failed statement is repeated, skipped or answered 503, but never 500. If the view
-    has a transaction, a 503 changes nothing. Fails, as a 500, if an error in what
-    follows the commit is raised, or if the sign-in is answered before the statements
-    that may be skipped.
+    has a transaction, a 503 changes nothing. Fails, as a 500, if an error after the
+    commit is raised, or if a statement that may be skipped fails a response that has
+    been decided.
     """
     settings.SESSION_LIMIT_PLAYS = 1
     users = django_user_model._meta.db_table

@@ -104,7 +104,8 @@ def test_the_request_is_nobodys(ada, laptop, browser):
 
 def test_raised_anew(ada, laptop, browser):
     """
-    Django REST framework raises an exception of its own, which takes two arguments.
+    Django REST framework turns a refusal into an exception of its own, which takes two
+    arguments. It is still answered as a refusal.
     """
     assert is_refused(browser().post("/reraise/", {"username": "ada"}))
 
