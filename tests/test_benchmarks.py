@@ -1,6 +1,8 @@
 """
-The benchmarks, without measuring: contenders are complete, figures are computed right,
-and the page is what was measured.
+The benchmarks, without measuring anything.
+
+The contenders are complete, figures are computed correctly, and the page shows what was
+measured.
 """
 
 from __future__ import annotations
@@ -60,7 +62,10 @@ def test_a_lock_names_no_index(lock):
 
 
 def test_what_ends_nothing_by_itself_is_told_what_to_do():
-    """Of those that are no yardstick: what they do after a sign-in is compared."""
+    """
+    Each contender but plain Django either limits sessions by itself or ends the others
+    after a sign-in.
+    """
     for contender in contenders.ALL.values():
         if contender is contenders.PLAIN:
             continue
@@ -69,7 +74,7 @@ def test_what_ends_nothing_by_itself_is_told_what_to_do():
 
 
 def test_a_ratio_is_taken_within_a_round():
-    """A machine that is ten times slower in one round changes nothing."""
+    """A machine that is ten times slower in one round does not change the ratio."""
     plain = [1.0, 10.0, 2.0, 1.0, 4.0]
     taken = [2.0, 20.0, 4.0, 2.0, 8.0]
     assert figures.ratio(taken, plain) == figures.Spread(2.0, 2.0, 2.0, 5)

@@ -1,4 +1,6 @@
-"""The benchmark of a flood, in miniature: it measures what it says."""
+"""
+Run the benchmark of a flood on a small scale, to see that it measures what it says.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The benchmark of plays, in miniature: it measures what it says."""
+"""Run the benchmark of plays on a small scale, to see that it measures what it says."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_what_plays_is_renewed_and_the_gateway_asked():
     for each in live:
         assert each["lost"] == 0
         assert each["renewals_per_second"] > 1
-        # The session with its row, the user, the UPDATE; now and then a touch.
+        # The session with its row, the user and the UPDATE, and sometimes a touch
         sent = each["statements_per_second"] / each["renewals_per_second"]
         assert 2.9 < sent < 4.5
     assert row["gateway"] > 0

@@ -1,4 +1,4 @@
-"""Open pages are told, from process to process: nobody is missed, or misled."""
+"""Pages in several processes learn that their session ended, and no others do."""
 
 from __future__ import annotations
 
@@ -22,7 +22,9 @@ PEOPLE, IDLE, TIMES = 40, 10, 8
 
 @pytest.fixture(scope="module")
 def site():
-    """A database with people in it; yield its environment, and their keys."""
+    """
+    Make a database with people; yield its environment, and the people's session keys.
+    """
     pytest.importorskip("websockets")
     command = [sys.executable, "-m", "benchmarks.push.project.people", str(PEOPLE)]
     with database("postgresql", "push_test") as made:
@@ -43,7 +45,7 @@ PROJECT = "benchmarks.push.project.settings"
 
 @pytest.mark.parametrize(
     ("bus", "processes", "soon"),
-    # In milliseconds, on a machine that does much else; the sweep takes a second.
+    # In milliseconds. The machine may be busy, and the sweep takes a second.
     [("memory", 1, 500), ("memory", 2, 2000), ("redis", 2, 500), ("postgres", 2, 500)],
 )
 def test_everybody_is_told_and_nobody_else(site, bus, processes, soon):
@@ -58,7 +60,7 @@ def test_everybody_is_told_and_nobody_else(site, bus, processes, soon):
         found = asyncio.run(measure(Stream, people, IDLE, TIMES, servers))
         held = Path(f"/proc/{servers[0].pid}/fd")
         asyncio.run(come_and_go(servers[0].port, people, 300))
-        # What is left is a connection to the database, or to the bus, or two.
+        # Connections to the database and to the bus may stay open.
         deadline = time.monotonic() + 10
         while (left := len(list(held.iterdir()))) > 40:
             assert time.monotonic() < deadline, left
@@ -69,7 +71,7 @@ def test_everybody_is_told_and_nobody_else(site, bus, processes, soon):
 
 
 async def come_and_go(port, people, times):
-    """Open pages and leave them, without a goodbye."""
+    """Open pages, and abort their connections."""
     from benchmarks.push.pages import Stream
 
     keys = list(people.values())
