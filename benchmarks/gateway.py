@@ -30,8 +30,6 @@ PATH = "/account/sessions/gateway/"
 CONNECTIONS = 16
 # The target: answers as a share of those that make the same round trips only.
 TARGET = 0.7
-# Every play outlasts the measurement, in which nobody renews it.
-KEEP = "UPDATE session_limit_play SET lease_until = now() + interval '1 hour'"
 # The locations of nginx, and what happens before it answers.
 WAYS = {
     "free": "no question",
@@ -148,7 +146,7 @@ def engines(*, full: bool) -> Iterator[tuple[str, tuple[float, float, float]]]:
             own = on | {"BENCHMARKS_FILES": files}
             known = people(64, own, engine)
             new = people(many, own, engine) if engine == "db" else []
-            execute(KEEP, on["BENCHMARKS_NAME"])
+            execute(plays.KEEP, on["BENCHMARKS_NAME"])
             with serving(own, WITH_PLAYS, engine=engine, pool="0") as server:
                 asked = [("", known, seconds)]
                 if engine == "db":

@@ -20,14 +20,12 @@ def _copy(
     Insert one row for each row of ``source``: the first row that matches ``where``,
     with some columns replaced by SQL expressions.
     """
-    # All names and expressions in these statements are written in this module.
-    described = connection.execute(f"SELECT * FROM {table} LIMIT 0").description  # noqa: S608
-    names = [column.name for column in described]
-    values = [changed.get(name, f'model."{name}"') for name in names]
-    quoted = ", ".join(f'"{name}"' for name in names)
+    pairs = ", ".join(f"'{name}', {value}" for name, value in changed.items())
+    # All names and expressions in this statement are written in this module.
     connection.execute(
-        f"INSERT INTO {table} ({quoted}) SELECT {', '.join(values)}"  # noqa: S608
-        f" FROM (SELECT * FROM {table} WHERE {where} LIMIT 1) model, {source}"
+        f"INSERT INTO {table} SELECT made.*"  # noqa: S608
+        f" FROM (SELECT r AS row FROM {table} r WHERE {where} LIMIT 1) model, {source},"
+        f" LATERAL jsonb_populate_record(model.row, jsonb_build_object({pairs})) made"
     )
 
 

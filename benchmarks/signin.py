@@ -37,6 +37,9 @@ PEERS = tuple(each for each in MEASURED if each not in {PLAIN, OURS, FIVE})
 WITH_A_PAGE = "displacing, and a page"
 COMPARED = {"first", "displacing", WITH_A_PAGE}
 ENDED = 10_000
+# The numbers of rows in the registry.
+SIZES = (1_000, 100_000)
+FULL_SIZES = (*SIZES, 1_000_000)
 # How many sign-ins of each kind a round has.
 EACH = 6
 # Targets: how many milliseconds a displacing sign-in takes more than plain's, and how
@@ -121,10 +124,6 @@ def cases(
         [username] = accounts(made, 1, 2)
         add_ended(name, username, ENDED)
         yield case(f"{ENDED:,} ended", [EACH * [username]])
-
-
-SIZES = (1_000, 100_000)
-FULL_SIZES = (*SIZES, 1_000_000)
 
 
 def prepare(

@@ -81,7 +81,7 @@ def show(found: list[Found], *, publishes: bool) -> bool:
     for kind in dict.fromkeys(type(each.row) for each in found):
         rows = [each.row for each in found if isinstance(each.row, kind)]
         row = [*rows[0].whom, *kind.cells(rows), commit()]
-        print(merged("", kind, row), flush=True)
+        print(f"\n{kind.block}\n\n{merged('', kind, row)}", flush=True)
         if publishes:
             publish(PAGE, kind.block, merged(block(PAGE, kind.block), kind, row))
     for each in found:
