@@ -15,6 +15,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 
 from benchmarks import environments
 from benchmarks.contenders import BY_NAME, MEASURED, OURS
@@ -80,7 +81,8 @@ def show(found: list[Found], *, publishes: bool) -> bool:
     is_bad = False
     for kind in dict.fromkeys(type(each.row) for each in found):
         rows = [each.row for each in found if isinstance(each.row, kind)]
-        row = [*rows[0].whom, *kind.cells(rows), commit()]
+        when = f"{datetime.now(UTC):%Y-%m-%d}, {commit()}"
+        row = [*rows[0].whom, *kind.cells(rows), when]
         print(f"\n{kind.block}\n\n{merged('', kind, row)}", flush=True)
         if publishes:
             publish(PAGE, kind.block, merged(block(PAGE, kind.block), kind, row))

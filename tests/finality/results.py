@@ -183,7 +183,7 @@ def merged(text: str, kind: type[Row], row: Sequence[object]) -> str:
     Put a row into a table of the documentation, in place of the one with the same
     contender, engine and database, or at the end.
     """
-    columns = [*WHOM, *kind.columns, "commit"]
+    columns = [*WHOM, *kind.columns, "measured"]
     head = [_line(columns), _line(["---"] * len(columns))]
     lines = [each for each in text.strip().splitlines() if each.startswith("| ")][2:]
     new = _line(row)
