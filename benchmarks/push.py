@@ -214,7 +214,7 @@ async def requests() -> tuple[float, float]:
     Return the microseconds that ``SessionGuard`` adds to an ordinary request, with a
     session cookie and without.
     """
-    from session_limit.guard import SessionGuard
+    from session_limit.asgi import SessionGuard
 
     async def receive() -> dict[str, Any]:
         return {"type": "http.request", "body": b"", "more_body": False}

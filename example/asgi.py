@@ -1,4 +1,4 @@
-"""The example site as an ASGI application."""
+"""Serve the example site as an ASGI application."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import os
 
 from django.core.asgi import get_asgi_application
 
-from session_limit.guard import SessionGuard
+from session_limit.asgi import SessionGuard
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "example.settings")
 
-application = SessionGuard(get_asgi_application())  # <- connected pages stop at once
+application = SessionGuard(get_asgi_application())  # <- stops open pages at once

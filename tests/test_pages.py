@@ -11,7 +11,7 @@ from django.template.loader import render_to_string
 from django.utils import translation
 
 import session_limit
-from session_limit.texts import Step, Told
+from session_limit.pages.messages import Message, Step
 
 HERE = Path(session_limit.__file__).parent
 TEMPLATES = HERE / "templates"
@@ -27,7 +27,7 @@ NAMES = sorted(
     if path.parent.name != "mail"
 )
 SOURCES = {name: (TEMPLATES / name).read_text() for name in NAMES}
-TOLD = Told(
+TOLD = Message(
     heading="You're signed out here",
     text="Your account was signed in on a phone.",
     steps=frozenset(Step),
@@ -64,6 +64,18 @@ def test_every_class_has_a_style_and_every_style_a_class():
     assert used - styled == {f"session-limit-{name}" for name in ("text", "kept")}
     # Django's own.
     assert styled - used == {"errorlist"}
+
+
+@pytest.mark.parametrize("name", ["watch", "play"])
+def test_the_script_declares_the_attributes_that_its_tag_writes(name):
+    """The types are what tsc checks each use of an attribute by."""
+    written = re.findall(
+        r"data-session-limit-([\w-]+)=", SOURCES[f"session_limit/tags/{name}.html"]
+    )
+    script = (HERE / f"static/session_limit/{name}.js").read_text()
+    declared = re.findall(r"sessionLimit(\w+): string", script)
+    names = ("".join(map(str.capitalize, each.split("-"))) for each in written)
+    assert sorted(declared) == sorted(names)
 
 
 def test_nothing_outside_our_pages_is_styled():

@@ -25,8 +25,8 @@ django_application = get_asgi_application()
 
 from benchmarks.project import views  # noqa: E402 they need the apps
 from session_limit import bus  # noqa: E402
-from session_limit.guard import SessionGuard  # noqa: E402
-from session_limit.guard.threads import DatabaseThread  # noqa: E402
+from session_limit.asgi import SessionGuard  # noqa: E402
+from session_limit.asgi.database_threads import DatabaseThread  # noqa: E402
 from session_limit.signals import session_ended  # noqa: E402
 
 guarded = SessionGuard(django_application)

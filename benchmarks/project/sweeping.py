@@ -20,7 +20,7 @@ from django.utils import timezone
 from benchmarks.project.people import create_users, migrate
 from benchmarks.project.recording import recorded
 from session_limit import registry
-from session_limit.guard.hub import current_hub
+from session_limit.asgi.hub import current_hub
 from session_limit.models import Play, UserSession
 
 # How wrong a clock is.

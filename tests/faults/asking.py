@@ -1,15 +1,15 @@
-"""What asks the gateway within a test's event loop."""
+"""Ask the gateway within the event loop of a test."""
 
 from __future__ import annotations
 
-from session_limit.guard import SessionGuard
-from tests.guard.wire import scope_of
+from session_limit.asgi import SessionGuard
+from tests.asgi.wire import scope_of
 
 ADDRESS = "/account/sessions/gateway/"
 
 
 async def gateway_status(visitor, query=""):
-    """Return the status with which the gateway answers this browser's question."""
+    """Return the status of the gateway's answer to this browser."""
     sent = []
 
     async def send(message):

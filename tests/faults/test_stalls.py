@@ -1,4 +1,4 @@
-"""Connections to the database that say nothing any more, and what is open meanwhile."""
+"""Test what open pages and sockets learn while database connections stall."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from django.core.handlers.asgi import ASGIHandler
 from django.db import connection, connections
 
 from session_limit import bus, registry
-from session_limit.guard import hub, threads
+from session_limit.asgi import database_threads, hub
 from session_limit.models import UserSession
+from tests.asgi.test_events import opened, stream, told
+from tests.asgi.test_responses import rest
+from tests.asgi.test_sockets import Application, end, story
+from tests.asgi.wire import ENDED, Response, Socket, asked, until, verified
 from tests.faults.asking import gateway_status
 from tests.faults.test_locks import locked
-from tests.guard.test_events import opened, stream, told
-from tests.guard.test_responses import rest
-from tests.guard.test_sockets import Application, end, story
-from tests.guard.wire import ENDED, Response, Socket, asked, until, verified
 from tests.interleavings.gates import on
 
 pytestmark = on("postgresql", "mariadb")
@@ -29,12 +29,12 @@ Reason = UserSession.Reason
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch):
-    """Each wait is as bounded as in production, and shorter."""
-    monkeypatch.setattr(threads, "PATIENCE", 0.5)
+    """Shorten the bound of each wait."""
+    monkeypatch.setattr(database_threads, "PATIENCE", 0.5)
 
 
 async def warm(visitor):
-    """Have each of the hub's threads open its connections."""
+    """Let each of the hub's threads open its database connection."""
     await verified()
     assert await gateway_status(visitor) == 200
 
@@ -108,7 +108,7 @@ def test_another_users_page_opens(ada, bob, laptop, phone, network):
 
 
 def test_it_may_happen_often(ada, bob, laptop, phone, network, told_by):
-    """More often than threads may be abandoned at once: those of before have ended."""
+    """Connections may stall more than ``MAX_ABANDONED`` times, because threads end."""
     laptop.sign_in("ada")
     phone.sign_in("bob")
 
@@ -116,7 +116,7 @@ def test_it_may_happen_often(ada, bob, laptop, phone, network, told_by):
     async def _():
         async with stream(phone) as bobs:
             await opened(bobs)
-            for _ in range(threads.MOST_ABANDONED + 2):
+            for _ in range(database_threads.MAX_ABANDONED + 2):
                 await asked()
                 network.stall()
                 await gateway_status(phone)
@@ -129,7 +129,7 @@ def test_it_may_happen_often(ada, bob, laptop, phone, network, told_by):
 
 
 def test_a_connection_that_opens_after_its_thread_was_abandoned(network, monkeypatch):
-    """It stalls then, and its thread ends all the same."""
+    """An abandoned thread ends even if its connection opens, and stalls, afterwards."""
     wrapper = type(connections["default"])
     opens, has_given_up = wrapper.get_new_connection, threading.Event()
 
@@ -140,14 +140,14 @@ def test_a_connection_that_opens_after_its_thread_was_abandoned(network, monkeyp
         return opened
 
     monkeypatch.setattr(wrapper, "get_new_connection", open_late)
-    monkeypatch.setattr(threads, "CANCELLED", 0.05)
+    monkeypatch.setattr(database_threads, "CANCELLED", 0.05)
 
     @story
     async def _():
-        thread = threads.DatabaseThread()
-        with pytest.raises(threads.TookTooLong):
+        thread = database_threads.DatabaseThread()
+        with pytest.raises(database_threads.TookTooLong):
             await thread.run(UserSession.objects.count)
-        # Until nothing is left that was begun when the thread was abandoned.
+        # Everything that began when the thread was abandoned has now ended.
         await asyncio.sleep(0.3)
         has_given_up.set()
         await until(lambda: not thread._abandoned)
@@ -172,7 +172,7 @@ def test_connections_that_are_cut_or_refused(ada, laptop, phone, network, swept)
 
 @pytest.fixture
 def unreadable(network, monkeypatch):
-    """Whatever is asked of the database from now on is not answered, on request."""
+    """Return a function after which no call to the database is answered."""
     monkeypatch.setattr(hub, "UNREADABLE", 1.0)
 
     def begin():
@@ -185,7 +185,7 @@ def unreadable(network, monkeypatch):
 def test_what_the_bus_names_and_nobody_can_read_is_closed(
     ada, laptop, phone, unreadable, monkeypatch
 ):
-    """Not known to be live, as if it were not: without a reason."""
+    """An unreadable session that the bus names counts as ended, without a reason."""
     laptop.sign_in()
 
     @story
@@ -203,7 +203,7 @@ def test_what_the_bus_names_and_nobody_can_read_is_closed(
 
 
 def test_what_the_bus_does_not_name_stays(ada, laptop, unreadable, nobody_tells):
-    """A bus that is connected again makes everybody doubtful, and nobody ended."""
+    """A bus that reconnects makes the hub read every session, and ends none."""
     laptop.sign_in()
 
     @story
@@ -234,7 +234,11 @@ def test_what_the_bus_names_and_is_read_stays(ada, laptop, network, monkeypatch)
 def test_a_hint_that_arrives_before_the_row(
     ada, laptop, nobody_tells, monkeypatch, reads
 ):
-    """A bus may be faster than the replication between the nodes of a cluster."""
+    """
+    A socket closes although the bus names its session before the row shows the ending.
+
+    A bus may be faster than the replication between the nodes of a cluster.
+    """
     monkeypatch.setattr(hub, "AGAIN", (0.3, 1.0))
     laptop.sign_in()
     id = laptop.row.pk
@@ -259,7 +263,7 @@ def test_a_hint_that_arrives_before_the_row(
                 assert await socket.closed() == (ENDED, "revoked")
 
 
-# How many statements of any connection wait for a lock in the server.
+# The number of statements, of any connection, that wait for a lock in the server.
 WAITING = {
     "postgresql": "SELECT count(*) FROM pg_stat_activity"
     " WHERE datname = current_database() AND wait_event_type = 'Lock'",
@@ -275,41 +279,53 @@ def waiting():
 
 
 def test_a_statement_that_is_given_up_ends_in_the_server(ada, laptop, monkeypatch):
-    """Or such statements use up the server's connections until the lock is released."""
-    monkeypatch.setattr(threads, "PATIENCE", 1.0)
+    """
+    A statement that is given up also ends in the server.
+
+    Otherwise such statements use up the server's connections until the lock is
+    released.
+    """
+    monkeypatch.setattr(database_threads, "PATIENCE", 1.0)
     laptop.sign_in()
     rows = UserSession.objects.filter(pk=laptop.row.pk)
 
     @story
     async def _():
-        thread = threads.DatabaseThread()
+        thread = database_threads.DatabaseThread()
         with locked(rows):
             writes = asyncio.ensure_future(thread.run(rows.update, device="phone"))
             assert await counted(waiting, lambda number: number > 0)
-            with pytest.raises(threads.TookTooLong):
+            with pytest.raises(database_threads.TookTooLong):
                 await writes
             assert await counted(waiting, lambda number: number == 0)
         thread.close()
 
 
 async def counted(waiting, holds):
-    """Return whether the number of ``waiting`` statements comes to be as wanted."""
+    """Return whether the number of waiting statements soon satisfies ``holds``."""
     for _ in range(25):
         if holds(await sync_to_async(waiting)()):
             return True
-        # InnoDB answers from a cache if it was asked less than 0.1 s ago.
+        # InnoDB refreshes this table only if the last query was more than 0.1 s ago.
         await asyncio.sleep(0.2)
     return False
 
 
-@pytest.mark.skipif(connection.vendor != "postgresql", reason="others have no pool")
+@pytest.mark.skipif(
+    connection.vendor != "postgresql",
+    reason="only Django's PostgreSQL backend has a pool",
+)
 def test_the_projects_pool_is_left_to_its_views(monkeypatch):
-    """Views may use all of it, and a stall leaves nothing but stalled connections."""
+    """
+    The hub's threads use no connection of the project's pool.
+
+    The views may need all of them, and a stall would leave the pool none that works.
+    """
     options = {**connection.settings_dict["OPTIONS"], "pool": True}
     monkeypatch.setitem(connections.settings["default"], "OPTIONS", options)
 
     @story
     async def _():
-        thread = threads.DatabaseThread()
+        thread = database_threads.DatabaseThread()
         assert await thread.run(lambda: connections["default"].pool) is None
         thread.close()

@@ -1,4 +1,4 @@
-"""Django behind ``SessionGuard``, and a WebSocket that answers what it is sent."""
+"""Serve Django and an echoing WebSocket behind ``SessionGuard``."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from asgiref.sync import sync_to_async
 from django.core.asgi import get_asgi_application
 from django.db import connections
 
-from session_limit.guard import SessionGuard
+from session_limit.asgi import SessionGuard
 from tests.history.project.broken import BROKEN
 
 if TYPE_CHECKING:
-    from session_limit.guard.asgi import Receive, Scope, Send
+    from session_limit.asgi.types import Receive, Scope, Send
 
 django = get_asgi_application()
 
-# They need the models, which are there now.
+# These need the models, which get_asgi_application() has loaded.
 from django.contrib.sessions.backends.db import SessionStore  # noqa: E402
 
 from session_limit import registry  # noqa: E402
-from session_limit.guard.requests import session_key_of  # noqa: E402
+from session_limit.asgi.scopes import session_key_of  # noqa: E402
 
 if "HISTORY_BROKEN" in os.environ:
     BROKEN[os.environ["HISTORY_BROKEN"]]()
@@ -38,8 +38,10 @@ async def route(scope: Scope, receive: Receive, send: Send) -> None:
 
 async def echo(scope: Scope, receive: Receive, send: Send) -> None:
     """
-    Answer a client that is signed in. If a password change has just rotated the key in
-    its cookie, the socket is an anonymous one, which no ending closes.
+    Echo the messages of a client that is signed in, and refuse other clients.
+
+    If a password change has just rotated the key in the cookie, the socket would be an
+    anonymous one, which no ending closes.
     """
     await receive()
     if not await sync_to_async(is_signed_in, thread_sensitive=False)(scope):
