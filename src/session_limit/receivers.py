@@ -20,6 +20,7 @@ from session_limit.pages import new_sign_in
 from session_limit.signals import session_started
 from session_limit.store import database_conflicts, engines
 from session_limit.store.guarded import GuardedSession
+from session_limit.store.sign_in_choice import choice_for, must_be_chosen
 from session_limit.store.state import Refusal, SessionState, state_of
 from session_limit.store.users import make_anonymous, may_sign_in
 
@@ -61,14 +62,14 @@ def signed_in(
     if request is None or session is None:
         return
     state = state_of(request)
-    if state is not None and state.is_answered:
+    if state is not None and state.response.is_answered:
         make_anonymous(request)
         if isinstance(session, GuardedSession):
             session.undo_login()
         raise TooLateToSignIn
     admission = None
-    if state is None or not state.must_be_chosen():
-        choice = state.choice_for(user) if state is not None else None
+    if state is None or not must_be_chosen(state):
+        choice = choice_for(state, user) if state is not None else None
         key = state.presented_key if state is not None else None
         admission = _admit(user, request, state, key, choice)
         if admission.row is not None:
@@ -104,11 +105,11 @@ def _admit(
         return registry.admit(user, request, key, choice)
     # The admission stores the session under its new id. While the guard has the former
     # row, a save puts back the id of that one, which may have ended.
-    former, state.row = state.row, None
+    former, state.found = state.found, state.found._replace(row=None)
     try:
         return registry.admit(user, request, key, choice)
     except BaseException:
-        state.row = former
+        state.found = former
         raise
 
 
@@ -125,7 +126,7 @@ def request_failed(
         and request is not None
         and database_conflicts.concerns_us(request, sys.exc_info()[1])
     ):
-        state.in_conflict = True
+        state.response.in_conflict = True
 
 
 def signed_out(

@@ -103,9 +103,9 @@ MUTANTS = [
     ),
     Mutant(
         "why a deleted session ended is known only from its row",
-        "store/state.py::SessionState.identify",
-        old="            self.mark_ended(row.id, reason)\n",
-        new="            self.mark_ended(row.id)\n",
+        "store/ended_sessions.py::identify_key",
+        old="ended_id=row.id, ended_reason=reason)",
+        new="ended_id=row.id)",
         tests=STORY,
         test="test_a_deleted_session_whose_time_is_up",
     ),
@@ -176,8 +176,7 @@ MUTANTS = [
     Mutant(
         "a sign-out ends only what is stored",
         "store/saving.py::Saving._signs_out_unread",
-        old="return self.session_limit_state.signing_out and"
-        " self.session_limit_state.missing",
+        old="return state.signing_out and state.found.is_not_stored",
         new="return False",
         tests="interleavings/test_rotation",
         test="test_a_sign_out_in_another_tab_after_a_rotation",

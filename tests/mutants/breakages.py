@@ -111,7 +111,7 @@ CAP = [
         "store/keys.py::Keys.cycle_key",
         old="""
         key = self._record_next_key()
-        if self.session_limit_state.overtaken:
+        if state.found.ended_during_request:
             return
         super().cycle_key()
         self._record_other_key(key)
@@ -178,8 +178,8 @@ FINALITY = [
     Mutant(
         "an admission stores the id of the session before it",
         "receivers.py::_admit",
-        old="former, state.row = state.row, None",
-        new="former = state.row",
+        old="former, state.found = state.found, state.found._replace(row=None)",
+        new="former = state.found",
         tests="interleavings/test_saving",
         test="test_a_session_that_ends_under_its_own_second_sign_in",
     ),
@@ -373,7 +373,7 @@ INNOCENT = [
     Mutant(
         "an adoption that was rolled back ends its session",
         "store/response_phase.py::_saving_tells",
-        old="if state.adopted or engines.is_cookie(engine):",
+        old="if state.sign_in.adopted or engines.is_cookie(engine):",
         new="if engines.is_cookie(engine):",
         tests="interleavings/test_rollback",
         test="test_an_adoption",
@@ -396,9 +396,9 @@ INNOCENT = [
     ),
     Mutant(
         "two browsers that sign in by themselves displace each other for ever",
-        "store/state.py::SessionState.must_be_chosen",
-        old="        if not by_itself:\n",
-        new="        if by_itself or not by_itself:\n",
+        "store/sign_in_choice.py::must_be_chosen",
+        old="    if not is_automatic:\n",
+        new="    if True:\n",
         tests="interleavings/test_answers",
         test="test_two_browsers_that_sign_in_by_themselves",
     ),
@@ -432,8 +432,8 @@ ANSWERS = [
     Mutant(
         "the exception alone decides on the answer to a refusal",
         "store/response_phase.py::_finish",
-        old="    if state.refusal is not None:",
-        new="    if state.refusal is not None and response.status_code == 403:",
+        old="    if state.sign_in.refusal is not None:",
+        new="    if state.sign_in.refusal is not None and response.status_code == 403:",
         tests="interleavings/test_refusal",
         test="test_swallowed",
     ),
@@ -457,7 +457,7 @@ ANSWERS = [
     Mutant(
         "what is let be is saved all the same",
         "store/base.py::Base.is_empty",
-        old="return self.session_limit_state.inert or super().is_empty()",
+        old="return self.session_limit_state.response.untouched or super().is_empty()",
         new="return super().is_empty()",
         tests="interleavings/test_rollback",
         test="test_saving_every_request",
@@ -489,7 +489,7 @@ ANSWERS = [
     Mutant(
         "what is written after an ending forgets the reason",
         "store/saving.py::Saving._sync_id",
-        old="                data[engines.ENDED_ID] = state.ended_id.hex\n",
+        old="                data[engines.ENDED_ID] = state.found.ended_id.hex\n",
         new="                pass\n",
         tests="stories/test_answers",
         test="test_what_an_ended_visitor_writes_is_kept_and_so_is_the_reason",
@@ -690,7 +690,7 @@ ASKING = [
     Mutant(
         "what was written in front of login() does not come back",
         "store/base.py::Base.undo_login",
-        old="loaded = self.session_limit_state.loaded",
+        old="loaded = self.session_limit_state.sign_in.loaded",
         new="loaded = before or {}",
         tests="stories/test_choosing",
         test="test_what_was_written_before_it_is_kept",
@@ -844,8 +844,8 @@ COST = [
     Mutant(
         "a session is saved twice",
         "store/saving.py::Saving._has_nothing_to_save",
-        old="        return state.saved is not None and state.saved == self._state()\n",
-        new="        return False\n",
+        old="return response.saved is not None and response.saved == self._state()",
+        new="return False",
         tests="interleavings/test_saving",
         test="test_saving_in_the_response_phase_costs_nothing",
     ),

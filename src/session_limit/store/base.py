@@ -17,7 +17,7 @@ from django.db import DatabaseError
 from session_limit import registry
 from session_limit.models import UserSession
 from session_limit.store import engines
-from session_limit.store.state import SessionState
+from session_limit.store.state import Found, Kind, SessionState
 
 if TYPE_CHECKING:
     from django.contrib.sessions.backends.db import SessionStore
@@ -52,32 +52,40 @@ class Base(_Engine):
         self.session_limit_state = SessionState(session_key)
 
     def mark_ended(
-        self, id: UUID | None, reason: UserSession.Reason | None = None
+        self,
+        id: UUID | None,
+        reason: UserSession.Reason | None = None,
+        *,
+        during_request: bool = False,
     ) -> dict[str, Any]:
         """
-        Empty this session, because the one with this ``id`` has ended. Give the
-        ``reason`` if its row may not say so.
+        Empty this session because the one with this ``id`` has ended, and return the
+        empty data.
+
+        Pass the ``reason`` if the row may not say so, because recording the ending may
+        have failed, and ``during_request`` if the session was live when the request
+        began.
         """
-        self.session_limit_state.row = None
-        self.session_limit_state.mark_ended(id, reason)
-        # What is written from here on is another, anonymous session.
+        self.session_limit_state.found = Found(
+            Kind.ENDED,
+            ended_id=id,
+            ended_reason=reason,
+            ended_during_request=during_request,
+        )
+        # Whatever the request writes from here on is another, anonymous session.
         self._session_key = None
         self._session_cache = {}
         return self._session_cache
 
-    def overtake(self, reason: UserSession.Reason | None = None) -> None:
-        """Empty this session, which ended during its request. See ``mark_ended()``."""
-        row = self.session_limit_state.row
-        self.session_limit_state.overtaken = True
-        self.mark_ended(row.id if row else self.session_limit_state.ended_id, reason)
-
     def leave_untouched(self) -> None:
         """
-        Have ``SessionMiddleware`` neither save it nor touch the client's cookie, even
-        under ``SESSION_SAVE_EVERY_REQUEST``: an empty session is not saved, and where
-        no cookie came none is deleted.
+        Make ``SessionMiddleware`` neither save this session nor touch the client's
+        cookie, even under ``SESSION_SAVE_EVERY_REQUEST``.
+
+        The middleware does not save an empty session, and it deletes no cookie that the
+        request did not bring.
         """
-        self.session_limit_state.inert = True
+        self.session_limit_state.response.untouched = True
         self.modified = False
         if self.session_limit_state.request is not None:
             self.session_limit_state.request.COOKIES.pop(
@@ -85,30 +93,33 @@ class Base(_Engine):
             )
 
     def is_empty(self) -> bool:
-        return self.session_limit_state.inert or super().is_empty()
+        return self.session_limit_state.response.untouched or super().is_empty()
 
     def forget_ended(self) -> None:
-        """Drop what remembers an ended session: its reason has been told."""
-        self.session_limit_state.ended_id = None
+        """Forget the ended session after the client has been given its reason."""
+        self.session_limit_state.found = Found(Kind.ENDED)
         self.pop(engines.ENDED_ID, None)
         if not self._session_cache:
             self.flush()
 
     def undo_login(self) -> registry.SessionChanges:
         """
-        Make the data what they were before ``login()``, and return what this request
-        has put in: it, the receivers of its signal, and the code in front of it. Not
-        all of the latter's stays: a browser without a cookie is given none, and what a
-        view's transaction stored is rolled back.
+        Restore the session data to their state before ``login()`` and return everything
+        that this request added: ``login()`` itself, the receivers of its signal, and
+        the code that ran before it.
+
+        What the earlier code wrote may still be lost: a browser without a cookie gets
+        none, and what was stored in a view's transaction is rolled back.
         """
-        before, data = self.session_limit_state.before_login, self._session_cache
-        # None: somebody's own way to sign in.
+        before = self.session_limit_state.sign_in.before_login
+        data = self._session_cache
+        # It is None if the project signs in without login().
         self._session_cache = {**(data if before is None else before)}
         self.modified = True
-        # Where the last new key was given to somebody signed in, and their session has
-        # ended since, that is who they were before.
+        # The data before login() name a user if the session of that user has ended
+        # since the key was last changed.
         engines.forget_user(self)
-        loaded = self.session_limit_state.loaded
+        loaded = self.session_limit_state.sign_in.loaded
         written = {
             name: value
             for name, value in data.items()
@@ -129,13 +140,13 @@ class Base(_Engine):
         Leave the browser the session that it came with, after the database gave up on
         the request. What the request changed in it is not kept.
         """
-        state, row = self.session_limit_state, self.session_limit_state.row
+        sign_in, row = self.session_limit_state.sign_in, self.session_limit_state.row
         # The database may give up on this save, too.
         with contextlib.suppress(DatabaseError, UpdateError):
-            if row is None or state.admitted:
-                self._session_cache = {**state.loaded}
+            if row is None or sign_in.admitted:
+                self._session_cache = {**sign_in.loaded}
                 self.restore_anonymous()
-            before = state.before_login
+            before = sign_in.before_login
             if row is not None and before is not None and engines.ID not in before:
                 # Already committed, but its cookie will not reach the browser.
                 registry.end_row(row.id, UserSession.Reason.SIGNED_OUT)

@@ -9,7 +9,7 @@ from django.http.response import HttpResponseBase
 from session_limit import registry
 from session_limit.pages import links, responses
 from session_limit.store.guarded import GuardedSession
-from session_limit.store.state import SessionState, state_of
+from session_limit.store.state import SignInRecord, state_of
 
 PACKAGE = __name__.partition(".")[0]
 
@@ -38,7 +38,7 @@ def concerns_us(request: HttpRequest, error: BaseException | None) -> bool:
         links.is_ours(request)
         or _passed_through_us(error)
         # An error at COMMIT does not say which statement caused it.
-        or (state is not None and _changes_hands(state))
+        or (state is not None and _changes_hands(state.sign_in))
     )
 
 
@@ -58,13 +58,13 @@ def retry(
     return responses.retry(response)
 
 
-def _changes_hands(state: SessionState) -> bool:
+def _changes_hands(sign_in: SignInRecord) -> bool:
     """Return whether the request signed somebody in or out, or changed the key."""
     return (
-        state.admitted
-        or state.adopted
-        or state.refusal is not None
-        or state.before_login is not None
+        sign_in.admitted
+        or sign_in.adopted
+        or sign_in.refusal is not None
+        or sign_in.before_login is not None
     )
 
 

@@ -14,6 +14,7 @@ from django.http import HttpRequest, parse_cookie
 
 from session_limit import registry
 from session_limit.store import engines
+from session_limit.store.ended_sessions import identify_key
 from session_limit.store.guarded import GuardedSession, install
 from session_limit.utils.lru import LRU
 
@@ -101,17 +102,17 @@ def _identify(request: HttpRequest, key: str) -> Identity:
     request.session = engine(key)
     install(request)
     session = cast("GuardedSession", request.session)
-    found = session.session_limit_state
+    state = session.session_limit_state
     if engines.is_cookie(engine):
         # To be adopted, a session in a cookie has to be sent again. No answer to this
         # request does that.
-        found.request = None
-    if SESSION_KEY in session and found.row is None:
+        state.request = None
+    if SESSION_KEY in session and state.row is None:
         return Identity(None, "")
-    if found.row is not None:
-        return Identity(found.row.id)
-    found.identify()
-    id = found.ended_id
-    if not found.ended:
+    if state.row is not None:
+        return Identity(state.row.id)
+    identify_key(state)
+    id = state.found.ended_id
+    if not state.found.is_ended:
         return Identity()
     return Identity(id, registry.standings([id])[id].reason if id is not None else "")

@@ -20,21 +20,23 @@ class Keys(Saving):
     """Records a key before anything is stored under it."""
 
     def cycle_key(self) -> None:
-        self.session_limit_state.before_login = {**self._get_session()}
-        if self.session_limit_state.is_answered:
+        state = self.session_limit_state
+        state.sign_in.before_login = {**self._get_session()}
+        if state.response.is_answered:
             # The cookie can no longer be set, so a new key would sign the browser out.
             return
         key = self._record_next_key()
-        if self.session_limit_state.overtaken:
+        if state.found.ended_during_request:
             return
         super().cycle_key()
         self._record_other_key(key)
 
     async def acycle_key(self) -> None:
-        self.session_limit_state.before_login = {**await self._aget_session()}
-        if self.session_limit_state.is_answered:
+        state = self.session_limit_state
+        state.sign_in.before_login = {**await self._aget_session()}
+        if state.response.is_answered:
             return
-        if self.session_limit_state.row is None and not self._is_unsettled():
+        if state.row is None and not self._is_unsettled():
             await super().acycle_key()
         else:
             # In one hop, for the engine's acycle_key() may well call cycle_key().
@@ -54,7 +56,7 @@ class Keys(Saving):
         if self._record(state.row.id, key):
             state.next_key = key
         else:
-            self.overtake()
+            self.mark_ended(state.row.id, during_request=True)
         return key
 
     def _record_other_key(self, key: str | None) -> None:

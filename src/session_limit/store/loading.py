@@ -14,6 +14,7 @@ from session_limit.models import UserSession, parse_uuid
 from session_limit.store import engines, queries
 from session_limit.store.base import Base
 from session_limit.store.queries import Row
+from session_limit.store.state import Found, Kind
 from session_limit.store.users import user_of
 
 Reason = UserSession.Reason
@@ -65,10 +66,14 @@ class Loading(Base):
         # signed_cookies keeps the cookie's value for its key, whatever that is.
         state.loaded_key = self.session_key if data else None
         if SESSION_KEY not in data:
-            state.missing = self.session_key is None
-            state.ended_id = parse_uuid(data.get(engines.ENDED_ID))
-            state.ended = engines.ENDED_ID in data
-            state.loaded = {**data}
+            if self.session_key is None:
+                state.found = Found(Kind.NOT_STORED)
+            elif engines.ENDED_ID in data:
+                ended_id = parse_uuid(data[engines.ENDED_ID])
+                state.found = Found(Kind.ENDED, ended_id=ended_id)
+            else:
+                state.found = Found()
+            state.sign_in.loaded = {**data}
             return data
         if engines.ID not in data:
             if row is None:
@@ -85,8 +90,7 @@ class Loading(Base):
             reason = Reason(row.expires_reason)
             registry.try_to_end(row.id, reason)
             return self.mark_ended(row.id, reason)
-        state.row = row
-        state.loaded_hash = data.get(HASH_SESSION_KEY)
+        state.found = Found(Kind.LIVE, row, data.get(HASH_SESSION_KEY))
         return data
 
     def _has_deadline(self, row: Row) -> bool:
@@ -99,13 +103,14 @@ class Loading(Base):
 
     def _adopted(self, data: dict[str, Any]) -> dict[str, Any]:
         self._session_cache = data
-        user, request = user_of(data), self.session_limit_state.request
-        if user is None or request is None:
+        user, state = user_of(data), self.session_limit_state
+        if user is None or state.request is None:
             # Nobody to Django either; or not yet the session of a request.
             return data
-        self.session_limit_state.row = registry.adopt(user, request)
-        if self.session_limit_state.row is None:
+        row = registry.adopt(user, state.request)
+        if row is None:
             return self.mark_ended(parse_uuid(data.get(engines.ID)))
-        self.session_limit_state.adopted = True
+        state.found = Found(Kind.LIVE, row)
+        state.sign_in.adopted = True
         self.modified = True
         return data

@@ -6,6 +6,7 @@ from asgiref.sync import sync_to_async
 from django.http import HttpRequest
 
 from session_limit.models import UserSession, UserSessionQuerySet
+from session_limit.store.ended_sessions import tombstone
 from session_limit.store.queries import Row
 from session_limit.store.state import SessionState, state_of
 
@@ -38,7 +39,7 @@ class SessionLimit:
         and why only in memory: see ``registry.try_to_end()``.
         """
         state = self._guard()
-        return state.tombstone() if state is not None else None
+        return tombstone(state) if state is not None else None
 
     async def aended(self) -> UserSession | None:
         """See ``ended``."""

@@ -25,10 +25,11 @@ from session_limit.models import UserSession
 from session_limit.pages import chooser, links, new_sign_in, responses
 from session_limit.policy import AtLimit
 from session_limit.store import database_conflicts, engines, queries
+from session_limit.store.ended_sessions import identify_key
 from session_limit.store.guarded import GuardedSession
 from session_limit.store.queries import Row
 from session_limit.store.request import GuardedRequest
-from session_limit.store.state import Refusal, SessionState, state_of
+from session_limit.store.state import Kind, Refusal, SessionState, state_of
 from session_limit.store.users import has_backend, lazy_user, make_anonymous, user_of
 from session_limit.utils import request_log
 
@@ -45,16 +46,15 @@ def is_needed(request: HttpRequest, response: HttpResponseBase) -> bool:
     state = state_of(request)
     if state is None:
         return False
-    if state.in_conflict:
+    if state.response.in_conflict:
         return True
     session = cast("GuardedSession", request.session)
     if not session.accessed and not settings.SESSION_SAVE_EVERY_REQUEST:
         return False
     return bool(
-        state.refusal
-        or state.ended
-        or state.missing
-        or state.overtaken
+        state.sign_in.refusal
+        or state.found.is_ended
+        or state.found.is_not_stored
         or _is_to_be_saved(session, response)
         or (state.row and state.row.is_touch_due(timezone.now()))
         or (state.row and _lost_user(request))
@@ -68,7 +68,7 @@ def finish(request: GuardedRequest, response: HttpResponseBase) -> HttpResponseB
     up on a statement of this function, the response is a 503 that asks to try again.
     """
     state = state_of(request)
-    if state is not None and state.in_conflict:
+    if state is not None and state.response.in_conflict:
         return database_conflicts.retry(request, response)
     try:
         return _finish(request, response)
@@ -82,30 +82,31 @@ def _finish(request: GuardedRequest, response: HttpResponseBase) -> HttpResponse
     session = cast("GuardedSession", request.session)
     session.keys()  # SESSION_SAVE_EVERY_REQUEST saves what nobody has read
     state = session.session_limit_state
-    if state.refusal is not None:
-        answer = _refused(request, response, session, state.refusal)
+    if state.sign_in.refusal is not None:
+        answer = _refused(request, response, session, state.sign_in.refusal)
         request_log.keep_out(answer)
         return answer
-    if state.row is not None and not state.admitted and _lost_user(request):
+    if state.row is not None and not state.sign_in.admitted and _lost_user(request):
         _end_disabled(session)
-    if (state.ended or state.missing) and not state.overtaken:
+    found = state.found
+    if found.is_not_stored or (found.is_ended and not found.ended_during_request):
         return _over(request, response, session)
     if state.row is not None and _is_news_due(request, response, state):
         # A message may go into the session.
         new_sign_in.tell(request, response, state.row)
     if _is_to_be_saved(session, response):
         _save(session)
-    if state.overtaken:
+    if state.found.ended_during_request:
         # Not this answer's to take the cookie away: another tab may just have got
         # a new one.
         session.leave_untouched()
         make_anonymous(request)
         return responses.ended(request, response, request.session_limit.ended)
-    if state.row is not None and not state.inert:
+    if state.row is not None and not state.response.untouched:
         _touch(session, state.row)
-        if state.admitted or state.adopted:
+        if state.sign_in.admitted or state.sign_in.adopted:
             _remember_browser(request, response, state.row)
-    if state.admitted:
+    if state.sign_in.admitted:
         chooser.forget(request, response)
     return response
 
@@ -142,21 +143,21 @@ def _saving_tells(session: GuardedSession) -> bool:
     state, engine = session.session_limit_state, session.engine
     if state.row is None:
         return True
-    if state.adopted or engines.is_cookie(engine):
+    if state.sign_in.adopted or engines.is_cookie(engine):
         return False
     # What is stored elsewhere outlives the row that was rolled back.
-    return not state.admitted or queries.shares_transactions(engine)
+    return not state.sign_in.admitted or queries.shares_transactions(engine)
 
 
 def _stands(session: GuardedSession) -> bool:
     """Whether the session is live still. Undoes what has to be if not."""
     row = _row(session.session_limit_state)
-    if row is None and session.session_limit_state.admitted:
+    if row is None and session.session_limit_state.sign_in.admitted:
         session.undo_sign_in()
     elif row is None:
         session.leave_untouched()
     elif not row.is_live:
-        session.overtake()
+        session.mark_ended(row.pk, during_request=True)
     return row is not None and row.is_live
 
 
@@ -170,14 +171,14 @@ def _explain_unsaved(session: GuardedSession) -> None:
         # The sign-in was rolled back: the browser is where it was.
         session.leave_untouched()
     elif not row.is_live:
-        session.overtake()
+        session.mark_ended(row.pk, during_request=True)
     elif row.session_key != key:
         # A rotation was rolled back, or another request's has overtaken this one.
         session.leave_untouched()
     elif not engines.exists(session, key):
         # Somebody deleted what was stored (clearsessions).
         registry.try_to_end(row.pk, Reason.EXPIRED)
-        session.overtake(Reason.EXPIRED)
+        session.mark_ended(row.pk, Reason.EXPIRED, during_request=True)
 
 
 def _row(state: SessionState) -> UserSession | None:
@@ -194,8 +195,8 @@ def _over(
     is_barred = links.is_barred(response)
     writes = _is_to_be_saved(session, response)
     if is_barred or writes:
-        state.identify()
-    if is_barred and state.ended:
+        identify_key(state)
+    if is_barred and state.found.is_ended:
         response = responses.ended(request, response, request.session_limit.ended)
         if request_kind.is_acted_on(request):
             # The browser's next request is then an ordinary visitor's.
@@ -203,7 +204,7 @@ def _over(
             if not writes:
                 _save_if_possible(session)
             return response
-    is_unknown = state.identified and not state.ended and not state.is_live_elsewhere
+    is_unknown = state.found.kind is Kind.UNKNOWN_KEY
     if not writes and not (is_unknown and request_kind.is_acted_on(request)):
         session.leave_untouched()
     return response
@@ -219,7 +220,7 @@ def _save_if_possible(session: GuardedSession) -> None:
     # Django's database engines report most errors of the database as UpdateError.
     with suppress(UpdateError):
         FORGETTING.attempt(session.save_for_response)
-    if session.session_limit_state.saved is None:
+    if session.session_limit_state.response.saved is None:
         session.leave_untouched()
 
 
@@ -232,7 +233,7 @@ def _refused(
     session.restore_anonymous()
     if refusal.admission is None:
         ended = request.session_limit.ended
-        to_choose = session.session_limit_state.ended_id
+        to_choose = session.session_limit_state.found.ended_id
         return responses.ended(request, response, ended, to_choose=to_choose)
     if refusal.admission.is_gone:
         return responses.choice_gone(request, response)
@@ -249,14 +250,15 @@ def _asked(
     refusal: Refusal,
     admission: registry.Admission,
 ) -> HttpResponseBase:
-    browser, choice = chooser.browser(request), session.session_limit_state.choice
+    browser = chooser.browser(request)
+    choice = session.session_limit_state.sign_in.choice
     if choice is not None and browser.secret is not None:
         # What was chosen did not make room.
         pending, secret = choice.pending, browser.secret
     else:
         pending, secret = registry.create_pending(
             refusal.user,
-            refusal.left,
+            refusal.changes,
             browser,
             scope=admission.scope,
             next_url=links.after_sign_in(request),
@@ -312,9 +314,8 @@ def _touch(session: GuardedSession, row: Row) -> None:
     # Lazy: who it is, only a project's rules may want to know.
     owner = lazy_user(row.user_id)
     state = session.session_limit_state
-    is_saved = state.saved is not None
+    is_saved = state.response.saved is not None
     registry.touch(row, session, owner, is_saved=is_saved)
-    session_hash = session.get(HASH_SESSION_KEY)
-    has_new_hash = state.loaded_hash not in {None, session_hash}
-    if is_saved and has_new_hash and not state.admitted:
-        registry.renewed(row, owner, state.loaded_hash or "", session_hash or "")
+    former_hash, session_hash = state.found.session_hash, session.get(HASH_SESSION_KEY)
+    if is_saved and former_hash not in {None, session_hash}:
+        registry.renewed(row, owner, former_hash or "", session_hash or "")

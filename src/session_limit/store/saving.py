@@ -9,7 +9,9 @@ from session_limit import registry
 from session_limit.models import UserSession, parse_uuid
 from session_limit.store import engines, queries
 from session_limit.store.base import Base
+from session_limit.store.ended_sessions import identify_key
 from session_limit.store.queries import Row
+from session_limit.store.state import Found, Kind
 from session_limit.store.users import user_of
 
 Reason = UserSession.Reason
@@ -36,10 +38,10 @@ class Saving(Base):
         await super().asave(must_create)
 
     def _has_nothing_to_save(self) -> bool:
-        state = self.session_limit_state
-        if state.inert or state.overtaken:
+        state, response = self.session_limit_state, self.session_limit_state.response
+        if response.untouched or state.found.ended_during_request:
             return True
-        return state.saved is not None and state.saved == self._state()
+        return response.saved is not None and response.saved == self._state()
 
     def save_for_response(self) -> None:
         """
@@ -47,7 +49,7 @@ class Saving(Base):
         finds that done.
         """
         self.save()
-        self.session_limit_state.saved = self._state()
+        self.session_limit_state.response.saved = self._state()
 
     def _state(self) -> tuple[str | None, bytes]:
         return self.session_key, self.serializer().dumps(self._session_cache)
@@ -55,8 +57,9 @@ class Saving(Base):
     def _is_unsettled(self) -> bool:
         data, state = getattr(self, "_session_cache", {}), self.session_limit_state
         if state.row is None:
-            may_be_dead = state.ended_id is not None or state.missing
-            return state.cleared_unread or (bool(data) and may_be_dead)
+            found = state.found
+            may_have_ended = found.ended_id is not None or found.is_not_stored
+            return state.cleared_unread or (bool(data) and may_have_ended)
         id, user_id = data.get(engines.ID), data.get(SESSION_KEY)
         return id != state.row.id.hex or not state.row.belongs_to(user_id)
 
@@ -78,19 +81,20 @@ class Saving(Base):
                 self._session_key = None
             id = parse_uuid((data_before or {}).get(engines.ID))
             row = queries.read(id) if id is not None else None
-            state.row = row if row is not None and row.ended_at is None else None
+            if row is not None and row.ended_at is None:
+                state.found = Found(Kind.LIVE, row)
         if state.row is None and SESSION_KEY in data:
             data.pop(engines.ENDED_ID, None)
         elif state.row is None:
-            state.identify()
-            if state.ended_id is not None:
-                data[engines.ENDED_ID] = state.ended_id.hex
+            identify_key(state)
+            if state.found.ended_id is not None:
+                data[engines.ENDED_ID] = state.found.ended_id.hex
         elif state.row.belongs_to(data.get(SESSION_KEY)):
             data[engines.ID] = state.row.id.hex
         else:
             data.pop(engines.ID, None)
             registry.end_row(state.row.id, Reason.SIGNED_OUT)
-            state.row = None
+            state.found = Found()
 
     def delete(self, session_key: str | None = None) -> None:
         if engines.is_plain_db(self.engine):
@@ -119,7 +123,7 @@ class Saving(Base):
         self._get_session()
         if not self._end_flushed():
             super().flush()
-        self.session_limit_state.loaded = self.session_limit_state.before_login = {}
+        self._forget_data()
 
     async def aflush(self) -> None:
         await self._aget_session()
@@ -131,7 +135,12 @@ class Saving(Base):
         end_flushed = self._end_flushed
         if not (await sync_to_async(end_flushed)() if asks else end_flushed()):
             await super().aflush()
-        self.session_limit_state.loaded = self.session_limit_state.before_login = {}
+        self._forget_data()
+
+    def _forget_data(self) -> None:
+        """Note that a sign-in from here on finds an empty session."""
+        sign_in = self.session_limit_state.sign_in
+        sign_in.loaded = sign_in.before_login = {}
 
     def _end_flushed(self) -> bool:
         """
@@ -143,14 +152,15 @@ class Saving(Base):
         state = self.session_limit_state
         if self._signs_out_unread():
             self._sign_out_unread()
-        row, state.row = state.row, None
-        state.ended, state.ended_id, state.missing = False, None, False
+        row = state.row
+        if not state.found.ended_during_request:
+            state.found = Found()
         if row is None:
             return False
         reason = self._reason_for_flush(row)
         if reason is None:
             # As if nothing had been found under this key.
-            state.missing = True
+            state.found = Found(Kind.NOT_STORED)
             return False
         if reason is Reason.SIGNED_OUT:
             registry.end_row(row.id, reason)
@@ -162,7 +172,8 @@ class Saving(Base):
 
     def _signs_out_unread(self) -> bool:
         """Return whether somebody signs out with a key that nothing is stored under."""
-        return self.session_limit_state.signing_out and self.session_limit_state.missing
+        state = self.session_limit_state
+        return state.signing_out and state.found.is_not_stored
 
     def _sign_out_unread(self) -> None:
         """
