@@ -204,9 +204,10 @@ def _read(key: str) -> Row | None:
         identity = _identity_stored(key, engine)
         recorded = parse_uuid(identity.id)
         row = queries.read(recorded) if recorded is not None else None
-    if row is None or row.id.hex != identity.id or not row.is_live_of(identity.user):
+    if row is None or row.id.hex != identity.id:
         return None
-    return None if row.is_due(timezone.now()) else row
+    reason = row.why_not_live(timezone.now(), user_id=identity.user)
+    return row if reason is None else None
 
 
 class _Identity(NamedTuple):

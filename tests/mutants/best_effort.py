@@ -96,15 +96,15 @@ MUTANTS = [
     Mutant(
         "why a session ended is known only from its row",
         "store/loading.py::Loading._verified",
-        old="            return self.mark_ended(row.id, reason)\n",
-        new="            return self.mark_ended(row.id)\n",
+        old="return self.mark_ended(row.id, reason or None)",
+        new="return self.mark_ended(row.id)",
         tests=STORY,
         test="test_a_session_whose_time_is_up_says_why",
     ),
     Mutant(
         "why a deleted session ended is known only from its row",
         "store/ended_sessions.py::identify_key",
-        old="ended_id=row.id, ended_reason=reason)",
+        old="ended_id=row.id, ended_reason=reason or None)",
         new="ended_id=row.id)",
         tests=STORY,
         test="test_a_deleted_session_whose_time_is_up",
@@ -143,7 +143,7 @@ MUTANTS = [
     ),
     Mutant(
         "a sign-in that is not stored yet loses its place",
-        "registry/not_counting.py::gone_reason",
+        "registry/not_counting.py::unusable_reason",
         old="return None if row.may_be_unsaved() else Reason.EXPIRED",
         new="return Reason.EXPIRED",
         tests="interleavings/test_unsaved",
@@ -167,7 +167,7 @@ MUTANTS = [
     ),
     Mutant(
         "a password ends at once the session that changes it",
-        "registry/not_counting.py::gone_reason",
+        "registry/not_counting.py::unusable_reason",
         old="changed_at + STORED_WITHIN <= now\n",
         new="changed_at <= now\n",
         tests="interleavings/test_unsaved",

@@ -194,8 +194,8 @@ FINALITY = [
     Mutant(
         "a direct reader is told by the row alone",
         "registry/credentials.py::verify",
-        old="if user is None or not hash_is_valid(session.get(",
-        new="if user is None or None is (session.get(",
+        old="user is not None and hash_is_valid(session_hash, user)",
+        new="user is not None",
         tests="test_queries",
         test="test_a_password_changed_elsewhere_is_nobodys",
     ),
@@ -209,9 +209,9 @@ FINALITY = [
     ),
     Mutant(
         "a signed cookie lives as long as its signature",
-        "store/loading.py::Loading._has_deadline",
-        old="return not is_own or engines.is_cookie(self.engine)",
-        new="return not is_own",
+        "store/loading.py::Loading._verified",
+        old="engine_expires=not engines.is_cookie(self.engine)",
+        new="engine_expires=True",
         tests="interleavings/test_engines",
         test="test_a_signed_cookie_expires_when_it_should",
     ),
@@ -226,18 +226,18 @@ FINALITY = [
     Mutant(
         "a row is taken for whoever bears its id",
         "store/loading.py::Loading._verified",
-        old=" or not row.is_live_of(data[SESSION_KEY]):",
-        new=" or row.ended_at:",
+        old="user_id=data[SESSION_KEY],",
+        new="",
         tests="stories/test_hostile",
         test="test_the_id_of_somebody_elses_session_is_nobody",
     ),
     Mutant(
         "an id without a row is adopted",
         "store/loading.py::Loading._verified",
-        old="        if row is None or not row.is_live_of(",
-        new="        if row is None:\n"
+        old="if row is None:\n            return self.mark_ended(",
+        new="if row is None:\n"
         "            return self._adopted(data)\n"
-        "        if not row.is_live_of(",
+        "            return self.mark_ended(",
         tests="stories/test_answers",
         test="test_an_id_of_one_that_ended_long_ago_is_never_adopted",
     ),
@@ -1179,16 +1179,16 @@ PLAYS = [
     Mutant(
         "the gateway believes the data without the row",
         "gateway.py::_read",
-        old="    return None if row.is_due(timezone.now()) else row\n",
-        new="    return row\n",
+        old="return row if reason is None else None",
+        new="return row if reason != '' else None",
         tests="asgi/test_gateway",
         test="test_an_idle_one_may_not",
     ),
     Mutant(
         "the gateway lets in another user's data",
         "gateway.py::_read",
-        old=" or not row.is_live_of(identity.user):",
-        new=":",
+        old=", user_id=identity.user)",
+        new=")",
         tests="asgi/test_gateway",
         test="test_another_user_in_the_data_may_not",
     ),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
@@ -100,7 +100,7 @@ def end_left_behind(row: Row, user: AbstractBaseUser) -> None:
     def work(using: str) -> None:
         account = lock_account(user.pk, using)
         others = [other for other in live_rows(user, using) if other.pk != row.id]
-        not_counting.end_gone(others, user, account, using, settled=True)
+        not_counting.end_unusable(others, user, account, using, settled=True)
 
     in_transaction(work)
 
@@ -127,38 +127,39 @@ def _unrecorded_reasons(
     """Return why sessions have ended whose ``rows`` are still marked live, by id."""
     now = timezone.now()
     live = [row for row in rows if row.is_live]
-    reasons = {
-        row.pk: reason for row in live if (reason := not_counting.due_reason(row, now))
+    check = _credentials_check(live, using) if thorough and live else None
+    found = {
+        row.pk: Row.of(row).why_not_live(
+            now, credentials=functools.partial(check, row) if check else None
+        )
+        for row in live
     }
-    if thorough:
-        reasons |= _stale_reasons([r for r in live if r.pk not in reasons], using)
-    return reasons
+    return {id: reason for id, reason in found.items() if reason}
 
 
-def _stale_reasons(rows: Sequence[UserSession], using: str) -> dict[UUID, Reason]:
-    """Return why those of ``rows`` no longer authenticate that do not, by id."""
-    if not rows:
-        return {}
+def _credentials_check(
+    rows: Collection[UserSession], using: str
+) -> Callable[[UserSession], Reason | None]:
+    """
+    Read the accounts of ``rows`` in two statements. Return a function that says why a
+    row no longer authenticates because of its account.
+    """
     ids = {row.user_id for row in rows}
     users = get_user_model()._base_manager.using(using).in_bulk(ids)
     accounts = AccountLimit.objects.using(using).in_bulk(ids)
-    # A user who is not there is being deleted, and so are the user's sessions.
-    found = (
-        (row.pk, _stale_reason(row, user, accounts.get(user.pk)))
-        for row in rows
-        if (user := users.get(row.user_id)) is not None
-    )
-    return {id: reason for id, reason in found if reason is not None}
 
+    def check(row: UserSession) -> Reason | None:
+        user = users.get(row.user_id)
+        if user is None:
+            # The user is being deleted, and with it the session.
+            return None
+        if not user.is_active and not may_sign_in(user):
+            return Reason.ACCOUNT_DISABLED
+        account = accounts.get(user.pk) or unrecorded_account(user)
+        changed_at = account.password_changed_at
+        was_changed = changed_at is not None and row.authenticated_at < changed_at
+        if was_changed or not is_recorded_of(row, user):
+            return not_counting.unusable_reason(row, user, account)
+        return None
 
-def _stale_reason(
-    row: UserSession, user: AbstractBaseUser, account: AccountLimit | None
-) -> Reason | None:
-    if not user.is_active and not may_sign_in(user):
-        return Reason.ACCOUNT_DISABLED
-    account = account or unrecorded_account(user)
-    changed_at = account.password_changed_at
-    was_changed = changed_at is not None and row.authenticated_at < changed_at
-    if was_changed or not is_recorded_of(row, user):
-        return not_counting.gone_reason(row, user, account)
-    return None
+    return check

@@ -58,13 +58,18 @@ def verify(session: SessionBase) -> UserSession | None:
     found = rows.filter(pk=id).first() if id is not None else None
     if found is None:
         return None
-    row, user_id = Row.of(found), session.get(SESSION_KEY)
-    if not row.belongs_to(user_id) or row.is_due(timezone.now()):
-        return None
-    user = user_of(session)
-    if user is None or not hash_is_valid(session.get(HASH_SESSION_KEY, ""), user):
-        return None
-    return found
+
+    def check_credentials() -> Reason | None:
+        user, session_hash = user_of(session), session.get(HASH_SESSION_KEY, "")
+        is_valid = user is not None and hash_is_valid(session_hash, user)
+        return None if is_valid else Reason.CREDENTIALS_CHANGED
+
+    reason = Row.of(found).why_not_live(
+        timezone.now(),
+        user_id=session.get(SESSION_KEY),
+        credentials=check_credentials,
+    )
+    return found if reason is None else None
 
 
 async def averify(session: SessionBase) -> UserSession | None:

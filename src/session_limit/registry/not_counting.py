@@ -44,12 +44,7 @@ def _end_where(
 
 def end_due(rows: Sequence[UserSession], now: datetime, using: str) -> Rows:
     """End those whose time is up."""
-    return _end_where(rows, lambda row: due_reason(row, now), using)
-
-
-def due_reason(row: UserSession, now: datetime) -> Reason | None:
-    """Return why the session of ``row`` has expired by ``now``, if it has."""
-    return Reason(row.expires_reason) if Row.of(row).is_due(now) else None
+    return _end_where(rows, lambda row: Row.of(row).why_not_live(now) or None, using)
 
 
 def end_same_browser(
@@ -67,7 +62,7 @@ def end_same_browser(
     return _end_where(rows, reason_of, using)
 
 
-def end_gone(
+def end_unusable(
     rows: Sequence[UserSession],
     user: AbstractBaseUser,
     account: AccountLimit,
@@ -76,18 +71,18 @@ def end_gone(
     settled: bool = False,
 ) -> Rows:
     """
-    End those for which ``gone_reason()`` finds a reason.
+    End those for which ``unusable_reason()`` finds a reason.
 
     The reason is found once more from the locked row, whatever a plain read said.
     """
 
     def reason_of(row: UserSession) -> Reason | None:
-        return gone_reason(row, user, account, settled=settled)
+        return unusable_reason(row, user, account, settled=settled)
 
     return _end_where(rows, reason_of, using)
 
 
-def gone_reason(
+def unusable_reason(
     row: UserSession,
     user: AbstractBaseUser,
     account: AccountLimit,

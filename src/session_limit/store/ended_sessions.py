@@ -22,15 +22,15 @@ def identify_key(state: SessionState) -> None:
     row = queries.read_by_digest(key) if key is not None else None
     if row is None:
         state.found = Found(Kind.UNKNOWN_KEY)
-    elif row.ended_at is not None:
-        state.found = Found(Kind.ENDED, ended_id=row.id)
-    elif row.is_due(timezone.now()):
-        reason = UserSession.Reason(row.expires_reason)
-        registry.try_to_end(row.id, reason)
-        state.found = Found(Kind.ENDED, ended_id=row.id, ended_reason=reason)
-    else:
+        return
+    reason = row.why_not_live(timezone.now())
+    if reason is None:
         # The session goes on: a replica may lag, or a cache may be unreachable.
         state.found = Found(Kind.NOT_STORED_BUT_LIVE)
+        return
+    if reason:
+        registry.try_to_end(row.id, reason)
+    state.found = Found(Kind.ENDED, ended_id=row.id, ended_reason=reason or None)
 
 
 def tombstone(state: SessionState) -> UserSession | None:

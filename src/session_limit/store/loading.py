@@ -10,14 +10,12 @@ from django.contrib.sessions.base_session import AbstractBaseSession
 from django.utils import timezone
 
 from session_limit import registry
-from session_limit.models import UserSession, parse_uuid
+from session_limit.models import parse_uuid
 from session_limit.store import engines, queries
 from session_limit.store.base import Base
 from session_limit.store.queries import Row
 from session_limit.store.state import Found, Kind
 from session_limit.store.users import user_of
-
-Reason = UserSession.Reason
 
 
 class Loading(Base):
@@ -84,22 +82,20 @@ class Loading(Base):
             # The key was just rotated, or no key is recorded on this engine.
             id = parse_uuid(data[engines.ID])
             row = queries.read(id) if id is not None else None
-        if row is None or not row.is_live_of(data[SESSION_KEY]):
+        if row is None:
             return self.mark_ended(parse_uuid(data[engines.ID]))
-        if self._has_deadline(row) and row.is_due(timezone.now()):
-            reason = Reason(row.expires_reason)
+        reason = row.why_not_live(
+            timezone.now(),
+            user_id=data[SESSION_KEY],
+            # signed_cookies knows SESSION_COOKIE_AGE alone (Django's ticket 19201).
+            engine_expires=not engines.is_cookie(self.engine),
+        )
+        if reason is None:
+            state.found = Found(Kind.LIVE, row, data.get(HASH_SESSION_KEY))
+            return data
+        if reason:
             registry.try_to_end(row.id, reason)
-            return self.mark_ended(row.id, reason)
-        state.found = Found(Kind.LIVE, row, data.get(HASH_SESSION_KEY))
-        return data
-
-    def _has_deadline(self, row: Row) -> bool:
-        """
-        Whether its time is ours to keep. Its own expiry is the engine's, but for a
-        signed cookie, which knows of ``SESSION_COOKIE_AGE`` alone (#19201).
-        """
-        is_own = row.expires_reason == Reason.EXPIRED
-        return not is_own or engines.is_cookie(self.engine)
+        return self.mark_ended(row.id, reason or None)
 
     def _adopted(self, data: dict[str, Any]) -> dict[str, Any]:
         self._session_cache = data

@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple, cast
+from typing import Any, Literal, NamedTuple, cast
 from uuid import UUID
 
 from django.contrib.sessions.backends import db
@@ -31,6 +31,8 @@ from session_limit.models import (
 from session_limit.store import engines
 
 Converter = Callable[[Any, Any, Any], Any]
+Reason = UserSession.Reason
+ANY_USER = object()
 
 
 class Row(NamedTuple):
@@ -58,7 +60,7 @@ class Row(NamedTuple):
         How long activity may go unrecorded: the setting's interval, and never more
         than a tenth of an idle timeout.
         """
-        if self.expires_reason != UserSession.Reason.IDLE:
+        if self.expires_reason != Reason.IDLE:
             return conf.touch_interval
         idle_timeout = self.expires_at - self.last_active_at
         return min(conf.touch_interval, idle_timeout / 10)
@@ -72,13 +74,39 @@ class Row(NamedTuple):
         Whether its time is up: never early, so what may not have been recorded yet
         counts for it, and at most one touch late.
         """
-        if self.expires_at > now or self.expires_reason == UserSession.Reason.ABSOLUTE:
+        if self.expires_at > now or self.expires_reason == Reason.ABSOLUTE:
             return self.expires_at <= now
         return self.expires_at + self.touch_interval <= now
 
-    def is_live_of(self, user_id: Any) -> bool:
-        """Whether it has not ended, and is of that user: see ``belongs_to()``."""
-        return self.ended_at is None and self.belongs_to(user_id)
+    def why_not_live(
+        self,
+        now: datetime,
+        *,
+        user_id: Any = ANY_USER,
+        engine_expires: bool = False,
+        credentials: Callable[[], Reason | None] | None = None,
+    ) -> Reason | Literal[""] | None:
+        """
+        Return ``None`` if the session is live at ``now``, or else the reason why it is
+        not. The reason is ``""`` if the row has ended or belongs to another user.
+
+        Every path that authenticates decides with this method. The arguments are what
+        the paths deliberately do differently:
+
+        - ``user_id`` is the user whom the session's data name: a primary key as text.
+        - ``engine_expires`` says that the session engine has just loaded the data, and
+          itself ends the session at the expiry that was set for it.
+        - ``credentials`` returns why the user's credentials no longer hold, or
+          ``None``. It is called last, because it may read the database.
+        """
+        if self.ended_at is not None:
+            return ""
+        if user_id is not ANY_USER and not self.belongs_to(user_id):
+            return ""
+        is_checked = self.expires_reason != Reason.EXPIRED or not engine_expires
+        if is_checked and self.is_due(now):
+            return Reason(self.expires_reason)
+        return credentials() if credentials is not None else None
 
     def belongs_to(self, user_id: Any) -> bool:
         """Whether it is of the user whose primary key, as text, is ``user_id``."""
