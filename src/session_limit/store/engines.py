@@ -22,9 +22,9 @@ from django.contrib.sessions.backends.base import SessionBase
 from django.contrib.sessions.base_session import AbstractBaseSession
 from django.core import signing
 from django.db import models, router
-from django.utils.crypto import salted_hmac
 
 from session_limit.utils.after_commit import after_commit
+from session_limit.utils.keyed_digests import keyed_digests
 
 logger = logging.getLogger("session_limit")
 
@@ -165,21 +165,21 @@ def storable(key: str | None) -> str | None:
     return key if well_formed else None
 
 
-def digest(key: str | None, secret: str | bytes | None = None) -> str:
+def digest(key: str | None) -> str:
     """
-    Return the keyed digest by which a dead cookie is recognised: of no use without
-    ``SECRET_KEY``, so an ended row holds nothing that can be replayed.
+    Return the digest of ``key`` that is recorded, or ``""`` if there is no key.
+
+    The cookie of an ended session is recognised by it. Without ``SECRET_KEY`` the
+    digest is useless, so that nothing in an ended row can be replayed.
     """
-    if not key:
-        return ""
-    salt = "session_limit.key"
-    return salted_hmac(salt, key, secret, algorithm="sha256").hexdigest()[:32]
+    return digests(key or "")[0]
 
 
 def digests(key: str) -> list[str]:
-    """Return the digests of ``key`` under every secret that Django still honours."""
-    secrets = (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
-    return [digest(key, secret) for secret in secrets]
+    """Return the digests of ``key`` under each secret that Django still accepts."""
+    if not key:
+        return [""]
+    return [each[:32] for each in keyed_digests("session_limit.key", key)]
 
 
 def rows(
