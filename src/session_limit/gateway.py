@@ -23,7 +23,7 @@ from session_limit import registry
 from session_limit.conf import conf
 from session_limit.models import Play, parse_uuid
 from session_limit.pages import json_answers
-from session_limit.store import engines, queries
+from session_limit.store import engines, play_queries, queries
 from session_limit.store.identification import identify, remember, session_key_in_header
 from session_limit.store.queries import Row
 from session_limit.store.state import state_of
@@ -281,9 +281,13 @@ def _not_playing(row: Row, question: Question) -> Verdict | None:
     if not conf.uses_plays():
         return Verdict(HTTPStatus.FORBIDDEN, "no_plays")
     if question.play == ANY:
-        return None if queries.reads_any_play(row.user_id, row.id) else PLAY_REQUIRED
+        return (
+            None
+            if play_queries.is_playing_anything(row.user_id, row.id)
+            else PLAY_REQUIRED
+        )
     id = parse_uuid(question.play)
-    ask = registry.renew_play if question.renews else queries.reads_play
+    ask = registry.renew_play if question.renews else play_queries.is_playing
     if id is not None and ask(id, row.id):
         return None
     play = registry.find_play(id, row.id) if id is not None else None

@@ -348,7 +348,7 @@ INNOCENT = [
     ),
     Mutant(
         "a rotation that was rolled back ends its session",
-        "store/response_phase.py::_explain_unsaved",
+        "store/response_saving.py::_explain_failure",
         old="    elif row.session_key != key:",
         new="    elif row.session_key == '':",
         tests="interleavings/test_rotation",
@@ -356,7 +356,7 @@ INNOCENT = [
     ),
     Mutant(
         "an error of the database ends a session",
-        "store/response_phase.py::_explain_unsaved",
+        "store/response_saving.py::_explain_failure",
         old="    elif not engines.exists(session, key):",
         new="    else:",
         tests="interleavings/test_saving",
@@ -372,7 +372,7 @@ INNOCENT = [
     ),
     Mutant(
         "an adoption that was rolled back ends its session",
-        "store/response_phase.py::_saving_tells",
+        "store/response_saving.py::_save_detects_ending",
         old="if state.sign_in.adopted or engines.is_cookie(engine):",
         new="if engines.is_cookie(engine):",
         tests="interleavings/test_rollback",
@@ -404,8 +404,9 @@ INNOCENT = [
     ),
     Mutant(
         "a poll takes the cookie away",
-        "store/response_phase.py::_over",
-        old="if not writes and not (is_unknown and request_kind.is_acted_on(request)):",
+        "store/response_phase.py::_explain_ending",
+        old="if not is_saved and not (is_unknown and request_kind.is_acted_on("
+        "request)):",
         new="if False:",
         tests="interleavings/test_answers",
         test="test_a_late_poll_leaves_the_cookie",
@@ -416,7 +417,7 @@ ANSWERS = [
     Mutant(
         "nothing is saved in the response phase",
         "store/response_phase.py::_finish",
-        old="        _save(session)\n",
+        old="        response_saving.save(session)\n",
         new="        pass\n",
         tests="interleavings/test_saving",
         test="test_displaced_before_what_the_view_wrote_is_saved",
@@ -439,7 +440,7 @@ ANSWERS = [
     ),
     Mutant(
         "a refusal forgets whose cookie it was",
-        "store/response_phase.py::_refused",
+        "store/response_phase.py::_explain_refusal",
         old="    session.restore_anonymous()\n",
         new="",
         tests="interleavings/test_refusal",
@@ -682,7 +683,7 @@ ASKING = [
     Mutant(
         "a refusal leaves in the session what receivers had put there",
         "store/base.py::Base.undo_login",
-        old="{**(data if before is None else before)}",
+        old="{**before}",
         new="{**data}",
         tests="stories/test_choosing",
         test="test_what_receivers_added_comes_back_with_the_admission",
@@ -690,7 +691,7 @@ ASKING = [
     Mutant(
         "what was written in front of login() does not come back",
         "store/base.py::Base.undo_login",
-        old="loaded = self.session_limit_state.sign_in.loaded",
+        old="loaded = sign_in.loaded",
         new="loaded = before or {}",
         tests="stories/test_choosing",
         test="test_what_was_written_before_it_is_kept",

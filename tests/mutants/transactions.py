@@ -47,7 +47,7 @@ REPEATING = [
     ),
     Mutant(
         "the response's save is not retry_conflicts",
-        "store/response_phase.py::_save",
+        "store/response_saving.py::save",
         old="registry.retry_conflicts(session.save_for_response)",
         new="session.save_for_response()",
         tests="interleavings/test_conflicts",
@@ -169,7 +169,7 @@ ANSWERS = [
     Mutant(
         "a conflict at COMMIT of a sign-in is a 500",
         "store/database_conflicts.py::concerns_us",
-        old="        or (state is not None and _changes_hands(state.sign_in))\n",
+        old="        or (state is not None and _changed_user(state.sign_in))\n",
         new="",
         tests="interleavings/test_conflicts",
         test="test_a_sign_in_in_the_views_transaction",

@@ -1,4 +1,4 @@
-"""Loading: what an ended session stored, nobody gets to see."""
+"""Load a session, and hide what an ended one has stored."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from session_limit.store.users import user_of
 
 
 class Loading(Base):
-    """Verifies what is loaded, in the same statement where that can be."""
+    """The part of the guarded session that verifies what it loads."""
 
     def load(self) -> dict[str, Any]:
         is_plain_db = engines.is_plain_db(self.engine)
@@ -50,8 +50,8 @@ class Loading(Base):
 
     def _exact(self, found: AbstractBaseSession | None) -> AbstractBaseSession | None:
         """
-        Return ``found`` if it is stored under exactly this key. MariaDB compares keys
-        without regard to case, and would let a client choose the spelling.
+        Return ``found`` if it is stored under exactly this key. MariaDB ignores case,
+        so the client would choose the spelling of the key.
         """
         if found is not None and found.session_key != self.session_key:
             self._session_key = None
@@ -59,9 +59,13 @@ class Loading(Base):
         return found
 
     def _verified(self, data: dict[str, Any], row: Row | None) -> dict[str, Any]:
-        """Return ``data``, or nothing where they are an ended session's."""
+        """
+        Return ``data``, or no data if they belong to a session that is not live.
+
+        ``row`` is the row that has recorded the session's key, if it is known.
+        """
         state = self.session_limit_state
-        # signed_cookies keeps the cookie's value for its key, whatever that is.
+        # signed_cookies keeps the cookie's value as its key even if it is not valid.
         state.loaded_key = self.session_key if data else None
         if SESSION_KEY not in data:
             if self.session_key is None:
@@ -76,10 +80,10 @@ class Loading(Base):
         if engines.ID not in data:
             if row is None:
                 return self._adopted(data)
-            # Adopted by a request whose response has not been saved.
+            # Another request has adopted the session and not saved its data yet.
             data[engines.ID] = row.id.hex
         if row is None or row.id.hex != data[engines.ID]:
-            # The key was just rotated, or no key is recorded on this engine.
+            # The key was just changed, or the engine records no keys.
             id = parse_uuid(data[engines.ID])
             row = queries.read(id) if id is not None else None
         if row is None:
@@ -98,10 +102,11 @@ class Loading(Base):
         return self.mark_ended(row.id, reason or None)
 
     def _adopted(self, data: dict[str, Any]) -> dict[str, Any]:
+        """Adopt a signed-in session without an id, and return its data."""
         self._session_cache = data
         user, state = user_of(data), self.session_limit_state
         if user is None or state.request is None:
-            # Nobody to Django either; or not yet the session of a request.
+            # Django finds no user either, or no request has this session yet.
             return data
         row = registry.adopt(user, state.request)
         if row is None:
