@@ -70,8 +70,7 @@ def signed_in(
     admission = None
     if state is None or not must_be_chosen(state):
         choice = choice_for(state, user) if state is not None else None
-        key = state.presented_key if state is not None else None
-        admission = _admit(user, request, state, key, choice)
+        admission = _admit(user, request, state, choice)
         if admission.row is not None:
             session.pop(engines.ENDED_ID, None)
             if state is not None:
@@ -96,17 +95,16 @@ def _admit(
     user: AbstractBaseUser,
     request: HttpRequest,
     state: SessionState | None,
-    key: str | None,
     choice: registry.Choice | None,
 ) -> registry.Admission:
     """Call ``registry.admit()`` while the session's state has no former row."""
     if state is None:
-        return registry.admit(user, request, key, choice)
+        return registry.admit(user, request)
     # The admission stores the session with a new id. While the state has the former
     # row, a save puts the id of that row back, which may have ended.
     former, state.found = state.found, state.found._replace(row=None)
     try:
-        return registry.admit(user, request, key, choice)
+        return registry.admit(user, request, state.presented_key, choice)
     except BaseException:
         state.found = former
         raise

@@ -124,14 +124,6 @@ class Base(_Engine):
         }
         return registry.SessionChanges(written, loaded)
 
-    def undo_sign_in(self) -> None:
-        """
-        Undo a sign-in whose row was rolled back, in a store that rolls nothing back.
-        The client keeps the cookie that it has.
-        """
-        engines.forget_user(self)
-        self.restore_anonymous()
-
     def give_up(self) -> None:
         """
         Leave the browser the session that it came with, because the database gave up on

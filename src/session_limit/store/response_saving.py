@@ -62,7 +62,9 @@ def _is_still_live(session: GuardedSession) -> bool:
     """Return whether the session is live. If it is not, put the browser's back."""
     row = _read_row(session)
     if row is None and session.session_limit_state.sign_in.admitted:
-        session.undo_sign_in()
+        # The store rolls nothing back. The client keeps the cookie that it has.
+        engines.forget_user(session)
+        session.restore_anonymous()
     elif row is None:
         session.leave_untouched()
     elif not row.is_live:
