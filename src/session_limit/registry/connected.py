@@ -131,7 +131,7 @@ def _unrecorded_reasons(
     check = _credentials_check(live, using) if thorough and live else None
     found = {
         row.pk: Row.of(row).why_not_live(
-            now, credentials=functools.partial(check, row) if check else None
+            now, check_credentials=functools.partial(check, row) if check else None
         )
         for row in live
     }

@@ -68,7 +68,7 @@ def verify(session: SessionBase) -> UserSession | None:
     reason = Row.of(found).why_not_live(
         timezone.now(),
         user_id=session.get(SESSION_KEY),
-        credentials=check_credentials,
+        check_credentials=check_credentials,
     )
     return found if reason is None else None
 

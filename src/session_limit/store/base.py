@@ -86,7 +86,8 @@ class Base(_Engine):
         did not bring.
         """
         state = self.session_limit_state
-        state.response.untouched, self.modified = True, False
+        state.response = state.response._replace(untouched=True)
+        self.modified = False
         if state.request is not None:
             state.request.COOKIES.pop(settings.SESSION_COOKIE_NAME, None)
 

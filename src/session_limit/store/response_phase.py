@@ -42,7 +42,7 @@ def is_needed(request: HttpRequest, response: HttpResponseBase) -> bool:
     state = state_of(request)
     if state is None:
         return False
-    if state.response.in_conflict:
+    if state.in_conflict:
         return True
     session = cast("GuardedSession", request.session)
     if not session.accessed and not settings.SESSION_SAVE_EVERY_REQUEST:
@@ -66,7 +66,7 @@ def finish(request: GuardedRequest, response: HttpResponseBase) -> HttpResponseB
     the client to try again.
     """
     state = state_of(request)
-    if state is not None and state.response.in_conflict:
+    if state is not None and state.in_conflict:
         return database_conflicts.retry(request, response)
     try:
         return _finish(request, response)

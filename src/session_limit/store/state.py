@@ -96,18 +96,16 @@ class SignInRecord:
     refusal: Refusal | None = None
 
 
-@dataclass(slots=True)
-class ResponseRecord:
-    """What has been done about the response and the saving of the session."""
+class ResponseRecord(NamedTuple):
+    """
+    What the response phase did with the session.
 
-    # The middleware has prepared the response, so no cookie can be set any more.
-    is_answered: bool = False
-    # The key and the serialized data that the response phase has saved.
+    It has ``saved`` this key and these serialized data. Or it left the session
+    ``untouched``: neither what is stored nor the client's cookie is to change.
+    """
+
     saved: tuple[str | None, bytes] | None = None
-    # Neither what is stored nor the client's cookie is to change.
     untouched: bool = False
-    # The database gave up on a middleware further in, and Django has answered 500.
-    in_conflict: bool = False
 
 
 class SessionState:
@@ -121,9 +119,14 @@ class SessionState:
     # Defaults belong to the class: a request that does not read its session sets none.
 
     found = Found()
+    response = ResponseRecord()
     # The presented key, once the store has held a session under it. Until then the key
     # may be the client's invention.
     loaded_key: str | None = None
+    # The middleware has prepared the response, so no cookie can be set any more.
+    is_answered = False
+    # The database gave up on a middleware further in, and Django has answered 500.
+    in_conflict = False
     # logout() is about to flush the session.
     signing_out = False
     # Code emptied the session without having read it.
@@ -140,10 +143,6 @@ class SessionState:
     @cached_property
     def sign_in(self) -> SignInRecord:
         return SignInRecord()
-
-    @cached_property
-    def response(self) -> ResponseRecord:
-        return ResponseRecord()
 
     @property
     def row(self) -> Row | None:
@@ -163,10 +162,10 @@ class SessionState:
 
 
 def set_answered(request: HttpRequest) -> None:
-    """Note that the response is prepared: see ``ResponseRecord.is_answered``."""
+    """Note that the response is prepared: see ``SessionState.is_answered``."""
     state = state_of(request)
     if state is not None:
-        state.response.is_answered = True
+        state.is_answered = True
 
 
 def state_of(request: HttpRequest | None) -> SessionState | None:
