@@ -25,11 +25,11 @@ from session_limit.models import UserSession
 from session_limit.pages import chooser, links, new_sign_in, responses
 from session_limit.policy import AtLimit
 from session_limit.store import database_conflicts, response_saving
-from session_limit.store.ended_sessions import identify_key
 from session_limit.store.guarded import GuardedSession
 from session_limit.store.queries import Row
 from session_limit.store.request import GuardedRequest
 from session_limit.store.state import Kind, Refusal, SessionState, state_of
+from session_limit.store.unstored_keys import identify_key
 from session_limit.store.users import has_backend, lazy_user, make_anonymous, user_of
 from session_limit.utils import request_log
 

@@ -9,9 +9,9 @@ from session_limit import registry
 from session_limit.models import UserSession, parse_uuid
 from session_limit.store import engines, queries
 from session_limit.store.base import Base
-from session_limit.store.ended_sessions import identify_key
 from session_limit.store.queries import Row
 from session_limit.store.state import Found, Kind
+from session_limit.store.unstored_keys import identify_key
 from session_limit.store.users import user_of
 
 Reason = UserSession.Reason
