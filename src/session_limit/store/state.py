@@ -54,6 +54,10 @@ class Found(NamedTuple):
     ended_reason: UserSession.Reason | None = None
     ended_during_request: bool = False
 
+    def __repr__(self) -> str:
+        # No traceback may show the hash.
+        return f"<Found: {self.kind.name}>"
+
     @property
     def is_ended(self) -> bool:
         return self.kind is Kind.ENDED
@@ -79,10 +83,10 @@ class Refusal:
 
     user: AbstractBaseUser
     admission: registry.Admission | None
-    changes: registry.SessionChanges
+    changes: registry.SessionChanges = field(repr=False)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class SignInRecord:
     """What this request did to sign somebody in, and what undoing that needs."""
 
@@ -106,6 +110,10 @@ class ResponseRecord(NamedTuple):
 
     saved: tuple[str | None, bytes] | None = None
     untouched: bool = False
+
+    def __repr__(self) -> str:
+        # No traceback may show the key.
+        return f"<ResponseRecord: untouched={self.untouched}>"
 
 
 class SessionState:
