@@ -59,7 +59,10 @@ def _save_detects_ending(session: GuardedSession) -> bool:
 
 
 def _is_still_live(session: GuardedSession) -> bool:
-    """Return whether the session is live. If it is not, put the browser's back."""
+    """
+    Return whether the session is live. If it is not, undo its sign-in, leave it
+    untouched, or mark it as ended.
+    """
     row = _read_row(session)
     if row is None and session.session_limit_state.sign_in.admitted:
         # The store rolls nothing back. The client keeps the cookie that it has.
