@@ -125,7 +125,7 @@ def _has_changed(row: UserSession, again: UserSession | None) -> bool:
 def _unrecorded_reasons(
     rows: Iterable[UserSession], using: str, *, thorough: bool
 ) -> dict[UUID, Reason]:
-    """Return why sessions have ended whose rows are still marked live, by id."""
+    """Return, by id, why sessions have ended although their rows are marked live."""
     now = timezone.now()
     live = [row for row in rows if row.is_live]
     check = _credentials_check(live, using) if thorough and live else None

@@ -107,8 +107,8 @@ class Base(_Engine):
         everything that this request has added: by ``login()`` itself, by the receivers
         of its signal, and by the code that ran before it.
 
-        What that earlier code wrote may still be lost. A browser without a cookie gets
-        none, and what was stored in a view's transaction is rolled back.
+        Some of what that earlier code wrote is not kept. A browser without a cookie
+        gets none, and what was stored in a view's transaction is rolled back.
         """
         sign_in, data = self.session_limit_state.sign_in, self._session_cache
         # There is no such state if the project signs in without login().

@@ -205,7 +205,7 @@ def live_of(user_id: Any) -> UserSessionQuerySet:
 
 
 def read_by_digest(key: str) -> Row | None:
-    """Return the newest row, live or ended, whose last session key is ``key``."""
+    """Return the newest row, live or ended, with ``key`` as its last session key."""
     rows = UserSession.objects.primary()
     row = rows.filter(key_digest__in=engines.digests(key)).order_by("-pk").first()
     return None if row is None else Row.of(row)

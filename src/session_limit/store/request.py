@@ -37,7 +37,7 @@ class SessionLimit:
     @property
     def ended(self) -> UserSession | None:
         """
-        The ended session whose cookie this request presents, or ``None``.
+        The ended session that this request's cookie belongs to, or ``None``.
 
         If the session has expired and that could not be recorded, ``ended_at`` and
         ``ended_reason`` are set in memory only: see ``registry.try_to_end()``.

@@ -120,7 +120,7 @@ def _is_to_be_saved(session: GuardedSession, response: HttpResponseBase) -> bool
 def _explain_ending(
     request: GuardedRequest, response: HttpResponseBase, session: GuardedSession
 ) -> HttpResponseBase:
-    """Answer a request whose session has ended, or whose key has nothing stored."""
+    """Answer a request with an ended session, or a key that nothing is stored under."""
     state = session.session_limit_state
     is_barred = links.is_barred(response)
     is_saved = _is_to_be_saved(session, response)

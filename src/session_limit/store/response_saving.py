@@ -54,7 +54,7 @@ def _save_detects_ending(session: GuardedSession) -> bool:
         return True
     if state.sign_in.adopted or engines.is_cookie(engine):
         return False
-    # Other stores keep the session of a sign-in whose row was rolled back.
+    # Other stores keep the session after the row of its sign-in was rolled back.
     return not state.sign_in.admitted or queries.shares_transactions(engine)
 
 

@@ -39,7 +39,7 @@ class Kind(enum.Enum):
 
 class Found(NamedTuple):
     """
-    The session of a request, as far as it is known.
+    What is known of the session that a request has.
 
     A live one has its ``row``, and the ``session_hash`` that it was loaded with. An
     ended one has the ``ended_id`` of its row, and an ``ended_reason`` if the row may
@@ -76,9 +76,9 @@ class Refusal:
     """
     A sign-in that was undone.
 
-    ``admission`` says how it met the limit. It is ``None`` if the sign-in happened
-    without a person, in a browser whose session has ended: the person must choose it
-    first. ``changes`` is what the request had put into the session.
+    ``admission`` says how it met the limit. It is ``None`` for an automatic sign-in in
+    a browser with an ended session, which a person must choose first. ``changes`` is
+    what the request had put into the session.
     """
 
     user: AbstractBaseUser
