@@ -101,7 +101,7 @@ def _admit(sign_in: SignIn, presented_key: str | None, using: str) -> Admission:
     decision = decide([row.facts() for row in rivals])
     if own is None and not decision.admitted:
         end_gone = functools.partial(
-            not_counting.end_gone, user=user, account=account, using=using
+            not_counting.end_unusable, user=user, account=account, using=using
         )
         rivals = _without_gone(rivals, end_gone, limit)
         decision = decide([row.facts() for row in rivals])
