@@ -18,6 +18,7 @@ from django.utils import timezone
 
 from session_limit import registry
 from session_limit.models import UserSession
+from session_limit.registry.connected import standings
 from session_limit.testing import LAPTOP, PHONE
 from tests.stories.people import Visitor, live, make_user, statements, writes
 
@@ -284,7 +285,7 @@ def a_life(browser, user):
     phone.sign_in()
     phone.get("/account/sessions/")
     registry.enforce(user)
-    registry.standings([row.pk for row in live(user)], thorough=True)
+    standings([row.pk for row in live(user)], thorough=True)
     phone.sign_out()
     registry.prune()
     user.delete()

@@ -121,7 +121,7 @@ def work(seconds: float, through: str) -> None:
     django.setup()
     from django.db import connection
 
-    from session_limit.registry import INTERVAL
+    from session_limit.registry.leases import INTERVAL
 
     connection.settings_dict["CONN_MAX_AGE"] = None
     people = json.loads(sys.stdin.readline())

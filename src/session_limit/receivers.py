@@ -17,6 +17,10 @@ from session_limit import registry
 from session_limit.exceptions import SessionLimitReached, TooLateToSignIn
 from session_limit.models import UserSession, parse_uuid, registry_alias
 from session_limit.pages import new_sign_in
+from session_limit.registry.admission import Admission, admit, announce_limit_reached
+from session_limit.registry.credentials import note_password_changed
+from session_limit.registry.ending import end_account
+from session_limit.registry.pending import Choice, left_over
 from session_limit.signals import session_started
 from session_limit.store import database_conflicts, engines
 from session_limit.store.guarded import GuardedSession
@@ -77,7 +81,7 @@ def signed_in(
                 state.admit(admission.row)
             if choice is not None:
                 # What other code had put in when it was refused (django-otp, allauth).
-                session.update(registry.left_over(choice.pending, session))
+                session.update(left_over(choice.pending, session))
             return
     make_anonymous(request)
     if isinstance(session, GuardedSession):
@@ -88,7 +92,7 @@ def signed_in(
     else:
         engines.forget_user(session)
         if admission is not None:
-            registry.announce_limit_reached(user, admission)
+            announce_limit_reached(user, admission)
     raise SessionLimitReached
 
 
@@ -97,16 +101,16 @@ def _admit(
     request: HttpRequest,
     state: SessionState | None,
     key: str | None,
-    choice: registry.Choice | None,
-) -> registry.Admission:
-    """Call ``registry.admit()`` while the guard names no former row."""
+    choice: Choice | None,
+) -> Admission:
+    """Call ``admit()`` while the guard names no former row."""
     if state is None:
-        return registry.admit(user, request, key, choice)
+        return admit(user, request, key, choice)
     # The admission stores the session under its new id. While the guard has the former
     # row, a save puts back the id of that one, which may have ended.
     former, state.row = state.row, None
     try:
-        return registry.admit(user, request, key, choice)
+        return admit(user, request, key, choice)
     except BaseException:
         state.row = former
         raise
@@ -155,7 +159,7 @@ def user_saved(
         return
     # Set by set_password() until save() is done, and not by the upgrade of a hash.
     if getattr(instance, "_password", None) is not None:
-        registry.note_password_changed(instance)
+        note_password_changed(instance)
     if not instance.is_active and not may_sign_in(instance):
         registry.end_all(instance, Reason.ACCOUNT_DISABLED)
 
@@ -165,4 +169,4 @@ def user_deleted(
 ) -> None:
     """End the sessions of an account that is being deleted, and its stored ones."""
     if using == registry_alias():
-        registry.end_account(instance)
+        end_account(instance)

@@ -112,7 +112,7 @@ MUTANTS = [
     Mutant(
         "a session whose hash fails has to be ended",
         "store/saving.py::Saving._end_flushed",
-        old="        registry.try_to_end(row.id, reason)\n",
+        old="        try_to_end(row.id, reason)\n",
         new="        registry.end([row.id], reason)\n",
         tests=STORY,
         test="test_changed_credentials",
@@ -120,8 +120,8 @@ MUTANTS = [
     Mutant(
         "a session of a disabled account has to be ended",
         "store/response_phase.py::_end_disabled",
-        old="        registry.try_to_end(row.id, Reason.ACCOUNT_DISABLED)\n",
-        new="        registry.end([row.id], Reason.ACCOUNT_DISABLED)\n",
+        old="        try_to_end(row.id, Reason.ACCOUNT_DISABLED)\n",
+        new="from session_limit.registry import end; end([row.id], Reason.ACCOUNT_DISABLED)",  # noqa: E501
         tests=STORY,
         test="test_an_account_that_was_disabled",
     ),

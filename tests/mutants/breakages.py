@@ -284,7 +284,7 @@ FINALITY = [
     Mutant(
         "flush() ends nothing",
         "store/saving.py::Saving._end_flushed",
-        old="        registry.end_row(row.id, reason)\n",
+        old="        end_row(row.id, reason)\n",
         new="",
         tests="stories/test_stored",
         test="test_flush_ends_the_session",
@@ -365,7 +365,7 @@ INNOCENT = [
     Mutant(
         "an old copy ends the session that went on without it",
         "store/saving.py::Saving._reason_for_flush",
-        old="if not registry.has_credentials(row.id, session_hash):",
+        old="if not has_credentials(row.id, session_hash):",
         new="if False:",
         tests="interleavings/test_engines",
         test="test_an_old_copy_ends_no_newer_one",
@@ -481,7 +481,7 @@ ANSWERS = [
     Mutant(
         "a changed password is not noted",
         "receivers.py::user_saved",
-        old="        registry.note_password_changed(instance)\n",
+        old="        note_password_changed(instance)\n",
         new="        pass\n",
         tests="stories/test_credentials",
         test="test_a_password_changed_elsewhere",
@@ -591,8 +591,8 @@ NOTICES = [
     Mutant(
         "each of two requests gives the notice",
         "pages/new_sign_in.py::tell",
-        old="if row.notice is None or not registry.mark_notified(row.id, row.notice):",
-        new="if row.notice is None or registry.mark_notified(row.id, row.notice) is None:",  # noqa: E501
+        old="if row.notice is None or not mark_notified(row.id, row.notice):",
+        new="if row.notice is None or mark_notified(row.id, row.notice) is None:",
         tests="stories/test_new_sign_in",
         test="test_of_two_requests_at_once_one_tells",
     ),

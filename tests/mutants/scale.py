@@ -91,7 +91,7 @@ MUTANTS = [
     Mutant(
         "any number of ids may be posted to the chooser",
         "pages/chooser.py",
-        old="MAX_CHOSEN = registry.LISTED\n",
+        old="MAX_CHOSEN = LISTED\n",
         new="MAX_CHOSEN = 10_000\n",
         tests=MANY,
         test="test_more_ids_than_are_listed_are_refused",

@@ -48,7 +48,7 @@ REPEATING = [
     Mutant(
         "the response's save is not retry_conflicts",
         "store/response_phase.py::_save",
-        old="registry.retry_conflicts(session.save_for_response)",
+        old="retry_conflicts(session.save_for_response)",
         new="session.save_for_response()",
         tests="interleavings/test_conflicts",
         test="test_the_save_of_the_response",
@@ -241,7 +241,7 @@ ANSWERS = [
     Mutant(
         "a sign-in whose cookie nobody got keeps its place",
         "store/base.py::Base.give_up",
-        old="registry.end_row(row.id, UserSession.Reason.SIGNED_OUT)",
+        old="end_row(row.id, UserSession.Reason.SIGNED_OUT)",
         new="pass",
         tests="interleavings/test_conflicts",
         test="test_the_save_of_the_response",

@@ -13,7 +13,8 @@ from django.utils import timezone
 
 from session_limit import registry
 from session_limit.models import PendingSignIn, UserSession
-from session_limit.registry import LISTED, admission
+from session_limit.registry import admission
+from session_limit.registry.pending import LISTED
 from tests.stories.people import JSON, SIGNED_IN, live, statements
 
 Reason = UserSession.Reason

@@ -14,8 +14,9 @@ from django.contrib.sessions.backends.base import (
 )
 from django.db import DatabaseError
 
-from session_limit import registry
 from session_limit.models import UserSession
+from session_limit.registry.ending import end_row
+from session_limit.registry.pending import SessionChanges
 from session_limit.store import engines
 from session_limit.store.state import SessionState
 
@@ -94,7 +95,7 @@ class Base(_Engine):
         if not self._session_cache:
             self.flush()
 
-    def undo_login(self) -> registry.SessionChanges:
+    def undo_login(self) -> SessionChanges:
         """
         Make the data what they were before ``login()``, and return what this request
         has put in: it, the receivers of its signal, and the code in front of it. Not
@@ -114,7 +115,7 @@ class Base(_Engine):
             for name, value in data.items()
             if name not in loaded or loaded[name] != value
         }
-        return registry.SessionChanges(written, loaded)
+        return SessionChanges(written, loaded)
 
     def undo_sign_in(self) -> None:
         """
@@ -138,7 +139,7 @@ class Base(_Engine):
             before = state.before_login
             if row is not None and before is not None and engines.ID not in before:
                 # Already committed, but its cookie will not reach the browser.
-                registry.end_row(row.id, UserSession.Reason.SIGNED_OUT)
+                end_row(row.id, UserSession.Reason.SIGNED_OUT)
 
     def restore_anonymous(self) -> None:
         """

@@ -12,7 +12,7 @@ from django.conf import settings
 from django.contrib.auth import SESSION_KEY
 from django.http import HttpRequest, parse_cookie
 
-from session_limit import registry
+from session_limit.registry.connected import standings
 from session_limit.store import engines
 from session_limit.store.guarded import GuardedSession, install
 from session_limit.utils.lru import LRU
@@ -114,4 +114,4 @@ def _identify(request: HttpRequest, key: str) -> Identity:
     id = found.ended_id
     if not found.ended:
         return Identity()
-    return Identity(id, registry.standings([id])[id].reason if id is not None else "")
+    return Identity(id, standings([id])[id].reason if id is not None else "")

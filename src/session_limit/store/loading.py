@@ -9,8 +9,9 @@ from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.sessions.base_session import AbstractBaseSession
 from django.utils import timezone
 
-from session_limit import registry
 from session_limit.models import UserSession, parse_uuid
+from session_limit.registry.adoption import adopt
+from session_limit.registry.ending import try_to_end
 from session_limit.store import engines, queries
 from session_limit.store.base import Base
 from session_limit.store.queries import Row
@@ -83,7 +84,7 @@ class Loading(Base):
             return self.mark_ended(parse_uuid(data[engines.ID]))
         if self._has_deadline(row) and row.is_due(timezone.now()):
             reason = Reason(row.expires_reason)
-            registry.try_to_end(row.id, reason)
+            try_to_end(row.id, reason)
             return self.mark_ended(row.id, reason)
         state.row = row
         state.loaded_hash = data.get(HASH_SESSION_KEY)
@@ -103,7 +104,7 @@ class Loading(Base):
         if user is None or request is None:
             # Nobody to Django either; or not yet the session of a request.
             return data
-        self.session_limit_state.row = registry.adopt(user, request)
+        self.session_limit_state.row = adopt(user, request)
         if self.session_limit_state.row is None:
             return self.mark_ended(parse_uuid(data.get(engines.ID)))
         self.session_limit_state.adopted = True

@@ -35,7 +35,7 @@ class SessionLimit:
         The ended session whose cookie this request bears, or ``None``.
 
         If the session has expired and its row could not be written, the row says when
-        and why only in memory: see ``registry.try_to_end()``.
+        and why only in memory: see ``ending.try_to_end()``.
         """
         state = self._guard()
         return state.tombstone() if state is not None else None

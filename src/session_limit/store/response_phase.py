@@ -18,12 +18,18 @@ from django.http.response import HttpResponseBase
 from django.utils import timezone
 from django.utils.functional import SimpleLazyObject, empty
 
-from session_limit import registry
 from session_limit.client import known_browsers, request_kind
 from session_limit.conf import NewSignIn, conf
 from session_limit.models import UserSession
 from session_limit.pages import chooser, links, new_sign_in, responses
 from session_limit.policy import AtLimit
+from session_limit.registry.activity import touch
+from session_limit.registry.admission import Admission, announce_limit_reached
+from session_limit.registry.best_effort import BestEffort
+from session_limit.registry.ending import try_to_end
+from session_limit.registry.pending import create_pending
+from session_limit.registry.reauthentication import renewed
+from session_limit.registry.transactions import is_retryable, retry_conflicts
 from session_limit.store import database_conflicts, engines, queries
 from session_limit.store.guarded import GuardedSession
 from session_limit.store.queries import Row
@@ -34,7 +40,7 @@ from session_limit.utils import request_log
 
 Reason = UserSession.Reason
 
-FORGETTING = registry.BestEffort("Recording that an ending was explained")
+FORGETTING = BestEffort("Recording that an ending was explained")
 
 
 def is_needed(request: HttpRequest, response: HttpResponseBase) -> bool:
@@ -73,7 +79,7 @@ def finish(request: GuardedRequest, response: HttpResponseBase) -> HttpResponseB
     try:
         return _finish(request, response)
     except (OperationalError, UpdateError) as error:
-        if not registry.is_retryable(error):
+        if not is_retryable(error):
             raise
         return database_conflicts.retry(request, response)
 
@@ -128,9 +134,9 @@ def _save(session: GuardedSession) -> None:
     if not _saving_tells(session) and not _stands(session):
         return
     try:
-        registry.retry_conflicts(session.save_for_response)
+        retry_conflicts(session.save_for_response)
     except UpdateError as error:
-        if registry.is_retryable(error):
+        if is_retryable(error):
             raise
         if state.row is not None:
             _explain_unsaved(session)
@@ -176,7 +182,7 @@ def _explain_unsaved(session: GuardedSession) -> None:
         session.leave_untouched()
     elif not engines.exists(session, key):
         # Somebody deleted what was stored (clearsessions).
-        registry.try_to_end(row.pk, Reason.EXPIRED)
+        try_to_end(row.pk, Reason.EXPIRED)
         session.overtake(Reason.EXPIRED)
 
 
@@ -236,7 +242,7 @@ def _refused(
         return responses.ended(request, response, ended, to_choose=to_choose)
     if refusal.admission.is_gone:
         return responses.choice_gone(request, response)
-    registry.announce_limit_reached(refusal.user, refusal.admission)
+    announce_limit_reached(refusal.user, refusal.admission)
     if refusal.admission.at_limit is AtLimit.ASK and links.choose_url():
         return _asked(request, response, session, refusal, refusal.admission)
     return responses.refused(request, response, refusal.admission)
@@ -247,14 +253,14 @@ def _asked(
     response: HttpResponseBase,
     session: GuardedSession,
     refusal: Refusal,
-    admission: registry.Admission,
+    admission: Admission,
 ) -> HttpResponseBase:
     browser, choice = chooser.browser(request), session.session_limit_state.choice
     if choice is not None and browser.secret is not None:
         # What was chosen did not make room.
         pending, secret = choice.pending, browser.secret
     else:
-        pending, secret = registry.create_pending(
+        pending, secret = create_pending(
             refusal.user,
             refusal.left,
             browser,
@@ -282,7 +288,7 @@ def _end_disabled(session: GuardedSession) -> None:
     """
     row = session.session_limit_state.row
     if row is not None and has_backend(session) and user_of(session) is None:
-        registry.try_to_end(row.id, Reason.ACCOUNT_DISABLED)
+        try_to_end(row.id, Reason.ACCOUNT_DISABLED)
         session.mark_ended(row.id, Reason.ACCOUNT_DISABLED)
 
 
@@ -313,8 +319,8 @@ def _touch(session: GuardedSession, row: Row) -> None:
     owner = lazy_user(row.user_id)
     state = session.session_limit_state
     is_saved = state.saved is not None
-    registry.touch(row, session, owner, is_saved=is_saved)
+    touch(row, session, owner, is_saved=is_saved)
     session_hash = session.get(HASH_SESSION_KEY)
     has_new_hash = state.loaded_hash not in {None, session_hash}
     if is_saved and has_new_hash and not state.admitted:
-        registry.renewed(row, owner, state.loaded_hash or "", session_hash or "")
+        renewed(row, owner, state.loaded_hash or "", session_hash or "")

@@ -7,6 +7,12 @@ from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
 
 from session_limit import registry
 from session_limit.models import UserSession, parse_uuid
+from session_limit.registry.credentials import (
+    credentials_reason,
+    has_credentials,
+    hash_is_valid,
+)
+from session_limit.registry.ending import end_row, try_to_end
 from session_limit.store import engines, queries
 from session_limit.store.base import Base
 from session_limit.store.queries import Row
@@ -89,7 +95,7 @@ class Saving(Base):
             data[engines.ID] = state.row.id.hex
         else:
             data.pop(engines.ID, None)
-            registry.end_row(state.row.id, Reason.SIGNED_OUT)
+            end_row(state.row.id, Reason.SIGNED_OUT)
             state.row = None
 
     def delete(self, session_key: str | None = None) -> None:
@@ -153,9 +159,9 @@ class Saving(Base):
             state.missing = True
             return False
         if reason is Reason.SIGNED_OUT:
-            registry.end_row(row.id, reason)
+            end_row(row.id, reason)
             return False
-        registry.try_to_end(row.id, reason)
+        try_to_end(row.id, reason)
         self.mark_ended(row.id, reason)
         self.modified = False
         return True
@@ -184,8 +190,8 @@ class Saving(Base):
             return Reason.SIGNED_OUT
         session_hash = self.get(HASH_SESSION_KEY, "")
         user = user_of(self._session_cache)
-        if user is None or registry.hash_is_valid(session_hash, user):
+        if user is None or hash_is_valid(session_hash, user):
             return Reason.SIGNED_OUT
-        if not registry.has_credentials(row.id, session_hash):
+        if not has_credentials(row.id, session_hash):
             return None
-        return registry.credentials_reason(row.authenticated_at, user)
+        return credentials_reason(row.authenticated_at, user)

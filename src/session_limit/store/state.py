@@ -10,9 +10,11 @@ from uuid import UUID
 from django.conf import settings
 from django.utils import timezone
 
-from session_limit import registry
 from session_limit.models import UserSession
 from session_limit.pages import chooser, use_here
+from session_limit.registry.admission import Admission
+from session_limit.registry.ending import try_to_end
+from session_limit.registry.pending import Choice, SessionChanges
 from session_limit.store import engines, queries
 from session_limit.store.queries import Row
 
@@ -34,8 +36,8 @@ class Refusal:
     """
 
     user: AbstractBaseUser
-    admission: registry.Admission | None
-    left: registry.SessionChanges
+    admission: Admission | None
+    left: SessionChanges
 
 
 class SessionState:
@@ -69,7 +71,7 @@ class SessionState:
     loaded: Mapping[str, Any] = {}
     before_login: dict[str, Any] | None = None
     # What a person was asked, and has chosen: the sign-in that comes next is that one.
-    choice: registry.Choice | None = None
+    choice: Choice | None = None
     # logout() is about to empty it; code emptied it without reading it.
     signing_out = False
     cleared_unread = False
@@ -107,7 +109,7 @@ class SessionState:
             self.mark_ended(row.id)
         elif row.is_due(timezone.now()):
             reason = UserSession.Reason(row.expires_reason)
-            registry.try_to_end(row.id, reason)
+            try_to_end(row.id, reason)
             self.mark_ended(row.id, reason)
         else:
             # Left alone: a replica may lag, or a cache be away.
@@ -156,7 +158,7 @@ class SessionState:
             request, self.ended_id
         )
 
-    def choice_for(self, user: AbstractBaseUser) -> registry.Choice | None:
+    def choice_for(self, user: AbstractBaseUser) -> Choice | None:
         """
         Return what the person chose from whom this sign-in of ``user`` comes, if they
         were asked. Where signing in happens by itself, in a middleware, that is before
