@@ -24,6 +24,7 @@ from session_limit.registry.pending import Choice, left_over
 from session_limit.signals import session_started
 from session_limit.store import database_conflicts, engines
 from session_limit.store.guarded import GuardedSession
+from session_limit.store.sign_in import sign_in_of
 from session_limit.store.state import Refusal, SessionState, state_of
 from session_limit.store.users import make_anonymous, may_sign_in
 
@@ -73,8 +74,7 @@ def signed_in(
     admission = None
     if state is None or not state.must_be_chosen():
         choice = state.choice_for(user) if state is not None else None
-        key = state.presented_key if state is not None else None
-        admission = _admit(user, request, state, key, choice)
+        admission = _admit(user, request, state, choice)
         if admission.row is not None:
             session.pop(engines.ENDED_ID, None)
             if state is not None:
@@ -100,17 +100,17 @@ def _admit(
     user: AbstractBaseUser,
     request: HttpRequest,
     state: SessionState | None,
-    key: str | None,
     choice: Choice | None,
 ) -> Admission:
     """Call ``admit()`` while the guard names no former row."""
     if state is None:
-        return admit(user, request, key, choice)
+        return admit(sign_in_of(user, request))
     # The admission stores the session under its new id. While the guard has the former
     # row, a save puts back the id of that one, which may have ended.
     former, state.row = state.row, None
     try:
-        return admit(user, request, key, choice)
+        key = state.presented_key
+        return admit(sign_in_of(user, request, presented_key=key, choice=choice))
     except BaseException:
         state.row = former
         raise

@@ -101,7 +101,7 @@ CAP = [
     Mutant(
         "a sign-in is repeated with the key that was rolled back",
         "registry/admission.py::admit.work",
-        old="        session._session_key = key\n",
+        old="        sign_in.session._session_key = sign_in.key\n",
         new="",
         tests="interleavings/test_locks",
         test="test_an_admission_repeated",
@@ -159,7 +159,7 @@ CAP = [
     Mutant(
         "a browser that lost its session keeps its own place from itself",
         "registry/admission.py::_admit",
-        old="live = not_counting.end_same_browser(live, presented_key, own_id, using)",
+        old="live = not_counting.end_same_browser(live, sign_in.presented_key, own_id, using)",
         new="",
         tests="stories/test_stored",
         test="test_who_lost_the_stored_session_may_sign_in_again_under_deny",

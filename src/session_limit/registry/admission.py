@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.http import HttpRequest
 
 from session_limit import audit, policy, signals
 from session_limit.conf import conf
@@ -46,37 +45,27 @@ class Admission:
     is_gone: bool = False
 
 
-def admit(
-    user: AbstractBaseUser,
-    request: HttpRequest,
-    presented_key: str | None = None,
-    choice: Choice | None = None,
-) -> Admission:
+def admit(sign_in: SignIn) -> Admission:
     """
-    Admit the sign-in of ``user`` that ``login()`` has just written into
-    ``request.session``, or refuse it. ``presented_key`` is the key of the session
-    cookie that came with the request; ``choice`` what its person was asked and chose,
-    which is used up where it is admitted.
+    Admit ``sign_in``, whose session names its user already, or refuse it. A choice
+    that came with it is used up where it is admitted.
 
     An admitted session carries the id of its row, and has a key: without one it
     would be stored only with the response, and whoever ended it before then would
     find nothing to delete. Signing in again in the same browser takes no second
     place. Raises what the rules raise, having changed nothing.
     """
-    sign_in = SignIn.of(user, request, choice=choice)
-    session = sign_in.session
-    key = session.session_key
 
     def work(using: str) -> Admission:
         # A second attempt begins where the first one did: what that stored has
         # been rolled back.
-        session._session_key = key
-        return _admit(sign_in, presented_key, using)
+        sign_in.session._session_key = sign_in.key
+        return _admit(sign_in, using)
 
     return in_transaction(work)
 
 
-def _admit(sign_in: SignIn, presented_key: str | None, using: str) -> Admission:
+def _admit(sign_in: SignIn, using: str) -> Admission:
     user, now, own_id = sign_in.user, sign_in.now, sign_in.own_id
     limit = None
     if not sign_in.exempt or sign_in.choice is not None:
@@ -91,7 +80,7 @@ def _admit(sign_in: SignIn, presented_key: str | None, using: str) -> Admission:
         return Admission(enter(sign_in, own, using, id), sign_in.scope)
 
     live = not_counting.end_due(live_rows(user, using), now, using)
-    live = not_counting.end_same_browser(live, presented_key, own_id, using)
+    live = not_counting.end_same_browser(live, sign_in.presented_key, own_id, using)
     own = next((row for row in live if row.pk == own_id), None)
     # A scope is fixed at the first sign-in.
     scope = sign_in.scope if own is None else own.scope

@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import datetime
 
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.http import HttpRequest
 
 from session_limit import policy
 from session_limit.models import UserSession, uuid7
@@ -22,7 +21,7 @@ from session_limit.store.queries import Row
 Reason = UserSession.Reason
 
 
-def adopt(user: AbstractBaseUser, request: HttpRequest) -> Row | None:
+def adopt(sign_in: SignIn) -> Row | None:
     """
     Admit a session that says it is signed in and has no id: signed in before this
     package was installed, or by code that sets the keys by hand.
@@ -31,8 +30,7 @@ def adopt(user: AbstractBaseUser, request: HttpRequest) -> Row | None:
     displaced. Parallel first requests of one browser are given the same row. Returns
     ``None`` where it was not admitted.
     """
-    sign_in = SignIn.of(user, request, adopted=True)
-    session = sign_in.session
+    user, session = sign_in.user, sign_in.session
     digests = engines.digests(session.session_key or "")
     signed_at = engines.signed_at(session)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
@@ -10,19 +11,14 @@ from uuid import UUID
 from django.contrib.auth import HASH_SESSION_KEY
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.sessions.backends.base import SessionBase
-from django.http import HttpRequest
-from django.utils import timezone
 
-from session_limit import audit, signals
-from session_limit.client import Client, describe, known_browsers
-from session_limit.conf import NewSignIn, conf
-from session_limit.models import DatabaseNow, UserSession, parse_uuid
+from session_limit import audit
+from session_limit.client import Client
+from session_limit.models import DatabaseNow, UserSession
 from session_limit.registry.accounts import locked
 from session_limit.registry.activity import deadline
 from session_limit.registry.credentials import digest
-from session_limit.registry.limits import storable_scope
 from session_limit.registry.pending import Choice, cancel_pending
-from session_limit.rules import get_rules
 from session_limit.store import engines
 from session_limit.store.queries import Row
 from session_limit.utils.after_commit import after_commit
@@ -35,58 +31,35 @@ MAX_NOTICES = 100
 
 @dataclass(frozen=True, slots=True)
 class SignIn:
-    """What does not change from one attempt at an admission to the next."""
+    """
+    The facts of one sign-in, collected before any lock is taken.
+
+    Every attempt at the admission uses the same facts. Callables of the project, such
+    as its rules, have run by then, so none of them delays a transaction.
+    """
 
     user: AbstractBaseUser
-    request: HttpRequest
-    # Described before the lock, which no callable of a project's holds up.
+    # The session that names the user, and the key it has before the admission.
+    session: SessionBase
+    key: str | None
     client: Client
     scope: str
+    # Whether the sign-in takes no place and displaces no other.
     exempt: bool
+    # Whether the user had signed in before the registry knew of the session.
     adopted: bool
-    # The id that its session came with, if it was signed in before.
+    # The id of the session's row, if this browser was signed in before.
     own_id: UUID | None
-    # Whether its user has not signed in from this browser before.
+    # The key of the session cookie that the browser sent.
+    presented_key: str | None
+    # Whether the user has not signed in from this browser before.
     is_new_browser: bool
     now: datetime
     authenticated_at: datetime
+    # What the person chose to end, if they were asked.
     choice: Choice | None
-
-    @classmethod
-    def of(
-        cls,
-        user: AbstractBaseUser,
-        request: HttpRequest,
-        *,
-        adopted: bool = False,
-        choice: Choice | None = None,
-    ) -> SignIn:
-        now = timezone.now()
-        # When an adopted one gave its credentials nobody knows: no later than this.
-        last_login = getattr(user, "last_login", None) if adopted else None
-        exempt = get_rules().exempt(user, request)
-        is_told = conf.new_sign_in is not NewSignIn.NONE and not (exempt or adopted)
-        if choice is None:
-            scope = storable_scope(get_rules().scope(user, request), "scope")
-        else:
-            scope = choice.pending.scope
-        return cls(
-            user=user,
-            request=request,
-            client=describe(request),
-            scope=scope,
-            exempt=exempt,
-            adopted=adopted,
-            own_id=parse_uuid(request.session.get(engines.ID)),
-            is_new_browser=is_told and known_browsers.is_new(request, user.pk),
-            now=now,
-            authenticated_at=last_login or now,
-            choice=choice,
-        )
-
-    @property
-    def session(self) -> SessionBase:
-        return self.request.session
+    # Called with the row of a new session after the commit.
+    announce: Callable[[UserSession], None]
 
 
 def own_row(sign_in: SignIn, using: str) -> UserSession | None:
@@ -176,9 +149,4 @@ def record(sign_in: SignIn, id: UUID, using: str) -> UserSession:
 
 def _tell_started(row: UserSession, sign_in: SignIn) -> None:
     audit.started(row)
-    signals.session_started.send_robust(
-        sender=UserSession,
-        session=row,
-        request=sign_in.request,
-        is_new_browser=sign_in.is_new_browser,
-    )
+    sign_in.announce(row)

@@ -15,6 +15,7 @@ from session_limit.registry.ending import try_to_end
 from session_limit.store import engines, queries
 from session_limit.store.base import Base
 from session_limit.store.queries import Row
+from session_limit.store.sign_in import sign_in_of
 from session_limit.store.users import user_of
 
 Reason = UserSession.Reason
@@ -104,7 +105,7 @@ class Loading(Base):
         if user is None or request is None:
             # Nobody to Django either; or not yet the session of a request.
             return data
-        self.session_limit_state.row = adopt(user, request)
+        self.session_limit_state.row = adopt(sign_in_of(user, request, adopted=True))
         if self.session_limit_state.row is None:
             return self.mark_ended(parse_uuid(data.get(engines.ID)))
         self.session_limit_state.adopted = True
