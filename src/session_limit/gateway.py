@@ -292,6 +292,4 @@ def _not_playing(row: Row, question: Question) -> Verdict | None:
 
 
 def _over(play: Play) -> Verdict:
-    # Where nobody has ended it, its time was up.
-    reason = play.ended_reason or Play.Reason.LAPSED
-    return Verdict(HTTPStatus.FORBIDDEN, "play_ended", reason=reason)
+    return Verdict(HTTPStatus.FORBIDDEN, "play_ended", reason=play.end_reason())

@@ -17,10 +17,12 @@ from session_limit import registry
 from session_limit.exceptions import SessionLimitReached, TooLateToSignIn
 from session_limit.models import UserSession, parse_uuid, registry_alias
 from session_limit.pages import new_sign_in
-from session_limit.registry.admission import Admission, admit, announce_limit_reached
+from session_limit.registry import announcements
+from session_limit.registry.admission import admit
 from session_limit.registry.credentials import note_password_changed
 from session_limit.registry.ending import end_account
-from session_limit.registry.pending import Choice, left_over
+from session_limit.registry.outcomes import Admission
+from session_limit.registry.pending import Choice, unapplied_changes
 from session_limit.signals import session_started
 from session_limit.store import database_conflicts, engines
 from session_limit.store.guarded import GuardedSession
@@ -81,7 +83,7 @@ def signed_in(
                 state.admit(admission.row)
             if choice is not None:
                 # What other code had put in when it was refused (django-otp, allauth).
-                session.update(left_over(choice.pending, session))
+                session.update(unapplied_changes(choice.pending, session))
             return
     make_anonymous(request)
     if isinstance(session, GuardedSession):
@@ -92,7 +94,7 @@ def signed_in(
     else:
         engines.forget_user(session)
         if admission is not None:
-            announce_limit_reached(user, admission)
+            announcements.limit_reached(user, admission)
     raise SessionLimitReached
 
 

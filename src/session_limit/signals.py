@@ -39,6 +39,6 @@ needed, or pruned without a word. ``play``: its ``Play``; ``reason``: a ``Play.R
 
 play_limit_reached = Signal()
 """
-A play met the limit. ``user_id``; ``scope``; ``limit``; ``at_limit``: what was done
-about it; ``play_id``: the id of the play admitted, or ``None`` where it was refused.
+A play met the limit. ``user``; ``scope``; ``limit``; ``at_limit``: what was done about
+it; ``play_id``: the id of the play admitted, or ``None`` where it was refused.
 """

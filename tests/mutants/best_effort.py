@@ -159,8 +159,8 @@ MUTANTS = [
     ),
     Mutant(
         "a rotation does not record when",
-        "registry/activity.py::rekey.write",
-        old="            key_recorded_at=DatabaseNow(),\n",
+        "registry/activity.py::rekey",
+        old="        key_recorded_at=DatabaseNow(),\n",
         new="",
         tests="interleavings/test_unsaved",
         test="test_a_rotation_that_is_not_stored_yet",
@@ -184,7 +184,7 @@ MUTANTS = [
     ),
     Mutant(
         "a rotation forgets the former key",
-        "registry/activity.py::rekey.write",
+        "registry/activity.py::rekey",
         old="former_digest=engines.digest(former),",
         new="former_digest=engines.digest(key),",
         tests="interleavings/test_rotation",

@@ -19,7 +19,7 @@ from tests.mutants.mutant import Mutant
 CAP = [
     Mutant(
         "a sign-in does not lock the account",
-        "registry/admission.py::_admit",
+        "registry/admission.py::admit",
         old="account = lock_account(user.pk, using)\n        limit =",
         new='account = type("A", (), {"limit": None})()\n        limit =',
         tests="interleavings/test_adoption",
@@ -28,9 +28,9 @@ CAP = [
     ),
     Mutant(
         "an adoption does not lock the account",
-        "registry/adoption.py::adopt.work",
-        old="account = lock_account(user.pk, using)\n        known =",
-        new='account = type("A", (), {"limit": None})()\n        known =',
+        "registry/adoption.py::adopt",
+        old="account = lock_account(user.pk, using)\n    known =",
+        new='account = type("A", (), {"limit": None})()\n    known =',
         tests="interleavings/test_adoption",
         test="test_a_sign_in_waits_for_an_adoption",
         database="mariadb",
@@ -100,8 +100,8 @@ CAP = [
     ),
     Mutant(
         "a sign-in is repeated with the key that was rolled back",
-        "registry/admission.py::admit.work",
-        old="        sign_in.session._session_key = sign_in.key\n",
+        "registry/admission.py::admit",
+        old="    sign_in.session._session_key = sign_in.key\n",
         new="",
         tests="interleavings/test_locks",
         test="test_an_admission_repeated",
@@ -126,7 +126,7 @@ CAP = [
     ),
     Mutant(
         "a scope is not counted by itself",
-        "registry/admission.py::_admit",
+        "registry/admission.py::admit",
         old="if row.takes_place_in(scope) and row is not own]",
         new="if row is not own]",
         tests="stories/test_two_browsers",
@@ -142,7 +142,7 @@ CAP = [
     ),
     Mutant(
         "signing in again takes a second place",
-        "registry/admission.py::_admit",
+        "registry/admission.py::admit",
         old="own = next((row for row in live if row.pk == own_id), None)",
         new="own = None",
         tests="stories/test_two_browsers",
@@ -150,23 +150,23 @@ CAP = [
     ),
     Mutant(
         "what has expired takes a place",
-        "registry/admission.py::_admit",
-        old="live = not_counting.end_due(live_rows(user, using), now, using)",
+        "registry/admission.py::admit",
+        old="live = not_counting.end_due(live_rows(user, using), sign_in.now, using)",
         new="live = live_rows(user, using)",
         tests="stories/test_stored",
         test="test_what_timed_out_does_not_count",
     ),
     Mutant(
         "a browser that lost its session keeps its own place from itself",
-        "registry/admission.py::_admit",
-        old="live = not_counting.end_same_browser(live, sign_in.presented_key, own_id, using)",
+        "registry/admission.py::admit",
+        old="live = not_counting.end_same_browser(live, sign_in.presented_key, own_id, using)",  # noqa: E501
         new="",
         tests="stories/test_stored",
         test="test_who_lost_the_stored_session_may_sign_in_again_under_deny",
     ),
     Mutant(
         "what is gone from the store takes a place",
-        "registry/admission.py::_admit",
+        "registry/admission.py::admit",
         old="        rivals = _without_gone(rivals, end_gone, limit)\n",
         new="",
         tests="stories/test_stored",
@@ -201,9 +201,9 @@ FINALITY = [
     ),
     Mutant(
         "a signed cookie from before an ending is adopted",
-        "registry/adoption.py::adopt.work",
-        old="if decision.admitted and not is_copy:",
-        new="if decision.admitted:",
+        "registry/adoption.py::adopt",
+        old="if is_copy or not decision.admitted:",
+        new="if not decision.admitted:",
         tests="interleavings/test_engines",
         test="test_a_signed_cookie_from_before_installation",
     ),
@@ -318,21 +318,21 @@ FINALITY = [
 INNOCENT = [
     Mutant(
         "parallel first requests are adopted one by one",
-        "registry/adoption.py::adopt.work",
-        old="        if known is not None and known.user_id == user.pk:",
-        new="        if not sign_in.adopted:",
+        "registry/adoption.py::adopt",
+        old="if known is not None and known.user_id == user.pk:",
+        new="if not sign_in.adopted:",
         tests="interleavings/test_adoption",
         test="test_six_parallel_first_requests",
     ),
     Mutant(
         "an adoption displaces others",
-        "registry/adoption.py::adopt.work",
+        "registry/adoption.py::adopt",
         old="""
         end_locked([entered], reason, using)
         return None
 """,
         new="""
-        end_locked(rivals, reason, using)
+        end_locked(live, reason, using)
         return Row.of(entered)
 """,
         tests="stories/test_doors",
@@ -472,9 +472,9 @@ ANSWERS = [
     ),
     Mutant(
         "the first reason does not stand",
-        "registry/ending.py::end_row.work",
-        old="rows = UserSession.objects.using(using).live_with_id(id)",
-        new="rows = UserSession.objects.using(using).filter(pk=id)",
+        "registry/ending.py::end_row",
+        old="sessions.live_with_id(id)",
+        new="sessions.filter(pk=id)",
         tests="interleavings/test_rotation",
         test="test_a_sign_out_overtaken",
     ),
@@ -496,9 +496,9 @@ ANSWERS = [
     ),
     Mutant(
         "listeners hear before the commit",
-        "registry/ending.py::announce",
-        old="    after_commit(using, _tell_ended, rows)\n",
-        new="    _tell_ended(rows)\n",
+        "registry/ending.py::end_locked",
+        old="    after_commit(using, announcements.sessions_ended, rows)\n",
+        new="    announcements.sessions_ended(rows)\n",
         tests="test_audit",
         test="test_listeners_hear_after_the_commit",
     ),
@@ -617,7 +617,7 @@ NOTICES = [
 ASKING = [
     Mutant(
         "one choice admits as often as it is posted",
-        "registry/admission.py::_admit",
+        "registry/admission.py::admit",
         old="not _is_waiting(sign_in.choice.pending, using)",
         new="False",
         tests="interleavings/test_choices",
@@ -756,8 +756,8 @@ OWN_SESSIONS = [
     ),
     Mutant(
         "two who give their passwords do not queue",
-        "registry/reauthentication.py::reauthenticated.work",
-        old="        lock_account(user.pk, using)\n",
+        "registry/reauthentication.py::_record",
+        old="    lock_account(user.pk, using)\n",
         new="",
         tests="interleavings/test_locks",
         test="test_two_who_end_each_other_after_giving_the_password",
@@ -824,9 +824,9 @@ ADMIN = [
     ),
     Mutant(
         "a lower limit waits for the next sign-in",
-        "registry/enforcement.py::set_limit.work",
-        old="        return _enforce(user, account, using, by=by)\n",
-        new="        return []\n",
+        "registry/enforcement.py::set_limit",
+        old="    return _enforce(user, account, using, by=by)\n",
+        new="    return []\n",
         tests="stories/test_own_limit",
         test="test_sessions_beyond_a_lower_limit_end_at_once",
     ),
@@ -1045,9 +1045,9 @@ LIVE = [
 PLAYS = [
     Mutant(
         "a play does not lock the account",
-        "registry/plays.py::play.work",
-        old="        lock_account(user.pk, using)\n        # Locked",
-        new="        # Locked",
+        "registry/plays.py::_start",
+        old="    lock_account(session.user_id, using)\n",
+        new="",
         tests="interleavings/test_plays",
         test="test_a_start_waits_for_another",
         database="postgresql",
@@ -1072,18 +1072,16 @@ PLAYS = [
     Mutant(
         "the clock of the machine decides",
         "registry/plays.py::_record",
-        old='    row.lease_until = cast("Any", DatabaseNow() + LEASE)\n',
-        new="    from django.utils import timezone\n"
-        "    row.lease_until = timezone.now() + LEASE\n",
+        old='lease_until=cast("Any", DatabaseNow() + LEASE)',
+        new='lease_until=__import__("django").utils.timezone.now() + LEASE',
         tests="stories/test_plays",
         test="test_a_lease_is_thirty_seconds_by_the_clock_of_the_database",
     ),
     Mutant(
         "the clock of the machine says which is the oldest",
         "registry/plays.py::_record",
-        old='    row.started_at = cast("Any", DatabaseNow())\n',
-        new="    from django.utils import timezone\n"
-        "    row.started_at = timezone.now()\n",
+        old='started_at=cast("Any", DatabaseNow())',
+        new='started_at=__import__("django").utils.timezone.now()',
         tests="stories/test_plays",
         test="test_the_oldest_goes_whatever_clocks_the_servers_have",
     ),
@@ -1113,15 +1111,15 @@ PLAYS = [
     ),
     Mutant(
         "an ended session takes a play's place",
-        "registry/plays.py::play.work",
-        old="        if sessions.select_for_update().first() is None:\n",
-        new="        if False:\n",
+        "registry/plays.py::_start",
+        old="if sessions.select_for_update().first() is None:",
+        new="if False:",
         tests="interleavings/test_plays",
         test="test_its_session_ends_before_it_starts",
     ),
     Mutant(
         "a session may end while it takes a play's place",
-        "registry/plays.py::play.work",
+        "registry/plays.py::_start",
         old="sessions.select_for_update().first()",
         new="sessions.first()",
         tests="interleavings/test_plays",
@@ -1138,9 +1136,9 @@ PLAYS = [
     ),
     Mutant(
         "a stop that overtakes its start leaves nothing",
-        "registry/leases.py::stop_start.work",
-        old="        if not Play.objects.using(using).filter(pk=id).exists():\n",
-        new="        if False:\n",
+        "registry/leases.py::_record_stopped",
+        old="if Play.objects.using(using).filter(pk=id).exists():",
+        new="if True:",
         tests="interleavings/test_plays",
         test="test_a_stop_that_overtakes_its_start",
     ),
@@ -1162,9 +1160,9 @@ PLAYS = [
     ),
     Mutant(
         "a place changes hands without end",
-        "registry/plays.py::play.work",
-        old="        if not decision.admitted or wait is not None:\n",
-        new="        if not decision.admitted:\n",
+        "registry/plays.py::_start",
+        old="if decision.admitted and wait is None:",
+        new="if decision.admitted:",
         tests="stories/test_plays",
         test="test_swapping_too_often_cools_down",
     ),

@@ -154,8 +154,8 @@ MUTANTS = [
     ),
     Mutant(
         "any number of stopped starts is kept",
-        "registry/leases.py::stop_start.work",
-        old="            _forget_stopped(session.user_id, using)\n",
+        "registry/leases.py::_record_stopped",
+        old="    _forget_stopped(session.user_id, using)\n",
         new="",
         tests=BOUNDS,
         test="test_starts_that_were_stopped_before_they_began_are_bounded",

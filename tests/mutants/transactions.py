@@ -56,8 +56,8 @@ REPEATING = [
     Mutant(
         "what waits for a choice is not written again",
         "registry/pending.py::create_pending",
-        old="    return in_transaction(work)\n",
-        new="    return work(registry_alias())\n",
+        old="return _record(browser, facts)",
+        new="return _record.__wrapped__(registry_alias(), browser, facts)",
         tests="interleavings/test_conflicts",
         test="test_what_waits_is_written_again",
     ),
@@ -85,8 +85,8 @@ OTHERS_TRANSACTIONS = [
     Mutant(
         "stopping a play waits for a commit without a transaction",
         "registry/leases.py::stop_play",
-        old="        return counted\n\n    return in_transaction(work)\n",
-        new="        return counted\n\n    return work(registry_alias())\n",
+        old="@transactional\n",
+        new="@one_statement\n",
         tests="interleavings/test_transactions",
         test="test_stopping_a_play_with_autocommit_off",
     ),

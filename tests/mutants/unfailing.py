@@ -51,9 +51,9 @@ MUTANTS = [
     ),
     Mutant(
         "a choice that was made fails because it cannot be forgotten",
-        "registry/pending.py::try_to_forget",
-        old="    CANCELLATIONS.attempt(forget)\n",
-        new="    forget()\n",
+        "registry/pending.py::try_to_cancel",
+        old="    CANCELLATIONS.attempt(cancel)\n",
+        new="    cancel()\n",
         tests=EVERY,
         test="test_every_statement",
     ),

@@ -10,6 +10,7 @@ from __future__ import annotations
 from session_limit.models.accounts import AccountLimit
 from session_limit.models.database_clock import DatabaseNow, ahead_of_utc
 from session_limit.models.deletion import cascade_unlisted
+from session_limit.models.end_reasons import EndReason, PlayEndReason
 from session_limit.models.ids import parse_uuid, uuid7
 from session_limit.models.pending import PendingSignIn
 from session_limit.models.plays import LEASE, Play, PlayQuerySet
@@ -26,8 +27,10 @@ __all__ = [
     "STORED_WITHIN",
     "AccountLimit",
     "DatabaseNow",
+    "EndReason",
     "PendingSignIn",
     "Play",
+    "PlayEndReason",
     "PlayQuerySet",
     "UserSession",
     "UserSessionQuerySet",

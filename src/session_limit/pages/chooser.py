@@ -30,7 +30,7 @@ from session_limit.registry.pending import (
     Choice,
     Rivals,
     find_pending,
-    try_to_forget,
+    try_to_cancel,
 )
 
 COOKIE = "session_limit_pending"
@@ -169,7 +169,7 @@ def _same_site() -> Literal["Lax", "None"]:
 
 def forget(request: HttpRequest, response: HttpResponseBase) -> None:
     """Delete the pending sign-in, and its cookie, of a browser that has signed in."""
-    try_to_forget(browser(request))
+    try_to_cancel(browser(request))
     take_back(request, response)
 
 

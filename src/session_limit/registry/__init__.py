@@ -18,8 +18,9 @@ from session_limit.registry.leases import (
     stop_play,
     stop_start,
 )
-from session_limit.registry.limits import limit_of
-from session_limit.registry.plays import PlayStart, play, play_limit_of
+from session_limit.registry.limits import limit_of, play_limit_of
+from session_limit.registry.outcomes import PlayStart
+from session_limit.registry.plays import play
 from session_limit.registry.pruning import prune
 from session_limit.registry.reauthentication import reauthenticated
 

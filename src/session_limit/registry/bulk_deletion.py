@@ -1,4 +1,4 @@
-"""Delete rows of ended sessions and plays: too old, or too many for one account."""
+"""Delete the rows of ended sessions and plays in batches."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from django.db.models import Count, QuerySet
 # signs in once a second would leave 2.6 million within the default retention.
 MAX_KEPT = 1000
 
-# How many rows one statement of a pruning ends or deletes.
+# How many rows one statement ends or deletes.
 BATCH = 1000
 
 
 def delete(rows: QuerySet[Any], most: int | None = None) -> int:
     """
-    Delete ``rows``, or with ``most`` no more than that many of them in their order, in
-    batches. Return how many were deleted.
+    Delete ``rows`` in batches, or only the first ``most`` in their order. Return how
+    many rows were deleted.
     """
     deleted = 0
     ids = rows.values_list("pk", flat=True)
@@ -29,8 +29,8 @@ def delete(rows: QuerySet[Any], most: int | None = None) -> int:
 
 def surplus(ended: QuerySet[Any]) -> dict[Any, int]:
     """
-    Return the primary keys of the users who have more than ``MAX_KEPT`` of the
-    ``ended`` rows, and how many more. Reads an index with an entry for each row.
+    Return how many more than ``MAX_KEPT`` of the ``ended`` rows a user has, by the
+    primary keys of the users who have more. Reads an index with an entry for each row.
     """
     counts = ended.values_list("user_id").annotate(count=Count("pk"))
     crowded = counts.filter(count__gt=MAX_KEPT)
@@ -38,10 +38,7 @@ def surplus(ended: QuerySet[Any]) -> dict[Any, int]:
 
 
 def delete_surplus(ended: QuerySet[Any]) -> int:
-    """
-    Delete the oldest of each user's ``ended`` rows that are in ``surplus()``. Return
-    how many were deleted.
-    """
+    """Delete the oldest rows of users with a ``surplus()``. Return how many."""
     return sum(
         delete(ended.filter(user_id=user_id).order_by("ended_at", "pk"), count)
         for user_id, count in surplus(ended).items()

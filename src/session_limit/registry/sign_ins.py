@@ -1,4 +1,4 @@
-"""A sign-in, as the registry sees it, and the row that it is entered in."""
+"""The facts of a sign-in, and the row that records it."""
 
 from __future__ import annotations
 
@@ -23,9 +23,7 @@ from session_limit.store import engines
 from session_limit.store.queries import Row
 from session_limit.utils.after_commit import after_commit
 
-Reason = UserSession.Reason
-
-# Of this many sessions no person looks at all.
+# How many sessions get the notice of a new sign-in. No person looks at more.
 MAX_NOTICES = 100
 
 
@@ -34,8 +32,8 @@ class SignIn:
     """
     The facts of one sign-in, collected before any lock is taken.
 
-    Every attempt at the admission uses the same facts. Callables of the project, such
-    as its rules, have run by then, so none of them delays a transaction.
+    Every attempt at the admission uses the same facts. The project's functions that
+    they come from have run by then, so a slow one holds no lock.
     """
 
     user: AbstractBaseUser
@@ -63,7 +61,7 @@ class SignIn:
 
 
 def own_row(sign_in: SignIn, using: str) -> UserSession | None:
-    """Return the live row that this browser's session has already."""
+    """Lock the live row of this browser's earlier sign-in, if any; return it."""
     if sign_in.own_id is None:
         return None
     rows = UserSession.objects.using(using).live().for_user(sign_in.user)
@@ -72,81 +70,83 @@ def own_row(sign_in: SignIn, using: str) -> UserSession | None:
 
 def give_notice(id: UUID, rows: list[UserSession], using: str) -> None:
     """
-    Have those of ``rows``, which are locked, that stay told of the sign-in with this
-    id. Not an administrator who is signed in as somebody: it is not theirs to hear.
+    Note on those of ``rows``, which are locked, that stay live that they are to show a
+    notice of the sign-in with this ``id``. An administrator who is signed in as the
+    user gets none, because it is not their account.
     """
-    told = [row.pk for row in rows if row.is_live and row.counted][-MAX_NOTICES:]
-    if told:
-        UserSession.objects.using(using).filter(pk__in=told).update(notice=id)
+    noted = [row.pk for row in rows if row.is_live and row.counted][-MAX_NOTICES:]
+    if noted:
+        UserSession.objects.using(using).filter(pk__in=noted).update(notice=id)
 
 
 def enter(sign_in: SignIn, own: UserSession | None, using: str, id: UUID) -> Row:
-    """Record the sign-in in the row that its browser has, or in a new one."""
+    """
+    Record an admitted sign-in in ``own``, the row that its browser has, or else in a
+    new row with this ``id``.
+    """
     if sign_in.choice is not None:
         # In this transaction, so that one choice never admits twice.
         cancel_pending(sign_in.choice.pending)
     if own is None:
         if sign_in.own_id is not None:
-            # That one ended meanwhile, and what was stored under the key with it.
+            # The row has ended meanwhile, and its stored session was deleted.
             sign_in.session._session_key = None
         return Row.of(record(sign_in, id, using))
-    own.authenticated_at = own.last_active_at = sign_in.now
-    own.credentials = digest(sign_in.session.get(HASH_SESSION_KEY))
-    own.expires_at, own.expires_reason = _deadline(sign_in)
-    own.save(
-        using=using,
-        update_fields=[
-            "authenticated_at",
-            "last_active_at",
-            "credentials",
-            "expires_at",
-            "expires_reason",
-        ],
-    )
+    changes = {
+        "authenticated_at": sign_in.now,
+        "last_active_at": sign_in.now,
+        **_credentials_and_deadline(sign_in),
+    }
+    for name, value in changes.items():
+        setattr(own, name, value)
+    own.save(using=using, update_fields=list(changes))
     return Row.of(own)
 
 
-def _deadline(sign_in: SignIn) -> tuple[datetime, Reason]:
-    return deadline(
+def _credentials_and_deadline(sign_in: SignIn) -> dict[str, Any]:
+    session = sign_in.session
+    expires_at, expires_reason = deadline(
         sign_in.user,
-        sign_in.session.get_expiry_date(modification=sign_in.now),
+        session.get_expiry_date(modification=sign_in.now),
         active_at=sign_in.now,
         authenticated_at=sign_in.authenticated_at,
     )
+    return {
+        "credentials": digest(session.get(HASH_SESSION_KEY)),
+        "expires_at": expires_at,
+        "expires_reason": expires_reason,
+    }
 
 
 def record(sign_in: SignIn, id: UUID, using: str) -> UserSession:
+    """
+    Record ``sign_in`` in a new row with this ``id`` and return the row. Store the
+    session first if it has no key.
+    """
     session, client = sign_in.session, sign_in.client
     session[engines.ID] = id.hex
     if session.session_key is None:
         session.create()
-    expires_at, expires_reason = _deadline(sign_in)
     row = UserSession(
         id=id,
         user_id=sign_in.user.pk,
         session_key=engines.storable(session.session_key),
         key_digest=engines.digest(session.session_key),
         key_recorded_at=cast("Any", DatabaseNow()),
-        credentials=digest(session.get(HASH_SESSION_KEY)),
         scope=sign_in.scope,
         counted=not sign_in.exempt,
         adopted=sign_in.adopted,
         created_at=sign_in.now,
         authenticated_at=sign_in.authenticated_at,
         last_active_at=sign_in.now,
-        expires_at=expires_at,
-        expires_reason=expires_reason,
         address=client.address,
         device=client.device,
         device_class=client.device_class,
+        **_credentials_and_deadline(sign_in),
     )
     row.save(using=using, force_insert=True)
-    # The database has set the moment. Deferred, so that it is read only if needed.
+    # The database has set this moment. The deferred field is read only if needed.
     del row.key_recorded_at
-    after_commit(using, _tell_started, row, sign_in)
+    after_commit(using, audit.started, row)
+    after_commit(using, sign_in.announce, row)
     return row
-
-
-def _tell_started(row: UserSession, sign_in: SignIn) -> None:
-    audit.started(row)
-    sign_in.announce(row)

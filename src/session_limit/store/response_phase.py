@@ -23,10 +23,11 @@ from session_limit.conf import NewSignIn, conf
 from session_limit.models import UserSession
 from session_limit.pages import chooser, links, new_sign_in, responses
 from session_limit.policy import AtLimit
+from session_limit.registry import announcements
 from session_limit.registry.activity import touch
-from session_limit.registry.admission import Admission, announce_limit_reached
 from session_limit.registry.best_effort import BestEffort
 from session_limit.registry.ending import try_to_end
+from session_limit.registry.outcomes import Admission
 from session_limit.registry.pending import create_pending
 from session_limit.registry.reauthentication import renewed
 from session_limit.registry.transactions import is_retryable, retry_conflicts
@@ -240,9 +241,9 @@ def _refused(
         ended = request.session_limit.ended
         to_choose = session.session_limit_state.ended_id
         return responses.ended(request, response, ended, to_choose=to_choose)
-    if refusal.admission.is_gone:
+    if refusal.admission.is_too_late:
         return responses.choice_gone(request, response)
-    announce_limit_reached(refusal.user, refusal.admission)
+    announcements.limit_reached(refusal.user, refusal.admission)
     if refusal.admission.at_limit is AtLimit.ASK and links.choose_url():
         return _asked(request, response, session, refusal, refusal.admission)
     return responses.refused(request, response, refusal.admission)

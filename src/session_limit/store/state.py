@@ -12,8 +12,8 @@ from django.utils import timezone
 
 from session_limit.models import UserSession
 from session_limit.pages import chooser, use_here
-from session_limit.registry.admission import Admission
 from session_limit.registry.ending import try_to_end
+from session_limit.registry.outcomes import Admission
 from session_limit.registry.pending import Choice, SessionChanges
 from session_limit.store import engines, queries
 from session_limit.store.queries import Row
