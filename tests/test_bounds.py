@@ -18,7 +18,7 @@ from session_limit.models import (
     UserSession,
     cascade_unlisted,
 )
-from session_limit.registry import bulk_deletion, leases, pending, plays
+from session_limit.registry import leases, pending, plays, pruning
 from session_limit.registry.pending import Browser, SessionChanges, create_pending
 from session_limit.registry.pruning import prune_plays
 from session_limit.store.queries import Row
@@ -190,8 +190,8 @@ def test_starts_that_were_stopped_before_they_began_are_bounded(
 
 @pytest.fixture
 def few(monkeypatch):
-    monkeypatch.setattr(bulk_deletion, "MAX_KEPT", 10)
-    monkeypatch.setattr(bulk_deletion, "BATCH", 4)
+    monkeypatch.setattr(pruning, "MAX_KEPT", 10)
+    monkeypatch.setattr(pruning, "BATCH", 4)
 
 
 def test_an_account_keeps_its_newest_tombstones(ada, bob, few):
@@ -228,7 +228,7 @@ def test_an_account_keeps_its_newest_plays(ada, few, settings):
 def test_an_account_without_a_surplus_costs_one_statement(ada, few):
     add(ada, 10, ended=True)
     with statements() as ran:
-        assert bulk_deletion.delete_surplus(UserSession.objects.ended()) == 0
+        assert pruning._delete_surplus(UserSession.objects.ended()) == 0
     assert len(ran) == 1
 
 

@@ -28,7 +28,7 @@ CAP = [
     ),
     Mutant(
         "an adoption does not lock the account",
-        "registry/adoption.py::adopt",
+        "registry/admission.py::adopt",
         old="account = lock_account(user.pk, using)\n    known =",
         new='account = type("A", (), {"limit": None})()\n    known =',
         tests="interleavings/test_adoption",
@@ -201,7 +201,7 @@ FINALITY = [
     ),
     Mutant(
         "a signed cookie from before an ending is adopted",
-        "registry/adoption.py::adopt",
+        "registry/admission.py::adopt",
         old="if is_copy or not decision.admitted:",
         new="if not decision.admitted:",
         tests="interleavings/test_engines",
@@ -318,7 +318,7 @@ FINALITY = [
 INNOCENT = [
     Mutant(
         "parallel first requests are adopted one by one",
-        "registry/adoption.py::adopt",
+        "registry/admission.py::adopt",
         old="if known is not None and known.user_id == user.pk:",
         new="if not sign_in.adopted:",
         tests="interleavings/test_adoption",
@@ -326,7 +326,7 @@ INNOCENT = [
     ),
     Mutant(
         "an adoption displaces others",
-        "registry/adoption.py::adopt",
+        "registry/admission.py::adopt",
         old="""
         end_locked([entered], reason, using)
         return None

@@ -54,16 +54,13 @@ def play_started(row: Play) -> None:
 
 def limit_reached(user: AbstractBaseUser, outcome: Admission | PlayStart) -> None:
     """Announce that a sign-in or a play met the limit, whatever became of it."""
-    facts: dict[str, Any] = {
-        "scope": outcome.scope,
-        "limit": outcome.limit,
-        "at_limit": outcome.at_limit,
-    }
+    facts: dict[str, Any] = {"at_limit": outcome.at_limit, "scope": outcome.scope}
+    limit = outcome.limit
     if isinstance(outcome, Admission):
-        facts["session_id"] = outcome.id
-        audit.limit_reached(user.pk, **facts)
-        signals.limit_reached.send_robust(sender=UserSession, user=user, **facts)
+        audit.limit_reached(user.pk, limit, **facts, session=outcome.id)
+        facts |= {"user": user, "limit": limit, "session_id": outcome.id}
+        signals.limit_reached.send_robust(sender=UserSession, **facts)
     else:
-        facts["play_id"] = outcome.id
-        audit.play_limit_reached(user.pk, **facts)
-        signals.play_limit_reached.send_robust(sender=Play, user=user, **facts)
+        audit.play_limit_reached(user.pk, limit, **facts, play=outcome.id)
+        facts |= {"user": user, "limit": limit, "play_id": outcome.id}
+        signals.play_limit_reached.send_robust(sender=Play, **facts)

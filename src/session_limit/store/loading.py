@@ -10,7 +10,7 @@ from django.contrib.sessions.base_session import AbstractBaseSession
 from django.utils import timezone
 
 from session_limit.models import UserSession, parse_uuid
-from session_limit.registry.adoption import adopt
+from session_limit.registry.admission import adopt
 from session_limit.registry.ending import try_to_end
 from session_limit.store import engines, queries
 from session_limit.store.base import Base
