@@ -1,8 +1,8 @@
 """
-What is recorded: a row per session, one per account to lock and to override, one per
-sign-in that waits, and one per play.
+The tables: a row for each session, each account, each pending sign-in and each play.
 
-Built for tens of millions of rows: each index names the query that needs it.
+They are built for tens of millions of rows. A comment beside each index names the
+queries that need it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A row per session."""
+"""A row for each session."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from session_limit.policy import LiveSession
 if TYPE_CHECKING:
     from django.contrib.auth.base_user import AbstractBaseUser
 
-# How old a sign-in is that is worth a second look.
+# How long a session counts as new.
 NEW = timedelta(days=1)
 
-# How long after its key was recorded a session may have no data in the store: a request
-# records the key first, and stores the data with its response. A view that takes longer
-# than this after login() may lose its sign-in to the next one under "deny" or "ask". A
-# sign-in whose process was killed before its response keeps its place this long.
+# How long after its key was recorded a session may have no data in the store. A request
+# records the key first, and stores the data with its response. If a view takes longer
+# than this after login(), the next sign-in may take its place under "deny" or "ask". If
+# the process is killed before the response, the sign-in keeps its place this long.
 STORED_WITHIN = timedelta(minutes=2)
 
 
@@ -47,14 +47,16 @@ def _tenfold(now: datetime) -> models.Func:
 
 def registry_alias() -> str:
     """
-    Return the alias of the database that writes the registry, which every read that
-    decides something asks: on a replica that lags, an ended session would live on.
+    Return the alias of the database that writes the registry.
+
+    Every read that decides something uses it, because an ended session would still be
+    live on a replica that lags.
     """
     return router.db_for_write(UserSession)
 
 
 class UserSessionQuerySet(models.QuerySet["UserSession"]):
-    """Verbs for the two states, and whose sessions."""
+    """Narrow sessions by state and user."""
 
     def primary(self) -> Self:
         """Return these rows from the database that writes them."""
@@ -65,8 +67,8 @@ class UserSessionQuerySet(models.QuerySet["UserSession"]):
 
     def live_with_id(self, id: uuid.UUID) -> Self:
         """
-        Narrow to the live session with this id, told by a column without an index: so
-        MariaDB finds it by its primary key, and locks nothing on the way.
+        Narrow to the live session with this id. The condition is on a column without an
+        index, so MariaDB finds the row by its primary key and locks no other.
         """
         return self.filter(pk=id, ended_reason="")
 
@@ -75,11 +77,11 @@ class UserSessionQuerySet(models.QuerySet["UserSession"]):
 
     def in_time(self, now: datetime) -> Self:
         """
-        Narrow to the sessions that have not expired by ``now``, which is exactly what
-        ``verify.Row.is_due()`` says of a single row.
+        Narrow to the sessions that have not expired by ``now``, by the same condition
+        as ``queries.Row.is_due()`` checks for a single row.
         """
         granted = models.Q(expires_at__gt=now - conf.touch_interval)
-        # An idle session has a tenth of its timeout if that is less.
+        # A session with an idle timeout has a tenth of that, if it is less.
         idle = models.Q(expires_reason=EndReason.IDLE)
         is_idle_in_time = idle & models.Q(timeout__gt=_tenfold(now))
         other = ~models.Q(expires_reason__in=[EndReason.ABSOLUTE, EndReason.IDLE])
@@ -88,7 +90,7 @@ class UserSessionQuerySet(models.QuerySet["UserSession"]):
         ).filter(models.Q(expires_at__gt=now) | granted & (is_idle_in_time | other))
 
     def recently_ended(self) -> Self:
-        """Narrow to the tombstones that are still to be kept, the newest first."""
+        """Narrow to the tombstones within ``SESSION_LIMIT_RETENTION``, newest first."""
         kept = self.filter(ended_at__gt=timezone.now() - conf.retention)
         return kept.order_by("-ended_at", "-pk")
 
@@ -98,8 +100,10 @@ class UserSessionQuerySet(models.QuerySet["UserSession"]):
 
 class UserSession(models.Model):
     """
-    One signed-in browser or app. Live until it has ended, then a tombstone that
-    answers *why* until it is pruned. Only ``session_limit.registry`` writes it.
+    One signed-in browser, app or API client.
+
+    The row is live until the session ends. Then it is a tombstone, which says why it
+    ended until it is pruned. Only ``session_limit.registry`` writes these rows.
     """
 
     Reason: TypeAlias = EndReason
@@ -112,21 +116,21 @@ class UserSession(models.Model):
         db_index=False,
         verbose_name=_("user"),
     )
-    # The engine's key, to find and delete what it stores: live rows only.
+    # The engine's key of the stored session. Ended rows have none.
     session_key = models.CharField(max_length=40, null=True, editable=False)
-    # Keyed digest of the same, to recognise the cookie of an ended session.
+    # A keyed digest of the key, to recognise the cookie of an ended session.
     key_digest = models.CharField(max_length=32, blank=True, editable=False)
-    # The same of the key before the last rotation: another tab may still present it.
+    # The digest of the key before the last rotation. Another tab may still present it.
     former_digest = models.CharField(max_length=32, null=True, editable=False)
     # When the key was recorded, by the database's clock: see STORED_WITHIN.
     key_recorded_at = models.DateTimeField(null=True, editable=False)
-    # Digest of the hash of the credentials that the session goes by: tells it from a
-    # copy of it that was made before they were changed.
+    # A digest of Django's hash of the credentials that the session was authenticated
+    # with. It tells the session from a copy that was made before they changed.
     credentials = models.CharField(max_length=32, blank=True, editable=False)
     scope = models.CharField(_("scope"), max_length=64, blank=True)
-    # Whether it takes a place: an exempt one, or an impersonation, does not.
+    # Whether the session takes a place. An exempt session does not.
     counted = models.BooleanField(_("counted"), default=True)
-    # Signed in before anybody recorded when: older than every recorded sign-in.
+    # Whether the time of the sign-in is unknown. The session counts as the oldest then.
     adopted = models.BooleanField(_("adopted"), default=False)
 
     created_at = models.DateTimeField(_("signed in"), default=timezone.now)
@@ -139,15 +143,15 @@ class UserSession(models.Model):
         max_length=24, choices=EndReason.choices, default=EndReason.EXPIRED
     )
 
-    # A newer sign-in, from a browser that the account did not know, which this session
-    # has not been told of yet.
+    # The id of a newer session from a browser that is new to the account. This session
+    # has yet to show a notice of it.
     notice = models.UUIDField(null=True, blank=True, editable=False)
 
     ended_at = models.DateTimeField(_("ended"), null=True, blank=True)
     ended_reason = models.CharField(
         _("reason"), max_length=24, choices=EndReason.choices, blank=True
     )
-    # A primary key as text, not a foreign key: deleting a user need not scan for it.
+    # A primary key as text. With a foreign key, deleting a user would scan this table.
     ended_by = models.CharField(_("ended by"), max_length=255, blank=True)
     ended_by_session = models.UUIDField(null=True, blank=True, editable=False)
 
@@ -165,22 +169,22 @@ class UserSession(models.Model):
             ("view_address", _("Can see whole addresses")),
         ]
         constraints = [
-            # load(): the row beside the stored session, by its key. Ended rows hold
+            # load(): the row beside the stored session, by its key. Ended rows have
             # no key, and a unique index takes any number of NULLs.
             models.UniqueConstraint(
                 fields=["session_key"], name="session_limit_unique_key"
             ),
         ]
         indexes = [
-            # admit(): the live rows of an account, however many ended ones it has;
-            # an account's recently ended ones; what cascades from its user.
+            # admit(): the live rows of an account, however many have ended; its
+            # recently ended rows; the rows that are deleted with their user.
             models.Index(fields=["user", "ended_at"], name="session_limit_account"),
-            # prune() and who listens for endings: rows ended before or since a
-            # moment, and live rows (NULL) that are due.
+            # prune() and the sweep: rows that ended before or after a moment, and
+            # live rows (NULL) that are due.
             models.Index(fields=["ended_at", "expires_at"], name="session_limit_due"),
-            # Which ended session had the key in this cookie?
+            # The ended session that had the key in a cookie.
             models.Index(fields=["key_digest"], name="session_limit_digest"),
-            # A tab signs out with a key that another tab has rotated: which session?
+            # The session of a tab that signs out with a key another tab has rotated.
             models.Index(fields=["former_digest"], name="session_limit_former"),
         ]
 
@@ -189,31 +193,31 @@ class UserSession(models.Model):
 
     @property
     def is_live(self) -> bool:
-        """Whether it counts and authenticates."""
+        """Whether the session counts and authenticates."""
         return self.ended_at is None
 
     @property
     def is_new(self) -> bool:
-        """Whether it is live, and was signed in within a day."""
+        """Whether the session is live and was signed in within the last day."""
         age = timezone.now() - self.created_at
         return self.is_live and not self.adopted and age < NEW
 
     @property
     def was_ended_by_owner(self) -> bool:
-        """Whether its owner ended it from elsewhere."""
+        """Whether the owner ended the session from elsewhere."""
         is_revoked = self.ended_reason == EndReason.REVOKED
         return is_revoked and self.ended_by == str(self.user_id)
 
     def may_be_unsaved(self) -> bool:
         """
-        Return whether the request that recorded the key may not have stored the data
-        under it yet. Reads the database's clock.
+        Return whether the request that recorded the key may have yet to store the data
+        under it. Reads the database's clock.
         """
         if self.key_recorded_at is None:
             return False
         own = UserSession.objects.using(self._state.db).filter(pk=self.pk)
         now = own.values_list(DatabaseNow(), flat=True).first()
-        # A snapshot does not show a row that is newer than it.
+        # A row that is newer than the transaction's snapshot is not found.
         return now is None or self.key_recorded_at + STORED_WITHIN > now
 
     def takes_place_in(self, scope: str) -> bool:
@@ -221,7 +225,7 @@ class UserSession(models.Model):
         return self.counted and self.scope == scope
 
     def facts(self) -> LiveSession:
-        """Return what the policy knows of it."""
+        """Return what the policy needs to know of this session."""
         return LiveSession(
             id=self.pk,
             created_at=self.created_at,

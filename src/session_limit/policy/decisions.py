@@ -108,10 +108,7 @@ def decide(
 
 
 def decide_choice(
-    live: Sequence[LiveSession],
-    *,
-    limit: int | None,
-    chosen: Collection[UUID] | None,
+    live: Sequence[LiveSession], *, limit: int | None, chosen: Collection[UUID] | None
 ) -> Decision:
     """
     Decide on a sign-in for which a person has ``chosen`` the sessions to end, by their

@@ -19,13 +19,7 @@ from session_limit.registry.enforcement import chosen
 from session_limit.registry.limits import at_limit_for, limit_for
 from session_limit.registry.outcomes import Admission
 from session_limit.registry.pending import Choice, Rivals
-from session_limit.registry.sign_ins import (
-    SignIn,
-    enter,
-    give_notice,
-    own_row,
-    record,
-)
+from session_limit.registry.sign_ins import SignIn, enter, give_notice, own_row, record
 from session_limit.registry.transactions import transactional
 from session_limit.store import engines
 from session_limit.store.queries import Row

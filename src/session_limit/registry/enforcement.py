@@ -25,12 +25,7 @@ from session_limit.registry import not_counting
 from session_limit.registry.accounts import live_rows, lock_account
 from session_limit.registry.ending import end_locked
 from session_limit.registry.leases import end_plays, lock_counting_plays
-from session_limit.registry.limits import (
-    NO_LIMIT,
-    is_limit,
-    limit_for,
-    play_limit_of,
-)
+from session_limit.registry.limits import NO_LIMIT, is_limit, limit_for, play_limit_of
 from session_limit.registry.transactions import transactional
 from session_limit.utils.after_commit import after_commit
 
@@ -115,9 +110,7 @@ def _enforce_plays(user: AbstractBaseUser, using: str) -> list[Play]:
 
 
 def _excess(
-    rows: Iterable[Counted],
-    limit_of: Callable[[str], int | None],
-    displace: Displace,
+    rows: Iterable[Counted], limit_of: Callable[[str], int | None], displace: Displace
 ) -> list[Counted]:
     """Return the ``rows`` beyond the limit of their scope."""
     by_scope: dict[str, list[Counted]] = defaultdict(list)
