@@ -101,7 +101,7 @@ def test_a_sign_in_killed(ada, bob, request, situation):
 
 def test_an_admission_that_was_never_saved_gives_its_place_back(ada, settings):
     """
-    Under ``deny``, to a newer sign-in, a while later. Fails without ``end_gone()``.
+    Under ``deny``, to a newer sign-in, a while later. Fails without ``end_unusable()``.
     """
     settings.SESSION_LIMIT_AT_LIMIT = "deny"
     for point in count():

@@ -74,8 +74,8 @@ def test_a_second_tab_with_a_key_that_is_gone(ada, browser):
 @stores.KEPT
 def test_one_that_was_admitted_and_is_not_saved_keeps_its_place(ada, browser):
     """
-    Its session's data are stored with its response. Fails where ``end_gone()`` takes
-    what is not stored yet for gone.
+    Its session's data are stored with its response. Fails if ``end_unusable()`` ends a
+    session because its data are not stored yet.
     """
     phone, laptop = browser(), browser()
     with aside(lambda: phone.sign_in(ada), before=SAVE) as first:

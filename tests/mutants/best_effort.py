@@ -96,16 +96,16 @@ MUTANTS = [
     Mutant(
         "why a session ended is known only from its row",
         "store/loading.py::Loading._verified",
-        old="            return self.mark_ended(row.id, reason)\n",
-        new="            return self.mark_ended(row.id)\n",
+        old="return self.mark_ended(row.id, reason or None)",
+        new="return self.mark_ended(row.id)",
         tests=STORY,
         test="test_a_session_whose_time_is_up_says_why",
     ),
     Mutant(
         "why a deleted session ended is known only from its row",
-        "store/state.py::SessionState.identify",
-        old="            self.mark_ended(row.id, reason)\n",
-        new="            self.mark_ended(row.id)\n",
+        "store/ended_sessions.py::identify_key",
+        old="ended_id=row.id, ended_reason=reason or None)",
+        new="ended_id=row.id)",
         tests=STORY,
         test="test_a_deleted_session_whose_time_is_up",
     ),
@@ -120,15 +120,15 @@ MUTANTS = [
     Mutant(
         "a session of a disabled account has to be ended",
         "store/response_phase.py::_end_disabled",
-        old="        try_to_end(row.id, Reason.ACCOUNT_DISABLED)\n",
-        new="from session_limit.registry import end; end([row.id], Reason.ACCOUNT_DISABLED)",  # noqa: E501
+        old="try_to_end(row.id, ",
+        new='__import__("session_limit.registry").registry.end([row.id], ',
         tests=STORY,
         test="test_an_account_that_was_disabled",
     ),
     Mutant(
         "an ending that was explained has to be forgotten",
-        "store/response_phase.py::_over",
-        old="                _save_if_possible(session)\n",
+        "store/response_phase.py::_explain_ending",
+        old="response_saving.save_if_possible(session)",
         new="                pass\n",
         tests=STORY,
         test="test_an_ending_that_an_anonymous_session_remembers",
@@ -143,7 +143,7 @@ MUTANTS = [
     ),
     Mutant(
         "a sign-in that is not stored yet loses its place",
-        "registry/not_counting.py::gone_reason",
+        "registry/not_counting.py::unusable_reason",
         old="return None if row.may_be_unsaved() else Reason.EXPIRED",
         new="return Reason.EXPIRED",
         tests="interleavings/test_unsaved",
@@ -167,7 +167,7 @@ MUTANTS = [
     ),
     Mutant(
         "a password ends at once the session that changes it",
-        "registry/not_counting.py::gone_reason",
+        "registry/not_counting.py::unusable_reason",
         old="changed_at + STORED_WITHIN <= now\n",
         new="changed_at <= now\n",
         tests="interleavings/test_unsaved",
@@ -176,8 +176,7 @@ MUTANTS = [
     Mutant(
         "a sign-out ends only what is stored",
         "store/saving.py::Saving._signs_out_unread",
-        old="return self.session_limit_state.signing_out and"
-        " self.session_limit_state.missing",
+        old="return state.signing_out and state.found.is_not_stored",
         new="return False",
         tests="interleavings/test_rotation",
         test="test_a_sign_out_in_another_tab_after_a_rotation",
@@ -192,7 +191,7 @@ MUTANTS = [
     ),
     Mutant(
         "a former key signs out for ever",
-        "store/queries.py::read_by_lost_key",
+        "store/queries.py::find_live_by_key",
         old="key_recorded_at__gt=DatabaseNow() - STORED_WITHIN,",
         new="key_recorded_at__isnull=False,",
         tests="interleavings/test_rotation",

@@ -111,7 +111,7 @@ CAP = [
         "store/keys.py::Keys.cycle_key",
         old="""
         key = self._record_next_key()
-        if self.session_limit_state.overtaken:
+        if state.found.ended_during_request:
             return
         super().cycle_key()
         self._record_other_key(key)
@@ -178,8 +178,8 @@ FINALITY = [
     Mutant(
         "an admission stores the id of the session before it",
         "receivers.py::_admit",
-        old="former, state.row = state.row, None",
-        new="former = state.row",
+        old="former, state.found = state.found, state.found._replace(row=None)",
+        new="former = state.found",
         tests="interleavings/test_saving",
         test="test_a_session_that_ends_under_its_own_second_sign_in",
     ),
@@ -194,8 +194,8 @@ FINALITY = [
     Mutant(
         "a direct reader is told by the row alone",
         "registry/credentials.py::verify",
-        old="if user is None or not hash_is_valid(session.get(",
-        new="if user is None or None is (session.get(",
+        old="user is not None and hash_is_valid(session_hash, user)",
+        new="user is not None",
         tests="test_queries",
         test="test_a_password_changed_elsewhere_is_nobodys",
     ),
@@ -209,9 +209,9 @@ FINALITY = [
     ),
     Mutant(
         "a signed cookie lives as long as its signature",
-        "store/loading.py::Loading._has_deadline",
-        old="return not is_own or engines.is_cookie(self.engine)",
-        new="return not is_own",
+        "store/loading.py::Loading._verified",
+        old="engine_expires=not engines.is_cookie(self.engine)",
+        new="engine_expires=True",
         tests="interleavings/test_engines",
         test="test_a_signed_cookie_expires_when_it_should",
     ),
@@ -226,18 +226,18 @@ FINALITY = [
     Mutant(
         "a row is taken for whoever bears its id",
         "store/loading.py::Loading._verified",
-        old=" or not row.is_live_of(data[SESSION_KEY]):",
-        new=" or row.ended_at:",
+        old="user_id=data[SESSION_KEY],",
+        new="",
         tests="stories/test_hostile",
         test="test_the_id_of_somebody_elses_session_is_nobody",
     ),
     Mutant(
         "an id without a row is adopted",
         "store/loading.py::Loading._verified",
-        old="        if row is None or not row.is_live_of(",
-        new="        if row is None:\n"
+        old="if row is None:\n            return self.mark_ended(",
+        new="if row is None:\n"
         "            return self._adopted(data)\n"
-        "        if not row.is_live_of(",
+        "            return self.mark_ended(",
         tests="stories/test_answers",
         test="test_an_id_of_one_that_ended_long_ago_is_never_adopted",
     ),
@@ -348,7 +348,7 @@ INNOCENT = [
     ),
     Mutant(
         "a rotation that was rolled back ends its session",
-        "store/response_phase.py::_explain_unsaved",
+        "store/response_saving.py::_explain_failure",
         old="    elif row.session_key != key:",
         new="    elif row.session_key == '':",
         tests="interleavings/test_rotation",
@@ -356,7 +356,7 @@ INNOCENT = [
     ),
     Mutant(
         "an error of the database ends a session",
-        "store/response_phase.py::_explain_unsaved",
+        "store/response_saving.py::_explain_failure",
         old="    elif not engines.exists(session, key):",
         new="    else:",
         tests="interleavings/test_saving",
@@ -372,8 +372,8 @@ INNOCENT = [
     ),
     Mutant(
         "an adoption that was rolled back ends its session",
-        "store/response_phase.py::_saving_tells",
-        old="if state.adopted or engines.is_cookie(engine):",
+        "store/response_saving.py::_save_detects_ending",
+        old="if state.sign_in.adopted or engines.is_cookie(engine):",
         new="if engines.is_cookie(engine):",
         tests="interleavings/test_rollback",
         test="test_an_adoption",
@@ -396,16 +396,17 @@ INNOCENT = [
     ),
     Mutant(
         "two browsers that sign in by themselves displace each other for ever",
-        "store/state.py::SessionState.must_be_chosen",
-        old="        if not by_itself:\n",
-        new="        if by_itself or not by_itself:\n",
+        "store/sign_in_choice.py::must_be_chosen",
+        old="    if not is_automatic:\n",
+        new="    if True:\n",
         tests="interleavings/test_answers",
         test="test_two_browsers_that_sign_in_by_themselves",
     ),
     Mutant(
         "a poll takes the cookie away",
-        "store/response_phase.py::_over",
-        old="if not writes and not (is_unknown and request_kind.is_acted_on(request)):",
+        "store/response_phase.py::_explain_ending",
+        old="if not is_saved and not (is_unknown and request_kind.is_acted_on("
+        "request)):",
         new="if False:",
         tests="interleavings/test_answers",
         test="test_a_late_poll_leaves_the_cookie",
@@ -416,7 +417,7 @@ ANSWERS = [
     Mutant(
         "nothing is saved in the response phase",
         "store/response_phase.py::_finish",
-        old="        _save(session)\n",
+        old="        response_saving.save(session)\n",
         new="        pass\n",
         tests="interleavings/test_saving",
         test="test_displaced_before_what_the_view_wrote_is_saved",
@@ -432,14 +433,14 @@ ANSWERS = [
     Mutant(
         "the exception alone decides on the answer to a refusal",
         "store/response_phase.py::_finish",
-        old="    if state.refusal is not None:",
-        new="    if state.refusal is not None and response.status_code == 403:",
+        old="    if state.sign_in.refusal is not None:",
+        new="    if state.sign_in.refusal is not None and response.status_code == 403:",
         tests="interleavings/test_refusal",
         test="test_swallowed",
     ),
     Mutant(
         "a refusal forgets whose cookie it was",
-        "store/response_phase.py::_refused",
+        "store/response_phase.py::_explain_refusal",
         old="    session.restore_anonymous()\n",
         new="",
         tests="interleavings/test_refusal",
@@ -457,7 +458,7 @@ ANSWERS = [
     Mutant(
         "what is let be is saved all the same",
         "store/base.py::Base.is_empty",
-        old="return self.session_limit_state.inert or super().is_empty()",
+        old="return self.session_limit_state.response.untouched or super().is_empty()",
         new="return super().is_empty()",
         tests="interleavings/test_rollback",
         test="test_saving_every_request",
@@ -489,7 +490,7 @@ ANSWERS = [
     Mutant(
         "what is written after an ending forgets the reason",
         "store/saving.py::Saving._sync_id",
-        old="                data[engines.ENDED_ID] = state.ended_id.hex\n",
+        old="                data[engines.ENDED_ID] = state.found.ended_id.hex\n",
         new="                pass\n",
         tests="stories/test_answers",
         test="test_what_an_ended_visitor_writes_is_kept_and_so_is_the_reason",
@@ -682,7 +683,7 @@ ASKING = [
     Mutant(
         "a refusal leaves in the session what receivers had put there",
         "store/base.py::Base.undo_login",
-        old="{**(data if before is None else before)}",
+        old="{**before}",
         new="{**data}",
         tests="stories/test_choosing",
         test="test_what_receivers_added_comes_back_with_the_admission",
@@ -690,7 +691,7 @@ ASKING = [
     Mutant(
         "what was written in front of login() does not come back",
         "store/base.py::Base.undo_login",
-        old="loaded = self.session_limit_state.loaded",
+        old="loaded = sign_in.loaded",
         new="loaded = before or {}",
         tests="stories/test_choosing",
         test="test_what_was_written_before_it_is_kept",
@@ -844,8 +845,8 @@ COST = [
     Mutant(
         "a session is saved twice",
         "store/saving.py::Saving._has_nothing_to_save",
-        old="        return state.saved is not None and state.saved == self._state()\n",
-        new="        return False\n",
+        old="return response.saved is not None and response.saved == self._state()",
+        new="return False",
         tests="interleavings/test_saving",
         test="test_saving_in_the_response_phase_costs_nothing",
     ),
@@ -1177,16 +1178,16 @@ PLAYS = [
     Mutant(
         "the gateway believes the data without the row",
         "gateway.py::_read",
-        old="    return None if row.is_due(timezone.now()) else row\n",
-        new="    return row\n",
+        old="return row if reason is None else None",
+        new="return row if reason != '' else None",
         tests="asgi/test_gateway",
         test="test_an_idle_one_may_not",
     ),
     Mutant(
         "the gateway lets in another user's data",
         "gateway.py::_read",
-        old=" or not row.is_live_of(identity.user):",
-        new=":",
+        old=", user_id=identity.user)",
+        new=")",
         tests="asgi/test_gateway",
         test="test_another_user_in_the_data_may_not",
     ),

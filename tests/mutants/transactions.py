@@ -47,7 +47,7 @@ REPEATING = [
     ),
     Mutant(
         "the response's save is not retry_conflicts",
-        "store/response_phase.py::_save",
+        "store/response_saving.py::save",
         old="retry_conflicts(session.save_for_response)",
         new="session.save_for_response()",
         tests="interleavings/test_conflicts",
@@ -169,7 +169,7 @@ ANSWERS = [
     Mutant(
         "a conflict at COMMIT of a sign-in is a 500",
         "store/database_conflicts.py::concerns_us",
-        old="        or (state is not None and _changes_hands(state))\n",
+        old="        or (state is not None and _changed_user(state.sign_in))\n",
         new="",
         tests="interleavings/test_conflicts",
         test="test_a_sign_in_in_the_views_transaction",
@@ -217,7 +217,7 @@ ANSWERS = [
     Mutant(
         "a conflict in a middleware that signs in is a 500",
         "receivers.py::request_failed",
-        old="        state.in_conflict = True\n",
+        old="        state.response.in_conflict = True\n",
         new="        pass\n",
         tests="interleavings/test_conflicts",
         test="test_a_sign_in_in_a_middleware",
@@ -233,7 +233,7 @@ ANSWERS = [
     Mutant(
         "a sign-in that failed takes the cart with it",
         "store/base.py::Base.give_up",
-        old="self._session_cache = {**state.loaded}",
+        old="self._session_cache = {**sign_in.loaded}",
         new="self._session_cache = {}",
         tests="interleavings/test_conflicts",
         test="test_a_sign_in_whose_last_login_is_not_written",

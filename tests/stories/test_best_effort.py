@@ -23,7 +23,7 @@ from django.db import (
 
 from session_limit.models import UserSession
 from session_limit.registry import activity, best_effort, ending
-from session_limit.store import response_phase
+from session_limit.store import response_saving
 from tests import stores
 from tests.stories.people import (
     Visitor,
@@ -122,7 +122,7 @@ def fault(request):
 @pytest.fixture(autouse=True)
 def nothing_skipped(monkeypatch):
     for kind in (
-        response_phase.FORGETTING,
+        response_saving.FORGETTING,
         activity.ACTIVITY,
         activity.NOTICES,
         ending.ENDINGS,

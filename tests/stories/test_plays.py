@@ -19,7 +19,7 @@ from session_limit.policy import AtLimit
 from session_limit.registry.pruning import prune_plays
 from session_limit.rules import Rules
 from session_limit.signals import play_ended, play_limit_reached, play_started
-from session_limit.store import queries
+from session_limit.store import play_queries, queries
 from tests.stories.people import JSON, events, live, make_user, statements, writes
 
 Reason = Play.Reason
@@ -416,7 +416,7 @@ def test_without_time_zones_its_moments_are_the_projects_own(
     now = timezone.now()
     assert timezone.is_naive(now)
     assert now < play.lease_until < now + timedelta(seconds=31)
-    assert queries.reads_play(play.pk, play.session_id)
+    assert play_queries.is_playing(play.pk, play.session_id)
     second = started(phone)
     assert state(laptop, first) == "displaced"
     assert now <= Play.objects.get(pk=first).ended_at <= timezone.now()
@@ -446,7 +446,7 @@ def test_a_database_may_have_a_zone_of_its_own(ada, both, laptop, phone, monkeyp
         first = started(laptop)
         [play] = registry.live_plays(ada)
         assert abs(play.started_at - before) < timedelta(seconds=10)
-        assert queries.reads_play(play.pk, play.session_id)
+        assert play_queries.is_playing(play.pk, play.session_id)
         started(phone)
         found = bulk_reads.read_plays_ended_since(before - timedelta(seconds=1))
         assert [str(id) for id, _ in found] == [first]

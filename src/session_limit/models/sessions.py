@@ -1,4 +1,4 @@
-"""A row for each session."""
+"""The model of sessions: one row for each."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from session_limit.policy import LiveSession
 if TYPE_CHECKING:
     from django.contrib.auth.base_user import AbstractBaseUser
 
-# How long a session counts as new.
+# For how long a session is marked as new in lists.
 NEW = timedelta(days=1)
 
 # How long after its key was recorded a session may have no data in the store. A request
 # records the key first, and stores the data with its response. If a view takes longer
-# than this after login(), the next sign-in may take its place under "deny" or "ask". If
-# the process is killed before the response, the sign-in keeps its place this long.
+# than this after login(), another sign-in under "deny" or "ask" may get its place. If a
+# process is killed before its response, the sign-in keeps its place this long.
 STORED_WITHIN = timedelta(minutes=2)
 
 
@@ -49,17 +49,17 @@ def registry_alias() -> str:
     """
     Return the alias of the database that writes the registry.
 
-    Every read that decides something uses it, because an ended session would still be
-    live on a replica that lags.
+    Every read that a decision depends on uses it. On a replica that lags, an ended
+    session would still be live.
     """
     return router.db_for_write(UserSession)
 
 
 class UserSessionQuerySet(models.QuerySet["UserSession"]):
-    """Narrow sessions by state and user."""
+    """A query for sessions, by their state and their user."""
 
     def primary(self) -> Self:
-        """Return these rows from the database that writes them."""
+        """Read from the database that writes the registry."""
         return self.using(registry_alias())
 
     def live(self) -> Self:
@@ -67,8 +67,10 @@ class UserSessionQuerySet(models.QuerySet["UserSession"]):
 
     def live_with_id(self, id: uuid.UUID) -> Self:
         """
-        Narrow to the live session with this id. The condition is on a column without an
-        index, so MariaDB finds the row by its primary key and locks no other.
+        Narrow to the live session with this id.
+
+        The condition uses ``ended_reason``, which has no index. MariaDB then finds the
+        row by its primary key, and locks no other rows.
         """
         return self.filter(pk=id, ended_reason="")
 
@@ -77,11 +79,11 @@ class UserSessionQuerySet(models.QuerySet["UserSession"]):
 
     def in_time(self, now: datetime) -> Self:
         """
-        Narrow to the sessions that have not expired by ``now``, by the same condition
-        as ``queries.Row.is_due()`` checks for a single row.
+        Narrow to the sessions that have not expired by ``now``. ``Row.is_due()`` in
+        ``store.queries`` decides the same for a single row.
         """
         granted = models.Q(expires_at__gt=now - conf.touch_interval)
-        # A session with an idle timeout has a tenth of that, if it is less.
+        # See Row.touch_interval: a tenth of an idle timeout, if that is shorter.
         idle = models.Q(expires_reason=EndReason.IDLE)
         is_idle_in_time = idle & models.Q(timeout__gt=_tenfold(now))
         other = ~models.Q(expires_reason__in=[EndReason.ABSOLUTE, EndReason.IDLE])
@@ -90,7 +92,7 @@ class UserSessionQuerySet(models.QuerySet["UserSession"]):
         ).filter(models.Q(expires_at__gt=now) | granted & (is_idle_in_time | other))
 
     def recently_ended(self) -> Self:
-        """Narrow to the tombstones within ``SESSION_LIMIT_RETENTION``, newest first."""
+        """Return the sessions that ended within ``conf.retention``, newest first."""
         kept = self.filter(ended_at__gt=timezone.now() - conf.retention)
         return kept.order_by("-ended_at", "-pk")
 
@@ -102,8 +104,8 @@ class UserSession(models.Model):
     """
     One signed-in browser, app or API client.
 
-    The row is live until the session ends. Then it is a tombstone, which says why it
-    ended until it is pruned. Only ``session_limit.registry`` writes these rows.
+    A session is live until it ends. Then its row says why, until it is pruned. Only
+    ``session_limit.registry`` writes rows.
     """
 
     Reason: TypeAlias = EndReason
@@ -116,21 +118,21 @@ class UserSession(models.Model):
         db_index=False,
         verbose_name=_("user"),
     )
-    # The engine's key of the stored session. Ended rows have none.
+    # The engine's key, to find and delete the stored session. Ended rows have none.
     session_key = models.CharField(max_length=40, null=True, editable=False)
-    # A keyed digest of the key, to recognise the cookie of an ended session.
+    # A keyed digest of it, to recognise the cookie of an ended session.
     key_digest = models.CharField(max_length=32, blank=True, editable=False)
-    # The digest of the key before the last rotation. Another tab may still present it.
+    # The digest of the key before that, which another tab may still present.
     former_digest = models.CharField(max_length=32, null=True, editable=False)
-    # When the key was recorded, by the database's clock: see STORED_WITHIN.
+    # When the key was recorded, by the database's clock. See STORED_WITHIN.
     key_recorded_at = models.DateTimeField(null=True, editable=False)
-    # A digest of Django's hash of the credentials that the session was authenticated
-    # with. It tells the session from a copy that was made before they changed.
+    # A digest of the session's HASH_SESSION_KEY. It tells the session from a copy that
+    # was made before its credentials changed.
     credentials = models.CharField(max_length=32, blank=True, editable=False)
     scope = models.CharField(_("scope"), max_length=64, blank=True)
-    # Whether the session takes a place. An exempt session does not.
+    # Whether the session takes a place. Exempt ones and impersonations do not.
     counted = models.BooleanField(_("counted"), default=True)
-    # Whether the time of the sign-in is unknown. The session counts as the oldest then.
+    # Signed in before the package was installed: counts as older than all others.
     adopted = models.BooleanField(_("adopted"), default=False)
 
     created_at = models.DateTimeField(_("signed in"), default=timezone.now)
@@ -143,15 +145,15 @@ class UserSession(models.Model):
         max_length=24, choices=EndReason.choices, default=EndReason.EXPIRED
     )
 
-    # The id of a newer session from a browser that is new to the account. This session
-    # has yet to show a notice of it.
+    # The id of a newer sign-in from a browser that is new to the account. This session
+    # has not shown the notice of it yet.
     notice = models.UUIDField(null=True, blank=True, editable=False)
 
     ended_at = models.DateTimeField(_("ended"), null=True, blank=True)
     ended_reason = models.CharField(
         _("reason"), max_length=24, choices=EndReason.choices, blank=True
     )
-    # A primary key as text. With a foreign key, deleting a user would scan this table.
+    # A primary key as text. With a foreign key, deleting a user would search all rows.
     ended_by = models.CharField(_("ended by"), max_length=255, blank=True)
     ended_by_session = models.UUIDField(null=True, blank=True, editable=False)
 
@@ -169,22 +171,22 @@ class UserSession(models.Model):
             ("view_address", _("Can see whole addresses")),
         ]
         constraints = [
-            # load(): the row beside the stored session, by its key. Ended rows have
-            # no key, and a unique index takes any number of NULLs.
+            # load() joins the row to the stored session by its key. Ended rows have no
+            # key, and a unique index allows any number of NULLs.
             models.UniqueConstraint(
                 fields=["session_key"], name="session_limit_unique_key"
             ),
         ]
         indexes = [
-            # admit(): the live rows of an account, however many have ended; its
-            # recently ended rows; the rows that are deleted with their user.
+            # For the live rows of an account, however many ended ones it has, for its
+            # recently ended ones, and for rows that are deleted with their user.
             models.Index(fields=["user", "ended_at"], name="session_limit_account"),
-            # prune() and the sweep: rows that ended before or after a moment, and
-            # live rows (NULL) that are due.
+            # For prune() and the sweep: rows that ended before or after a time, and
+            # live rows (NULL) that have expired.
             models.Index(fields=["ended_at", "expires_at"], name="session_limit_due"),
-            # The ended session that had the key in a cookie.
+            # For the ended session that had the key in a cookie.
             models.Index(fields=["key_digest"], name="session_limit_digest"),
-            # The session of a tab that signs out with a key another tab has rotated.
+            # For the session of a tab that signs out after another tab changed the key.
             models.Index(fields=["former_digest"], name="session_limit_former"),
         ]
 
@@ -193,31 +195,31 @@ class UserSession(models.Model):
 
     @property
     def is_live(self) -> bool:
-        """Whether the session counts and authenticates."""
+        """Whether the session has not ended. It may have expired: ``in_time()``."""
         return self.ended_at is None
 
     @property
     def is_new(self) -> bool:
-        """Whether the session is live and was signed in within the last day."""
+        """Whether the session is live and was signed in less than a day ago."""
         age = timezone.now() - self.created_at
         return self.is_live and not self.adopted and age < NEW
 
     @property
     def was_ended_by_owner(self) -> bool:
-        """Whether the owner ended the session from elsewhere."""
+        """Whether the account's owner ended the session from elsewhere."""
         is_revoked = self.ended_reason == EndReason.REVOKED
         return is_revoked and self.ended_by == str(self.user_id)
 
     def may_be_unsaved(self) -> bool:
         """
-        Return whether the request that recorded the key may have yet to store the data
-        under it. Reads the database's clock.
+        Return whether the request that recorded the key may not have stored its data
+        yet. Reads the database's clock.
         """
         if self.key_recorded_at is None:
             return False
         own = UserSession.objects.using(self._state.db).filter(pk=self.pk)
         now = own.values_list(DatabaseNow(), flat=True).first()
-        # A row that is newer than the transaction's snapshot is not found.
+        # A transaction's snapshot does not contain a newer row.
         return now is None or self.key_recorded_at + STORED_WITHIN > now
 
     def takes_place_in(self, scope: str) -> bool:
@@ -225,7 +227,7 @@ class UserSession(models.Model):
         return self.counted and self.scope == scope
 
     def facts(self) -> LiveSession:
-        """Return what the policy needs to know of this session."""
+        """Return the part of the row that the policy decides on."""
         return LiveSession(
             id=self.pk,
             created_at=self.created_at,

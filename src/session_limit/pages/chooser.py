@@ -18,7 +18,7 @@ from django.core.exceptions import BadRequest
 from django.http import HttpRequest, QueryDict
 from django.http.response import HttpResponseBase
 from django.utils import timezone
-from django.utils.crypto import constant_time_compare, salted_hmac
+from django.utils.crypto import constant_time_compare
 
 from session_limit.client import posted_data
 from session_limit.models import PendingSignIn, parse_uuid
@@ -32,8 +32,10 @@ from session_limit.registry.pending import (
     find_pending,
     try_to_cancel,
 )
+from session_limit.utils.keyed_digests import keyed_digests
 
 COOKIE = "session_limit_pending"
+SALT = "session_limit.code"
 
 # How many ids one choice may name: as many as the chooser lists. "all" ends all.
 MAX_CHOSEN = LISTED
@@ -88,19 +90,19 @@ def browser(request: HttpRequest) -> Browser:
     return Browser(value if is_secret else None, agent)
 
 
-def code(secret: str, key: str | bytes | None = None) -> str:
+def code(secret: str) -> str:
     """
     Return what the chooser's form posts along: only who was answered with it knows it,
     so that no other site can make the choice.
     """
-    salt = "session_limit.code"
-    return salted_hmac(salt, secret, key, algorithm="sha256").hexdigest()
+    return keyed_digests(SALT, secret)[0]
 
 
 def is_code(value: str, secret: str) -> bool:
     """Whether ``value`` is the code of this ``secret``."""
-    keys = (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
-    return any(constant_time_compare(value, code(secret, key)) for key in keys)
+    return any(
+        constant_time_compare(value, each) for each in keyed_digests(SALT, secret)
+    )
 
 
 def posted(request: HttpRequest) -> Posted:

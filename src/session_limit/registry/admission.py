@@ -66,7 +66,7 @@ def admit(using: str, sign_in: SignIn) -> Admission:
     decision = decide([row.facts() for row in rivals])
     if own is None and not decision.admitted:
         end_gone = functools.partial(
-            not_counting.end_gone, user=user, account=account, using=using
+            not_counting.end_unusable, user=user, account=account, using=using
         )
         rivals = _without_gone(rivals, end_gone, limit)
         decision = decide([row.facts() for row in rivals])

@@ -79,9 +79,10 @@ class ChooseView(View):
 
     def _nothing_asked(self, request: GuardedRequest) -> HttpResponse:
         state = state_of(request)
-        if state is not None and state.admitted and state.choice is not None:
+        sign_in = state.sign_in if state is not None else None
+        if sign_in is not None and sign_in.admitted and sign_in.choice is not None:
             # By a middleware, on its way here.
-            return self._signed_in(request, state.choice.pending)
+            return self._signed_in(request, sign_in.choice.pending)
         if request.session_limit.current is not None:
             return HttpResponseRedirect(links.next_url(request, request.GET))
         return responses.choice_gone(request, HttpResponse())
@@ -95,7 +96,7 @@ class ChooseView(View):
     ) -> HttpResponse:
         state = state_of(request)
         if state is not None:
-            state.choice = Choice(pending, chosen)
+            state.sign_in.choice = Choice(pending, chosen)
         # Refused, the middleware asks again.
         login(request, cast("User", user), backend=pending.backend)
         return self._signed_in(request, pending)
