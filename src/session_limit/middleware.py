@@ -30,7 +30,7 @@ GetResponse = Callable[[HttpRequest], HttpResponseBase | Awaitable[HttpResponseB
 class SessionLimitMiddleware:
     """
     Guard ``request.session``, provide ``request.session_limit``, and answer requests
-    whose session has ended or whose sign-in was refused.
+    with an ended session or a refused sign-in.
 
     List it directly below ``SessionMiddleware``.
     """

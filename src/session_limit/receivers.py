@@ -69,7 +69,7 @@ def signed_in(
     if request is None or session is None:
         return
     state = state_of(request)
-    if state is not None and state.response.is_answered:
+    if state is not None and state.is_answered:
         make_anonymous(request)
         if isinstance(session, GuardedSession):
             session.undo_login()
@@ -133,7 +133,7 @@ def request_failed(
         and request is not None
         and database_conflicts.concerns_us(request, sys.exc_info()[1])
     ):
-        state.response.in_conflict = True
+        state.in_conflict = True
 
 
 def signed_out(

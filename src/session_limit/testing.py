@@ -40,7 +40,7 @@ class Browser(Client):
 
 
 class AsyncBrowser(AsyncClient):
-    """The same for ``AsyncClient``: see ``Browser``."""
+    """The ``Browser`` of async tests, an ``AsyncClient``."""
 
     def __init__(self, user_agent: str = LAPTOP, **defaults: Any) -> None:
         super().__init__(**defaults)

@@ -103,7 +103,7 @@ MUTANTS = [
     ),
     Mutant(
         "why a deleted session ended is known only from its row",
-        "store/ended_sessions.py::identify_key",
+        "store/unstored_keys.py::identify_key",
         old="ended_id=row.id, ended_reason=reason or None)",
         new="ended_id=row.id)",
         tests=STORY,

@@ -217,7 +217,7 @@ ANSWERS = [
     Mutant(
         "a conflict in a middleware that signs in is a 500",
         "receivers.py::request_failed",
-        old="        state.response.in_conflict = True\n",
+        old="        state.in_conflict = True\n",
         new="        pass\n",
         tests="interleavings/test_conflicts",
         test="test_a_sign_in_in_a_middleware",

@@ -195,7 +195,7 @@ class UserSession(models.Model):
 
     @property
     def is_live(self) -> bool:
-        """Whether the session has not ended. It may have expired: ``in_time()``."""
+        """Whether no ending is recorded. It may have expired: see ``in_time()``."""
         return self.ended_at is None
 
     @property

@@ -125,13 +125,13 @@ def _has_changed(row: UserSession, again: UserSession | None) -> bool:
 def _unrecorded_reasons(
     rows: Iterable[UserSession], using: str, *, thorough: bool
 ) -> dict[UUID, Reason]:
-    """Return why sessions have ended whose rows are still marked live, by id."""
+    """Return, by id, why sessions have ended although their rows are marked live."""
     now = timezone.now()
     live = [row for row in rows if row.is_live]
     check = _credentials_check(live, using) if thorough and live else None
     found = {
         row.pk: Row.of(row).why_not_live(
-            now, credentials=functools.partial(check, row) if check else None
+            now, check_credentials=functools.partial(check, row) if check else None
         )
         for row in live
     }

@@ -45,8 +45,8 @@ def hash_is_valid(session_hash: str, user: AbstractBaseUser) -> bool:
 
 def verify(session: SessionBase) -> UserSession | None:
     """
-    Return the row of ``session`` if it is live, or ``None``: nobody is signed in, the
-    session has ended or expired, or the credentials have changed.
+    Return the row of ``session`` if it is live. Return ``None`` if it is anonymous, has
+    ended or expired, or if the user's credentials have changed.
 
     Call this for a session that the middleware has not verified, as in a Channels
     consumer (``scope["session"]``), a management command, or after
@@ -68,7 +68,7 @@ def verify(session: SessionBase) -> UserSession | None:
     reason = Row.of(found).why_not_live(
         timezone.now(),
         user_id=session.get(SESSION_KEY),
-        credentials=check_credentials,
+        check_credentials=check_credentials,
     )
     return found if reason is None else None
 

@@ -55,8 +55,8 @@ def end_same_browser(
     rows: Sequence[UserSession], presented_key: str | None, own: object, using: str
 ) -> Rows:
     """
-    End the session whose key the browser presents although it is not signed in. The
-    stored session was deleted (``clearsessions``), so nobody can return to it.
+    End the session with the key that the browser presents without being signed in. The
+    stored session was deleted (``clearsessions``), so the browser cannot return to it.
 
     ``own`` is the id of the session that is signing in again, which stays.
     """

@@ -87,7 +87,8 @@ class Base(_Engine):
         did not bring.
         """
         state = self.session_limit_state
-        state.response.untouched, self.modified = True, False
+        state.response = state.response._replace(untouched=True)
+        self.modified = False
         if state.request is not None:
             state.request.COOKIES.pop(settings.SESSION_COOKIE_NAME, None)
 
@@ -107,8 +108,8 @@ class Base(_Engine):
         everything that this request has added: by ``login()`` itself, by the receivers
         of its signal, and by the code that ran before it.
 
-        What that earlier code wrote may still be lost. A browser without a cookie gets
-        none, and what was stored in a view's transaction is rolled back.
+        Some of what that earlier code wrote is not kept. A browser without a cookie
+        gets none, and what was stored in a view's transaction is rolled back.
         """
         sign_in, data = self.session_limit_state.sign_in, self._session_cache
         # There is no such state if the project signs in without login().

@@ -14,12 +14,8 @@ from session_limit.store.state import SignInRecord, state_of
 PACKAGE = __name__.partition(".")[0]
 
 # Functions of django.contrib.auth. A conflict inside them is about a sign-in.
-_AUTH = frozenset(
-    {
-        *("authenticate", "login", "logout", "update_session_auth_hash"),
-        *("aauthenticate", "alogin", "alogout", "aupdate_session_auth_hash"),
-    }
-)
+_SYNC = ("authenticate", "login", "logout", "update_session_auth_hash")
+_AUTH = frozenset(_SYNC) | {f"a{name}" for name in _SYNC}
 
 
 def concerns_us(request: HttpRequest, error: BaseException | None) -> bool:

@@ -42,7 +42,7 @@ def install(request: HttpRequest) -> None:
     session = getattr(request, "session", None)
     if isinstance(session, GuardedSession):
         # Other code processes the same request again.
-        session.session_limit_state.response.is_answered = False
+        session.session_limit_state.is_answered = False
     elif isinstance(session, SessionBase):
         engine, key = type(session), session.session_key
         if key is not None and not engines.may_hold(engine, key):

@@ -14,8 +14,8 @@ from django.http import HttpRequest, parse_cookie
 
 from session_limit.registry.connected import standings
 from session_limit.store import engines
-from session_limit.store.ended_sessions import identify_key
 from session_limit.store.guarded import GuardedSession, install
+from session_limit.store.unstored_keys import identify_key
 from session_limit.utils.lru import LRU
 
 # Digests of the keys of sessions that this process has found live. Some may have ended

@@ -22,7 +22,7 @@ class Keys(Saving):
     def cycle_key(self) -> None:
         state = self.session_limit_state
         state.sign_in.before_login = {**self._get_session()}
-        if state.response.is_answered:
+        if state.is_answered:
             # The cookie can no longer be set, so a new key would sign the browser out.
             return
         key = self._record_next_key()
@@ -34,7 +34,7 @@ class Keys(Saving):
     async def acycle_key(self) -> None:
         state = self.session_limit_state
         state.sign_in.before_login = {**await self._aget_session()}
-        if state.response.is_answered:
+        if state.is_answered:
             return
         if state.row is None and not self._is_unsynced():
             await super().acycle_key()

@@ -86,7 +86,7 @@ class Row(NamedTuple):
         *,
         user_id: Any = ANY_USER,
         engine_expires: bool = False,
-        credentials: Callable[[], Reason | None] | None = None,
+        check_credentials: Callable[[], Reason | None] | None = None,
     ) -> Reason | Literal[""] | None:
         """
         Return ``None`` if the session is live at ``now``, or else the reason why it is
@@ -98,8 +98,8 @@ class Row(NamedTuple):
         - ``user_id`` is the user whom the session's data name: a primary key as text.
         - ``engine_expires`` says that the session engine has just loaded the data, and
           itself ends the session at the expiry that was set for it.
-        - ``credentials`` returns why the user's credentials no longer hold, or
-          ``None``. It is called last, because it may read the database.
+        - ``check_credentials`` returns why the user's credentials are no longer valid,
+          or ``None``. It is called last, because it may read the database.
         """
         if self.ended_at is not None:
             return ""
@@ -108,10 +108,10 @@ class Row(NamedTuple):
         is_checked = self.expires_reason != Reason.EXPIRED or not engine_expires
         if is_checked and self.is_due(now):
             return Reason(self.expires_reason)
-        return credentials() if credentials is not None else None
+        return check_credentials() if check_credentials is not None else None
 
     def belongs_to(self, user_id: Any) -> bool:
-        """Return whether the user with this primary key, as text, has the session."""
+        """Return whether ``user_id``, a primary key as text, is the session's user."""
         if str(self.user_id) == user_id:
             return True
         # Compare as Django does: a key may have more spellings than str() gives it.
@@ -205,7 +205,7 @@ def live_of(user_id: Any) -> UserSessionQuerySet:
 
 
 def read_by_digest(key: str) -> Row | None:
-    """Return the newest row, live or ended, whose last session key is ``key``."""
+    """Return the newest row, live or ended, with ``key`` as its last session key."""
     rows = UserSession.objects.primary()
     row = rows.filter(key_digest__in=engines.digests(key)).order_by("-pk").first()
     return None if row is None else Row.of(row)

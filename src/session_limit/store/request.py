@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from asgiref.sync import sync_to_async
 from django.http import HttpRequest
+from django.utils import timezone
 
 from session_limit.models import UserSession, UserSessionQuerySet
-from session_limit.store.ended_sessions import tombstone
 from session_limit.store.queries import Row
 from session_limit.store.state import SessionState, state_of
+from session_limit.store.unstored_keys import identify_key
 
 
 class SessionLimit:
@@ -36,13 +37,22 @@ class SessionLimit:
     @property
     def ended(self) -> UserSession | None:
         """
-        The ended session whose cookie this request presents, or ``None``.
+        The ended session that this request's cookie belongs to, or ``None``.
 
         If the session has expired and that could not be recorded, ``ended_at`` and
         ``ended_reason`` are set in memory only: see ``try_to_end()``.
         """
         state = self._loaded_state()
-        return tombstone(state) if state is not None else None
+        if state is None:
+            return None
+        identify_key(state)
+        found, rows = state.found, UserSession.objects.primary()
+        row = rows.filter(pk=found.ended_id).first() if found.ended_id else None
+        if row is not None and row.is_live:
+            if found.ended_reason is None:
+                return None
+            row.ended_at, row.ended_reason = timezone.now(), found.ended_reason
+        return row
 
     async def aended(self) -> UserSession | None:
         """See ``ended``."""

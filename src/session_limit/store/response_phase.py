@@ -31,11 +31,11 @@ from session_limit.registry.pending import create_pending
 from session_limit.registry.reauthentication import renewed
 from session_limit.registry.transactions import is_retryable
 from session_limit.store import database_conflicts, response_saving
-from session_limit.store.ended_sessions import identify_key
 from session_limit.store.guarded import GuardedSession
 from session_limit.store.queries import Row
 from session_limit.store.request import GuardedRequest
 from session_limit.store.state import Kind, Refusal, SessionState, state_of
+from session_limit.store.unstored_keys import identify_key
 from session_limit.store.users import has_backend, lazy_user, make_anonymous, user_of
 from session_limit.utils import request_log
 
@@ -48,7 +48,7 @@ def is_needed(request: HttpRequest, response: HttpResponseBase) -> bool:
     state = state_of(request)
     if state is None:
         return False
-    if state.response.in_conflict:
+    if state.in_conflict:
         return True
     session = cast("GuardedSession", request.session)
     if not session.accessed and not settings.SESSION_SAVE_EVERY_REQUEST:
@@ -72,7 +72,7 @@ def finish(request: GuardedRequest, response: HttpResponseBase) -> HttpResponseB
     the client to try again.
     """
     state = state_of(request)
-    if state is not None and state.response.in_conflict:
+    if state is not None and state.in_conflict:
         return database_conflicts.retry(request, response)
     try:
         return _finish(request, response)
@@ -126,7 +126,7 @@ def _is_to_be_saved(session: GuardedSession, response: HttpResponseBase) -> bool
 def _explain_ending(
     request: GuardedRequest, response: HttpResponseBase, session: GuardedSession
 ) -> HttpResponseBase:
-    """Answer a request whose session has ended, or whose key has nothing stored."""
+    """Answer a request with an ended session, or a key that nothing is stored under."""
     state = session.session_limit_state
     is_barred = links.is_barred(response)
     is_saved = _is_to_be_saved(session, response)

@@ -56,12 +56,15 @@ def _save_detects_ending(session: GuardedSession) -> bool:
         return True
     if state.sign_in.adopted or engines.is_cookie(engine):
         return False
-    # Other stores keep the session of a sign-in whose row was rolled back.
+    # Other stores keep the session after the row of its sign-in was rolled back.
     return not state.sign_in.admitted or queries.shares_transactions(engine)
 
 
 def _is_still_live(session: GuardedSession) -> bool:
-    """Return whether the session is live. If it is not, put the browser's back."""
+    """
+    Return whether the session is live. If it is not, undo its sign-in, leave it
+    untouched, or mark it as ended.
+    """
     row = _read_row(session)
     if row is None and session.session_limit_state.sign_in.admitted:
         # The store rolls nothing back. The client keeps the cookie that it has.

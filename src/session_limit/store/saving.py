@@ -15,9 +15,9 @@ from session_limit.registry.credentials import (
 from session_limit.registry.ending import end_row, try_to_end
 from session_limit.store import engines, queries
 from session_limit.store.base import Base
-from session_limit.store.ended_sessions import identify_key
 from session_limit.store.queries import Row
 from session_limit.store.state import Found, Kind
+from session_limit.store.unstored_keys import identify_key
 from session_limit.store.users import user_of
 
 Reason = UserSession.Reason
@@ -52,7 +52,8 @@ class Saving(Base):
     def save_for_response(self) -> None:
         """Save now, and let ``SessionMiddleware`` skip saving the same data again."""
         self.save()
-        self.session_limit_state.response.saved = self._state()
+        state = self.session_limit_state
+        state.response = state.response._replace(saved=self._state())
 
     def _state(self) -> tuple[str | None, bytes]:
         return self.session_key, self.serializer().dumps(self._session_cache)
@@ -103,7 +104,7 @@ class Saving(Base):
 
     def delete(self, session_key: str | None = None) -> None:
         if engines.is_plain_db(self.engine):
-            # Django's delete() reads first. A replica that lags would have nothing.
+            # Django's delete() reads first, and finds nothing on a replica that lags.
             self._delete_row(session_key or self.session_key)
         else:
             super().delete(session_key)

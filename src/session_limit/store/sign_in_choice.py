@@ -6,8 +6,8 @@ from django.contrib.auth.base_user import AbstractBaseUser
 
 from session_limit.pages import chooser, use_here
 from session_limit.registry.pending import Choice
-from session_limit.store.ended_sessions import identify_key
 from session_limit.store.state import SessionState
+from session_limit.store.unstored_keys import identify_key
 
 
 def must_be_chosen(state: SessionState) -> bool:

@@ -40,7 +40,7 @@ class Kind(enum.Enum):
 
 class Found(NamedTuple):
     """
-    The session of a request, as far as it is known.
+    What is known of the session that a request has.
 
     A live one has its ``row``, and the ``session_hash`` that it was loaded with. An
     ended one has the ``ended_id`` of its row, and an ``ended_reason`` if the row may
@@ -54,6 +54,10 @@ class Found(NamedTuple):
     ended_id: UUID | None = None
     ended_reason: UserSession.Reason | None = None
     ended_during_request: bool = False
+
+    def __repr__(self) -> str:
+        # No traceback may show the hash.
+        return f"<Found: {self.kind.name}>"
 
     @property
     def is_ended(self) -> bool:
@@ -73,17 +77,17 @@ class Refusal:
     """
     A sign-in that was undone.
 
-    ``admission`` says how it met the limit. It is ``None`` if the sign-in happened
-    without a person, in a browser whose session has ended: the person must choose it
-    first. ``changes`` is what the request had put into the session.
+    ``admission`` says how it met the limit. It is ``None`` for an automatic sign-in in
+    a browser with an ended session, which a person must choose first. ``changes`` is
+    what the request had put into the session.
     """
 
     user: AbstractBaseUser
     admission: Admission | None
-    changes: SessionChanges
+    changes: SessionChanges = field(repr=False)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class SignInRecord:
     """What this request did to sign somebody in, and what undoing that needs."""
 
@@ -97,18 +101,20 @@ class SignInRecord:
     refusal: Refusal | None = None
 
 
-@dataclass(slots=True)
-class ResponseRecord:
-    """What has been done about the response and the saving of the session."""
+class ResponseRecord(NamedTuple):
+    """
+    What the response phase did with the session.
 
-    # The middleware has prepared the response, so no cookie can be set any more.
-    is_answered: bool = False
-    # The key and the serialized data that the response phase has saved.
+    It has ``saved`` this key and these serialized data. Or it left the session
+    ``untouched``: neither what is stored nor the client's cookie is to change.
+    """
+
     saved: tuple[str | None, bytes] | None = None
-    # Neither what is stored nor the client's cookie is to change.
     untouched: bool = False
-    # The database gave up on a middleware further in, and Django has answered 500.
-    in_conflict: bool = False
+
+    def __repr__(self) -> str:
+        # No traceback may show the key.
+        return f"<ResponseRecord: untouched={self.untouched}>"
 
 
 class SessionState:
@@ -122,9 +128,14 @@ class SessionState:
     # Defaults belong to the class: a request that does not read its session sets none.
 
     found = Found()
+    response = ResponseRecord()
     # The presented key, once the store has held a session under it. Until then the key
     # may be the client's invention.
     loaded_key: str | None = None
+    # The middleware has prepared the response, so no cookie can be set any more.
+    is_answered = False
+    # The database gave up on a middleware further in, and Django has answered 500.
+    in_conflict = False
     # logout() is about to flush the session.
     signing_out = False
     # Code emptied the session without having read it.
@@ -141,10 +152,6 @@ class SessionState:
     @cached_property
     def sign_in(self) -> SignInRecord:
         return SignInRecord()
-
-    @cached_property
-    def response(self) -> ResponseRecord:
-        return ResponseRecord()
 
     @property
     def row(self) -> Row | None:
@@ -164,10 +171,10 @@ class SessionState:
 
 
 def set_answered(request: HttpRequest) -> None:
-    """Note that the response is prepared: see ``ResponseRecord.is_answered``."""
+    """Note that the response is prepared: see ``SessionState.is_answered``."""
     state = state_of(request)
     if state is not None:
-        state.response.is_answered = True
+        state.is_answered = True
 
 
 def state_of(request: HttpRequest | None) -> SessionState | None:
