@@ -15,7 +15,7 @@ from django.http import HttpRequest
 
 from session_limit import registry
 from session_limit.exceptions import SessionLimitReached, TooLateToSignIn
-from session_limit.models import UserSession, parse_uuid, registry_alias
+from session_limit.models import EndReason, parse_uuid, registry_alias
 from session_limit.pages import new_sign_in
 from session_limit.registry import announcements
 from session_limit.registry.admission import admit
@@ -30,8 +30,6 @@ from session_limit.store.sign_in import sign_in_of
 from session_limit.store.sign_in_choice import choice_for, must_be_chosen
 from session_limit.store.state import Refusal, SessionState, state_of
 from session_limit.store.users import make_anonymous, may_sign_in
-
-Reason = UserSession.Reason
 
 
 def connect() -> None:
@@ -146,7 +144,7 @@ def signed_out(
     elif session is not None:
         id = parse_uuid(session.get(engines.ID))
         if id is not None:
-            registry.end([id], Reason.SIGNED_OUT)
+            registry.end([id], EndReason.SIGNED_OUT)
 
 
 def user_saved(
@@ -165,7 +163,7 @@ def user_saved(
     if getattr(instance, "_password", None) is not None:
         note_password_changed(instance)
     if not instance.is_active and not may_sign_in(instance):
-        registry.end_all(instance, Reason.ACCOUNT_DISABLED)
+        registry.end_all(instance, EndReason.ACCOUNT_DISABLED)
 
 
 def user_deleted(

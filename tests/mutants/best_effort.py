@@ -144,8 +144,8 @@ MUTANTS = [
     Mutant(
         "a sign-in that is not stored yet loses its place",
         "registry/not_counting.py::unusable_reason",
-        old="return None if row.may_be_unsaved() else Reason.EXPIRED",
-        new="return Reason.EXPIRED",
+        old="return None if row.may_be_unsaved() else EndReason.EXPIRED",
+        new="return EndReason.EXPIRED",
         tests="interleavings/test_unsaved",
         test="test_a_sign_in_that_is_not_stored_yet",
     ),

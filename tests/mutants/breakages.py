@@ -167,7 +167,7 @@ CAP = [
     Mutant(
         "what is gone from the store takes a place",
         "registry/admission.py::admit",
-        old="        rivals = _without_gone(rivals, end_gone, limit)\n",
+        old="        rivals = _without_unusable(rivals, end_unusable, limit)\n",
         new="",
         tests="stories/test_stored",
         test="test_what_is_gone_from_the_store_holds_no_place",

@@ -106,7 +106,7 @@ MUTANTS = [
     ),
     Mutant(
         "a refusal reads every stored session",
-        "registry/admission.py::_without_gone",
+        "registry/admission.py::_without_unusable",
         old="        if len(remaining) >= enough:\n",
         new="        if False:\n",
         tests=MANY,

@@ -44,8 +44,8 @@ MUTANTS = [
     Mutant(
         "the moment of a password change is recorded at the first attempt or never",
         "registry/credentials.py::note_password_changed",
-        old="    in_one_statement(write)\n",
-        new="    write(registry_alias())\n",
+        old="@one_statement\n",
+        new="@lambda function: lambda user: function(registry_alias(), user)\n",
         tests="interleavings/test_conflicts",
         test="test_a_password_change",
     ),

@@ -65,10 +65,10 @@ def admit(using: str, sign_in: SignIn) -> Admission:
     rivals = [row for row in live if row.takes_place_in(scope) and row is not own]
     decision = decide([row.facts() for row in rivals])
     if own is None and not decision.admitted:
-        end_gone = functools.partial(
+        end_unusable = functools.partial(
             not_counting.end_unusable, user=user, account=account, using=using
         )
-        rivals = _without_gone(rivals, end_gone, limit)
+        rivals = _without_unusable(rivals, end_unusable, limit)
         decision = decide([row.facts() for row in rivals])
         if not decision.admitted:
             return Admission(None, scope, limit, at_limit, Rivals.of(rivals))
@@ -129,15 +129,15 @@ def adopt(using: str, sign_in: SignIn) -> Row | None:
     return row
 
 
-def _without_gone(
+def _without_unusable(
     rivals: list[UserSession],
-    end_gone: Callable[[list[UserSession]], list[UserSession]],
+    end_unusable: Callable[[list[UserSession]], list[UserSession]],
     limit: int | None,
 ) -> list[UserSession]:
     """
-    Return ``rivals`` without those that ``end_gone`` ends.
+    Return ``rivals`` without those that ``end_unusable`` ends.
 
-    ``end_gone`` reads the store once for each row. So it gets no more rows once the
+    ``end_unusable`` reads the store once for each row. So it gets no more rows once the
     rivals that remain take every place.
     """
     remaining: list[UserSession] = []
@@ -146,7 +146,7 @@ def _without_gone(
     for start in range(0, len(rivals), step):
         if len(remaining) >= enough:
             return remaining + rivals[start:]
-        remaining += end_gone(rivals[start : start + step])
+        remaining += end_unusable(rivals[start : start + step])
     return remaining
 
 

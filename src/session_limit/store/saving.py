@@ -6,7 +6,7 @@ from asgiref.sync import sync_to_async
 from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
 
 from session_limit import registry
-from session_limit.models import UserSession, parse_uuid
+from session_limit.models import EndReason, parse_uuid
 from session_limit.registry.credentials import (
     credentials_reason,
     has_credentials,
@@ -19,8 +19,6 @@ from session_limit.store.queries import Row
 from session_limit.store.state import Found, Kind
 from session_limit.store.unstored_keys import identify_key
 from session_limit.store.users import user_of
-
-Reason = UserSession.Reason
 
 
 class Saving(Base):
@@ -99,7 +97,7 @@ class Saving(Base):
             data[engines.ID] = state.row.id.hex
         else:
             data.pop(engines.ID, None)
-            end_row(state.row.id, Reason.SIGNED_OUT)
+            end_row(state.row.id, EndReason.SIGNED_OUT)
             state.found = Found()
 
     def delete(self, session_key: str | None = None) -> None:
@@ -166,7 +164,7 @@ class Saving(Base):
             # Treat the old copy as if nothing were stored under its key.
             state.found = Found(Kind.NOT_STORED)
             return False
-        if reason is Reason.SIGNED_OUT:
+        if reason is EndReason.SIGNED_OUT:
             end_row(row.id, reason)
             return False
         try_to_end(row.id, reason)
@@ -187,20 +185,20 @@ class Saving(Base):
         key = engines.storable(self.session_limit_state.presented_key)
         id = queries.find_live_by_key(key) if key is not None else None
         if id is not None:
-            registry.end([id], Reason.SIGNED_OUT)
+            registry.end([id], EndReason.SIGNED_OUT)
 
-    def _reason_for_flush(self, row: Row) -> Reason | None:
+    def _reason_for_flush(self, row: Row) -> EndReason | None:
         """
         Return why this session is flushed: somebody signs out, another user signs in,
         or ``auth.get_user()`` finds that the hash in it is no longer valid. Return
         ``None`` if the data are an old copy, and the session has a newer hash.
         """
         if self.session_limit_state.signing_out:
-            return Reason.SIGNED_OUT
+            return EndReason.SIGNED_OUT
         session_hash = self.get(HASH_SESSION_KEY, "")
         user = user_of(self._session_cache)
         if user is None or hash_is_valid(session_hash, user):
-            return Reason.SIGNED_OUT
+            return EndReason.SIGNED_OUT
         if not has_credentials(row.id, session_hash):
             return None
         return credentials_reason(row.authenticated_at, user)
