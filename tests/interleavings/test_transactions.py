@@ -11,7 +11,7 @@ from django.test import Client
 
 from session_limit import registry, signals
 from session_limit.models import Play, UserSession
-from session_limit.registry.transactions import in_transaction
+from session_limit.registry.transactions import transactional
 from tests.interleavings.browsers import Tab, is_in, live, whose
 from tests.interleavings.gates import on
 
@@ -165,14 +165,14 @@ def servers_default():
 def test_our_commits_are_durable(servers_default, default, ours):
     """And only ours: what the project commits next is as the server has it."""
     servers_default(default)
-    assert in_transaction(durability) == ours
+    assert transactional(durability)() == ours
     assert durability() == default
 
 
 @on("postgresql")
 def test_a_project_that_sets_it_in_its_options(options):
     options(options="-c synchronous_commit=off")
-    assert in_transaction(durability) == "off"
+    assert transactional(durability)() == "off"
 
 
 @on("postgresql")
@@ -180,7 +180,7 @@ def test_a_transaction_of_the_projects_own(servers_default):
     """It is left alone: what else it commits is not ours to make slower."""
     servers_default("off")
     with transaction.atomic():
-        assert in_transaction(durability) == "off"
+        assert transactional(durability)() == "off"
 
 
 @on("postgresql")
@@ -196,5 +196,5 @@ def test_it_takes_one_round_trip(options, binding):
 
     with connection.execute_wrapper(record):
         for _ in range(5):
-            in_transaction(lambda using: None)
+            transactional(lambda using: None)()
     assert len(ran) == 5

@@ -66,7 +66,7 @@ REPEATING = [
 OTHERS_TRANSACTIONS = [
     Mutant(
         "a transaction that the caller manages is taken for ours: PostgreSQL",
-        "registry/transactions.py::in_transaction.attempt",
+        "registry/transactions.py::transactional.attempt",
         old="is_ours = connection.get_autocommit()",
         new="is_ours = not connection.in_atomic_block",
         tests="interleavings/test_transactions",
@@ -75,7 +75,7 @@ OTHERS_TRANSACTIONS = [
     ),
     Mutant(
         "a transaction that the caller manages is taken for ours: MariaDB",
-        "registry/transactions.py::in_transaction.attempt",
+        "registry/transactions.py::transactional.attempt",
         old="is_ours = connection.get_autocommit()",
         new="is_ours = not connection.in_atomic_block",
         tests="interleavings/test_transactions",

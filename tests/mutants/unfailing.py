@@ -35,9 +35,9 @@ MUTANTS = [
     ),
     Mutant(
         "a single statement is not retry_conflicts",
-        "registry/transactions.py::in_one_statement",
-        old="return retry_conflicts(functools.partial(write, _writable_alias()))",
-        new="return write(_writable_alias())",
+        "registry/transactions.py::one_statement",
+        old="return retry_conflicts(lambda: function(using, *args, **kwargs))",
+        new="return function(using, *args, **kwargs)",
         tests="interleavings/test_conflicts",
         test="test_the_renewal_of_a_play",
     ),

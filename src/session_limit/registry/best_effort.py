@@ -57,7 +57,7 @@ class BestEffort:
         connection = connections[registry_alias()]
 
         def atomically() -> T:
-            # In a transaction that is already open, in_transaction() repeats nothing.
+            # In a transaction that is already open, transactional() repeats nothing.
             if connection.in_atomic_block:
                 return write()
             with transaction.atomic(using=connection.alias):

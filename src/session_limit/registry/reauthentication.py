@@ -27,8 +27,8 @@ CREDENTIALS = BestEffort("Recording new credentials", patience=timedelta(seconds
 
 def reauthenticated(id: UUID, session: SessionBase, user: AbstractBaseUser) -> bool:
     """
-    Record that ``user`` has just given their credentials again in ``session``, whose
-    row has this ``id``. Both timeouts start again.
+    Record that ``user`` has just given their credentials again in ``session``. Its row
+    has this ``id``. Both timeouts start again.
 
     Return whether the session is still live. If it is, give it a new key with
     ``update_session_auth_hash()`` or ``cycle_key()``.

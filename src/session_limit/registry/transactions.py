@@ -122,61 +122,54 @@ def _writable_alias() -> str:
     return registry_alias()
 
 
-def in_one_statement(write: Callable[[str], T]) -> T:
-    """
-    Return ``write(alias)``, which runs a single statement on the registry's database.
-    Repeat it as ``in_transaction()`` repeats a transaction.
-    """
-    return retry_conflicts(functools.partial(write, _writable_alias()))
-
-
-def in_transaction(work: Callable[[str], T]) -> T:
-    """
-    Return ``work(alias)``, run in a transaction on the registry's database.
-
-    The transaction is repeated if the database gives up on it. If the caller has one
-    open already (``ATOMIC_REQUESTS``, ``atomic()``, ``set_autocommit(False)``), the
-    work runs in a savepoint, at that transaction's isolation level, and only once.
-    """
-    using = _writable_alias()
-    connection = connections[using]
-
-    def attempt() -> T:
-        is_ours = connection.get_autocommit()
-        with transaction.atomic(using=using):
-            if is_ours:
-                _begin(connection)
-            return work(using)
-
-    return retry_conflicts(attempt)
-
-
 def transactional(function: Callable[Concatenate[str, P], T]) -> Callable[P, T]:
     """
-    Run each call of ``function`` as ``in_transaction()`` does.
+    Run each call of ``function`` in a transaction on the registry's database.
 
     ``function`` receives the database's alias as its first argument, ``using``, which
-    its callers do not pass. It may run more than once, so it must not change its
-    arguments in a way that a second run would notice.
+    its callers do not pass. The transaction is repeated if the database gives up on it,
+    so a second run must not notice what the first one did to the arguments.
+
+    If the caller has a transaction open (``ATOMIC_REQUESTS``, ``atomic()``,
+    ``set_autocommit(False)``), the function runs in a savepoint, at that transaction's
+    isolation level, and only once.
     """
-    return _with_alias(in_transaction, function)
+
+    @functools.wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> T:
+        using = _writable_alias()
+        connection = connections[using]
+
+        def attempt() -> T:
+            is_ours = connection.get_autocommit()
+            with transaction.atomic(using=using):
+                if is_ours:
+                    _begin(connection)
+                return function(using, *args, **kwargs)
+
+        return retry_conflicts(attempt)
+
+    return _without_alias(call)
 
 
 def one_statement(function: Callable[Concatenate[str, P], T]) -> Callable[P, T]:
-    """Run each call as ``in_one_statement()`` does. See ``transactional()``."""
-    return _with_alias(in_one_statement, function)
+    """
+    Repeat each call of ``function``, which runs a single statement, without a
+    transaction. It receives the alias as in ``transactional()``.
+    """
 
-
-def _with_alias(
-    run: Callable[[Callable[[str], T]], T], function: Callable[Concatenate[str, P], T]
-) -> Callable[P, T]:
     @functools.wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> T:
-        return run(lambda using: function(using, *args, **kwargs))
+        using = _writable_alias()
+        return retry_conflicts(lambda: function(using, *args, **kwargs))
 
-    signature = inspect.signature(function)
+    return _without_alias(call)
+
+
+def _without_alias(call: Callable[P, T]) -> Callable[P, T]:
+    """Leave the alias out of the signature that ``help()`` shows to callers."""
+    signature = inspect.signature(call)
     _, *parameters = signature.parameters.values()
-    # What help() shows to callers.
     vars(call)["__signature__"] = signature.replace(parameters=parameters)
     return call
 
