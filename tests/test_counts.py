@@ -19,6 +19,7 @@ from django.utils import timezone
 
 from session_limit import registry
 from session_limit.models import UserSession
+from session_limit.registry.connected import standings
 from session_limit.testing import LAPTOP, PHONE
 from tests.stories.people import Visitor, live, make_user, statements, writes
 
@@ -287,7 +288,7 @@ def a_life(browser, user):
     phone.sign_in()
     phone.get("/account/sessions/")
     registry.enforce(user)
-    registry.standings([row.pk for row in live(user)], thorough=True)
+    standings([row.pk for row in live(user)], thorough=True)
     phone.sign_out()
     registry.prune()
     user.delete()

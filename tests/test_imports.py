@@ -136,6 +136,8 @@ def objections(module: str, text: str) -> list[str]:
             found.append(f"imports inside a function: {each.module}")
         if each.module.startswith("django.test") and part(module) != "testing":
             found.append(f"imports test code: {each.module}")
+        if each.module.startswith("django.http") and part(module) == "registry":
+            found.append(f"imports requests: {each.module}")
     return found
 
 
@@ -188,6 +190,7 @@ def test_every_listed_local_import_is_there():
         ("conf", "async def f():\n    import json", "inside a function"),
         ("conf", "from django.test import Client", "imports test code"),
         ("conf", "from django import test", "imports test code"),
+        ("registry", "from django.http import HttpRequest", "imports requests"),
     ],
 )
 def test_what_breaks_a_rule_is_found(module, text, objection):

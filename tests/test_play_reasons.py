@@ -27,4 +27,4 @@ NOW = timezone.now()
 )
 def test_a_clock_that_is_ahead_makes_no_play_lapse(session_ended_at, reason) -> None:
     play = Play(lease_until=NOW)
-    assert play.unheard_reason(session_ended_at) == reason
+    assert play.end_reason(session_ended_at) == reason

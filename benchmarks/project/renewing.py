@@ -10,7 +10,7 @@ from django.core.wsgi import get_wsgi_application
 from django.test import RequestFactory
 
 from benchmarks.project.recording import recorded
-from session_limit.registry import INTERVAL
+from session_limit.registry.leases import INTERVAL
 
 TOKEN = "c" * 32
 HANDLER = get_wsgi_application()

@@ -22,8 +22,10 @@ from django.utils import timezone
 
 from session_limit import registry
 from session_limit.conf import conf
-from session_limit.models import Play, parse_uuid
+from session_limit.models import parse_uuid
 from session_limit.pages import json_answers
+from session_limit.registry.activity import touch
+from session_limit.registry.connected import record_endings, standings
 from session_limit.store import engines, play_queries, queries
 from session_limit.store.identification import identify, remember, session_key_in_header
 from session_limit.store.queries import Row
@@ -181,7 +183,7 @@ def judge(question: Question, request: Callable[[], HttpRequest]) -> Verdict:
             return NOT_SIGNED_IN
         if question.is_activity:
             user = lazy_user(row.user_id)
-            registry.touch(row, asked.session, user, is_saved=False)
+            touch(row, asked.session, user, is_saved=False)
     refusal = _refuse_account(row) or _refuse_play(row, question)
     return refusal or Verdict(HTTPStatus.OK, "live", user_id=str(row.user_id))
 
@@ -263,12 +265,12 @@ def _refuse_account(row: Row) -> Verdict | None:
     now, verified = time.monotonic(), _verified.get(row.id)
     if verified is not None and now - verified < VERIFY:
         return None
-    standing = registry.standings([row.id], thorough=True)[row.id]
+    standing = standings([row.id], thorough=True)[row.id]
     if standing.is_live:
         _verified.put(row.id, now)
         return None
     if not standing.is_recorded:
-        registry.record_endings([row.id])
+        record_endings([row.id])
     return Verdict(HTTPStatus.UNAUTHORIZED, "session_ended", reason=standing.reason)
 
 
@@ -292,6 +294,4 @@ def _refuse_play(row: Row, question: Question) -> Verdict | None:
     play = registry.find_play(id, row.id) if id is not None else None
     if play is None:
         return PLAY_REQUIRED
-    # The lease of a play that is still open has expired.
-    reason = play.ended_reason or Play.Reason.LAPSED
-    return Verdict(HTTPStatus.FORBIDDEN, "play_ended", reason=reason)
+    return Verdict(HTTPStatus.FORBIDDEN, "play_ended", reason=play.end_reason())

@@ -15,16 +15,21 @@ from django.http import HttpRequest
 
 from session_limit import registry
 from session_limit.exceptions import SessionLimitReached, TooLateToSignIn
-from session_limit.models import UserSession, parse_uuid, registry_alias
+from session_limit.models import EndReason, parse_uuid, registry_alias
 from session_limit.pages import new_sign_in
+from session_limit.registry import announcements
+from session_limit.registry.admission import admit
+from session_limit.registry.credentials import note_password_changed
+from session_limit.registry.ending import end_account
+from session_limit.registry.outcomes import Admission
+from session_limit.registry.pending import Choice, unapplied_changes
 from session_limit.signals import session_started
 from session_limit.store import database_conflicts, engines
 from session_limit.store.guarded import GuardedSession
+from session_limit.store.sign_in import sign_in_of
 from session_limit.store.sign_in_choice import choice_for, must_be_chosen
 from session_limit.store.state import Refusal, SessionState, state_of
 from session_limit.store.users import make_anonymous, may_sign_in
-
-Reason = UserSession.Reason
 
 
 def connect() -> None:
@@ -77,7 +82,7 @@ def signed_in(
                 state.admit(admission.row)
             if choice is not None:
                 # Other code wrote this before the refusal (django-otp, allauth).
-                session.update(registry.left_over(choice.pending, session))
+                session.update(unapplied_changes(choice.pending, session))
             return
     make_anonymous(request)
     if isinstance(session, GuardedSession):
@@ -87,7 +92,7 @@ def signed_in(
     else:
         engines.forget_user(session)
         if admission is not None:
-            registry.announce_limit_reached(user, admission)
+            announcements.limit_reached(user, admission)
     raise SessionLimitReached
 
 
@@ -95,16 +100,17 @@ def _admit(
     user: AbstractBaseUser,
     request: HttpRequest,
     state: SessionState | None,
-    choice: registry.Choice | None,
-) -> registry.Admission:
-    """Call ``registry.admit()`` while the session's state has no former row."""
+    choice: Choice | None,
+) -> Admission:
+    """Call ``admit()`` while the session's state has no former row."""
     if state is None:
-        return registry.admit(user, request)
+        return admit(sign_in_of(user, request))
     # The admission stores the session with a new id. While the state has the former
     # row, a save puts the id of that row back, which may have ended.
     former, state.found = state.found, state.found._replace(row=None)
     try:
-        return registry.admit(user, request, state.presented_key, choice)
+        key = state.presented_key
+        return admit(sign_in_of(user, request, presented_key=key, choice=choice))
     except BaseException:
         state.found = former
         raise
@@ -138,7 +144,7 @@ def signed_out(
     elif session is not None:
         id = parse_uuid(session.get(engines.ID))
         if id is not None:
-            registry.end([id], Reason.SIGNED_OUT)
+            registry.end([id], EndReason.SIGNED_OUT)
 
 
 def user_saved(
@@ -155,9 +161,9 @@ def user_saved(
         return
     # set_password() sets this until save() is done. An upgraded hash does not set it.
     if getattr(instance, "_password", None) is not None:
-        registry.note_password_changed(instance)
+        note_password_changed(instance)
     if not instance.is_active and not may_sign_in(instance):
-        registry.end_all(instance, Reason.ACCOUNT_DISABLED)
+        registry.end_all(instance, EndReason.ACCOUNT_DISABLED)
 
 
 def user_deleted(
@@ -165,4 +171,4 @@ def user_deleted(
 ) -> None:
     """End the sessions of an account that is being deleted."""
     if using == registry_alias():
-        registry.end_account(instance)
+        end_account(instance)

@@ -14,6 +14,7 @@ from django.db import OperationalError, connection, connections, transaction
 from session_limit import registry
 from session_limit.models import PendingSignIn, Play, UserSession
 from session_limit.registry import transactions
+from session_limit.registry.transactions import is_retryable, retry_conflicts
 from tests import stores
 from tests.interleavings.browsers import JSON, Tab, is_in, is_only_live, live, whose
 from tests.interleavings.gates import (
@@ -492,17 +493,17 @@ class FromPostgreSQL(Exception):
     ],
 )
 def test_what_may_be_repeated(error, expected):
-    assert registry.is_retryable(made_of(error)) is expected
+    assert is_retryable(made_of(error)) is expected
     # Django's db engine raises UpdateError from the original error.
     hidden = UpdateError()
     hidden.__context__ = made_of(error)
-    assert registry.is_retryable(hidden) is expected
+    assert is_retryable(hidden) is expected
 
 
 def test_what_is_no_error_of_the_database():
-    assert not registry.is_retryable(ValueError(1213))
-    assert not registry.is_retryable(OperationalError(1213))
-    assert not registry.is_retryable(UpdateError())
+    assert not is_retryable(ValueError(1213))
+    assert not is_retryable(OperationalError(1213))
+    assert not is_retryable(UpdateError())
 
 
 def test_pauses_and_attempts_are_bounded(monkeypatch):
@@ -516,7 +517,7 @@ def test_pauses_and_attempts_are_bounded(monkeypatch):
         raise deadlock()
 
     with pytest.raises(OperationalError):
-        registry.retry_conflicts(work)
+        retry_conflicts(work)
     assert len(calls) == 10
     assert len(set(pauses)) == len(pauses) == 9
     assert all(0.002 <= pause <= 0.030 for pause in pauses)
@@ -536,7 +537,7 @@ def test_a_long_wait_is_not_begun_again(monkeypatch):
         raise deadlock()
 
     with pytest.raises(OperationalError):
-        registry.retry_conflicts(work)
+        retry_conflicts(work)
     assert len(calls) == 2
 
 
@@ -554,7 +555,7 @@ def test_a_part_of_the_callers_transaction_is_not_repeated(users_table):
     transaction.set_autocommit(False)
     try:
         with pytest.raises(OperationalError):
-            registry.retry_conflicts(work)
+            retry_conflicts(work)
     finally:
         transaction.rollback()
         transaction.set_autocommit(True)
@@ -570,7 +571,7 @@ def test_what_needs_no_database_does_not_connect(users_table, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(wrapper, "connection", None)
         patch.setattr(wrapper, "connect", lambda: pytest.fail("connected"))
-        assert registry.retry_conflicts(int) == 0
+        assert retry_conflicts(int) == 0
 
 
 @on("sqlite")

@@ -11,7 +11,7 @@ from django.test import Client
 
 from session_limit import registry, signals
 from session_limit.models import Play, UserSession
-from session_limit.registry.transactions import in_transaction
+from session_limit.registry.transactions import transactional
 from tests.interleavings.browsers import Tab, is_in, live, whose
 from tests.interleavings.gates import on
 
@@ -168,14 +168,14 @@ def test_our_commits_are_durable(servers_default, default, ours):
     setting.
     """
     servers_default(default)
-    assert in_transaction(durability) == ours
+    assert transactional(durability)() == ours
     assert durability() == default
 
 
 @on("postgresql")
 def test_a_project_that_sets_it_in_its_options(options):
     options(options="-c synchronous_commit=off")
-    assert in_transaction(durability) == "off"
+    assert transactional(durability)() == "off"
 
 
 @on("postgresql")
@@ -185,7 +185,7 @@ def test_a_transaction_of_the_projects_own(servers_default):
     """
     servers_default("off")
     with transaction.atomic():
-        assert in_transaction(durability) == "off"
+        assert transactional(durability)() == "off"
 
 
 @on("postgresql")
@@ -204,5 +204,5 @@ def test_it_takes_one_round_trip(options, binding):
 
     with connection.execute_wrapper(record):
         for _ in range(5):
-            in_transaction(lambda using: None)
+            transactional(lambda using: None)()
     assert len(ran) == 5

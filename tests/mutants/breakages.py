@@ -19,7 +19,7 @@ from tests.mutants.mutant import Mutant
 CAP = [
     Mutant(
         "a sign-in does not lock the account",
-        "registry/admission.py::_admit",
+        "registry/admission.py::admit",
         old="account = lock_account(user.pk, using)\n        limit =",
         new='account = type("A", (), {"limit": None})()\n        limit =',
         tests="interleavings/test_adoption",
@@ -28,9 +28,9 @@ CAP = [
     ),
     Mutant(
         "an adoption does not lock the account",
-        "registry/adoption.py::adopt.work",
-        old="account = lock_account(user.pk, using)\n        known =",
-        new='account = type("A", (), {"limit": None})()\n        known =',
+        "registry/admission.py::adopt",
+        old="account = lock_account(user.pk, using)\n    known =",
+        new='account = type("A", (), {"limit": None})()\n    known =',
         tests="interleavings/test_adoption",
         test="test_a_sign_in_waits_for_an_adoption",
         database="mariadb",
@@ -100,8 +100,8 @@ CAP = [
     ),
     Mutant(
         "a sign-in is repeated with the key that was rolled back",
-        "registry/admission.py::admit.work",
-        old="        session._session_key = key\n",
+        "registry/admission.py::admit",
+        old="    sign_in.session._session_key = sign_in.key\n",
         new="",
         tests="interleavings/test_locks",
         test="test_an_admission_repeated",
@@ -126,7 +126,7 @@ CAP = [
     ),
     Mutant(
         "a scope is not counted by itself",
-        "registry/admission.py::_admit",
+        "registry/admission.py::admit",
         old="if row.takes_place_in(scope) and row is not own]",
         new="if row is not own]",
         tests="stories/test_two_browsers",
@@ -142,7 +142,7 @@ CAP = [
     ),
     Mutant(
         "signing in again takes a second place",
-        "registry/admission.py::_admit",
+        "registry/admission.py::admit",
         old="own = next((row for row in live if row.pk == own_id), None)",
         new="own = None",
         tests="stories/test_two_browsers",
@@ -150,24 +150,24 @@ CAP = [
     ),
     Mutant(
         "what has expired takes a place",
-        "registry/admission.py::_admit",
-        old="live = not_counting.end_due(live_rows(user, using), now, using)",
+        "registry/admission.py::admit",
+        old="live = not_counting.end_due(live_rows(user, using), sign_in.now, using)",
         new="live = live_rows(user, using)",
         tests="stories/test_stored",
         test="test_what_timed_out_does_not_count",
     ),
     Mutant(
         "a browser that lost its session keeps its own place from itself",
-        "registry/admission.py::_admit",
-        old="live = not_counting.end_same_browser(live, presented_key, own_id, using)",
+        "registry/admission.py::admit",
+        old="live = not_counting.end_same_browser(live, sign_in.presented_key, own_id, using)",  # noqa: E501
         new="",
         tests="stories/test_stored",
         test="test_who_lost_the_stored_session_may_sign_in_again_under_deny",
     ),
     Mutant(
         "what is gone from the store takes a place",
-        "registry/admission.py::_admit",
-        old="        rivals = _without_gone(rivals, end_gone, limit)\n",
+        "registry/admission.py::admit",
+        old="        rivals = _without_unusable(rivals, end_unusable, limit)\n",
         new="",
         tests="stories/test_stored",
         test="test_what_is_gone_from_the_store_holds_no_place",
@@ -201,9 +201,9 @@ FINALITY = [
     ),
     Mutant(
         "a signed cookie from before an ending is adopted",
-        "registry/adoption.py::adopt.work",
-        old="if decision.admitted and not is_copy:",
-        new="if decision.admitted:",
+        "registry/admission.py::adopt",
+        old="if is_copy or not decision.admitted:",
+        new="if not decision.admitted:",
         tests="interleavings/test_engines",
         test="test_a_signed_cookie_from_before_installation",
     ),
@@ -284,7 +284,7 @@ FINALITY = [
     Mutant(
         "flush() ends nothing",
         "store/saving.py::Saving._end_flushed",
-        old="        registry.end_row(row.id, reason)\n",
+        old="        end_row(row.id, reason)\n",
         new="",
         tests="stories/test_stored",
         test="test_flush_ends_the_session",
@@ -318,21 +318,21 @@ FINALITY = [
 INNOCENT = [
     Mutant(
         "parallel first requests are adopted one by one",
-        "registry/adoption.py::adopt.work",
-        old="        if known is not None and known.user_id == user.pk:",
-        new="        if not sign_in.adopted:",
+        "registry/admission.py::adopt",
+        old="if known is not None and known.user_id == user.pk:",
+        new="if not sign_in.adopted:",
         tests="interleavings/test_adoption",
         test="test_six_parallel_first_requests",
     ),
     Mutant(
         "an adoption displaces others",
-        "registry/adoption.py::adopt.work",
+        "registry/admission.py::adopt",
         old="""
         end_locked([entered], reason, using)
         return None
 """,
         new="""
-        end_locked(rivals, reason, using)
+        end_locked(live, reason, using)
         return Row.of(entered)
 """,
         tests="stories/test_doors",
@@ -365,7 +365,7 @@ INNOCENT = [
     Mutant(
         "an old copy ends the session that went on without it",
         "store/saving.py::Saving._reason_for_flush",
-        old="if not registry.has_credentials(row.id, session_hash):",
+        old="if not has_credentials(row.id, session_hash):",
         new="if False:",
         tests="interleavings/test_engines",
         test="test_an_old_copy_ends_no_newer_one",
@@ -473,16 +473,16 @@ ANSWERS = [
     ),
     Mutant(
         "the first reason does not stand",
-        "registry/ending.py::end_row.work",
-        old="rows = UserSession.objects.using(using).live_with_id(id)",
-        new="rows = UserSession.objects.using(using).filter(pk=id)",
+        "registry/ending.py::end_row",
+        old="sessions.live_with_id(id)",
+        new="sessions.filter(pk=id)",
         tests="interleavings/test_rotation",
         test="test_a_sign_out_overtaken",
     ),
     Mutant(
         "a changed password is not noted",
         "receivers.py::user_saved",
-        old="        registry.note_password_changed(instance)\n",
+        old="        note_password_changed(instance)\n",
         new="        pass\n",
         tests="stories/test_credentials",
         test="test_a_password_changed_elsewhere",
@@ -497,9 +497,9 @@ ANSWERS = [
     ),
     Mutant(
         "listeners hear before the commit",
-        "registry/ending.py::announce",
-        old="    after_commit(using, _tell_ended, rows)\n",
-        new="    _tell_ended(rows)\n",
+        "registry/ending.py::end_locked",
+        old="    after_commit(using, announcements.sessions_ended, rows)\n",
+        new="    announcements.sessions_ended(rows)\n",
         tests="test_audit",
         test="test_listeners_hear_after_the_commit",
     ),
@@ -592,8 +592,8 @@ NOTICES = [
     Mutant(
         "each of two requests gives the notice",
         "pages/new_sign_in.py::tell",
-        old="if row.notice is None or not registry.mark_notified(row.id, row.notice):",
-        new="if row.notice is None or registry.mark_notified(row.id, row.notice) is None:",  # noqa: E501
+        old="if row.notice is None or not mark_notified(row.id, row.notice):",
+        new="if row.notice is None or mark_notified(row.id, row.notice) is None:",
         tests="stories/test_new_sign_in",
         test="test_of_two_requests_at_once_one_tells",
     ),
@@ -618,7 +618,7 @@ NOTICES = [
 ASKING = [
     Mutant(
         "one choice admits as often as it is posted",
-        "registry/admission.py::_admit",
+        "registry/admission.py::admit",
         old="not _is_waiting(sign_in.choice.pending, using)",
         new="False",
         tests="interleavings/test_choices",
@@ -757,8 +757,8 @@ OWN_SESSIONS = [
     ),
     Mutant(
         "two who give their passwords do not queue",
-        "registry/reauthentication.py::reauthenticated.work",
-        old="        lock_account(user.pk, using)\n",
+        "registry/reauthentication.py::_record",
+        old="    lock_account(user.pk, using)\n",
         new="",
         tests="interleavings/test_locks",
         test="test_two_who_end_each_other_after_giving_the_password",
@@ -825,9 +825,9 @@ ADMIN = [
     ),
     Mutant(
         "a lower limit waits for the next sign-in",
-        "registry/enforcement.py::set_limit.work",
-        old="        return _enforce(user, account, using, by=by)\n",
-        new="        return []\n",
+        "registry/enforcement.py::set_limit",
+        old="    return _enforce(user, account, using, by=by)\n",
+        new="    return []\n",
         tests="stories/test_own_limit",
         test="test_sessions_beyond_a_lower_limit_end_at_once",
     ),
@@ -1046,9 +1046,9 @@ LIVE = [
 PLAYS = [
     Mutant(
         "a play does not lock the account",
-        "registry/plays.py::play.work",
-        old="        lock_account(user.pk, using)\n        # Locked",
-        new="        # Locked",
+        "registry/plays.py::_start",
+        old="    lock_account(session.user_id, using)\n",
+        new="",
         tests="interleavings/test_plays",
         test="test_a_start_waits_for_another",
         database="postgresql",
@@ -1073,18 +1073,16 @@ PLAYS = [
     Mutant(
         "the clock of the machine decides",
         "registry/plays.py::_record",
-        old='    row.lease_until = cast("Any", DatabaseNow() + LEASE)\n',
-        new="    from django.utils import timezone\n"
-        "    row.lease_until = timezone.now() + LEASE\n",
+        old='lease_until=cast("Any", DatabaseNow() + LEASE)',
+        new='lease_until=__import__("django").utils.timezone.now() + LEASE',
         tests="stories/test_plays",
         test="test_a_lease_is_thirty_seconds_by_the_clock_of_the_database",
     ),
     Mutant(
         "the clock of the machine says which is the oldest",
         "registry/plays.py::_record",
-        old='    row.started_at = cast("Any", DatabaseNow())\n',
-        new="    from django.utils import timezone\n"
-        "    row.started_at = timezone.now()\n",
+        old='started_at=cast("Any", DatabaseNow())',
+        new='started_at=__import__("django").utils.timezone.now()',
         tests="stories/test_plays",
         test="test_the_oldest_goes_whatever_clocks_the_servers_have",
     ),
@@ -1114,15 +1112,15 @@ PLAYS = [
     ),
     Mutant(
         "an ended session takes a play's place",
-        "registry/plays.py::play.work",
-        old="        if sessions.select_for_update().first() is None:\n",
-        new="        if False:\n",
+        "registry/plays.py::_start",
+        old="if sessions.select_for_update().first() is None:",
+        new="if False:",
         tests="interleavings/test_plays",
         test="test_its_session_ends_before_it_starts",
     ),
     Mutant(
         "a session may end while it takes a play's place",
-        "registry/plays.py::play.work",
+        "registry/plays.py::_start",
         old="sessions.select_for_update().first()",
         new="sessions.first()",
         tests="interleavings/test_plays",
@@ -1139,9 +1137,9 @@ PLAYS = [
     ),
     Mutant(
         "a stop that overtakes its start leaves nothing",
-        "registry/leases.py::stop_start.work",
-        old="        if not Play.objects.using(using).filter(pk=id).exists():\n",
-        new="        if False:\n",
+        "registry/leases.py::_record_stopped",
+        old="if Play.objects.using(using).filter(pk=id).exists():",
+        new="if True:",
         tests="interleavings/test_plays",
         test="test_a_stop_that_overtakes_its_start",
     ),
@@ -1163,9 +1161,9 @@ PLAYS = [
     ),
     Mutant(
         "a place changes hands without end",
-        "registry/plays.py::play.work",
-        old="        if not decision.admitted or wait is not None:\n",
-        new="        if not decision.admitted:\n",
+        "registry/plays.py::_start",
+        old="if decision.admitted and wait is None:",
+        new="if decision.admitted:",
         tests="stories/test_plays",
         test="test_swapping_too_often_cools_down",
     ),

@@ -13,7 +13,8 @@ from django.utils import timezone
 
 from session_limit import registry
 from session_limit.models import PendingSignIn, UserSession
-from session_limit.registry import LISTED, admission
+from session_limit.registry import admission
+from session_limit.registry.pending import LISTED
 from tests.stories.people import JSON, SIGNED_IN, live, statements
 
 Reason = UserSession.Reason
@@ -370,12 +371,12 @@ def test_what_is_stored_is_read_until_all_places_are_taken(monkeypatch, gone):
     monkeypatch.setattr(admission, "READ_AT_ONCE", 4)
     reads = []
 
-    def end_gone(rows):
+    def end_unusable(rows):
         reads.extend(rows)
         return [row for row in rows if row >= gone]
 
     rows = list(range(20))
-    remaining = admission._without_gone(rows, end_gone, 3)
+    remaining = admission._without_unusable(rows, end_unusable, 3)
     assert len(reads) == {0: 4, 7: 12, 10: 16}[gone]
     assert remaining == rows[gone:]
 

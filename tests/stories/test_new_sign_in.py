@@ -19,6 +19,7 @@ from django.utils.timezone import localtime
 from session_limit import registry
 from session_limit.client import known_browsers
 from session_limit.models import UserSession
+from session_limit.registry.activity import mark_notified
 from session_limit.registry.sign_ins import MAX_NOTICES
 from session_limit.rules import Rules
 from session_limit.signals import session_started
@@ -303,10 +304,10 @@ def test_what_came_while_one_was_told_is_not_lost(ada, laptop, phone):
     laptop.sign_in()
     phone.sign_in()
     row, newer = laptop.row, phone.row
-    assert not registry.mark_notified(row.pk, row.pk)
+    assert not mark_notified(row.pk, row.pk)
     assert laptop.row.notice == newer.pk
-    assert registry.mark_notified(row.pk, newer.pk)
-    assert not registry.mark_notified(row.pk, newer.pk)
+    assert mark_notified(row.pk, newer.pk)
+    assert not mark_notified(row.pk, newer.pk)
 
 
 STORAGES = [

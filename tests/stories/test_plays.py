@@ -16,6 +16,7 @@ from session_limit import registry
 from session_limit.asgi import bulk_reads
 from session_limit.models import DatabaseNow, Play, UserSession
 from session_limit.policy import AtLimit
+from session_limit.registry.pruning import prune_plays
 from session_limit.rules import Rules
 from session_limit.signals import play_ended, play_limit_reached, play_started
 from session_limit.store import play_queries, queries
@@ -430,7 +431,7 @@ def test_without_time_zones_its_moments_are_the_projects_own(
     assert answer.status_code == 429
     assert 55 < answer.json()["retry_after"] <= 60
     lapse(second, timedelta(minutes=10))
-    registry.prune_plays()
+    prune_plays()
     assert state(phone, second) == "lapsed"
 
 
@@ -532,13 +533,13 @@ def test_one_that_has_lapsed_did_not_play_until_it_is_stopped(both, laptop):
     first = started(laptop)
     lapse(first, timedelta(hours=8))
     stop(laptop, first)
-    registry.prune_plays()
+    prune_plays()
     row = Play.objects.get(pk=first)
     assert (row.ended_reason, row.ended_at) == ("lapsed", row.lease_until)
 
 
 def test_it_is_over_with_its_session_whoever_notices_when(ada, both, laptop, phone):
-    for notice in (registry.prune_plays, lambda: registry.enforce_plays(ada)):
+    for notice in (prune_plays, lambda: registry.enforce_plays(ada)):
         first = started(laptop)
         [ended] = registry.end([laptop.row.pk], UserSession.Reason.REVOKED)
         UserSession.objects.filter(pk=ended.pk).update(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, TypeAlias
 
 from django.conf import settings
 from django.db import models, router
@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from session_limit.conf import conf
 from session_limit.models.database_clock import DatabaseNow
 from session_limit.models.deletion import cascade_unlisted
+from session_limit.models.end_reasons import EndReason
 from session_limit.models.ids import uuid7
 from session_limit.policy import LiveSession
 
@@ -81,12 +82,11 @@ class UserSessionQuerySet(models.QuerySet["UserSession"]):
         Narrow to the sessions that have not expired by ``now``. ``Row.is_due()`` in
         ``store.queries`` decides the same for a single row.
         """
-        reason = UserSession.Reason
         granted = models.Q(expires_at__gt=now - conf.touch_interval)
         # See Row.touch_interval: a tenth of an idle timeout, if that is shorter.
-        idle = models.Q(expires_reason=reason.IDLE)
+        idle = models.Q(expires_reason=EndReason.IDLE)
         is_idle_in_time = idle & models.Q(timeout__gt=_tenfold(now))
-        other = ~models.Q(expires_reason__in=[reason.ABSOLUTE, reason.IDLE])
+        other = ~models.Q(expires_reason__in=[EndReason.ABSOLUTE, EndReason.IDLE])
         return self.alias(
             timeout=models.F("expires_at") - models.F("last_active_at")
         ).filter(models.Q(expires_at__gt=now) | granted & (is_idle_in_time | other))
@@ -108,17 +108,7 @@ class UserSession(models.Model):
     ``session_limit.registry`` writes rows.
     """
 
-    class Reason(models.TextChoices):
-        SIGNED_OUT = "signed_out", _("signed out")
-        DISPLACED = "displaced", _("displaced by a newer sign-in")
-        REVOKED = "revoked", _("ended from elsewhere")
-        PASSWORD_CHANGED = "password_changed", _("password changed")
-        CREDENTIALS_CHANGED = "credentials_changed", _("credentials changed")
-        ACCOUNT_DISABLED = "account_disabled", _("account disabled")
-        LIMIT_LOWERED = "limit_lowered", _("limit lowered")
-        EXPIRED = "expired", _("expired")
-        IDLE = "idle", _("idle for too long")
-        ABSOLUTE = "absolute", _("signed in for too long")
+    Reason: TypeAlias = EndReason
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     user = models.ForeignKey(
@@ -152,7 +142,7 @@ class UserSession(models.Model):
     last_active_at = models.DateTimeField(_("last active"), default=timezone.now)
     expires_at = models.DateTimeField(_("expires"))
     expires_reason = models.CharField(
-        max_length=24, choices=Reason.choices, default=Reason.EXPIRED
+        max_length=24, choices=EndReason.choices, default=EndReason.EXPIRED
     )
 
     # The id of a newer sign-in from a browser that is new to the account. This session
@@ -161,7 +151,7 @@ class UserSession(models.Model):
 
     ended_at = models.DateTimeField(_("ended"), null=True, blank=True)
     ended_reason = models.CharField(
-        _("reason"), max_length=24, choices=Reason.choices, blank=True
+        _("reason"), max_length=24, choices=EndReason.choices, blank=True
     )
     # A primary key as text. With a foreign key, deleting a user would search all rows.
     ended_by = models.CharField(_("ended by"), max_length=255, blank=True)
@@ -217,7 +207,7 @@ class UserSession(models.Model):
     @property
     def was_ended_by_owner(self) -> bool:
         """Whether the account's owner ended the session from elsewhere."""
-        is_revoked = self.ended_reason == self.Reason.REVOKED
+        is_revoked = self.ended_reason == EndReason.REVOKED
         return is_revoked and self.ended_by == str(self.user_id)
 
     def may_be_unsaved(self) -> bool:

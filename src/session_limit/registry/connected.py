@@ -12,17 +12,15 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.utils import timezone
 
-from session_limit.models import AccountLimit, UserSession, registry_alias
+from session_limit.models import AccountLimit, EndReason, UserSession, registry_alias
 from session_limit.registry import not_counting
 from session_limit.registry.accounts import live_rows, lock_account, locked
 from session_limit.registry.credentials import is_recorded_of
 from session_limit.registry.ending import ENDINGS, end_locked
 from session_limit.registry.limits import unrecorded_account
-from session_limit.registry.transactions import in_transaction
+from session_limit.registry.transactions import transactional
 from session_limit.store.queries import Row
 from session_limit.store.users import may_sign_in
-
-Reason = UserSession.Reason
 
 
 class Standing(NamedTuple):
@@ -79,34 +77,32 @@ def record_endings(ids: Collection[UUID]) -> None:
     the next sign-in of its account or ``prunesessions`` ends it then. Raises nothing if
     the database refuses the write, because nothing depends on it.
     """
-
-    def work(using: str) -> None:
-        live = UserSession.objects.using(using).live().filter(pk__in=ids)
-        rows = locked(live, skip_locked=True)
-        reasons = _unrecorded_reasons(rows, using, thorough=True)
-        for row in rows:
-            if row.pk in reasons:
-                end_locked([row], reasons[row.pk], using)
-
-    ENDINGS.attempt(functools.partial(in_transaction, work))
+    ENDINGS.attempt(functools.partial(_record_endings, ids))
 
 
-def end_left_behind(row: Row, user: AbstractBaseUser) -> None:
+@transactional
+def _record_endings(using: str, ids: Collection[UUID]) -> None:
+    live = UserSession.objects.using(using).live().filter(pk__in=ids)
+    rows = locked(live, skip_locked=True)
+    reasons = _unrecorded_reasons(rows, using, thorough=True)
+    for row in rows:
+        if row.pk in reasons:
+            end_locked([row], reasons[row.pk], using)
+
+
+@transactional
+def end_left_behind(using: str, row: Row, user: AbstractBaseUser) -> None:
     """
     End the other sessions of ``user`` that have former credentials.
 
     The session with this ``row`` has been saved with the new ones.
     """
-
-    def work(using: str) -> None:
-        account = lock_account(user.pk, using)
-        others = [other for other in live_rows(user, using) if other.pk != row.id]
-        not_counting.end_unusable(others, user, account, using, settled=True)
-
-    in_transaction(work)
+    account = lock_account(user.pk, using)
+    others = [other for other in live_rows(user, using) if other.pk != row.id]
+    not_counting.end_unusable(others, user, account, using, settled=True)
 
 
-def _standing(row: UserSession, reason: Reason | None) -> Standing:
+def _standing(row: UserSession, reason: EndReason | None) -> Standing:
     if not row.is_live:
         return Standing(None, row.ended_reason)
     if reason is not None:
@@ -124,7 +120,7 @@ def _has_changed(row: UserSession, again: UserSession | None) -> bool:
 
 def _unrecorded_reasons(
     rows: Iterable[UserSession], using: str, *, thorough: bool
-) -> dict[UUID, Reason]:
+) -> dict[UUID, EndReason]:
     """Return, by id, why sessions have ended although their rows are marked live."""
     now = timezone.now()
     live = [row for row in rows if row.is_live]
@@ -140,7 +136,7 @@ def _unrecorded_reasons(
 
 def _credentials_check(
     rows: Collection[UserSession], using: str
-) -> Callable[[UserSession], Reason | None]:
+) -> Callable[[UserSession], EndReason | None]:
     """
     Read the users of ``rows`` in two statements, and return a function that says why
     the session of a row no longer authenticates its user.
@@ -149,13 +145,13 @@ def _credentials_check(
     users = get_user_model()._base_manager.using(using).in_bulk(ids)
     accounts = AccountLimit.objects.using(using).in_bulk(ids)
 
-    def check(row: UserSession) -> Reason | None:
+    def check(row: UserSession) -> EndReason | None:
         user = users.get(row.user_id)
         if user is None:
             # The user is being deleted, and the session with it.
             return None
         if not user.is_active and not may_sign_in(user):
-            return Reason.ACCOUNT_DISABLED
+            return EndReason.ACCOUNT_DISABLED
         account = accounts.get(user.pk) or unrecorded_account(user)
         changed_at = account.password_changed_at
         was_changed = changed_at is not None and row.authenticated_at < changed_at

@@ -17,6 +17,7 @@ from django.utils.crypto import constant_time_compare
 
 from session_limit.models import (
     AccountLimit,
+    EndReason,
     PendingSignIn,
     UserSession,
     parse_uuid,
@@ -24,12 +25,10 @@ from session_limit.models import (
 )
 from session_limit.registry.accounts import lock_account
 from session_limit.registry.limits import read_account
-from session_limit.registry.transactions import in_one_statement
+from session_limit.registry.transactions import one_statement
 from session_limit.store import engines
 from session_limit.store.queries import Row
 from session_limit.store.users import user_of
-
-Reason = UserSession.Reason
 
 
 def _valid_hashes(user: AbstractBaseUser) -> list[str]:
@@ -60,10 +59,10 @@ def verify(session: SessionBase) -> UserSession | None:
     if found is None:
         return None
 
-    def check_credentials() -> Reason | None:
+    def check_credentials() -> EndReason | None:
         user, session_hash = user_of(session), session.get(HASH_SESSION_KEY, "")
         is_valid = user is not None and hash_is_valid(session_hash, user)
-        return None if is_valid else Reason.CREDENTIALS_CHANGED
+        return None if is_valid else EndReason.CREDENTIALS_CHANGED
 
     reason = Row.of(found).why_not_live(
         timezone.now(),
@@ -106,7 +105,7 @@ def credentials_reason(
     authenticated_at: datetime,
     user: AbstractBaseUser,
     account: AccountLimit | None = None,
-) -> Reason:
+) -> EndReason:
     """
     Return why credentials given at ``authenticated_at`` are no longer valid.
 
@@ -116,20 +115,17 @@ def credentials_reason(
     account = account or read_account(user, registry_alias())
     changed_at = account.password_changed_at
     if changed_at is not None and authenticated_at < changed_at:
-        return Reason.PASSWORD_CHANGED
-    return Reason.CREDENTIALS_CHANGED
+        return EndReason.PASSWORD_CHANGED
+    return EndReason.CREDENTIALS_CHANGED
 
 
-def note_password_changed(user: AbstractBaseUser) -> None:
+@one_statement
+def note_password_changed(using: str, user: AbstractBaseUser) -> None:
     """
     Record that the password of ``user`` has just been changed, which is why sessions
     with the former password will end.
     """
-
-    def write(using: str) -> None:
-        lock_account(user.pk, using, password_changed_at=timezone.now())
-
-    in_one_statement(write)
+    lock_account(user.pk, using, password_changed_at=timezone.now())
 
 
 def renew_credentials(row: Row, session_hash: str) -> None:

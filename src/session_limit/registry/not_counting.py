@@ -14,7 +14,7 @@ from django.contrib.auth import HASH_SESSION_KEY
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.utils import timezone
 
-from session_limit.models import STORED_WITHIN, AccountLimit, UserSession
+from session_limit.models import STORED_WITHIN, AccountLimit, EndReason, UserSession
 from session_limit.registry.credentials import (
     credentials_reason,
     hash_is_valid,
@@ -25,12 +25,11 @@ from session_limit.store import engines
 from session_limit.store.queries import Row
 
 Rows = list[UserSession]
-Reason = UserSession.Reason
 
 
 def _end_where(
     rows: Sequence[UserSession],
-    reason_of: Callable[[UserSession], Reason | None],
+    reason_of: Callable[[UserSession], EndReason | None],
     using: str,
 ) -> Rows:
     """End the ``rows`` that ``reason_of`` gives a reason for, and return the others."""
@@ -61,9 +60,9 @@ def end_same_browser(
     ``own`` is the id of the session that is signing in again, which stays.
     """
 
-    def reason_of(row: UserSession) -> Reason | None:
+    def reason_of(row: UserSession) -> EndReason | None:
         has_key = row.session_key is not None and row.session_key == presented_key
-        return Reason.EXPIRED if has_key and row.pk != own else None
+        return EndReason.EXPIRED if has_key and row.pk != own else None
 
     return _end_where(rows, reason_of, using)
 
@@ -82,7 +81,7 @@ def end_unusable(
     It decides from the locked rows, whatever an earlier read without a lock has said.
     """
 
-    def reason_of(row: UserSession) -> Reason | None:
+    def reason_of(row: UserSession) -> EndReason | None:
         return unusable_reason(row, user, account, settled=settled)
 
     return _end_where(rows, reason_of, using)
@@ -94,7 +93,7 @@ def unusable_reason(
     account: AccountLimit,
     *,
     settled: bool = False,
-) -> Reason | None:
+) -> EndReason | None:
     """
     Return why the session of ``row`` no longer authenticates although its row is live:
     its stored session was deleted, or the credentials of ``user`` have changed.
@@ -117,7 +116,7 @@ def unusable_reason(
     if data.get(engines.ID) != row.pk.hex:
         # A sign-in stores its data with its response, and a change of key stores them
         # after it has recorded the key.
-        return None if row.may_be_unsaved() else Reason.EXPIRED
+        return None if row.may_be_unsaved() else EndReason.EXPIRED
     if settled and not hash_is_valid(data.get(HASH_SESSION_KEY, ""), user):
         return credentials_reason(row.authenticated_at, user, account)
     return None

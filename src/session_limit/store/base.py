@@ -14,8 +14,9 @@ from django.contrib.sessions.backends.base import (
 )
 from django.db import DatabaseError
 
-from session_limit import registry
 from session_limit.models import UserSession
+from session_limit.registry.ending import end_row
+from session_limit.registry.pending import SessionChanges
 from session_limit.store import engines
 from session_limit.store.state import Found, Kind, SessionState
 
@@ -101,7 +102,7 @@ class Base(_Engine):
         if not self._session_cache:
             self.flush()
 
-    def undo_login(self) -> registry.SessionChanges:
+    def undo_login(self) -> SessionChanges:
         """
         Restore the session data to their state before ``login()``, and return
         everything that this request has added: by ``login()`` itself, by the receivers
@@ -123,7 +124,7 @@ class Base(_Engine):
             for name, value in data.items()
             if name not in loaded or loaded[name] != value
         }
-        return registry.SessionChanges(written, loaded)
+        return SessionChanges(written, loaded)
 
     def give_up(self) -> None:
         """
@@ -139,7 +140,7 @@ class Base(_Engine):
             before = sign_in.before_login
             if row is not None and before is not None and engines.ID not in before:
                 # The sign-in is committed, but its cookie will not reach the browser.
-                registry.end_row(row.id, UserSession.Reason.SIGNED_OUT)
+                end_row(row.id, UserSession.Reason.SIGNED_OUT)
 
     def restore_anonymous(self) -> None:
         """

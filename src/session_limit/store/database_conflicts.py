@@ -6,8 +6,8 @@ from django.contrib import auth
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
-from session_limit import registry
 from session_limit.pages import links, responses
+from session_limit.registry.transactions import is_retryable
 from session_limit.store.guarded import GuardedSession
 from session_limit.store.state import SignInRecord, state_of
 
@@ -26,7 +26,7 @@ def concerns_us(request: HttpRequest, error: BaseException | None) -> bool:
     of ``django.contrib.auth`` raised ``error``, or if the request signed a user in or
     out. Django handles all other conflicts.
     """
-    if error is None or not registry.is_retryable(error):
+    if error is None or not is_retryable(error):
         return False
     state = state_of(request)
     return (

@@ -12,7 +12,7 @@ from django.conf import settings
 from django.contrib.auth import SESSION_KEY
 from django.http import HttpRequest, parse_cookie
 
-from session_limit import registry
+from session_limit.registry.connected import standings
 from session_limit.store import engines
 from session_limit.store.guarded import GuardedSession, install
 from session_limit.store.unstored_keys import identify_key
@@ -114,5 +114,5 @@ def _identify(request: HttpRequest, key: str) -> Identity:
     identify_key(state)
     id = state.found.ended_id
     if id is not None:
-        return Identity(id, registry.standings([id])[id].reason)
+        return Identity(id, standings([id])[id].reason)
     return Identity(None, "") if is_signed_in or state.found.is_ended else Identity()

@@ -8,7 +8,7 @@ from asgiref.sync import sync_to_async
 from django.contrib.sessions.backends.base import VALID_KEY_CHARS
 from django.utils.crypto import get_random_string
 
-from session_limit import registry
+from session_limit.registry.activity import rekey
 from session_limit.store import engines
 from session_limit.store.saving import Saving
 
@@ -70,7 +70,7 @@ class Keys(Saving):
     def _record(self, id: UUID, key: str | None) -> bool:
         # Other tabs present the key that this request came with, even if this request
         # changes the key more than once.
-        return registry.rekey(id, key, former=self.session_limit_state.presented_key)
+        return rekey(id, key, former=self.session_limit_state.presented_key)
 
     def _get_new_session_key(self) -> str:
         return self._next_key() or super()._get_new_session_key()

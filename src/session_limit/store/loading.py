@@ -9,11 +9,13 @@ from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.sessions.base_session import AbstractBaseSession
 from django.utils import timezone
 
-from session_limit import registry
 from session_limit.models import parse_uuid
+from session_limit.registry.admission import adopt
+from session_limit.registry.ending import try_to_end
 from session_limit.store import engines, queries
 from session_limit.store.base import Base
 from session_limit.store.queries import Row
+from session_limit.store.sign_in import sign_in_of
 from session_limit.store.state import Found, Kind
 from session_limit.store.users import user_of
 
@@ -98,7 +100,7 @@ class Loading(Base):
             state.found = Found(Kind.LIVE, row, data.get(HASH_SESSION_KEY))
             return data
         if reason:
-            registry.try_to_end(row.id, reason)
+            try_to_end(row.id, reason)
         return self.mark_ended(row.id, reason or None)
 
     def _adopted(self, data: dict[str, Any]) -> dict[str, Any]:
@@ -108,7 +110,7 @@ class Loading(Base):
         if user is None or state.request is None:
             # Django finds no user either, or no request has this session yet.
             return data
-        row = registry.adopt(user, state.request)
+        row = adopt(sign_in_of(user, state.request, adopted=True))
         if row is None:
             return self.mark_ended(parse_uuid(data.get(engines.ID)))
         state.found = Found(Kind.LIVE, row)

@@ -24,6 +24,7 @@ from session_limit.conf import conf
 from session_limit.models import (
     STORED_WITHIN,
     DatabaseNow,
+    EndReason,
     UserSession,
     UserSessionQuerySet,
     registry_alias,
@@ -31,7 +32,6 @@ from session_limit.models import (
 from session_limit.store import engines
 
 Converter = Callable[[Any, Any, Any], Any]
-Reason = UserSession.Reason
 ANY_USER = object()
 
 
@@ -60,7 +60,7 @@ class Row(NamedTuple):
         How long activity may go unrecorded: ``SESSION_LIMIT_TOUCH_INTERVAL``, or a
         tenth of the idle timeout if that is shorter.
         """
-        if self.expires_reason != Reason.IDLE:
+        if self.expires_reason != EndReason.IDLE:
             return conf.touch_interval
         idle_timeout = self.expires_at - self.last_active_at
         return min(conf.touch_interval, idle_timeout / 10)
@@ -76,7 +76,7 @@ class Row(NamedTuple):
         The answer is never early, because activity may not have been recorded yet. It
         is late by at most one ``touch_interval``.
         """
-        if self.expires_at > now or self.expires_reason == Reason.ABSOLUTE:
+        if self.expires_at > now or self.expires_reason == EndReason.ABSOLUTE:
             return self.expires_at <= now
         return self.expires_at + self.touch_interval <= now
 
@@ -86,8 +86,8 @@ class Row(NamedTuple):
         *,
         user_id: Any = ANY_USER,
         engine_expires: bool = False,
-        check_credentials: Callable[[], Reason | None] | None = None,
-    ) -> Reason | Literal[""] | None:
+        check_credentials: Callable[[], EndReason | None] | None = None,
+    ) -> EndReason | Literal[""] | None:
         """
         Return ``None`` if the session is live at ``now``, or else the reason why it is
         not. The reason is ``""`` if the row has ended or belongs to another user.
@@ -105,9 +105,9 @@ class Row(NamedTuple):
             return ""
         if user_id is not ANY_USER and not self.belongs_to(user_id):
             return ""
-        is_checked = self.expires_reason != Reason.EXPIRED or not engine_expires
+        is_checked = self.expires_reason != EndReason.EXPIRED or not engine_expires
         if is_checked and self.is_due(now):
-            return Reason(self.expires_reason)
+            return EndReason(self.expires_reason)
         return check_credentials() if check_credentials is not None else None
 
     def belongs_to(self, user_id: Any) -> bool:

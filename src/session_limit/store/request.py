@@ -40,7 +40,7 @@ class SessionLimit:
         The ended session that this request's cookie belongs to, or ``None``.
 
         If the session has expired and that could not be recorded, ``ended_at`` and
-        ``ended_reason`` are set in memory only: see ``registry.try_to_end()``.
+        ``ended_reason`` are set in memory only: see ``try_to_end()``.
         """
         state = self._loaded_state()
         if state is None:

@@ -18,12 +18,18 @@ from django.http.response import HttpResponseBase
 from django.utils import timezone
 from django.utils.functional import SimpleLazyObject, empty
 
-from session_limit import registry
 from session_limit.client import known_browsers, request_kind
 from session_limit.conf import NewSignIn, conf
 from session_limit.models import UserSession
 from session_limit.pages import chooser, links, new_sign_in, responses
 from session_limit.policy import AtLimit
+from session_limit.registry import announcements
+from session_limit.registry.activity import touch
+from session_limit.registry.ending import try_to_end
+from session_limit.registry.outcomes import Admission
+from session_limit.registry.pending import create_pending
+from session_limit.registry.reauthentication import renewed
+from session_limit.registry.transactions import is_retryable
 from session_limit.store import database_conflicts, response_saving
 from session_limit.store.guarded import GuardedSession
 from session_limit.store.queries import Row
@@ -71,7 +77,7 @@ def finish(request: GuardedRequest, response: HttpResponseBase) -> HttpResponseB
     try:
         return _finish(request, response)
     except (OperationalError, UpdateError) as error:
-        if not registry.is_retryable(error):
+        if not is_retryable(error):
             raise
         return database_conflicts.retry(request, response)
 
@@ -152,9 +158,9 @@ def _explain_refusal(
         ended = request.session_limit.ended
         to_choose = session.session_limit_state.found.ended_id
         return responses.ended(request, response, ended, to_choose=to_choose)
-    if admission.is_gone:
+    if admission.is_too_late:
         return responses.choice_gone(request, response)
-    registry.announce_limit_reached(refusal.user, admission)
+    announcements.limit_reached(refusal.user, admission)
     if admission.at_limit is AtLimit.ASK and links.choose_url():
         return _ask(request, response, session, refusal, admission)
     return responses.refused(request, response, admission)
@@ -165,7 +171,7 @@ def _ask(
     response: HttpResponseBase,
     session: GuardedSession,
     refusal: Refusal,
-    admission: registry.Admission,
+    admission: Admission,
 ) -> HttpResponseBase:
     """Ask the person which session to sign out, and keep the sign-in pending."""
     browser = chooser.browser(request)
@@ -174,7 +180,7 @@ def _ask(
         # The choice did not make room, so the same pending sign-in asks again.
         pending, secret = choice.pending, browser.secret
     else:
-        pending, secret = registry.create_pending(
+        pending, secret = create_pending(
             refusal.user,
             refusal.changes,
             browser,
@@ -201,7 +207,7 @@ def _end_disabled(session: GuardedSession, row: Row) -> None:
     does.
     """
     if has_backend(session) and user_of(session) is None:
-        registry.try_to_end(row.id, UserSession.Reason.ACCOUNT_DISABLED)
+        try_to_end(row.id, UserSession.Reason.ACCOUNT_DISABLED)
         session.mark_ended(row.id, UserSession.Reason.ACCOUNT_DISABLED)
 
 
@@ -229,7 +235,7 @@ def _touch(session: GuardedSession, row: Row) -> None:
     # Only the project's rules may need the user, who is then read.
     user, state = lazy_user(row.user_id), session.session_limit_state
     is_saved = state.response.saved is not None
-    registry.touch(row, session, user, is_saved=is_saved)
+    touch(row, session, user, is_saved=is_saved)
     former_hash, session_hash = state.found.session_hash, session.get(HASH_SESSION_KEY)
     if is_saved and former_hash not in {None, session_hash}:
-        registry.renewed(row, user, former_hash or "", session_hash or "")
+        renewed(row, user, former_hash or "", session_hash or "")

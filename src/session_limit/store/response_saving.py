@@ -6,12 +6,14 @@ from contextlib import suppress
 
 from django.contrib.sessions.backends.base import UpdateError
 
-from session_limit import registry
 from session_limit.models import UserSession
+from session_limit.registry.best_effort import BestEffort
+from session_limit.registry.ending import try_to_end
+from session_limit.registry.transactions import is_retryable, retry_conflicts
 from session_limit.store import engines, queries
 from session_limit.store.guarded import GuardedSession
 
-FORGETTING = registry.BestEffort("Recording that an ending was explained")
+FORGETTING = BestEffort("Recording that an ending was explained")
 
 
 def save(session: GuardedSession) -> None:
@@ -24,9 +26,9 @@ def save(session: GuardedSession) -> None:
     if not _save_detects_ending(session) and not _is_still_live(session):
         return
     try:
-        registry.retry_conflicts(session.save_for_response)
+        retry_conflicts(session.save_for_response)
     except UpdateError as error:
-        if registry.is_retryable(error):
+        if is_retryable(error):
             raise
         if session.session_limit_state.row is not None:
             _explain_failure(session)
@@ -92,7 +94,7 @@ def _explain_failure(session: GuardedSession) -> None:
     elif not engines.exists(session, key):
         # Something has deleted the stored session (clearsessions).
         reason = UserSession.Reason.EXPIRED
-        registry.try_to_end(row.pk, reason)
+        try_to_end(row.pk, reason)
         session.mark_ended(row.pk, reason, during_request=True)
 
 

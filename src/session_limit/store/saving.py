@@ -6,15 +6,19 @@ from asgiref.sync import sync_to_async
 from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
 
 from session_limit import registry
-from session_limit.models import UserSession, parse_uuid
+from session_limit.models import EndReason, parse_uuid
+from session_limit.registry.credentials import (
+    credentials_reason,
+    has_credentials,
+    hash_is_valid,
+)
+from session_limit.registry.ending import end_row, try_to_end
 from session_limit.store import engines, queries
 from session_limit.store.base import Base
 from session_limit.store.queries import Row
 from session_limit.store.state import Found, Kind
 from session_limit.store.unstored_keys import identify_key
 from session_limit.store.users import user_of
-
-Reason = UserSession.Reason
 
 
 class Saving(Base):
@@ -93,7 +97,7 @@ class Saving(Base):
             data[engines.ID] = state.row.id.hex
         else:
             data.pop(engines.ID, None)
-            registry.end_row(state.row.id, Reason.SIGNED_OUT)
+            end_row(state.row.id, EndReason.SIGNED_OUT)
             state.found = Found()
 
     def delete(self, session_key: str | None = None) -> None:
@@ -160,10 +164,10 @@ class Saving(Base):
             # Treat the old copy as if nothing were stored under its key.
             state.found = Found(Kind.NOT_STORED)
             return False
-        if reason is Reason.SIGNED_OUT:
-            registry.end_row(row.id, reason)
+        if reason is EndReason.SIGNED_OUT:
+            end_row(row.id, reason)
             return False
-        registry.try_to_end(row.id, reason)
+        try_to_end(row.id, reason)
         self.mark_ended(row.id, reason)
         self.modified = False
         return True
@@ -181,20 +185,20 @@ class Saving(Base):
         key = engines.storable(self.session_limit_state.presented_key)
         id = queries.find_live_by_key(key) if key is not None else None
         if id is not None:
-            registry.end([id], Reason.SIGNED_OUT)
+            registry.end([id], EndReason.SIGNED_OUT)
 
-    def _reason_for_flush(self, row: Row) -> Reason | None:
+    def _reason_for_flush(self, row: Row) -> EndReason | None:
         """
         Return why this session is flushed: somebody signs out, another user signs in,
         or ``auth.get_user()`` finds that the hash in it is no longer valid. Return
         ``None`` if the data are an old copy, and the session has a newer hash.
         """
         if self.session_limit_state.signing_out:
-            return Reason.SIGNED_OUT
+            return EndReason.SIGNED_OUT
         session_hash = self.get(HASH_SESSION_KEY, "")
         user = user_of(self._session_cache)
-        if user is None or registry.hash_is_valid(session_hash, user):
-            return Reason.SIGNED_OUT
-        if not registry.has_credentials(row.id, session_hash):
+        if user is None or hash_is_valid(session_hash, user):
+            return EndReason.SIGNED_OUT
+        if not has_credentials(row.id, session_hash):
             return None
-        return registry.credentials_reason(row.authenticated_at, user)
+        return credentials_reason(row.authenticated_at, user)

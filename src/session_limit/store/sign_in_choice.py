@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from django.contrib.auth.base_user import AbstractBaseUser
 
-from session_limit import registry
 from session_limit.pages import chooser, use_here
+from session_limit.registry.pending import Choice
 from session_limit.store.state import SessionState
 from session_limit.store.unstored_keys import identify_key
 
@@ -32,7 +32,7 @@ def must_be_chosen(state: SessionState) -> bool:
     return ended_id is not None and not use_here.is_chosen(request, ended_id)
 
 
-def choice_for(state: SessionState, user: AbstractBaseUser) -> registry.Choice | None:
+def choice_for(state: SessionState, user: AbstractBaseUser) -> Choice | None:
     """
     Return what the person chose on the chooser for this sign-in of ``user``, if they
     were asked. A middleware may sign the user in before the chooser's view has run, so

@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from django.contrib.auth.base_user import AbstractBaseUser
     from django.http import HttpRequest
 
-    from session_limit import registry
     from session_limit.models import UserSession
+    from session_limit.registry.outcomes import Admission
+    from session_limit.registry.pending import Choice, SessionChanges
     from session_limit.store.queries import Row
 
 # The key in an ASGI scope under which SessionGuard waits for the request.
@@ -82,8 +83,8 @@ class Refusal:
     """
 
     user: AbstractBaseUser
-    admission: registry.Admission | None
-    changes: registry.SessionChanges = field(repr=False)
+    admission: Admission | None
+    changes: SessionChanges = field(repr=False)
 
 
 @dataclass(slots=True, repr=False)
@@ -94,7 +95,7 @@ class SignInRecord:
     loaded: Mapping[str, Any] = field(default_factory=dict)
     before_login: Mapping[str, Any] | None = None
     # What the person chose on the chooser. The next sign-in of that user uses it.
-    choice: registry.Choice | None = None
+    choice: Choice | None = None
     admitted: bool = False
     adopted: bool = False
     refusal: Refusal | None = None

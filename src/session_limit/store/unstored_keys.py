@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.utils import timezone
 
-from session_limit import registry
+from session_limit.registry.ending import try_to_end
 from session_limit.store import engines, queries
 from session_limit.store.state import Found, Kind, SessionState
 
@@ -28,5 +28,5 @@ def identify_key(state: SessionState) -> None:
         state.found = Found(Kind.NOT_STORED_BUT_LIVE)
         return
     if reason:
-        registry.try_to_end(row.id, reason)
+        try_to_end(row.id, reason)
     state.found = Found(Kind.ENDED, ended_id=row.id, ended_reason=reason or None)
