@@ -15,6 +15,7 @@ from session_limit.asgi import database_threads, hub
 from session_limit.bus import Bus
 from session_limit.models import AccountLimit, UserSession
 from session_limit.store import engines
+from session_limit.utils.log_once import OutageLog
 from tests.asgi.test_sockets import Application, story
 from tests.asgi.wire import ENDED, Socket, asked, until, verified
 
@@ -63,8 +64,8 @@ def test_a_bus_that_was_lost_is_heard_again(ada, laptop, monkeypatch, caplog):
     texts = [r.getMessage() for r in caplog.records if "bus" in r.getMessage()]
     trouble = "The bus is not heard, and the sweep goes on"
     assert texts == [
-        f"{trouble}: SESSION_LIMIT_BUS, Lossy (ConnectionError)",
-        f"Over: {trouble}.",
+        f"{trouble}: SESSION_LIMIT_BUS, Lossy (ConnectionError).",
+        f"Recovered: {trouble}.",
     ]
 
 
@@ -123,15 +124,15 @@ def test_a_bus_that_cannot_be_made_leaves_the_sweep(ada, laptop, told, monkeypat
             assert await socket.closed() == (ENDED, "revoked")
 
     [record] = told()
-    assert record.getMessage().endswith("goes on: SESSION_LIMIT_BUS (ValueError)")
+    assert record.getMessage().endswith("goes on: SESSION_LIMIT_BUS (ValueError).")
     assert record.exc_info is None
 
 
 def test_a_database_that_is_away_is_one_line(caplog):
-    trouble = hub._Trouble("What has ended cannot be read")
-    trouble.begins(OperationalError("postgresql://ada:secret@db/members"))
+    outage = OutageLog("What has ended cannot be read", expected=hub._AWAY)
+    outage.begin(OperationalError("postgresql://ada:secret@db/members"))
     [record] = caplog.records
-    assert record.getMessage() == "What has ended cannot be read: OperationalError"
+    assert record.getMessage() == "What has ended cannot be read: OperationalError."
     assert record.exc_info is None
 
 

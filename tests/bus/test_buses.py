@@ -316,7 +316,7 @@ def test_it_is_asked_again_after_a_while(monkeypatch, caplog):
     texts = [record.getMessage() for record in caplog.records]
     assert [text.split(" that")[0] for text in texts] == [
         "The bus does not carry",
-        "The bus carries again",
+        "Recovered: The bus does not carry",
     ]
 
 

@@ -768,7 +768,7 @@ OWN_SESSIONS = [
 ADMIN = [
     Mutant(
         "whoever sees sessions ends them",
-        "admin/sessions.py::UserSessionAdmin.has_end_permission",
+        "admin/ending.py::EndingAdmin.has_end_permission",
         old='return request.user.has_perm("session_limit.end_usersession")',
         new="return True",
         tests="stories/test_admin",
@@ -792,7 +792,7 @@ ADMIN = [
     ),
     Mutant(
         "sessions end unconfirmed",
-        "admin/sessions.py::UserSessionAdmin.end_sessions",
+        "admin/ending.py::EndingAdmin.end_sessions",
         old='if "confirmed" not in request.POST:',
         new="if False:",
         tests="stories/test_admin",

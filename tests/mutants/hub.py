@@ -72,7 +72,7 @@ WAITS = [
     ),
     Mutant(
         "what was given up is tried again",
-        "asgi/database_threads.py::_Call._result",
+        "asgi/database_worker.py::Call._result",
         old="                if self.future.done():\n                    raise\n",
         new="",
         tests="asgi/test_database_threads",
@@ -88,7 +88,7 @@ WAITS = [
     ),
     Mutant(
         "a process waits for a call that does not return",
-        "asgi/database_threads.py::_Worker.__init__",
+        "asgi/database_worker.py::Worker.__init__",
         old='name="session-limit", daemon=True',
         new='name="session-limit", daemon=False',
         tests="asgi/test_database_threads",
@@ -114,7 +114,7 @@ WAITS = [
     ),
     Mutant(
         "a statement that was given up goes on in PostgreSQL",
-        "asgi/database_threads.py::_Worker.disconnect",
+        "asgi/database_worker.py::Worker.disconnect",
         old="            driver_timeouts.cancel(connection)\n",
         new="            pass\n",
         tests="faults/test_stalls",
@@ -123,7 +123,7 @@ WAITS = [
     ),
     Mutant(
         "a statement that was given up goes on in MariaDB",
-        "asgi/database_threads.py::_bound_locks",
+        "asgi/database_worker.py::_bound_locks",
         old="        driver_timeouts.bound_locks(connection)\n",
         new="        pass\n",
         tests="faults/test_stalls",
@@ -303,8 +303,8 @@ HEARING = [
     ),
     Mutant(
         "the log quotes what a database that is away has said",
-        "asgi/hub.py::_Trouble.begins",
-        old="isinstance(error, _AWAY)",
+        "utils/log_once.py::OutageLog.begin",
+        old="isinstance(error, self._expected)",
         new="False",
         tests="asgi/test_hub",
         test="test_a_database_that_is_away_is_one_line",

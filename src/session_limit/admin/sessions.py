@@ -5,12 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from django.contrib import admin, messages
-from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
-from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib import admin
 from django.contrib.admin.utils import unquote
 from django.contrib.auth import get_user_model
-from django.core.exceptions import BadRequest, PermissionDenied, ValidationError
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import DataError
 from django.db.models.constants import LOOKUP_SEP
 from django.http import Http404
@@ -18,46 +16,26 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext_lazy
 
-from session_limit import audit, registry
+from session_limit import audit
 from session_limit.admin.columns import Columns, administrator
+from session_limit.admin.ending import EndingAdmin
 from session_limit.admin.filters import BoundedPaginator, DeviceClassFilter, StateFilter
 from session_limit.admin.timeline_view import PERIODS, USUAL, Timeline
 from session_limit.models import Play, UserSession, parse_uuid
-from session_limit.store.state import state_of
-from session_limit.utils.safe_redirects import own_address
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from django.http import HttpRequest, HttpResponse
-
-    from session_limit.models import UserSessionQuerySet
-
-    ModelAdmin = admin.ModelAdmin[UserSession]
-else:
-    ModelAdmin = admin.ModelAdmin
-
-# As many as a page lists before it says how many more there are, and as one transaction
-# ends.
-LISTED = 100
-BATCH = 500
-
-
-def _batches(ids: list[UUID]) -> Iterator[list[UUID]]:
-    for start in range(0, len(ids), BATCH):
-        yield ids[start : start + BATCH]
 
 
 @admin.register(UserSession)
-class UserSessionAdmin(Columns, ModelAdmin):
+class UserSessionAdmin(Columns, EndingAdmin):
     """
     Who has ``view_usersession`` sees sessions, with ``view_address`` their whole
     addresses; who also has ``end_usersession`` may end them.
     """
 
-    actions = ["end_sessions"]
     list_filter = (
         StateFilter,
         "ended_reason",
@@ -93,9 +71,6 @@ class UserSessionAdmin(Columns, ModelAdmin):
         ``delete_view()``.
         """
         return obj is not None
-
-    def has_end_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm("session_limit.end_usersession")
 
     def delete_view(self, *args: Any, **kwargs: Any) -> HttpResponse:
         """Raise ``PermissionDenied``: a session is ended, and pruned later."""
@@ -239,86 +214,5 @@ class UserSessionAdmin(Columns, ModelAdmin):
                 "play": Play._meta.verbose_name,
                 "periods": PERIODS,
                 "timeline": Timeline(found, days, url_of),
-            },
-        )
-
-    # Ending.
-
-    def response_action(self, *args: Any, **kwargs: Any) -> HttpResponse | None:
-        try:
-            return super().response_action(*args, **kwargs)
-        except ValidationError as error:
-            # What was selected is no id.
-            raise BadRequest from error
-
-    @admin.action(
-        description=gettext_lazy("End selected %(verbose_name_plural)s"),
-        permissions=["end"],
-    )
-    def end_sessions(
-        self, request: HttpRequest, queryset: UserSessionQuerySet
-    ) -> HttpResponse | None:
-        """End what was selected and is live, once that has been confirmed."""
-        live = queryset.live()
-        state = state_of(request)
-        own = live.filter(pk=state.row.id).first() if state and state.row else None
-        if not live.exists():
-            text = _("The selected sessions were over already.")
-            self.message_user(request, text, messages.WARNING)
-            return None
-        if "confirmed" not in request.POST:
-            return self._ask_to_end(request, live, own)
-        # Read once: who signs in meanwhile was not selected, and "all" of a busy site
-        # would never come to an end. The administrator's own session comes last.
-        others = live if own is None else live.exclude(pk=own.pk)
-        ids = [*others.values_list("pk", flat=True), *([own.pk] if own else [])]
-        ended = sum(self._end(request, batch) for batch in _batches(ids))
-        text = ngettext(
-            "%(count)d session was ended.", "%(count)d sessions were ended.", ended
-        )
-        self.message_user(request, text % {"count": ended}, messages.SUCCESS)
-        over = len(request.POST.getlist(ACTION_CHECKBOX_NAME)) - ended
-        if over > 0:
-            text = ngettext(
-                "%(count)d had been over already.",
-                "%(count)d had been over already.",
-                over,
-            )
-            self.message_user(request, text % {"count": over}, messages.WARNING)
-        return None
-
-    def _end(self, request: HttpRequest, ids: list[UUID]) -> int:
-        by = administrator(request)
-        ended = registry.end(ids, UserSession.Reason.REVOKED, by=by)
-        users = get_user_model()._base_manager.in_bulk({row.user_id for row in ended})
-        for objects, text in (
-            (ended, _("Ended.")),
-            (users.values(), _("Ended sessions of this user.")),
-        ):
-            LogEntry.objects.log_actions(by.pk, objects, CHANGE, text)
-        return len(ended)
-
-    def _ask_to_end(
-        self, request: HttpRequest, live: UserSessionQuerySet, own: UserSession | None
-    ) -> TemplateResponse:
-        count = live.count()
-        request.current_app = self.admin_site.name
-        return TemplateResponse(
-            request,
-            "admin/session_limit/usersession/end_confirmation.html",
-            {
-                **self.admin_site.each_context(request),
-                "title": _("End sessions"),
-                "opts": self.opts,
-                "media": self.media,
-                "action_checkbox_name": ACTION_CHECKBOX_NAME,
-                "selected": request.POST.getlist(ACTION_CHECKBOX_NAME),
-                "select_across": request.POST.get("select_across"),
-                "sessions": live[:LISTED],
-                "count": count,
-                "more": max(count - LISTED, 0),
-                "own": own,
-                # An empty link leads to the address that the browser shows.
-                "cancel_url": own_address(request) or "",
             },
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import logging
+import functools
 import random
 from collections.abc import Callable, Iterable
 from contextlib import aclosing
@@ -20,8 +20,7 @@ from session_limit.asgi.sweep import Sweep
 from session_limit.asgi.types import Scope
 from session_limit.conf import conf
 from session_limit.store.identification import Identity, is_known
-
-logger = logging.getLogger("session_limit")
+from session_limit.utils.log_once import OutageLog
 
 # Called in the hub's event loop: once with the reason when the session has ended, and
 # with ``None`` when the session goes on and one of its plays may have ended.
@@ -92,10 +91,11 @@ class Hub:
         # For cookies that this process has not found live before.
         self.strangers = DatabaseThread(locking=self._locking)
         self._sweeper = Sweep()
-        self._unverified = _Trouble("Connected sessions cannot be verified")
-        self._unswept = _Trouble("What has ended cannot be read")
-        self._unheard = _Trouble("The bus is not heard, and the sweep goes on")
-        self._unwritten = _Trouble("What has ended cannot be recorded")
+        outage = functools.partial(OutageLog, expected=_AWAY)
+        self._unverified = outage("Connected sessions cannot be verified")
+        self._unswept = outage("What has ended cannot be read")
+        self._unheard = outage("The bus is not heard, and the sweep goes on")
+        self._unwritten = outage("What has ended cannot be recorded")
 
     async def identify(self, scope: Scope) -> Identity:
         """Identify a connection's session. Raises what store and database raise."""
@@ -192,7 +192,7 @@ class Hub:
             try:
                 await self._read(ids, waiting)
             except (DatabaseError, NotAnswered) as error:
-                self._unverified.begins(error)
+                self._unverified.begin(error)
                 waiting |= ids & self._listeners.keys()
                 await asyncio.sleep(SWEEP)
 
@@ -210,9 +210,9 @@ class Hub:
                 for id in ids:
                     await self._read({id}, waiting)
             else:
-                self._unverified.begins(error)
+                self._unverified.begin(error)
             return
-        self._unverified.ends()
+        self._unverified.end()
         for id, standing in found.items():
             if id not in self._news:
                 self._was_read(id)
@@ -250,9 +250,9 @@ class Hub:
             try:
                 await self._locking.run(registry.record_endings, ids)
             except Exception as error:  # noqa: BLE001 logged, once
-                self._unwritten.begins(error)
+                self._unwritten.begin(error)
             else:
-                self._unwritten.ends()
+                self._unwritten.end()
 
     async def _sweep(self) -> None:
         time = asyncio.get_running_loop().time
@@ -278,9 +278,9 @@ class Hub:
                 self._sweeper.read, ids, len(self._listeners)
             )
         except Exception as error:  # noqa: BLE001 logged, once
-            self._unswept.begins(error)
+            self._unswept.begin(error)
             return
-        self._unswept.ends()
+        self._unswept.end()
         self._sweeper.note(ids, reading)
         self._read_soon(self._doubtful, reading.doubtful)
         for id in reading.changed:
@@ -296,40 +296,13 @@ class Hub:
                 carrier = bus.get_bus()
                 async with aclosing(carrier.subscribe()) as heard:
                     async for ids in heard:
-                        self._unheard.ends()
+                        self._unheard.end()
                         self._hint(ids)
             except Exception as error:  # noqa: BLE001 logged, once
-                self._unheard.begins(error, bus.failure_of(carrier, error))
+                self._unheard.begin(error, bus.failure_of(carrier, error))
             # Each connection makes the hub read every session. A server that closes
             # connections as soon as they are made must not cause that all the time.
             if time() - began >= last:
                 wait = first
             await asyncio.sleep(random.uniform(wait / 2, wait))  # noqa: S311 no secret
             wait = min(2 * wait, last)
-
-
-class _Trouble:
-    """Something that may fail every second: logged when it begins and when it ends."""
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-        self.is_there = False
-
-    def begins(self, error: Exception, what: str = "") -> None:
-        """
-        Log ``error``, unless the trouble is there already. ``what`` says more about it.
-
-        One line is enough if that is given, or if the database does not answer: a
-        traceback says nothing more, and the error's text may quote a password.
-        """
-        if not self.is_there:
-            is_known = bool(what) or isinstance(error, _AWAY)
-            what = what or type(error).__name__
-            exc_info = None if is_known else error
-            logger.error("%s: %s", self.text, what, exc_info=exc_info)
-        self.is_there = True
-
-    def ends(self) -> None:
-        if self.is_there:
-            logger.info("Over: %s.", self.text)
-        self.is_there = False

@@ -6,7 +6,6 @@ within a second everywhere.
 from __future__ import annotations
 
 import contextlib
-import logging
 import threading
 import time
 from collections.abc import Sequence
@@ -16,10 +15,9 @@ from django.utils.module_loading import import_string
 
 from session_limit.bus.base import Bus
 from session_limit.conf import conf
+from session_limit.utils.log_once import OutageLog
 
 __all__ = ["Bus", "failure_of", "get_bus", "publish"]
-
-logger = logging.getLogger("session_limit")
 
 # For how many seconds a bus that has failed is not asked again: no request is to wait
 # for what does not come.
@@ -67,6 +65,10 @@ class _Publisher:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self._outage = OutageLog(
+            "The bus does not carry that sessions have ended, and connected pages hear "
+            "of it from the sweep, within a second"
+        )
         self._failed: Bus | None = None
         self._again_at = 0.0
 
@@ -80,20 +82,11 @@ class _Publisher:
         try:
             bus.publish(ids)
         except Exception as error:  # noqa: BLE001 a project's own bus raises anything
-            if self._failed is not bus:
-                logger.error(  # noqa: TRY400
-                    "The bus does not carry that sessions have ended: %s. The sweep "
-                    "tells connected pages within a second.",
-                    failure_of(bus, error),
-                )
+            self._outage.begin(error, failure_of(bus, error))
             self._failed, self._again_at = bus, time.monotonic() + PAUSE
         else:
             if self._failed is bus:
-                logger.info(
-                    "The bus carries again that sessions have ended: "
-                    "SESSION_LIMIT_BUS, %s.",
-                    bus.address,
-                )
+                self._outage.end()
                 self._failed = None
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from django.conf import settings
 from django.core import checks
 
-from session_limit.checks.settings import SETTINGS
+from session_limit.checks.setting_kinds import SETTINGS
 from session_limit.conf import conf
 
 if TYPE_CHECKING:
