@@ -62,7 +62,7 @@ def test_a_bus_that_was_lost_is_heard_again(ada, laptop, monkeypatch, caplog):
                 assert await socket.closed() == (ENDED, "revoked")
 
     texts = [r.getMessage() for r in caplog.records if "bus" in r.getMessage()]
-    trouble = "The bus is not heard, and the sweep goes on"
+    trouble = "The bus is not heard, and the sweep finds endings"
     assert texts == [
         f"{trouble}: SESSION_LIMIT_BUS, Lossy (ConnectionError).",
         f"Recovered: {trouble}.",
@@ -124,15 +124,15 @@ def test_a_bus_that_cannot_be_made_leaves_the_sweep(ada, laptop, told, monkeypat
             assert await socket.closed() == (ENDED, "revoked")
 
     [record] = told()
-    assert record.getMessage().endswith("goes on: SESSION_LIMIT_BUS (ValueError).")
+    assert record.getMessage().endswith("endings: SESSION_LIMIT_BUS (ValueError).")
     assert record.exc_info is None
 
 
 def test_a_database_that_is_away_is_one_line(caplog):
-    outage = OutageLog("What has ended cannot be read", expected=hub._AWAY)
+    outage = OutageLog("Endings cannot be read", expected=hub._UNANSWERED)
     outage.begin(OperationalError("postgresql://ada:secret@db/members"))
     [record] = caplog.records
-    assert record.getMessage() == "What has ended cannot be read: OperationalError."
+    assert record.getMessage() == "Endings cannot be read: OperationalError."
     assert record.exc_info is None
 
 

@@ -173,7 +173,7 @@ async def verified():
 async def asked():
     """Wait until the hub has read whatever it has been given to verify by now."""
     hub = current_hub()
-    await until(lambda: not hub._something.is_set())
+    await until(lambda: not hub._has_work.is_set())
 
 
 async def recorded():

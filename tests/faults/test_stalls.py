@@ -173,7 +173,7 @@ def test_connections_that_are_cut_or_refused(ada, laptop, phone, network, swept)
 @pytest.fixture
 def unreadable(network, monkeypatch):
     """Whatever is asked of the database from now on is not answered, on request."""
-    monkeypatch.setattr(hub, "UNREADABLE", 1.0)
+    monkeypatch.setattr(hub, "GIVE_UP_AFTER", 1.0)
 
     def begin():
         network.stall_new = True
@@ -217,7 +217,7 @@ def test_what_the_bus_does_not_name_stays(ada, laptop, unreadable, nobody_tells)
 
 
 def test_what_the_bus_names_and_is_read_stays(ada, laptop, network, monkeypatch):
-    monkeypatch.setattr(hub, "UNREADABLE", 0.5)
+    monkeypatch.setattr(hub, "GIVE_UP_AFTER", 0.5)
     laptop.sign_in()
     id = laptop.row.pk
 
@@ -235,7 +235,7 @@ def test_a_hint_that_arrives_before_the_row(
     ada, laptop, nobody_tells, monkeypatch, reads
 ):
     """A bus may be faster than the replication between the nodes of a cluster."""
-    monkeypatch.setattr(hub, "AGAIN", (0.3, 1.0))
+    monkeypatch.setattr(hub, "REREAD_AFTER", (0.3, 1.0))
     laptop.sign_in()
     id = laptop.row.pk
     read = []

@@ -945,7 +945,7 @@ LIVE = [
     ),
     Mutant(
         "a hint of the bus is believed",
-        "asgi/hub.py::Hub._hear",
+        "asgi/hub.py::Hub._listen",
         old="                        self._hint(ids)\n",
         new="                        for id in ids or ():\n"
         "                            self._end(id, '')\n",
@@ -987,8 +987,8 @@ LIVE = [
     Mutant(
         "what is sent after the end goes out",
         "asgi/connection.py::Connection.send",
-        old="        if self.over:\n            await asyncio.sleep(SWALLOWED)",
-        new="        if not self.over:\n            await self._send(message)",
+        old="if self.has_ended:\n            await asyncio.sleep(DISCARD_PAUSE)",
+        new="if not self.has_ended:\n            await self._send(message)",
         tests="asgi/test_sockets",
         test="test_what_is_sent_after_the_end_goes_nowhere",
     ),
@@ -1002,7 +1002,7 @@ LIVE = [
     ),
     Mutant(
         "a download that was cut passes for whole",
-        "asgi/streaming.py::_Response.say_goodbye",
+        "asgi/streaming.py::_Response.notify_client",
         old="if not self.has_length and not self.is_finished:",
         new="if not self.is_finished:",
         tests="asgi/test_responses",
@@ -1147,8 +1147,8 @@ PLAYS = [
     Mutant(
         "news of a play is lost among newcomers",
         "asgi/hub.py::Hub._read",
-        old="has_news=waiting is self._news",
-        new="has_news=waiting is self._news and id not in self._newcomers",
+        old="elif waiting is self._news",
+        new="elif waiting is self._news and id not in self._to_verify",
         tests="asgi/test_changed",
         test="test_it_is_told_whatever_else_is_looked_for",
     ),

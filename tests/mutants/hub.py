@@ -169,8 +169,8 @@ WAITS = [
     Mutant(
         "what the bus names is closed though it was read",
         "asgi/hub.py::Hub._read",
-        old="            if id not in self._news:\n",
-        new="            if False:\n",
+        old="if id not in self._news and (",
+        new="if False and (",
         tests="faults/test_stalls",
         test="test_what_the_bus_names_and_is_read_stays",
         database="postgresql",
@@ -178,7 +178,7 @@ WAITS = [
     Mutant(
         "a hint that arrives before the row is lost",
         "asgi/hub.py::Hub._hint",
-        old="        for seconds in AGAIN if named else ():\n",
+        old="        for seconds in REREAD_AFTER if named else ():\n",
         new="        for seconds in ():\n",
         tests="faults/test_stalls",
         test="test_a_hint_that_arrives_before_the_row",
@@ -287,15 +287,15 @@ LOCKS = [
 HEARING = [
     Mutant(
         "a bus that flaps is connected to all the time",
-        "asgi/hub.py::Hub._hear",
-        old="            if time() - began >= last:\n",
+        "asgi/hub.py::Hub._listen",
+        old="            if time() - began >= longest:\n",
         new="            if True:\n",
         tests="asgi/test_hub",
         test="test_a_bus_that_flaps_is_connected_to_less_and_less_often",
     ),
     Mutant(
         "a bus that cannot be made ends the hub's listening",
-        "asgi/hub.py::Hub._hear",
+        "asgi/hub.py::Hub._listen",
         old="            began, carrier = time(), None\n",
         new="            began, carrier = time(), bus.get_bus()\n",
         tests="asgi/test_hub",

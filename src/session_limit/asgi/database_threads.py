@@ -1,7 +1,7 @@
 """
-Threads for the database's answers, whose callers never wait without a bound.
+Read from the database in threads of this package, and bound how long a caller waits.
 
-They belong to this package, so that no view or consumer of the project delays them.
+The project's views and consumers use other threads, and cannot delay these.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from session_limit.registry import MustLock, reads_only
 P = ParamSpec("P")
 T = TypeVar("T")
 
-# In seconds: how long a call may run before its thread is abandoned. A statement of
-# this package takes milliseconds, so what takes this long is stalled or blocked.
+# In seconds: how long a call may run before its thread is abandoned. Statements of this
+# package take milliseconds, so a call that takes this long is stalled or blocked.
 PATIENCE = 2.0
-# How many calls may wait for the thread, so that a flood costs no memory without end.
+# How many calls may wait for a thread. Bounds the memory that a flood can use.
 MAX_WAITING = 1_000
-# How many abandoned threads may be left at once.
+# How many abandoned threads may exist at once.
 MAX_ABANDONED = 8
 
 
@@ -39,28 +39,26 @@ class TookTooLong(NotAnswered):
 
 
 class TooManyWaiting(NotAnswered):
-    """Raised for a call that finds ``MAX_WAITING`` others before it."""
+    """Raised for a call that would wait behind ``MAX_WAITING`` others."""
 
 
 class DatabaseThread:
     """
     Run one call at a time in a thread that keeps its database connections open.
 
-    Connections stay open between calls because calls come every second.
+    Connections stay open between calls because calls come every second. If a call runs
+    for more than ``PATIENCE`` seconds, its caller gets ``TookTooLong`` and the thread
+    is abandoned: its statement is cancelled, its connections are shut down, and a new
+    thread takes over the calls that wait.
 
-    If a call runs for more than ``PATIENCE`` seconds, the thread is abandoned: its
-    statement is cancelled, its connections are shut down, its caller gets
-    ``TookTooLong``, and a fresh thread with fresh connections takes over the calls
-    that wait.
-
-    Give a ``locking`` thread to make this one read only. A call that turns out to need
-    row locks then runs there instead, so that calls that only read never wait for a
-    row lock. A call that only reads is also tried a second time after ``TookTooLong``.
+    Pass a ``locking`` thread to make this one read only. A call that turns out to need
+    row locks then runs there instead, so that calls that only read never wait for a row
+    lock. After ``TookTooLong``, a call that only reads is tried once more.
     """
 
     def __init__(self, *, locking: DatabaseThread | None = None) -> None:
         self._locking = locking
-        # Guards everything below, and wakes up the thread.
+        # Guards the attributes below, and wakes up the thread.
         self._changed = threading.Condition()
         self._waiting: deque[Call] = deque()
         self._running: Call | None = None
@@ -75,8 +73,8 @@ class DatabaseThread:
         """
         Return what ``function`` returns, and raise what it raises.
 
-        The function may run twice, so it must be safe to repeat. Raises
-        ``NotAnswered`` if there is no answer in time.
+        The function may run twice, so it must be safe to repeat. Raises ``NotAnswered``
+        if it does not return in time.
         """
         call = functools.partial(function, *args, **kwargs)
         if self._locking is None:
@@ -91,7 +89,7 @@ class DatabaseThread:
             return await self._locking.run(function, *args, **kwargs)
 
     def close(self) -> None:
-        """End the thread, and its connections, after the calls that wait."""
+        """End the thread and its connections, once the waiting calls have run."""
         with self._changed:
             self._is_closing = True
             self._changed.notify()
@@ -122,20 +120,20 @@ class DatabaseThread:
 
     def _start_worker(self) -> None:
         worker = Worker(self._next)
-        # Raises RuntimeError if the process may have no more threads. The next call
+        # Raises RuntimeError if the process cannot have more threads. The next call
         # then tries again.
         worker.start()
         self._worker = worker
 
     def _next(self, worker: Worker) -> Call | None:
-        """Return the next call for ``worker``, once there is one; ``None`` to end."""
+        """Wait for the next call and return it, or ``None`` if ``worker`` must end."""
         with self._changed:
             while worker is self._worker:
                 self._running = None
                 if self._waiting:
                     call = self._waiting.popleft()
                     if call.future.done():
-                        continue  # its caller has given up
+                        continue  # the caller has given up
                     self._running, call.started = call, time.monotonic()
                     return call
                 if self._is_closing:
@@ -147,9 +145,10 @@ class DatabaseThread:
 
     def _look(self, loop: asyncio.AbstractEventLoop) -> None:
         """
-        Abandon the thread if its call has run for too long. Shut what abandoned threads
-        have open, once their callers have been told, so that no call is tried again.
-        Look again later.
+        Abandon the thread if its call has run for too long, and look again later.
+
+        Callers get their error before the connections of abandoned threads are shut
+        down, so that no worker tries a call again that was given up.
         """
         self._timer = None
         with self._changed:
@@ -161,10 +160,10 @@ class DatabaseThread:
                     left = PATIENCE
             elif not self._waiting and not self._abandoned:
                 return
-            # Again and again: a connection may be opened after its thread was
-            # abandoned, and stall then.
+            # Repeat this, because a connection may open after its thread was abandoned.
             for worker in self._abandoned:
-                # That blocks. If there can be no thread for it, the next look tries.
+                # disconnect() blocks. If no thread can start, the next look tries
+                # again.
                 with contextlib.suppress(RuntimeError):
                     threading.Thread(target=worker.disconnect, daemon=True).start()
         self._timer = loop.call_later(left, self._look, loop)

@@ -26,7 +26,7 @@ CANCELLED = 0.5
 class Call:
     """A function to run in a worker, and the future that its caller awaits."""
 
-    # When it began to run, by ``time.monotonic()``.
+    # When the function began to run, by ``time.monotonic()``.
     started = 0.0
 
     def __init__(
@@ -37,14 +37,13 @@ class Call:
         self._function = function
 
     def run(self) -> None:
-        """Run the function, and pass what comes of it to the event loop."""
+        """Run the function, and pass its result or error to the event loop."""
         result, error = None, None
         try:
             result = self._result()
-        except BaseException as raised:  # noqa: BLE001 its caller gets it
+        except BaseException as raised:  # noqa: BLE001 the caller gets it
             error = raised
-        # The loop may have been closed meanwhile.
-        with contextlib.suppress(RuntimeError):
+        with contextlib.suppress(RuntimeError):  # the loop is closed
             self.loop.call_soon_threadsafe(self.settle, result, error)
 
     def _result(self) -> Any:
@@ -52,8 +51,8 @@ class Call:
             try:
                 return self._function()
             except (InterfaceError, OperationalError):
-                # The other end may have closed a connection that was idle for long, so
-                # try again with a new one, unless the caller has given up.
+                # The server may have closed an idle connection. Try again with a new
+                # one, unless the caller has given up.
                 connections.close_all()
                 if self.future.done():
                     raise
@@ -64,11 +63,11 @@ class Call:
             connections.close_all()
             raise
         finally:
-            # As at the end of a request: sessions in a cache were read from it.
+            # Django does this at the end of a request. Cached sessions were read.
             close_caches()
 
     def settle(self, result: Any, error: BaseException | None) -> None:
-        """Set the outcome, in the event loop, unless the call was given up."""
+        """Complete the future, unless the call was given up. Runs in the event loop."""
         if self.future.done():
             return
         if error is None:
@@ -79,9 +78,10 @@ class Call:
 
 class Worker(threading.Thread):
     """
-    A daemon thread, so that a process can exit although a call never returns.
+    Run calls one after another with database connections of its own.
 
-    ``next_call`` returns what to run next, or ``None`` to end.
+    ``next_call`` returns the next call, or ``None`` to end. This is a daemon thread, so
+    that a process can exit even if a call never returns.
     """
 
     def __init__(self, next_call: Callable[[Worker], Call | None]) -> None:
@@ -98,18 +98,18 @@ class Worker(threading.Thread):
         try:
             while (call := self._next_call(self)) is not None:
                 call.run()
-                # Keep neither the call nor its result while waiting for the next.
+                # Free the call and its result while waiting for the next.
                 del call
         finally:
             connections.close_all()
 
     def disconnect(self) -> None:
         """
-        Cancel what this thread executes, and shut the sockets of its connections if it
-        does not end. Blocks; called from another thread.
+        Cancel the statement of this thread, and shut down the sockets of its
+        connections if it does not end. Call this from another thread. Blocks.
 
-        A call that waits for a server that does not answer then fails, and the thread
-        ends. A driver without a timeout would wait for ever.
+        A call that waits for a stalled server then fails, and the thread ends. A driver
+        without a timeout would wait for ever.
         """
         for connection in self._connections:
             driver_timeouts.cancel(connection)
