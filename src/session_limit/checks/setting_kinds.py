@@ -1,4 +1,4 @@
-"""State what the value of each setting has to be."""
+"""Define which values each setting may have."""
 
 from __future__ import annotations
 
@@ -17,7 +17,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """What the value of a setting has to be."""
+    """
+    A kind of value: its description, a test for it, and a hint for other values.
+
+    ``expected`` completes the sentence "SETTING must be ...".
+    """
 
     expected: str
     is_valid: Callable[[Any], bool]
@@ -25,7 +29,7 @@ class Kind:
 
 
 def is_whole_number(value: Any) -> bool:
-    # True is a number to Python, and never to the person who wrote it here.
+    # True is an int to Python, but nobody means a number by it.
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
@@ -39,17 +43,6 @@ def _is_duration(value: Any) -> bool:
     return duration > timedelta()
 
 
-def _is_no_time(value: Any) -> bool:
-    return not isinstance(value, bool) and value in (0, timedelta())
-
-
-def _one_of(choices: Iterable[str], hint: str) -> Kind:
-    # A list, because an unhashable value is to be told, not to raise.
-    valid = list(choices)
-    expected = "one of " + ", ".join(f'"{choice}"' for choice in valid)
-    return Kind(expected, valid.__contains__, hint)
-
-
 def is_bus(value: Any) -> bool:
     return (
         isinstance(value, dict)
@@ -57,6 +50,13 @@ def is_bus(value: Any) -> bool:
         and isinstance(value.get("OPTIONS", {}), dict)
         and value.keys() <= {"BACKEND", "OPTIONS"}
     )
+
+
+def _one_of(choices: Iterable[str], hint: str) -> Kind:
+    # A set would raise for a value that is not hashable.
+    valid = list(choices)
+    expected = "one of " + ", ".join(f'"{choice}"' for choice in valid)
+    return Kind(expected, valid.__contains__, hint)
 
 
 def _optional(kind: Kind) -> Kind:
@@ -67,50 +67,47 @@ def _optional(kind: Kind) -> Kind:
     )
 
 
-_DURATION = Kind(
-    "a duration above zero",
-    _is_duration,
-    "Give seconds as a number, or a datetime.timedelta.",
-)
+def _dotted_path(of: str, hint: str) -> Kind:
+    expected = f"the dotted path of a {of}, as a string"
+    return Kind(expected, lambda value: isinstance(value, str), hint)
 
+
+_SECONDS = "Use a number of seconds or a datetime.timedelta."
+_DURATION = Kind("a duration above zero", _is_duration, _SECONDS)
 _ADDRESS = Kind(
     "an address",
     lambda value: isinstance(value, str | Promise),
-    'Give a string such as "/account/secure/", or use reverse_lazy().',
+    'Use a string such as "/account/secure/", or reverse_lazy().',
 )
 
-# Every setting, with the id of what is said where its value is of another kind.
+# Every setting, with the id of the check that fails for another kind of value.
 SETTINGS = {
     "SESSION_LIMIT": (
         "session_limit.E001",
         _optional(
             Kind(
                 "a whole number above zero",
-                is_whole_number,  # of zero there is more to say: E002
+                is_whole_number,  # check_settings() reports zero as E002
                 "A value from the environment is a string: convert it with int().",
             )
         ),
     ),
     "SESSION_LIMIT_AT_LIMIT": (
         "session_limit.E003",
-        _one_of(AtLimit, "It says what happens to a sign-in beyond the limit."),
+        _one_of(AtLimit, "It decides what happens to a sign-in beyond the limit."),
     ),
     "SESSION_LIMIT_DISPLACE": (
         "session_limit.E004",
-        _one_of(Displace, "It says which session makes room for a newer one."),
+        _one_of(Displace, "It decides which session makes room for a newer one."),
     ),
     "SESSION_LIMIT_RULES": (
         "session_limit.E005",
-        Kind(
-            "the dotted path of a class, as a string",
-            lambda value: isinstance(value, str),
-            'For example "accounts.rules.PlanRules".',
-        ),
+        _dotted_path("class", 'For example "accounts.rules.PlanRules".'),
     ),
     "SESSION_LIMIT_BUS": (
         "session_limit.E021",
         Kind(
-            "a dictionary with a BACKEND and, if need be, OPTIONS",
+            "a dictionary with a BACKEND and optional OPTIONS",
             is_bus,
             'For example {"BACKEND": "session_limit.bus.redis.RedisBus", "OPTIONS": '
             '{"url": "redis://127.0.0.1:6379/0"}}.',
@@ -122,21 +119,23 @@ SETTINGS = {
             Kind(
                 "a whole number above zero",
                 lambda value: is_whole_number(value) and value > 0,
-                "None lets an account play as much as it likes. To use no plays, do "
-                "not set it.",
+                "None sets no limit on plays. To use no plays, remove the setting.",
             )
         ),
     ),
     "SESSION_LIMIT_PLAYS_AT_LIMIT": (
         "session_limit.E026",
-        _one_of(AtLimit, "It says what happens to a play beyond the limit."),
+        _one_of(AtLimit, "It decides what happens to a play beyond the limit."),
     ),
     "SESSION_LIMIT_PLAY_COOLDOWN": (
         "session_limit.E027",
         Kind(
             "a duration, or 0",
-            lambda value: _is_no_time(value) or _is_duration(value),
-            "Give seconds as a number, or a datetime.timedelta.",
+            lambda value: (
+                _is_duration(value)
+                or (value in (0, timedelta()) and value is not False)
+            ),
+            _SECONDS,
         ),
     ),
     "SESSION_LIMIT_TOUCH_INTERVAL": ("session_limit.E008", _DURATION),
@@ -146,7 +145,7 @@ SETTINGS = {
         "session_limit.E011",
         _one_of(
             ("none", "truncated", "full"),
-            'To keep no address at all, give the string "none".',
+            'To store no address, use the string "none".',
         ),
     ),
     "SESSION_LIMIT_TRUSTED_PROXIES": (
@@ -154,15 +153,13 @@ SETTINGS = {
         Kind(
             "a whole number",
             is_whole_number,
-            "Count the proxies of yours that a request passes through; 0 for none.",
+            "Count your own proxies that a request passes through, or use 0.",
         ),
     ),
     "SESSION_LIMIT_DEVICE": (
         "session_limit.E016",
-        Kind(
-            "the dotted path of a callable, as a string",
-            lambda value: isinstance(value, str),
-            'For example "session_limit.contrib.ua_parser.describe_device".',
+        _dotted_path(
+            "callable", 'For example "session_limit.contrib.ua_parser.describe_device".'
         ),
     ),
     "SESSION_LIMIT_RETENTION": ("session_limit.E013", _DURATION),
@@ -171,6 +168,6 @@ SETTINGS = {
     "SESSION_LIMIT_REAUTHENTICATION_AGE": ("session_limit.E018", _DURATION),
     "SESSION_LIMIT_NEW_SIGN_IN": (
         "session_limit.E019",
-        _one_of(NewSignIn, 'To tell nobody, give the string "none".'),
+        _one_of(NewSignIn, 'To tell people nothing, use the string "none".'),
     ),
 }

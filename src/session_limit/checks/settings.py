@@ -1,4 +1,4 @@
-"""The settings, each by itself."""
+"""Check the value of each setting."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def check_settings(**_kwargs: Any) -> Iterator[checks.CheckMessage]:
-    """Check the settings, each by itself."""
+    """Check each setting by itself, and warn about unknown names."""
     for name, (id_, kind) in SETTINGS.items():
         if hasattr(settings, name) and not kind.is_valid(getattr(settings, name)):
             yield checks.Error(
@@ -31,8 +31,8 @@ def check_settings(**_kwargs: Any) -> Iterator[checks.CheckMessage]:
     limit = getattr(settings, "SESSION_LIMIT", None)
     if is_whole_number(limit) and limit == 0:
         yield checks.Error(
-            "SESSION_LIMIT is 0: nobody could sign in.",
-            hint="None is no limit. To keep somebody out, deactivate the account.",
+            "SESSION_LIMIT is 0, so nobody could sign in.",
+            hint="None is no limit. To keep a person out, deactivate the account.",
             id="session_limit.E002",
         )
     path = getattr(settings, "SESSION_LIMIT_RULES", None)
@@ -48,7 +48,7 @@ def check_settings(**_kwargs: Any) -> Iterator[checks.CheckMessage]:
     for name in dir(settings):
         if name.startswith("SESSION_LIMIT_") and name not in SETTINGS:
             yield checks.Warning(
-                f"{name} is not a setting of session_limit: nothing reads it.",
+                f"{name} is not a setting of session_limit, and nothing reads it.",
                 hint=f"Did you mean {_nearest(name)}?",
                 id="session_limit.W015",
             )
@@ -60,14 +60,14 @@ def _check_rules(path: str) -> Iterator[checks.CheckMessage]:
     except ImportError as error:
         yield checks.Error(
             f'SESSION_LIMIT_RULES "{path}" cannot be imported: {error}',
-            hint="It is the dotted path of a subclass of session_limit.rules.Rules.",
+            hint="Use the dotted path of a subclass of session_limit.rules.Rules.",
             id="session_limit.E006",
         )
         return
     if not is_subclass(rules, Rules):
         yield checks.Error(
             f'SESSION_LIMIT_RULES "{path}" is not a subclass of Rules.',
-            hint="Derive it from session_limit.rules.Rules.",
+            hint="Make it a subclass of session_limit.rules.Rules.",
             id="session_limit.E007",
         )
 
@@ -77,23 +77,21 @@ def _check_plays() -> Iterator[checks.CheckMessage]:
         return
     path = getattr(settings, "SESSION_LIMIT_RULES", None)
     rules = imported(path) if isinstance(path, str) else None
-    asked = ("play_limit", "play_at_limit", "play_scope")
-    unread = [f"{path}.{name}()" for name in asked if _answers(rules, name)]
+    names = ("play_limit", "play_at_limit", "play_scope")
+    unused = [
+        f"{path}.{name}()"
+        for name in names
+        if is_subclass(rules, Rules)
+        and getattr(rules, name) is not getattr(Rules, name)
+    ]
     settings_ = ("SESSION_LIMIT_PLAYS_AT_LIMIT", "SESSION_LIMIT_PLAY_COOLDOWN")
-    unread += [name for name in settings_ if hasattr(settings, name)]
-    for name in unread:
+    unused += [name for name in settings_ if hasattr(settings, name)]
+    for name in unused:
         yield checks.Warning(
-            f"{name} is of no use without SESSION_LIMIT_PLAYS: no play is counted.",
-            hint="Set SESSION_LIMIT_PLAYS: None lets the rules alone say how many.",
+            f"{name} has no effect, because SESSION_LIMIT_PLAYS is not set.",
+            hint="Set SESSION_LIMIT_PLAYS. With None, only the rules limit plays.",
             id="session_limit.W028",
         )
-
-
-def _answers(rules: Any, name: str) -> bool:
-    """Whether ``rules`` give an answer of their own to this question."""
-    if not is_subclass(rules, Rules):
-        return False
-    return getattr(rules, name) is not getattr(Rules, name)
 
 
 def _check_device(path: str) -> Iterator[checks.CheckMessage]:
@@ -104,8 +102,8 @@ def _check_device(path: str) -> Iterator[checks.CheckMessage]:
     if problem is not None:
         yield checks.Error(
             f'SESSION_LIMIT_DEVICE "{path}" cannot name a device: {problem}.',
-            hint="It is the dotted path of a function that takes a request and returns "
-            "a session_limit.client.Device.",
+            hint="Use the dotted path of a function that takes a request and returns a "
+            "session_limit.client.Device.",
             id="session_limit.E020",
         )
 
@@ -117,10 +115,10 @@ def _check_bus(path: str) -> Iterator[checks.CheckMessage]:
         bus = get_bus()
     except (ImportError, TypeError) as error:
         yield checks.Error(
-            f"There is no bus as SESSION_LIMIT_BUS says: {error}.",
+            f"The bus of SESSION_LIMIT_BUS cannot be created: {error}.",
             hint="BACKEND is the dotted path of a subclass of session_limit.bus.Bus, "
-            "and OPTIONS are what it takes. The extras redis and postgres bring what "
-            "those two need.",
+            "and OPTIONS are its keyword arguments. The extras redis and postgres "
+            "install the drivers of those two.",
             id="session_limit.E022",
         )
         return
@@ -128,7 +126,7 @@ def _check_bus(path: str) -> Iterator[checks.CheckMessage]:
 
 
 def _nearest(name: str) -> str:
-    # They all begin alike: what comes after that tells them apart.
+    # All names share the prefix, so compare the rest.
     def likeness(known: str) -> tuple[int, int]:
         matcher = difflib.SequenceMatcher(
             a=name.removeprefix("SESSION_LIMIT_"),
