@@ -15,7 +15,7 @@ from session_limit import url_matching
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-    from session_limit.gateway import Question, Verdict
+    from session_limit.gateway import Verdict
 
 
 class SessionGateway:
@@ -61,9 +61,6 @@ class SessionGateway:
         question = self._gateway.question(cookies, query, is_below=is_below)
         if isinstance(question, self._gateway.Verdict):
             return question
-        return self._judge(question, environ)
-
-    def _judge(self, question: Question, environ: WSGIEnvironment) -> Verdict:
         close_old_connections()
         try:
             # The query and the body say nothing about the session.

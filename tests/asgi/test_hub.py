@@ -62,7 +62,7 @@ def test_a_bus_that_was_lost_is_heard_again(ada, laptop, monkeypatch, caplog):
                 assert await socket.closed() == (ENDED, "revoked")
 
     texts = [r.getMessage() for r in caplog.records if "bus" in r.getMessage()]
-    trouble = "The bus is not heard, and the sweep finds endings"
+    trouble = "No connection to the bus; the sweep finds endings"
     assert texts == [
         f"{trouble}: SESSION_LIMIT_BUS, Lossy (ConnectionError).",
         f"Recovered: {trouble}.",

@@ -210,7 +210,8 @@ MUTANTS = [
     Mutant(
         "the admin ends who signs in meanwhile",
         "admin/ending.py::EndingAdmin.end_sessions",
-        old="ended = sum(self._end(request, batch) for batch in _batches(ids))\n",
+        old="ended = sum("
+        "self._end(request, ids[start : start + BATCH]) for start in starts)\n",
         new="ended = 0\n"
         "        while ids := list(others.values_list('pk', flat=True)[:BATCH]):\n"
         "            ended += self._end(request, ids)\n",

@@ -21,8 +21,6 @@ from session_limit.store.state import state_of
 from session_limit.utils.safe_redirects import own_address
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from django.http import HttpRequest, HttpResponse
 
     from session_limit.models import UserSessionQuerySet
@@ -31,15 +29,9 @@ if TYPE_CHECKING:
 else:
     ModelAdmin = admin.ModelAdmin
 
-# As many as a page lists before it says how many more there are, and as one transaction
-# ends.
+# How many sessions the confirmation page lists, and how many end in one transaction.
 LISTED = 100
 BATCH = 500
-
-
-def _batches(ids: list[UUID]) -> Iterator[list[UUID]]:
-    for start in range(0, len(ids), BATCH):
-        yield ids[start : start + BATCH]
 
 
 class EndingAdmin(ModelAdmin):
@@ -54,7 +46,7 @@ class EndingAdmin(ModelAdmin):
         try:
             return super().response_action(*args, **kwargs)
         except ValidationError as error:
-            # What was selected is no id.
+            # A selected value is not an id.
             raise BadRequest from error
 
     @admin.action(
@@ -64,7 +56,7 @@ class EndingAdmin(ModelAdmin):
     def end_sessions(
         self, request: HttpRequest, queryset: UserSessionQuerySet
     ) -> HttpResponse | None:
-        """End what was selected and is live, once that has been confirmed."""
+        """End the selected live sessions, after a page that asks for confirmation."""
         live = queryset.live()
         state = state_of(request)
         own = live.filter(pk=state.row.id).first() if state and state.row else None
@@ -74,23 +66,25 @@ class EndingAdmin(ModelAdmin):
             return None
         if "confirmed" not in request.POST:
             return self._ask_to_end(request, live, own)
-        # Read once: who signs in meanwhile was not selected, and "all" of a busy site
-        # would never come to an end. The administrator's own session comes last.
+        # Read the ids once. Sessions that start meanwhile were not selected, and on a
+        # busy site there would always be more. The administrator's own session is last.
         others = live if own is None else live.exclude(pk=own.pk)
         ids = [*others.values_list("pk", flat=True), *([own.pk] if own else [])]
-        ended = sum(self._end(request, batch) for batch in _batches(ids))
+        starts = range(0, len(ids), BATCH)
+        ended = sum(self._end(request, ids[start : start + BATCH]) for start in starts)
         text = ngettext(
             "%(count)d session was ended.", "%(count)d sessions were ended.", ended
         )
         self.message_user(request, text % {"count": ended}, messages.SUCCESS)
-        over = len(request.POST.getlist(ACTION_CHECKBOX_NAME)) - ended
-        if over > 0:
+        ended_before = len(request.POST.getlist(ACTION_CHECKBOX_NAME)) - ended
+        if ended_before > 0:
             text = ngettext(
                 "%(count)d had been over already.",
                 "%(count)d had been over already.",
-                over,
+                ended_before,
             )
-            self.message_user(request, text % {"count": over}, messages.WARNING)
+            text %= {"count": ended_before}
+            self.message_user(request, text, messages.WARNING)
         return None
 
     def _end(self, request: HttpRequest, ids: list[UUID]) -> int:
@@ -124,7 +118,7 @@ class EndingAdmin(ModelAdmin):
                 "count": count,
                 "more": max(count - LISTED, 0),
                 "own": own,
-                # An empty link leads to the address that the browser shows.
+                # An empty link leads back to the URL that the browser shows.
                 "cancel_url": own_address(request) or "",
             },
         )

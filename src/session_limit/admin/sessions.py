@@ -1,4 +1,4 @@
-"""Sessions in the admin: found, looked at, ended. Nothing of one is edited."""
+"""List and show sessions in the admin, and the timeline of an account."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from session_limit import audit
 from session_limit.admin.columns import Columns, administrator
 from session_limit.admin.ending import EndingAdmin
 from session_limit.admin.filters import BoundedPaginator, DeviceClassFilter, StateFilter
-from session_limit.admin.timeline_view import PERIODS, USUAL, Timeline
+from session_limit.admin.timeline_page import DEFAULT_PERIOD, PERIODS, Timeline
 from session_limit.models import Play, UserSession, parse_uuid
 
 if TYPE_CHECKING:
@@ -32,18 +32,22 @@ if TYPE_CHECKING:
 @admin.register(UserSession)
 class UserSessionAdmin(Columns, EndingAdmin):
     """
-    Who has ``view_usersession`` sees sessions, with ``view_address`` their whole
-    addresses; who also has ``end_usersession`` may end them.
+    Show sessions to administrators, and let them end sessions. Nothing can be edited.
+
+    Administrators need ``view_usersession`` to see sessions, ``view_address`` to see
+    whole addresses, and ``end_usersession`` to end sessions. To change it, unregister
+    it and register a subclass::
+
+        admin.site.unregister(UserSession)
+
+        @admin.register(UserSession)
+        class SessionAdmin(UserSessionAdmin):
+            list_filter = ["ended_reason"]
     """
 
-    list_filter = (
-        StateFilter,
-        "ended_reason",
-        DeviceClassFilter,
-        "created_at",
-    )
+    list_filter = (StateFilter, "ended_reason", DeviceClassFilter, "created_at")
     list_select_related = ("user",)
-    # By the ids, which are ordered by time: so no other index is needed.
+    # Ids are ordered by time, so no other index is needed.
     ordering = ("-pk",)
     paginator = BoundedPaginator
     search_help_text = gettext_lazy(
@@ -52,34 +56,27 @@ class UserSessionAdmin(Columns, EndingAdmin):
     show_facets = admin.ShowFacets.NEVER
     show_full_result_count = False
 
-    # Who may do what.
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(
-        self, request: HttpRequest, obj: UserSession | None = None
-    ) -> bool:
-        return False
-
     def has_delete_permission(
         self, request: HttpRequest, obj: UserSession | None = None
     ) -> bool:
         """
-        Return whether this one may go with its user: whoever may delete a user is
-        asked about all that is deleted with it. By itself none is: see
-        ``delete_view()``.
+        Allow a session to be deleted together with its user.
+
+        The admin checks this for all rows that it deletes with a user. No session is
+        deleted by itself: see ``delete_view()``.
         """
         return obj is not None
 
     def delete_view(self, *args: Any, **kwargs: Any) -> HttpResponse:
-        """Raise ``PermissionDenied``: a session is ended, and pruned later."""
+        """Raise ``PermissionDenied``, because sessions are ended and pruned later."""
         raise PermissionDenied
 
     def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest) -> bool:
         """
-        Return whether a list may be narrowed by this: not by what is not shown, or an
-        address or a session key could be guessed letter by letter.
+        Return whether the list may be filtered by this lookup.
+
+        Hidden fields may not: an address or a session key could be guessed letter by
+        letter.
         """
         hidden = {field.name for field in self.opts.fields if not field.editable}
         hidden.discard("id")
@@ -87,8 +84,6 @@ class UserSessionAdmin(Columns, EndingAdmin):
             hidden.add("address")
         name, *_rest = lookup.split(LOOKUP_SEP)
         return name not in hidden and super().lookup_allowed(lookup, value, request)
-
-    # What is shown.
 
     def get_list_display(self, request: HttpRequest) -> list[Any]:
         times = ["created_at", "last_active_at"]
@@ -124,7 +119,7 @@ class UserSessionAdmin(Columns, EndingAdmin):
 
     @admin.display(description=gettext_lazy("ended by"))
     def ended_by_user(self, session: UserSession) -> str:
-        """Return who ended it: a name, or the primary key of who is no more."""
+        """Return who ended the session, or the primary key if that user is deleted."""
         users = get_user_model()._base_manager
         return str(users.filter(pk=session.ended_by).first() or session.ended_by)
 
@@ -136,8 +131,6 @@ class UserSessionAdmin(Columns, EndingAdmin):
     def _url_of(self, id: UUID | None) -> str:
         name = f"{self.admin_site.name}:session_limit_usersession_change"
         return reverse(name, args=[id])
-
-    # Search.
 
     def get_search_fields(self, request: HttpRequest) -> list[str]:
         model = get_user_model()
@@ -152,8 +145,6 @@ class UserSessionAdmin(Columns, EndingAdmin):
         if id is not None and (found := queryset.filter(pk=id)).exists():
             return found, False
         return super().get_search_results(request, queryset, search_term)
-
-    # Looking at one.
 
     def change_view(
         self,
@@ -173,18 +164,14 @@ class UserSessionAdmin(Columns, EndingAdmin):
         audit.viewed(session.user_id, by=administrator(request), session=session)
         return super().render_change_form(request, context, *args, **kwargs)
 
-    # Looking at an account's, over time.
-
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(self.account_view)
         name = "session_limit_usersession_account"
-        return [
-            path("account/<path:object_id>/", view, name=name),
-            *super().get_urls(),
-        ]
+        account = path("account/<path:object_id>/", view, name=name)
+        return [account, *super().get_urls()]
 
     def account_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Draw the sessions of the account whose user's primary key this is."""
+        """Show the timeline of the account of the user with this primary key."""
         if not self.has_view_permission(request):
             raise PermissionDenied
         users = get_user_model()
@@ -200,7 +187,7 @@ class UserSessionAdmin(Columns, EndingAdmin):
 
         found = self.get_queryset(request).filter(user=user)
         days = request.GET.get("days")
-        days = days if days in PERIODS else USUAL
+        days = days if days in PERIODS else DEFAULT_PERIOD
         request.current_app = self.admin_site.name
         return TemplateResponse(
             request,

@@ -97,44 +97,36 @@ async def _serve(scope: Scope, inbox: Inbox, send: Send) -> None:
 class _Updates:
     """Hold what the hub has reported about a session and the stream has not sent."""
 
+    # Why the session has ended, or None while it is live.
+    reason: str | None = None
+    has_changed = False
+
     def __init__(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self.ended: asyncio.Future[str] = self._loop.create_future()
-        self.changed: asyncio.Future[None] = self._loop.create_future()
+        self.arrived = asyncio.Event()
 
     def note(self, reason: str | None) -> None:
         """Note the ``reason`` of an ending, or ``None`` for a change. See ``Hub``."""
-        if reason is None and not self.changed.done():
-            self.changed.set_result(None)
-        elif reason is not None and not self.ended.done():
-            self.ended.set_result(reason)
-
-    def final_event(self) -> str:
-        """Return the event that closes the stream, or ``""`` for a live session."""
-        if not self.ended.done():
-            return ""
-        reason = self.ended.result() or None
-        return _event("ended", {"code": "session_ended", "reason": reason})
-
-    def take_change(self) -> bool:
-        """Return whether anything has changed since the last call."""
-        has_changed = self.changed.done()
-        if has_changed:
-            self.changed = self._loop.create_future()
-        return has_changed
+        if reason is None:
+            self.has_changed = True
+        elif self.reason is None:
+            self.reason = reason
+        self.arrived.set()
 
 
 async def _stream(receive: Receive, send: Send, updates: _Updates) -> None:
     disconnect = asyncio.ensure_future(_wait_for_disconnect(receive))
     stopping = shutdown.begins()
+    for stop in (disconnect, stopping):
+        stop.add_done_callback(lambda _: updates.arrived.set())
     try:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(random.uniform(*LIFE)):  # noqa: S311 no secret
                 await _wait(send, updates, disconnect, stopping)
         if not disconnect.done():
+            text = "" if updates.reason is None else _ended(updates.reason)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(LINGER):
-                    await _send_body(send, updates.final_event())
+                    await _send_body(send, text)
     finally:
         disconnect.cancel()
         stopping.cancel()
@@ -144,17 +136,24 @@ async def _wait(send: Send, updates: _Updates, *stops: asyncio.Future[None]) -> 
     """Keep the stream open until the session has ended or one of ``stops`` is done."""
     await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
     text = f"retry: {random.randint(*RETRY)}\n" + _event("live")  # noqa: S311 no secret
-    while not updates.ended.done():
+    while updates.reason is None:
         await _send_body(send, text, more=True)
-        any_: list[asyncio.Future[Any]] = [*stops, updates.ended, updates.changed]
-        await asyncio.wait(any_, timeout=HEARTBEAT, return_when=asyncio.FIRST_COMPLETED)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(HEARTBEAT):
+                await updates.arrived.wait()
         if any(each.done() for each in stops):
             return
-        text = _event("changed") if updates.take_change() else ":\n\n"
+        text = _event("changed") if updates.has_changed else ":\n\n"
+        updates.has_changed = False
+        updates.arrived.clear()
 
 
-def _event(name: str, data: dict[str, Any] | None = None) -> str:
-    data = {"version": json_answers.VERSION, **(data or {})}
+def _ended(reason: str) -> str:
+    return _event("ended", code="session_ended", reason=reason or None)
+
+
+def _event(name: str, **data: Any) -> str:
+    data = {"version": json_answers.VERSION, **data}
     return f"event: {name}\ndata: {json.dumps(data)}\n\n"
 
 

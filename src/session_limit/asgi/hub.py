@@ -95,7 +95,7 @@ class Hub:
         outage = functools.partial(OutageLog, expected=_UNANSWERED)
         self._verify_outage = outage("Connected sessions cannot be verified")
         self._sweep_outage = outage("Endings cannot be read")
-        self._bus_outage = outage("The bus is not heard, and the sweep finds endings")
+        self._bus_outage = outage("No connection to the bus; the sweep finds endings")
         self._record_outage = outage("Endings cannot be recorded")
 
     async def identify(self, scope: Scope) -> Identity:
@@ -285,8 +285,8 @@ class Hub:
             began, carrier = time(), None
             try:
                 carrier = bus.get_bus()
-                async with aclosing(carrier.subscribe()) as heard:
-                    async for ids in heard:
+                async with aclosing(carrier.subscribe()) as messages:
+                    async for ids in messages:
                         self._bus_outage.end()
                         self._hint(ids)
             except Exception as error:  # noqa: BLE001 logged, once

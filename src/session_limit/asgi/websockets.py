@@ -14,8 +14,8 @@ _FAILURE = RateLimitedLog(
     "The session of a WebSocket could not be identified, and the socket was refused."
 )
 
-# Close codes: ours, because RFC 6455 leaves 4000 to 4999 to applications, and IANA's
-# "try again later".
+# Close codes. RFC 6455 leaves 4000 to 4999 to applications. 1013 is registered as "try
+# again later".
 ENDED = 4401
 TRY_AGAIN = 1013
 

@@ -1,7 +1,8 @@
 """
 Publish to other processes that a session has ended.
 
-A bus carries that at once. The sweep finds it within a second without one.
+A bus carries that at once. Without one, the sweep of each process finds it within a
+second.
 """
 
 from __future__ import annotations

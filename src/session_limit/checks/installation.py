@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 from collections.abc import Iterator
 from importlib import import_module
 from typing import Any
@@ -28,30 +30,28 @@ def check_middleware(**_kwargs: Any) -> Iterator[checks.CheckMessage]:
         for position, middleware in enumerate(classes)
         if is_subclass(middleware, SessionLimitMiddleware)
     ]
-    hint = (
-        'Put "session_limit.middleware.SessionLimitMiddleware" directly below '
-        '"django.contrib.sessions.middleware.SessionMiddleware", once.'
+    error = functools.partial(
+        checks.Error,
+        hint='Put "session_limit.middleware.SessionLimitMiddleware" directly below '
+        '"django.contrib.sessions.middleware.SessionMiddleware", once.',
     )
     if not ours:
-        yield checks.Error(
+        yield error(
             "SessionLimitMiddleware is not in MIDDLEWARE, so ended sessions would "
             "still authenticate.",
-            hint=hint,
             id="session_limit.E101",
         )
         return
     if len(ours) > 1:
-        yield checks.Error(
+        yield error(
             f"SessionLimitMiddleware is in MIDDLEWARE {len(ours)} times.",
-            hint=hint,
             id="session_limit.E102",
         )
     outer = classes[: ours[0]]
     if not (outer and is_subclass(outer[-1], SessionMiddleware)):
-        yield checks.Error(
+        yield error(
             "SessionLimitMiddleware is not directly below SessionMiddleware. "
             "Middleware between them would see sessions that have ended.",
-            hint=hint,
             id="session_limit.E103",
         )
 
@@ -93,11 +93,8 @@ def check_urls(**_kwargs: Any) -> Iterator[checks.CheckMessage]:
     """Check that the URLs of our pages are included, and that static files work."""
     if not getattr(settings, "ROOT_URLCONF", None):
         return  # Django's own URL checks skip such a project too
-    try:
+    with contextlib.suppress(NoReverseMatch):
         reverse(ENDED_VIEW)
-    except NoReverseMatch:
-        pass
-    else:
         if not apps.is_installed("django.contrib.staticfiles"):
             yield checks.Warning(
                 "django.contrib.staticfiles is not installed, so the pages of "

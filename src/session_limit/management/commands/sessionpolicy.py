@@ -120,7 +120,7 @@ def _run(
     until: datetime,
     reason: str,
 ) -> Run:
-    # A row that expires is ended later, but its place was free from then on.
+    # An expired row is ended some time later, but its place was free at once.
     ended = until if ended_at is None else min(ended_at, until)
     if reason == DISPLACED:
         # It still held its place when the one that displaced it was recorded.
@@ -157,7 +157,7 @@ def _lines(result: WhatIf, days: Sequence[date], noun: str) -> Iterator[str]:
     )
     for limit, outcome in result.outcomes.items():
         if not outcome.accounts:
-            yield f"\nLimit {limit}: no account would have reached it."
+            yield f"\nLimit {limit}: no account would have been affected."
             continue
         yield f"\nLimit {limit}, per day"
         wide = COUNT + 1 + BAR
