@@ -12,7 +12,7 @@ from django.core.handlers.asgi import ASGIHandler
 from django.db import connection, connections
 
 from session_limit import bus, registry
-from session_limit.asgi import database_threads, hub
+from session_limit.asgi import database_threads, database_worker, hub
 from session_limit.models import UserSession
 from tests.asgi.test_events import opened, stream, told
 from tests.asgi.test_responses import rest
@@ -140,7 +140,7 @@ def test_a_connection_that_opens_after_its_thread_was_abandoned(network, monkeyp
         return opened
 
     monkeypatch.setattr(wrapper, "get_new_connection", open_late)
-    monkeypatch.setattr(database_threads, "CANCELLED", 0.05)
+    monkeypatch.setattr(database_worker, "CANCELLED", 0.05)
 
     @story
     async def _():

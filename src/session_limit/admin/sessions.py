@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from django.contrib import admin
-from django.contrib.admin.utils import unquote
+from django.contrib.admin.utils import flatten_fieldsets, unquote
 from django.contrib.auth import get_user_model
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import DataError
@@ -106,16 +106,10 @@ class UserSessionAdmin(Columns, EndingAdmin):
             (_("Limit"), {"fields": limit}),
         ]
 
-    def get_fields(
-        self, request: HttpRequest, obj: UserSession | None = None
-    ) -> list[Any]:
-        sections = self.get_fieldsets(request, obj)
-        return [name for _title, section in sections for name in section["fields"]]
-
     def get_readonly_fields(
         self, request: HttpRequest, obj: UserSession | None = None
-    ) -> list[str]:
-        return self.get_fields(request, obj)
+    ) -> list[Any]:
+        return flatten_fieldsets(self.get_fieldsets(request, obj))
 
     @admin.display(description=gettext_lazy("ended by"))
     def ended_by_user(self, session: UserSession) -> str:

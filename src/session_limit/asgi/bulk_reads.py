@@ -57,9 +57,7 @@ def read_displaced(play_ids: Collection[UUID]) -> list[UUID]:
     ]
 
 
-def read_plays_ended_since(
-    moment: datetime | Combinable,
-) -> list[tuple[UUID, UUID]]:
+def read_plays_ended_since(moment: datetime | Combinable) -> list[tuple[UUID, UUID]]:
     """
     Return the id and the session's id of each play that something else ended after
     ``moment``. It may be an expression, so that the database's clock decides.

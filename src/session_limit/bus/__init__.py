@@ -38,8 +38,8 @@ def get_bus() -> Bus:
     path, options = conf.bus
     key = path, repr(options)
     if key not in _buses:
-        made = import_string(path)(**options)
-        return _buses.setdefault(key, made)
+        # Another thread may have added one meanwhile.
+        return _buses.setdefault(key, import_string(path)(**options))
     return _buses[key]
 
 

@@ -144,8 +144,7 @@ SETTINGS = {
     "SESSION_LIMIT_STORE_ADDRESS": (
         "session_limit.E011",
         _one_of(
-            ("none", "truncated", "full"),
-            'To store no address, use the string "none".',
+            ("none", "truncated", "full"), 'To store no address, use the string "none".'
         ),
     ),
     "SESSION_LIMIT_TRUSTED_PROXIES": (
