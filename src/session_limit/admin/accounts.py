@@ -54,7 +54,7 @@ class AccountLimitFormSet(UnsavedFormSet, LimitFormSetBase):
     Show one form, whether the account has a row or not, and save it by the registry.
 
     A sign-in creates the row, even while the page is open. The registry ends the
-    sessions that a lower limit leaves no place for.
+    sessions beyond a lower limit.
     """
 
     request: HttpRequest

@@ -1,4 +1,4 @@
-"""The admin's action that ends the selected sessions."""
+"""End selected sessions by an action of the admin's list."""
 
 from __future__ import annotations
 

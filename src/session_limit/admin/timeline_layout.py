@@ -39,7 +39,7 @@ STEPS = {1: timedelta(hours=3), 7: timedelta(days=1), 30: timedelta(days=5)}
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """Draw a session or a play, which counted from ``start`` to ``end``."""
+    """Place a session or a play, which counted from ``start`` to ``end``."""
 
     row: UserSession | Play
     start: datetime
@@ -74,7 +74,7 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """Draw a session, and its plays below it in a number of ``rows``."""
+    """Place a session and, below it, its plays in a number of ``rows``."""
 
     session: Bar
     plays: list[Bar]
@@ -106,7 +106,7 @@ class Tick(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """The period that the timeline shows."""
+    """Map the period that the timeline shows to positions on the page."""
 
     since: datetime
     until: datetime

@@ -63,9 +63,8 @@ class Caption:
 @dataclass(frozen=True)
 class Timeline:
     """
-    The newest sessions of ``found`` within the last ``days``, and their plays.
-
-    ``url_of`` returns the URL of a session's page.
+    Read and describe the newest sessions of ``found`` within the last ``days``, and
+    their plays. ``url_of`` returns the URL of a session's page, or ``""``.
     """
 
     found: QuerySet[UserSession]
@@ -106,12 +105,12 @@ class Timeline:
 
     @property
     def most_sessions(self) -> int | None:
-        """How many are shown, or ``None`` if that is all."""
+        """Return how many are shown, or ``None`` if that is all."""
         return SESSIONS if len(self._sessions) > SESSIONS else None
 
     @property
     def most_plays(self) -> int | None:
-        """How many are shown, or ``None`` if that is all."""
+        """Return how many are shown, or ``None`` if that is all."""
         return PLAYS if len(self._plays) > PLAYS else None
 
     @property
@@ -145,18 +144,18 @@ class Timeline:
 
     @cached_property
     def ticks(self) -> list[tuple[Tick, str, bool]]:
-        """Ticks, each with its label and whether a day begins there."""
+        """Return the ticks, each with its label and whether a day begins there."""
         ticks = timeline_layout.ticks(self.window, int(self.days))
         return [(tick, *_tick_label(tick.moment)) for tick in ticks]
 
     @cached_property
     def described_lanes(self) -> list[tuple[Lane, Caption, list[Caption]]]:
-        """Each lane, with the captions of its session and of its plays."""
+        """Return each lane with the captions of its session and of its plays."""
         return [(lane, *self._describe(lane)) for lane in self.lanes]
 
     @property
     def captions(self) -> list[Caption]:
-        """All captions in the order of the lanes, for the table."""
+        """Return all captions in the order of the lanes, for the table."""
         captions = [
             caption
             for _, session, plays in self.described_lanes

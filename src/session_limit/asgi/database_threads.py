@@ -162,8 +162,7 @@ class DatabaseThread:
                 return
             # Repeat this, because a connection may open after its thread was abandoned.
             for worker in self._abandoned:
-                # disconnect() blocks. If no thread can start, the next look tries
-                # again.
+                # disconnect() blocks. If no thread can start, the next look tries.
                 with contextlib.suppress(RuntimeError):
                     threading.Thread(target=worker.disconnect, daemon=True).start()
         self._timer = loop.call_later(left, self._look, loop)

@@ -24,7 +24,7 @@ CANCELLED = 0.5
 
 
 class Call:
-    """A function to run in a worker, and the future that its caller awaits."""
+    """Hold a function to run in a worker, and the future that its caller awaits."""
 
     # When the function began to run, by ``time.monotonic()``.
     started = 0.0

@@ -26,7 +26,7 @@ Plays = Mapping[UUID, frozenset[UUID]]
 
 class Reading(NamedTuple):
     """
-    The result of one sweep.
+    Hold the result of one sweep.
 
     ``doubtful`` sessions have ended or reached their expiry. ``changed`` sessions had a
     play that something else ended. ``playing`` maps each session that was read to its

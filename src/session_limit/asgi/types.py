@@ -1,4 +1,4 @@
-"""Type aliases for the ASGI protocol."""
+"""Define type aliases for the ASGI protocol."""
 
 from __future__ import annotations
 

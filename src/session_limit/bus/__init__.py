@@ -21,8 +21,7 @@ from session_limit.utils.log_once import OutageLog
 
 __all__ = ["Bus", "failure_of", "get_bus", "publish"]
 
-# In seconds: how long a bus that has failed is not used, so that few requests wait for
-# it.
+# In seconds: how long a bus is not used after a failure, so that few requests wait.
 PAUSE = 5.0
 
 # One bus for each value of the setting, so that publishers and subscribers share it.

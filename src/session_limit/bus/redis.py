@@ -41,7 +41,7 @@ class RedisBus(Bus):
     """
     Carry endings through Redis or Valkey.
 
-    ``url`` is an address that redis-py understands (``redis://``, ``rediss://``,
+    ``url`` is a string that redis-py understands (``redis://``, ``rediss://``,
     ``unix://``). With Redis Cluster it is a list of the addresses of several nodes. A
     Cluster passes a message to all of its nodes, so one node that answers is enough.
 
