@@ -102,9 +102,7 @@ environment:
 
 lint:
 	@$(PYTHON) scripts/environment.py .venv-lint lint
-	.venv-lint/bin/ruff check
-	.venv-lint/bin/ruff format --check
-	PYTHONPATH=src:. .venv-lint/bin/mypy
+	PATH="$(CURDIR)/.venv-lint/bin:$$PATH" scripts/lint
 
 docs:
 	@$(PYTHON) scripts/environment.py .venv-docs docs
