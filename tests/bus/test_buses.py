@@ -18,7 +18,7 @@ from django.utils.module_loading import import_string
 
 from session_limit import bus, registry
 from session_limit.bus import get_bus, messages
-from session_limit.bus.memory import MOST
+from session_limit.bus.memory import MAX_WAITING
 from session_limit.checks.settings import check_settings
 from session_limit.models import UserSession
 from tests.bus.buses import POSTGRES, setting
@@ -203,7 +203,7 @@ def test_who_falls_behind_looks_at_everybody(used):
     @async_to_sync
     async def listen():
         async with listening(used) as heard:
-            for _ in range(MOST + 2):
+            for _ in range(MAX_WAITING + 2):
                 used.publish([uuid4()])
             await asyncio.sleep(0)
             assert await heard() is None
@@ -325,7 +325,7 @@ def test_it_is_asked_again_after_a_while(monkeypatch, caplog):
     texts = [record.getMessage() for record in caplog.records]
     assert [text.split(" that")[0] for text in texts] == [
         "The bus does not carry",
-        "The bus carries again",
+        "Recovered: The bus does not carry",
     ]
 
 
