@@ -14,6 +14,7 @@ import pytest
 
 from benchmarks.databases import database
 from benchmarks.environments import ROOT
+from tests.drivers import library
 
 pytestmark = pytest.mark.services("postgresql", "redis", "servers")
 
@@ -23,7 +24,7 @@ PEOPLE, IDLE, TIMES = 40, 10, 8
 @pytest.fixture(scope="module")
 def site():
     """A database with people in it; yield its environment, and their keys."""
-    pytest.importorskip("websockets")
+    library("websockets")
     command = [sys.executable, "-m", "benchmarks.push.project.people", str(PEOPLE)]
     with database("postgresql", "push_test") as made:
         environment = {**made.environment, "DJANGO_SETTINGS_MODULE": PROJECT}

@@ -23,6 +23,7 @@ from session_limit.checks.settings import check_settings
 from session_limit.conf import conf
 from session_limit.models import UserSession
 from tests.bus.buses import POSTGRES, setting
+from tests.drivers import library
 from tests.stories.people import Visitor, make_user
 
 # In seconds: what a sign-in is made to wait by a bus, at most.
@@ -400,7 +401,7 @@ def is_live_elsewhere(id):
 @pytest.mark.services("redis")
 def test_requests_in_threads_of_their_own_do_not_connect_anew(channel):
     """Under ASGI each has one, and to connect takes longer than to publish."""
-    redis = pytest.importorskip("session_limit.bus.redis")
+    redis = library("session_limit.bus.redis")
     made = redis.RedisBus(url=settings.REDIS_URL, channel=channel)
     connections = set()
 

@@ -17,11 +17,12 @@ from session_limit.models import UserSession
 from session_limit.testing import LAPTOP
 from tests.bus import brokers
 from tests.bus.buses import REDIS
+from tests.drivers import library
 from tests.guard.test_sockets import Application, story
 from tests.guard.wire import ENDED, Socket, verified
 from tests.stories.people import Visitor, make_user
 
-redis = pytest.importorskip("session_limit.bus.redis")
+redis = library("session_limit.bus.redis")
 
 pytestmark = [pytest.mark.services("sentinel")]
 

@@ -14,8 +14,9 @@ from session_limit.checks.settings import check_settings
 from tests.bus import brokers
 from tests.bus.buses import REDIS
 from tests.bus.test_buses import PATIENCE, nobody, rude, silent
+from tests.drivers import library
 
-redis = pytest.importorskip("session_limit.bus.redis")
+redis = library("session_limit.bus.redis")
 options_of = redis.options_of
 
 # In seconds: a quarter is the bound, and a busy machine takes its share.
