@@ -7,6 +7,8 @@ from importlib import import_module
 
 import pytest
 
+# Begins the reason of each test that is skipped because of an absent service.
+ABSENT = "without {}: "
 REQUIRED = os.environ.get("SESSION_LIMIT_REQUIRE_SERVICES") == "1"
 
 
@@ -17,4 +19,6 @@ def library(name):
     Without it, skip the test or the test module that asks for it. Where services are
     required, raise ``ImportError`` instead.
     """
-    return import_module(name) if REQUIRED else pytest.importorskip(name)
+    if REQUIRED:
+        return import_module(name)
+    return pytest.importorskip(name, reason=ABSENT.format(name) + "not installed")

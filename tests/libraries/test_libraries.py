@@ -33,7 +33,7 @@ RUN = [
 )
 def test_libraries(project, files):
     # Beside the database of the suite, which is in use.
-    name = f"{settings.DB_NAME}_libraries"
+    name = f"{settings.DB_NAME}_libraries_{project}"
     choice = ["--ds", f"tests.libraries.{project}", "-o", f"python_files={files}"]
     result = subprocess.run(
         [*RUN, *choice, HERE],

@@ -95,7 +95,7 @@ def run_tests(
         )
         if mutant is not None:
             (source / PACKAGE / mutant.file).write_text(mutant.text())
-        options = ["--no-migrations", "--tb=no", "-x", "-p", "no:cacheprovider"]
+        options = ["-ra", "--no-migrations", "--tb=no", "-x", "-p", "no:cacheprovider"]
         # Whose plugin takes longer to import than most of these tests to run.
         options += ["-p", "no:hypothesispytest"]
         try:
