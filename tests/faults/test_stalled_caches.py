@@ -12,6 +12,8 @@ from tests.faults.proxy import Proxy
 from tests.guard.test_sockets import story
 from tests.guard.wire import until
 
+pytestmark = pytest.mark.services("redis")
+
 
 @pytest.fixture
 def network(settings, monkeypatch):
