@@ -29,5 +29,26 @@ $(NOX): requirements/nox.txt
 		--requirement $<
 	touch $@
 
+# FULL=1 is what is published. The environment without a package measures the others.
+bench:
+	@$(PYTHON) -m benchmarks.environments
+	.venv-bench/plain/bin/python -m benchmarks $(if $(FULL),--full)
+
+# How soon an open page knows. FULL=1 is what is published: it takes a quarter of an hour.
+push:
+	@$(PYTHON) -m benchmarks.environments push
+	.venv-bench/push/bin/python -m benchmarks.push $(if $(FULL),--full)
+
+# What plays cost, and what the gateway answers. FULL=1 is what is published.
+plays:
+	@$(PYTHON) -m benchmarks.environments push
+	.venv-bench/push/bin/python -m benchmarks.plays $(if $(FULL),--full)
+
+# FULL=1 takes a thousand trials of each engine.
+finality:
+	@$(PYTHON) -m benchmarks.environments plain session-limit
+	.venv-bench/plain/bin/python -m benchmarks truth --contender session-limit \
+		--experiment under_load $(if $(FULL),--full)
+
 clean:
 	rm -rf .venv* .nox .cache .coverage* docs/_build

@@ -30,7 +30,8 @@ PYTHONS = list(dict.fromkeys([*DJANGO, HERE]))
 
 # The environment of most sessions. Where servers are required, so are their drivers.
 REQUIRED = os.environ.get("SESSION_LIMIT_REQUIRE_SERVICES") == "1"
-ENVIRONMENT = f"full-{HERE}" if REQUIRED else "environment"
+KIND = "full" if REQUIRED else "environment"
+ENVIRONMENT = f"{KIND}-{HERE}"
 
 # --- The matrix -----------------------------------------------------------------------
 
@@ -141,7 +142,12 @@ MATRIX = [
         ),
         python="3.12",
     ),
-    Run("races-6.1", COUNTED, python="3.13", development=True),
+    Run(
+        "races-6.1",
+        (*COUNTED, "tests/guard"),
+        python="3.13",
+        development=True,
+    ),
     Run("races-postgresql-5.2", COUNTED, database="postgresql"),
     *(
         Run(f"engine-{engine}", STORIES, NOT_STORED, engine=engine)
@@ -205,7 +211,7 @@ def install(session: nox.Session, *sets: str, wheel: bool = True) -> None:
         session.install("--no-deps", "--force-reinstall", *wheels)
 
 
-@nox.session(default=False)
+@nox.session(python=PYTHONS, default=False, allow_parallel=True)
 def environment(session: nox.Session) -> None:
     """Install what most sessions run in: the wheel without extras, and no driver."""
     install(session, "test")
@@ -255,17 +261,26 @@ def pytest(*, measured: bool) -> tuple[str, ...]:
     return ("-m", "coverage", "run", "-m", "pytest") if measured else ("-m", "pytest")
 
 
-@command()
-def test(session: nox.Session) -> None:
-    """Run the suite, on all processors. COVERAGE=1 measures branch coverage."""
-    measured = os.environ.get("COVERAGE") == "1"
-    run(
-        session,
-        *pytest(measured=measured),
-        *("--numprocesses", os.environ.get("WORKERS", "auto"), "--dist", "loadgroup"),
-        *session.posargs,
-        SESSION_LIMIT_TEST_WHEEL="1",
-    )
+def whole_suite(name: str, python: str) -> None:
+    of = f"{KIND}-{python}"
+
+    @command(of=of, name=name)
+    def test(session: nox.Session) -> None:
+        """Run the suite, on all processors. COVERAGE=1 measures branch coverage."""
+        workers = os.environ.get("WORKERS", "auto")
+        run(
+            session,
+            *pytest(measured=os.environ.get("COVERAGE") == "1"),
+            *("--numprocesses", workers, "--dist", "loadgroup"),
+            *session.posargs,
+            of=of,
+            SESSION_LIMIT_TEST_WHEEL="1",
+        )
+
+
+whole_suite("test", HERE)
+for python in PYTHONS:
+    whole_suite(f"test-{python}", python)
 
 
 def suite(row: Run) -> None:
@@ -376,8 +391,8 @@ def check_migrations(of: str, *, ci: bool) -> None:
 
 
 check_migrations(ENVIRONMENT, ci=False)
-for version in DJANGO:
-    check_migrations(f"full-{version}", ci=True)
+for python in DJANGO:
+    check_migrations(f"full-{python}", ci=True)
 
 
 @command()

@@ -62,21 +62,25 @@ FILES = {"galera": GALERA_PROVIDER, "standby": POSTGRESQL_PROGRAMS / "pg_basebac
 PATH = f"{os.environ.get('PATH', '')}:/usr/sbin"
 DATABASES = {"postgresql", "mariadb", "redis"}
 
-# Several processes may share a run ("pytest -n 2 --dist loadgroup", which "make test"
-# does). Each has databases, caches and directories of its own (tests/settings.py), so a
-# test may run beside any other, except beside those of its group: the tests whose
-# paths begin alike share what is expensive to start, or measure time.
-GROUPS = {
-    # Starts Chromium and the sites that it visits.
-    "tests/browser/": "{file}",
-    # Creates and migrates a database, or starts a cluster or a server.
-    "tests/cap/": "{file}",
-    "tests/clusters/": "{file}",
-    "tests/servers/": "{file}",
-    "tests/test_push.py": "{file}",
-    # Names network namespaces.
-    "tests/history/": "history",
-}
+# Several workers may share a run ("pytest -n 2 --dist loadgroup", which "make test"
+# does). Each has databases, caches and directories of its own (tests/settings.py), so
+# most tests may run beside any other. These all run in one worker, one after another:
+# they start servers or browsers that are busy themselves, or measure time.
+SERIAL = (
+    "tests/browser/",
+    "tests/bus/",
+    "tests/cap/",
+    "tests/clusters/",
+    "tests/faults/",
+    "tests/finality/",
+    "tests/guard/test_hub.py",
+    "tests/history/",
+    "tests/servers/",
+    "tests/test_demo.py",
+    "tests/test_flood.py",
+    "tests/test_plays_benchmark.py",
+    "tests/test_push.py",
+)
 
 
 def address(service):
@@ -119,6 +123,9 @@ def unreachable(service, host, port):
 
 
 def pytest_configure(config):
+    if not is_distributing(config):
+        # Coverage is measured in this process, not in what its tests start.
+        os.environ.pop("COVERAGE_PROCESS_CONFIG", None)
     if is_distributing(config):
         return
     settings.RUN_DIRECTORY.mkdir(exist_ok=True)
@@ -146,13 +153,11 @@ def start_memcached():
 
 
 def pytest_collection_modifyitems(config, items):
-    """Let every test that may use the database use all of them, and form ``GROUPS``."""
+    """Let tests that use the database use all of them, and group the serial ones."""
+    groups = config.pluginmanager.hasplugin("xdist")
     for item in items:
-        if config.pluginmanager.hasplugin("xdist"):
-            for path, group in GROUPS.items():
-                if item.nodeid.startswith(path):
-                    name = group.format(file=item.location[0])
-                    item.add_marker(pytest.mark.xdist_group(name))
+        if groups and item.nodeid.startswith(SERIAL):
+            item.add_marker(pytest.mark.xdist_group("serial"))
         marker = item.get_closest_marker("django_db")
         if marker is not None:
             whole = {**marker.kwargs, "databases": "__all__"}
