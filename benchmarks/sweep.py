@@ -107,7 +107,7 @@ def watch(count: int, plays: bool, seconds: float) -> None:
     from django.db import connection
     from django.db.backends.utils import CursorWrapper
 
-    from session_limit.guard.hub import current_hub
+    from session_limit.asgi.hub import current_hub
 
     ids = make(count, plays)
     connection.close()

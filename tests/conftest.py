@@ -73,7 +73,7 @@ SERIAL = (
     "tests/clusters/",
     "tests/faults/",
     "tests/finality/",
-    "tests/guard/test_hub.py",
+    "tests/asgi/test_hub.py",
     "tests/history/",
     "tests/servers/",
     "tests/test_demo.py",

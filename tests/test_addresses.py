@@ -8,8 +8,8 @@ from django.test import override_settings
 from hypothesis import given
 from hypothesis import strategies as st
 
-from session_limit.addresses import address_of
-from session_limit.client import describe, mask
+from session_limit.client import describe
+from session_limit.client.addresses import address_of, mask
 
 
 def stored(remote="", forwarded=None, **headers):

@@ -7,7 +7,7 @@ import functools
 import pytest
 from django.db import transaction
 
-from session_limit.after_commit import after_commit
+from session_limit.utils.after_commit import after_commit
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -10,7 +10,7 @@ from django.contrib.sessions.backends.db import SessionStore
 from django.http import HttpRequest
 
 from session_limit.models import UserSession
-from session_limit.store import guard
+from session_limit.store.guarded import install
 from session_limit.testing import Browser
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -21,7 +21,7 @@ def request_with(key):
     request.META["REMOTE_ADDR"] = "127.0.0.1"
     request.COOKIES[settings.SESSION_COOKIE_NAME] = key
     request.session = SessionStore(key)
-    guard(request)
+    install(request)
     return request
 
 

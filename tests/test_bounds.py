@@ -12,15 +12,15 @@ from django.db.models.signals import post_delete
 from django.utils import timezone
 
 from session_limit import registry
-from session_limit.local_address import MAX_LENGTH
 from session_limit.models import (
     PendingSignIn,
     Play,
     UserSession,
     cascade_unlisted,
 )
-from session_limit.registry import leases, pending, plays, tombstones
-from session_limit.verify import Row
+from session_limit.registry import bulk_deletion, leases, pending, plays
+from session_limit.store.queries import Row
+from session_limit.utils.safe_redirects import MAX_LENGTH
 from tests.stories.people import make_user, statements
 
 Reason = UserSession.Reason
@@ -81,13 +81,13 @@ def test_a_statement_finds_due_what_python_does(ada):
 
 def pend(user, browser=None, next_url="/members/"):
     browser = browser or registry.Browser(None, "")
-    left = registry.Left({}, {})
-    return registry.pend(user, left, browser, scope="", next_url=next_url)
+    left = registry.SessionChanges({}, {})
+    return registry.create_pending(user, left, browser, scope="", next_url=next_url)
 
 
 def test_an_account_keeps_its_newest_pending_sign_ins(ada, bob):
     of_bob, _ = pend(bob)
-    rows = [pend(ada)[0].pk for _ in range(pending.MOST_WAITING + 5)]
+    rows = [pend(ada)[0].pk for _ in range(pending.MAX_WAITING + 5)]
     kept = PendingSignIn.objects.filter(user=ada).order_by("expires_at", "pk")
     assert [row.pk for row in kept] == rows[5:]
     assert PendingSignIn.objects.filter(pk=of_bob.pk).exists()
@@ -95,14 +95,14 @@ def test_an_account_keeps_its_newest_pending_sign_ins(ada, bob):
 
 def test_one_that_waits_again_is_not_the_oldest(ada):
     first, secret = pend(ada)
-    for _ in range(pending.MOST_WAITING - 1):
+    for _ in range(pending.MAX_WAITING - 1):
         pend(ada)
     again, _ = pend(ada, registry.Browser(secret, ""))
     assert again.pk == first.pk
     for _ in range(3):
         pend(ada)
     assert PendingSignIn.objects.filter(pk=first.pk).exists()
-    assert PendingSignIn.objects.count() == pending.MOST_WAITING
+    assert PendingSignIn.objects.count() == pending.MAX_WAITING
 
 
 def test_those_that_have_waited_too_long_go_first(ada):
@@ -138,7 +138,7 @@ def observed(settings):
 
 
 def test_a_session_plays_a_hundred_things_at_once(ada, observed, monkeypatch):
-    monkeypatch.setattr(plays, "MOST_OF_SESSION", 5)
+    monkeypatch.setattr(plays, "MAX_OF_SESSION", 5)
     laptop, phone = add(ada, 2)
     other = registry.play(phone).play
     started = [registry.play(laptop).play.pk for _ in range(8)]
@@ -155,7 +155,7 @@ def test_a_session_that_is_full_displaces_no_more_than_it_must(
     ada, settings, monkeypatch
 ):
     settings.SESSION_LIMIT_PLAYS = 3
-    monkeypatch.setattr(plays, "MOST_OF_SESSION", 3)
+    monkeypatch.setattr(plays, "MAX_OF_SESSION", 3)
     (laptop,) = add(ada, 1)
     started = [registry.play(laptop).play.pk for _ in range(4)]
     assert (
@@ -167,7 +167,7 @@ def test_a_session_that_is_full_displaces_no_more_than_it_must(
 def test_starts_that_were_stopped_before_they_began_are_bounded(
     ada, bob, observed, monkeypatch
 ):
-    monkeypatch.setattr(leases, "MOST_STOPPED", 5)
+    monkeypatch.setattr(leases, "MAX_STOPPED", 5)
     laptop, phone = add(ada, 2)
     (other,) = add(bob, 1)
     registry.stop_start(other, "key")
@@ -188,8 +188,8 @@ def test_starts_that_were_stopped_before_they_began_are_bounded(
 
 @pytest.fixture
 def few(monkeypatch):
-    monkeypatch.setattr(tombstones, "MOST_KEPT", 10)
-    monkeypatch.setattr(tombstones, "BATCH", 4)
+    monkeypatch.setattr(bulk_deletion, "MAX_KEPT", 10)
+    monkeypatch.setattr(bulk_deletion, "BATCH", 4)
 
 
 def test_an_account_keeps_its_newest_tombstones(ada, bob, few):
@@ -226,7 +226,7 @@ def test_an_account_keeps_its_newest_plays(ada, few, settings):
 def test_an_account_without_a_surplus_costs_one_statement(ada, few):
     add(ada, 10, ended=True)
     with statements() as ran:
-        assert tombstones.delete_surplus(UserSession.objects.ended()) == 0
+        assert bulk_deletion.delete_surplus(UserSession.objects.ended()) == 0
     assert len(ran) == 1
 
 

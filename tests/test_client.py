@@ -14,13 +14,9 @@ from django.utils.translation import gettext_lazy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from session_limit.client import (
-    MAX_DEVICE,
-    MAX_HEADER,
-    Client,
-    Device,
-    describe,
-)
+from session_limit.client import Client, Device, describe
+from session_limit.client.device import MAX_DEVICE
+from session_limit.client.user_agents import MAX_HEADER
 from session_limit.models import UserSession
 from tests.agents import DEVICES, OTHER, PHONE, TABLET, WINDOWS_CHROME, client
 

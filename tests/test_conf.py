@@ -8,11 +8,9 @@ import pytest
 from django.test import override_settings
 
 from session_limit.checks.settings import SETTINGS
-from session_limit.client import describe_device
 from session_limit.conf import NewSignIn, Settings, conf
 from session_limit.policy import AtLimit, Displace
-from session_limit.rules import Rules
-from tests.agents import name_device
+from session_limit.rules import Rules, get_rules
 
 DOCS = Path(__file__).resolve().parent.parent / "docs" / "reference" / "settings.md"
 
@@ -52,7 +50,12 @@ class OtherRules(Rules):
         ("absolute_timeout", None, timedelta(hours=12), timedelta(hours=12)),
         ("store_address", "truncated", "none", "none"),
         ("trusted_proxies", 0, 2, 2),
-        ("describe_device", describe_device, "tests.agents.name_device", name_device),
+        (
+            "device",
+            "session_limit.client.describe_device",
+            "tests.agents.name_device",
+            "tests.agents.name_device",
+        ),
         ("retention", timedelta(days=30), 86_400, timedelta(days=1)),
         ("retention", timedelta(days=30), timedelta(days=365), timedelta(days=365)),
         ("secure_account_url", None, "/secure/", "/secure/"),
@@ -78,11 +81,11 @@ def test_plays_are_used_where_their_limit_is_set():
 
 
 def test_rules_are_one_instance_of_the_class_that_is_named():
-    assert type(conf.rules) is Rules
-    assert conf.rules is conf.rules
+    assert type(get_rules()) is Rules
+    assert get_rules() is get_rules()
     with override_settings(SESSION_LIMIT_RULES=f"{__name__}.OtherRules"):
-        assert type(conf.rules) is OtherRules
-    assert type(conf.rules) is Rules
+        assert type(get_rules()) is OtherRules
+    assert type(get_rules()) is Rules
 
 
 @pytest.mark.parametrize("name", ["AT_LIMIT", "DISPLACE"])

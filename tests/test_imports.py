@@ -13,45 +13,30 @@ import pytest
 PACKAGE = "session_limit"
 SOURCE = Path(__file__).resolve().parent.parent / "src"
 
-# From the bottom up. A module imports from the layers below its own, and what is a
-# package from itself: so the doors, all in one layer, never import one another.
+# From the bottom up. A module imports from layers below its own, and from the package
+# that the layer names. So the entry points never import one another.
 LAYERS = [
-    # What needs nothing of ours.
-    {"after_commit", "local_address"},
-    {
-        "browsers",
-        "durations",
-        "exceptions",
-        "forms",
-        "navigation",
-        "policy",
-        "remembered",
-        "repeated",
-        "routes",
-        "signals",
-        "users",
-        "what_if",
-    },
-    {"use_here", "conf", "kept", "request_log", "swap"},
-    {"addresses"},
+    # Modules that need no other module of the package.
+    {"exceptions", "policy", "signals", "url_matching"},
+    {"conf", "utils", "store.users"},
+    {"pages.durations", "pages.links", "pages.play_swap"},
     {"client"},
-    {"models", "rules", "stored"},
-    {"audit", "verify"},
+    # The rows, and what is read on each request.
+    {"models", "pages.use_here", "rules", "store.engines"},
+    {"audit", "store.queries"},
     {"bus"},
-    # The only writer.
+    # The only writer of the rows.
     {"registry"},
-    {"asking"},
-    # A request's session, and what its client is told.
-    {"overview", "state", "texts"},
-    {"play_texts", "store"},
-    {"payloads"},
-    {"facade", "identity", "notices", "responses"},
-    {"conflicts", "gateway"},
-    {"response_phase"},
-    # The doors.
+    # What people are told, and the session of a request.
+    {"pages.chooser", "pages.messages", "pages.new_sign_in", "pages.overview"},
+    {"pages.play_messages", "store"},
+    {"pages"},
+    {"gateway", "store.database_conflicts"},
+    {"store.response_phase"},
+    # The entry points.
     {
         "admin",
-        "guard",
+        "asgi",
         "management",
         "middleware",
         "receivers",
@@ -59,19 +44,19 @@ LAYERS = [
         "views",
         "wsgi",
     },
-    # What puts them together, and what stands on top of all of it.
+    # Modules that connect the entry points, and those that stand on all of them.
     {"checks", "urls"},
-    {"apps"},
-    {"testing"},
-    {"contrib"},
+    {"apps", "contrib", "testing"},
 ]
 LAYER = {name: number for number, layer in enumerate(LAYERS) for name in layer}
+# Packages that hold nothing themselves, so that their modules can have layers.
+SPLIT = {"pages", "store"}
 
 # Imports inside a function, each with its reason.
 LOCAL_IMPORTS = {
     ("apps", "session_limit.checks"): "needs the models, which load after the apps",
     ("apps", "session_limit.receivers"): "the same",
-    ("guard", "session_limit.guard.serving"): "asgi.py imports it before the apps load",
+    ("asgi", "session_limit.asgi.dispatch"): "asgi.py imports it before the apps load",
     ("wsgi", "session_limit.gateway"): "wsgi.py does the same",
 }
 
@@ -125,8 +110,12 @@ def resolve(name: str) -> str | None:
     return name or None
 
 
-def top(module: str) -> str:
-    return module.split(".")[1] if "." in module else ""
+def part(module: str) -> str:
+    """Return the name in ``LAYERS`` that ``module`` falls under."""
+    name = module.partition(".")[2]
+    while name and name not in LAYER:
+        name = name.rpartition(".")[0]
+    return name
 
 
 def objections(module: str, text: str) -> list[str]:
@@ -134,21 +123,26 @@ def objections(module: str, text: str) -> list[str]:
     found = []
     for each in imports(ast.parse(text)):
         target = resolve(each.module)
-        if target and top(target) != top(module):
-            if not top(target):
+        if target and part(target) != part(module):
+            if not part(target):
                 found.append(f"imports from {PACKAGE} itself: {each.module}")
-            elif LAYER[top(target)] >= LAYER[top(module)]:
+            elif LAYER[part(target)] >= LAYER[part(module)]:
                 found.append(f"imports upwards or sideways: {target}")
         known = (module.removeprefix(f"{PACKAGE}."), target or each.module)
         if each.local and known not in LOCAL_IMPORTS:
             found.append(f"imports inside a function: {each.module}")
-        if each.module.startswith("django.test") and top(module) != "testing":
+        if each.module.startswith("django.test") and part(module) != "testing":
             found.append(f"imports test code: {each.module}")
     return found
 
 
 def test_every_module_has_a_layer():
-    assert {top(module) for module in MODULES} - {""} <= LAYER.keys()
+    assert {module for module in MODULES if not part(module)} == {PACKAGE}
+
+
+@pytest.mark.parametrize("package", sorted(SPLIT))
+def test_a_package_in_several_layers_imports_nothing(package):
+    assert list(imports(ast.parse(MODULES[f"{PACKAGE}.{package}"]))) == []
 
 
 @pytest.mark.parametrize("module", sorted(MODULES))

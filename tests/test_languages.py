@@ -16,8 +16,8 @@ from django.utils import timezone, translation
 from django.utils.translation import ngettext
 
 import session_limit
-from session_limit import client
-from session_limit.client import device_label
+from session_limit.client import device, user_agents
+from session_limit.client.device import device_label
 from session_limit.templatetags.session_limit import session_limit_when
 
 PACKAGE = Path(session_limit.__file__).parent
@@ -211,9 +211,9 @@ def test_an_arabic_device_name_begins_from_the_right():
 
 
 def test_every_word_is_of_a_name_that_there_is():
-    names = {platform for platform, *_ in client._PLATFORMS}
-    assert client._WORDS.keys() <= names
-    assert {name for name in names if " or " in name} <= client._WORDS.keys()
+    names = {platform for platform, *_ in user_agents.PLATFORMS}
+    assert device._WORDS.keys() <= names
+    assert {name for name in names if " or " in name} <= device._WORDS.keys()
 
 
 # Times

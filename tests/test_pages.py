@@ -11,7 +11,7 @@ from django.template.loader import render_to_string
 from django.utils import translation
 
 import session_limit
-from session_limit.texts import Step, Told
+from session_limit.pages.messages import Message, Step
 
 HERE = Path(session_limit.__file__).parent
 TEMPLATES = HERE / "templates"
@@ -27,7 +27,7 @@ NAMES = sorted(
     if path.parent.name != "mail"
 )
 SOURCES = {name: (TEMPLATES / name).read_text() for name in NAMES}
-TOLD = Told(
+TOLD = Message(
     heading="You're signed out here",
     text="Your account was signed in on a phone.",
     steps=frozenset(Step),

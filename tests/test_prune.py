@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from session_limit import registry
 from session_limit.models import UserSession
-from session_limit.registry import upkeep
+from session_limit.registry import bulk_deletion
 from session_limit.testing import clock
 from tests.stories.people import SIGNED_IN, Visitor, make_user, reasons
 
@@ -118,7 +118,7 @@ def test_quietly(ada):
 
 
 def test_in_batches(ada, monkeypatch):
-    monkeypatch.setattr(upkeep, "BATCH", 3)
+    monkeypatch.setattr(bulk_deletion, "BATCH", 3)
     for _ in range(7):
         row(ada, expires=-DAY)
         row(ada, ended=400 * DAY)

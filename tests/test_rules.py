@@ -11,9 +11,8 @@ from django.test import Client, override_settings
 from django.urls import ResolverMatch, resolve
 from hijack.views import AcquireUserView, ReleaseUserView
 
-from session_limit.conf import conf
 from session_limit.policy import AtLimit
-from session_limit.rules import PerDeviceClass, Rules
+from session_limit.rules import PerDeviceClass, Rules, get_rules
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "how-to" / "rules.md"
 
@@ -78,20 +77,20 @@ def test_default_rules_follow_the_settings():
 
 @override_settings(SESSION_LIMIT_RULES=f"{__name__}.ShopRules")
 def test_a_project_limits_by_plan():
-    limits = [conf.rules.limit(user, "") for user in (SOLO, FAMILY, STAFF)]
+    limits = [get_rules().limit(user, "") for user in (SOLO, FAMILY, STAFF)]
     assert limits == [1, 5, None]
     # What a subclass leaves alone is what the settings say.
-    assert conf.rules.scope(SOLO, IPHONE) == ""
+    assert get_rules().scope(SOLO, IPHONE) == ""
     with override_settings(SESSION_LIMIT_AT_LIMIT="deny"):
-        assert conf.rules.at_limit(SOLO, "") is AtLimit.DENY
+        assert get_rules().at_limit(SOLO, "") is AtLimit.DENY
 
 
 @override_settings(SESSION_LIMIT_RULES=f"{__name__}.OnePhoneOneComputer")
 def test_a_project_counts_each_class_of_device_by_itself():
-    scopes = [conf.rules.scope(SOLO, request) for request in (IPHONE, IPAD, WINDOWS)]
+    scopes = [get_rules().scope(SOLO, request) for request in (IPHONE, IPAD, WINDOWS)]
     assert scopes == ["handheld", "handheld", "computer"]
     with override_settings(SESSION_LIMIT=5):
-        assert conf.rules.limit(SOLO, "handheld") == 1
+        assert get_rules().limit(SOLO, "handheld") == 1
 
 
 def test_the_ready_made_rules_count_each_class_by_itself():

@@ -16,9 +16,9 @@ from django.urls import path
 from django.utils import timezone
 
 from session_limit import registry
-from session_limit.facade import SessionLimit
 from session_limit.models import UserSession
-from session_limit.store import guard
+from session_limit.store.guarded import install
+from session_limit.store.request import SessionLimit
 from session_limit.templatetags import session_limit as tags
 from session_limit.testing import LAPTOP, PHONE
 from tests import stores
@@ -299,7 +299,7 @@ def test_a_device_without_a_name():
 
 @pytest.fixture
 def included(settings):
-    settings.ROOT_URLCONF = "tests.guard.urls"
+    settings.ROOT_URLCONF = "tests.asgi.urls"
 
 
 def watch(visitor, tag="session_limit_watch", **context):
@@ -308,7 +308,7 @@ def watch(visitor, tag="session_limit_watch", **context):
     if visitor.cookie:
         request.COOKIES[settings.SESSION_COOKIE_NAME] = visitor.cookie
     request.session = stores.engine()(visitor.cookie)
-    guard(request)
+    install(request)
     request.session_limit = SessionLimit(request)
     template = Template(f"{{% load session_limit %}}{{% {tag} %}}")
     markup = template.render(RequestContext(request, context))

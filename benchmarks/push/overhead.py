@@ -6,7 +6,7 @@ import timeit
 
 import django
 
-from session_limit.guard import SessionGuard
+from session_limit.asgi import SessionGuard
 
 START = {"type": "http.response.start", "status": 200, "headers": []}
 BODY = {"type": "http.response.body", "body": b"x"}

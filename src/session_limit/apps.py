@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.apps import AppConfig
 from django.utils.translation import gettext_lazy as _
 
-from session_limit import request_log
+from session_limit.utils import request_log
 
 
 class SessionLimitConfig(AppConfig):

@@ -8,21 +8,11 @@ from __future__ import annotations
 import enum
 import functools
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from django.conf import settings
-from django.utils.module_loading import import_string
 
 from session_limit.policy import AtLimit, Displace
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from django.http import HttpRequest
-
-    from session_limit.bus import Bus
-    from session_limit.client import Device
-    from session_limit.rules import Rules
 
 
 @functools.cache
@@ -32,15 +22,6 @@ def _seconds(value: float | timedelta) -> timedelta:
 
 def _optional_seconds(value: float | timedelta | None) -> timedelta | None:
     return None if value is None else _seconds(value)
-
-
-@functools.cache
-def _rules(path: str) -> Rules:
-    return cast("Rules", import_string(path)())
-
-
-# By what the setting says: publishers and subscribers meet in one and the same.
-_buses: dict[tuple[str, str], Bus] = {}
 
 
 MEMORY_BUS = "session_limit.bus.memory.MemoryBus"
@@ -80,9 +61,11 @@ class Settings:
         return Displace(self._get("SESSION_LIMIT_DISPLACE", Displace.LEAST_RECENT))
 
     @property
-    def rules(self) -> Rules:
-        """``SESSION_LIMIT_RULES``: the instance that answers per user."""
-        return _rules(self._get("SESSION_LIMIT_RULES", "session_limit.rules.Rules"))
+    def rules(self) -> str:
+        """``SESSION_LIMIT_RULES``: the path of the class that ``get_rules()`` makes."""
+        return cast(
+            "str", self._get("SESSION_LIMIT_RULES", "session_limit.rules.Rules")
+        )
 
     @property
     def play_limit(self) -> int | None:
@@ -100,15 +83,10 @@ class Settings:
         return _seconds(self._get("SESSION_LIMIT_PLAY_COOLDOWN", 0))
 
     @property
-    def bus(self) -> Bus:
-        """``SESSION_LIMIT_BUS``: what carries the news of an ending."""
+    def bus(self) -> tuple[str, dict[str, Any]]:
+        """``SESSION_LIMIT_BUS``: the class and the options that ``get_bus()`` uses."""
         setting = self._get("SESSION_LIMIT_BUS", {})
-        path, options = setting.get("BACKEND", MEMORY_BUS), setting.get("OPTIONS", {})
-        key = path, repr(options)
-        if key not in _buses:
-            made = import_string(path)(**options)
-            return _buses.setdefault(key, made)
-        return _buses[key]
+        return setting.get("BACKEND", MEMORY_BUS), setting.get("OPTIONS", {})
 
     @property
     def touch_interval(self) -> timedelta:
@@ -136,10 +114,10 @@ class Settings:
         return cast("int", self._get("SESSION_LIMIT_TRUSTED_PROXIES", 0))
 
     @property
-    def describe_device(self) -> Callable[[HttpRequest], Device]:
-        """``SESSION_LIMIT_DEVICE``: what names the device that sent a request."""
-        path = self._get("SESSION_LIMIT_DEVICE", "session_limit.client.describe_device")
-        return cast("Callable[[HttpRequest], Device]", import_string(path))
+    def device(self) -> str:
+        """``SESSION_LIMIT_DEVICE``: the path of the function that names devices."""
+        default = "session_limit.client.describe_device"
+        return cast("str", self._get("SESSION_LIMIT_DEVICE", default))
 
     @property
     def retention(self) -> timedelta:

@@ -19,15 +19,17 @@ from django.contrib.auth import SESSION_KEY
 from django.http import HttpRequest
 from django.utils import timezone
 
-from session_limit import payloads, registry, stored, verify
+from session_limit import registry
 from session_limit.conf import conf
-from session_limit.identity import identify, remember, session_key_in_header
-from session_limit.models import Play, session_id
-from session_limit.remembered import Remembered
-from session_limit.repeated import Repeated
-from session_limit.state import guard_of
-from session_limit.users import lazy_user
-from session_limit.verify import Row
+from session_limit.models import Play, parse_uuid
+from session_limit.pages import json_answers
+from session_limit.store import engines, queries
+from session_limit.store.identification import identify, remember, session_key_in_header
+from session_limit.store.queries import Row
+from session_limit.store.state import state_of
+from session_limit.store.users import lazy_user
+from session_limit.utils.log_once import RateLimitedLog
+from session_limit.utils.lru import LRU
 
 # In place of the id of a play: whatever the session plays.
 ANY = "any"
@@ -41,7 +43,7 @@ USER_HEADER, REASON_HEADER = "X-Session-Limit-User", "X-Session-Limit-Reason"
 # In seconds: how often is looked, too, whether an account was disabled, or its password
 # changed, past any request.
 VERIFY = 60.0
-MOST_VERIFIED = 50_000
+MAX_VERIFIED = 50_000
 
 
 class Question(NamedTuple):
@@ -102,7 +104,7 @@ class Verdict(NamedTuple):
     @property
     def body(self) -> bytes:
         """The answer's body: the same, for a client that it is passed on to."""
-        said = {"version": payloads.VERSION, "code": self.code}
+        said = {"version": json_answers.VERSION, "code": self.code}
         if self.reason:
             said["reason"] = self.reason
         return b"" if self.status is HTTPStatus.OK else json.dumps(said).encode()
@@ -111,7 +113,7 @@ class Verdict(NamedTuple):
 NOT_SIGNED_IN = Verdict(HTTPStatus.UNAUTHORIZED, "not_signed_in")
 PLAY_REQUIRED = Verdict(HTTPStatus.FORBIDDEN, "play_required")
 UNKNOWN_PARAMETER = Verdict(HTTPStatus.FORBIDDEN, "unknown_parameter")
-FAILURE = Repeated("The gateway could not identify a session, and answered 503.")
+FAILURE = RateLimitedLog("The gateway could not identify a session, and answered 503.")
 UNAVAILABLE = Verdict(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable")
 
 
@@ -172,8 +174,8 @@ def judge(question: Question, request: Callable[[], HttpRequest]) -> Verdict:
         who = identify(asked)
         if who.reason is not None:
             return Verdict(HTTPStatus.UNAUTHORIZED, "session_ended", reason=who.reason)
-        guard = guard_of(asked)
-        row = guard.row if guard is not None else None
+        state = state_of(asked)
+        row = state.row if state is not None else None
         if row is None:
             return NOT_SIGNED_IN
         if question.is_activity:
@@ -189,19 +191,19 @@ def _read(key: str) -> Row | None:
     live; ``None`` where that takes more: a key that has just been rotated, a session
     from before the package was installed, an ending. Only ``identify()`` says no.
     """
-    engine = cast("Any", stored.engine())
-    is_plain_db = stored.is_plain_db(engine)
-    using = verify.shares_alias(engine.get_model_class()) if is_plain_db else None
+    engine = cast("Any", engines.engine())
+    is_plain_db = engines.is_plain_db(engine)
+    using = queries.shares_alias(engine.get_model_class()) if is_plain_db else None
     if using is not None:
-        found = verify.read_with_stored(key, engine.get_model_class(), using)
+        found = queries.read_with_stored(key, engine.get_model_class(), using)
         if found is None:
             return None
         data, row = found
         identity = _identity_in(engine, data, lambda: engine().decode(data))
     else:
         identity = _identity_stored(key, engine)
-        recorded = session_id(identity.id)
-        row = verify.read(recorded) if recorded is not None else None
+        recorded = parse_uuid(identity.id)
+        row = queries.read(recorded) if recorded is not None else None
     if row is None or row.id.hex != identity.id or not row.is_live_of(identity.user):
         return None
     return None if row.is_due(timezone.now()) else row
@@ -215,22 +217,22 @@ class _Identity(NamedTuple):
 
     @classmethod
     def of(cls, data: dict[str, Any]) -> _Identity:
-        return cls(data.get(stored.ID), data.get(SESSION_KEY))
+        return cls(data.get(engines.ID), data.get(SESSION_KEY))
 
 
 def _identity_stored(key: str, engine: Any) -> _Identity:
-    if not stored.is_cookie(engine):
+    if not engines.is_cookie(engine):
         return _Identity.of(engine(key).load())
     identity = _identity_in(engine, key, engine(key).load)
     # A remembered signature is valid, but the time in it may have become too old.
-    is_outdated = identity.id is not None and stored.is_outdated(key)
+    is_outdated = identity.id is not None and engines.is_outdated(key)
     return _Identity(None, None) if is_outdated else identity
 
 
 # The ids of the session and the user in signed data, by a digest of the data. A player
 # sends the same cookie every few seconds, so its signature is verified once. This does
 # not say whether the session is live. An entry has one size, whatever the session's.
-_identities: Remembered[tuple[Any, bytes], _Identity] = Remembered(5_000)
+_identities: LRU[tuple[Any, bytes], _Identity] = LRU(5_000)
 # In characters. No primary key of a user is longer, so a longer id is not remembered.
 LONGEST_ID = 100
 
@@ -250,7 +252,7 @@ def _identity_in(
 
 
 # When the sessions of these rows were last verified thoroughly.
-_verified: Remembered[UUID, float] = Remembered(MOST_VERIFIED)
+_verified: LRU[UUID, float] = LRU(MAX_VERIFIED)
 
 
 def _stale(row: Row) -> Verdict | None:
@@ -278,9 +280,9 @@ def _not_playing(row: Row, question: Question) -> Verdict | None:
     if not conf.uses_plays():
         return Verdict(HTTPStatus.FORBIDDEN, "no_plays")
     if question.play == ANY:
-        return None if verify.reads_any_play(row.user_id, row.id) else PLAY_REQUIRED
-    id = session_id(question.play)
-    ask = registry.renew_play if question.renews else verify.reads_play
+        return None if queries.reads_any_play(row.user_id, row.id) else PLAY_REQUIRED
+    id = parse_uuid(question.play)
+    ask = registry.renew_play if question.renews else queries.reads_play
     if id is not None and ask(id, row.id):
         return None
     play = registry.find_play(id, row.id) if id is not None else None

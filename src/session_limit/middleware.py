@@ -19,10 +19,10 @@ if not apps.is_installed("session_limit"):
         "after 'django.contrib.auth'."
     )
 
-from session_limit import conflicts, response_phase
-from session_limit.facade import GuardedRequest, SessionLimit
-from session_limit.state import CONNECTION, set_answered
-from session_limit.store import guard
+from session_limit.store import database_conflicts, response_phase
+from session_limit.store.guarded import install
+from session_limit.store.request import GuardedRequest, SessionLimit
+from session_limit.store.state import CONNECTION, set_answered
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase | Awaitable[HttpResponseBase]]
 
@@ -67,7 +67,7 @@ class SessionLimitMiddleware:
 
     def prepare(self, request: HttpRequest) -> GuardedRequest:
         """Guard the session, which is loaded when something reads it."""
-        guard(request)
+        install(request)
         guarded = cast("GuardedRequest", request)
         guarded.session_limit = SessionLimit(request)
         connection = getattr(request, "scope", {}).get(CONNECTION)
@@ -84,6 +84,6 @@ class SessionLimitMiddleware:
         transaction that was not ours to repeat. Django calls this for what a view
         raised, and for the commit of its ``ATOMIC_REQUESTS`` transaction.
         """
-        if conflicts.concerns_us(request, exception):
-            return conflicts.retry(request)
+        if database_conflicts.concerns_us(request, exception):
+            return database_conflicts.retry(request)
         return None

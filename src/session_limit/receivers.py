@@ -13,14 +13,16 @@ from django.core.signals import got_request_exception
 from django.db.models.signals import post_save, pre_delete
 from django.http import HttpRequest
 
-from session_limit import conflicts, notices, registry, stored
+from session_limit import registry
 from session_limit.exceptions import SessionLimitReached, TooLateToSignIn
-from session_limit.models import UserSession, session_id
+from session_limit.models import UserSession, parse_uuid
+from session_limit.pages import new_sign_in
 from session_limit.signals import session_started
-from session_limit.state import Guard, Refusal, guard_of
-from session_limit.store import GuardedSession
-from session_limit.users import make_anonymous, may_sign_in
-from session_limit.verify import registry_alias
+from session_limit.store import database_conflicts, engines
+from session_limit.store.guarded import GuardedSession
+from session_limit.store.queries import registry_alias
+from session_limit.store.state import Refusal, SessionState, state_of
+from session_limit.store.users import make_anonymous, may_sign_in
 
 Reason = UserSession.Reason
 
@@ -32,7 +34,7 @@ def connect() -> None:
     user_logged_out.connect(signed_out, dispatch_uid=uid + "signed_out")
     got_request_exception.connect(request_failed, dispatch_uid=uid + "request_failed")
     session_started.connect(
-        notices.mail_new_sign_in, dispatch_uid=uid + "mail_new_sign_in"
+        new_sign_in.mail_new_sign_in, dispatch_uid=uid + "mail_new_sign_in"
     )
     user_model = get_user_model()
     post_save.connect(user_saved, sender=user_model, dispatch_uid=uid + "user_saved")
@@ -59,21 +61,21 @@ def signed_in(
     session = _session(request)
     if request is None or session is None:
         return
-    guard = guard_of(request)
-    if guard is not None and guard.is_answered:
+    state = state_of(request)
+    if state is not None and state.is_answered:
         make_anonymous(request)
         if isinstance(session, GuardedSession):
             session.undo_login()
         raise TooLateToSignIn
     admission = None
-    if guard is None or not guard.must_be_chosen():
-        choice = guard.choice_for(user) if guard is not None else None
-        key = guard.presented_key if guard is not None else None
-        admission = _admit(user, request, guard, key, choice)
+    if state is None or not state.must_be_chosen():
+        choice = state.choice_for(user) if state is not None else None
+        key = state.presented_key if state is not None else None
+        admission = _admit(user, request, state, key, choice)
         if admission.row is not None:
-            session.pop(stored.ENDED_ID, None)
-            if guard is not None:
-                guard.admit(admission.row)
+            session.pop(engines.ENDED_ID, None)
+            if state is not None:
+                state.admit(admission.row)
             if choice is not None:
                 # What other code had put in when it was refused (django-otp, allauth).
                 session.update(registry.left_over(choice.pending, session))
@@ -81,9 +83,11 @@ def signed_in(
     make_anonymous(request)
     if isinstance(session, GuardedSession):
         # The answer tells of it, outside the transaction that a view may be in.
-        session.guard.refuse(Refusal(user, admission, session.undo_login()))
+        session.session_limit_state.refuse(
+            Refusal(user, admission, session.undo_login())
+        )
     else:
-        stored.forget_user(session)
+        engines.forget_user(session)
         if admission is not None:
             registry.announce_limit_reached(user, admission)
     raise SessionLimitReached
@@ -92,20 +96,20 @@ def signed_in(
 def _admit(
     user: AbstractBaseUser,
     request: HttpRequest,
-    guard: Guard | None,
+    state: SessionState | None,
     key: str | None,
     choice: registry.Choice | None,
 ) -> registry.Admission:
     """Call ``registry.admit()`` while the guard names no former row."""
-    if guard is None:
+    if state is None:
         return registry.admit(user, request, key, choice)
     # The admission stores the session under its new id. While the guard has the former
     # row, a save puts back the id of that one, which may have ended.
-    former, guard.row = guard.row, None
+    former, state.row = state.row, None
     try:
         return registry.admit(user, request, key, choice)
     except BaseException:
-        guard.row = former
+        state.row = former
         raise
 
 
@@ -116,24 +120,24 @@ def request_failed(
     Note that the database gave up on a sign-in in a middleware (``RemoteUser``). Django
     sends this while it handles the error, and asks no ``process_exception()`` first.
     """
-    guard = guard_of(request)
+    state = state_of(request)
     if (
-        guard is not None
+        state is not None
         and request is not None
-        and conflicts.concerns_us(request, sys.exc_info()[1])
+        and database_conflicts.concerns_us(request, sys.exc_info()[1])
     ):
-        guard.in_conflict = True
+        state.in_conflict = True
 
 
 def signed_out(
     sender: object, request: HttpRequest | None, user: Any, **kwargs: Any
 ) -> None:
     """Say why the session that ``logout()`` is about to empty ends."""
-    session, guard = _session(request), guard_of(request)
-    if guard is not None:
-        guard.signing_out = True
+    session, state = _session(request), state_of(request)
+    if state is not None:
+        state.signing_out = True
     elif session is not None:
-        id = session_id(session.get(stored.ID))
+        id = parse_uuid(session.get(engines.ID))
         if id is not None:
             registry.end([id], Reason.SIGNED_OUT)
 

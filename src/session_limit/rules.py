@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from django.utils import timezone
+from django.utils.module_loading import import_string
 
-from session_limit import navigation
 from session_limit.client import describe
 from session_limit.conf import conf
-from session_limit.local_address import local_address
+from session_limit.pages import links
+from session_limit.utils.safe_redirects import local_address
 
 if TYPE_CHECKING:
     from django.contrib.auth.base_user import AbstractBaseUser
@@ -124,7 +126,7 @@ class Rules:
         """
         if user.has_usable_password():
             return None
-        return navigation.sign_in_url(local_address(request, back))
+        return links.sign_in_url(local_address(request, back))
 
 
 class PerDeviceClass(Rules):
@@ -137,3 +139,13 @@ class PerDeviceClass(Rules):
     def scope(self, user: AbstractBaseUser, request: HttpRequest) -> str:
         """Return the class of the device."""
         return describe(request).device_class
+
+
+def get_rules() -> Rules:
+    """Return the instance of ``SESSION_LIMIT_RULES``, one in each process."""
+    return _make_rules(conf.rules)
+
+
+@functools.cache
+def _make_rules(path: str) -> Rules:
+    return cast("Rules", import_string(path)())

@@ -14,7 +14,7 @@ from django.core.cache import close_caches
 from django.core.handlers.wsgi import WSGIRequest, get_path_info, get_str_from_wsgi
 from django.db import close_old_connections
 
-from session_limit import routes
+from session_limit import url_matching
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -38,7 +38,7 @@ class SessionGateway:
     def __call__(
         self, environ: WSGIEnvironment, start_response: StartResponse
     ) -> Iterable[bytes]:
-        below = routes.find_below(get_path_info(environ), routes.GATEWAY)
+        below = url_matching.find_below(get_path_info(environ), url_matching.GATEWAY)
         if below is None:
             return self.application(environ, start_response)
         verdict = self._answer(environ, is_below=bool(below))

@@ -17,10 +17,9 @@ from django.test import override_settings
 from django.utils.module_loading import import_string
 
 from session_limit import bus, registry
-from session_limit.bus import messages
+from session_limit.bus import get_bus, messages
 from session_limit.bus.memory import MOST
 from session_limit.checks.settings import check_settings
-from session_limit.conf import conf
 from session_limit.models import UserSession
 from tests.bus.buses import POSTGRES, setting
 from tests.drivers import library
@@ -54,7 +53,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture
 def used(name, channel):
     with override_settings(SESSION_LIMIT_BUS=setting(name, channel)):
-        yield conf.bus
+        yield get_bus()
 
 
 @asynccontextmanager

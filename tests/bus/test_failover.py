@@ -11,15 +11,15 @@ from asgiref.sync import async_to_sync, sync_to_async
 from django.test import override_settings
 
 from session_limit import bus, registry
-from session_limit.conf import conf
-from session_limit.guard import hub
+from session_limit.asgi import hub
+from session_limit.bus import get_bus
 from session_limit.models import UserSession
 from session_limit.testing import LAPTOP
+from tests.asgi.test_sockets import Application, story
+from tests.asgi.wire import ENDED, Socket, verified
 from tests.bus import brokers
 from tests.bus.buses import REDIS
 from tests.drivers import library
-from tests.guard.test_sockets import Application, story
-from tests.guard.wire import ENDED, Socket, verified
 from tests.stories.people import Visitor, make_user
 
 redis = library("session_limit.bus.redis")
@@ -119,7 +119,7 @@ def used(watched, channel):
     """SESSION_LIMIT_BUS over Sentinels."""
     setting = {"BACKEND": REDIS, "OPTIONS": {**watched.options, "channel": channel}}
     with override_settings(SESSION_LIMIT_BUS=setting):
-        yield conf.bus
+        yield get_bus()
 
 
 def subscribers(server, channel):
@@ -133,7 +133,7 @@ def test_open_pages_are_told_before_during_and_after_a_failover(
     watched, used, monkeypatch, settings
 ):
     """The bus tells them, then the sweep does, then the bus again."""
-    settings.ROOT_URLCONF = "tests.guard.urls"
+    settings.ROOT_URLCONF = "tests.asgi.urls"
     ada, visitor, sweep = make_user("ada"), Visitor(LAPTOP), hub.SWEEP
 
     async def told(scene):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from session_limit.guard import SessionGuard
-from tests.guard.wire import scope_of
+from session_limit.asgi import SessionGuard
+from tests.asgi.wire import scope_of
 
 ADDRESS = "/account/sessions/gateway/"
 

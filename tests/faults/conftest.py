@@ -6,9 +6,7 @@ from pathlib import Path
 import pytest
 from django.db import connection, connections
 
-from tests.bus.conftest import channel  # noqa: F401 a fixture
-from tests.faults.proxy import Proxy
-from tests.guard.conftest import (  # noqa: F401 fixtures
+from tests.asgi.conftest import (  # noqa: F401 fixtures
     ada,
     bob,
     laptop,
@@ -19,6 +17,8 @@ from tests.guard.conftest import (  # noqa: F401 fixtures
     time,
     told_by,
 )
+from tests.bus.conftest import channel  # noqa: F401 a fixture
+from tests.faults.proxy import Proxy
 
 
 def pytest_collection_modifyitems(items):

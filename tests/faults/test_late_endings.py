@@ -13,11 +13,11 @@ from django.db import connections, transaction
 from django.utils import timezone
 
 from session_limit import registry
-from session_limit.guard import hub, readings, sweep
+from session_limit.asgi import bulk_reads, hub, sweep
 from session_limit.models import Play, UserSession
-from tests.guard.test_events import opened, stream
-from tests.guard.test_sockets import Application, story
-from tests.guard.wire import ENDED, PATIENCE, Socket, event, until, verified
+from tests.asgi.test_events import opened, stream
+from tests.asgi.test_sockets import Application, story
+from tests.asgi.wire import ENDED, PATIENCE, Socket, event, until, verified
 from tests.stories.people import Visitor, make_user
 
 Reason = UserSession.Reason
@@ -36,14 +36,14 @@ class Swept:
 
     def __init__(self, monkeypatch):
         self.times = 0
-        real = readings.read_unexpired
+        real = bulk_reads.read_unexpired
 
         def read(ids):
             found = real(ids)
             self.times += 1
             return found
 
-        monkeypatch.setattr(readings, "read_unexpired", read)
+        monkeypatch.setattr(bulk_reads, "read_unexpired", read)
 
     async def again(self, times=2):
         """Wait until the sweep has read so many times from the beginning."""
@@ -213,18 +213,18 @@ def test_a_play_that_ends_between_two_readings(
 def test_a_play_that_ends_while_the_sweep_reads(plays, monkeypatch):
     """Open in one statement, and ended in the next: it is told once."""
     session, play = UserSession().pk, Play().pk
-    monkeypatch.setattr(readings, "read_unexpired", lambda ids: {session: 1})
+    monkeypatch.setattr(bulk_reads, "read_unexpired", lambda ids: {session: 1})
     monkeypatch.setattr(
-        readings, "read_displaced", lambda plays: [session] * len(plays)
+        bulk_reads, "read_displaced", lambda plays: [session] * len(plays)
     )
     turns, found = sweep.Sweep(), []
     for opened_, recent in [(True, False), (True, True), (False, True), (False, False)]:
         is_open, ended = [(play, session)] * opened_, [(play, session)] * recent
         monkeypatch.setattr(
-            readings, "read_open_plays", lambda ids, found=is_open: found
+            bulk_reads, "read_open_plays", lambda ids, found=is_open: found
         )
         monkeypatch.setattr(
-            readings, "read_plays_ended_since", lambda moment, found=ended: found
+            bulk_reads, "read_plays_ended_since", lambda moment, found=ended: found
         )
         ids = turns.next_ids([session])
         reading = turns.read(ids, 1)
@@ -279,5 +279,5 @@ def test_each_turn_asks_about_everybody_once(monkeypatch):
 def test_one_statement_for_two_thousand(django_assert_num_queries):
     ids = [UserSession().pk for _ in range(sweep.AT_ONCE)]
     with django_assert_num_queries(1):
-        assert readings.read_unexpired(ids) == {}
+        assert bulk_reads.read_unexpired(ids) == {}
     assert hub.SWEEP == 1.0

@@ -14,13 +14,13 @@ from django.db import connections, transaction
 from django.utils import timezone
 
 from session_limit import gateway, registry
-from session_limit.guard import threads
+from session_limit.asgi import database_threads
 from session_limit.models import AccountLimit, UserSession
-from session_limit.remembered import Remembered
+from session_limit.utils.lru import LRU
+from tests.asgi.test_events import opened, stream
+from tests.asgi.test_sockets import Application, story
+from tests.asgi.wire import ENDED, PATIENCE, Socket, recorded, verified
 from tests.faults.asking import gateway_status
-from tests.guard.test_events import opened, stream
-from tests.guard.test_sockets import Application, story
-from tests.guard.wire import ENDED, PATIENCE, Socket, recorded, verified
 from tests.interleavings.gates import on
 from tests.stories.people import SIGNED_IN, mark_as_installed_later
 
@@ -32,8 +32,8 @@ Reason = UserSession.Reason
 @pytest.fixture(autouse=True)
 def no_way_out(monkeypatch):
     """What waits for a lock waits, and is not abandoned."""
-    monkeypatch.setattr(threads, "PATIENCE", 60.0)
-    monkeypatch.setattr(gateway, "_verified", Remembered(gateway.MOST_VERIFIED))
+    monkeypatch.setattr(database_threads, "PATIENCE", 60.0)
+    monkeypatch.setattr(gateway, "_verified", LRU(gateway.MAX_VERIFIED))
 
 
 @contextmanager

@@ -9,9 +9,9 @@ import pytest
 from asgiref.sync import async_to_sync
 from django.conf import settings
 
+from tests.asgi.wire import until
 from tests.drivers import library
 from tests.faults.proxy import Proxy
-from tests.guard.wire import until
 from tests.interleavings.gates import on
 
 postgres = library("session_limit.bus.postgres")

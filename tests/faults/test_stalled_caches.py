@@ -7,10 +7,10 @@ from urllib.parse import urlsplit
 import pytest
 from django.core.cache import caches
 
-from session_limit.guard import threads
+from session_limit.asgi import database_threads
+from tests.asgi.test_sockets import story
+from tests.asgi.wire import until
 from tests.faults.proxy import Proxy
-from tests.guard.test_sockets import story
-from tests.guard.wire import until
 
 pytestmark = pytest.mark.services("redis")
 
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.services("redis")
 @pytest.fixture
 def network(settings, monkeypatch):
     """A proxy in front of the cache that holds the sessions."""
-    monkeypatch.setattr(threads, "PATIENCE", 0.5)
+    monkeypatch.setattr(database_threads, "PATIENCE", 0.5)
     url = urlsplit(settings.REDIS_URL)
     with Proxy(url.hostname, url.port or 6379) as proxy:
         settings.CACHES = {
@@ -39,10 +39,10 @@ def test_a_stalled_cache_holds_no_thread_for_ever(network):
 
     @story
     async def _():
-        thread = threads.DatabaseThread()
+        thread = database_threads.DatabaseThread()
         assert await thread.run(get) is None
         network.stall()
-        with pytest.raises(threads.TookTooLong):
+        with pytest.raises(database_threads.TookTooLong):
             await thread.run(get)
         assert await thread.run(get) is None
         await until(lambda: not thread._abandoned)
@@ -57,7 +57,7 @@ def test_what_the_project_has_set_stays(network, settings):
 
     @story
     async def _():
-        thread = threads.DatabaseThread()
+        thread = database_threads.DatabaseThread()
         found = await thread.run(options)
         assert found == {"socket_timeout": 30, "socket_connect_timeout": 2}
         assert options() == {"socket_timeout": 30}

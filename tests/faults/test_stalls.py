@@ -12,14 +12,14 @@ from django.core.handlers.asgi import ASGIHandler
 from django.db import connection, connections
 
 from session_limit import bus, registry
-from session_limit.guard import hub, threads
+from session_limit.asgi import database_threads, hub
 from session_limit.models import UserSession
+from tests.asgi.test_events import opened, stream, told
+from tests.asgi.test_responses import rest
+from tests.asgi.test_sockets import Application, end, story
+from tests.asgi.wire import ENDED, Response, Socket, asked, until, verified
 from tests.faults.asking import gateway_status
 from tests.faults.test_locks import locked
-from tests.guard.test_events import opened, stream, told
-from tests.guard.test_responses import rest
-from tests.guard.test_sockets import Application, end, story
-from tests.guard.wire import ENDED, Response, Socket, asked, until, verified
 from tests.interleavings.gates import on
 
 pytestmark = on("postgresql", "mariadb")
@@ -30,7 +30,7 @@ Reason = UserSession.Reason
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch):
     """Each wait is as bounded as in production, and shorter."""
-    monkeypatch.setattr(threads, "PATIENCE", 0.5)
+    monkeypatch.setattr(database_threads, "PATIENCE", 0.5)
 
 
 async def warm(visitor):
@@ -116,7 +116,7 @@ def test_it_may_happen_often(ada, bob, laptop, phone, network, told_by):
     async def _():
         async with stream(phone) as bobs:
             await opened(bobs)
-            for _ in range(threads.MOST_ABANDONED + 2):
+            for _ in range(database_threads.MAX_ABANDONED + 2):
                 await asked()
                 network.stall()
                 await gateway_status(phone)
@@ -140,12 +140,12 @@ def test_a_connection_that_opens_after_its_thread_was_abandoned(network, monkeyp
         return opened
 
     monkeypatch.setattr(wrapper, "get_new_connection", open_late)
-    monkeypatch.setattr(threads, "CANCELLED", 0.05)
+    monkeypatch.setattr(database_threads, "CANCELLED", 0.05)
 
     @story
     async def _():
-        thread = threads.DatabaseThread()
-        with pytest.raises(threads.TookTooLong):
+        thread = database_threads.DatabaseThread()
+        with pytest.raises(database_threads.TookTooLong):
             await thread.run(UserSession.objects.count)
         # Until nothing is left that was begun when the thread was abandoned.
         await asyncio.sleep(0.3)
@@ -276,17 +276,17 @@ def waiting():
 
 def test_a_statement_that_is_given_up_ends_in_the_server(ada, laptop, monkeypatch):
     """Or such statements use up the server's connections until the lock is released."""
-    monkeypatch.setattr(threads, "PATIENCE", 1.0)
+    monkeypatch.setattr(database_threads, "PATIENCE", 1.0)
     laptop.sign_in()
     rows = UserSession.objects.filter(pk=laptop.row.pk)
 
     @story
     async def _():
-        thread = threads.DatabaseThread()
+        thread = database_threads.DatabaseThread()
         with locked(rows):
             writes = asyncio.ensure_future(thread.run(rows.update, device="phone"))
             assert await counted(waiting, lambda number: number > 0)
-            with pytest.raises(threads.TookTooLong):
+            with pytest.raises(database_threads.TookTooLong):
                 await writes
             assert await counted(waiting, lambda number: number == 0)
         thread.close()
@@ -310,6 +310,6 @@ def test_the_projects_pool_is_left_to_its_views(monkeypatch):
 
     @story
     async def _():
-        thread = threads.DatabaseThread()
+        thread = database_threads.DatabaseThread()
         assert await thread.run(lambda: connections["default"].pool) is None
         thread.close()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from session_limit import use_here
 from session_limit.models import UserSession
+from session_limit.pages import use_here
 from tests import stores
 from tests.interleavings.browsers import (
     NAVIGATION,

@@ -13,7 +13,7 @@ from django.db import OperationalError, connection, connections, transaction
 
 from session_limit import registry
 from session_limit.models import PendingSignIn, Play, UserSession
-from session_limit.registry import locking
+from session_limit.registry import transactions
 from tests import stores
 from tests.interleavings.browsers import JSON, Tab, is_in, is_only_live, live, whose
 from tests.interleavings.gates import (
@@ -43,7 +43,7 @@ ALWAYS = 1000
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch):
     """Repeat without the pauses."""
-    monkeypatch.setattr(locking, "PAUSE", (0, 0))
+    monkeypatch.setattr(transactions, "PAUSE", (0, 0))
 
 
 @pytest.fixture
@@ -479,14 +479,14 @@ def test_pauses_and_attempts_are_bounded(monkeypatch):
     """Ten attempts, with a pause of its own length between each two."""
     monkeypatch.undo()
     pauses, calls = [], []
-    monkeypatch.setattr(locking.time, "sleep", pauses.append)
+    monkeypatch.setattr(transactions.time, "sleep", pauses.append)
 
     def work():
         calls.append(None)
         raise deadlock()
 
     with pytest.raises(OperationalError):
-        registry.repeated(work)
+        registry.retry_conflicts(work)
     assert len(calls) == 10
     assert len(set(pauses)) == len(pauses) == 9
     assert all(0.002 <= pause <= 0.030 for pause in pauses)
@@ -495,7 +495,7 @@ def test_pauses_and_attempts_are_bounded(monkeypatch):
 def test_a_long_wait_is_not_begun_again(monkeypatch):
     """Fails if the attempts are bounded by their number alone."""
     now, calls = [0.0], []
-    monkeypatch.setattr(locking.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(transactions.time, "monotonic", lambda: now[0])
 
     def work():
         calls.append(None)
@@ -503,7 +503,7 @@ def test_a_long_wait_is_not_begun_again(monkeypatch):
         raise deadlock()
 
     with pytest.raises(OperationalError):
-        registry.repeated(work)
+        registry.retry_conflicts(work)
     assert len(calls) == 2
 
 
@@ -518,7 +518,7 @@ def test_a_part_of_the_callers_transaction_is_not_repeated(users_table):
     transaction.set_autocommit(False)
     try:
         with pytest.raises(OperationalError):
-            registry.repeated(work)
+            registry.retry_conflicts(work)
     finally:
         transaction.rollback()
         transaction.set_autocommit(True)
@@ -531,7 +531,7 @@ def test_what_needs_no_database_does_not_connect(users_table, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(wrapper, "connection", None)
         patch.setattr(wrapper, "connect", lambda: pytest.fail("connected"))
-        assert registry.repeated(int) == 0
+        assert registry.retry_conflicts(int) == 0
 
 
 @on("sqlite")

@@ -11,7 +11,7 @@ from django.test import Client
 
 from session_limit import registry, signals
 from session_limit.models import Play, UserSession
-from session_limit.registry.locking import in_transaction
+from session_limit.registry.transactions import in_transaction
 from tests.interleavings.browsers import Tab, is_in, live, whose
 from tests.interleavings.gates import on
 

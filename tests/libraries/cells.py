@@ -14,8 +14,9 @@ from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.auth.signals import user_logged_in, user_login_failed
 from django.urls import reverse
 
-from session_limit import signals, stored
+from session_limit import signals
 from session_limit.models import UserSession
+from session_limit.store import engines
 from tests.stories.people import JSON, NOBODY, SIGNED_IN, live, reasons, set_cookie
 
 Reason = UserSession.Reason
@@ -171,7 +172,7 @@ class Cells:
         assert set_cookie(response) is None
         assert visitor.cookie == cookie
         left = visitor.stored
-        assert not left.keys() & {SESSION_KEY, HASH_SESSION_KEY, stored.ID}
+        assert not left.keys() & {SESSION_KEY, HASH_SESSION_KEY, engines.ID}
         for data in (before, left):
             for name in integration.leaves & data.keys():
                 del data[name]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from django.db import connections
 
-from session_limit.asking import COOKIE
 from session_limit.models import PendingSignIn
+from session_limit.pages.chooser import COOKIE
 from tests import stores
 from tests.libraries.cells import choose
 from tests.libraries.integrations import AllauthTwoFactors, DjangoOTP

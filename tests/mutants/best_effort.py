@@ -95,15 +95,15 @@ MUTANTS = [
     ),
     Mutant(
         "why a session ended is known only from its row",
-        "store/loading.py",
-        old="            return self.make_ended(row.id, reason)\n",
-        new="            return self.make_ended(row.id)\n",
+        "store/loading.py::Loading._verified",
+        old="            return self.mark_ended(row.id, reason)\n",
+        new="            return self.mark_ended(row.id)\n",
         tests=STORY,
         test="test_a_session_whose_time_is_up_says_why",
     ),
     Mutant(
         "why a deleted session ended is known only from its row",
-        "state.py",
+        "store/state.py::SessionState.identify",
         old="            self.mark_ended(row.id, reason)\n",
         new="            self.mark_ended(row.id)\n",
         tests=STORY,
@@ -111,7 +111,7 @@ MUTANTS = [
     ),
     Mutant(
         "a session whose hash fails has to be ended",
-        "store/saving.py",
+        "store/saving.py::Saving._end_flushed",
         old="        registry.try_to_end(row.id, reason)\n",
         new="        registry.end([row.id], reason)\n",
         tests=STORY,
@@ -119,7 +119,7 @@ MUTANTS = [
     ),
     Mutant(
         "a session of a disabled account has to be ended",
-        "response_phase.py",
+        "store/response_phase.py::_end_disabled",
         old="        registry.try_to_end(row.id, Reason.ACCOUNT_DISABLED)\n",
         new="        registry.end([row.id], Reason.ACCOUNT_DISABLED)\n",
         tests=STORY,
@@ -127,7 +127,7 @@ MUTANTS = [
     ),
     Mutant(
         "an ending that was explained has to be forgotten",
-        "response_phase.py",
+        "store/response_phase.py::_over",
         old="                _save_if_possible(session)\n",
         new="                pass\n",
         tests=STORY,
@@ -143,7 +143,7 @@ MUTANTS = [
     ),
     Mutant(
         "a sign-in that is not stored yet loses its place",
-        "registry/ghosts.py",
+        "registry/not_counting.py::gone_reason",
         old="return None if row.may_be_unsaved() else Reason.EXPIRED",
         new="return Reason.EXPIRED",
         tests="interleavings/test_unsaved",
@@ -151,7 +151,7 @@ MUTANTS = [
     ),
     Mutant(
         "an application's clock tells how old a sign-in is",
-        "models/sessions.py",
+        "models/sessions.py::UserSession.may_be_unsaved",
         old="now = own.values_list(DatabaseNow(), flat=True).first()",
         new="now = timezone.now() if own else None",
         tests="interleavings/test_unsaved",
@@ -159,7 +159,7 @@ MUTANTS = [
     ),
     Mutant(
         "a rotation does not record when",
-        "registry/upkeep.py",
+        "registry/activity.py::rekey.write",
         old="            key_recorded_at=DatabaseNow(),\n",
         new="",
         tests="interleavings/test_unsaved",
@@ -167,7 +167,7 @@ MUTANTS = [
     ),
     Mutant(
         "a password ends at once the session that changes it",
-        "registry/ghosts.py",
+        "registry/not_counting.py::gone_reason",
         old="changed_at + STORED_WITHIN <= now\n",
         new="changed_at <= now\n",
         tests="interleavings/test_unsaved",
@@ -175,23 +175,24 @@ MUTANTS = [
     ),
     Mutant(
         "a sign-out ends only what is stored",
-        "store/saving.py",
-        old="return self.guard.signing_out and self.guard.missing",
+        "store/saving.py::Saving._signs_out_unread",
+        old="return self.session_limit_state.signing_out and"
+        " self.session_limit_state.missing",
         new="return False",
         tests="interleavings/test_rotation",
         test="test_a_sign_out_in_another_tab_after_a_rotation",
     ),
     Mutant(
         "a rotation forgets the former key",
-        "registry/upkeep.py",
-        old="former_digest=stored.digest(former),",
-        new="former_digest=stored.digest(key),",
+        "registry/activity.py::rekey.write",
+        old="former_digest=engines.digest(former),",
+        new="former_digest=engines.digest(key),",
         tests="interleavings/test_rotation",
         test="test_a_sign_out_in_another_tab_after_a_rotation",
     ),
     Mutant(
         "a former key signs out for ever",
-        "verify.py",
+        "store/queries.py::read_by_lost_key",
         old="key_recorded_at__gt=DatabaseNow() - STORED_WITHIN,",
         new="key_recorded_at__isnull=False,",
         tests="interleavings/test_rotation",
@@ -199,7 +200,7 @@ MUTANTS = [
     ),
     Mutant(
         "the admin ends what its own clock says was there",
-        "admin/sessions.py",
+        "admin/sessions.py::UserSessionAdmin.end_sessions",
         old="        live = queryset.live()\n",
         new="        from django.utils.timezone import now\n\n"
         "        live = queryset.live().filter(created_at__lte=now())\n",
@@ -208,7 +209,7 @@ MUTANTS = [
     ),
     Mutant(
         "the admin ends who signs in meanwhile",
-        "admin/sessions.py",
+        "admin/sessions.py::UserSessionAdmin.end_sessions",
         old="ended = sum(self._end(request, batch) for batch in _batches(ids))\n",
         new="ended = 0\n"
         "        while ids := list(others.values_list('pk', flat=True)[:BATCH]):\n"
@@ -218,7 +219,7 @@ MUTANTS = [
     ),
     Mutant(
         "an interval below a second is not warned about",
-        "checks/durations.py",
+        "checks/durations.py::_compare",
         old="    if touch < SECOND:\n",
         new="    if False:\n",
         tests="test_checks",

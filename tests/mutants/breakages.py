@@ -19,7 +19,7 @@ from tests.mutants.mutant import Mutant
 CAP = [
     Mutant(
         "a sign-in does not lock the account",
-        "registry/admission.py",
+        "registry/admission.py::_admit",
         old="account = lock_account(user.pk, using)\n        limit =",
         new='account = type("A", (), {"limit": None})()\n        limit =',
         tests="interleavings/test_adoption",
@@ -28,7 +28,7 @@ CAP = [
     ),
     Mutant(
         "an adoption does not lock the account",
-        "registry/adoption.py",
+        "registry/adoption.py::adopt.work",
         old="account = lock_account(user.pk, using)\n        known =",
         new='account = type("A", (), {"limit": None})()\n        known =',
         tests="interleavings/test_adoption",
@@ -37,7 +37,7 @@ CAP = [
     ),
     Mutant(
         "a sign-in reads what is live without a lock",
-        "registry/locking.py",
+        "registry/accounts.py::live_rows",
         old="""
     rows = UserSession.objects.using(using).live().for_user(user)
     return list(rows.select_for_update().order_by("pk"))
@@ -52,7 +52,7 @@ CAP = [
     ),
     Mutant(
         "sessions are locked as they are found",
-        "registry/locking.py",
+        "registry/accounts.py::live_rows",
         old=""".live().for_user(user)
     return list(rows.select_for_update().order_by("pk"))
 """,
@@ -65,7 +65,7 @@ CAP = [
     ),
     Mutant(
         "an ending reads what it ends without a lock",
-        "registry/locking.py",
+        "registry/accounts.py::locked",
         old="list(rows.select_for_update(skip_locked=skip_locked).order_by(",
         new="list(rows.order_by(",
         tests="interleavings/test_locks",
@@ -74,7 +74,7 @@ CAP = [
     ),
     Mutant(
         "a sign-in decides on what its snapshot shows",
-        "registry/locking.py",
+        "registry/transactions.py::_begin",
         old='if connection.vendor not in {"postgresql", "mysql"}:',
         new='if connection.vendor != "mysql":',
         tests="interleavings/test_locks",
@@ -83,7 +83,7 @@ CAP = [
     ),
     Mutant(
         "first sign-ins of two accounts lock the same gap",
-        "registry/locking.py",
+        "registry/transactions.py::_begin",
         old='if connection.vendor not in {"postgresql", "mysql"}:',
         new='if connection.vendor != "postgresql":',
         tests="interleavings/test_locks",
@@ -92,7 +92,7 @@ CAP = [
     ),
     Mutant(
         "a sign-in is not repeated after a deadlock",
-        "registry/locking.py",
+        "registry/transactions.py",
         old="ATTEMPTS = 10\n",
         new="ATTEMPTS = 1\n",
         tests="interleavings/test_locks",
@@ -100,7 +100,7 @@ CAP = [
     ),
     Mutant(
         "a sign-in is repeated with the key that was rolled back",
-        "registry/admission.py",
+        "registry/admission.py::admit.work",
         old="        session._session_key = key\n",
         new="",
         tests="interleavings/test_locks",
@@ -108,10 +108,10 @@ CAP = [
     ),
     Mutant(
         "a rotation records its key after storing it",
-        "store/keys.py",
+        "store/keys.py::Keys.cycle_key",
         old="""
         key = self._record_next_key()
-        if self.guard.overtaken:
+        if self.session_limit_state.overtaken:
             return
         super().cycle_key()
         self._record_other_key(key)
@@ -126,7 +126,7 @@ CAP = [
     ),
     Mutant(
         "a scope is not counted by itself",
-        "registry/admission.py",
+        "registry/admission.py::_admit",
         old="if row.takes_place_in(scope) and row is not own]",
         new="if row is not own]",
         tests="stories/test_two_browsers",
@@ -134,7 +134,7 @@ CAP = [
     ),
     Mutant(
         "an impersonation takes a place",
-        "models/sessions.py",
+        "models/sessions.py::UserSession.takes_place_in",
         old="return self.counted and self.scope == scope",
         new="return self.scope == scope",
         tests="stories/test_doors",
@@ -142,7 +142,7 @@ CAP = [
     ),
     Mutant(
         "signing in again takes a second place",
-        "registry/admission.py",
+        "registry/admission.py::_admit",
         old="own = next((row for row in live if row.pk == own_id), None)",
         new="own = None",
         tests="stories/test_two_browsers",
@@ -150,23 +150,23 @@ CAP = [
     ),
     Mutant(
         "what has expired takes a place",
-        "registry/admission.py",
-        old="live = ghosts.end_due(live_rows(user, using), now, using)",
+        "registry/admission.py::_admit",
+        old="live = not_counting.end_due(live_rows(user, using), now, using)",
         new="live = live_rows(user, using)",
         tests="stories/test_stored",
         test="test_what_timed_out_does_not_count",
     ),
     Mutant(
         "a browser that lost its session keeps its own place from itself",
-        "registry/admission.py",
-        old="    live = ghosts.end_same_browser(live, presented_key, own_id, using)\n",
+        "registry/admission.py::_admit",
+        old="live = not_counting.end_same_browser(live, presented_key, own_id, using)",
         new="",
         tests="stories/test_stored",
         test="test_who_lost_the_stored_session_may_sign_in_again_under_deny",
     ),
     Mutant(
         "what is gone from the store takes a place",
-        "registry/admission.py",
+        "registry/admission.py::_admit",
         old="        rivals = _without_gone(rivals, end_gone, limit)\n",
         new="",
         tests="stories/test_stored",
@@ -177,31 +177,31 @@ CAP = [
 FINALITY = [
     Mutant(
         "an admission stores the id of the session before it",
-        "receivers.py",
-        old="former, guard.row = guard.row, None",
-        new="former = guard.row",
+        "receivers.py::_admit",
+        old="former, state.row = state.row, None",
+        new="former = state.row",
         tests="interleavings/test_saving",
         test="test_a_session_that_ends_under_its_own_second_sign_in",
     ),
     Mutant(
         "an id is trusted whose key is not recorded",
-        "store/loading.py",
-        old="            row = verify.read(id) if id is not None else None\n",
+        "store/loading.py::Loading._verified",
+        old="            row = queries.read(id) if id is not None else None\n",
         new="            return data\n",
         tests="interleavings/test_rotation",
         test="test_six_parallel_rotations_then_displaced",
     ),
     Mutant(
         "a direct reader is told by the row alone",
-        "registry/credentials.py",
-        old="if user is None or not verifies(session.get(",
+        "registry/credentials.py::verify",
+        old="if user is None or not hash_is_valid(session.get(",
         new="if user is None or None is (session.get(",
-        tests="test_verify",
+        tests="test_queries",
         test="test_a_password_changed_elsewhere_is_nobodys",
     ),
     Mutant(
         "a signed cookie from before an ending is adopted",
-        "registry/adoption.py",
+        "registry/adoption.py::adopt.work",
         old="if decision.admitted and not is_copy:",
         new="if decision.admitted:",
         tests="interleavings/test_engines",
@@ -209,23 +209,23 @@ FINALITY = [
     ),
     Mutant(
         "a signed cookie lives as long as its signature",
-        "store/loading.py",
-        old="return not is_own or stored.is_cookie(self.engine)",
+        "store/loading.py::Loading._has_deadline",
+        old="return not is_own or engines.is_cookie(self.engine)",
         new="return not is_own",
         tests="interleavings/test_engines",
         test="test_a_signed_cookie_expires_when_it_should",
     ),
     Mutant(
         "an id is not compared with that of its key's row",
-        "store/loading.py",
-        old="if row is None or row.id.hex != data[stored.ID]:",
+        "store/loading.py::Loading._verified",
+        old="if row is None or row.id.hex != data[engines.ID]:",
         new="if row is None:",
         tests="stories/test_hostile",
         test="test_the_id_of_somebody_elses_session_is_nobody",
     ),
     Mutant(
         "a row is taken for whoever bears its id",
-        "store/loading.py",
+        "store/loading.py::Loading._verified",
         old=" or not row.is_live_of(data[SESSION_KEY]):",
         new=" or row.ended_at:",
         tests="stories/test_hostile",
@@ -233,7 +233,7 @@ FINALITY = [
     ),
     Mutant(
         "an id without a row is adopted",
-        "store/loading.py",
+        "store/loading.py::Loading._verified",
         old="        if row is None or not row.is_live_of(",
         new="        if row is None:\n"
         "            return self._adopted(data)\n"
@@ -243,7 +243,7 @@ FINALITY = [
     ),
     Mutant(
         "a process remembers what was live",
-        "verify.py",
+        "store/queries.py::read",
         old="def read(id: UUID) -> Row | None:",
         new="@functools.cache\ndef read(id: UUID) -> Row | None:",
         tests="interleavings/test_rotation",
@@ -251,15 +251,15 @@ FINALITY = [
     ),
     Mutant(
         "a rotated key is not recorded",
-        "store/keys.py",
-        old="if self._record(guard.row.id, key):",
+        "store/keys.py::Keys._record_next_key",
+        old="if self._record(state.row.id, key):",
         new="if key:",
         tests="interleavings/test_rotation",
         test="test_displaced_after_a_rotation",
     ),
     Mutant(
         "a sign-in gives its session no key",
-        "registry/entry.py",
+        "registry/sign_ins.py::record",
         old="    if session.session_key is None:\n        session.create()\n",
         new="",
         tests="interleavings/test_saving",
@@ -267,15 +267,15 @@ FINALITY = [
     ),
     Mutant(
         "what is stored stays when it has ended",
-        "registry/ending.py",
-        old="    stored.delete(keys, using)\n",
+        "registry/ending.py::end_locked",
+        old="    engines.delete(keys, using)\n",
         new="",
         tests="stories/test_two_browsers",
         test="test_the_second_sign_in_displaces_the_first",
     ),
     Mutant(
         "an ended row keeps its key",
-        "registry/ending.py",
+        "registry/ending.py::_changes",
         old='        "session_key": None,\n',
         new="",
         tests="stories/test_two_browsers",
@@ -283,7 +283,7 @@ FINALITY = [
     ),
     Mutant(
         "flush() ends nothing",
-        "store/saving.py",
+        "store/saving.py::Saving._end_flushed",
         old="        registry.end_row(row.id, reason)\n",
         new="",
         tests="stories/test_stored",
@@ -291,23 +291,23 @@ FINALITY = [
     ),
     Mutant(
         "clear() is not noticed",
-        "store/saving.py",
-        old="            self.guard.cleared_unread = self.session_key is not None\n",
+        "store/saving.py::Saving.clear",
+        old="self.session_limit_state.cleared_unread = self.session_key is not None",
         new="            pass\n",
         tests="stories/test_stored",
         test="test_clear_ends_the_session",
     ),
     Mutant(
         "an id that code has overwritten is not put back",
-        "store/saving.py",
-        old="            data[stored.ID] = guard.row.id.hex\n",
+        "store/saving.py::Saving._sync_id",
+        old="            data[engines.ID] = state.row.id.hex\n",
         new="            pass\n",
         tests="stories/test_stored",
         test="test_the_id_is_put_back_where_code_loses_it",
     ),
     Mutant(
         "an account that was disabled stays signed in",
-        "receivers.py",
+        "receivers.py::user_saved",
         old="    if not instance.is_active and not may_sign_in(instance):",
         new="    if not instance.is_active and may_sign_in(instance):",
         tests="stories/test_credentials",
@@ -318,7 +318,7 @@ FINALITY = [
 INNOCENT = [
     Mutant(
         "parallel first requests are adopted one by one",
-        "registry/adoption.py",
+        "registry/adoption.py::adopt.work",
         old="        if known is not None and known.user_id == user.pk:",
         new="        if not sign_in.adopted:",
         tests="interleavings/test_adoption",
@@ -326,7 +326,7 @@ INNOCENT = [
     ),
     Mutant(
         "an adoption displaces others",
-        "registry/adoption.py",
+        "registry/adoption.py::adopt.work",
         old="""
         end_locked([entered], reason, using)
         return None
@@ -340,7 +340,7 @@ INNOCENT = [
     ),
     Mutant(
         "a browser displaced while it signs in keeps the dead key",
-        "registry/entry.py",
+        "registry/sign_ins.py::enter",
         old="            sign_in.session._session_key = None\n",
         new="            pass\n",
         tests="interleavings/test_saving",
@@ -348,7 +348,7 @@ INNOCENT = [
     ),
     Mutant(
         "a rotation that was rolled back ends its session",
-        "response_phase.py",
+        "store/response_phase.py::_explain_unsaved",
         old="    elif row.session_key != key:",
         new="    elif row.session_key == '':",
         tests="interleavings/test_rotation",
@@ -356,31 +356,31 @@ INNOCENT = [
     ),
     Mutant(
         "an error of the database ends a session",
-        "response_phase.py",
-        old="    elif not stored.exists(session, key):",
+        "store/response_phase.py::_explain_unsaved",
+        old="    elif not engines.exists(session, key):",
         new="    else:",
         tests="interleavings/test_saving",
         test="test_a_save_that_the_database_gives_up_on_ends_nothing",
     ),
     Mutant(
         "an old copy ends the session that went on without it",
-        "store/saving.py",
-        old="if not registry.goes_by(row.id, session_hash):",
+        "store/saving.py::Saving._reason_for_flush",
+        old="if not registry.has_credentials(row.id, session_hash):",
         new="if False:",
         tests="interleavings/test_engines",
         test="test_an_old_copy_ends_no_newer_one",
     ),
     Mutant(
         "an adoption that was rolled back ends its session",
-        "response_phase.py",
-        old="if guard.adopted or stored.is_cookie(engine):",
-        new="if stored.is_cookie(engine):",
+        "store/response_phase.py::_saving_tells",
+        old="if state.adopted or engines.is_cookie(engine):",
+        new="if engines.is_cookie(engine):",
         tests="interleavings/test_rollback",
         test="test_an_adoption",
     ),
     Mutant(
         "a session expires early",
-        "verify.py",
+        "store/queries.py::Row.is_due",
         old="return self.expires_at + self.touch_interval <= now",
         new="return self.expires_at <= now",
         tests="stories/test_stored",
@@ -388,7 +388,7 @@ INNOCENT = [
     ),
     Mutant(
         "the salt of signed sessions is another",
-        "store/__init__.py",
+        "store/guarded.py::_guarded",
         old='"__qualname__": engine.__qualname__}',
         new='"__qualname__": "Guarded"}',
         tests="stories/test_installation",
@@ -396,7 +396,7 @@ INNOCENT = [
     ),
     Mutant(
         "two browsers that sign in by themselves displace each other for ever",
-        "state.py",
+        "store/state.py::SessionState.must_be_chosen",
         old="        if not by_itself:\n",
         new="        if by_itself or not by_itself:\n",
         tests="interleavings/test_answers",
@@ -404,8 +404,8 @@ INNOCENT = [
     ),
     Mutant(
         "a poll takes the cookie away",
-        "response_phase.py",
-        old="if not writes and not (is_unknown and navigation.is_acted_on(request)):",
+        "store/response_phase.py::_over",
+        old="if not writes and not (is_unknown and request_kind.is_acted_on(request)):",
         new="if False:",
         tests="interleavings/test_answers",
         test="test_a_late_poll_leaves_the_cookie",
@@ -415,7 +415,7 @@ INNOCENT = [
 ANSWERS = [
     Mutant(
         "nothing is saved in the response phase",
-        "response_phase.py",
+        "store/response_phase.py::_finish",
         old="        _save(session)\n",
         new="        pass\n",
         tests="interleavings/test_saving",
@@ -423,7 +423,7 @@ ANSWERS = [
     ),
     Mutant(
         "a refusal leaves the user on the request",
-        "receivers.py",
+        "receivers.py::signed_in",
         old="    make_anonymous(request)\n    if",
         new="    if",
         tests="interleavings/test_refusal",
@@ -431,15 +431,15 @@ ANSWERS = [
     ),
     Mutant(
         "the exception alone decides on the answer to a refusal",
-        "response_phase.py",
-        old="    if guard.refusal is not None:",
-        new="    if guard.refusal is not None and response.status_code == 403:",
+        "store/response_phase.py::_finish",
+        old="    if state.refusal is not None:",
+        new="    if state.refusal is not None and response.status_code == 403:",
         tests="interleavings/test_refusal",
         test="test_swallowed",
     ),
     Mutant(
         "a refusal forgets whose cookie it was",
-        "response_phase.py",
+        "store/response_phase.py::_refused",
         old="    session.restore_anonymous()\n",
         new="",
         tests="interleavings/test_refusal",
@@ -447,8 +447,8 @@ ANSWERS = [
     ),
     Mutant(
         "a database that gives up on a sign-in is a 500",
-        "middleware.py",
-        old="        if conflicts.concerns_us(request, exception):\n",
+        "middleware.py::SessionLimitMiddleware.process_exception",
+        old="        if database_conflicts.concerns_us(request, exception):\n",
         new="        if False:\n",
         tests="interleavings/test_locks",
         test="test_a_snapshot_that_is_too_old",
@@ -456,23 +456,23 @@ ANSWERS = [
     ),
     Mutant(
         "what is let be is saved all the same",
-        "store/base.py",
-        old="return self.guard.inert or super().is_empty()",
+        "store/base.py::Base.is_empty",
+        old="return self.session_limit_state.inert or super().is_empty()",
         new="return super().is_empty()",
         tests="interleavings/test_rollback",
         test="test_saving_every_request",
     ),
     Mutant(
         "whose session ended under it takes another tab's cookie away",
-        "response_phase.py",
-        old="        session.let_be()\n        make_anonymous(request)\n",
+        "store/response_phase.py::_finish",
+        old="        session.leave_untouched()\n        make_anonymous(request)\n",
         new="        make_anonymous(request)\n",
         tests="interleavings/test_saving",
         test="test_displaced_before_what_the_view_wrote_is_saved",
     ),
     Mutant(
         "the first reason does not stand",
-        "registry/ending.py",
+        "registry/ending.py::end_row.work",
         old="rows = UserSession.objects.using(using).live_with_id(id)",
         new="rows = UserSession.objects.using(using).filter(pk=id)",
         tests="interleavings/test_rotation",
@@ -480,7 +480,7 @@ ANSWERS = [
     ),
     Mutant(
         "a changed password is not noted",
-        "receivers.py",
+        "receivers.py::user_saved",
         old="        registry.note_password_changed(instance)\n",
         new="        pass\n",
         tests="stories/test_credentials",
@@ -488,15 +488,15 @@ ANSWERS = [
     ),
     Mutant(
         "what is written after an ending forgets the reason",
-        "store/saving.py",
-        old="                data[stored.ENDED_ID] = guard.ended_id.hex\n",
+        "store/saving.py::Saving._sync_id",
+        old="                data[engines.ENDED_ID] = state.ended_id.hex\n",
         new="                pass\n",
         tests="stories/test_answers",
         test="test_what_an_ended_visitor_writes_is_kept_and_so_is_the_reason",
     ),
     Mutant(
         "listeners hear before the commit",
-        "registry/ending.py",
+        "registry/ending.py::announce",
         old="    after_commit(using, _tell_ended, rows)\n",
         new="    _tell_ended(rows)\n",
         tests="test_audit",
@@ -504,7 +504,7 @@ ANSWERS = [
     ),
     Mutant(
         "any token chooses for any browser",
-        "use_here.py",
+        "pages/use_here.py::is_chosen",
         old=", salt=SALT) == id.hex)",
         new=", salt=SALT))",
         tests="stories/test_doors",
@@ -515,7 +515,7 @@ ANSWERS = [
 CLIENTS = [
     Mutant(
         "a device's name is stored as it was given",
-        "client.py",
+        "client/device.py::describe",
         old="name = _legible(device.name)",
         new="name = str(device.name)[:MAX_DEVICE]",
         tests="stories/test_hostile_clients",
@@ -523,7 +523,7 @@ CLIENTS = [
     ),
     Mutant(
         "words of a project's own device names are translated",
-        "client.py",
+        "client/device.py::device_label",
         old="    if platform not in _PLATFORM_NAMES:\n        return name\n",
         new="",
         tests="test_languages",
@@ -531,7 +531,7 @@ CLIENTS = [
     ),
     Mutant(
         "a browser's name is taken for a message of another app's",
-        "client.py",
+        "client/device.py::_word",
         old="    return str(_WORDS.get(name, name))",
         new="    return _(name) if name else name",
         tests="test_languages",
@@ -539,7 +539,7 @@ CLIENTS = [
     ),
     Mutant(
         "a device that cannot be named keeps people out",
-        "client.py",
+        "client/device.py::describe",
         old="except Exception:",
         new="except ImportError:",
         tests="test_client",
@@ -547,7 +547,7 @@ CLIENTS = [
     ),
     Mutant(
         "what a client says of its address is believed",
-        "addresses.py",
+        "client/addresses.py::_nearest_untrusted",
         old="return path[-proxies - 1 :][0]",
         new="return path[0]",
         tests="test_addresses",
@@ -555,7 +555,7 @@ CLIENTS = [
     ),
     Mutant(
         "a 6to4 address is stored with all of the IPv4 one in it",
-        "addresses.py",
+        "client/addresses.py::address_of",
         old="bits = _KEPT_BITS_6TO4 if is_6to4 else",
         new="bits =",
         tests="test_addresses",
@@ -566,7 +566,7 @@ CLIENTS = [
 NOTICES = [
     Mutant(
         "a notice of a browser that is known",
-        "browsers.py",
+        "client/known_browsers.py::is_new",
         old='    return set(_digests(browser, user_id)).isdisjoint(browser["u"])\n',
         new="    return True\n",
         tests="stories/test_new_sign_in",
@@ -574,7 +574,7 @@ NOTICES = [
     ),
     Mutant(
         "no notice of whoever has a cookie from another account",
-        "browsers.py",
+        "client/known_browsers.py::is_new",
         old='    return set(_digests(browser, user_id)).isdisjoint(browser["u"])\n',
         new='    return not browser["u"]\n',
         tests="stories/test_new_sign_in",
@@ -582,7 +582,7 @@ NOTICES = [
     ),
     Mutant(
         "an administrator hears the notice that was its owner's",
-        "registry/entry.py",
+        "registry/sign_ins.py::give_notice",
         old="if row.is_live and row.counted]",
         new="if row.is_live]",
         tests="stories/test_new_sign_in",
@@ -590,15 +590,15 @@ NOTICES = [
     ),
     Mutant(
         "each of two requests gives the notice",
-        "notices.py",
-        old="if row.notice is None or not registry.told(row.id, row.notice):",
-        new="if row.notice is None or registry.told(row.id, row.notice) is None:",
+        "pages/new_sign_in.py::tell",
+        old="if row.notice is None or not registry.mark_notified(row.id, row.notice):",
+        new="if row.notice is None or registry.mark_notified(row.id, row.notice) is None:",  # noqa: E501
         tests="stories/test_new_sign_in",
         test="test_of_two_requests_at_once_one_tells",
     ),
     Mutant(
         "a newer notice is lost with the one that is told",
-        "registry/upkeep.py",
+        "registry/activity.py::mark_notified",
         old="NOTICES.update(id, rows.filter(notice=notice), notice=None)",
         new="NOTICES.update(id, rows, notice=None)",
         tests="stories/test_new_sign_in",
@@ -606,7 +606,7 @@ NOTICES = [
     ),
     Mutant(
         "a mail as a notice of an account's first sign-in",
-        "notices.py",
+        "pages/new_sign_in.py::_is_news",
         old="        return joined is not None and joined <= now - conf.retention\n",
         new="        return True\n",
         tests="stories/test_new_sign_in_mail",
@@ -617,7 +617,7 @@ NOTICES = [
 ASKING = [
     Mutant(
         "one choice admits as often as it is posted",
-        "registry/admission.py",
+        "registry/admission.py::_admit",
         old="not _is_waiting(sign_in.choice.pending, using)",
         new="False",
         tests="interleavings/test_choices",
@@ -625,7 +625,7 @@ ASKING = [
     ),
     Mutant(
         "a choice is not used up",
-        "registry/entry.py",
+        "registry/sign_ins.py::enter",
         old="        cancel_pending(sign_in.choice.pending)\n",
         new="        pass\n",
         tests="interleavings/test_choices",
@@ -633,7 +633,7 @@ ASKING = [
     ),
     Mutant(
         "whom a choice would end is ended where there is room",
-        "policy.py",
+        "policy/decisions.py::decide_choice",
         old="    if free and chosen is not None:\n",
         new="    if False:\n",
         tests="stories/test_choosing",
@@ -641,7 +641,7 @@ ASKING = [
     ),
     Mutant(
         "a choice that makes no room admits all the same",
-        "policy.py",
+        "policy/decisions.py::decide_choice",
         old="len(live) - len(ended) < limit",
         new="True",
         tests="stories/test_choosing",
@@ -649,7 +649,7 @@ ASKING = [
     ),
     Mutant(
         "a pending sign-in waits for ever",
-        "registry/pending.py",
+        "registry/pending.py::find_pending",
         old="            expires_at__gt=timezone.now(),\n",
         new="",
         tests="stories/test_choosing",
@@ -657,7 +657,7 @@ ASKING = [
     ),
     Mutant(
         "a pending sign-in outlives the password",
-        "registry/pending.py",
+        "registry/pending.py::user_waiting",
         old="user is not None and is_recorded_of(pending, user)",
         new="user is not None",
         tests="stories/test_choosing",
@@ -665,23 +665,23 @@ ASKING = [
     ),
     Mutant(
         "a copied cookie is of use in another browser",
-        "registry/pending.py",
-        old="            user_agent__in=stored.digests(browser.user_agent),\n",
+        "registry/pending.py::find_pending",
+        old="            user_agent__in=engines.digests(browser.user_agent),\n",
         new="",
         tests="stories/test_choosing",
         test="test_a_cookie_carried_to_another_browser_is_nobody",
     ),
     Mutant(
         "another site can choose",
-        "views/choose.py",
-        old="if not asking.is_code(made.code, question.secret):",
+        "views/choose.py::ChooseView.post",
+        old="if not chooser.is_code(made.code, question.secret):",
         new="if False:",
         tests="stories/test_choosing",
         test="test_no_other_site_can_choose",
     ),
     Mutant(
         "a refusal leaves in the session what receivers had put there",
-        "store/base.py",
+        "store/base.py::Base.undo_login",
         old="{**(data if before is None else before)}",
         new="{**data}",
         tests="stories/test_choosing",
@@ -689,8 +689,8 @@ ASKING = [
     ),
     Mutant(
         "what was written in front of login() does not come back",
-        "store/base.py",
-        old="loaded = self.guard.loaded",
+        "store/base.py::Base.undo_login",
+        old="loaded = self.session_limit_state.loaded",
         new="loaded = before or {}",
         tests="stories/test_choosing",
         test="test_what_was_written_before_it_is_kept",
@@ -700,7 +700,7 @@ ASKING = [
 OWN_SESSIONS = [
     Mutant(
         "whoever knows its id ends another account's session",
-        "views/sessions.py",
+        "views/sessions.py::EndView._targets",
         old=".using(registry_alias()).for_user(self.user)",
         new=".using(registry_alias())",
         tests="stories/test_your_sessions",
@@ -708,7 +708,7 @@ OWN_SESSIONS = [
     ),
     Mutant(
         "an old sign-in ends other sessions",
-        "rules.py",
+        "rules.py::Rules.is_fresh",
         old="return age <= conf.reauthentication_age",
         new="return True",
         tests="stories/test_your_sessions",
@@ -716,7 +716,7 @@ OWN_SESSIONS = [
     ),
     Mutant(
         "another account's password will do",
-        "forms.py",
+        "views/forms.py::PasswordForm.clean_password",
         old="if found is None or found.pk != self.user.pk:",
         new="if found is None:",
         tests="stories/test_your_sessions",
@@ -724,7 +724,7 @@ OWN_SESSIONS = [
     ),
     Mutant(
         "the cookie from before the password goes on",
-        "views/sessions.py",
+        "views/sessions.py::EndView._renew",
         old="        update_session_auth_hash(self.request, user)\n",
         new="",
         tests="stories/test_your_sessions",
@@ -732,7 +732,7 @@ OWN_SESSIONS = [
     ),
     Mutant(
         "an ended session ends others",
-        "views/sessions.py",
+        "views/sessions.py::EndView._renew",
         old="return None if is_live else HttpResponse(",
         new="return None if True else HttpResponse(",
         tests="stories/test_your_sessions",
@@ -740,7 +740,7 @@ OWN_SESSIONS = [
     ),
     Mutant(
         "another site ends sessions",
-        "views/sessions.py",
+        "views/sessions.py::_OwnView",
         old="        csrf_protect,\n",
         new="",
         tests="stories/test_your_sessions",
@@ -748,7 +748,7 @@ OWN_SESSIONS = [
     ),
     Mutant(
         "a link says of any session that it was ended",
-        "overview.py",
+        "pages/overview.py::told_of",
         old=".using(registry_alias()).ended().for_user(user)",
         new=".using(registry_alias()).ended()",
         tests="stories/test_your_sessions",
@@ -756,7 +756,7 @@ OWN_SESSIONS = [
     ),
     Mutant(
         "two who give their passwords do not queue",
-        "registry/renewal.py",
+        "registry/reauthentication.py::reauthenticated.work",
         old="        lock_account(user.pk, using)\n",
         new="",
         tests="interleavings/test_locks",
@@ -768,7 +768,7 @@ OWN_SESSIONS = [
 ADMIN = [
     Mutant(
         "whoever sees sessions ends them",
-        "admin/sessions.py",
+        "admin/sessions.py::UserSessionAdmin.has_end_permission",
         old='return request.user.has_perm("session_limit.end_usersession")',
         new="return True",
         tests="stories/test_admin",
@@ -776,7 +776,7 @@ ADMIN = [
     ),
     Mutant(
         "whoever sees sessions sees where from",
-        "admin/columns.py",
+        "admin/columns.py::Columns.address_column",
         old='return "address" if whole else',
         new='return "address" if True or whole else',
         tests="stories/test_admin",
@@ -784,7 +784,7 @@ ADMIN = [
     ),
     Mutant(
         "a list is narrowed by what it does not show",
-        "admin/sessions.py",
+        "admin/sessions.py::UserSessionAdmin.lookup_allowed",
         old="return name not in hidden and super()",
         new="return super()",
         tests="stories/test_admin",
@@ -792,7 +792,7 @@ ADMIN = [
     ),
     Mutant(
         "sessions end unconfirmed",
-        "admin/sessions.py",
+        "admin/sessions.py::UserSessionAdmin.end_sessions",
         old='if "confirmed" not in request.POST:',
         new="if False:",
         tests="stories/test_admin",
@@ -800,7 +800,7 @@ ADMIN = [
     ),
     Mutant(
         "nobody may delete a user who has sessions",
-        "admin/sessions.py",
+        "admin/sessions.py::UserSessionAdmin.has_delete_permission",
         old="return obj is not None",
         new="return False",
         tests="stories/test_admin",
@@ -808,7 +808,7 @@ ADMIN = [
     ),
     Mutant(
         "a session is deleted by itself",
-        "admin/sessions.py",
+        "admin/sessions.py::UserSessionAdmin.delete_view",
         old='pruned later."""\n        raise PermissionDenied\n',
         new='pruned later."""\n        return super().delete_view(*args, **kwargs)\n',
         tests="stories/test_admin",
@@ -816,7 +816,7 @@ ADMIN = [
     ),
     Mutant(
         "a limit is kept only for who has signed in before",
-        "admin/accounts.py",
+        "admin/accounts.py::AccountLimitFormSet.account",
         old="        account._state.adding = False\n",
         new="",
         tests="stories/test_admin",
@@ -824,7 +824,7 @@ ADMIN = [
     ),
     Mutant(
         "a lower limit waits for the next sign-in",
-        "registry/upkeep.py",
+        "registry/enforcement.py::set_limit.work",
         old="        return _enforce(user, account, using, by=by)\n",
         new="        return []\n",
         tests="stories/test_own_limit",
@@ -835,7 +835,7 @@ ADMIN = [
 COST = [
     Mutant(
         "activity is written with every request",
-        "verify.py",
+        "store/queries.py::Row.is_touch_due",
         old="return now - self.last_active_at >= self.touch_interval",
         new="return True",
         tests="test_counts",
@@ -843,8 +843,8 @@ COST = [
     ),
     Mutant(
         "a session is saved twice",
-        "store/saving.py",
-        old="        return guard.saved is not None and guard.saved == self._state()\n",
+        "store/saving.py::Saving._has_nothing_to_save",
+        old="        return state.saved is not None and state.saved == self._state()\n",
         new="        return False\n",
         tests="interleavings/test_saving",
         test="test_saving_in_the_response_phase_costs_nothing",
@@ -854,15 +854,15 @@ COST = [
 PAGES = [
     Mutant(
         "another site puts its words onto the page",
-        "kept.py",
+        "client/unsaved_form.py::of_post",
         old='    if request.method != "POST" or not _is_from_this_site(request):\n',
         new='    if request.method != "POST":\n',
-        tests="test_kept",
+        tests="test_unsaved_form",
         test="test_another_site_puts_no_words_onto_a_page_of_ours",
     ),
     Mutant(
         "a password that was posted is on the page",
-        "kept.py",
+        "client/unsaved_form.py::_is_secret",
         old="    return name in sensitive or _SECRET.search(words) is not None\n",
         new="    return name in sensitive\n",
         tests="stories/test_answers",
@@ -870,31 +870,31 @@ PAGES = [
     ),
     Mutant(
         "what a view calls sensitive is on the page",
-        "kept.py",
+        "client/unsaved_form.py::_is_secret",
         old="    return name in sensitive or _SECRET.search(words) is not None\n",
         new="    return _SECRET.search(words) is not None\n",
-        tests="test_kept",
+        tests="test_unsaved_form",
         test="test_what_a_view_calls_sensitive_is_not_shown",
     ),
     Mutant(
         "a malformed form is told an error instead of the reason",
-        "kept.py",
+        "client/unsaved_form.py::of_post",
         old="    except Exception:",
         new="    except KeyError:",
-        tests="test_kept",
+        tests="test_unsaved_form",
         test="test_a_body_that_cannot_be_read",
     ),
     Mutant(
         "who goes straight on waits for an emptied cache",
-        "responses.py",
-        old="if told.reason in _LEFT_BEHIND and navigation.is_acted_on(request):",
-        new="if navigation.is_acted_on(request):",
+        "pages/responses.py::ended",
+        old="if told.reason in _LEFT_BEHIND and request_kind.is_acted_on(request):",
+        new="if request_kind.is_acted_on(request):",
         tests="stories/test_answers",
         test="test_back_shows_no_page_to_whoever_is_at_a_device_that_was_left",
     ),
     Mutant(
         "a page without its style fails",
-        "templatetags/session_limit.py",
+        "templatetags/session_limit.py::_static",
         old="    except (ImproperlyConfigured, ValueError):\n",
         new="    except ImproperlyConfigured:\n",
         tests="test_tags",
@@ -902,15 +902,15 @@ PAGES = [
     ),
     Mutant(
         "the notice makes every page vary by cookie",
-        "templatetags/session_limit.py",
-        old="if guard is not None and guard.presented_key is not None else",
-        new="if guard is not None else",
+        "templatetags/session_limit.py::_request_with_cookie",
+        old="if state is not None and state.presented_key is not None else",
+        new="if state is not None else",
         tests="test_tags",
         test="test_the_notice_costs_others_nothing",
     ),
     Mutant(
         "copying templates overwrites what is there",
-        "management/commands/copysessiontemplates.py",
+        "management/commands/copysessiontemplates.py::Command.handle",
         old="            if target.exists() and not force:\n",
         new="            if target.exists() and force:\n",
         tests="test_copy_templates",
@@ -921,104 +921,104 @@ PAGES = [
 LIVE = [
     Mutant(
         "a change of password that was overtaken ends the session that holds",
-        "registry/renewal.py",
-        old="if verifies(new_hash, user) and not verifies(",
-        new="if not verifies(",
+        "registry/reauthentication.py::renewed.end_others",
+        old="if hash_is_valid(new_hash, user) and not hash_is_valid(",
+        new="if not hash_is_valid(",
         tests="interleavings/test_rotation",
         test="test_two_who_change_the_password_at_once",
     ),
     Mutant(
         "who is connected waits for the sweep to hear of a change of password",
-        "registry/renewal.py",
+        "registry/reauthentication.py::renewed",
         old="CREDENTIALS.attempt(end_others)",
         new="pass",
-        tests="guard/test_sockets",
+        tests="asgi/test_sockets",
         test="test_a_password_that_is_changed_elsewhere",
     ),
     Mutant(
         "a connection is not verified after it has joined",
-        "guard/connection.py",
+        "asgi/connection.py::Connection.watch",
         old="            self.hub.verify(id)\n",
         new="",
-        tests="guard/test_sockets",
+        tests="asgi/test_sockets",
         test="test_an_ending_between_looking_and_joining",
     ),
     Mutant(
         "a hint of the bus is believed",
-        "guard/hub.py",
+        "asgi/hub.py::Hub._hear",
         old="                        self._hint(ids)\n",
         new="                        for id in ids or ():\n"
         "                            self._end(id, '')\n",
-        tests="guard/test_sockets",
+        tests="asgi/test_sockets",
         test="test_a_hint_is_not_believed",
     ),
     Mutant(
         "who listens to a bus again verifies nobody",
-        "guard/hub.py",
+        "asgi/hub.py::Hub._hint",
         old="            self._read_soon(self._news, self._listeners)\n",
         new="",
-        tests="guard/test_hub",
+        tests="asgi/test_hub",
         test="test_a_bus_that_was_lost_is_heard_again",
     ),
     Mutant(
         "the sweep believes the moment at which something is said to have ended",
-        "guard/sweep.py",
+        "asgi/sweep.py::Sweep.read",
         old="doubtful = set(ids) - owners.keys()",
-        new="doubtful = set(readings.read_ended_since(timezone.now() - RECENT))",
+        new="doubtful = set(bulk_reads.read_ended_since(timezone.now() - RECENT))",
         tests="faults/test_late_endings",
         test="test_an_ending_that_takes_long_to_commit",
     ),
     Mutant(
         "nobody looks whose time is up",
-        "guard/readings.py",
+        "asgi/bulk_reads.py::read_unexpired",
         old=".live().filter(expires_at__gt=timezone.now())\n",
         new=".live()\n",
-        tests="guard/test_sockets",
+        tests="asgi/test_sockets",
         test="test_one_whose_time_is_up",
     ),
     Mutant(
         "what lingers is not cancelled",
-        "guard/connection.py",
+        "asgi/connection.py::Connection._close",
         old="            self._task.cancel()\n",
         new="            pass\n",
-        tests="guard/test_sockets",
+        tests="asgi/test_sockets",
         test="test_whatever_it_does",
     ),
     Mutant(
         "what is sent after the end goes out",
-        "guard/connection.py",
+        "asgi/connection.py::Connection.send",
         old="        if self.over:\n            await asyncio.sleep(SWALLOWED)",
         new="        if not self.over:\n            await self._send(message)",
-        tests="guard/test_sockets",
+        tests="asgi/test_sockets",
         test="test_what_is_sent_after_the_end_goes_nowhere",
     ),
     Mutant(
         "an ended session gets a socket",
-        "guard/sockets.py",
+        "asgi/websockets.py::serve",
         old="    if who.reason is not None:\n",
         new="    if who.reason is not None and who.id is None:\n",
-        tests="guard/test_sockets",
+        tests="asgi/test_sockets",
         test="test_an_ended_session_is_refused_a_socket",
     ),
     Mutant(
         "a download that was cut passes for whole",
-        "guard/responses.py",
+        "asgi/streaming.py::_Response.say_goodbye",
         old="if not self.has_length and not self.is_finished:",
         new="if not self.is_finished:",
-        tests="guard/test_responses",
+        tests="asgi/test_responses",
         test="test_a_download_does_not_pass_for_whole",
     ),
     Mutant(
         "another site's page gets the event stream",
-        "guard/events.py",
+        "asgi/event_stream.py::serve",
         old="    if _is_foreign(scope):\n",
         new="    if _is_foreign({**scope, 'headers': []}):\n",
-        tests="guard/test_events",
+        tests="asgi/test_events",
         test="test_another_sites_page_has_none",
     ),
     Mutant(
         "a bus that fails fails the sign-in",
-        "bus/__init__.py",
+        "bus/__init__.py::_Publisher.publish",
         old="        except Exception as error:  # noqa: BLE001",
         new="        except LookupError as error:  #",
         tests="bus/test_buses",
@@ -1026,7 +1026,7 @@ LIVE = [
     ),
     Mutant(
         "a bus that has failed is asked by everybody",
-        "bus/__init__.py",
+        "bus/__init__.py::_Publisher.publish",
         old="                if time.monotonic() < self._again_at:\n",
         new="                if time.monotonic() < 0:\n",
         tests="bus/test_buses",
@@ -1034,8 +1034,8 @@ LIVE = [
     ),
     Mutant(
         "asking for the status is activity",
-        "views/status.py",
-        old="            session.let_be()\n",
+        "views/status.py::StatusView.get",
+        old="            session.leave_untouched()\n",
         new="            pass\n",
         tests="stories/test_status",
         test="test_asking_is_no_activity",
@@ -1045,7 +1045,7 @@ LIVE = [
 PLAYS = [
     Mutant(
         "a play does not lock the account",
-        "registry/plays.py",
+        "registry/plays.py::play.work",
         old="        lock_account(user.pk, using)\n        # Locked",
         new="        # Locked",
         tests="interleavings/test_plays",
@@ -1054,7 +1054,7 @@ PLAYS = [
     ),
     Mutant(
         "what plays is read without a lock",
-        "registry/leases.py",
+        "registry/leases.py::lock_counting_plays",
         old="rows.select_for_update().annotate",
         new="rows.annotate",
         tests="interleavings/test_plays",
@@ -1063,7 +1063,7 @@ PLAYS = [
     ),
     Mutant(
         "what has lapsed is left open, and renewed",
-        "models/plays.py",
+        "models/plays.py::PlayQuerySet.leased",
         old="return self.open().filter(lease_until__gt=DatabaseNow())",
         new="return self.filter(lease_until__gt=DatabaseNow())",
         tests="interleavings/test_plays",
@@ -1071,7 +1071,7 @@ PLAYS = [
     ),
     Mutant(
         "the clock of the machine decides",
-        "registry/plays.py",
+        "registry/plays.py::_record",
         old='    row.lease_until = cast("Any", DatabaseNow() + LEASE)\n',
         new="    from django.utils import timezone\n"
         "    row.lease_until = timezone.now() + LEASE\n",
@@ -1080,7 +1080,7 @@ PLAYS = [
     ),
     Mutant(
         "the clock of the machine says which is the oldest",
-        "registry/plays.py",
+        "registry/plays.py::_record",
         old='    row.started_at = cast("Any", DatabaseNow())\n',
         new="    from django.utils import timezone\n"
         "    row.started_at = timezone.now()\n",
@@ -1089,7 +1089,7 @@ PLAYS = [
     ),
     Mutant(
         "a lapsed play is renewed",
-        "registry/leases.py",
+        "registry/leases.py::renew",
         old=".leased().filter(pk=id, session_id=session_id)\n    return",
         new=".open().filter(pk=id, session_id=session_id)\n    return",
         tests="stories/test_plays",
@@ -1097,7 +1097,7 @@ PLAYS = [
     ),
     Mutant(
         "a play of an ended session takes a place",
-        "registry/leases.py",
+        "registry/leases.py::lock_counting_plays",
         old="        counts = is_live and cast(",
         new="        counts = cast(",
         tests="stories/test_plays",
@@ -1105,7 +1105,7 @@ PLAYS = [
     ),
     Mutant(
         "a swap code is anybody's",
-        "swap.py",
+        "pages/play_swap.py::play_to_end",
         old="UUID(hex=play_id) if of == session_id.hex else None",
         new="UUID(hex=play_id)",
         tests="stories/test_plays",
@@ -1113,7 +1113,7 @@ PLAYS = [
     ),
     Mutant(
         "an ended session takes a play's place",
-        "registry/plays.py",
+        "registry/plays.py::play.work",
         old="        if sessions.select_for_update().first() is None:\n",
         new="        if False:\n",
         tests="interleavings/test_plays",
@@ -1121,7 +1121,7 @@ PLAYS = [
     ),
     Mutant(
         "a session may end while it takes a play's place",
-        "registry/plays.py",
+        "registry/plays.py::play.work",
         old="sessions.select_for_update().first()",
         new="sessions.first()",
         tests="interleavings/test_plays",
@@ -1130,7 +1130,7 @@ PLAYS = [
     ),
     Mutant(
         "what comes back displaces",
-        "registry/plays.py",
+        "registry/plays.py::_decide",
         old="        at_limit = AtLimit.DENY\n",
         new="        pass\n",
         tests="stories/test_plays",
@@ -1138,7 +1138,7 @@ PLAYS = [
     ),
     Mutant(
         "a stop that overtakes its start leaves nothing",
-        "registry/leases.py",
+        "registry/leases.py::stop_start.work",
         old="        if not Play.objects.using(using).filter(pk=id).exists():\n",
         new="        if False:\n",
         tests="interleavings/test_plays",
@@ -1146,15 +1146,15 @@ PLAYS = [
     ),
     Mutant(
         "news of a play is lost among newcomers",
-        "guard/hub.py",
+        "asgi/hub.py::Hub._read",
         old="has_news=waiting is self._news",
         new="has_news=waiting is self._news and id not in self._newcomers",
-        tests="guard/test_changed",
+        tests="asgi/test_changed",
         test="test_it_is_told_whatever_else_is_looked_for",
     ),
     Mutant(
         "a play is renewed by whoever knows its id",
-        "registry/leases.py",
+        "registry/leases.py::renew",
         old=".leased().filter(pk=id, session_id=session_id)\n    return",
         new=".leased().filter(pk=id)\n    return",
         tests="stories/test_plays",
@@ -1162,7 +1162,7 @@ PLAYS = [
     ),
     Mutant(
         "a place changes hands without end",
-        "registry/plays.py",
+        "registry/plays.py::play.work",
         old="        if not decision.admitted or wait is not None:\n",
         new="        if not decision.admitted:\n",
         tests="stories/test_plays",
@@ -1170,34 +1170,34 @@ PLAYS = [
     ),
     Mutant(
         "an open page is told the same again and again",
-        "guard/sweep.py",
+        "asgi/sweep.py::Sweep.read",
         old="recent.keys() - self._recent",
         new="recent.keys()",
-        tests="guard/test_changed",
+        tests="asgi/test_changed",
         test="test_a_displaced_play_is_told",
     ),
     Mutant(
         "the gateway believes the data without the row",
-        "gateway.py",
+        "gateway.py::_read",
         old="    return None if row.is_due(timezone.now()) else row\n",
         new="    return row\n",
-        tests="guard/test_gateway",
+        tests="asgi/test_gateway",
         test="test_an_idle_one_may_not",
     ),
     Mutant(
         "the gateway lets in another user's data",
-        "gateway.py",
+        "gateway.py::_read",
         old=" or not row.is_live_of(identity.user):",
         new=":",
-        tests="guard/test_gateway",
+        tests="asgi/test_gateway",
         test="test_another_user_in_the_data_may_not",
     ),
     Mutant(
         "the gateway says yes when it cannot know",
-        "guard/gateway.py",
+        "asgi/gateway.py::_judge",
         old="        return gateway.UNAVAILABLE\n",
         new='        return gateway.Verdict(gateway.HTTPStatus.OK, "live")\n',
-        tests="guard/test_gateway",
+        tests="asgi/test_gateway",
         test="test_a_database_that_is_away_says_no",
     ),
 ]

@@ -12,7 +12,7 @@ LOG = "stories/test_request_log"
 MUTANTS = [
     Mutant(
         "the way back leads anywhere",
-        "local_address.py",
+        "utils/safe_redirects.py::local_address",
         old="""    if _UNUSABLE.search(url) or not url_has_allowed_host_and_scheme(
         url, allowed_hosts=_hosts(request), require_https=request.is_secure()
     ):
@@ -23,47 +23,47 @@ MUTANTS = [
     ),
     Mutant(
         "an address of this host may name another once its host is taken off",
-        "local_address.py",
+        "utils/safe_redirects.py::local_address",
         old=" or _LEADS_AWAY.match(unquote(target.path)):",
         new=":",
-        tests="test_local_address",
+        tests="test_safe_redirects",
         test="test_what_leads_elsewhere_is_refused",
     ),
     Mutant(
         "an encoded slash is taken for part of a name",
-        "local_address.py",
+        "utils/safe_redirects.py::local_address",
         old="_LEADS_AWAY.match(unquote(target.path))",
         new="_LEADS_AWAY.match(target.path)",
-        tests="test_local_address",
+        tests="test_safe_redirects",
         test="test_what_leads_elsewhere_is_refused",
     ),
     Mutant(
         "control characters pass",
-        "local_address.py",
+        "utils/safe_redirects.py::local_address",
         old="    if _UNUSABLE.search(url) or not url",
         new="    if not url",
-        tests="test_local_address",
+        tests="test_safe_redirects",
         test="test_what_leads_elsewhere_is_refused",
     ),
     Mutant(
         "an address is as long as the client likes",
-        "local_address.py",
+        "utils/safe_redirects.py::local_address",
         old="LocalAddress(address) if len(address) <= MAX_LENGTH else None",
         new="LocalAddress(address)",
-        tests="test_local_address",
+        tests="test_safe_redirects",
         test="test_what_leads_elsewhere_is_refused",
     ),
     Mutant(
         "what the browser gets is not encoded",
-        "local_address.py",
+        "utils/safe_redirects.py::local_address",
         old="address = iri_to_uri(target.geturl())",
         new="address = target.geturl()",
-        tests="test_local_address",
+        tests="test_safe_redirects",
         test="test_what_is_local_stays",
     ),
     Mutant(
         "the request's own path is trusted",
-        "local_address.py",
+        "utils/safe_redirects.py::own_address",
         old="return local_address(request, request.get_full_path())",
         new="return LocalAddress(request.get_full_path())",
         tests=ADDRESSES,
@@ -71,15 +71,15 @@ MUTANTS = [
     ),
     Mutant(
         "what a pending sign-in has stored is trusted",
-        "views/choose.py",
-        old="url = navigation.landing_page(request, pending.next)",
+        "views/choose.py::ChooseView._signed_in",
+        old="url = links.landing_page(request, pending.next)",
         new='url = pending.next or "/"',
         tests=ADDRESSES,
         test="test_what_was_stored_is_looked_at_again",
     ),
     Mutant(
         "the redirect of other code is trusted",
-        "navigation.py",
+        "pages/links.py::sign_in_page_for",
         old="    if is_known and all(local_address(request, url) for url in onward):\n",
         new="    if location:\n",
         tests=ADDRESSES,
@@ -87,7 +87,7 @@ MUTANTS = [
     ),
     Mutant(
         "what other code leads on to is trusted",
-        "navigation.py",
+        "pages/links.py::sign_in_page_for",
         old="    if is_known and all(local_address(request, url) for url in onward):\n",
         new="    if is_known:\n",
         tests=ADDRESSES,
@@ -95,32 +95,32 @@ MUTANTS = [
     ),
     Mutant(
         "a made-up key becomes a session's",
-        "store/base.py",
-        old="if presented_key != self.guard.loaded_key:",
+        "store/base.py::Base.restore_anonymous",
+        old="if presented_key != self.session_limit_state.loaded_key:",
         new="if False:",
         tests=KEYS,
         test="test_a_refused_sign_in_stores_under_a_new_key",
     ),
     Mutant(
         "a refused browser always gets another key",
-        "store/base.py",
-        old="if presented_key != self.guard.loaded_key:",
+        "store/base.py::Base.restore_anonymous",
+        old="if presented_key != self.session_limit_state.loaded_key:",
         new="if presented_key:",
         tests=KEYS,
         test="test_a_key_that_was_loaded_is_kept",
     ),
     Mutant(
         "a session that is emptied unread keeps a made-up key",
-        "store/saving.py",
+        "store/saving.py::Saving._sync_id",
         old="                self._session_key = None\n            id =",
-        new="                guard.loaded_key = self.session_key\n            id =",
+        new="                state.loaded_key = self.session_key\n            id =",
         tests=KEYS,
         test="test_a_session_that_is_emptied_unread",
     ),
     Mutant(
         "a key that no database takes is asked for",
-        "store/__init__.py",
-        old="if key is not None and not stored.may_hold(engine, key):",
+        "store/guarded.py::install",
+        old="if key is not None and not engines.may_hold(engine, key):",
         new="if False:",
         tests=KEYS,
         test="test_what_else_reads_and_writes",
@@ -128,15 +128,15 @@ MUTANTS = [
     ),
     Mutant(
         "a sign-in in a streaming body is admitted",
-        "receivers.py",
-        old="    if guard is not None and guard.is_answered:\n",
+        "receivers.py::signed_in",
+        old="    if state is not None and state.is_answered:\n",
         new="    if False:\n",
         tests=STREAMING,
         test="test_nobody_is_displaced_by_it",
     ),
     Mutant(
         "a synchronous response is never prepared",
-        "middleware.py",
+        "middleware.py::SessionLimitMiddleware.__call__",
         old="""            response = response_phase.finish(guarded, response)
         set_answered(request)
 """,
@@ -146,7 +146,7 @@ MUTANTS = [
     ),
     Mutant(
         "an asynchronous response is never prepared",
-        "middleware.py",
+        "middleware.py::SessionLimitMiddleware.__acall__",
         old="sync_to_async(response_phase.finish)(guarded, response)\n"
         "        set_answered(request)\n",
         new="sync_to_async(response_phase.finish)(guarded, response)\n",
@@ -155,8 +155,8 @@ MUTANTS = [
     ),
     Mutant(
         "a streaming body takes the session's key",
-        "store/keys.py",
-        old="""        if self.guard.is_answered:
+        "store/keys.py::Keys.cycle_key",
+        old="""        if self.session_limit_state.is_answered:
             # The""",
         new="""        if False:
             # The""",
@@ -165,23 +165,23 @@ MUTANTS = [
     ),
     Mutant(
         "an asynchronous streaming body takes the session's key",
-        "store/keys.py",
-        old="        if self.guard.is_answered:\n            return\n",
+        "store/keys.py::Keys.acycle_key",
+        old="        if self.session_limit_state.is_answered:\n            return\n",
         new="",
         tests=STREAMING,
         test="test_an_anonymous_session_stays",
     ),
     Mutant(
         "a request that is tried again is answered already",
-        "store/__init__.py",
-        old="session.guard.is_answered = False",
+        "store/guarded.py::install",
+        old="session.session_limit_state.is_answered = False",
         new="pass",
         tests=STREAMING,
         test="test_a_request_that_is_tried_again",
     ),
     Mutant(
         "a refusal is logged with its traceback",
-        "request_log.py",
+        "utils/request_log.py::_Unexpected.filter",
         old="isinstance(record.exc_info[1], SessionLimitReached)",
         new="False",
         tests=LOG,
@@ -189,7 +189,7 @@ MUTANTS = [
     ),
     Mutant(
         "every forbidden page is kept out of the log",
-        "request_log.py",
+        "utils/request_log.py::_Unexpected.filter",
         old="isinstance(record.exc_info[1], SessionLimitReached)",
         new="True",
         tests=LOG,
@@ -197,7 +197,7 @@ MUTANTS = [
     ),
     Mutant(
         "the answer to a refusal is logged as a failed request",
-        "response_phase.py",
+        "store/response_phase.py::_finish",
         old="        request_log.keep_out(answer)\n",
         new="",
         tests=LOG,
@@ -205,7 +205,7 @@ MUTANTS = [
     ),
     Mutant(
         "the failure of a bus is logged with its password",
-        "bus/__init__.py",
+        "bus/__init__.py::failure_of",
         old="({type(error).__name__})",
         new="({error})",
         tests="bus/test_buses",
@@ -213,7 +213,7 @@ MUTANTS = [
     ),
     Mutant(
         "the failure of a bus is logged with a traceback",
-        "bus/__init__.py",
+        "bus/__init__.py::_Publisher.publish",
         old="                logger.error(  # noqa: TRY400\n",
         new="                logger.exception(\n",
         tests="bus/test_buses",

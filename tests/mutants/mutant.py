@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -22,15 +24,73 @@ LONGEST = 300
 SLIPS = ("ImportError", "ModuleNotFoundError", "NameError", "UnboundLocalError")
 
 
+# A comment, which is no token, or one token of Python.
+TOKEN = re.compile(
+    r"""
+    (?P<comment> \#[^\n]* )
+    | [A-Za-z]{0,2} (?: \"{3} .*? \"{3} | "(?:[^"\\\n]|\\.)*" | '(?:[^'\\\n]|\\.)*' )
+    | \w+ | [-+*/%@&|^=<>!:]?= | -> | \S
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+
+
+def tokens(text: str) -> list[re.Match[str]]:
+    """
+    Return the tokens of ``text``, which may begin or end anywhere in a statement.
+
+    Leaves out comments, and commas before a closing bracket, which come and go with the
+    formatting.
+    """
+    found = [match for match in TOKEN.finditer(text) if match["comment"] is None]
+    following = [match[0] for match in found[1:]] + [""]
+    return [
+        match
+        for match, after in zip(found, following, strict=True)
+        if not (match[0] == "," and after in {")", "]", "}"})
+    ]
+
+
+def find(old: str, text: str) -> list[tuple[int, int]]:
+    """Return where ``text`` has the tokens of ``old``, however it is formatted."""
+    wanted, there = [m[0] for m in tokens(old)], tokens(text)
+    names = [match[0] for match in there]
+    return [
+        (there[start].start(), there[start + len(wanted) - 1].end())
+        for start in range(len(names) - len(wanted) + 1)
+        if names[start : start + len(wanted)] == wanted
+    ]
+
+
+def extent(text: str, name: str) -> tuple[int, int]:
+    """Return where the function or class ``name`` ("Class.method") begins and ends."""
+    node: ast.AST = ast.parse(text)
+    for part in name.split("."):
+        [node] = [
+            child
+            for child in ast.walk(node)
+            if isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef))
+            and child.name == part
+        ]
+    lines = text.splitlines(keepends=True)
+    first = min([node.lineno, *(each.lineno for each in node.decorator_list)]) - 1
+    return sum(map(len, lines[:first])), sum(map(len, lines[: node.end_lineno]))
+
+
 @dataclass(frozen=True)
 class Mutant:
     """
-    ``new`` for ``old`` in the package's ``file``, and the ``test`` in ``tests`` that
-    has to fail then. ``database``: where that test has to run to notice.
+    ``new`` for ``old`` in a function of the package, and the ``test`` in ``tests`` that
+    has to fail then.
+
+    ``where`` is written as pytest writes tests: ``registry/admission.py::_admit``.
+    ``old`` occurs there once. It is compared token by token, so that formatting and
+    comments can change; only a part of a string is compared as text. ``database`` is
+    where the test has to run to notice.
     """
 
     name: str
-    file: str
+    where: str
     old: str
     new: str
     tests: str
@@ -42,14 +102,36 @@ class Mutant:
         """What pytest is given."""
         return f"tests/{self.tests}.py::{self.test}"
 
+    @property
+    def file(self) -> str:
+        """The path of the changed file in the package."""
+        return self.where.partition("::")[0]
+
     def text(self) -> str:
         """Return the file with the change. Raises ``ValueError`` if it is stale."""
         text = (SOURCE / PACKAGE / self.file).read_text()
-        if (count := text.count(self.old)) != 1:
-            raise ValueError(f"stale: {count} times in {self.file}: {self.old!r}")
-        changed = text.replace(self.old, self.new)
+        _, _, function = self.where.partition("::")
+        try:
+            begin, end = extent(text, function) if function else (0, len(text))
+        except ValueError:
+            raise ValueError(f"stale: not one {self.where}") from None
+        part = text[begin:end]
+        changed = self._changed_tokens(part) or self._changed_text(part)
+        changed = text[:begin] + changed + text[end:]
         compile(changed, self.file, "exec")
         return changed
+
+    def _changed_tokens(self, text: str) -> str | None:
+        found = find(self.old, text)
+        if len(found) != 1:
+            return None
+        [(start, stop)] = found
+        return text[:start] + self.new.strip() + text[stop:]
+
+    def _changed_text(self, text: str) -> str:
+        if (count := text.count(self.old)) != 1:
+            raise ValueError(f"stale: {count} times in {self.where}: {self.old!r}")
+        return text.replace(self.old, self.new)
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ def test_each_has_a_name_of_its_own():
 # Its test needs no database.
 NOTICED = Mutant(
     "whoever came last goes first",
-    "policy.py",
+    "policy/decisions.py",
     old="sorted(live, key=_ORDERS[displace])",
     new="sorted(live, key=_ORDERS[displace], reverse=True)",
     tests="test_policy",

@@ -7,7 +7,7 @@ from tests.mutants.mutant import Mutant
 REPEATING = [
     Mutant(
         "a conflict is repeated twice only",
-        "registry/locking.py",
+        "registry/transactions.py",
         old="ATTEMPTS = 10\n",
         new="ATTEMPTS = 3\n",
         tests="interleavings/test_conflicts",
@@ -15,7 +15,7 @@ REPEATING = [
     ),
     Mutant(
         "a conflict is repeated at once",
-        "registry/locking.py",
+        "registry/transactions.py::retry_conflicts",
         old="time.sleep(random.uniform(*PAUSE))",
         new="pass",
         tests="interleavings/test_conflicts",
@@ -23,15 +23,15 @@ REPEATING = [
     ),
     Mutant(
         "a wait that was long is begun again",
-        "registry/locking.py",
+        "registry/transactions.py::retry_conflicts",
         old=" or time.monotonic() > give_up_at",
         new="",
         tests="interleavings/test_conflicts",
         test="test_a_long_wait_is_not_begun_again",
     ),
     Mutant(
-        "a part of the caller's transaction is repeated",
-        "registry/locking.py",
+        "a part of the caller's transaction is retry_conflicts",
+        "registry/transactions.py::retry_conflicts",
         old="    if connection.connection is not None and not connection.autocommit:\n",
         new="    if False:\n",
         tests="interleavings/test_conflicts",
@@ -39,23 +39,23 @@ REPEATING = [
     ),
     Mutant(
         "an error of Django's db engine hides a conflict",
-        "registry/locking.py",
+        "registry/transactions.py::is_retryable",
         old="        error = error.__context__\n",
         new="        return False\n",
         tests="interleavings/test_conflicts",
         test="test_the_save_of_the_response",
     ),
     Mutant(
-        "the response's save is not repeated",
-        "response_phase.py",
-        old="registry.repeated(session.save_for_response)",
+        "the response's save is not retry_conflicts",
+        "store/response_phase.py::_save",
+        old="registry.retry_conflicts(session.save_for_response)",
         new="session.save_for_response()",
         tests="interleavings/test_conflicts",
         test="test_the_save_of_the_response",
     ),
     Mutant(
         "what waits for a choice is not written again",
-        "registry/pending.py",
+        "registry/pending.py::create_pending",
         old="    return in_transaction(work)\n",
         new="    return work(registry_alias())\n",
         tests="interleavings/test_conflicts",
@@ -66,7 +66,7 @@ REPEATING = [
 OTHERS_TRANSACTIONS = [
     Mutant(
         "a transaction that the caller manages is taken for ours: PostgreSQL",
-        "registry/locking.py",
+        "registry/transactions.py::in_transaction.attempt",
         old="is_ours = connection.get_autocommit()",
         new="is_ours = not connection.in_atomic_block",
         tests="interleavings/test_transactions",
@@ -75,7 +75,7 @@ OTHERS_TRANSACTIONS = [
     ),
     Mutant(
         "a transaction that the caller manages is taken for ours: MariaDB",
-        "registry/locking.py",
+        "registry/transactions.py::in_transaction.attempt",
         old="is_ours = connection.get_autocommit()",
         new="is_ours = not connection.in_atomic_block",
         tests="interleavings/test_transactions",
@@ -84,7 +84,7 @@ OTHERS_TRANSACTIONS = [
     ),
     Mutant(
         "stopping a play waits for a commit without a transaction",
-        "registry/leases.py",
+        "registry/leases.py::stop_play",
         old="        return counted\n\n    return in_transaction(work)\n",
         new="        return counted\n\n    return work(registry_alias())\n",
         tests="interleavings/test_transactions",
@@ -95,7 +95,7 @@ OTHERS_TRANSACTIONS = [
 DURABILITY = [
     Mutant(
         "an ending is acknowledged before it is safe",
-        "registry/locking.py",
+        "registry/transactions.py::_begin",
         old="and not _chooses_durability(connection):",
         new="and False:",
         tests="interleavings/test_transactions",
@@ -104,7 +104,7 @@ DURABILITY = [
     ),
     Mutant(
         "a failover brings an acknowledged ending back",
-        "registry/locking.py",
+        "registry/transactions.py::_begin",
         old="and not _chooses_durability(connection):",
         new="and False:",
         tests="clusters/test_postgresql",
@@ -112,7 +112,7 @@ DURABILITY = [
     ),
     Mutant(
         "a crash brings an acknowledged ending back",
-        "registry/locking.py",
+        "registry/transactions.py::_begin",
         old="and not _chooses_durability(connection):",
         new="and False:",
         tests="clusters/test_postgresql",
@@ -120,7 +120,7 @@ DURABILITY = [
     ),
     Mutant(
         "the project's own synchronous_commit is overruled",
-        "registry/locking.py",
+        "registry/transactions.py::_chooses_durability",
         old='    return "synchronous_commit" in options\n',
         new="    return False\n",
         tests="interleavings/test_transactions",
@@ -129,7 +129,7 @@ DURABILITY = [
     ),
     Mutant(
         "a stronger synchronous_commit is weakened",
-        "registry/locking.py",
+        "registry/transactions.py",
         old="""
     " WHERE current_setting('synchronous_commit', true)"
     " IN ('off', 'local', 'remote_write')"
@@ -141,7 +141,7 @@ DURABILITY = [
     ),
     Mutant(
         "any wsrep_sync_wait will do for reads",
-        "checks/databases.py",
+        "checks/databases.py::_may_read_late",
         old='not int(found["wsrep_sync_wait"]) & 1',
         new='not int(found["wsrep_sync_wait"])',
         tests="test_checks",
@@ -149,7 +149,7 @@ DURABILITY = [
     ),
     Mutant(
         "local counts as a safe commit",
-        "checks/databases.py",
+        "checks/databases.py::check_servers",
         old='if durability in {"off", "local"}:',
         new='if durability in {"off"}:',
         tests="test_checks",
@@ -157,7 +157,7 @@ DURABILITY = [
     ),
     Mutant(
         "a check connects without being asked to",
-        "checks/databases.py",
+        "checks/databases.py::check_servers",
         old="    if databases is None or alias not in databases:\n        return\n",
         new="",
         tests="test_checks",
@@ -168,15 +168,15 @@ DURABILITY = [
 ANSWERS = [
     Mutant(
         "a conflict at COMMIT of a sign-in is a 500",
-        "conflicts.py",
-        old="        or (guard is not None and _changes_hands(guard))\n",
+        "store/database_conflicts.py::concerns_us",
+        old="        or (state is not None and _changes_hands(state))\n",
         new="",
         tests="interleavings/test_conflicts",
         test="test_a_sign_in_in_the_views_transaction",
     ),
     Mutant(
         "a conflict in our code, in a project's view, is a 500",
-        "conflicts.py",
+        "store/database_conflicts.py::_passed_through_us",
         old='if module.partition(".")[0] == PACKAGE:',
         new="if False:",
         tests="interleavings/test_conflicts",
@@ -184,7 +184,7 @@ ANSWERS = [
     ),
     Mutant(
         "a conflict in Django's part of signing in again is a 500",
-        "conflicts.py",
+        "store/database_conflicts.py::_passed_through_us",
         old="        if module == auth.__name__ and frame.f_code.co_name in _AUTH:\n",
         new="        if False:\n",
         tests="interleavings/test_conflicts",
@@ -192,39 +192,39 @@ ANSWERS = [
     ),
     Mutant(
         "a conflict on our own page is a 500",
-        "conflicts.py",
-        old="        navigation.is_ours(request)\n        or",
+        "store/database_conflicts.py::concerns_us",
+        old="        links.is_ours(request)\n        or",
         new="        False or",
         tests="interleavings/test_conflicts",
         test="test_an_ending_on_our_own_page",
     ),
     Mutant(
         "a project's own conflict is answered 503",
-        "conflicts.py",
-        old="    guard = guard_of(request)\n    return (\n",
-        new="    guard = guard_of(request)\n    return True or (\n",
+        "store/database_conflicts.py::concerns_us",
+        old="    state = state_of(request)\n    return (\n",
+        new="    state = state_of(request)\n    return True or (\n",
         tests="interleavings/test_conflicts",
         test="test_a_view_that_is_none_of_our_concern",
     ),
     Mutant(
         "a conflict in the response phase is a 500",
-        "response_phase.py",
-        old="            raise\n        return conflicts.retry(request, response)\n",
+        "store/response_phase.py::finish",
+        old="raise\n        return database_conflicts.retry(request, response)",
         new="            raise\n        raise\n",
         tests="interleavings/test_conflicts",
         test="test_what_waits_cannot_be_written",
     ),
     Mutant(
         "a conflict in a middleware that signs in is a 500",
-        "receivers.py",
-        old="        guard.in_conflict = True\n",
+        "receivers.py::request_failed",
+        old="        state.in_conflict = True\n",
         new="        pass\n",
         tests="interleavings/test_conflicts",
         test="test_a_sign_in_in_a_middleware",
     ),
     Mutant(
         "the browser gets the token of a sign-in that failed",
-        "conflicts.py",
+        "store/database_conflicts.py::retry",
         old='    request.META["CSRF_COOKIE_NEEDS_UPDATE"] = False\n',
         new="",
         tests="interleavings/test_conflicts",
@@ -232,15 +232,15 @@ ANSWERS = [
     ),
     Mutant(
         "a sign-in that failed takes the cart with it",
-        "store/base.py",
-        old="self._session_cache = {**guard.loaded}",
+        "store/base.py::Base.give_up",
+        old="self._session_cache = {**state.loaded}",
         new="self._session_cache = {}",
         tests="interleavings/test_conflicts",
         test="test_a_sign_in_whose_last_login_is_not_written",
     ),
     Mutant(
         "a sign-in whose cookie nobody got keeps its place",
-        "store/base.py",
+        "store/base.py::Base.give_up",
         old="registry.end_row(row.id, UserSession.Reason.SIGNED_OUT)",
         new="pass",
         tests="interleavings/test_conflicts",

@@ -9,7 +9,7 @@ EVERY = "interleavings/test_every_statement"
 MUTANTS = [
     Mutant(
         "what cannot be told after the commit fails the request",
-        "after_commit.py",
+        "utils/after_commit.py::after_commit",
         old="transaction.on_commit(call, using",
         new="transaction.on_commit(functools.partial(function, *args), using",
         tests="test_after_commit",
@@ -17,7 +17,7 @@ MUTANTS = [
     ),
     Mutant(
         "a skipped write hides that the transaction around it was lost",
-        "registry/best_effort.py",
+        "registry/best_effort.py::BestEffort._guarded",
         old="            if connection.needs_rollback and not was_broken:\n"
         "                raise\n",
         new="",
@@ -26,7 +26,7 @@ MUTANTS = [
     ),
     Mutant(
         "recording activity waits for a table",
-        "registry/best_effort.py",
+        "registry/best_effort.py::_bounded_once_on_postgresql.bounded",
         old="execute(bound + sql, params",
         new="execute('SELECT 1; ' + sql, params",
         tests="stories/test_best_effort",
@@ -34,16 +34,16 @@ MUTANTS = [
         database="postgresql",
     ),
     Mutant(
-        "a single statement is not repeated",
-        "registry/locking.py",
-        old="return repeated(functools.partial(write, _writable_alias()))",
+        "a single statement is not retry_conflicts",
+        "registry/transactions.py::in_one_statement",
+        old="return retry_conflicts(functools.partial(write, _writable_alias()))",
         new="return write(_writable_alias())",
         tests="interleavings/test_conflicts",
         test="test_the_renewal_of_a_play",
     ),
     Mutant(
         "the moment of a password change is recorded at the first attempt or never",
-        "registry/credentials.py",
+        "registry/credentials.py::note_password_changed",
         old="    in_one_statement(write)\n",
         new="    write(registry_alias())\n",
         tests="interleavings/test_conflicts",
@@ -51,7 +51,7 @@ MUTANTS = [
     ),
     Mutant(
         "a choice that was made fails because it cannot be forgotten",
-        "registry/pending.py",
+        "registry/pending.py::try_to_forget",
         old="    CANCELLATIONS.attempt(forget)\n",
         new="    forget()\n",
         tests=EVERY,
@@ -59,7 +59,7 @@ MUTANTS = [
     ),
     Mutant(
         "a password change fails because the others cannot be ended at once",
-        "registry/renewal.py",
+        "registry/reauthentication.py::renewed",
         old="    CREDENTIALS.attempt(end_others)\n",
         new="    end_others()\n",
         tests=EVERY,

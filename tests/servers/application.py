@@ -7,7 +7,7 @@ import time
 from asgiref.sync import sync_to_async
 from django.core.asgi import get_asgi_application
 
-from session_limit.guard import SessionGuard
+from session_limit.asgi import SessionGuard
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.browser.settings")
 
@@ -41,7 +41,7 @@ async def route(scope, receive, send):
 application = SessionGuard(route)
 
 # A test may have streams that live longer, or shorter, than a page's.
-from session_limit.guard import events  # noqa: E402 the apps are loaded by now
+from session_limit.asgi import event_stream  # noqa: E402 the apps are loaded by now
 
 if "LIFE" in os.environ:
-    events.LIFE = (float(os.environ["LIFE"]),) * 2
+    event_stream.LIFE = (float(os.environ["LIFE"]),) * 2

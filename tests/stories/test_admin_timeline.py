@@ -14,10 +14,10 @@ from django.contrib.auth import get_user_model
 from django.utils import timezone
 
 from session_limit import registry
-from session_limit.admin import lanes
+from session_limit.admin import timeline_view
 from session_limit.admin.timeline import (
     BEYOND,
-    MOST_ROWS,
+    MAX_ROWS,
     SHORTEST,
     Window,
     displacements,
@@ -124,15 +124,15 @@ def test_a_play(row, end, is_live):
 
 
 def test_plays_at_once_are_below_each_other():
-    others = [play(LIVE, 50, 10) for _ in range(MOST_ROWS)]
+    others = [play(LIVE, 50, 10) for _ in range(MAX_ROWS)]
     rows = [play(LIVE, 80, 60), play(LIVE, 70, 55), play(LIVE, 60, 52), *others]
     [lane] = draw([LIVE], rows, WINDOW)
     first, second, third, *rest = lane.plays
     assert first.y == third.y < second.y
-    assert lane.rows == MOST_ROWS
-    assert len({bar.y for bar in rest}) == MOST_ROWS
+    assert lane.rows == MAX_ROWS
+    assert len({bar.y for bar in rest}) == MAX_ROWS
     [lane, below] = draw([LIVE, ENDED], [*rows, *others], WINDOW)
-    assert lane.rows == MOST_ROWS
+    assert lane.rows == MAX_ROWS
     assert max(bar.y for bar in lane.plays) < lane.bottom == below.top < below.session.y
 
 
@@ -300,8 +300,8 @@ def test_nothing_to_be_seen(grace, ada):
 
 
 def test_the_newest_of_many(grace, ada, plays, monkeypatch):
-    monkeypatch.setattr(lanes, "SESSIONS", 2)
-    monkeypatch.setattr(lanes, "PLAYS", 3)
+    monkeypatch.setattr(timeline_view, "SESSIONS", 2)
+    monkeypatch.setattr(timeline_view, "PLAYS", 3)
     # Ids of one millisecond come in any order.
     first = store(ada, device="first", id=uuid.UUID(int=1))
     rows = [store(ada), store(ada)]

@@ -476,7 +476,9 @@ def test_no_key_and_no_digest_is_ever_shown(ada, laptop, phone, caplog, settings
         shown.append(str(response.headers))
         request = getattr(response, "wsgi_request", None) or response.asgi_request
         guarded = request.session
-        shown.append(repr((guarded, request.session_limit, guarded.guard)))
+        shown.append(
+            repr((guarded, request.session_limit, guarded.session_limit_state))
+        )
         shown.append(str(guarded))
 
     for each in (laptop, phone):

@@ -21,9 +21,9 @@ from django.db import (
     transaction,
 )
 
-from session_limit import response_phase
 from session_limit.models import UserSession
-from session_limit.registry import best_effort, ending, upkeep
+from session_limit.registry import activity, best_effort, ending
+from session_limit.store import response_phase
 from tests import stores
 from tests.stories.people import (
     Visitor,
@@ -123,8 +123,8 @@ def fault(request):
 def nothing_skipped(monkeypatch):
     for kind in (
         response_phase.FORGETTING,
-        upkeep.ACTIVITY,
-        upkeep.NOTICES,
+        activity.ACTIVITY,
+        activity.NOTICES,
         ending.ENDINGS,
     ):
         monkeypatch.setattr(kind, "_skipped", 0)

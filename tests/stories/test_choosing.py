@@ -12,8 +12,8 @@ from django.contrib.auth.signals import user_logged_in
 from django.urls import reverse
 
 from session_limit import registry
-from session_limit.asking import COOKIE
 from session_limit.models import PendingSignIn, UserSession
+from session_limit.pages.chooser import COOKIE
 from session_limit.testing import PHONE
 from tests.stories.people import (
     JSON,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from session_limit import stored
+from session_limit.store import engines
 from tests import stores
 from tests.stories.people import JSON, SIGNED_IN, live, statements
 
@@ -55,7 +55,7 @@ def test_garbage_for_a_cookie(ada, laptop, cookie):
 def test_a_malformed_key_is_not_looked_up_as_somebodys(laptop):
     with statements() as ran:
         laptop.open(Cookie="sessionid=no-key")
-    assert ran == [] or not stored.issues_djangos_keys(stores.engine())
+    assert ran == [] or not engines.issues_djangos_keys(stores.engine())
     assert not [sql for sql in ran if "key_digest" in sql.partition("WHERE")[2]]
 
 

@@ -13,7 +13,8 @@ import pytest
 from django.http import HttpRequest
 from django.template import engines
 
-from session_limit.client import MAX_DEVICE, Device, DeviceClass, describe
+from session_limit.client import Device, DeviceClass, describe
+from session_limit.client.device import MAX_DEVICE
 from session_limit.models import UserSession
 from tests.agents import WINDOWS_CHROME
 from tests.stories.people import JSON, SIGNED_IN, events, live

@@ -383,13 +383,13 @@ def test_a_refusal_reads_no_more_stored_sessions_than_it_needs(
 ):
     add(ada, 300, session_key=None)
     looked_at = []
-    end_gone = admission.ghosts.end_gone
+    end_gone = admission.not_counting.end_gone
 
     def counting(rows, **facts):
         looked_at.extend(rows)
         return end_gone(rows, **facts)
 
-    monkeypatch.setattr(admission.ghosts, "end_gone", counting)
+    monkeypatch.setattr(admission.not_counting, "end_gone", counting)
     settings.SESSION_LIMIT_AT_LIMIT = "deny"
     assert phone.sign_in(headers=JSON).status_code == 403
     assert len(looked_at) == admission.READ_AT_ONCE

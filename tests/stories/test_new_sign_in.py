@@ -14,9 +14,10 @@ from django.test import Client
 from django.utils import formats, timezone
 from django.utils.timezone import localtime
 
-from session_limit import browsers, registry
+from session_limit import registry
+from session_limit.client import known_browsers
 from session_limit.models import UserSession
-from session_limit.registry.entry import MOST_NOTICES
+from session_limit.registry.sign_ins import MAX_NOTICES
 from session_limit.rules import Rules
 from session_limit.signals import session_started
 from tests.stories import views
@@ -57,7 +58,7 @@ def told(visitor):
 
 
 def browser_cookie(visitor):
-    morsel = visitor.client.cookies.get(browsers.COOKIE)
+    morsel = visitor.client.cookies.get(known_browsers.COOKIE)
     return morsel.value if morsel else None
 
 
@@ -297,10 +298,10 @@ def test_what_came_while_one_was_told_is_not_lost(ada, laptop, phone):
     laptop.sign_in()
     phone.sign_in()
     row, newer = laptop.row, phone.row
-    assert not registry.told(row.pk, row.pk)
+    assert not registry.mark_notified(row.pk, row.pk)
     assert laptop.row.notice == newer.pk
-    assert registry.told(row.pk, newer.pk)
-    assert not registry.told(row.pk, newer.pk)
+    assert registry.mark_notified(row.pk, newer.pk)
+    assert not registry.mark_notified(row.pk, newer.pk)
 
 
 STORAGES = [
@@ -404,7 +405,7 @@ def test_a_browser_of_two_people(ada, bob, laptop, phone, tablet, heard):
 
 def test_a_browser_remembers_those_who_used_it_last(ada, phone):
     phone.sign_in("ada")
-    others = [make_user(f"user{n}") for n in range(browsers.MOST_USERS)]
+    others = [make_user(f"user{n}") for n in range(known_browsers.MAX_USERS)]
     for other in others:
         phone.sign_in(other.get_username())
     assert len(browser_cookie(phone)) < 500
@@ -431,7 +432,7 @@ def is_new(visitor, user):
 
 def test_the_cookie_tells_nothing(ada, phone):
     phone.sign_in()
-    data = signing.loads(browser_cookie(phone), salt=browsers.SALT)
+    data = signing.loads(browser_cookie(phone), salt=known_browsers.SALT)
     assert data.keys() == {"b", "u"}
     assert len(data["b"]) == 22
     [digest] = data["u"]
@@ -442,7 +443,7 @@ def test_the_same_person_looks_different_in_every_browser(ada, laptop, phone):
     laptop.sign_in()
     phone.sign_in()
     mine, theirs = (
-        signing.loads(browser_cookie(each), salt=browsers.SALT)
+        signing.loads(browser_cookie(each), salt=known_browsers.SALT)
         for each in (laptop, phone)
     )
     assert mine["b"] != theirs["b"]
@@ -456,7 +457,10 @@ def attacks(genuine):
     yield "longer", genuine + "x"
     yield "another's payload", "e30" + genuine[genuine.index(":") :]
     yield "other salt", signing.dumps({"b": "b", "u": []}, salt="session_limit.choice")
-    yield "other key", signing.dumps({"b": "b", "u": []}, key="x", salt=browsers.SALT)
+    yield (
+        "other key",
+        signing.dumps({"b": "b", "u": []}, key="x", salt=known_browsers.SALT),
+    )
     yield "large", "x" * 10_000
     yield "large and signed by nobody", ".eJw" + "x" * 10_000 + ":1:x"
     yield "not ASCII", "\u00e9:\u00e9:\u00e9"
@@ -469,7 +473,7 @@ def test_a_cookie_that_is_not_ours_is_unknown(ada, laptop, phone):
     for name, value in attacks(browser_cookie(phone)):
         told(laptop)
         phone.sign_out()
-        phone.client.cookies[browsers.COOKIE] = value
+        phone.client.cookies[known_browsers.COOKIE] = value
         assert phone.sign_in().status_code == 302, name
         assert len(told(laptop)) == 1, name
         assert not is_new(phone, ada), name
@@ -479,7 +483,7 @@ def test_another_persons_cookie_is_unknown(ada, bob, laptop, phone, tablet):
     """Who has signed in to an account of their own is no friend of this one's."""
     laptop.sign_in("ada")
     tablet.sign_in("bob")
-    phone.client.cookies[browsers.COOKIE] = browser_cookie(tablet)
+    phone.client.cookies[known_browsers.COOKIE] = browser_cookie(tablet)
     phone.sign_in("ada")
     assert len(told(laptop)) == 1
 
@@ -500,12 +504,12 @@ def test_a_replaced_secret_forgets_no_browser(ada, phone, settings):
     phone.sign_in()
     settings.SECRET_KEY_FALLBACKS = []
     assert not is_new(phone, ada)
-    data = signing.loads(browser_cookie(phone), salt=browsers.SALT)
+    data = signing.loads(browser_cookie(phone), salt=known_browsers.SALT)
     assert len(data["u"]) == 1
 
 
 def test_the_cookies_attributes(ada, laptop, settings):
-    morsel = laptop.sign_in().cookies[browsers.COOKIE]
+    morsel = laptop.sign_in().cookies[known_browsers.COOKIE]
     assert (morsel["httponly"], morsel["samesite"]) == (True, "Lax")
     assert morsel["max-age"] == timedelta(days=365).total_seconds()
     assert (morsel["path"], morsel["domain"], morsel["secure"]) == ("/", "", "")
@@ -513,32 +517,32 @@ def test_the_cookies_attributes(ada, laptop, settings):
     settings.SESSION_COOKIE_DOMAIN = "example.com"
     settings.SESSION_COOKIE_PATH = "/shop/"
     settings.SESSION_COOKIE_SAMESITE = "None"
-    morsel = laptop.twin().sign_in().cookies[browsers.COOKIE]
+    morsel = laptop.twin().sign_in().cookies[known_browsers.COOKIE]
     assert morsel["secure"] is True
     assert morsel["samesite"] == "None"
     assert (morsel["path"], morsel["domain"]) == ("/shop/", "example.com")
 
 
 def test_no_other_answer_sets_it(ada, laptop):
-    assert browsers.COOKIE not in laptop.write().cookies
+    assert known_browsers.COOKIE not in laptop.write().cookies
     wrong = laptop.sign_in(password="wrong")
-    assert browsers.COOKIE not in wrong.cookies
+    assert known_browsers.COOKIE not in wrong.cookies
     laptop.sign_in()
     for response in (laptop.open(), laptop.write(), laptop.sign_out()):
-        assert browsers.COOKIE not in response.cookies
+        assert known_browsers.COOKIE not in response.cookies
 
 
 def test_a_sign_in_that_failed_is_not_remembered(ada, laptop, settings):
     laptop.client.raise_request_exception = False
     response = laptop.post("/sign-in-then-fail/", {"name": "ada"})
     assert response.status_code == 500
-    assert browsers.COOKIE not in response.cookies
+    assert known_browsers.COOKIE not in response.cookies
 
 
 def test_switched_off(ada, laptop, phone, settings, heard):
     settings.SESSION_LIMIT_NEW_SIGN_IN = "none"
     for visitor in (laptop, phone):
-        assert browsers.COOKIE not in visitor.sign_in().cookies
+        assert known_browsers.COOKIE not in visitor.sign_in().cookies
     assert told(laptop) == []
     assert heard == [False, False]
 
@@ -558,7 +562,7 @@ def test_impersonation_is_no_news_and_hears_none(
     admin = browser(headers={"X-Administrator": "1"})
     laptop.sign_in()
     response = admin.sign_in()
-    assert browsers.COOKIE not in response.cookies
+    assert known_browsers.COOKIE not in response.cookies
     assert told(laptop) == []
     phone.sign_in()
     assert told(admin) == []
@@ -635,8 +639,8 @@ def test_no_more_sessions_are_told_than_a_person_looks_at(ada, phone, settings):
     settings.SESSION_LIMIT = None
     later = timezone.now() + timedelta(days=1)
     UserSession.objects.bulk_create(
-        UserSession(user=ada, expires_at=later) for _ in range(MOST_NOTICES + 5)
+        UserSession(user=ada, expires_at=later) for _ in range(MAX_NOTICES + 5)
     )
     phone.sign_in()
     noticed = UserSession.objects.filter(notice=phone.row.pk)
-    assert noticed.count() == MOST_NOTICES
+    assert noticed.count() == MAX_NOTICES

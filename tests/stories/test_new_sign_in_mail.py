@@ -10,8 +10,9 @@ from django.core import mail
 from django.db import connections
 from django.utils import timezone
 
-from session_limit import browsers, notices
+from session_limit.client import known_browsers
 from session_limit.models import UserSession
+from session_limit.pages import new_sign_in
 from session_limit.rules import Rules
 from tests.stories.people import SIGNED_IN, make_user
 from tests.stories.urls import urlpatterns as project
@@ -167,9 +168,9 @@ def test_the_first_one_of_an_old_account_is_news(ada, phone, settings):
 
 
 def test_a_script_is_not_reported_on_and_on(outbox, browser):
-    for _ in range(notices.MOST_SIGN_INS + 3):
+    for _ in range(new_sign_in.MAX_SIGN_INS + 3):
         browser().sign_in(ADDRESS)
-    assert len(outbox) == notices.MOST_SIGN_INS - 1
+    assert len(outbox) == new_sign_in.MAX_SIGN_INS - 1
 
 
 def test_those_of_the_day_before_do_not_count(outbox, phone):
@@ -183,7 +184,7 @@ def test_those_of_the_day_before_do_not_count(outbox, phone):
             ended_at=hours_ago,
             ended_reason=UserSession.Reason.SIGNED_OUT,
         )
-        for _ in range(notices.MOST_SIGN_INS)
+        for _ in range(new_sign_in.MAX_SIGN_INS)
     )
     phone.sign_in(ADDRESS)
     assert len(outbox) == 1
@@ -225,7 +226,7 @@ def atomic():
 def test_a_sign_in_that_is_rolled_back_is_none(outbox, atomic, laptop, phone):
     response = phone.post("/play/", {"acts": f"login:{ADDRESS} rollback"})
     assert response.status_code == 200
-    assert browsers.COOKIE not in response.cookies
+    assert known_browsers.COOKIE not in response.cookies
     assert laptop.row.notice is None
     assert outbox == []
     phone.post("/play/", {"acts": f"login:{ADDRESS}"})
@@ -257,7 +258,7 @@ def test_the_subject_is_one_line(outbox, phone, settings, tmp_path):
 
 
 def test_text_is_not_escaped_and_html_is(outbox, browser):
-    with mock.patch.object(notices, "device_label", return_value="Tom & Jerry's"):
+    with mock.patch.object(new_sign_in, "device_label", return_value="Tom & Jerry's"):
         browser("").sign_in(ADDRESS)
     [message] = outbox
     assert message.subject == "New sign-in: Tom & Jerry's"

@@ -8,8 +8,8 @@ from django.contrib.sessions.middleware import SessionMiddleware
 from django.urls import URLPattern, get_resolver
 from django.urls.resolvers import URLResolver
 
-from session_limit.asking import COOKIE
 from session_limit.models import UserSession
+from session_limit.pages.chooser import COOKIE
 from tests.stories.people import JSON, NOBODY, SIGNED_IN, live
 
 HTML = {"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}

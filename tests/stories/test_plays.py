@@ -12,12 +12,13 @@ from django.db import connection
 from django.db.models import F
 from django.utils import timezone
 
-from session_limit import registry, verify
-from session_limit.guard import readings
+from session_limit import registry
+from session_limit.asgi import bulk_reads
 from session_limit.models import DatabaseNow, Play, UserSession
 from session_limit.policy import AtLimit
 from session_limit.rules import Rules
 from session_limit.signals import play_ended, play_limit_reached, play_started
+from session_limit.store import queries
 from tests.stories.people import JSON, events, live, make_user, statements, writes
 
 Reason = Play.Reason
@@ -248,7 +249,7 @@ def test_a_code_grows_old(both, laptop, phone, settings, monkeypatch):
     settings.SESSION_LIMIT_PLAYS_AT_LIMIT = "ask"
     started(laptop)
     code = start(phone).json()["rivals"][0]["swap"]
-    monkeypatch.setattr("session_limit.swap.LIFETIME", timedelta(seconds=-1))
+    monkeypatch.setattr("session_limit.pages.play_swap.LIFETIME", timedelta(seconds=-1))
     assert start(phone, swap=code).status_code == 409
 
 
@@ -401,9 +402,9 @@ def local_time(request, settings):
     """The project is in this zone, and stores moments without one."""
     settings.TIME_ZONE, settings.USE_TZ = request.param, False
     # No process but a test's changes its mind.
-    verify._converters.cache_clear()
+    queries._converters.cache_clear()
     yield
-    verify._converters.cache_clear()
+    queries._converters.cache_clear()
 
 
 def test_without_time_zones_its_moments_are_the_projects_own(
@@ -414,15 +415,15 @@ def test_without_time_zones_its_moments_are_the_projects_own(
     now = timezone.now()
     assert timezone.is_naive(now)
     assert now < play.lease_until < now + timedelta(seconds=31)
-    assert verify.reads_play(play.pk, play.session_id)
+    assert queries.reads_play(play.pk, play.session_id)
     second = started(phone)
     assert state(laptop, first) == "displaced"
     assert now <= Play.objects.get(pk=first).ended_at <= timezone.now()
     # Whoever listens finds it, from this moment on and not from another.
-    found = dict(readings.read_plays_ended_since(now - timedelta(seconds=1)))
+    found = dict(bulk_reads.read_plays_ended_since(now - timedelta(seconds=1)))
     assert [str(id) for id in found] == [first]
     assert not list(
-        readings.read_plays_ended_since(timezone.now() + timedelta(minutes=1))
+        bulk_reads.read_plays_ended_since(timezone.now() + timedelta(minutes=1))
     )
     settings.SESSION_LIMIT_PLAY_COOLDOWN = 60
     answer = start(laptop)
@@ -438,20 +439,20 @@ def test_a_database_may_have_a_zone_of_its_own(ada, both, laptop, phone, monkeyp
     monkeypatch.setitem(connection.settings_dict, "TIME_ZONE", "Asia/Kolkata")
     for name in ("timezone", "timezone_name"):
         connection.__dict__.pop(name, None)
-    verify._converters.cache_clear()
+    queries._converters.cache_clear()
     try:
         before = timezone.now()
         first = started(laptop)
         [play] = registry.live_plays(ada)
         assert abs(play.started_at - before) < timedelta(seconds=10)
-        assert verify.reads_play(play.pk, play.session_id)
+        assert queries.reads_play(play.pk, play.session_id)
         started(phone)
-        found = readings.read_plays_ended_since(before - timedelta(seconds=1))
+        found = bulk_reads.read_plays_ended_since(before - timedelta(seconds=1))
         assert [str(id) for id, _ in found] == [first]
     finally:
         for name in ("timezone", "timezone_name"):
             connection.__dict__.pop(name, None)
-        verify._converters.cache_clear()
+        queries._converters.cache_clear()
 
 
 # What happens by itself.
@@ -689,9 +690,9 @@ def test_a_queryset_knows_what_counts(both, laptop, phone, settings):
 def test_one_who_is_shown_another_account_plays_nothing(both, laptop, monkeypatch):
     other = make_user("eve")
     monkeypatch.setattr(
-        "session_limit.views.plays.guard_of",
+        "session_limit.views.plays.state_of",
         lambda request: type(
-            "Guard", (), {"row": type("Row", (), {"user_id": other.pk})}
+            "SessionState", (), {"row": type("Row", (), {"user_id": other.pk})}
         ),
     )
     assert start(laptop).status_code == 401

@@ -9,9 +9,9 @@ import pytest
 from django.core.exceptions import PermissionDenied
 from django.core.signals import got_request_exception
 
-from session_limit import request_log
 from session_limit.exceptions import SessionLimitReached
 from session_limit.testing import PHONE
+from session_limit.utils import request_log
 from tests.stories.people import PASSWORD
 
 

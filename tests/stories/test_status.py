@@ -21,7 +21,7 @@ Reason = UserSession.Reason
 
 @pytest.fixture(autouse=True)
 def included(settings):
-    settings.ROOT_URLCONF = "tests.guard.urls"
+    settings.ROOT_URLCONF = "tests.asgi.urls"
 
 
 def status(visitor, **kwargs):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from django.core.asgi import get_asgi_application
 
-from session_limit.guard import SessionGuard
+from session_limit.asgi import SessionGuard
 
 os.environ["DJANGO_SETTINGS_MODULE"] = "benchmarks.plays.project.settings"
 
@@ -19,11 +19,11 @@ def make_bare():
     from django.http import parse_cookie
     from django.utils import timezone
 
-    from session_limit import verify
-    from session_limit.guard.threads import DatabaseThread
+    from session_limit.asgi.database_threads import DatabaseThread
+    from session_limit.store import queries
 
     thread = DatabaseThread()
-    leased = verify._leased("default", 0, "id", "session")
+    leased = queries._leased("default", 0, "id", "session")
 
     def ask(sql, *parameters):
         with connection.cursor() as cursor:
@@ -33,14 +33,14 @@ def make_bare():
     def round_trips(key, id, play):
         """Make those that a question needs on this engine."""
         if settings.ENGINE == "db":
-            ask(verify._beside_stored("default", Session), key, timezone.now())
+            ask(queries._beside_stored("default", Session), key, timezone.now())
         else:
             if settings.ENGINE in {"cache", "cached_db"}:
                 caches["default"].get(f"django.contrib.sessions.{settings.ENGINE}{key}")
             elif settings.ENGINE == "file":
                 name = f"{settings.SESSION_COOKIE_NAME}{key}"
                 Path(settings.SESSION_FILE_PATH, name).read_bytes()
-            ask(verify._by_id("default"), id)
+            ask(queries._by_id("default"), id)
         if play:
             ask(leased, play, id)
 

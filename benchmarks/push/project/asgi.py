@@ -4,7 +4,7 @@ import os
 
 from django.core.asgi import get_asgi_application
 
-from session_limit.guard import SessionGuard
+from session_limit.asgi import SessionGuard
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "benchmarks.push.project.settings")
 

@@ -8,8 +8,9 @@ from django.contrib import admin
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy, pgettext
 
-from session_limit.addresses import mask
-from session_limit.client import DeviceClass, device_label
+from session_limit.client import DeviceClass
+from session_limit.client.addresses import mask
+from session_limit.client.device import device_label
 
 if TYPE_CHECKING:
     from django.contrib.auth.base_user import AbstractBaseUser

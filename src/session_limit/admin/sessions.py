@@ -23,10 +23,10 @@ from django.utils.translation import gettext_lazy, ngettext
 from session_limit import audit, registry
 from session_limit.admin.columns import Columns, administrator
 from session_limit.admin.filters import BoundedPaginator, DeviceClassFilter, StateFilter
-from session_limit.admin.lanes import PERIODS, USUAL, Timeline
-from session_limit.local_address import own_address
-from session_limit.models import Play, UserSession, session_id
-from session_limit.state import guard_of
+from session_limit.admin.timeline_view import PERIODS, USUAL, Timeline
+from session_limit.models import Play, UserSession, parse_uuid
+from session_limit.store.state import state_of
+from session_limit.utils.safe_redirects import own_address
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -173,7 +173,7 @@ class UserSessionAdmin(Columns, ModelAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: Any, search_term: str
     ) -> tuple[Any, bool]:
-        id = session_id(search_term.strip())
+        id = parse_uuid(search_term.strip())
         if id is not None and (found := queryset.filter(pk=id)).exists():
             return found, False
         return super().get_search_results(request, queryset, search_term)
@@ -260,8 +260,8 @@ class UserSessionAdmin(Columns, ModelAdmin):
     ) -> HttpResponse | None:
         """End what was selected and is live, once that has been confirmed."""
         live = queryset.live()
-        guard = guard_of(request)
-        own = live.filter(pk=guard.row.id).first() if guard and guard.row else None
+        state = state_of(request)
+        own = live.filter(pk=state.row.id).first() if state and state.row else None
         if not live.exists():
             text = _("The selected sessions were over already.")
             self.message_user(request, text, messages.WARNING)

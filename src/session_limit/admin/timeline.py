@@ -23,7 +23,7 @@ SESSION = 12
 PLAY = 6
 GAP = 4
 FOOT = 10
-MOST_ROWS = 4
+MAX_ROWS = 4
 # What is shorter would not be seen.
 SHORTEST = 0.6
 # What began before or goes on is drawn beyond the edge, which cuts it off.
@@ -177,7 +177,7 @@ def _lane(
 def _row(rows: Sequence[datetime], start: datetime) -> int:
     """Return the first row that is free by then, else the last that there may be."""
     free = (number for number, over in enumerate(rows) if over <= start)
-    return next(free, min(len(rows), MOST_ROWS - 1))
+    return next(free, min(len(rows), MAX_ROWS - 1))
 
 
 def displacements(lanes: Sequence[Lane]) -> Iterator[Line]:

@@ -12,6 +12,8 @@ import time
 from collections.abc import Sequence
 from uuid import UUID
 
+from django.utils.module_loading import import_string
+
 from session_limit.bus.base import Bus
 from session_limit.conf import conf
 
@@ -24,9 +26,18 @@ logger = logging.getLogger("session_limit")
 PAUSE = 5.0
 
 
+# One bus for each value of the setting, so that publishers and subscribers share it.
+_buses: dict[tuple[str, str], Bus] = {}
+
+
 def get_bus() -> Bus:
-    """Return the bus of ``SESSION_LIMIT_BUS``."""
-    return conf.bus
+    """Return the bus that ``SESSION_LIMIT_BUS`` configures, one in each process."""
+    path, options = conf.bus
+    key = path, repr(options)
+    if key not in _buses:
+        made = import_string(path)(**options)
+        return _buses.setdefault(key, made)
+    return _buses[key]
 
 
 def publish(ids: Sequence[UUID]) -> None:
@@ -34,7 +45,7 @@ def publish(ids: Sequence[UUID]) -> None:
     Tell that the sessions with these ids have ended: after their commit. Never raises;
     what a bus that fails costs is its own bound, once in ``PAUSE``.
     """
-    _publisher.publish(conf.bus, ids)
+    _publisher.publish(get_bus(), ids)
 
 
 def failure_of(bus: Bus | None, error: Exception) -> str:

@@ -15,7 +15,7 @@ from django.urls import NoReverseMatch, reverse
 
 from session_limit.checks.classes import imported, is_subclass
 from session_limit.middleware import SessionLimitMiddleware
-from session_limit.navigation import ENDED_VIEW
+from session_limit.pages.links import ENDED_VIEW
 from session_limit.policy import AtLimit
 from session_limit.rules import Rules
 

@@ -12,7 +12,7 @@ from django.core import checks
 from django.utils.functional import Promise
 from django.utils.module_loading import import_string
 
-from session_limit.bus import Bus
+from session_limit.bus import Bus, get_bus
 from session_limit.checks.classes import imported, is_subclass
 from session_limit.conf import NewSignIn, conf
 from session_limit.policy import AtLimit, Displace
@@ -278,7 +278,7 @@ def _check_bus(path: str) -> Iterator[checks.CheckMessage]:
     try:
         if not is_subclass(import_string(path), Bus):
             raise TypeError(f"{path} is not a subclass of Bus")  # noqa: TRY301
-        bus = conf.bus
+        bus = get_bus()
     except (ImportError, TypeError) as error:
         yield checks.Error(
             f"There is no bus as SESSION_LIMIT_BUS says: {error}.",

@@ -10,13 +10,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from session_limit.client import (
-    Device,
-    browser_of,
-    device_name,
-    platform_of,
-    user_agent,
-)
+from session_limit.client import Device
+from session_limit.client.device import device_name
+from session_limit.client.user_agents import browser_of, platform_of, user_agent
 
 try:
     from ua_parser import parse

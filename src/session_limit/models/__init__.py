@@ -10,7 +10,7 @@ from __future__ import annotations
 from session_limit.models.accounts import AccountLimit
 from session_limit.models.database_clock import DatabaseNow, ahead_of_utc
 from session_limit.models.deletion import cascade_unlisted
-from session_limit.models.ids import session_id, uuid7
+from session_limit.models.ids import parse_uuid, uuid7
 from session_limit.models.pending import PendingSignIn
 from session_limit.models.plays import LEASE, Play, PlayQuerySet
 from session_limit.models.sessions import (
@@ -32,7 +32,7 @@ __all__ = [
     "UserSessionQuerySet",
     "ahead_of_utc",
     "cascade_unlisted",
-    "session_id",
+    "parse_uuid",
     "taking_place_in",
     "uuid7",
 ]

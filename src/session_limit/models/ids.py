@@ -20,7 +20,7 @@ def uuid7() -> uuid.UUID:
     )
 
 
-def session_id(value: Any) -> uuid.UUID | None:
+def parse_uuid(value: Any) -> uuid.UUID | None:
     """Return ``value`` as a session's id, or ``None`` where it cannot be one."""
     try:
         return uuid.UUID(value)

@@ -5,6 +5,7 @@ lock order: the user's row, its ``AccountLimit``, session rows, stored sessions.
 
 from __future__ import annotations
 
+from session_limit.registry.activity import mark_notified, rekey, touch
 from session_limit.registry.admission import (
     Admission,
     admit,
@@ -12,12 +13,13 @@ from session_limit.registry.admission import (
 )
 from session_limit.registry.adoption import adopt
 from session_limit.registry.best_effort import BestEffort
+from session_limit.registry.connected import Standing, record_endings, standings
 from session_limit.registry.credentials import (
     averify,
     credentials_reason,
-    goes_by,
+    has_credentials,
+    hash_is_valid,
     note_password_changed,
-    verifies,
     verify,
 )
 from session_limit.registry.ending import (
@@ -28,47 +30,39 @@ from session_limit.registry.ending import (
     end_row,
     try_to_end,
 )
+from session_limit.registry.enforcement import enforce, enforce_plays, set_limit
 from session_limit.registry.leases import (
     INTERVAL,
     find_play,
     live_plays,
-    prune_plays,
     renew_play,
     stop_play,
     stop_start,
 )
 from session_limit.registry.limits import limit_of
-from session_limit.registry.locking import (
-    MustLock,
-    is_retryable,
-    reads_only,
-    repeated,
-)
 from session_limit.registry.pending import (
     LISTED,
     SECRET_LENGTH,
     Browser,
     Choice,
-    Left,
     Rivals,
+    SessionChanges,
     cancel_pending,
+    create_pending,
     find_pending,
     left_over,
-    pend,
     rivals_of,
     try_to_forget,
     user_waiting,
 )
-from session_limit.registry.plays import Start, enforce_plays, play, play_limit_of
-from session_limit.registry.renewal import reauthenticated, renewed
-from session_limit.registry.standing import Standing, record_endings, standings
-from session_limit.registry.upkeep import (
-    enforce,
-    prune,
-    rekey,
-    set_limit,
-    told,
-    touch,
+from session_limit.registry.plays import PlayStart, play, play_limit_of
+from session_limit.registry.pruning import prune, prune_plays
+from session_limit.registry.reauthentication import reauthenticated, renewed
+from session_limit.registry.transactions import (
+    MustLock,
+    is_retryable,
+    reads_only,
+    retry_conflicts,
 )
 
 __all__ = [
@@ -79,16 +73,17 @@ __all__ = [
     "BestEffort",
     "Browser",
     "Choice",
-    "Left",
     "MustLock",
+    "PlayStart",
     "Rivals",
+    "SessionChanges",
     "Standing",
-    "Start",
     "admit",
     "adopt",
     "announce_limit_reached",
     "averify",
     "cancel_pending",
+    "create_pending",
     "credentials_reason",
     "end",
     "end_account",
@@ -99,13 +94,14 @@ __all__ = [
     "enforce_plays",
     "find_pending",
     "find_play",
-    "goes_by",
+    "has_credentials",
+    "hash_is_valid",
     "is_retryable",
     "left_over",
     "limit_of",
     "live_plays",
+    "mark_notified",
     "note_password_changed",
-    "pend",
     "play",
     "play_limit_of",
     "prune",
@@ -116,17 +112,15 @@ __all__ = [
     "rekey",
     "renew_play",
     "renewed",
-    "repeated",
+    "retry_conflicts",
     "rivals_of",
     "set_limit",
     "standings",
     "stop_play",
     "stop_start",
-    "told",
     "touch",
     "try_to_end",
     "try_to_forget",
     "user_waiting",
-    "verifies",
     "verify",
 ]

@@ -11,17 +11,18 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.http import HttpRequest
 
 from session_limit import audit, policy, signals
-from session_limit.after_commit import after_commit
 from session_limit.conf import conf
 from session_limit.models import PendingSignIn, UserSession, uuid7
 from session_limit.policy import AtLimit, Decision, LiveSession
-from session_limit.registry import ghosts
+from session_limit.registry import not_counting
+from session_limit.registry.accounts import live_rows, lock_account
 from session_limit.registry.ending import end_locked
-from session_limit.registry.entry import SignIn, enter, give_notice, own_row
 from session_limit.registry.limits import at_limit_for, limit_for
-from session_limit.registry.locking import in_transaction, live_rows, lock_account
 from session_limit.registry.pending import Choice, Rivals
-from session_limit.verify import Row
+from session_limit.registry.sign_ins import SignIn, enter, give_notice, own_row
+from session_limit.registry.transactions import in_transaction
+from session_limit.store.queries import Row
+from session_limit.utils.after_commit import after_commit
 
 Reason = UserSession.Reason
 
@@ -89,8 +90,8 @@ def _admit(sign_in: SignIn, presented_key: str | None, using: str) -> Admission:
             give_notice(id, live_rows(user, using), using)
         return Admission(enter(sign_in, own, using, id), sign_in.scope)
 
-    live = ghosts.end_due(live_rows(user, using), now, using)
-    live = ghosts.end_same_browser(live, presented_key, own_id, using)
+    live = not_counting.end_due(live_rows(user, using), now, using)
+    live = not_counting.end_same_browser(live, presented_key, own_id, using)
     own = next((row for row in live if row.pk == own_id), None)
     # A scope is fixed at the first sign-in.
     scope = sign_in.scope if own is None else own.scope
@@ -100,7 +101,7 @@ def _admit(sign_in: SignIn, presented_key: str | None, using: str) -> Admission:
     decision = decide([row.facts() for row in rivals])
     if own is None and not decision.admitted:
         end_gone = functools.partial(
-            ghosts.end_gone, user=user, account=account, using=using
+            not_counting.end_gone, user=user, account=account, using=using
         )
         rivals = _without_gone(rivals, end_gone, limit)
         decision = decide([row.facts() for row in rivals])

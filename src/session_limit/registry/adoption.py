@@ -7,15 +7,17 @@ from datetime import datetime
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.http import HttpRequest
 
-from session_limit import policy, stored
+from session_limit import policy
 from session_limit.models import UserSession, uuid7
-from session_limit.registry import ghosts
+from session_limit.registry import not_counting
+from session_limit.registry.accounts import live_rows, lock_account
 from session_limit.registry.admission import Admission, tell_limit_reached
 from session_limit.registry.ending import end_locked
-from session_limit.registry.entry import SignIn, record
 from session_limit.registry.limits import at_limit_for, limit_for
-from session_limit.registry.locking import in_transaction, live_rows, lock_account
-from session_limit.verify import Row
+from session_limit.registry.sign_ins import SignIn, record
+from session_limit.registry.transactions import in_transaction
+from session_limit.store import engines
+from session_limit.store.queries import Row
 
 Reason = UserSession.Reason
 
@@ -31,8 +33,8 @@ def adopt(user: AbstractBaseUser, request: HttpRequest) -> Row | None:
     """
     sign_in = SignIn.of(user, request, adopted=True)
     session = sign_in.session
-    digests = stored.digests(session.session_key or "")
-    signed_at = stored.signed_at(session)
+    digests = engines.digests(session.session_key or "")
+    signed_at = engines.signed_at(session)
 
     def work(using: str) -> Row | None:
         account = lock_account(user.pk, using)
@@ -44,14 +46,14 @@ def adopt(user: AbstractBaseUser, request: HttpRequest) -> Row | None:
             .first()
         )
         if known is not None and known.user_id == user.pk:
-            session[stored.ID] = known.pk.hex
+            session[engines.ID] = known.pk.hex
             return Row.of(known) if known.is_live else None
         if known is not None and known.is_live:
             # This browser's, from before other code signed this account in here.
             end_locked([known], Reason.SIGNED_OUT, using)
         limit = None if sign_in.exempt else limit_for(user, sign_in.scope, account)
         at_limit = at_limit_for(user, sign_in.scope)
-        live = ghosts.end_due(live_rows(user, using), sign_in.now, using)
+        live = not_counting.end_due(live_rows(user, using), sign_in.now, using)
         rivals = [row for row in live if row.takes_place_in(sign_in.scope)]
         decision = policy.decide_adoption(
             [row.facts() for row in rivals], limit=limit, at_limit=at_limit

@@ -15,12 +15,13 @@ from django.db.models.functions import Coalesce, Greatest
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
-from session_limit import stored
-from session_limit.models import AccountLimit, PendingSignIn, UserSession, session_id
+from session_limit.models import AccountLimit, PendingSignIn, UserSession, parse_uuid
+from session_limit.registry.accounts import lock_account
 from session_limit.registry.limits import read_account
-from session_limit.registry.locking import in_one_statement, lock_account
-from session_limit.users import user_of
-from session_limit.verify import Row, registry_alias
+from session_limit.registry.transactions import in_one_statement
+from session_limit.store import engines
+from session_limit.store.queries import Row, registry_alias
+from session_limit.store.users import user_of
 
 Reason = UserSession.Reason
 
@@ -29,7 +30,7 @@ def _valid_hashes(user: AbstractBaseUser) -> list[str]:
     return [user.get_session_auth_hash(), *user.get_session_auth_fallback_hash()]
 
 
-def verifies(session_hash: str, user: AbstractBaseUser) -> bool:
+def hash_is_valid(session_hash: str, user: AbstractBaseUser) -> bool:
     """Whether Django would accept it: see ``django.contrib.auth.get_user()``."""
     return any(
         constant_time_compare(session_hash, valid) for valid in _valid_hashes(user)
@@ -46,7 +47,7 @@ def verify(session: SessionBase) -> UserSession | None:
     session's own. The answer was true when it was read: ask again where it matters
     again, as before each thing that is sent.
     """
-    id = session_id(session.get(stored.ID))
+    id = parse_uuid(session.get(engines.ID))
     rows = UserSession.objects.using(registry_alias()).live()
     found = rows.filter(pk=id).first() if id is not None else None
     if found is None:
@@ -55,7 +56,7 @@ def verify(session: SessionBase) -> UserSession | None:
     if not row.belongs_to(user_id) or row.is_due(timezone.now()):
         return None
     user = user_of(session)
-    if user is None or not verifies(session.get(HASH_SESSION_KEY, ""), user):
+    if user is None or not hash_is_valid(session.get(HASH_SESSION_KEY, ""), user):
         return None
     return found
 
@@ -77,7 +78,7 @@ def is_recorded_of(row: UserSession | PendingSignIn, user: AbstractBaseUser) -> 
     return not row.credentials or row.credentials in map(digest, _valid_hashes(user))
 
 
-def goes_by(id: UUID, session_hash: str) -> bool:
+def has_credentials(id: UUID, session_hash: str) -> bool:
     """
     Whether the session with this id goes by this hash. If not, what holds the hash is
     a copy from before a password change, which an engine brought back or the client

@@ -14,12 +14,14 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import connections
 from django.utils import timezone
 
-from session_limit import audit, bus, signals, stored
-from session_limit.after_commit import after_commit
+from session_limit import audit, bus, signals
 from session_limit.conf import conf
 from session_limit.models import AccountLimit, Play, UserSession
+from session_limit.registry.accounts import locked
 from session_limit.registry.best_effort import BestEffort
-from session_limit.registry.locking import in_transaction, locked
+from session_limit.registry.transactions import in_transaction
+from session_limit.store import engines
+from session_limit.utils.after_commit import after_commit
 
 Reason = UserSession.Reason
 
@@ -126,7 +128,7 @@ def end_locked(
     UserSession.objects.using(using).filter(pk__in=[row.pk for row in rows]).update(
         **changes
     )
-    stored.delete(keys, using)
+    engines.delete(keys, using)
     announce(rows, using)
 
 

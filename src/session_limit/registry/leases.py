@@ -18,17 +18,11 @@ from django.db.models import BooleanField, ExpressionWrapper, F, OuterRef, Q, Su
 from django.db.models.functions import Coalesce
 
 from session_limit import audit, bus, signals
-from session_limit.after_commit import after_commit
-from session_limit.conf import conf
 from session_limit.models import LEASE, DatabaseNow, Play, UserSession
-from session_limit.registry import tombstones
-from session_limit.registry.locking import (
-    in_one_statement,
-    in_transaction,
-    lock_account,
-)
-from session_limit.registry.tombstones import BATCH
-from session_limit.verify import registry_alias
+from session_limit.registry.accounts import lock_account
+from session_limit.registry.transactions import in_one_statement, in_transaction
+from session_limit.store.queries import registry_alias
+from session_limit.utils.after_commit import after_commit
 
 Reason = Play.Reason
 
@@ -36,7 +30,7 @@ Reason = Play.Reason
 INTERVAL = LEASE / 3
 
 # How many starts that were stopped before they began an account keeps.
-MOST_STOPPED = 100
+MAX_STOPPED = 100
 
 
 def play_id_of(session_id: UUID, key: str) -> UUID:
@@ -119,7 +113,7 @@ def _forget_stopped(user_id: Any, using: str) -> None:
         lease_until__lt=F("started_at"),
     )
     ids = stopped.order_by("-ended_at", "-pk").values_list("pk", flat=True)
-    if leaving := list(ids[MOST_STOPPED - 1 :]):
+    if leaving := list(ids[MAX_STOPPED - 1 :]):
         Play.objects.using(using).filter(pk__in=leaving).delete()
 
 
@@ -135,7 +129,7 @@ def live_plays(user: AbstractBaseUser) -> list[Play]:
     return list(rows.select_related("session").order_by("started_at", "pk"))
 
 
-def settled(user_id: Any, using: str) -> list[Play]:
+def lock_counting_plays(user_id: Any, using: str) -> list[Play]:
     """
     Return the plays that count of the user whose account is locked, the oldest first,
     having ended those that are open and do not.
@@ -180,6 +174,18 @@ def _by_reason(
     return over
 
 
+_session_ended_at = Subquery(
+    UserSession.objects.filter(pk=OuterRef("session_id")).values("ended_at")[:1]
+)
+
+
+# What nobody wrote down when it happened.
+_ENDED_AT: dict[Reason, Any] = {
+    Reason.LAPSED: F("lease_until"),
+    Reason.SESSION_ENDED: Coalesce(_session_ended_at, F("lease_until")),
+}
+
+
 def end_plays(
     rows: Collection[Play],
     reason: Reason,
@@ -201,36 +207,6 @@ def end_plays(
         row.ended_at, row.ended_reason = ended[row.pk].ended_at, reason
         row.ended_by_play = by_play
     after_commit(using, _tell_ended, list(rows))
-
-
-_session_ended_at = Subquery(
-    UserSession.objects.filter(pk=OuterRef("session_id")).values("ended_at")[:1]
-)
-# What nobody wrote down when it happened.
-_ENDED_AT: dict[Reason, Any] = {
-    Reason.LAPSED: F("lease_until"),
-    Reason.SESSION_ENDED: Coalesce(_session_ended_at, F("lease_until")),
-}
-
-
-def prune_plays() -> int:
-    """
-    End the plays that were not heard of any more. Delete those that ended longer ago
-    than ``SESSION_LIMIT_RETENTION`` and those beyond the newest 1,000 of an account, in
-    batches. Return how many were deleted.
-    """
-    using = registry_alias()
-    plays = Play.objects.using(using)
-    # Not those of a moment ago: whoever needs their place ends them.
-    lapsed = plays.open().filter(lease_until__lte=DatabaseNow() - 2 * LEASE)
-    while rows := list(lapsed[:BATCH]):
-        for reason, over in _by_reason(rows, _sessions_of(rows, using)).items():
-            plays.filter(pk__in=[row.pk for row in over], ended_at=None).update(
-                ended_at=_ENDED_AT[reason], ended_reason=reason
-            )
-    old = plays.filter(ended_at__lte=DatabaseNow() - conf.retention)
-    kept = plays.filter(ended_at__gt=DatabaseNow() - conf.retention)
-    return tombstones.delete(old) + tombstones.delete_surplus(kept)
 
 
 def _tell_ended_by_id(id: UUID, using: str) -> None:

@@ -8,10 +8,10 @@ from typing import TypeVar, cast
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import ImproperlyConfigured
 
-from session_limit.conf import conf
 from session_limit.models import AccountLimit, UserSession
 from session_limit.policy import AtLimit
-from session_limit.verify import registry_alias
+from session_limit.rules import get_rules
+from session_limit.store.queries import registry_alias
 
 NO_LIMIT = "A limit is None or a whole number from 1, not {!r}."
 
@@ -41,7 +41,7 @@ def limit_for(user: AbstractBaseUser, scope: str, account: AccountLimit) -> int 
     """
     limit = account.limit
     if limit is None:
-        limit = conf.rules.limit(user, scope)
+        limit = get_rules().limit(user, scope)
     if is_limit(limit):
         return limit
     raise ImproperlyConfigured(NO_LIMIT.format(limit))
@@ -54,7 +54,7 @@ def is_limit(limit: int | None) -> bool:
 
 def at_limit_for(user: AbstractBaseUser, scope: str) -> AtLimit:
     """Return what happens at the limit. Raises ``ImproperlyConfigured``."""
-    return choose(AtLimit, conf.rules.at_limit(user, scope), "Rules.at_limit()")
+    return choose(AtLimit, get_rules().at_limit(user, scope), "Rules.at_limit()")
 
 
 def choose(choices: type[Choice], answer: str, asked: str) -> Choice:

@@ -17,15 +17,15 @@ from django.contrib.sessions.backends.base import SessionBase
 from django.utils import timezone
 from django.utils.crypto import get_random_string
 
-from session_limit import stored
-from session_limit.local_address import MAX_LENGTH
 from session_limit.models import PendingSignIn, UserSession, taking_place_in
 from session_limit.registry.best_effort import BestEffort
 from session_limit.registry.credentials import digest, is_recorded_of
 from session_limit.registry.limits import limit_of
-from session_limit.registry.locking import in_transaction
-from session_limit.users import user_of
-from session_limit.verify import live_of, registry_alias
+from session_limit.registry.transactions import in_transaction
+from session_limit.store import engines
+from session_limit.store.queries import live_of, registry_alias
+from session_limit.store.users import user_of
+from session_limit.utils.safe_redirects import MAX_LENGTH
 
 # Long enough to choose calmly, and far below what a forgotten public computer is for.
 LIFETIME = timedelta(minutes=10)
@@ -33,7 +33,7 @@ SECRET_LENGTH = 32
 
 # How many sign-ins of one account may wait at once. Anybody with the password can begin
 # more of them, and each is a row.
-MOST_WAITING = 20
+MAX_WAITING = 20
 # How many of the sessions that take the places are listed for a person to choose from.
 LISTED = 50
 
@@ -67,12 +67,12 @@ class Rivals:
 
 # What login() itself puts into a session, and what is over once it is admitted.
 _NOT_KEPT = frozenset(
-    {SESSION_KEY, BACKEND_SESSION_KEY, HASH_SESSION_KEY, stored.ID, stored.ENDED_ID}
+    {SESSION_KEY, BACKEND_SESSION_KEY, HASH_SESSION_KEY, engines.ID, engines.ENDED_ID}
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Left:
+class SessionChanges:
     """``values`` that a request has put into a session that held others ``before``."""
 
     values: Mapping[str, Any]
@@ -90,9 +90,9 @@ class Browser:
     user_agent: str
 
 
-def pend(
+def create_pending(
     user: AbstractBaseUser,
-    left: Left,
+    left: SessionChanges,
     browser: Browser,
     *,
     scope: str,
@@ -114,7 +114,7 @@ def pend(
         "backend": values.get(BACKEND_SESSION_KEY, ""),
         "credentials": digest(values.get(HASH_SESSION_KEY)),
         "scope": scope,
-        "data": stored.engine()().encode(data) if added else "",
+        "data": engines.engine()().encode(data) if added else "",
         "expires_at": now + LIFETIME,
     }
     if next_url and len(next_url) <= MAX_LENGTH:
@@ -132,8 +132,8 @@ def pend(
         _make_room(user, using, now)
         secret = get_random_string(SECRET_LENGTH)
         pending = waiting.create(
-            secret=stored.digest(secret),
-            user_agent=stored.digest(browser.user_agent),
+            secret=engines.digest(secret),
+            user_agent=engines.digest(browser.user_agent),
             **facts,
         )
         return pending, secret
@@ -151,7 +151,7 @@ def _make_room(user: AbstractBaseUser, using: str, now: datetime) -> None:
     leaving = [
         id
         for number, (id, expires_at) in enumerate(rows)
-        if number >= MOST_WAITING - 1 or expires_at <= now
+        if number >= MAX_WAITING - 1 or expires_at <= now
     ]
     if leaving:
         waiting.filter(pk__in=leaving).delete()
@@ -164,8 +164,8 @@ def find_pending(browser: Browser) -> PendingSignIn | None:
     return (
         PendingSignIn.objects.using(registry_alias())
         .filter(
-            secret__in=stored.digests(browser.secret),
-            user_agent__in=stored.digests(browser.user_agent),
+            secret__in=engines.digests(browser.secret),
+            user_agent__in=engines.digests(browser.user_agent),
             expires_at__gt=timezone.now(),
         )
         .first()
@@ -201,7 +201,7 @@ def left_over(pending: PendingSignIn, session: SessionBase) -> dict[str, Any]:
     Return what the request of a sign-in that then waited had put into its session,
     but for what has been written into ``session`` since.
     """
-    data = stored.engine()().decode(pending.data) if pending.data else {}
+    data = engines.engine()().decode(pending.data) if pending.data else {}
     left, before = data.get("left", {}), data.get("before", {})
     return {
         name: value

@@ -5,7 +5,6 @@ the same lock.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -18,23 +17,30 @@ from django.db import IntegrityError
 from django.db.models import DurationField, Exists, ExpressionWrapper, F, OuterRef
 
 from session_limit import audit, policy, signals
-from session_limit.after_commit import after_commit
 from session_limit.conf import conf
 from session_limit.models import LEASE, DatabaseNow, Play, UserSession, uuid7
 from session_limit.policy import AtLimit, Decision, Displace, LiveSession
-from session_limit.registry.leases import end_plays, play_id_of, renew, settled
+from session_limit.registry.accounts import lock_account
+from session_limit.registry.leases import (
+    end_plays,
+    lock_counting_plays,
+    play_id_of,
+    renew,
+)
 from session_limit.registry.limits import NO_LIMIT, choose, is_limit, storable_scope
-from session_limit.registry.locking import in_transaction, lock_account
+from session_limit.registry.transactions import in_transaction
+from session_limit.rules import get_rules
+from session_limit.utils.after_commit import after_commit
 
 Reason = Play.Reason
 
 # How much one session plays at once, whatever the limit: more than a browser has tabs,
 # and an end to what a client leaks that begins to play and never stops.
-MOST_OF_SESSION = 100
+MAX_OF_SESSION = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Start:
+class PlayStart:
     """
     How a start went. ``play`` is ``None`` where it was refused: ``rivals`` hold the
     places of its ``scope``, of which there are ``limit``; ``retry_after`` is set where
@@ -59,7 +65,7 @@ def play(
     key: str | None = None,
     swap: UUID | None = None,
     resumes: bool = False,
-) -> Start:
+) -> PlayStart:
     """
     Start to play ``what`` (as the project names it, at most 200 characters) in the live
     ``session``, or refuse it. ``key``, of the caller's choice, makes a retry the same
@@ -76,21 +82,21 @@ def play(
     if len(what) > longest:
         raise ValueError(f"What is played has a name of at most {longest} characters.")
     user = session.user
-    scope = storable_scope(conf.rules.play_scope(user, session, what), "play_scope")
+    scope = storable_scope(get_rules().play_scope(user, session, what), "play_scope")
     limit, at_limit = play_limit_of(user, scope), _at_limit(user, scope)
     id = uuid7() if key is None else play_id_of(session.pk, key)
-    gone = Start(None, scope, is_gone=True)
+    gone = PlayStart(None, scope, is_gone=True)
 
-    def work(using: str) -> Start:
+    def work(using: str) -> PlayStart:
         lock_account(user.pk, using)
         # Locked, or one that ends just now would take a place from a live one.
         sessions = UserSession.objects.using(using).live().filter(pk=session.pk)
         if sessions.select_for_update().first() is None:
             return gone
-        open_ = settled(user.pk, using)
+        open_ = lock_counting_plays(user.pk, using)
         own = None if key is None else _renewed(id, session.pk, using)
         if own is not None:
-            return Start(own, own.scope)
+            return PlayStart(own, own.scope)
         rivals = [row for row in open_ if row.scope == scope]
         decision = _decide(
             [row.facts() for row in rivals],
@@ -104,12 +110,14 @@ def play(
         is_asked = not decision.admitted and at_limit is not AtLimit.DENY
         wait = _cooling(session, scope, leaving, using, is_asked=is_asked)
         if not decision.admitted or wait is not None:
-            start = Start(None, scope, limit, at_limit, tuple(rivals), wait)
+            start = PlayStart(None, scope, limit, at_limit, tuple(rivals), wait)
             _tell_limit_reached(user.pk, start, using)
             return start
         leaving += _crowding(session, [row for row in open_ if row.pk not in displaced])
         end_plays(leaving, Reason.DISPLACED, using, by_play=id)
-        start = Start(_record(id, session, scope, what, using), scope, limit, at_limit)
+        start = PlayStart(
+            _record(id, session, scope, what, using), scope, limit, at_limit
+        )
         if decision.exceeded:
             _tell_limit_reached(user.pk, start, using)
         return start
@@ -129,7 +137,7 @@ def _crowding(session: UserSession, staying: Sequence[Play]) -> Sequence[Play]:
     would be too many beside another one.
     """
     own = [row for row in staying if row.session_id == session.pk]
-    return own[: max(0, len(own) + 1 - MOST_OF_SESSION)]
+    return own[: max(0, len(own) + 1 - MAX_OF_SESSION)]
 
 
 def _renewed(id: UUID, session_id: UUID, using: str) -> Play | None:
@@ -201,47 +209,15 @@ def _cooling(
 
 def play_limit_of(user: AbstractBaseUser, scope: str = "") -> int | None:
     """Return how much ``user`` may play at once. Raises ``ImproperlyConfigured``."""
-    limit = conf.rules.play_limit(user, scope)
+    limit = get_rules().play_limit(user, scope)
     if is_limit(limit):
         return limit
     raise ImproperlyConfigured(NO_LIMIT.format(limit))
 
 
 def _at_limit(user: AbstractBaseUser, scope: str) -> AtLimit:
-    answer = conf.rules.play_at_limit(user, scope)
+    answer = get_rules().play_at_limit(user, scope)
     return choose(AtLimit, answer, "Rules.play_at_limit()")
-
-
-def enforce_plays(user: AbstractBaseUser) -> list[Play]:
-    """
-    Bring what ``user`` plays down to the limit now, the oldest first, and return what
-    was ended for it.
-    """
-
-    def work(using: str) -> list[Play]:
-        lock_account(user.pk, using)
-        return enforce_plays_locked(user, using)
-
-    return in_transaction(work)
-
-
-def enforce_plays_locked(user: AbstractBaseUser, using: str) -> list[Play]:
-    """See ``enforce_plays()``: the account of ``user`` is locked."""
-    by_scope: dict[str, list[Play]] = defaultdict(list)
-    for row in settled(user.pk, using):
-        by_scope[row.scope].append(row)
-    ended: list[Play] = []
-    for scope, rows in by_scope.items():
-        leaving = frozenset(
-            policy.excess(
-                [row.facts() for row in rows],
-                limit=play_limit_of(user, scope),
-                displace=Displace.OLDEST,
-            )
-        )
-        ended += [row for row in rows if row.pk in leaving]
-    end_plays(ended, Reason.LIMIT_LOWERED, using)
-    return ended
 
 
 def _tell_started(row: Play) -> None:
@@ -249,7 +225,7 @@ def _tell_started(row: Play) -> None:
     signals.play_started.send_robust(sender=Play, play=row)
 
 
-def _tell_limit_reached(user_id: Any, start: Start, using: str) -> None:
+def _tell_limit_reached(user_id: Any, start: PlayStart, using: str) -> None:
     facts: dict[str, Any] = {
         "user_id": user_id,
         "scope": start.scope,

@@ -9,11 +9,12 @@ from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.sessions.base_session import AbstractBaseSession
 from django.utils import timezone
 
-from session_limit import registry, stored, verify
-from session_limit.models import UserSession, session_id
+from session_limit import registry
+from session_limit.models import UserSession, parse_uuid
+from session_limit.store import engines, queries
 from session_limit.store.base import Base
-from session_limit.users import user_of
-from session_limit.verify import Row
+from session_limit.store.queries import Row
+from session_limit.store.users import user_of
 
 Reason = UserSession.Reason
 
@@ -22,12 +23,12 @@ class Loading(Base):
     """Verifies what is loaded, in the same statement where that can be."""
 
     def load(self) -> dict[str, Any]:
-        is_plain_db = stored.is_plain_db(self.engine)
-        using = verify.shares_alias(self.model) if is_plain_db else None
+        is_plain_db = engines.is_plain_db(self.engine)
+        using = queries.shares_alias(self.model) if is_plain_db else None
         if using is None:
             return self._verified(super().load(), None)
         key = cast("str", self.session_key)
-        found = verify.read_with_stored(key, self.model, using)
+        found = queries.read_with_stored(key, self.model, using)
         if found is None:
             self._session_key = None
             return self._verified({}, None)
@@ -35,7 +36,7 @@ class Loading(Base):
         return self._verified(self.decode(data), row)
 
     async def aload(self) -> dict[str, Any]:
-        if stored.loads_alike(self.engine):
+        if engines.loads_alike(self.engine):
             return await sync_to_async(self.load)()
         data = await super().aload()
         if SESSION_KEY not in data:
@@ -60,32 +61,32 @@ class Loading(Base):
 
     def _verified(self, data: dict[str, Any], row: Row | None) -> dict[str, Any]:
         """Return ``data``, or nothing where they are an ended session's."""
-        guard = self.guard
+        state = self.session_limit_state
         # signed_cookies keeps the cookie's value for its key, whatever that is.
-        guard.loaded_key = self.session_key if data else None
+        state.loaded_key = self.session_key if data else None
         if SESSION_KEY not in data:
-            guard.missing = self.session_key is None
-            guard.ended_id = session_id(data.get(stored.ENDED_ID))
-            guard.ended = stored.ENDED_ID in data
-            guard.loaded = {**data}
+            state.missing = self.session_key is None
+            state.ended_id = parse_uuid(data.get(engines.ENDED_ID))
+            state.ended = engines.ENDED_ID in data
+            state.loaded = {**data}
             return data
-        if stored.ID not in data:
+        if engines.ID not in data:
             if row is None:
                 return self._adopted(data)
             # Adopted by a request whose response has not been saved.
-            data[stored.ID] = row.id.hex
-        if row is None or row.id.hex != data[stored.ID]:
+            data[engines.ID] = row.id.hex
+        if row is None or row.id.hex != data[engines.ID]:
             # The key was just rotated, or no key is recorded on this engine.
-            id = session_id(data[stored.ID])
-            row = verify.read(id) if id is not None else None
+            id = parse_uuid(data[engines.ID])
+            row = queries.read(id) if id is not None else None
         if row is None or not row.is_live_of(data[SESSION_KEY]):
-            return self.make_ended(session_id(data[stored.ID]))
+            return self.mark_ended(parse_uuid(data[engines.ID]))
         if self._has_deadline(row) and row.is_due(timezone.now()):
             reason = Reason(row.expires_reason)
             registry.try_to_end(row.id, reason)
-            return self.make_ended(row.id, reason)
-        guard.row = row
-        guard.loaded_hash = data.get(HASH_SESSION_KEY)
+            return self.mark_ended(row.id, reason)
+        state.row = row
+        state.loaded_hash = data.get(HASH_SESSION_KEY)
         return data
 
     def _has_deadline(self, row: Row) -> bool:
@@ -94,17 +95,17 @@ class Loading(Base):
         signed cookie, which knows of ``SESSION_COOKIE_AGE`` alone (#19201).
         """
         is_own = row.expires_reason == Reason.EXPIRED
-        return not is_own or stored.is_cookie(self.engine)
+        return not is_own or engines.is_cookie(self.engine)
 
     def _adopted(self, data: dict[str, Any]) -> dict[str, Any]:
         self._session_cache = data
-        user, request = user_of(data), self.guard.request
+        user, request = user_of(data), self.session_limit_state.request
         if user is None or request is None:
             # Nobody to Django either; or not yet the session of a request.
             return data
-        self.guard.row = registry.adopt(user, request)
-        if self.guard.row is None:
-            return self.make_ended(session_id(data.get(stored.ID)))
-        self.guard.adopted = True
+        self.session_limit_state.row = registry.adopt(user, request)
+        if self.session_limit_state.row is None:
+            return self.mark_ended(parse_uuid(data.get(engines.ID)))
+        self.session_limit_state.adopted = True
         self.modified = True
         return data

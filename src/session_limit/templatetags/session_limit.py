@@ -20,15 +20,16 @@ from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
 
-from session_limit import durations, navigation, registry, texts
-from session_limit.client import device_label
+from session_limit import registry
+from session_limit.client.device import device_label
 from session_limit.conf import conf
-from session_limit.facade import GuardedRequest
-from session_limit.local_address import own_address
 from session_limit.models import UserSession
-from session_limit.overview import usage
-from session_limit.state import guard_of
-from session_limit.verify import registry_alias
+from session_limit.pages import durations, links, messages
+from session_limit.pages.overview import usage
+from session_limit.store.queries import registry_alias
+from session_limit.store.request import GuardedRequest
+from session_limit.store.state import state_of
+from session_limit.utils.safe_redirects import own_address
 
 STYLE = "session_limit/session_limit.css"
 SCRIPT = "session_limit/watch.js"
@@ -59,18 +60,18 @@ def session_limit_watch(context: Context, mode: str = "overlay") -> dict[str, An
     """
     if mode not in WATCH_MODES:
         raise ValueError(f"mode is one of {', '.join(WATCH_MODES)}, not {mode!r}")
-    request, status_url = _signed_in_request(context), navigation.status_url()
-    guard = guard_of(request)
-    if request is None or guard is None or guard.row is None or status_url is None:
+    request, status_url = _signed_in_request(context), links.status_url()
+    state = state_of(request)
+    if request is None or state is None or state.row is None or status_url is None:
         return {}
     return {
-        "session": guard.row.id,
+        "session": state.row.id,
         "mode": mode,
         "script": _static(SCRIPT),
         "style": _static(STYLE),
         "status_url": status_url,
-        "events_url": navigation.events_url(),
-        "ended_url": navigation.ended_url(),
+        "events_url": links.events_url(),
+        "ended_url": links.ended_url(),
         "nonce": _nonce(context, request),
     }
 
@@ -82,7 +83,7 @@ def session_limit_play(context: Context) -> dict[str, Any]:
     of the account's places. Nothing where the project counts no plays.
     """
     request = _signed_in_request(context) if conf.uses_plays() else None
-    plays_url = navigation.plays_url()
+    plays_url = links.plays_url()
     if request is None or plays_url is None:
         return {}
     return {
@@ -117,8 +118,8 @@ def session_limit_ended(context: Context) -> dict[str, Any]:
     session = request.session_limit.ended if request is not None else None
     if request is None or session is None:
         return {}
-    sign_in_url = navigation.sign_in_url(own_address(request))
-    return {"told": texts.ended(session), "sign_in_url": sign_in_url}
+    sign_in_url = links.sign_in_url(own_address(request))
+    return {"told": messages.ended(session), "sign_in_url": sign_in_url}
 
 
 @register.inclusion_tag("session_limit/tags/last_sign_in.html", takes_context=True)
@@ -196,8 +197,8 @@ def _request_with_cookie(context: Context) -> GuardedRequest | None:
     to read, and no reason to vary by it.
     """
     request = _request(context)
-    guard = guard_of(request)
-    return request if guard is not None and guard.presented_key is not None else None
+    state = state_of(request)
+    return request if state is not None and state.presented_key is not None else None
 
 
 def _signed_in_request(context: Context) -> GuardedRequest | None:
@@ -206,8 +207,8 @@ def _signed_in_request(context: Context) -> GuardedRequest | None:
     if request is None:
         return None
     request.session.keys()  # loads it
-    guard = guard_of(request)
-    return request if guard is not None and guard.row is not None else None
+    state = state_of(request)
+    return request if state is not None and state.row is not None else None
 
 
 def _time(moment: datetime, text: str) -> str:

@@ -7,9 +7,9 @@ from typing import Any
 
 from django.http import JsonResponse
 
-from session_limit import payloads
+from session_limit.pages import json_answers
 
 
 def answer(status: HTTPStatus = HTTPStatus.OK, **said: Any) -> JsonResponse:
     """Return what is ``said``, with the version that it is said in."""
-    return JsonResponse({"version": payloads.VERSION, **said}, status=status)
+    return JsonResponse({"version": json_answers.VERSION, **said}, status=status)

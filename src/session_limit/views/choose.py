@@ -14,10 +14,12 @@ from django.views import View
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 
-from session_limit import asking, navigation, payloads, registry, responses
-from session_limit.facade import GuardedRequest
+from session_limit import registry
+from session_limit.client import request_kind
 from session_limit.models import PendingSignIn
-from session_limit.state import guard_of
+from session_limit.pages import chooser, json_answers, links, responses
+from session_limit.store.request import GuardedRequest
+from session_limit.store.state import state_of
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -37,7 +39,7 @@ class ChooseView(View):
             return self._nothing_asked(request)
         limit = question.limit
         is_free = limit is None or question.rivals.count < limit
-        is_visit = request.method == "GET" and navigation.is_acted_on(request)
+        is_visit = request.method == "GET" and request_kind.is_acted_on(request)
         if is_free and is_visit:
             return self._go_on(request, user, question.pending, frozenset())
         return responses.asked(request, HttpResponse(), question)
@@ -47,35 +49,35 @@ class ChooseView(View):
         question, user = self._question(request)
         if question is None or user is None:
             return self._nothing_asked(request)
-        made = asking.posted(request)
-        if not asking.is_code(made.code, question.secret):
+        made = chooser.posted(request)
+        if not chooser.is_code(made.code, question.secret):
             # Another sign-in waits in this browser by now.
             return responses.asked(request, HttpResponse(), question)
         if made.is_cancelled:
             registry.cancel_pending(question.pending)
-            response = HttpResponseRedirect(navigation.sign_in_url(None))
-            asking.take_back(request, response)
+            response = HttpResponseRedirect(links.sign_in_url(None))
+            chooser.take_back(request, response)
             return response
         return self._go_on(request, user, question.pending, made.chosen)
 
     def _question(
         self, request: GuardedRequest
-    ) -> tuple[asking.Question | None, AbstractBaseUser | None]:
-        browser = asking.browser(request)
+    ) -> tuple[chooser.Question | None, AbstractBaseUser | None]:
+        browser = chooser.browser(request)
         pending = registry.find_pending(browser)
         user = registry.user_waiting(pending) if pending is not None else None
         if pending is None or browser.secret is None or user is None:
             return None, None
         limit, rivals = registry.rivals_of(pending, user)
-        return asking.Question(pending, browser.secret, limit, rivals), user
+        return chooser.Question(pending, browser.secret, limit, rivals), user
 
     def _nothing_asked(self, request: GuardedRequest) -> HttpResponse:
-        guard = guard_of(request)
-        if guard is not None and guard.admitted and guard.choice is not None:
+        state = state_of(request)
+        if state is not None and state.admitted and state.choice is not None:
             # By a middleware, on its way here.
-            return self._signed_in(request, guard.choice.pending)
+            return self._signed_in(request, state.choice.pending)
         if request.session_limit.current is not None:
-            return HttpResponseRedirect(navigation.next_url(request, request.GET))
+            return HttpResponseRedirect(links.next_url(request, request.GET))
         return responses.choice_gone(request, HttpResponse())
 
     def _go_on(
@@ -85,9 +87,9 @@ class ChooseView(View):
         pending: PendingSignIn,
         chosen: frozenset[UUID] | None,
     ) -> HttpResponse:
-        guard = guard_of(request)
-        if guard is not None:
-            guard.choice = registry.Choice(pending, chosen)
+        state = state_of(request)
+        if state is not None:
+            state.choice = registry.Choice(pending, chosen)
         # Refused, the middleware asks again.
         login(request, cast("User", user), backend=pending.backend)
         return self._signed_in(request, pending)
@@ -95,8 +97,8 @@ class ChooseView(View):
     def _signed_in(
         self, request: GuardedRequest, pending: PendingSignIn
     ) -> HttpResponse:
-        url = navigation.landing_page(request, pending.next)
-        if navigation.wants_json(request, HttpResponse()):
-            version = payloads.VERSION
+        url = links.landing_page(request, pending.next)
+        if request_kind.wants_json(request, HttpResponse()):
+            version = json_answers.VERSION
             return JsonResponse({"version": version, "code": "signed_in", "next": url})
         return HttpResponseRedirect(url)

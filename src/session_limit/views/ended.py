@@ -10,8 +10,9 @@ from django.utils.decorators import method_decorator
 from django.views import View
 from django.views.decorators.csrf import csrf_exempt
 
-from session_limit import navigation, use_here
-from session_limit.facade import GuardedRequest
+from session_limit.client import posted_data
+from session_limit.pages import links, use_here
+from session_limit.store.request import GuardedRequest
 
 
 # The form that posts here has a token of its own: see use_here.py.
@@ -24,7 +25,7 @@ class EndedView(View):
     def get(self, request: GuardedRequest) -> HttpResponse:
         """Show the reason, or go on where nothing has ended."""
         if request.session_limit.ended is None:
-            return HttpResponseRedirect(navigation.next_url(request, request.GET))
+            return HttpResponseRedirect(links.next_url(request, request.GET))
         # The middleware puts the page in its place, as anywhere else.
         return HttpResponse(status=HTTPStatus.UNAUTHORIZED)
 
@@ -35,6 +36,4 @@ class EndedView(View):
             if not use_here.is_chosen(request, ended.pk):
                 return HttpResponse(status=HTTPStatus.FORBIDDEN)
             request.session.flush()
-        return HttpResponseRedirect(
-            navigation.next_url(request, navigation.form(request))
-        )
+        return HttpResponseRedirect(links.next_url(request, posted_data.form(request)))

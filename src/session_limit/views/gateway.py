@@ -20,7 +20,7 @@ class GatewayView(View):
         """Answer 503: a proxy takes it for a no."""
         return HttpResponse(
             "The gateway is not served: wrap the application in "
-            "session_limit.guard.SessionGuard (ASGI) or "
+            "session_limit.asgi.SessionGuard (ASGI) or "
             "session_limit.wsgi.SessionGateway (WSGI).",
             status=HTTPStatus.SERVICE_UNAVAILABLE,
             content_type="text/plain; charset=utf-8",

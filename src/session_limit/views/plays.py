@@ -15,12 +15,14 @@ from django.views import View
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_protect
 
-from session_limit import navigation, payloads, registry, swap
+from session_limit import registry
+from session_limit.client import posted_data
 from session_limit.conf import conf
-from session_limit.facade import GuardedRequest
 from session_limit.models import Play, UserSession
-from session_limit.state import guard_of
-from session_limit.verify import Row, registry_alias
+from session_limit.pages import json_answers, play_swap
+from session_limit.store.queries import Row, registry_alias
+from session_limit.store.request import GuardedRequest
+from session_limit.store.state import state_of
 from session_limit.views.answer import answer
 
 # Of a key that a client makes up.
@@ -47,8 +49,8 @@ class _PlayView(View):
             return answer(HTTPStatus.NOT_FOUND, code="no_plays")
         # Asked first: it ends a session whose credentials were changed.
         is_signed_in = request.user.is_authenticated
-        guard = guard_of(request)
-        row = guard.row if guard is not None else None
+        state = state_of(request)
+        row = state.row if state is not None else None
         # Not somebody's who is shown another's account, or is known by a token.
         if not is_signed_in or row is None or row.user_id != request.user.pk:
             # Where its session has ended, the middleware says so in its place.
@@ -70,7 +72,7 @@ class _PlayView(View):
         if play.ended_by_play is not None:
             by = Play.objects.using(registry_alias()).filter(pk=play.ended_by_play)
             newer = _sessions().filter(pk__in=by.values("session_id")).first()
-        return JsonResponse(payloads.play_over(play, newer), status=HTTPStatus.GONE)
+        return JsonResponse(json_answers.play_over(play, newer), status=HTTPStatus.GONE)
 
 
 class PlaysView(_PlayView):
@@ -82,7 +84,7 @@ class PlaysView(_PlayView):
         same start; ``swap`` is a code that an earlier answer came with; ``resumes`` is
         true where nobody has asked for it just now.
         """
-        data = navigation.posted(request)
+        data = posted_data.posted(request)
         what, key = _text(data, "what", longest=200), _text(data, "key")
         session = request.session_limit.current
         if session is None:
@@ -91,7 +93,7 @@ class PlaysView(_PlayView):
             session,
             what,
             key=key or None,
-            swap=swap.play_to_end(data.get("swap"), session.pk),
+            swap=play_swap.play_to_end(data.get("swap"), session.pk),
             resumes=_flag(data, "resumes"),
         )
         if start.is_gone:
@@ -100,11 +102,11 @@ class PlaysView(_PlayView):
             return self._refused(start)
         if start.play.ended_at is not None:
             return self.over(start.play)
-        return JsonResponse(payloads.playing(start.play.pk))
+        return JsonResponse(json_answers.playing(start.play.pk))
 
-    def _refused(self, start: registry.Start) -> JsonResponse:
+    def _refused(self, start: registry.PlayStart) -> JsonResponse:
         sessions = _sessions().in_bulk({row.session_id for row in start.rivals})
-        said = payloads.play_refused(start, sessions, self.row.id)
+        said = json_answers.play_refused(start, sessions, self.row.id)
         if start.retry_after is None:
             return JsonResponse(said, status=HTTPStatus.CONFLICT)
         headers = {"Retry-After": str(said["retry_after"])}
@@ -118,7 +120,7 @@ class RenewView(_PlayView):
     def post(self, request: GuardedRequest, id: UUID) -> JsonResponse:
         """Answer when to ask again, or why there is no need to."""
         if registry.renew_play(id, self.row.id):
-            return JsonResponse(payloads.playing(id))
+            return JsonResponse(json_answers.playing(id))
         return self.over(registry.find_play(id, self.row.id))
 
 
@@ -133,7 +135,7 @@ class StopView(_PlayView):
         if id is not None:
             registry.stop_play(id, self.row.id)
             return answer(code="stopped")
-        key = _text(navigation.posted(request), "key")
+        key = _text(posted_data.posted(request), "key")
         if not key:
             raise BadRequest("key names the start that is to be stopped.")
         session = request.session_limit.current

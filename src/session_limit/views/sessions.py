@@ -33,22 +33,25 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 
-from session_limit import navigation, payloads, registry
+from session_limit import registry
+from session_limit.client import posted_data, request_kind
 from session_limit.conf import conf
-from session_limit.facade import GuardedRequest
-from session_limit.forms import PasswordForm
-from session_limit.local_address import LocalAddress, local_address, own_address
-from session_limit.models import UserSession, session_id
-from session_limit.overview import PAGE, Overview, others_than, told_of
-from session_limit.verify import registry_alias
+from session_limit.models import UserSession, parse_uuid
+from session_limit.pages import json_answers, links
+from session_limit.pages.overview import PAGE, Overview, others_than, told_of
+from session_limit.rules import get_rules
+from session_limit.store.queries import registry_alias
+from session_limit.store.request import GuardedRequest
+from session_limit.utils.safe_redirects import LocalAddress, local_address, own_address
 from session_limit.views.answer import answer
+from session_limit.views.forms import PasswordForm
 
 REVOKED = UserSession.Reason.REVOKED
 
 
 def _wants_json(request: HttpRequest) -> bool:
     # htmx swaps in what the page says.
-    return navigation.wants_json(request) and not navigation.is_htmx(request)
+    return request_kind.wants_json(request) and not request_kind.is_htmx(request)
 
 
 # Not Django's login_required() or its middleware: JSON is answered in JSON.
@@ -103,8 +106,8 @@ class ListView(_OwnView):
             "previous_url": self._url_of(overview.previous_page),
         }
         if _wants_json(request):
-            return answer(**payloads.overview(overview, **urls))
-        done = session_id(request.GET.get("done"))
+            return answer(**json_answers.overview(overview, **urls))
+        done = parse_uuid(request.GET.get("done"))
         context = {
             **urls,
             "current": None if overview.previous_page else overview.current,
@@ -121,9 +124,9 @@ class ListView(_OwnView):
     def _url_of(self, page: int | None) -> str | None:
         if page is None:
             return None
-        done = session_id(self.request.GET.get("done"))
+        done = parse_uuid(self.request.GET.get("done"))
         query = {"page": page} if done is None else {"page": page, "done": done}
-        return f"{reverse(navigation.LIST_VIEW)}?{urlencode(query)}"
+        return f"{reverse(links.LIST_VIEW)}?{urlencode(query)}"
 
 
 class EndView(_OwnView):
@@ -182,17 +185,17 @@ class EndView(_OwnView):
         return [get_object_or_404(sessions, pk=id)]
 
     def _may_end(self, targets: list[UserSession]) -> bool:
-        return targets == [self.current] or conf.rules.is_fresh(
+        return targets == [self.current] or get_rules().is_fresh(
             self.user, self.current, self.request
         )
 
     def _reauthentication_url(self) -> str | None:
         request = self.request
         # Back to the page whose script asked, not to what it asked for.
-        back = navigation.calling_page(request) if _wants_json(request) else None
+        back = links.calling_page(request) if _wants_json(request) else None
         back = back or self._own_path()
-        url = back or reverse(navigation.LIST_VIEW)
-        return conf.rules.reauthentication_url(self.user, request, url)
+        url = back or reverse(links.LIST_VIEW)
+        return get_rules().reauthentication_url(self.user, request, url)
 
     def _own_path(self) -> LocalAddress | None:
         """Return the address of this page without its query, if it can be linked to."""
@@ -202,7 +205,7 @@ class EndView(_OwnView):
     def _reauthenticate(self, targets: list[UserSession]) -> HttpResponseBase | None:
         """Return the answer where credentials have yet to be given."""
         url = self._reauthentication_url()
-        data = navigation.posted(self.request) if url is None else {}
+        data = posted_data.posted(self.request) if url is None else {}
         form = PasswordForm(
             self.request, self.user, data if "password" in data else None
         )
@@ -230,7 +233,7 @@ class EndView(_OwnView):
         )
 
     def _done(self, ended: list[UserSession]) -> HttpResponse:
-        url = reverse(navigation.LIST_VIEW)
+        url = reverse(links.LIST_VIEW)
         return _see_other(f"{url}?{urlencode({'done': ended[0].pk})}" if ended else url)
 
     def _ask(
@@ -251,7 +254,7 @@ class EndView(_OwnView):
             "reauthentication_url": url,
             # An empty action posts to the address that the browser shows.
             "action": self._own_path() or "",
-            "cancel_url": reverse(navigation.LIST_VIEW),
+            "cancel_url": reverse(links.LIST_VIEW),
         }
         return render(self.request, "session_limit/confirm_end.html", context)
 

@@ -10,10 +10,10 @@ from django.utils.decorators import method_decorator
 from django.views import View
 from django.views.decorators.cache import never_cache
 
-from session_limit import navigation, payloads, texts
-from session_limit.facade import GuardedRequest
-from session_limit.state import guard_of
-from session_limit.store import GuardedSession
+from session_limit.pages import json_answers, links, messages
+from session_limit.store.guarded import GuardedSession
+from session_limit.store.request import GuardedRequest
+from session_limit.store.state import state_of
 
 
 @method_decorator([login_not_required, never_cache], name="dispatch")
@@ -28,20 +28,20 @@ class StatusView(View):
     def get(self, request: GuardedRequest) -> JsonResponse:
         """Answer 200, however it stands."""
         answer = JsonResponse(self._standing(request))
-        session, guard = cast("GuardedSession", request.session), guard_of(request)
-        if guard is not None and not guard.adopted:
-            session.let_be()
+        session, state = cast("GuardedSession", request.session), state_of(request)
+        if state is not None and not state.adopted:
+            session.leave_untouched()
         return answer
 
     def _standing(self, request: GuardedRequest) -> dict[str, Any]:
         # Asked first: it ends a session whose credentials were changed.
         is_signed_in = request.user.is_authenticated
-        guard = guard_of(request)
-        row = guard.row if guard is not None else None
+        state = state_of(request)
+        row = state.row if state is not None else None
         if is_signed_in and row is not None:
-            return {"version": payloads.VERSION, "code": "live", "session": row.id}
-        ended = request.session_limit.ended if guard is not None else None
-        if guard is None or not guard.ended:
-            return {"version": payloads.VERSION, "code": "nobody"}
-        back = navigation.calling_page(request)
-        return payloads.session_over(texts.ended(ended), navigation.sign_in_url(back))
+            return {"version": json_answers.VERSION, "code": "live", "session": row.id}
+        ended = request.session_limit.ended if state is not None else None
+        if state is None or not state.ended:
+            return {"version": json_answers.VERSION, "code": "nobody"}
+        back = links.calling_page(request)
+        return json_answers.session_over(messages.ended(ended), links.sign_in_url(back))

@@ -9,11 +9,11 @@ from asgiref.sync import sync_to_async
 from django.core.asgi import get_asgi_application
 from django.db import connections
 
-from session_limit.guard import SessionGuard
+from session_limit.asgi import SessionGuard
 from tests.history.project.broken import BROKEN
 
 if TYPE_CHECKING:
-    from session_limit.guard.asgi import Receive, Scope, Send
+    from session_limit.asgi.types import Receive, Scope, Send
 
 django = get_asgi_application()
 
@@ -21,7 +21,7 @@ django = get_asgi_application()
 from django.contrib.sessions.backends.db import SessionStore  # noqa: E402
 
 from session_limit import registry  # noqa: E402
-from session_limit.guard.requests import session_key_of  # noqa: E402
+from session_limit.asgi.scopes import session_key_of  # noqa: E402
 
 if "HISTORY_BROKEN" in os.environ:
     BROKEN[os.environ["HISTORY_BROKEN"]]()

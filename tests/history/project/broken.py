@@ -25,29 +25,29 @@ def lock() -> None:
 
 def sweep() -> None:
     """Sweep once an hour: without a bus, nobody hears of other processes' endings."""
-    from session_limit.guard import hub
+    from session_limit.asgi import hub
 
     hub.SWEEP = 3600.0
 
 
 def verification() -> None:
     """Believe what is stored, and leave it there, whatever the row says."""
-    from session_limit import stored, verify
+    from session_limit.store import engines, queries
 
-    def believed(row: verify.Row, user_id: Any) -> bool:
+    def believed(row: queries.Row, user_id: Any) -> bool:
         return row.belongs_to(user_id)
 
-    verify.Row.is_live_of = believed
-    stored.delete = lambda keys, using: None
+    queries.Row.is_live_of = believed
+    engines.delete = lambda keys, using: None
 
 
 def reason() -> None:
     """Say of sessions that a password change ends that somebody signed out."""
     from session_limit.models import UserSession
-    from session_limit.registry import ghosts
+    from session_limit.registry import not_counting
 
     signed_out = UserSession.Reason.SIGNED_OUT
-    ghosts.credentials_reason = lambda *arguments: signed_out
+    not_counting.credentials_reason = lambda *arguments: signed_out
 
 
 BROKEN: dict[str, Callable[[], None]] = {

@@ -21,8 +21,8 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase, StreamingHttpResponse
 
 from session_limit import registry
-from session_limit.facade import GuardedRequest
 from session_limit.models import UserSession
+from session_limit.store.request import GuardedRequest
 
 # The password is beside the point, so the user is looked up and signed in.
 BACKEND = "django.contrib.auth.backends.ModelBackend"

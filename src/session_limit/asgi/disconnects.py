@@ -1,0 +1,102 @@
+"""Notice that a client disconnects while its session is being identified."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Coroutine
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from session_limit.asgi.types import Message, Receive
+
+T = TypeVar("T")
+
+# In seconds. Work that takes less is done before the client is watched.
+PROMPT = 0.05
+
+
+class Gone(Exception):
+    """The client has disconnected."""
+
+
+class Inbox:
+    """
+    Receive from a server ahead of the application, which then gets the same messages.
+
+    As a context manager, it stops receiving from the server on exit.
+    """
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._read: deque[Message] = deque()
+        # The receive() that is under way. It is kept until it returns, because some
+        # servers fail if receive() is cancelled and then called again.
+        self._next: asyncio.Future[Message] | None = None
+        # The task that waits in unless_gone(), and why it was cancelled.
+        self._task: asyncio.Task[Any] | None = None
+        self._reason: BaseException | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._next is not None:
+            self._next.cancel()
+
+    async def receive(self) -> Message:
+        """Return the next message that no ``receive()`` has returned yet."""
+        if self._read:
+            return self._read.popleft()
+        if self._next is None:
+            return await self._receive()
+        try:
+            return await self._next
+        finally:
+            self._next = None
+
+    async def unless_gone(self, work: Coroutine[Any, Any, T]) -> T:
+        """
+        Return what ``work`` returns. If the client disconnects first, cancel ``work``
+        and raise ``Gone``.
+        """
+        self._task = asyncio.current_task()
+        timer = asyncio.get_running_loop().call_later(PROMPT, self._ask)
+        try:
+            return await work
+        except asyncio.CancelledError:
+            if self._reason is None or self._task is None:
+                raise
+            self._task.uncancel()
+            raise self._reason from None
+        finally:
+            timer.cancel()
+            self._task = None
+
+    def _ask(self) -> None:
+        self._next = asyncio.ensure_future(self._receive())
+        self._next.add_done_callback(self._take)
+
+    def _take(self, asked: asyncio.Future[Message]) -> None:
+        """Keep a message that arrived for the application, and note a disconnect."""
+        if self._task is None or asked.cancelled():
+            return
+        self._next, self._reason = None, asked.exception()
+        if self._reason is None:
+            self._note(asked.result())
+        if self._reason is None:
+            self._ask()
+        else:
+            self._task.cancel()
+
+    def _note(self, message: Message) -> None:
+        if message["type"] in {"http.disconnect", "websocket.disconnect"}:
+            self._reason = Gone()
+        # The body of a request that no application gets is dropped.
+        elif message["type"] != "http.request":
+            self._read.append(message)

@@ -1,0 +1,198 @@
+"""How a request was made, what kept it out, and where it may go next."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from urllib.parse import parse_qs, unquote, urlencode, urlsplit
+
+from django.conf import settings
+from django.contrib.auth import REDIRECT_FIELD_NAME
+from django.http import HttpRequest, QueryDict
+from django.http.response import HttpResponseBase
+from django.shortcuts import resolve_url
+from django.urls import NoReverseMatch, reverse
+
+from session_limit.utils.safe_redirects import LocalAddress, local_address, own_address
+
+ENDED_VIEW = "session_limit:ended"
+CHOOSE_VIEW = "session_limit:choose"
+LIST_VIEW = "session_limit:list"
+EVENTS_VIEW = "session_limit:events"
+STATUS_VIEW = "session_limit:status"
+PLAYS_VIEW = "session_limit:plays"
+REDIRECTS = range(HTTPStatus.MULTIPLE_CHOICES, HTTPStatus.BAD_REQUEST)
+
+
+def is_barred(response: HttpResponseBase) -> bool:
+    """
+    Whether ``response`` keeps an anonymous visitor out: a 401, a 403, or a redirect
+    to where they can sign in.
+    """
+    is_denied = response.status_code in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
+    return is_denied or sign_in_redirect(response) is not None
+
+
+def sign_in_redirect(response: HttpResponseBase) -> str | None:
+    """
+    Return where ``response`` redirects to, if that address says where to go ``next``
+    or is the sign-in page's.
+    """
+    location = response.headers.get("Location", "")
+    if response.status_code not in REDIRECTS or not location:
+        return None
+    try:
+        target = urlsplit(location)
+    except ValueError:
+        return None
+    page = _sign_in_page()
+    if REDIRECT_FIELD_NAME in parse_qs(target.query):
+        return location
+    return location if page and target.path == urlsplit(page).path else None
+
+
+def page_for_htmx(request: HttpRequest) -> str:
+    """
+    Return the page to send htmx to: the one that says why the session ended, which
+    leads back to the page that the person sees.
+    """
+    back = local_address(request, request.headers.get("HX-Current-URL", ""))
+    return ended_page_url(back) or sign_in_url(back)
+
+
+def way_back(request: HttpRequest) -> LocalAddress | None:
+    """
+    Return the page that ``request`` asks for, or that it was posted from. "Use here
+    instead" returns there.
+    """
+    match = request.resolver_match
+    if match is not None and match.view_name == ENDED_VIEW:
+        return local_address(request, request.GET.get(REDIRECT_FIELD_NAME, ""))
+    if request.method in {"GET", "HEAD"}:
+        return own_address(request)
+    return calling_page(request)
+
+
+def calling_page(request: HttpRequest) -> LocalAddress | None:
+    """Return the page of this site that ``request`` names as its referrer, if any."""
+    return local_address(request, request.headers.get("Referer", ""))
+
+
+def next_url(request: HttpRequest, data: QueryDict) -> str:
+    """Return the ``next`` address of ``data`` if it is local, else the landing page."""
+    return landing_page(request, data.get(REDIRECT_FIELD_NAME, ""))
+
+
+def landing_page(request: HttpRequest, url: str) -> str:
+    """Return ``url`` if it is local, and ``LOGIN_REDIRECT_URL`` if not."""
+    return local_address(request, url) or resolve_url(settings.LOGIN_REDIRECT_URL)
+
+
+def sign_in_page_for(request: HttpRequest, response: HttpResponseBase) -> str:
+    """
+    Return the sign-in page to link to in place of ``response``.
+
+    If ``response`` redirects to a sign-in page of this site, or of the host that
+    ``LOGIN_URL`` names, the link keeps the query that the project put into it, unless
+    its ``next`` leads to another site. ``login_required`` writes such a ``next`` after
+    a request for ``//evil.example/``.
+    """
+    location = sign_in_redirect(response) or ""
+    target, page = urlsplit(location), urlsplit(_sign_in_page() or "")
+    is_known = local_address(request, location) is not None or (
+        target.netloc != "" and target[:2] == page[:2]
+    )
+    onward = parse_qs(target.query).get(REDIRECT_FIELD_NAME, [])
+    if is_known and all(local_address(request, url) for url in onward):
+        return location
+    return sign_in_url(way_back(request))
+
+
+def sign_in_url(back: LocalAddress | None) -> str:
+    """Return the sign-in page's address, returning to ``back``."""
+    page = _sign_in_page()
+    # A page that says why is better than the error of a LOGIN_URL that is not there.
+    return (back or "/") if page is None else _with_next(page, back)
+
+
+def ended_url() -> str | None:
+    """Return the address that says why, where the project includes our urls."""
+    return _address(ENDED_VIEW)
+
+
+def ended_page_url(back: LocalAddress | None) -> str | None:
+    """Return ``ended_url()``, leading on from there to ``back``."""
+    url = ended_url()
+    return None if url is None else _with_next(url, back)
+
+
+def choose_url() -> str | None:
+    """Return the chooser's address, where the project includes our urls."""
+    return _address(CHOOSE_VIEW)
+
+
+def is_to(request: HttpRequest, url: str | None) -> bool:
+    """Whether ``request`` is to ``url``, one of our addresses."""
+    # Those are quoted, and the path of a request is not.
+    return url is not None and request.path == unquote(url)
+
+
+def list_url() -> str | None:
+    """Return the address of an account's own sessions, where it is included."""
+    return _address(LIST_VIEW)
+
+
+def status_url() -> str | None:
+    """Return the address that says how a session stands, where it is included."""
+    return _address(STATUS_VIEW)
+
+
+def events_url() -> str | None:
+    """Return the address of the event stream, where it is included."""
+    return _address(EVENTS_VIEW)
+
+
+def plays_url() -> str | None:
+    """Return the address where plays are started, where it is included."""
+    return _address(PLAYS_VIEW)
+
+
+def is_ours(request: HttpRequest) -> bool:
+    """Whether ``request`` is for one of our own pages."""
+    match = request.resolver_match
+    return match is not None and match.app_name == "session_limit"
+
+
+def _address(view: str) -> str | None:
+    try:
+        return reverse(view)
+    except NoReverseMatch:
+        return None
+
+
+def after_sign_in(request: HttpRequest) -> str:
+    """
+    Return the local address that the sign-in of ``request`` was to lead to, or ``""``.
+
+    A form says so in ``next``. A sign-in in a middleware leads to the page that the
+    request asks for.
+    """
+    if request.resolver_match is None:
+        return "" if is_to(request, choose_url()) else way_back(request) or ""
+    asked = request.POST.get(REDIRECT_FIELD_NAME) or request.GET.get(
+        REDIRECT_FIELD_NAME, ""
+    )
+    return local_address(request, asked) or ""
+
+
+def _sign_in_page() -> str | None:
+    try:
+        return resolve_url(settings.LOGIN_URL)
+    except NoReverseMatch:
+        return None
+
+
+def _with_next(url: str, back: LocalAddress | None) -> str:
+    if back is None:
+        return url
+    separator = "&" if urlsplit(url).query else "?"
+    return f"{url}{separator}{urlencode({REDIRECT_FIELD_NAME: back})}"

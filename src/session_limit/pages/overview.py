@@ -1,0 +1,146 @@
+"""An account's sessions, as its owner sees them from one of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.db.models import Count, Window
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from session_limit import registry
+from session_limit.client.device import device_label
+from session_limit.models import UserSession, UserSessionQuerySet, taking_place_in
+from session_limit.store.queries import live_of, registry_alias
+
+# How many live sessions a page lists.
+PAGE = 50
+MAX_ENDED = 10
+# What has more digits is no number of a page, and need not be one to a database.
+MAX_DIGITS = 9
+# For so long, what was ended is news.
+NEWS = timedelta(minutes=5)
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """
+    A page of an account's live sessions. ``current`` is the first session of the first
+    page; ``others`` are the other sessions of this page, the most recently active
+    first. ``count`` is how many live sessions there are on all pages, and ``in_use``
+    how many of them take one of the places that ``limit`` limits, which are those of
+    the scope of ``current``. ``ended`` are the sessions that ended last, the latest
+    first. ``next_page`` and ``previous_page`` are numbers of pages, or ``None``.
+    """
+
+    current: UserSession
+    others: list[UserSession]
+    ended: list[UserSession]
+    limit: int | None
+    in_use: int
+    count: int
+    next_page: int | None
+    previous_page: int | None
+
+    @classmethod
+    def of(
+        cls, user: AbstractBaseUser, current: UserSession, page: str | None = None
+    ) -> Overview:
+        """
+        Return the ``page`` with that number of the sessions of ``user``, one of which
+        is ``current``. If ``page`` is not a number, return the first page, and if it is
+        too large, the last. Executes three statements, however many sessions there are.
+        """
+        number = _number(page)
+        others = _others_on(number, current)
+        if number > 1 and not others:
+            # Sessions may have ended since this page was linked to.
+            number = -(-usage(current)[0] // PAGE)
+            others = _others_on(number, current)
+        count, in_use = (others[0].total, others[0].taking) if others else (0, 0)
+        sessions = UserSession.objects.using(registry_alias()).for_user(user)
+        return cls(
+            current=current,
+            others=others,
+            ended=list(sessions.recently_ended()[:MAX_ENDED]),
+            limit=registry.limit_of(user, current.scope),
+            in_use=in_use + current.counted,
+            count=count + 1,
+            next_page=number + 1 if count + 1 > number * PAGE else None,
+            previous_page=number - 1 if number > 1 else None,
+        )
+
+    @property
+    def sessions(self) -> list[UserSession]:
+        """Return the sessions of this page, ``current`` first if it is among them."""
+        if self.previous_page is not None:
+            return self.others
+        return [self.current, *self.others]
+
+
+def _number(page: str | None) -> int:
+    """Return the number of the page that an address asks for, or 1."""
+    if page is None or not page.isdecimal() or len(page) > MAX_DIGITS:
+        return 1
+    return max(int(page), 1)
+
+
+def _others_on(number: int, current: UserSession) -> list[Any]:
+    """
+    Return the sessions on the page with this ``number``, but for ``current``, which has
+    the first place of the first page. Each carries the ``total`` of all pages, and how
+    many of those are ``taking`` a place: the statement that reads them counts as well.
+    """
+    counts = {
+        "total": Window(Count("pk")),
+        "taking": Window(Count("pk", filter=taking_place_in(current.scope))),
+    }
+    rows = others_than(current).annotate(**counts)
+    end = number * PAGE - 1
+    return list(rows.order_by("-last_active_at", "-pk")[max(end - PAGE, 0) : end])
+
+
+def usage(current: UserSession) -> tuple[int, int]:
+    """
+    Return how many live sessions the account of ``current`` has, and how many of them
+    take a place in its scope.
+    """
+    others = others_than(current).aggregate(
+        total=Count("pk"),
+        taking=Count("pk", filter=taking_place_in(current.scope)),
+    )
+    return others["total"] + 1, others["taking"] + current.counted
+
+
+def others_than(current: UserSession) -> UserSessionQuerySet:
+    """Return the other live sessions of the account of ``current``."""
+    return live_of(current.user_id).exclude(pk=current.pk)
+
+
+def told_of(user: AbstractBaseUser, id: UUID) -> str:
+    """
+    Return what is told of the end of the session with this id, and of those that were
+    ended with it: nothing where it is not an ended one of ``user``'s, so that nobody
+    else's link puts words on the page.
+    """
+    ended = UserSession.objects.using(registry_alias()).ended().for_user(user)
+    row = ended.filter(pk=id).first()
+    if row is None or row.ended_at is None:
+        return ""
+    device = device_label(row.device)
+    is_news = timezone.now() - row.ended_at < NEWS
+    if not (row.was_ended_by_owner and is_news):
+        return _("Signed out already: %(device)s.") % {"device": device}
+    count = ended.filter(
+        ended_at=row.ended_at, ended_reason=row.ended_reason, ended_by=row.ended_by
+    ).count()
+    if count == 1:
+        return _("Signed out: %(device)s.") % {"device": device}
+    return ngettext(
+        "Signed out: %(count)d device.", "Signed out: %(count)d devices.", count
+    ) % {"count": count}

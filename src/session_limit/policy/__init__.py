@@ -1,0 +1,27 @@
+"""Decide what happens at a limit. Pure: no database, no request, no clock."""
+
+from __future__ import annotations
+
+from session_limit.policy.decisions import (
+    AtLimit,
+    Decision,
+    Displace,
+    LiveSession,
+    decide,
+    decide_adoption,
+    decide_choice,
+    decide_swap,
+    excess,
+)
+
+__all__ = [
+    "AtLimit",
+    "Decision",
+    "Displace",
+    "LiveSession",
+    "decide",
+    "decide_adoption",
+    "decide_choice",
+    "decide_swap",
+    "excess",
+]

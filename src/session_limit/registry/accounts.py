@@ -1,0 +1,63 @@
+"""Lock an account, and the rows of its sessions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.db import connections
+from django.db.models import F
+from django.utils import timezone
+
+from session_limit.models import AccountLimit, UserSession, UserSessionQuerySet
+
+
+def lock_account(user_id: Any, using: str, **changes: Any) -> AccountLimit:
+    """
+    Lock the account of the user with this primary key until the transaction ends,
+    writing ``changes`` to its row, and return it.
+
+    By writing: alike on every database, where ``SELECT ... FOR UPDATE`` is nothing
+    on SQLite, and a transaction there that begins by reading may fail to become a
+    writer. One statement creates the row or locks it, and reads it where there is
+    ``RETURNING`` (not on MySQL).
+    """
+    changes["locked_at"] = timezone.now()
+    accounts = AccountLimit._base_manager.using(using)
+    features = connections[using].features
+    with_target = features.supports_update_conflicts_with_target
+    [account] = accounts.bulk_create(
+        [AccountLimit(user_id=user_id, **changes)],
+        update_conflicts=True,
+        update_fields=list(changes),
+        unique_fields=["user"] if with_target else None,
+    )
+    if not features.can_return_rows_from_bulk_insert:
+        account.refresh_from_db(using=using)
+    return account
+
+
+def locked(
+    rows: UserSessionQuerySet, *, skip_locked: bool = False
+) -> list[UserSession]:
+    """
+    Lock ``rows`` until the transaction ends, and return them.
+
+    A plain read could return a key that a rotation under way is about to replace. The
+    rows are locked in the order of their ids, so that two callers cannot deadlock.
+    ``skip_locked`` leaves out the rows that somebody else has locked instead of
+    waiting for them, if the database can.
+    """
+    features = connections[rows.db].features
+    if not features.has_select_for_update:
+        # SQLite locks everything, once the transaction has written.
+        rows.update(scope=F("scope"))
+        return list(rows.order_by("pk"))
+    skip_locked = skip_locked and features.has_select_for_update_skip_locked
+    return list(rows.select_for_update(skip_locked=skip_locked).order_by("pk"))
+
+
+def live_rows(user: AbstractBaseUser, using: str) -> list[UserSession]:
+    """Return the live sessions of ``user``, whose account is locked, locked."""
+    rows = UserSession.objects.using(using).live().for_user(user)
+    return list(rows.select_for_update().order_by("pk"))

@@ -1,0 +1,109 @@
+"""Keeping rows true between a sign-in and an ending, and clearing up after."""
+
+from __future__ import annotations
+
+import functools
+from datetime import datetime
+from uuid import UUID
+
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.contrib.sessions.backends.base import SessionBase
+from django.utils import timezone
+
+from session_limit.models import DatabaseNow, UserSession
+from session_limit.registry.best_effort import BestEffort
+from session_limit.registry.transactions import in_one_statement
+from session_limit.rules import get_rules
+from session_limit.store import engines
+from session_limit.store.queries import Row, registry_alias
+
+Reason = UserSession.Reason
+
+ACTIVITY = BestEffort("Recording activity")
+NOTICES = BestEffort("Recording that a notice was shown")
+
+
+def deadline(
+    user: AbstractBaseUser,
+    stored_until: datetime,
+    *,
+    active_at: datetime,
+    authenticated_at: datetime,
+) -> tuple[datetime, Reason]:
+    """
+    Return when a session will be over if nothing more happens, and what will have
+    ended it: its own expiry, the idle or the absolute timeout.
+    """
+    rules = get_rules()
+    idle, absolute = rules.idle_timeout(user), rules.absolute_timeout(user)
+    ends = [(stored_until, Reason.EXPIRED)]
+    if idle is not None:
+        ends.append((active_at + idle, Reason.IDLE))
+    if absolute is not None:
+        ends.append((authenticated_at + absolute, Reason.ABSOLUTE))
+    return min(ends, key=lambda end: end[0])
+
+
+def touch(
+    row: Row, session: SessionBase, user: AbstractBaseUser, *, is_saved: bool
+) -> None:
+    """
+    Record that the session is active, or that it expires at another time than the row
+    says, if either is due. If ``is_saved``, it has just been stored and its expiry
+    counts from now. Of parallel requests, one writes. If the database does not take
+    the write at once, it is skipped, and the next request tries again.
+    """
+    now = timezone.now()
+    if is_saved or row.expires_reason != Reason.EXPIRED:
+        stored_until = session.get_expiry_date(modification=now)
+    else:
+        stored_until = row.expires_at
+    ends_at = functools.partial(
+        deadline, user, stored_until, authenticated_at=row.authenticated_at
+    )
+    if not row.is_touch_due(now):
+        expires_at, _ = ends_at(active_at=row.last_active_at)
+        if abs(expires_at - row.expires_at) < row.touch_interval:
+            return
+    expires_at, expires_reason = ends_at(active_at=now)
+    rows = UserSession.objects.using(registry_alias()).live_with_id(row.id)
+    ACTIVITY.update(
+        row.id,
+        rows.filter(last_active_at=row.last_active_at),
+        last_active_at=now,
+        expires_at=expires_at,
+        expires_reason=expires_reason,
+    )
+
+
+def rekey(id: UUID, key: str | None, *, former: str | None) -> bool:
+    """
+    Record that the session's key is now ``key``, and was ``former``. Return whether the
+    session is live.
+
+    Call this before anything is stored under the key. Session rows come before stored
+    sessions in the lock order, or a rotation and a sign-in could wait for each other.
+    """
+
+    def write(using: str) -> bool:
+        rows = UserSession.objects.using(using).live_with_id(id)
+        changed = rows.update(
+            session_key=engines.storable(key),
+            key_digest=engines.digest(key),
+            former_digest=engines.digest(former),
+            # What is not stored under it yet is not gone: see ghosts.end_gone().
+            key_recorded_at=DatabaseNow(),
+        )
+        return changed > 0
+
+    return in_one_statement(write)
+
+
+def mark_notified(id: UUID, notice: UUID) -> bool:
+    """
+    Record that the session shows the notice of the sign-in with the id ``notice``.
+    Return whether this call recorded it, so that of parallel requests one shows it. If
+    the database does not take the write at once, a later page shows the notice.
+    """
+    rows = UserSession.objects.using(registry_alias()).live_with_id(id)
+    return NOTICES.update(id, rows.filter(notice=notice), notice=None) > 0

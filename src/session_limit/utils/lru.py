@@ -1,0 +1,57 @@
+"""Remember a bounded number of things."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from typing import Generic, TypeVar
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class LRU(Generic[K, V]):
+    """
+    A mapping that holds up to ``most`` entries and drops the least recently used one
+    for the next. Threads may share it.
+
+    Keys and values should be of a bounded size, since only their number is limited.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._entries: OrderedDict[K, V] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __contains__(self, key: K) -> bool:
+        """Return whether ``key`` is remembered, which does not count as a use."""
+        return key in self._entries
+
+    def get(self, key: K) -> V | None:
+        """Return the value stored for ``key``, and count that as a use."""
+        with self._lock:
+            if key not in self._entries:
+                return None
+            self._entries.move_to_end(key)
+            return self._entries[key]
+
+    def put(self, key: K, value: V) -> None:
+        """Store ``value`` for ``key``. If full, drop the least recently used entry."""
+        with self._lock:
+            self._entries[key] = value
+            self._entries.move_to_end(key)
+            if len(self._entries) > self._most:
+                self._entries.popitem(last=False)
+
+    def drop(self, key: K) -> None:
+        """Forget ``key``, if it is remembered."""
+        with self._lock:
+            self._entries.pop(key, None)
+
+    def clear(self) -> None:
+        """Forget everything."""
+        with self._lock:
+            self._entries.clear()

@@ -1,0 +1,73 @@
+from pathlib import Path
+
+import pytest
+
+from session_limit.asgi import hub
+from session_limit.testing import LAPTOP, PHONE, clock
+from tests.stories.people import Visitor, make_user
+
+
+def pytest_collection_modifyitems(items):
+    here = Path(__file__).parent
+    for item in items:
+        if item.path.is_relative_to(here):
+            item.add_marker(pytest.mark.django_db(transaction=True))
+
+
+@pytest.fixture(autouse=True)
+def project(settings):
+    settings.ROOT_URLCONF = "tests.asgi.urls"
+
+
+@pytest.fixture
+def ada():
+    return make_user("ada")
+
+
+@pytest.fixture
+def bob():
+    return make_user("bob")
+
+
+@pytest.fixture
+def laptop():
+    return Visitor(LAPTOP)
+
+
+@pytest.fixture
+def phone():
+    return Visitor(PHONE)
+
+
+@pytest.fixture
+def time():
+    with clock() as moved:
+        yield moved
+
+
+@pytest.fixture(params=["bus", "sweep"])
+def told_by(request, monkeypatch):
+    """What tells the hub of an ending: the bus alone, or the sweep alone."""
+    if request.param == "bus":
+        monkeypatch.setattr(hub, "SWEEP", 3600.0)
+    else:
+        sweep_alone(monkeypatch)
+    return request.param
+
+
+@pytest.fixture
+def swept(monkeypatch):
+    """The sweep tells, often; the bus does not."""
+    sweep_alone(monkeypatch)
+
+
+@pytest.fixture
+def nobody_tells(monkeypatch):
+    """Neither of them tells: what is verified by itself remains."""
+    sweep_alone(monkeypatch)
+    monkeypatch.setattr(hub, "SWEEP", 3600.0)
+
+
+def sweep_alone(monkeypatch):
+    monkeypatch.setattr(hub, "SWEEP", 0.05)
+    monkeypatch.setattr("session_limit.bus.publish", lambda ids: None)
