@@ -15,12 +15,11 @@ from django.http import HttpRequest
 
 from session_limit import registry
 from session_limit.exceptions import SessionLimitReached, TooLateToSignIn
-from session_limit.models import UserSession, parse_uuid
+from session_limit.models import UserSession, parse_uuid, registry_alias
 from session_limit.pages import new_sign_in
 from session_limit.signals import session_started
 from session_limit.store import database_conflicts, engines
 from session_limit.store.guarded import GuardedSession
-from session_limit.store.queries import registry_alias
 from session_limit.store.state import Refusal, SessionState, state_of
 from session_limit.store.users import make_anonymous, may_sign_in
 

@@ -19,6 +19,8 @@ from tests.drivers import library
 redis = library("session_limit.bus.redis")
 options_of = redis.options_of
 
+pytestmark = pytest.mark.services("redis")
+
 # In seconds: a quarter is the bound, and a busy machine takes its share.
 BUSY = 0.75
 SENTINELS = ["redis://:geheim@a:26379", "rediss://u:geheim@b:26380"]

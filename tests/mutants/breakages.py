@@ -701,7 +701,7 @@ OWN_SESSIONS = [
     Mutant(
         "whoever knows its id ends another account's session",
         "views/sessions.py::EndView._targets",
-        old=".using(registry_alias()).for_user(self.user)",
+        old=".primary().for_user(self.user)",
         new=".using(registry_alias())",
         tests="stories/test_your_sessions",
         test="test_anothers_session_is_not_found",
@@ -749,8 +749,8 @@ OWN_SESSIONS = [
     Mutant(
         "a link says of any session that it was ended",
         "pages/overview.py::told_of",
-        old=".using(registry_alias()).ended().for_user(user)",
-        new=".using(registry_alias()).ended()",
+        old=".primary().ended().for_user(user)",
+        new=".primary().ended()",
         tests="stories/test_your_sessions",
         test="test_anothers_session_is_not_found",
     ),

@@ -18,7 +18,6 @@ from session_limit.admin import timeline
 from session_limit.client.device import device_label
 from session_limit.conf import conf
 from session_limit.models import Play, UserSession
-from session_limit.store.queries import registry_alias
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -90,7 +89,7 @@ class Timeline:
         was_live = Q(ended_at=None, lease_until__gt=since) | Q(ended_at__gt=since)
         # Its user is what is indexed.
         whose = Q(user_id=sessions[0].user_id, session__in=sessions)
-        plays = Play.objects.using(registry_alias()).begun()
+        plays = Play.objects.primary().begun()
         rows = plays.filter(whose, was_live)
         # Their ids need not be ordered by time.
         return list(rows.order_by("-started_at", "-pk")[: PLAYS + 1])

@@ -11,8 +11,7 @@ from django.db import connections
 from django.db.models.expressions import Combinable
 from django.utils import timezone
 
-from session_limit.models import Play, UserSession
-from session_limit.store.queries import registry_alias
+from session_limit.models import Play, UserSession, registry_alias
 
 
 def read_unexpired(ids: Collection[UUID]) -> dict[UUID, Any]:
@@ -32,7 +31,7 @@ def read_unexpired(ids: Collection[UUID]) -> dict[UUID, Any]:
 
 def read_ended_since(moment: datetime) -> list[UUID]:
     """Return the ids of the sessions that ended after ``moment``: one indexed read."""
-    rows = UserSession.objects.using(registry_alias())
+    rows = UserSession.objects.primary()
     return list(rows.filter(ended_at__gt=moment).values_list("pk", flat=True))
 
 
@@ -69,7 +68,7 @@ def read_plays_ended_since(
     its session: one indexed read. ``moment`` may be an expression, so that the
     database's clock decides.
     """
-    rows = Play.objects.using(registry_alias()).filter(ended_at__gt=moment)
+    rows = Play.objects.primary().filter(ended_at__gt=moment)
     heard = rows.filter(ended_reason__in=Play.HEARD)
     return list(heard.values_list("pk", "session_id"))
 

@@ -14,7 +14,7 @@ from psycopg import sql
 
 from session_limit.bus.base import Bus
 from session_limit.bus.messages import decode, encode
-from session_limit.store.queries import registry_alias
+from session_limit.models import registry_alias
 
 # How long a request waits for the lock that NOTIFY takes to commit: the one thing here
 # that others can hold.

@@ -17,6 +17,7 @@ from session_limit.models.sessions import (
     STORED_WITHIN,
     UserSession,
     UserSessionQuerySet,
+    registry_alias,
     taking_place_in,
 )
 
@@ -33,6 +34,7 @@ __all__ = [
     "ahead_of_utc",
     "cascade_unlisted",
     "parse_uuid",
+    "registry_alias",
     "taking_place_in",
     "uuid7",
 ]

@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from session_limit.models.database_clock import DatabaseNow
 from session_limit.models.ids import uuid7
-from session_limit.models.sessions import UserSession
+from session_limit.models.sessions import UserSession, registry_alias
 from session_limit.policy import LiveSession
 
 # For how long a play counts that is not renewed: so soon a crash frees its place.
@@ -22,6 +22,10 @@ CLOCKS_APART = timedelta(seconds=60)
 
 class PlayQuerySet(models.QuerySet["Play"]):
     """Verbs for which plays count."""
+
+    def primary(self) -> Self:
+        """Return these rows from the database that writes them."""
+        return self.using(registry_alias())
 
     def open(self) -> Self:
         """Narrow to those that nobody has ended; their time may be up all the same."""

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Self
 
 from django.conf import settings
-from django.db import models
+from django.db import models, router
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -44,8 +44,20 @@ def _tenfold(now: datetime) -> models.Func:
     )
 
 
+def registry_alias() -> str:
+    """
+    Return the alias of the database that writes the registry, which every read that
+    decides something asks: on a replica that lags, an ended session would live on.
+    """
+    return router.db_for_write(UserSession)
+
+
 class UserSessionQuerySet(models.QuerySet["UserSession"]):
     """Verbs for the two states, and whose sessions."""
+
+    def primary(self) -> Self:
+        """Return these rows from the database that writes them."""
+        return self.using(registry_alias())
 
     def live(self) -> Self:
         return self.filter(ended_at=None)

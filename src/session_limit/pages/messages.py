@@ -13,7 +13,6 @@ from session_limit import registry
 from session_limit.models import UserSession
 from session_limit.pages import durations
 from session_limit.registry import Admission
-from session_limit.store.queries import registry_alias
 
 Reason = UserSession.Reason
 
@@ -136,7 +135,7 @@ def _steps(session: UserSession, reason: Reason) -> frozenset[Step]:
 
 def _class_of_newer(session: UserSession) -> str | None:
     by = session.ended_by_session
-    rows = UserSession.objects.using(registry_alias())
+    rows = UserSession.objects.primary()
     newer = rows.filter(pk=by).first() if by is not None else None
     return newer.device_class if newer is not None else None
 

@@ -23,7 +23,7 @@ from session_limit.client.device import device_label
 from session_limit.conf import NewSignIn, conf
 from session_limit.models import UserSession
 from session_limit.pages import links
-from session_limit.store.queries import Row, registry_alias
+from session_limit.store.queries import Row
 
 # An account that signs in more often than this within an hour is a script's: a mail
 # about each would tell nobody anything.
@@ -51,7 +51,7 @@ def tell(request: HttpRequest, response: HttpResponseBase, row: Row) -> None:
     """
     if row.notice is None or not registry.mark_notified(row.id, row.notice):
         return
-    rows = UserSession.objects.using(registry_alias())
+    rows = UserSession.objects.primary()
     newer = rows.filter(pk=row.notice).first()
     if newer is None:
         return  # so old that it has been pruned
@@ -113,7 +113,7 @@ def _is_news(session: UserSession) -> bool:
     Whether its owner would want to know. Not of the account's first sign-in; one that
     is older than what is kept of its sessions may have signed in before.
     """
-    rows = UserSession.objects.using(registry_alias()).for_user(session.user)
+    rows = UserSession.objects.primary().for_user(session.user)
     earlier = rows.exclude(pk=session.pk).order_by("-created_at")
     times = list(earlier.values_list("created_at", flat=True)[:MAX_SIGN_INS])
     now = timezone.now()

@@ -15,8 +15,12 @@ from django.utils.translation import ngettext
 
 from session_limit import registry
 from session_limit.client.device import device_label
-from session_limit.models import UserSession, UserSessionQuerySet, taking_place_in
-from session_limit.store.queries import live_of, registry_alias
+from session_limit.models import (
+    UserSession,
+    UserSessionQuerySet,
+    taking_place_in,
+)
+from session_limit.store.queries import live_of
 
 # How many live sessions a page lists.
 PAGE = 50
@@ -63,7 +67,7 @@ class Overview:
             number = -(-usage(current)[0] // PAGE)
             others = _others_on(number, current)
         count, in_use = (others[0].total, others[0].taking) if others else (0, 0)
-        sessions = UserSession.objects.using(registry_alias()).for_user(user)
+        sessions = UserSession.objects.primary().for_user(user)
         return cls(
             current=current,
             others=others,
@@ -128,7 +132,7 @@ def told_of(user: AbstractBaseUser, id: UUID) -> str:
     ended with it: nothing where it is not an ended one of ``user``'s, so that nobody
     else's link puts words on the page.
     """
-    ended = UserSession.objects.using(registry_alias()).ended().for_user(user)
+    ended = UserSession.objects.primary().ended().for_user(user)
     row = ended.filter(pk=id).first()
     if row is None or row.ended_at is None:
         return ""

@@ -15,7 +15,7 @@ from session_limit.registry.best_effort import BestEffort
 from session_limit.registry.transactions import in_one_statement
 from session_limit.rules import get_rules
 from session_limit.store import engines
-from session_limit.store.queries import Row, registry_alias
+from session_limit.store.queries import Row
 
 Reason = UserSession.Reason
 
@@ -66,7 +66,7 @@ def touch(
         if abs(expires_at - row.expires_at) < row.touch_interval:
             return
     expires_at, expires_reason = ends_at(active_at=now)
-    rows = UserSession.objects.using(registry_alias()).live_with_id(row.id)
+    rows = UserSession.objects.primary().live_with_id(row.id)
     ACTIVITY.update(
         row.id,
         rows.filter(last_active_at=row.last_active_at),
@@ -105,5 +105,5 @@ def mark_notified(id: UUID, notice: UUID) -> bool:
     Return whether this call recorded it, so that of parallel requests one shows it. If
     the database does not take the write at once, a later page shows the notice.
     """
-    rows = UserSession.objects.using(registry_alias()).live_with_id(id)
+    rows = UserSession.objects.primary().live_with_id(id)
     return NOTICES.update(id, rows.filter(notice=notice), notice=None) > 0

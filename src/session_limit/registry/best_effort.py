@@ -17,8 +17,7 @@ from django.db import Error, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models.expressions import RawSQL
 
-from session_limit.models import UserSession, UserSessionQuerySet
-from session_limit.store.queries import registry_alias
+from session_limit.models import UserSession, UserSessionQuerySet, registry_alias
 
 T = TypeVar("T")
 

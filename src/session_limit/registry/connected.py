@@ -12,14 +12,14 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.utils import timezone
 
-from session_limit.models import AccountLimit, UserSession
+from session_limit.models import AccountLimit, UserSession, registry_alias
 from session_limit.registry import not_counting
 from session_limit.registry.accounts import live_rows, lock_account, locked
 from session_limit.registry.credentials import is_recorded_of
 from session_limit.registry.ending import ENDINGS, end_locked
 from session_limit.registry.limits import unrecorded_account
 from session_limit.registry.transactions import in_transaction
-from session_limit.store.queries import Row, registry_alias
+from session_limit.store.queries import Row
 from session_limit.store.users import may_sign_in
 
 Reason = UserSession.Reason

@@ -15,12 +15,18 @@ from django.db.models.functions import Coalesce, Greatest
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
-from session_limit.models import AccountLimit, PendingSignIn, UserSession, parse_uuid
+from session_limit.models import (
+    AccountLimit,
+    PendingSignIn,
+    UserSession,
+    parse_uuid,
+    registry_alias,
+)
 from session_limit.registry.accounts import lock_account
 from session_limit.registry.limits import read_account
 from session_limit.registry.transactions import in_one_statement
 from session_limit.store import engines
-from session_limit.store.queries import Row, registry_alias
+from session_limit.store.queries import Row
 from session_limit.store.users import user_of
 
 Reason = UserSession.Reason
@@ -48,7 +54,7 @@ def verify(session: SessionBase) -> UserSession | None:
     again, as before each thing that is sent.
     """
     id = parse_uuid(session.get(engines.ID))
-    rows = UserSession.objects.using(registry_alias()).live()
+    rows = UserSession.objects.primary().live()
     found = rows.filter(pk=id).first() if id is not None else None
     if found is None:
         return None
@@ -84,7 +90,7 @@ def has_credentials(id: UUID, session_hash: str) -> bool:
     a copy from before a password change, which an engine brought back or the client
     kept (``signed_cookies``), and its end is not the session's.
     """
-    row = UserSession.objects.using(registry_alias()).filter(pk=id)
+    row = UserSession.objects.primary().filter(pk=id)
     return row.filter(credentials__in=["", digest(session_hash)]).exists()
 
 
@@ -126,7 +132,7 @@ def renew_credentials(row: Row, session_hash: str) -> None:
     account = AccountLimit.objects.filter(pk=OuterRef("user_id"))
     changed_at = Subquery(account.values("password_changed_at"))
     own = F("authenticated_at")
-    UserSession.objects.using(registry_alias()).live_with_id(row.id).update(
+    UserSession.objects.primary().live_with_id(row.id).update(
         credentials=digest(session_hash),
         authenticated_at=Greatest(own, Coalesce(changed_at, own)),
     )

@@ -21,7 +21,6 @@ from session_limit import audit, bus, signals
 from session_limit.models import LEASE, DatabaseNow, Play, UserSession
 from session_limit.registry.accounts import lock_account
 from session_limit.registry.transactions import in_one_statement, in_transaction
-from session_limit.store.queries import registry_alias
 from session_limit.utils.after_commit import after_commit
 
 Reason = Play.Reason
@@ -119,13 +118,13 @@ def _forget_stopped(user_id: Any, using: str) -> None:
 
 def find_play(id: UUID, session_id: UUID) -> Play | None:
     """Return the play with this id, open or ended, of the session with that one."""
-    rows = Play.objects.using(registry_alias()).filter(pk=id, session_id=session_id)
+    rows = Play.objects.primary().filter(pk=id, session_id=session_id)
     return rows.first()
 
 
 def live_plays(user: AbstractBaseUser) -> list[Play]:
     """Return what ``user`` plays now, the oldest first, each with its ``session``."""
-    rows = Play.objects.using(registry_alias()).live().filter(user_id=user.pk)
+    rows = Play.objects.primary().live().filter(user_id=user.pk)
     return list(rows.select_related("session").order_by("started_at", "pk"))
 
 

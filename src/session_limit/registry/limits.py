@@ -8,10 +8,9 @@ from typing import TypeVar, cast
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import ImproperlyConfigured
 
-from session_limit.models import AccountLimit, UserSession
+from session_limit.models import AccountLimit, UserSession, registry_alias
 from session_limit.policy import AtLimit
 from session_limit.rules import get_rules
-from session_limit.store.queries import registry_alias
 
 NO_LIMIT = "A limit is None or a whole number from 1, not {!r}."
 

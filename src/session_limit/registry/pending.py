@@ -17,13 +17,18 @@ from django.contrib.sessions.backends.base import SessionBase
 from django.utils import timezone
 from django.utils.crypto import get_random_string
 
-from session_limit.models import PendingSignIn, UserSession, taking_place_in
+from session_limit.models import (
+    PendingSignIn,
+    UserSession,
+    registry_alias,
+    taking_place_in,
+)
 from session_limit.registry.best_effort import BestEffort
 from session_limit.registry.credentials import digest, is_recorded_of
 from session_limit.registry.limits import limit_of
 from session_limit.registry.transactions import in_transaction
 from session_limit.store import engines
-from session_limit.store.queries import live_of, registry_alias
+from session_limit.store.queries import live_of
 from session_limit.store.users import user_of
 from session_limit.utils.safe_redirects import MAX_LENGTH
 

@@ -11,11 +11,11 @@ from session_limit.models import (
     PendingSignIn,
     Play,
     UserSession,
+    registry_alias,
 )
 from session_limit.registry import bulk_deletion
 from session_limit.registry.ending import end
 from session_limit.registry.leases import _ENDED_AT, _by_reason, _sessions_of
-from session_limit.store.queries import registry_alias
 
 
 def prune(*, dry_run: bool = False) -> tuple[int, int]:

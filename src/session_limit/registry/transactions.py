@@ -14,7 +14,7 @@ from django.contrib.sessions.backends.base import UpdateError
 from django.db import OperationalError, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from session_limit.store.queries import registry_alias
+from session_limit.models import registry_alias
 
 T = TypeVar("T")
 

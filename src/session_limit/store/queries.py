@@ -26,6 +26,7 @@ from session_limit.models import (
     UserSession,
     UserSessionQuerySet,
     ahead_of_utc,
+    registry_alias,
 )
 from session_limit.store import engines
 
@@ -98,14 +99,6 @@ def _field(model: type[models.Model], name: str) -> models.Field[Any, Any]:
 _FIELDS = tuple(_field(UserSession, name) for name in Row._fields)
 
 
-def registry_alias() -> str:
-    """
-    Return the alias that writes the registry: the one to ask, since a replica that
-    lags would let an ended session live on.
-    """
-    return router.db_for_write(UserSession)
-
-
 def _columns(
     using: str, alias: str, model: type[models.Model], *names: str
 ) -> list[str]:
@@ -176,7 +169,7 @@ def live_of(user_id: Any) -> UserSessionQuerySet:
     expired and whose row is still live. An account may have any number of them, so a
     caller counts them or reads a bounded part.
     """
-    rows = UserSession.objects.using(registry_alias()).live().filter(user_id=user_id)
+    rows = UserSession.objects.primary().live().filter(user_id=user_id)
     return rows.in_time(timezone.now())
 
 
@@ -224,7 +217,7 @@ def reads_any_play(user_id: Any, session_id: UUID) -> bool:
 
 def read_by_digest(key: str) -> Row | None:
     """Return the latest row whose session had this key, by its digest."""
-    rows = UserSession.objects.using(registry_alias())
+    rows = UserSession.objects.primary()
     row = rows.filter(key_digest__in=engines.digests(key)).order_by("-pk").first()
     return None if row is None else Row.of(row)
 
@@ -238,7 +231,7 @@ def read_by_lost_key(key: str) -> UUID | None:
     if row is not None:
         return row.id if row.ended_at is None else None
     rows = (
-        UserSession.objects.using(registry_alias())
+        UserSession.objects.primary()
         .live()
         .filter(
             former_digest__in=engines.digests(key),

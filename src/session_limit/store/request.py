@@ -6,7 +6,7 @@ from asgiref.sync import sync_to_async
 from django.http import HttpRequest
 
 from session_limit.models import UserSession, UserSessionQuerySet
-from session_limit.store.queries import Row, registry_alias
+from session_limit.store.queries import Row
 from session_limit.store.state import SessionState, state_of
 
 
@@ -58,7 +58,7 @@ class SessionLimit:
 
     def _sessions(self) -> UserSessionQuerySet:
         # A replica may not know yet of what this request is about.
-        return UserSession.objects.using(registry_alias())
+        return UserSession.objects.primary()
 
     def _guard(self) -> SessionState | None:
         state = state_of(self._request)

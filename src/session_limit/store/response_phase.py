@@ -182,7 +182,7 @@ def _explain_unsaved(session: GuardedSession) -> None:
 
 def _row(state: SessionState) -> UserSession | None:
     """Return the row of ``guard``, as it is now."""
-    rows = UserSession.objects.using(queries.registry_alias())
+    rows = UserSession.objects.primary()
     return rows.filter(pk=state.row.id).first() if state.row is not None else None
 
 

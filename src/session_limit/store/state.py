@@ -128,7 +128,7 @@ class SessionState:
         self.identify()
         if self.ended_id is None:
             return None
-        rows = UserSession.objects.using(queries.registry_alias())
+        rows = UserSession.objects.primary()
         row = rows.filter(pk=self.ended_id).first()
         if row is not None and row.is_live:
             if self.ended_reason is None:
@@ -193,7 +193,7 @@ def set_answered(request: HttpRequest) -> None:
 def state_of(request: HttpRequest | None) -> SessionState | None:
     """Return the guard of the request's session, or ``None`` where it has none."""
     state: SessionState | None = getattr(
-        getattr(request, "session", None), "guard", None
+        getattr(request, "session", None), "session_limit_state", None
     )
     if state is not None and request is not None and state.request is None:
         # It was put in place of the one that the middleware found.

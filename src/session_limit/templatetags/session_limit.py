@@ -26,7 +26,6 @@ from session_limit.conf import conf
 from session_limit.models import UserSession
 from session_limit.pages import durations, links, messages
 from session_limit.pages.overview import usage
-from session_limit.store.queries import registry_alias
 from session_limit.store.request import GuardedRequest
 from session_limit.store.state import state_of
 from session_limit.utils.safe_redirects import own_address
@@ -130,7 +129,7 @@ def session_limit_last_sign_in(context: Context) -> dict[str, Any]:
     if current is None:
         return {}
     # Nobody knows when one that was adopted was signed in.
-    rows = UserSession.objects.using(registry_alias()).filter(
+    rows = UserSession.objects.primary().filter(
         user_id=current.user_id, created_at__lt=current.created_at, adopted=False
     )
     session = rows.order_by("-created_at").first()

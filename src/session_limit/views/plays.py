@@ -20,7 +20,7 @@ from session_limit.client import posted_data
 from session_limit.conf import conf
 from session_limit.models import Play, UserSession
 from session_limit.pages import json_answers, play_swap
-from session_limit.store.queries import Row, registry_alias
+from session_limit.store.queries import Row
 from session_limit.store.request import GuardedRequest
 from session_limit.store.state import state_of
 from session_limit.views.answer import answer
@@ -30,7 +30,7 @@ MAX_KEY_LENGTH = 64
 
 
 def _sessions() -> Any:
-    return UserSession.objects.using(registry_alias())
+    return UserSession.objects.primary()
 
 
 @method_decorator([never_cache, csrf_protect, login_not_required], name="dispatch")
@@ -70,7 +70,7 @@ class _PlayView(View):
             play.ended_reason, play.ended_at = Play.Reason.LAPSED, play.lease_until
         newer = None
         if play.ended_by_play is not None:
-            by = Play.objects.using(registry_alias()).filter(pk=play.ended_by_play)
+            by = Play.objects.primary().filter(pk=play.ended_by_play)
             newer = _sessions().filter(pk__in=by.values("session_id")).first()
         return JsonResponse(json_answers.play_over(play, newer), status=HTTPStatus.GONE)
 

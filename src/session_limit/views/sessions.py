@@ -40,7 +40,6 @@ from session_limit.models import UserSession, parse_uuid
 from session_limit.pages import json_answers, links
 from session_limit.pages.overview import PAGE, Overview, others_than, told_of
 from session_limit.rules import get_rules
-from session_limit.store.queries import registry_alias
 from session_limit.store.request import GuardedRequest
 from session_limit.utils.safe_redirects import LocalAddress, local_address, own_address
 from session_limit.views.answer import answer
@@ -181,7 +180,7 @@ class EndView(_OwnView):
             return list(others[:PAGE])
         if id == self.current.pk:
             return [self.current]
-        sessions = UserSession.objects.using(registry_alias()).for_user(self.user)
+        sessions = UserSession.objects.primary().for_user(self.user)
         return [get_object_or_404(sessions, pk=id)]
 
     def _may_end(self, targets: list[UserSession]) -> bool:

@@ -13,9 +13,8 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from session_limit.conf import conf
-from session_limit.models import Play, UserSession
+from session_limit.models import Play, UserSession, registry_alias
 from session_limit.policy.replay import Run, WhatIf, replay
-from session_limit.store.queries import registry_alias
 
 # Why a session ends, and a play, that something newer took the place of.
 DISPLACED = UserSession.Reason.DISPLACED.value
