@@ -54,9 +54,10 @@ CLUSTERED = (
 BROWSER = ("tests/browser",)
 OWN = (*SERVED, *CLUSTERED, *BROWSER)
 
-# How a client is named and what pages show depends neither on where sessions are
+# What documentation says, how a client is named and what pages show depends neither on where sessions are
 # stored, nor on the user model, nor on which database a Django release uses.
 SHOWN = (
+    "tests/documentation",
     "tests/test_devices.py",
     "tests/test_languages.py",
     "tests/test_safe_redirects.py",
@@ -242,7 +243,9 @@ def run(
         ".nox", of.replace(".", "-"), "bin", "python"
     )
     # The installed wheel is what runs: nothing may put the source tree before it.
-    session.run(f"{python}", *arguments, external=True, env={"PYTHONPATH": None, **env})
+    # Bytecode is kept: hundreds of processes import the same modules.
+    unset = {"PYTHONPATH": None, "PYTHONDONTWRITEBYTECODE": None}
+    session.run(f"{python}", *arguments, external=True, env={**unset, **env})
 
 
 def command(
@@ -411,11 +414,9 @@ def messages(session: nox.Session) -> None:
 
 @nox.session(default=False, allow_parallel=True, tags=["ci"])
 def lint(session: nox.Session) -> None:
-    """Check rules, format and types."""
+    """Check rules, format and types of all that is written here."""
     install(session, "lint", wheel=False)
-    session.run("ruff", "check")
-    session.run("ruff", "format", "--check")
-    session.run("mypy", env={"PYTHONPATH": "src:."})
+    session.run("scripts/lint", external=True)
 
 
 @nox.session(default=False, allow_parallel=True, tags=["ci"])

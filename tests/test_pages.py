@@ -66,6 +66,18 @@ def test_every_class_has_a_style_and_every_style_a_class():
     assert styled - used == {"errorlist"}
 
 
+@pytest.mark.parametrize("name", ["watch", "play"])
+def test_the_script_declares_the_attributes_that_its_tag_writes(name):
+    """The types are what tsc checks each use of an attribute by."""
+    written = re.findall(
+        r"data-session-limit-([\w-]+)=", SOURCES[f"session_limit/tags/{name}.html"]
+    )
+    script = (HERE / f"static/session_limit/{name}.js").read_text()
+    declared = re.findall(r"sessionLimit(\w+): string", script)
+    names = ("".join(map(str.capitalize, each.split("-"))) for each in written)
+    assert sorted(declared) == sorted(names)
+
+
 def test_nothing_outside_our_pages_is_styled():
     rules = re.sub(r"/\*.*?\*/|@[^{;]*(?={)", "", STYLE, flags=re.DOTALL)
     for selectors in re.findall(r"([^{}]+){", rules):

@@ -302,8 +302,8 @@ def included(settings):
     settings.ROOT_URLCONF = "tests.asgi.urls"
 
 
-def watch(visitor, tag="session_limit_watch", **context):
-    """Return the attributes of the script that the tag puts on a page of theirs."""
+def rendered(visitor, tag, **context):
+    """Return what the tag puts on a page of this visitor."""
     request = RequestFactory().get("/")
     if visitor.cookie:
         request.COOKIES[settings.SESSION_COOKIE_NAME] = visitor.cookie
@@ -311,8 +311,13 @@ def watch(visitor, tag="session_limit_watch", **context):
     install(request)
     request.session_limit = SessionLimit(request)
     template = Template(f"{{% load session_limit %}}{{% {tag} %}}")
-    markup = template.render(RequestContext(request, context))
-    return dict(re.findall(r'([\w-]+)="([^"]*)"', unescape(markup)))
+    return template.render(RequestContext(request, context))
+
+
+def watch(visitor, tag="session_limit_watch", **context):
+    """Return the attributes of the last script that the tag puts on a page."""
+    markup = unescape(rendered(visitor, tag, **context))
+    return dict(re.findall(r'([\w-]+)="([^"]*)"', markup))
 
 
 def test_watch(laptop, included):
@@ -358,6 +363,18 @@ class Lazy(str):
 
 def test_watch_with_a_nonce(laptop, included):
     assert watch(laptop, csp_nonce=Lazy("n0nce"))["nonce"] == "n0nce"
+
+
+@pytest.mark.parametrize("tag", ["session_limit_watch", "session_limit_play"])
+def test_the_shared_script_comes_first_with_the_same_nonce(
+    laptop, included, settings, tag
+):
+    settings.SESSION_LIMIT_PLAYS = 2
+    markup = rendered(laptop, tag, csp_nonce=Lazy("n0nce"))
+    scripts = re.findall(r'<script type="module" src="([^"]*)" nonce="n0nce"', markup)
+    script = "watch.js" if tag == "session_limit_watch" else "play.js"
+    expected = ["shared.js", script]
+    assert scripts == [f"/static/session_limit/{name}" for name in expected]
 
 
 def test_watch_has_nothing_to_say_to_others(laptop, included):

@@ -372,7 +372,7 @@ def test_what_is_recorded_is_what_is_judged(tmp_path) -> None:
     in_order = sorted(whole.operations, key=lambda each: each.invoked)
     assert found == replace(whole, operations=tuple(in_order))
     (tmp_path / "empty").touch()
-    with pytest.raises(ValueError, match="is no history"):
+    with pytest.raises(ValueError, match="is not a history"):
         read(tmp_path / "empty")
 
 

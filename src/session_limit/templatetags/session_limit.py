@@ -33,6 +33,7 @@ from session_limit.utils.safe_redirects import own_address
 STYLE = "session_limit/session_limit.css"
 SCRIPT = "session_limit/watch.js"
 PLAY_SCRIPT = "session_limit/play.js"
+SHARED_SCRIPT = "session_limit/shared.js"
 CLOCK = "session_limit/clock.js"
 
 WATCH_MODES = ("overlay", "redirect", "event")
@@ -67,6 +68,7 @@ def session_limit_watch(context: Context, mode: str = "overlay") -> dict[str, An
         "session": state.row.id,
         "mode": mode,
         "script": _static(SCRIPT),
+        "shared": _static(SHARED_SCRIPT),
         "style": _static(STYLE),
         "status_url": status_url,
         "events_url": links.events_url(),
@@ -87,6 +89,7 @@ def session_limit_play(context: Context) -> dict[str, Any]:
         return {}
     return {
         "script": _static(PLAY_SCRIPT),
+        "shared": _static(SHARED_SCRIPT),
         "clock": _static(CLOCK),
         "style": _static(STYLE),
         "plays_url": plays_url,

@@ -1,2 +1,2 @@
-/* Tells a page the time, at the pace of a worker: see play.js. */
+/* A worker that posts a message at each interval it was sent: play.js says why. */
 addEventListener("message", ({ data }) => setInterval(() => postMessage(null), data), { once: true });

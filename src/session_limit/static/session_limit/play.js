@@ -1,68 +1,104 @@
 /*
-What plays on this page takes one of the account's places: {% session_limit_play %}.
+Makes what plays on a page take one of the account's places: {% session_limit_play %}.
 
-Every element with data-session-limit-play="what" is guarded. A <video> or <audio> is by
-itself; any other player says "session-limit:play" and "session-limit:stop" on its element
-when it begins and when it stops, and begins and stops when the element hears
-"session-limit:playing" and "session-limit:paused". A <video> or <audio> that has its address
-in data-session-limit-src is given it once it may play, with the play's id for "{play}".
+Every element with data-session-limit-play="what" is guarded. A <video> or <audio> needs
+nothing else. Another player dispatches "session-limit:play" and "session-limit:stop" on
+its element when it begins and when it stops, and it begins and stops when the element
+receives "session-limit:playing" and "session-limit:paused". A <video> or <audio> with its
+address in data-session-limit-src gets that address once it may play, with the play's id
+in place of "{play}".
 
-A play is a lease: it is renewed, pauses when it has gone elsewhere or cannot be renewed, and
-is given up when it stops. Nothing is displaced without a person's click.
+A play is a lease. This script renews it, pauses the player if the lease was given to
+another device or cannot be renewed, and gives the lease up when the player stops. It
+displaces another play only after a person's click.
 */
 
 /** @typedef {{play: string, device: string, started_at: string, is_here: boolean,
-      swap: string|null}} Rival */
-/** @typedef {{code: string, play?: string, interval?: number, lease?: number,
-      reason?: string, heading?: string, detail?: string, rivals?: Rival[],
-      retry_after?: number,
-      actions?: {step: string, label: string, url: string|null}[]}} Answer */
+ *   swap: string | null}} Rival */
+/**
+ * The server's JSON about a play.
+ * @typedef {{code: string, play?: string, interval?: number, lease?: number,
+ *   reason?: string | undefined, heading?: string | undefined, detail?: string | undefined,
+ *   rivals?: Rival[], retry_after?: number,
+ *   actions?: {step: string, label: string, url: string | null}[]}} Answer
+ */
+/** @typedef {Answer & {play: string, interval: number, lease: number}} Granted */
+/**
+ * The data attributes that the tag writes on its script.
+ * @typedef {{
+ *   sessionLimitPlays: string, sessionLimitToken: string, sessionLimitCookie: string,
+ *   sessionLimitClock: string, sessionLimitStyle: string, sessionLimitPaused: string,
+ *   sessionLimitOffline: string, sessionLimitWatch: string, sessionLimitSwap: string,
+ *   sessionLimitHere: string, sessionLimitDevice: string, sessionLimitSince: string,
+ * }} Settings
+ */
 
-const settings = document.querySelector("script[data-session-limit-plays]")?.dataset ?? {};
+/** @type {import("./shared.js").Shared} */
+const { SECOND, addStyle, announce, element, settingsOf } =
+  Reflect.get(globalThis, Symbol.for("session-limit.shared"));
+const settings = /** @type {Settings} */ (settingsOf("plays"));
 const SELECTOR = "[data-session-limit-play]";
-const SECOND = 1000;
-// How long something may play that nobody has answered for yet.
+// How long something may play before the server has answered.
 const PATIENCE = 10 * SECOND;
-// When is asked again that was not answered.
-const AGAIN = 2 * SECOND;
-// What is paused for no longer keeps its place: a seek, an advertisement.
+// When to retry a request that was not answered.
+const RETRY = 2 * SECOND;
+// A pause of up to this long keeps the place: a seek, an advertisement.
 const PAUSE = 2 * SECOND;
 const TICK = SECOND;
-// Nothing is there, but a person can press play.
+// In place of a play's id: nothing can be fetched with it, but a person can press play.
 const NOTHING = "00000000-0000-0000-0000-000000000000";
 
 /** @type {Map<Element, Play>} */
 const plays = new Map();
 
+/** One guarded element, and the play that it has. */
 class Play {
-  constructor(element) {
-    this.element = element;
-    this.isMedia = element instanceof HTMLMediaElement;
-    this.panel = null;
-    this.isOurs = false; // the pause that its element is about to tell of
-    this.loads = false; // its element is about to tell that it was emptied, by us
-    this.again = null; // the key of a start that was never answered
-    this.forget();
+  /** @type {string | null} the server's id of the play, once it has started */
+  id = null;
+  /** @type {string | null} identifies this start, so that a retry is not a second one */
+  key = null;
+  /** @type {string | null} the swap code of the play that this one ends */
+  swap = null;
+  /** It goes on by itself, and so displaces no other play. */
+  resumes = false;
+  asking = false;
+  /** It was to ask again while it asked. */
+  asksAgain = false;
+  /** When it starts or renews its play next. */
+  askAt = Infinity;
+  /** When it must stop to play. */
+  until = Infinity;
+  /** When a paused play gives its place up. */
+  stopAt = Infinity;
+  /** It goes on by itself once the network is back. */
+  waits = false;
+
+  /** @type {HTMLElement | null} what says why it is paused */
+  panel = null;
+  /** The element's next "pause" event is about a pause of ours. */
+  isOurs = false;
+  /** The element's next "emptied" event is about a load of ours. */
+  loads = false;
+  /** @type {string | null} the key of a start that was never answered */
+  unanswered = null;
+
+  /** @param {HTMLElement} guarded */
+  constructor(guarded) {
+    this.element = guarded;
+    this.media = guarded instanceof HTMLMediaElement ? guarded : null;
   }
 
   forget() {
-    this.id = null; // the server's, once it has one
-    this.key = null; // of this start: a retry of it is no other
-    this.swap = null; // the code of the play that it ends
-    this.resumes = false; // it goes on by itself, and displaces nobody
-    this.asking = false;
-    this.news = false; // there was some while it was asked
-    this.askAt = Infinity; // when it is started or renewed next
-    this.until = Infinity; // when it may play no more
-    this.stopAt = Infinity; // when it gives its place up, being paused
-    this.waits = false; // for the network, to go on by itself
+    this.id = this.key = this.swap = null;
+    this.resumes = this.asking = this.asksAgain = this.waits = false;
+    this.askAt = this.until = this.stopAt = Infinity;
   }
 
   get isOn() {
     return this.key !== null;
   }
 
-  /** Whether it is to be given its address: there is nothing to be had before. */
+  /** Whether the element still waits for its address, and so has nothing to play. */
   get isEmpty() {
     return !this.id && this.address !== undefined;
   }
@@ -71,7 +107,11 @@ class Play {
     return this.element.dataset.sessionLimitSrc;
   }
 
-  /** Somebody, or the page, has begun to play it. */
+  /**
+   * Start the play, because a person or the page has begun to play the element.
+   *
+   * @param {string | null} [swap]
+   */
   begin(swap = null) {
     if (over) {
       this.pause();
@@ -80,12 +120,13 @@ class Play {
     }
     this.stopAt = Infinity;
     if (!this.isOn) this.start({ swap });
-    // Nobody has answered for it yet.
+    // The server has not answered yet.
     if (!this.id) this.until = Math.min(this.until, Date.now() + PATIENCE);
   }
 
+  /** @param {{swap?: string | null, resumes?: boolean}} [options] */
   start({ swap = null, resumes = false } = {}) {
-    const key = this.again ?? randomKey();
+    const key = this.unanswered ?? randomKey();
     this.forget();
     this.key = key;
     this.swap = swap;
@@ -93,9 +134,9 @@ class Play {
     this.ask();
   }
 
-  /** Start it, or renew it. */
+  /** Ask the server to start the play, or to renew it. */
   async ask() {
-    this.news = this.asking;
+    this.asksAgain = this.asking;
     if (this.asking || !this.isOn) return;
     this.asking = true;
     this.askAt = Infinity;
@@ -107,52 +148,52 @@ class Play {
           what: this.element.dataset.sessionLimitPlay, key, swap, resumes,
         });
     if (this.key !== key) {
-      // It was stopped meanwhile, and its place has just been taken for nobody.
-      if (answer.code === "playing") release(answer.play);
+      // It was stopped meanwhile, so the place that it has just taken must be given up.
+      if (isGranted(answer)) release(answer.play);
       return;
     }
     this.asking = false;
-    const { news } = this;
-    // A page of the site's own is no answer of ours, whatever its status.
-    if (answer.code === "playing") this.granted(answer, begun);
+    const { asksAgain } = this;
+    // An error page of the site is not our answer, whatever its status.
+    if (isGranted(answer)) this.granted(answer, begun);
     else if (answer.code === "no_plays") this.forget();
     else if (status >= 400 && status < 500) this.refused(answer);
-    else this.askAt = Date.now() + AGAIN;
-    if (news) this.ask();
+    else this.askAt = Date.now() + RETRY;
+    if (asksAgain) this.ask();
   }
 
-  granted(/** @type {Answer} */ answer, begun) {
+  granted(/** @type {Granted} */ answer, /** @type {number} */ begun) {
     const isNew = this.id === null;
     this.id = answer.play;
-    this.again = null;
+    this.unanswered = null;
     this.waits = false;
-    // From when it was asked: the server's lease began no earlier.
+    // Counted from the request: the server's lease began no earlier.
     this.until = begun + answer.lease * SECOND;
     this.askAt = begun + answer.interval * SECOND;
     this.show(null);
     if (!isNew) return;
     announce(this.element, "session-limit:playing", answer);
-    if (!this.isMedia || this.stopAt !== Infinity) return;
+    if (!this.media || this.stopAt !== Infinity) return;
     this.load();
     this.play();
   }
 
-  /** It may not play: others do, or its session is over. */
+  /** Pause, because the account's places are taken or the session has ended. */
   refused(/** @type {Answer} */ answer) {
     const isLapsed = answer.reason === "lapsed" || answer.code === "not_found";
-    this.again = null;
+    this.unanswered = null;
     this.forget();
     this.pause();
     const shows = announce(this.element, "session-limit:paused", answer, true);
-    // Its time was up, and perhaps nobody has taken the place.
+    // The lease had run out, and the place may still be free.
     if (isLapsed) this.start({ resumes: true });
     else if (shows) this.show(answer);
   }
 
-  /** Its lease is over, and nobody answers. */
+  /** Pause, because the lease has run out and the server does not answer. */
   lapse() {
-    // A start that nobody has answered may have been heard: it is the same one later.
-    this.again = this.id ? null : this.key;
+    // The server may have heard a start that it did not answer. A retry uses the same key.
+    this.unanswered = this.id ? null : this.key;
     this.forget();
     this.pause();
     this.waits = true;
@@ -160,7 +201,7 @@ class Play {
     if (announce(this.element, "session-limit:paused", answer, true)) this.show(answer);
   }
 
-  /** Its session is over, or its page is left: what says why is elsewhere. */
+  /** Stop without a panel of its own, because the session has ended or the page is left. */
   leave(/** @type {Answer} */ answer) {
     const was = this.isOn;
     if (over) this.forget();
@@ -170,46 +211,46 @@ class Play {
   }
 
   pause() {
-    if (this.isMedia && !this.element.paused) {
+    if (this.media && !this.media.paused) {
       this.isOurs = true;
-      this.element.pause();
+      this.media.pause();
     }
-    // Nobody sees a page behind a film.
+    // A film in full screen would hide the page that says why.
     if (document.fullscreenElement?.contains(this.element)) document.exitFullscreen();
     if (document.pictureInPictureElement === this.element) document.exitPictureInPicture();
   }
 
   play() {
-    if (!this.element.paused) return;
-    // The browser may want a person's click: then it gives its place up, paused.
-    this.element.play().catch(() => { this.stopAt = Date.now() + PAUSE; });
+    if (!this.media?.paused) return;
+    // The browser may insist on a person's click. The play then gives its place up.
+    this.media.play().catch(() => { this.stopAt = Date.now() + PAUSE; });
   }
 
-  /** Give it its address, which may contain the play that a proxy asks for. */
+  /** Set the element's address, which may contain the play's id for a proxy. */
   load() {
-    if (this.address === undefined) return;
+    if (!this.media || this.address === undefined) return;
     const src = this.address.replace("{play}", this.id ?? NOTHING);
-    const at = this.element.currentTime;
-    this.loads = this.element.networkState !== HTMLMediaElement.NETWORK_EMPTY;
-    // Either loads it, once.
-    if (this.element.getAttribute("src") === src) this.element.load();
-    else this.element.src = src;
-    if (at) this.element.currentTime = at;
+    const at = this.media.currentTime;
+    this.loads = this.media.networkState !== HTMLMediaElement.NETWORK_EMPTY;
+    // Setting "src" loads too, so only one of the two is done.
+    if (this.media.getAttribute("src") === src) this.media.load();
+    else this.media.src = src;
+    if (at) this.media.currentTime = at;
   }
 
-  /** It stops: its place is free at once. */
+  /** Give the place up at once. */
   stop() {
     const { id, key } = this;
-    this.again = null;
+    this.unanswered = null;
     this.forget();
-    // It may take its place before this page has heard of it.
+    // Without an id yet: the server may grant the start before this page hears of it.
     if (id ?? key) release(id, key);
   }
 
   tick() {
     const now = Date.now();
     if (!this.element.isConnected) {
-      // Taken out of the page, which is told to nobody.
+      // No event reports that an element was removed from the page.
       this.leave({ code: "removed" });
       plays.delete(this.element);
     } else if (now >= this.until) this.lapse();
@@ -217,33 +258,37 @@ class Play {
     else if (now >= this.askAt) this.ask();
   }
 
-  /** The connection may be there again. */
+  /** Ask again, because the connection may be back. */
   retry() {
-    // Until it is answered it stays as it is, paused.
+    // It stays paused until the server has answered.
     if (this.waits && !this.isOn) {
       this.start({ resumes: true });
       this.waits = true;
     } else if (this.isOn) this.ask();
   }
 
-  // --- What is said ---------------------------------------------------------------------
+  // --- The panel ------------------------------------------------------------------------
 
+  /** Show why the element is paused, in place of an earlier panel. `null` removes that. */
   show(/** @type {Answer|null} */ answer) {
     const old = this.panel;
     const hadFocus = old?.contains(document.activeElement);
     this.panel = answer && this.panelOf(answer);
     if (this.panel) this.element.after(this.panel);
     old?.remove();
-    // Who has pressed a button there goes on from here.
-    if (hadFocus) (this.panel?.querySelector("button, a") ?? this.element).focus();
+    if (!hadFocus) return;
+    // A person who pressed a button of the earlier panel goes on from here.
+    /** @type {HTMLElement | null | undefined} */
+    const next = this.panel?.querySelector("button, a");
+    (next ?? this.element).focus();
   }
 
   panelOf(/** @type {Answer} */ answer) {
-    style();
+    addStyle(settings.sessionLimitStyle);
     const { actions, rivals, retry_after: wait } = answer;
-    // What is no answer of ours may be over by the next click.
+    // An answer without actions, such as a failed connection, may have passed by then.
     const watch = !actions || wait || actions.some(({ step }) => step === "watch_here");
-    const detail = answer.detail && element("p", { textContent: answer.detail });
+    const detail = answer.detail ? element("p", { textContent: answer.detail }) : null;
     if (wait) setTimeout(() => detail?.remove(), wait * SECOND);
     return element(
       "div",
@@ -258,8 +303,8 @@ class Play {
         "div",
         { className: "session-limit-actions" },
         watch && this.button(settings.sessionLimitWatch, null, wait),
-        ...(actions ?? []).filter(({ url }) => url).map(({ label, url }) =>
-          element("a", { className: "session-limit-link", href: url, textContent: label })),
+        ...(actions ?? []).map(({ label, url }) =>
+          url && element("a", { className: "session-limit-link", href: url, textContent: label })),
       ),
     );
   }
@@ -291,6 +336,14 @@ class Play {
     );
   }
 
+  /**
+   * Return a button that starts the play.
+   *
+   * @param {string} text
+   * @param {string | null} swap the code of the play to end
+   * @param {number} [wait] the seconds until the button can be pressed
+   * @param {string | null} [describedBy] the id of the element that describes it
+   */
   button(text, swap, wait = 0, describedBy = null) {
     const made = element("button", {
       type: "button",
@@ -302,7 +355,7 @@ class Play {
     if (describedBy) made.setAttribute("aria-describedby", describedBy);
     if (wait) setTimeout(() => { made.disabled = false; }, wait * SECOND);
     made.addEventListener("click", () => {
-      // One that waits for the network is asked for anew: by a person now.
+      // A person now asks for what would have gone on by itself, so it may displace.
       if (this.waits) this.forget();
       if (!this.isOn) this.begin(swap);
     });
@@ -312,7 +365,19 @@ class Play {
 
 // --- The server ---------------------------------------------------------------------------
 
-/** @returns {Promise<{status: number, answer: Answer}>} status 0: nobody has answered */
+/** @returns {answer is Granted} */
+function isGranted(/** @type {Answer} */ answer) {
+  return answer.code === "playing";
+}
+
+/**
+ * Send JSON to the server.
+ *
+ * @param {string} url
+ * @param {object} data
+ * @param {boolean} [keepalive] send it even if the page is being left
+ * @returns {Promise<{status: number, answer: Answer}>} status 0 if nothing answered
+ */
 async function post(url, data, keepalive = false) {
   try {
     const response = await fetch(url, {
@@ -326,24 +391,29 @@ async function post(url, data, keepalive = false) {
         "X-CSRFToken": token(),
       },
       body: JSON.stringify(data),
-      signal: keepalive ? undefined : AbortSignal.timeout(PATIENCE),
+      signal: keepalive ? null : AbortSignal.timeout(PATIENCE),
     });
+    // An error page of the site is not our answer: a failed CSRF check, for example.
     const answer = await response.json().catch(() => ({ code: "" }));
-    // A page of the site's own is no answer of ours: that it is forbidden, say.
     return { status: response.status, answer };
   } catch {
     return { status: 0, answer: { code: "" } };
   }
 }
 
-/** Return what tells that this site's own page asks: as it is now, where it can be read. */
+/** Return the CSRF token: the cookie's current one, if scripts can read the cookie. */
 function token() {
   const name = `${settings.sessionLimitCookie}=`;
-  const cookie = document.cookie.split("; ").find((each) => each.startsWith(name));
+  const cookie = document.cookie.split("; ").find((pair) => pair.startsWith(name));
   return cookie ? cookie.slice(name.length) : settings.sessionLimitToken;
 }
 
-/** Give a place up. It goes out even as the page does. */
+/**
+ * Give a place up, even if the page is being left.
+ *
+ * @param {string | null} id
+ * @param {string | null} [key]
+ */
 function release(id, key = null) {
   post(`${settings.sessionLimitPlays}${id ? `${id}/` : ""}stop/`, { key }, true);
 }
@@ -357,38 +427,20 @@ function randomKey() {
   return Array.from(crypto.getRandomValues(new Uint32Array(4)), (n) => n.toString(36)).join("-");
 }
 
-function announce(target, name, detail, cancelable = false) {
-  return target.dispatchEvent(new CustomEvent(name, { detail, cancelable, bubbles: true }));
+/** Return the `Play` of a guarded element, or `null` for any other target of an event. */
+function playOf(/** @type {EventTarget | null} */ target) {
+  if (!(target instanceof HTMLElement) || !target.matches(SELECTOR)) return null;
+  const play = plays.get(target) ?? new Play(target);
+  plays.set(target, play);
+  return play;
 }
 
-function element(name, properties = {}, ...children) {
-  const { role, ...rest } = properties;
-  const made = Object.assign(document.createElement(name), rest);
-  if (role) made.setAttribute("role", role);
-  made.append(...children.filter(Boolean));
-  return made;
-}
-
-function style() {
-  const href = settings.sessionLimitStyle;
-  if (href && !document.querySelector(`link[href="${href}"]`)) {
-    document.head.append(element("link", { rel: "stylesheet", href }));
-  }
-}
-
-/** Return what guards the element that `event` is of, if anything does. */
-function guarding({ target }) {
-  if (!(target instanceof Element) || !target.matches(SELECTOR)) return null;
-  if (!plays.has(target)) plays.set(target, new Play(target));
-  return plays.get(target);
-}
-
-function each(act) {
+function each(/** @type {(play: Play) => void} */ act) {
   for (const play of plays.values()) act(play);
 }
 
-/** Have time told by a worker: a browser slows the timers of pages in the background. */
-function everyTick(act) {
+/** Call `act` each second, by a worker: browsers slow the timers of background pages. */
+function everyTick(/** @type {() => void} */ act) {
   const byPage = () => setInterval(act, TICK);
   try {
     const clock = new Worker(settings.sessionLimitClock);
@@ -401,31 +453,33 @@ function everyTick(act) {
 }
 
 if (settings.sessionLimitPlays) {
-  const begin = (event) => guarding(event)?.begin();
-  const stop = (event) => guarding(event)?.stop();
+  const begin = (/** @type {Event} */ { target }) => playOf(target)?.begin();
+  const stop = (/** @type {Event} */ { target }) => playOf(target)?.stop();
   addEventListener("play", begin, true);
   addEventListener("session-limit:play", begin, true);
   addEventListener("ended", stop, true);
   addEventListener("session-limit:stop", stop, true);
-  addEventListener("emptied", (event) => {
-    const play = guarding(event);
+  addEventListener("emptied", ({ target }) => {
+    const play = playOf(target);
     if (!play) return;
-    // A pause that it was about to tell of is told no more.
+    // The "pause" event that was due does not come any more.
     play.isOurs = false;
     if (play.loads) play.loads = false;
     else play.stop();
   }, true);
-  addEventListener("pause", (event) => {
-    const play = guarding(event);
+  addEventListener("pause", ({ target }) => {
+    const play = playOf(target);
     if (play?.isOurs) play.isOurs = false;
     else if (play?.isOn && !play.isEmpty) play.stopAt = Date.now() + PAUSE;
   }, true);
-  // Where the machine has slept, before a second has passed.
-  addEventListener("timeupdate", (event) => guarding(event)?.tick(), true);
-  for (const media of document.querySelectorAll(`:is(video, audio)${SELECTOR}`)) {
-    const play = guarding({ target: media });
+  // Sooner than the next tick, after the machine has slept.
+  addEventListener("timeupdate", ({ target }) => playOf(target)?.tick(), true);
+  for (const found of document.querySelectorAll(`:is(video, audio)${SELECTOR}`)) {
+    const play = playOf(found);
+    if (!play?.media) continue;
+    const { media } = play;
     const isLater = play.address !== undefined && !media.hasAttribute("src");
-    // What plays already, or would: by itself, before this was here.
+    // It plays already, or would by itself with an address.
     if (!media.paused || (isLater && media.autoplay)) play.begin();
     else if (isLater) {
       media.preload = "none";
@@ -437,12 +491,13 @@ if (settings.sessionLimitPlays) {
   document.addEventListener("visibilitychange", () => {
     if (!document.hidden) each((play) => { play.tick(); play.retry(); });
   });
-  // One of this session's plays may have gone elsewhere: see watch.js.
+  // From watch.js: one of this session's plays may have ended.
   document.addEventListener("session-limit:changed", () => each((play) => play.ask()));
   document.addEventListener("session-limit:ended", (event) => {
     over = true;
-    const { code, reason, heading, detail } = event.detail ?? {};
-    // Once everybody has heard it: a project may want to pause by itself.
+    const { code, reason, heading, detail } =
+      /** @type {CustomEvent<Answer>} */ (event).detail ?? {};
+    // After the project's own listeners, which may prevent it and pause by themselves.
     queueMicrotask(() => each((play) => {
       if (event.defaultPrevented) play.forget();
       else play.leave({ code, reason, heading, detail });

@@ -1,70 +1,104 @@
 /*
-An open page learns that its session is over: {% session_limit_watch %}.
+Tells an open page that its session has ended: {% session_limit_watch %}.
 
-One tab of a browser listens, to an event stream or, where that cannot be had, by asking
-every so often; it tells the others. When the session has ended, what plays is stopped, and
-a dialog says why. Nothing is signed in, sent or thrown away by itself.
+One tab of a browser listens and tells the others. It follows an event stream, or polls
+the session's status if the stream cannot be used. When the session has ended, this script
+pauses what plays and shows a dialog that says why. It signs nobody in, and it sends and
+discards nothing.
 */
 
-/** @typedef {{label: string, step: string, url: string}} Action */
-/** @typedef {{code: string, session?: string, reason?: string, heading?: string,
-      detail?: string, ended_at?: string, actions?: Action[]}} Status */
+/** @typedef {{step: string, label: string, url: string}} Action */
+/**
+ * How a session stands, in JSON.
+ * @typedef {{code: string, session?: string | undefined, reason?: string,
+ *   heading?: string, detail?: string, ended_at?: string, actions?: Action[]}} Status
+ */
+/**
+ * What the listening tab tells the others.
+ * @typedef {{status?: Status, ended?: Status, changed?: true}} Message
+ */
+/**
+ * The data attributes that the tag writes.
+ * @typedef {{
+ *   sessionLimitStatus: string, sessionLimitEvents: string, sessionLimitEnded: string,
+ *   sessionLimitStyle: string, sessionLimitSession: string, sessionLimitMode: string,
+ *   sessionLimitHeading: string, sessionLimitDetail: string, sessionLimitSignIn: string,
+ *   sessionLimitClose: string, sessionLimitUnsaved: string, sessionLimitCopy: string,
+ *   sessionLimitCopied: string,
+ * }} Settings
+ */
 
-const settings = document.querySelector("script[data-session-limit-status]")?.dataset ?? {};
-const SECOND = 1000;
-// How long the stream may take to say that it is there: a proxy may keep it to itself.
+/** @type {import("./shared.js").Shared} */
+const { SECOND, addStyle, announce, element, settingsOf } =
+  Reflect.get(globalThis, Symbol.for("session-limit.shared"));
+const settings = /** @type {Settings} */ (settingsOf("status"));
+// How long the stream may take to report that it works. A proxy may hold it back.
 const PATIENCE = 5 * SECOND;
-// It is made anew within a minute; where it is not, nobody may be at its other end.
+// The server restarts a stream within a minute. After a longer silence, the connection has
+// probably broken.
 const SILENCE = 75 * SECOND;
-// How often is asked where there is no stream: by who is looked at, and by others.
-const POLL = 10 * SECOND, POLL_HIDDEN = 60 * SECOND, POLL_MOST = 120 * SECOND;
-// When to try again after the stream could not be opened: soon at first, because a server
-// may be about to come back, and then less and less often.
-const AGAIN = 10 * SECOND, AGAIN_MOST = 300 * SECOND;
-// Over how long the pages of a server that is away ask for the first time.
+// How often to poll without a stream: a visible page, a hidden page, and at most.
+const POLL = 10 * SECOND, POLL_HIDDEN = 60 * SECOND, POLL_MAX = 120 * SECOND;
+// When to retry a stream that could not be opened: soon at first, because a server may be
+// restarting, and then less and less often.
+const RETRY = 10 * SECOND, RETRY_MAX = 300 * SECOND;
+// The time over which pages spread their first poll after the server went away.
 const SPREAD = 2 * SECOND;
-// A timer that comes so much later than it was to has slept.
+// A timer that fires this much later than planned means that the machine has slept.
 const TICK = 2 * SECOND, SLEPT = 10 * SECOND;
 
+/** @type {string | undefined} */
 let session = settings.sessionLimitSession;
-let over = false, words = null, leave = null, dialog = null, bar = null;
+let over = false;
+/** @type {"to say" | "said" | null} whether the explanation is due, or was shown */
+let words = null;
+/** @type {(() => void) | null} stops listening */
+let leave = null;
+/** @type {HTMLDialogElement | null} */
+let dialog = null;
+/** @type {HTMLElement | null} the line that stays after the dialog */
+let bar = null;
+/** @type {BroadcastChannel | null} to the other tabs */
 let channel = null;
 
-// --- Who listens: one tab for all of them -------------------------------------------------
+// --- Which tab listens --------------------------------------------------------------------
 
+/** Start to listen, or wait for this tab's turn. Set `leave`. */
 function listen() {
   leave?.();
   if (!navigator.locks || !window.BroadcastChannel) {
     leave = poll();
     return;
   }
-  const gone = new AbortController();
+  const left = new AbortController();
   let stop = () => {};
   let release = () => {};
   navigator.locks
-    .request("session-limit", { signal: gone.signal }, () => {
+    .request("session-limit", { signal: left.signal }, () => {
       stop = follow();
-      return new Promise((resolve) => { release = resolve; });
+      /** @type {Promise<void>} */
+      const released = new Promise((resolve) => { release = resolve; });
+      return released;
     })
-    .catch(() => {}); // it was not its turn yet
-  leave = () => { gone.abort(); stop(); release(); };
+    .catch(() => {}); // aborted before it was this tab's turn
+  leave = () => { left.abort(); stop(); release(); };
 }
 
-function tellTabs(message) {
+function tellTabs(/** @type {Message} */ message) {
   channel?.postMessage(message);
 }
 
-function hear({ data }) {
+function hear(/** @type {MessageEvent<Message>} */ { data }) {
   if (data.status) settle(data.status);
   else if (data.ended) begin(data.ended);
-  else if (data.changed) announce("session-limit:changed");
+  else if (data.changed) announce(document, "session-limit:changed");
 }
 
 // --- Listening ----------------------------------------------------------------------------
 
-/** Follow the event stream; ask where it cannot be had. Return what ends that. */
+/** Follow the event stream, or poll while it cannot be used. Return a function that stops. */
 function follow() {
-  let stop = () => {}, wait = AGAIN;
+  let stop = () => {}, wait = RETRY;
   const stream = () => {
     const source = new EventSource(settings.sessionLimitEvents);
     let watchdog = 0;
@@ -72,17 +106,17 @@ function follow() {
       stop();
       const polling = poll(SPREAD * Math.random());
       const again = setTimeout(() => { stop(); stream(); }, about(wait));
-      wait = Math.min(2 * wait, AGAIN_MOST);
+      wait = Math.min(2 * wait, RETRY_MAX);
       stop = () => { polling(); clearTimeout(again); };
     };
-    const expect = (patience, otherwise) => {
+    const expect = (/** @type {number} */ patience, /** @type {() => void} */ otherwise) => {
       clearTimeout(watchdog);
       watchdog = setTimeout(otherwise, patience);
     };
     stop = () => { clearTimeout(watchdog); source.close(); };
     expect(PATIENCE, fall);
     source.addEventListener("live", () => {
-      wait = AGAIN;
+      wait = RETRY;
       expect(SILENCE, () => { stop(); stream(); ask(); });
     });
     source.addEventListener("ended", ({ data }) => {
@@ -94,7 +128,7 @@ function follow() {
     });
     source.addEventListener("changed", () => {
       tellTabs({ changed: true });
-      announce("session-limit:changed");
+      announce(document, "session-limit:changed");
     });
     source.addEventListener("error", () => {
       if (source.readyState === EventSource.CLOSED) fall();
@@ -104,26 +138,26 @@ function follow() {
   return () => stop();
 }
 
-/** Return about `milliseconds`: pages that were opened together do not ask together. */
-function about(milliseconds) {
+/** Vary a delay, so that pages that were opened together do not ask together. */
+function about(/** @type {number} */ milliseconds) {
   return milliseconds * (0.8 + 0.4 * Math.random());
 }
 
-/** Ask every so often, less often while nothing answers. Return what ends that. */
+/** Ask at intervals, which grow while nothing answers. Return a function that stops. */
 function poll(first = 0) {
   let timer = 0, wait = 0, stopped = false;
   const next = async () => {
     const answered = await ask();
     if (stopped || over) return;
     const usual = document.hidden ? POLL_HIDDEN : POLL;
-    wait = answered ? usual : Math.min(2 * Math.max(wait, usual), POLL_MOST);
+    wait = answered ? usual : Math.min(2 * Math.max(wait, usual), POLL_MAX);
     timer = setTimeout(next, about(wait));
   };
   timer = setTimeout(next, first);
   return () => { stopped = true; clearTimeout(timer); };
 }
 
-/** Ask how the session stands, and act on it; return whether anybody answered. */
+/** Ask the server how the session stands and act on it. Return whether it answered. */
 async function ask() {
   try {
     const response = await fetch(settings.sessionLimitStatus, {
@@ -131,14 +165,15 @@ async function ask() {
       cache: "no-store",
       headers: { Accept: "application/json" },
     });
-    // A site where signing in happens by itself answers 401, as it does to any script.
+    // Not judged by its HTTP status: a site with automatic sign-in answers scripts with 401.
+    /** @type {Status} */
     const status = await response.json();
     if (!["live", "nobody", "session_ended"].includes(status.code)) return false;
     tellTabs({ status });
     settle(status);
     return true;
   } catch {
-    if (over) say({});
+    if (over) say({ code: "" });
     return false;
   }
 }
@@ -149,32 +184,28 @@ function settle(/** @type {Status} */ status) {
     const was = session;
     session = status.session;
     if (over) resume();
-    if (was !== session) announce("session-limit:renewed", status);
+    if (was !== session) announce(document, "session-limit:renewed", status);
   } else {
     begin(status);
     say(status);
   }
 }
 
-function announce(name, detail, cancelable = false) {
-  return document.dispatchEvent(new CustomEvent(name, { detail, cancelable }));
-}
-
 // --- The end ------------------------------------------------------------------------------
 
-/** It is over: at once, and before anybody knows the words for it. */
+/** Act on the end of the session at once. The explanation may still have to be fetched. */
 function begin(/** @type {Status} */ status) {
   if (over) return;
   over = true;
   leave?.();
   leave = null;
-  words = announce("session-limit:ended", status, true) ? "to say" : null;
+  words = announce(document, "session-limit:ended", status, true) ? "to say" : null;
   if (words) pauseAll();
-  // Should the tab that has told of it be gone before it knows the words.
+  // The tab that reported the end may be closed before it has fetched the explanation.
   setTimeout(() => { if (words === "to say") ask(); }, PATIENCE);
 }
 
-/** The browser is signed in again: by another of its tabs. */
+/** Go on after another tab of this browser has signed in. */
 function resume() {
   over = false;
   words = null;
@@ -185,9 +216,12 @@ function resume() {
 }
 
 function pauseAll() {
-  for (const media of document.querySelectorAll("video, audio")) media.pause();
+  for (const media of /** @type {NodeListOf<HTMLMediaElement>} */ (
+    document.querySelectorAll("video, audio")
+  )) media.pause();
 }
 
+/** Explain the end in the way that the page asked for, once. */
 function say(/** @type {Status} */ status) {
   if (words !== "to say") return;
   words = "said";
@@ -200,15 +234,16 @@ function say(/** @type {Status} */ status) {
   }
 }
 
-/** Return `url`, which leads back to this page. */
-function backTo(url) {
+/** Add this page to `url`, as the place to return to. */
+function backTo(/** @type {string} */ url) {
   const target = new URL(url, location.href);
   target.searchParams.set("next", location.pathname + location.search);
   return target.href;
 }
 
-/** Return what was written on this page and not sent: no passwords, no cards. */
+/** Return the text that was typed on this page and not sent, without passwords and cards. */
 function unsaved() {
+  /** @type {NodeListOf<HTMLInputElement | HTMLTextAreaElement>} */
   const fields = document.querySelectorAll(
     "textarea, input:is(:not([type]), [type=text], [type=search], [type=email], [type=url])",
   );
@@ -220,22 +255,21 @@ function unsaved() {
       lines.push(label ? `${label}\n${field.value}` : field.value);
     }
   }
-  for (const field of document.querySelectorAll("[contenteditable]:not([contenteditable=false])")) {
-    if (field.innerText.trim()) lines.push(field.innerText);
+  /** @type {NodeListOf<HTMLElement>} */
+  const editors = document.querySelectorAll("[contenteditable]:not([contenteditable=false])");
+  for (const field of editors) {
+    // biome-ignore lint/performance/useDomNodeTextContent: it keeps the lines that are seen.
+    const text = field.innerText;
+    if (text.trim()) lines.push(text);
   }
   return lines.join("\n\n");
 }
 
 // --- The dialog ---------------------------------------------------------------------------
 
-function element(name, properties = {}, ...children) {
-  const made = Object.assign(document.createElement(name), properties);
-  made.append(...children.filter(Boolean));
-  return made;
-}
-
-/** Return links to what may be done next. */
+/** Return links to the next steps that the server offers, or to this page's own sign-in. */
 function links(/** @type {Status} */ status) {
+  /** @type {Action[]} */
   const known = status.actions ?? [
     { step: "sign_in", label: settings.sessionLimitSignIn, url: location.href },
   ];
@@ -249,10 +283,8 @@ function links(/** @type {Status} */ status) {
   });
 }
 
-function show(/** @type {Status} */ status, text) {
-  if (settings.sessionLimitStyle && !document.querySelector(`link[href="${settings.sessionLimitStyle}"]`)) {
-    document.head.append(element("link", { rel: "stylesheet", href: settings.sessionLimitStyle }));
-  }
+function show(/** @type {Status} */ status, /** @type {string} */ text) {
+  addStyle(settings.sessionLimitStyle);
   const heading = element("h2", {
     id: "session-limit-over",
     className: "session-limit-heading",
@@ -264,7 +296,7 @@ function show(/** @type {Status} */ status, text) {
     className: "session-limit-button session-limit-plain",
     textContent: settings.sessionLimitClose,
   });
-  dialog = element(
+  const shown = element(
     "dialog",
     { className: "session-limit session-limit-dialog" },
     heading,
@@ -272,10 +304,11 @@ function show(/** @type {Status} */ status, text) {
     text && kept(text),
     element("div", { className: "session-limit-actions" }, ...links(status), close),
   );
-  dialog.setAttribute("aria-labelledby", heading.id);
-  close.addEventListener("click", () => dialog.close());
-  // The page can be read on, and says what it is worth.
-  dialog.addEventListener("close", () => {
+  dialog = shown;
+  shown.setAttribute("aria-labelledby", heading.id);
+  close.addEventListener("click", () => shown.close());
+  // The page stays readable. A line at its end goes on to say that the session has ended.
+  shown.addEventListener("close", () => {
     bar ??= element(
       "div",
       { className: "session-limit session-limit-over", role: "status" },
@@ -285,12 +318,13 @@ function show(/** @type {Status} */ status, text) {
     document.body.append(bar);
     bar.querySelector("a")?.focus();
   });
-  document.body.append(dialog);
-  dialog.showModal();
+  document.body.append(shown);
+  shown.showModal();
   heading.focus();
 }
 
-function kept(text) {
+/** Return a field from which unsent text can be copied. */
+function kept(/** @type {string} */ text) {
   const area = element("textarea", {
     id: "session-limit-unsaved",
     className: "session-limit-input",
@@ -306,7 +340,7 @@ function kept(text) {
   });
   copy.addEventListener("click", async () => {
     area.select();
-    // Where the clipboard is not to be had, what is selected can be copied by hand.
+    // Without access to the clipboard, the selected text can be copied by hand.
     await navigator.clipboard?.writeText(text).then(
       () => { copy.textContent = settings.sessionLimitCopied; },
       () => {},
@@ -322,17 +356,23 @@ function kept(text) {
 
 // --- Begin --------------------------------------------------------------------------------
 
-function start() {
+function openChannel() {
   channel = window.BroadcastChannel ? new BroadcastChannel("session-limit") : null;
   channel?.addEventListener("message", hear);
-  // Another tab of this browser may show the end of the session before this one.
+}
+
+function start() {
+  openChannel();
+  // Another tab of this browser may still show the end of the session before this one.
   tellTabs({ status: { code: "live", session } });
   listen();
 }
 
 if (settings.sessionLimitStatus) {
   start();
-  addEventListener("play", ({ target }) => { if (words) target.pause(); }, true);
+  addEventListener("play", ({ target }) => {
+    if (words && target instanceof HTMLMediaElement) target.pause();
+  }, true);
   addEventListener("online", ask);
   document.addEventListener("visibilitychange", () => { if (!document.hidden) ask(); });
   let last = Date.now();
@@ -344,12 +384,11 @@ if (settings.sessionLimitStatus) {
       ask();
     }
   }, TICK);
-  // A page in the back/forward cache holds neither a connection nor its turn.
+  // A page in the back/forward cache must hold neither a connection nor the tabs' lock.
   addEventListener("pagehide", () => { leave?.(); leave = null; channel?.close(); channel = null; });
   addEventListener("pageshow", ({ persisted }) => {
     if (!persisted) return;
-    channel = window.BroadcastChannel ? new BroadcastChannel("session-limit") : null;
-    channel?.addEventListener("message", hear);
+    openChannel();
     if (!over) listen();
     ask();
   });
