@@ -54,8 +54,8 @@ CLUSTERED = (
 BROWSER = ("tests/browser",)
 OWN = (*SERVED, *CLUSTERED, *BROWSER)
 
-# What documentation says, how a client is named and what pages show depends neither on where sessions are
-# stored, nor on the user model, nor on which database a Django release uses.
+# What the documentation says, how a client is named and what pages show depends neither
+# on where sessions are stored, nor on the user model, nor on the database.
 SHOWN = (
     "tests/documentation",
     "tests/test_devices.py",
