@@ -128,38 +128,21 @@ class Run:
         return f"{on}, {self.engine}, {self.user_model}"
 
 
+# Where sessions are stored, besides the engine of the other runs.
+STORES = ("cached_db", "cache_redis", "db_elsewhere", "file", "signed_cookies")
+
 # The longest first, so that all processors are busy to the end.
 MATRIX = [
     Run("postgresql-6.1", without=(*OWN, *SHOWN), python="3.13", database="postgresql"),
     Run("chromium", BROWSER, python="3.13"),
+    Run("clusters", CLUSTERED, options=SERVICES),
     Run(
         "mariadb-5.2",
         without=(*OWN, *SHOWN, *PAGES, "tests/libraries"),
         database="mariadb",
     ),
     Run("servers", SERVED, options=SERVICES),
-    Run("clusters", CLUSTERED, options=SERVICES),
-    Run("services", without=OWN, options=SERVICES, measured=True),
-    Run(
-        "sqlite-6.0",
-        without=(
-            *(*OWN, *SHOWN, *PAGES, "tests/libraries"),
-            *("tests/interleavings", "tests/asgi"),
-        ),
-        python="3.12",
-    ),
-    Run(
-        "races-6.1",
-        (*COUNTED, "tests/asgi"),
-        python="3.13",
-        development=True,
-    ),
-    Run("races-postgresql-5.2", COUNTED, database="postgresql"),
-    *(
-        Run(f"engine-{engine}", STORIES, NOT_STORED, engine=engine)
-        for engine in ("cached_db", "cache_redis", "db_elsewhere", "file")
-    ),
-    Run("engine-signed_cookies", STORIES, NOT_STORED, engine="signed_cookies"),
+    *(Run(f"engine-{engine}", STORIES, NOT_STORED, engine=engine) for engine in STORES),
     # It reads before it writes in one transaction, which SQLite cannot always grant.
     Run(
         "engine-qsessions_db",
@@ -167,6 +150,15 @@ MATRIX = [
         database="postgresql",
         engine="qsessions_db",
     ),
+    Run(
+        "sqlite-6.0",
+        without=(*OWN, *SHOWN, *PAGES, *RACES[:2], "tests/libraries"),
+        python="3.12",
+    ),
+    Run("races-6.1", (*COUNTED, "tests/asgi"), python="3.13", development=True),
+    Run("services", without=OWN, options=SERVICES, measured=True),
+    Run("users-EmailUser", PEOPLE, user_model="users.EmailUser"),
+    Run("users-CodeUser", PEOPLE, user_model="users.CodeUser"),
     Run(
         "engine-qsessions_cached_db",
         RACES,
@@ -176,13 +168,12 @@ MATRIX = [
     # The same engine over other caches.
     Run("engine-cache_locmem", RACES, engine="cache_locmem"),
     Run("engine-cache_memcached", RACES, engine="cache_memcached"),
+    Run("races-postgresql-5.2", COUNTED, database="postgresql"),
     Run(
         "engine-db_replica",
         ("tests/interleavings/test_replica.py",),
         engine="db_replica",
     ),
-    Run("users-EmailUser", PEOPLE, user_model="users.EmailUser"),
-    Run("users-CodeUser", PEOPLE, user_model="users.CodeUser"),
 ]
 
 # --- Environments ---------------------------------------------------------------------
@@ -318,6 +309,12 @@ def suite(row: Run) -> None:
     command(of=of, name=row.name, ci=True)(session)
 
 
+@command(ci=True)
+def mutants(session: nox.Session) -> None:
+    """Try deliberate breakages, each of which a test must catch."""
+    run(session, "-m", "tests.mutants", *session.posargs)
+
+
 for row in MATRIX:
     suite(row)
 
@@ -334,12 +331,6 @@ def screenshots(session: nox.Session) -> None:
     """Take a picture of every page and state."""
     install(session, "test", "browser")
     session.run("python", "-m", "tests.browser.screenshots", *session.posargs)
-
-
-@command(ci=True)
-def mutants(session: nox.Session) -> None:
-    """Try deliberate breakages, each of which a test must catch."""
-    run(session, "-m", "tests.mutants", *session.posargs)
 
 
 @command(ci=True)
@@ -374,18 +365,6 @@ if os.environ.get("BUS") and not REQUIRED:
 def demo(session: nox.Session) -> None:
     """Play two browsers against a real server."""
     run(session, "-m", "example", of=DEMO_ENVIRONMENT)
-
-
-@command(name="demo-asgi", ci=True)
-def demo_asgi(session: nox.Session) -> None:
-    """Play the demo under ASGI, and end."""
-    run(session, "-m", "example", SERVE="0", PORT="0")
-
-
-@command(name="demo-wsgi", ci=True)
-def demo_wsgi(session: nox.Session) -> None:
-    """Play the demo under WSGI, and end."""
-    run(session, "-m", "example", SERVE="0", PORT="0", WSGI="1")
 
 
 def check_migrations(of: str, *, ci: bool) -> None:
