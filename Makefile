@@ -24,6 +24,8 @@ coverage: $(NOX)
 	$(NOX) --session coverage
 
 $(NOX): requirements/nox.txt
+	@$(PYTHON) -c "import ensurepip, sys, venv; assert sys.version_info >= (3, 11)" || \
+		{ echo "Python 3.11 or newer is needed, with venv (Debian: python3-venv)."; exit 1; }
 	$(PYTHON) -m venv --clear $(NOX_DIRECTORY)
 	$(NOX_DIRECTORY)/bin/python -m pip install --quiet --require-hashes --no-deps \
 		--requirement $<

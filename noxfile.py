@@ -25,7 +25,6 @@ nox.options.error_on_missing_interpreters = True
 # The release of Django that is tested on each Python. A newer Python takes the last.
 DJANGO = {"3.11": "5.2", "3.12": "6.0", "3.13": "6.1"}
 HERE = "{}.{}".format(*sys.version_info)
-
 PYTHONS = list(dict.fromkeys([*DJANGO, HERE]))
 
 # The environment of most sessions. Where servers are required, so are their drivers.
@@ -210,7 +209,7 @@ def install(session: nox.Session, *sets: str, wheel: bool = True) -> None:
 
 @nox.session(python=PYTHONS, default=False, allow_parallel=True)
 def environment(session: nox.Session) -> None:
-    """Install what most sessions run in: the wheel without extras, and no driver."""
+    """Install what most sessions run in: the wheel, without any driver."""
     install(session, "test")
 
 
@@ -222,7 +221,7 @@ def buses(session: nox.Session) -> None:
 
 @nox.session(python=PYTHONS, default=False, allow_parallel=True)
 def full(session: nox.Session) -> None:
-    """Install what the matrix runs in on one Python: every extra, driver and server."""
+    """Install what the matrix runs in: the wheel, with every driver and server."""
     install(session, "test", "services", "browser", "servers")
 
 
