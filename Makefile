@@ -9,7 +9,7 @@ NOX = $(NOX_DIRECTORY)/bin/nox
 SESSIONS = browser cap demo docs history lint messages migrations mutants screenshots \
 	test upstream
 
-.PHONY: $(SESSIONS) bench clean coverage finality plays push
+.PHONY: $(SESSIONS) bench clean coverage finality
 
 $(SESSIONS): $(NOX)
 	$(NOX) --session $@ -- $(ARGUMENTS)
@@ -31,26 +31,17 @@ $(NOX): requirements/nox.txt
 		--requirement $<
 	touch $@
 
-# FULL=1 is what is published. The environment without a package measures the others.
+# SUBJECT names modules of benchmarks/: cost, signin, push, plays, gateway, sweep, flood.
+# FULL=1 measures longer, and writes the figures into the documentation.
 bench:
 	@$(PYTHON) -m benchmarks.environments
-	.venv-bench/plain/bin/python -m benchmarks $(if $(FULL),--full)
+	.venv-bench/harness/bin/python -m benchmarks $(if $(FULL),--full) $(SUBJECT)
 
-# How soon an open page knows. FULL=1 is what is published: it takes a quarter of an hour.
-push:
-	@$(PYTHON) -m benchmarks.environments push
-	.venv-bench/push/bin/python -m benchmarks.push $(if $(FULL),--full)
-
-# What plays cost, and what the gateway answers. FULL=1 is what is published.
-plays:
-	@$(PYTHON) -m benchmarks.environments push
-	.venv-bench/push/bin/python -m benchmarks.plays $(if $(FULL),--full)
-
-# FULL=1 takes a thousand trials of each engine.
+# FULL=1 takes a thousand trials of each engine, CONTENDER=all tries every package.
 finality:
-	@$(PYTHON) -m benchmarks.environments plain session-limit
-	.venv-bench/plain/bin/python -m benchmarks truth --contender session-limit \
-		--experiment under_load $(if $(FULL),--full)
+	@$(PYTHON) -m benchmarks.environments
+	.venv-bench/harness/bin/python -m tests.finality $(if $(FULL),--full) \
+		$(if $(CONTENDER),--contender $(CONTENDER))
 
 clean:
 	rm -rf .venv* .nox .cache .coverage* docs/_build
