@@ -9,6 +9,9 @@ NOX = $(NOX_DIRECTORY)/bin/nox
 SESSIONS = browser cap demo docs history lint messages migrations mutants screenshots \
 	test upstream
 
+# The installed wheel is what runs: nothing may put the source tree before it.
+unexport PYTHONPATH
+
 .PHONY: $(SESSIONS) bench clean coverage finality
 
 $(SESSIONS): $(NOX)

@@ -322,7 +322,8 @@ for row in MATRIX:
 def browser(session: nox.Session) -> None:
     """Run the stories in a real Chromium."""
     install(session, "test", "browser")
-    session.run("python", "-m", "pytest", "tests/browser", *session.posargs)
+    tests = ("-m", "pytest", *BROWSER, *session.posargs)
+    session.run("python", *tests, env={"SESSION_LIMIT_TEST_WHEEL": "1"})
 
 
 @nox.session(default=False)
