@@ -52,13 +52,14 @@ PROGRAMS = {
     "nginx": "nginx",
     "caddy": "caddy",
     "ffmpeg": "ffmpeg",
-    # Copies a node's data to another, with mariadbd and the provider below.
+    # rsync copies a node's data to another. mariadbd and the provider below are needed
+    # too.
     "galera": "rsync",
     "sentinel": "redis-server",  # with --sentinel
 }
-# Files that are no program, and directories of programs that are not on the path.
+# Files that are not found on the PATH
 FILES = {"galera": GALERA_PROVIDER, "standby": POSTGRESQL_PROGRAMS / "pg_basebackup"}
-# Debian keeps nginx where root alone looks.
+# Debian installs nginx in a directory that is on the PATH of root alone.
 PATH = f"{os.environ.get('PATH', '')}:/usr/sbin"
 DATABASES = {"postgresql", "mariadb", "redis"}
 
@@ -93,7 +94,7 @@ def address(service):
 
 @functools.cache
 def missing(service):
-    """Return what ``service`` lacks here, or the empty string."""
+    """Return what ``service`` lacks on this machine, or the empty string."""
     driver = DRIVERS.get(service)
     if driver is not None and importlib.util.find_spec(driver) is None:
         return f"{service}: {driver} is not installed"
@@ -142,8 +143,8 @@ def is_distributing(config):
 
 
 def start_memcached():
-    """Run a memcached of our own, on a socket that nobody else knows."""
-    # Under root it wants to be told so.
+    """Run a memcached for this run alone, on a socket of its own."""
+    # memcached refuses to run as root unless it is told to.
     command = ["memcached", "-u", "root", "-s", settings.MEMCACHED_SOCKET]
     server = subprocess.Popen(command)
     deadline = time.monotonic() + 5
@@ -167,10 +168,11 @@ def pytest_collection_modifyitems(config, items):
 @pytest.fixture(scope="session", autouse=True)
 def emptied():
     """
-    Empty the few tables that are written to after each test: to flush all of them, as
-    ``TransactionTestCase`` does, takes longer than a test here.
+    Empty the few tables that tests write to, after each test.
+
+    ``TransactionTestCase`` would flush all tables, which takes longer than a test here.
     """
-    # Models, for which Django has to be set up.
+    # Models can be imported only once Django is set up.
     from session_limit.models import AccountLimit, PendingSignIn, Play, UserSession
 
     store = stores.engine()
@@ -189,7 +191,7 @@ def emptied():
 
 @pytest.fixture(autouse=settings.ENGINE != "db")
 def emptied_store():
-    """Leave to the next test nothing that its database would have emptied."""
+    """Delete what a store other than the database would leave to the next test."""
     yield
     stores.empty()
 
@@ -197,11 +199,14 @@ def emptied_store():
 @pytest.hookimpl(wrapper=True)
 def pytest_pyfunc_call(pyfuncitem):
     """
-    Run each test in a context of its own: it leaves no language behind, nor the
-    variables of its addresses' resolvers, which every hop to a thread would copy.
+    Run each test in a context of its own.
+
+    A test then leaves no language active. It leaves no variables of URL resolvers
+    either, which every switch of threads would copy.
     """
     test = pyfuncitem.obj
-    # Wraps it, or pytest could not show the source of one that fails.
+    # The test is wrapped, because pytest could not show the source of a failure
+    # otherwise.
     run = functools.wraps(test)(functools.partial(contextvars.copy_context().run, test))
     pyfuncitem.obj = run
     try:

@@ -18,17 +18,27 @@ from django.core.exceptions import BadRequest
 from django.http import HttpRequest, QueryDict
 from django.http.response import HttpResponseBase
 from django.utils import timezone
-from django.utils.crypto import constant_time_compare, salted_hmac
+from django.utils.crypto import constant_time_compare
 
-from session_limit import registry
 from session_limit.client import posted_data
 from session_limit.models import PendingSignIn, parse_uuid
 from session_limit.pages import links
+from session_limit.registry.pending import (
+    LISTED,
+    SECRET_LENGTH,
+    Browser,
+    Choice,
+    Rivals,
+    find_pending,
+    try_to_cancel,
+)
+from session_limit.utils.keyed_digests import keyed_digests
 
 COOKIE = "session_limit_pending"
+SALT = "session_limit.code"
 
 # How many ids one choice may name: as many as the chooser lists. "all" ends all.
-MAX_CHOSEN = registry.LISTED
+MAX_CHOSEN = LISTED
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +64,7 @@ class Question:
     pending: PendingSignIn
     secret: str
     limit: int | None
-    rivals: registry.Rivals
+    rivals: Rivals
 
     @property
     def going(self) -> int:
@@ -72,27 +82,27 @@ class Question:
         return self.going > len(self.rivals.listed)
 
 
-def browser(request: HttpRequest) -> registry.Browser:
+def browser(request: HttpRequest) -> Browser:
     """Return who ``request`` comes from, by its cookie if that can be one of ours."""
     value = request.COOKIES.get(COOKIE, "")
-    is_secret = len(value) == registry.SECRET_LENGTH
+    is_secret = len(value) == SECRET_LENGTH
     agent = request.META.get("HTTP_USER_AGENT", "")
-    return registry.Browser(value if is_secret else None, agent)
+    return Browser(value if is_secret else None, agent)
 
 
-def code(secret: str, key: str | bytes | None = None) -> str:
+def code(secret: str) -> str:
     """
     Return what the chooser's form posts along: only who was answered with it knows it,
     so that no other site can make the choice.
     """
-    salt = "session_limit.code"
-    return salted_hmac(salt, secret, key, algorithm="sha256").hexdigest()
+    return keyed_digests(SALT, secret)[0]
 
 
 def is_code(value: str, secret: str) -> bool:
     """Whether ``value`` is the code of this ``secret``."""
-    keys = (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
-    return any(constant_time_compare(value, code(secret, key)) for key in keys)
+    return any(
+        constant_time_compare(value, each) for each in keyed_digests(SALT, secret)
+    )
 
 
 def posted(request: HttpRequest) -> Posted:
@@ -114,18 +124,18 @@ def posted(request: HttpRequest) -> Posted:
     return Posted(str(data.get("choice", "")), chosen, is_cancelled)
 
 
-def choice(request: HttpRequest) -> registry.Choice | None:
+def choice(request: HttpRequest) -> Choice | None:
     """Return what ``request`` posts to the chooser; ``None`` where it cannot count."""
     if not is_asked_here(request):
         return None
     waiting = browser(request)
-    pending = registry.find_pending(waiting)
+    pending = find_pending(waiting)
     if pending is None or waiting.secret is None:
         return None
     made = posted(request)
     if made.is_cancelled or not is_code(made.code, waiting.secret):
         return None
-    return registry.Choice(pending, made.chosen)
+    return Choice(pending, made.chosen)
 
 
 def hand_out(response: HttpResponseBase, secret: str, expires_at: datetime) -> None:
@@ -161,7 +171,7 @@ def _same_site() -> Literal["Lax", "None"]:
 
 def forget(request: HttpRequest, response: HttpResponseBase) -> None:
     """Delete the pending sign-in, and its cookie, of a browser that has signed in."""
-    registry.try_to_forget(browser(request))
+    try_to_cancel(browser(request))
     take_back(request, response)
 
 

@@ -19,6 +19,8 @@ from session_limit.pages import links, play_messages, play_swap
 from session_limit.pages.messages import Message, Step
 from session_limit.pages.overview import Overview
 from session_limit.policy import AtLimit
+from session_limit.registry.leases import INTERVAL
+from session_limit.registry.pending import LISTED, Rivals
 
 VERSION = 1
 
@@ -71,7 +73,7 @@ def rival(session: UserSession) -> dict[str, Any]:
     }
 
 
-def rivals(rivals: registry.Rivals) -> dict[str, Any]:
+def rivals(rivals: Rivals) -> dict[str, Any]:
     """Return the sessions that take the places, the most recently active first."""
     return {
         "count": rivals.count,
@@ -125,7 +127,7 @@ def playing(id: UUID) -> dict[str, Any]:
         "version": VERSION,
         "code": "playing",
         "play": id,
-        "interval": registry.INTERVAL.total_seconds(),
+        "interval": INTERVAL.total_seconds(),
         "lease": LEASE.total_seconds(),
     }
 
@@ -153,7 +155,7 @@ def play_refused(
         "in_use": len(start.rivals),
         "rivals": [
             _playing_rival(row, sessions.get(row.session_id), current, is_asked)
-            for row in start.rivals[: registry.LISTED]
+            for row in start.rivals[:LISTED]
         ],
         "actions": _play_actions(),
     }

@@ -17,12 +17,12 @@ from django.http.response import HttpResponseBase
 from django.template.loader import render_to_string
 from django.utils import timezone
 
-from session_limit import registry
 from session_limit.client import request_kind
 from session_limit.client.device import device_label
 from session_limit.conf import NewSignIn, conf
 from session_limit.models import UserSession
 from session_limit.pages import links
+from session_limit.registry.activity import mark_notified
 from session_limit.store.queries import Row
 
 # An account that signs in more often than this within an hour is a script's: a mail
@@ -49,7 +49,7 @@ def tell(request: HttpRequest, response: HttpResponseBase, row: Row) -> None:
     Leave a message about the sign-in that the session with this ``row`` has not been
     told of, for the next page that shows any.
     """
-    if row.notice is None or not registry.mark_notified(row.id, row.notice):
+    if row.notice is None or not mark_notified(row.id, row.notice):
         return
     rows = UserSession.objects.primary()
     newer = rows.filter(pk=row.notice).first()

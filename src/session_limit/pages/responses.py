@@ -19,7 +19,8 @@ from session_limit.client import request_kind, unsaved_form
 from session_limit.conf import conf
 from session_limit.models import UserSession
 from session_limit.pages import chooser, json_answers, links, messages, use_here
-from session_limit.registry import Admission, Rivals
+from session_limit.registry.outcomes import Admission
+from session_limit.registry.pending import Rivals
 
 Reason = UserSession.Reason
 

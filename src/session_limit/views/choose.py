@@ -14,10 +14,16 @@ from django.views import View
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 
-from session_limit import registry
 from session_limit.client import request_kind
 from session_limit.models import PendingSignIn
 from session_limit.pages import chooser, json_answers, links, responses
+from session_limit.registry.pending import (
+    Choice,
+    cancel_pending,
+    find_pending,
+    rivals_of,
+    user_waiting,
+)
 from session_limit.store.request import GuardedRequest
 from session_limit.store.state import state_of
 
@@ -54,7 +60,7 @@ class ChooseView(View):
             # Another sign-in waits in this browser by now.
             return responses.asked(request, HttpResponse(), question)
         if made.is_cancelled:
-            registry.cancel_pending(question.pending)
+            cancel_pending(question.pending)
             response = HttpResponseRedirect(links.sign_in_url(None))
             chooser.take_back(request, response)
             return response
@@ -64,18 +70,19 @@ class ChooseView(View):
         self, request: GuardedRequest
     ) -> tuple[chooser.Question | None, AbstractBaseUser | None]:
         browser = chooser.browser(request)
-        pending = registry.find_pending(browser)
-        user = registry.user_waiting(pending) if pending is not None else None
+        pending = find_pending(browser)
+        user = user_waiting(pending) if pending is not None else None
         if pending is None or browser.secret is None or user is None:
             return None, None
-        limit, rivals = registry.rivals_of(pending, user)
+        limit, rivals = rivals_of(pending, user)
         return chooser.Question(pending, browser.secret, limit, rivals), user
 
     def _nothing_asked(self, request: GuardedRequest) -> HttpResponse:
         state = state_of(request)
-        if state is not None and state.admitted and state.choice is not None:
+        sign_in = state.sign_in if state is not None else None
+        if sign_in is not None and sign_in.admitted and sign_in.choice is not None:
             # By a middleware, on its way here.
-            return self._signed_in(request, state.choice.pending)
+            return self._signed_in(request, sign_in.choice.pending)
         if request.session_limit.current is not None:
             return HttpResponseRedirect(links.next_url(request, request.GET))
         return responses.choice_gone(request, HttpResponse())
@@ -89,7 +96,7 @@ class ChooseView(View):
     ) -> HttpResponse:
         state = state_of(request)
         if state is not None:
-            state.choice = registry.Choice(pending, chosen)
+            state.sign_in.choice = Choice(pending, chosen)
         # Refused, the middleware asks again.
         login(request, cast("User", user), backend=pending.backend)
         return self._signed_in(request, pending)

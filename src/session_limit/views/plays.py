@@ -65,9 +65,9 @@ class _PlayView(View):
         """Answer that a play counts no more; ``None``: this session had no such one."""
         if play is None:
             return answer(HTTPStatus.NOT_FOUND, code="not_found")
-        if not play.ended_reason:
-            # Its time was up, and nobody has needed its place yet.
-            play.ended_reason, play.ended_at = Play.Reason.LAPSED, play.lease_until
+        # A play that has lapsed stays open until another one needs its place.
+        play.ended_reason = play.end_reason()
+        play.ended_at = play.ended_at or play.lease_until
         newer = None
         if play.ended_by_play is not None:
             by = Play.objects.primary().filter(pk=play.ended_by_play)
@@ -96,7 +96,7 @@ class PlaysView(_PlayView):
             swap=play_swap.play_to_end(data.get("swap"), session.pk),
             resumes=_flag(data, "resumes"),
         )
-        if start.is_gone:
+        if start.is_too_late:
             return answer(HTTPStatus.UNAUTHORIZED, code="not_signed_in")
         if start.play is None:
             return self._refused(start)

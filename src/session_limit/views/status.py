@@ -29,7 +29,7 @@ class StatusView(View):
         """Answer 200, however it stands."""
         answer = JsonResponse(self._standing(request))
         session, state = cast("GuardedSession", request.session), state_of(request)
-        if state is not None and not state.adopted:
+        if state is not None and not state.sign_in.adopted:
             session.leave_untouched()
         return answer
 
@@ -41,7 +41,7 @@ class StatusView(View):
         if is_signed_in and row is not None:
             return {"version": json_answers.VERSION, "code": "live", "session": row.id}
         ended = request.session_limit.ended if state is not None else None
-        if state is None or not state.ended:
+        if state is None or not state.found.is_ended:
             return {"version": json_answers.VERSION, "code": "nobody"}
         back = links.calling_page(request)
         return json_answers.session_over(messages.ended(ended), links.sign_in_url(back))
