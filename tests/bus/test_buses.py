@@ -22,6 +22,7 @@ from session_limit.bus.memory import MAX_WAITING
 from session_limit.checks.settings import check_settings
 from session_limit.models import UserSession
 from tests.bus.buses import POSTGRES, setting
+from tests.drivers import library
 from tests.stories.people import Visitor, make_user
 
 # In seconds: how long a failing bus may delay a sign-in.
@@ -413,7 +414,7 @@ def test_requests_in_threads_of_their_own_do_not_connect_anew(channel):
     Under ASGI each request has its own thread, and connecting takes longer than
     publishing.
     """
-    redis = pytest.importorskip("session_limit.bus.redis")
+    redis = library("session_limit.bus.redis")
     made = redis.RedisBus(url=settings.REDIS_URL, channel=channel)
     connections = set()
 
