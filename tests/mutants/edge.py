@@ -191,9 +191,9 @@ MUTANTS = [
     ),
     Mutant(
         "hypercorn's workers do not hear of its stop",
-        "asgi/shutdown.py::_event_of_master",
-        old='    return given.get("shutdown_event")\n',
-        new='    return given.get("")\n',
+        "asgi/shutdown.py::Shutdown.begins",
+        old='event = given.get("shutdown_event")\n',
+        new='event = given.get("")\n',
         tests="servers/test_servers",
         test="test_open_streams_do_not_keep_a_server_from_stopping",
     ),

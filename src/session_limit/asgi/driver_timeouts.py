@@ -38,7 +38,7 @@ def set_timeouts(connection: BaseDatabaseWrapper) -> None:
         names = ("connect_timeout",)
     driver = getattr(getattr(connection, "Database", None), "__name__", "")
     if connection.vendor == "mysql" and driver in _MYSQL_DRIVERS:
-        names = ("connect_timeout", "read_timeout", "write_timeout")
+        names += ("read_timeout", "write_timeout")
     settings = connection.settings_dict
     options = {**dict.fromkeys(names, TIMEOUT), **settings["OPTIONS"]}
     options.pop("pool", None)
@@ -98,10 +98,8 @@ def disconnect(connection: BaseDatabaseWrapper) -> None:
     opened = connection.connection
     if hasattr(opened, "fileno"):
         # A driver raises an error of its own if the connection is closed.
-        with contextlib.suppress(Exception):
-            _shut(opened.fileno())
-
-
-def _shut(descriptor: int) -> None:
-    with socket.socket(fileno=os.dup(descriptor)) as duplicate:
-        duplicate.shutdown(socket.SHUT_RDWR)
+        with (
+            contextlib.suppress(Exception),
+            socket.socket(fileno=os.dup(opened.fileno())) as duplicate,
+        ):
+            duplicate.shutdown(socket.SHUT_RDWR)

@@ -169,9 +169,8 @@ class Hub:
 
     def _read_soon(self, waiting: set[UUID], ids: Iterable[UUID]) -> None:
         """Add the connected sessions among ``ids`` to the set ``waiting``."""
-        connected = self._listeners.keys() & set(ids)
-        if connected:
-            waiting.update(connected)
+        if connected := self._listeners.keys() & set(ids):
+            waiting |= connected
             self._has_work.set()
 
     def _give_up(self, id: UUID) -> None:
@@ -265,11 +264,9 @@ class Hub:
                 self._read_soon(self._to_verify, self._listeners)
 
     async def _sweep_once(self) -> None:
-        ids = self._sweeper.next_ids(self._listeners.keys())
+        ids, connected = self._sweeper.next_ids(self._listeners), len(self._listeners)
         try:
-            reading = await self._asking.run(
-                self._sweeper.read, ids, len(self._listeners)
-            )
+            reading = await self._asking.run(self._sweeper.read, ids, connected)
         except Exception as error:  # noqa: BLE001 logged, once
             self._sweep_outage.begin(error)
             return
