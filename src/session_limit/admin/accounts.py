@@ -2,54 +2,45 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
+from django.db.models import Model, QuerySet
 from django.forms.models import BaseInlineFormSet
+from django.http import HttpRequest
 from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy, ngettext
 
 from session_limit import audit, registry
 from session_limit.admin.columns import Columns, administrator, deny
-from session_limit.models import AccountLimit, UserSession
+from session_limit.models import AccountLimit, UserSession, UserSessionQuerySet
 
 if TYPE_CHECKING:
-    from django import forms
-    from django.db.models import Model, QuerySet
-    from django.http import HttpRequest
-
-    from session_limit.models import UserSessionQuerySet
-
-    LimitFormSetBase = BaseInlineFormSet[AccountLimit, Any, forms.ModelForm[Any]]
-    SessionFormSetBase = BaseInlineFormSet[UserSession, Any, forms.ModelForm[Any]]
+    FormSetBase = BaseInlineFormSet[Any, Any, Any]
     LimitInlineBase = admin.StackedInline[AccountLimit, Any]
     SessionInlineBase = admin.TabularInline[UserSession, Any]
 else:
-    LimitFormSetBase = SessionFormSetBase = BaseInlineFormSet
+    FormSetBase = BaseInlineFormSet
     LimitInlineBase, SessionInlineBase = admin.StackedInline, admin.TabularInline
 
 # How many sessions of an account are listed, newest first.
 SHOWN = 20
 
 
-class UnsavedFormSet:
+class UnsavedFormSet(FormSetBase):
     """Keep Django from saving the rows of an inline."""
-
-    model: Any
 
     @classmethod
     def get_default_prefix(cls) -> str:
         # Django takes the prefix from the relation's reverse name, which is hidden.
-        return str(cls.model._meta.model_name)
+        return str(cls.model._meta.model_name)  # type: ignore[union-attr]
 
     def save(self, commit: bool = True) -> list[Any]:
-        self.new_objects: list[Any] = []
-        self.changed_objects: list[Any] = []
-        self.deleted_objects: list[Any] = []
+        self.new_objects, self.changed_objects, self.deleted_objects = [], [], []
         return []
 
 
-class AccountLimitFormSet(UnsavedFormSet, LimitFormSetBase):
+class AccountLimitFormSet(UnsavedFormSet):
     """
     Show one form, whether the account has a row or not, and save it by the registry.
 
@@ -117,19 +108,18 @@ class AccountLimitInline(LimitInlineBase):
 
     def get_formset(
         self, request: HttpRequest, obj: Model | None = None, **kwargs: Any
-    ) -> type[AccountLimitFormSet]:
+    ) -> Any:
         help_text = gettext_lazy(
             "How many sessions this user may have at once. Empty: as many as the "
             "project says. Sessions beyond a lower limit end straight away."
         )
         kwargs["help_texts"] = {"limit": help_text}
-        formset = super().get_formset(request, obj, **kwargs)
-        formset = cast("type[AccountLimitFormSet]", formset)
+        formset: Any = super().get_formset(request, obj, **kwargs)
         formset.request = request
         return formset
 
 
-class UserSessionFormSet(UnsavedFormSet, SessionFormSetBase):
+class UserSessionFormSet(UnsavedFormSet):
     """
     List sessions, and ignore what the browser sends back.
 

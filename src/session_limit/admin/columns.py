@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from django.contrib import admin
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.http import HttpRequest
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy, pgettext
 
 from session_limit.client import DeviceClass
 from session_limit.client.addresses import mask
 from session_limit.client.device import device_label
-
-if TYPE_CHECKING:
-    from django.contrib.auth.base_user import AbstractBaseUser
-    from django.http import HttpRequest
-
-    from session_limit.models import UserSession
+from session_limit.models import UserSession
 
 DEVICE_CLASSES: dict[str, Any] = {
     DeviceClass.PHONE: gettext_lazy("Phone"),

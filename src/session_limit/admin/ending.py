@@ -10,21 +10,18 @@ from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.auth import get_user_model
 from django.core.exceptions import BadRequest, ValidationError
+from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from session_limit import registry
 from session_limit.admin.columns import administrator
-from session_limit.models import UserSession
+from session_limit.models import UserSession, UserSessionQuerySet
 from session_limit.store.state import state_of
 from session_limit.utils.safe_redirects import own_address
 
 if TYPE_CHECKING:
-    from django.http import HttpRequest, HttpResponse
-
-    from session_limit.models import UserSessionQuerySet
-
     ModelAdmin = admin.ModelAdmin[UserSession]
 else:
     ModelAdmin = admin.ModelAdmin

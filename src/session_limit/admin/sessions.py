@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import UUID
 
 from django.contrib import admin
@@ -11,7 +11,7 @@ from django.contrib.auth import get_user_model
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import DataError
 from django.db.models.constants import LOOKUP_SEP
-from django.http import Http404
+from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
@@ -24,9 +24,6 @@ from session_limit.admin.ending import EndingAdmin
 from session_limit.admin.filters import BoundedPaginator, DeviceClassFilter, StateFilter
 from session_limit.admin.timeline_page import DEFAULT_PERIOD, PERIODS, Timeline
 from session_limit.models import Play, UserSession, parse_uuid
-
-if TYPE_CHECKING:
-    from django.http import HttpRequest, HttpResponse
 
 
 @admin.register(UserSession)
