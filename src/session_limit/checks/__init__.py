@@ -20,20 +20,6 @@ from session_limit.checks.installation import (
 from session_limit.checks.settings import check_settings
 from session_limit.checks.stalls import check_stalls
 
-__all__ = [
-    "TAG",
-    "check_apps",
-    "check_databases",
-    "check_durations",
-    "check_middleware",
-    "check_reauthentication",
-    "check_servers",
-    "check_settings",
-    "check_stalls",
-    "check_urls",
-    "register_checks",
-]
-
 # Selects these checks, as in "manage.py check --tag session_limit".
 TAG = "session_limit"
 

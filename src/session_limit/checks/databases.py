@@ -6,16 +6,16 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from django.core import checks
-from django.db import connections, router
+from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.utils.module_loading import import_string
 
-from session_limit.models import UserSession
+from session_limit.models import registry_alias
 
 
 def check_databases(**_kwargs: Any) -> Iterator[checks.CheckMessage]:
     """Warn about settings with which simultaneous sign-ins fail."""
-    alias = router.db_for_write(UserSession)
+    alias = registry_alias()
     connection = connections[alias]
     if not connection.settings_dict["ATOMIC_REQUESTS"]:
         return  # the package then begins its own transactions, as it needs them
@@ -66,7 +66,7 @@ def check_servers(
     Connects only to ``databases`` that Django allows, as ``migrate`` and ``check
     --database`` do.
     """
-    alias = router.db_for_write(UserSession)
+    alias = registry_alias()
     if databases is None or alias not in databases:
         return
     connection = connections[alias]
@@ -79,7 +79,7 @@ def check_servers(
             id="session_limit.W307",
         )
     if connection.vendor == "postgresql":
-        durability = _synchronous_commit(connection)
+        [(durability,)] = _fetch(connection, "SHOW synchronous_commit")
         if durability in {"off", "local"}:
             yield checks.Warning(
                 f'Database "{alias}" commits with synchronous_commit = {durability}. '
@@ -94,17 +94,15 @@ def check_servers(
 
 
 def _may_read_late(connection: BaseDatabaseWrapper) -> bool:
-    with connection.cursor() as cursor:
-        # Not "SELECT @@wsrep_on", which is an error without Galera.
-        cursor.execute(
-            "SHOW VARIABLES WHERE Variable_name IN ('wsrep_on', 'wsrep_sync_wait')"
-        )
-        found = dict(cursor.fetchall())
+    # Not "SELECT @@wsrep_on", which is an error without Galera.
+    names = "'wsrep_on', 'wsrep_sync_wait'"
+    statement = f"SHOW VARIABLES WHERE Variable_name IN ({names})"
+    found = dict(_fetch(connection, statement))
     # The lowest bit is for reads.
     return found.get("wsrep_on") == "ON" and not int(found["wsrep_sync_wait"]) & 1
 
 
-def _synchronous_commit(connection: BaseDatabaseWrapper) -> str:
+def _fetch(connection: BaseDatabaseWrapper, statement: str) -> Any:
     with connection.cursor() as cursor:
-        cursor.execute("SHOW synchronous_commit")
-        return str(cursor.fetchone()[0])
+        cursor.execute(statement)
+        return cursor.fetchall()

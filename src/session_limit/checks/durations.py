@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterator
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.conf import settings
 from django.core import checks
 
 from session_limit.checks.setting_kinds import SETTINGS
 from session_limit.conf import conf
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 SECOND = timedelta(seconds=1)
 
@@ -37,7 +35,6 @@ def check_durations(**_kwargs: Any) -> Iterator[checks.CheckMessage]:
 def _compare() -> Iterator[checks.CheckMessage]:
     warning = functools.partial(checks.Warning, id="session_limit.W029")
     touch, idle = conf.touch_interval, conf.idle_timeout
-    absolute, retention = conf.absolute_timeout, conf.retention
     age = timedelta(seconds=settings.SESSION_COOKIE_AGE)
     if touch < SECOND:
         yield warning(
@@ -45,20 +42,19 @@ def _compare() -> Iterator[checks.CheckMessage]:
             "request writes to the database.",
             hint="Remove it. The default of a minute is enough to tell sessions apart.",
         )
-    if idle is not None and idle < 10 * SECOND:
+    if idle and idle < 10 * SECOND:
         yield warning(
             "SESSION_LIMIT_IDLE_TIMEOUT is less than ten seconds. Activity is recorded "
             "ten times within it, so nearly every request writes to the database.",
             hint="A plain number means seconds. For minutes, use a datetime.timedelta.",
         )
-    is_set = hasattr(settings, "SESSION_LIMIT_TOUCH_INTERVAL")
-    if is_set and idle is not None and touch > idle:
+    if idle and touch > idle and hasattr(settings, "SESSION_LIMIT_TOUCH_INTERVAL"):
         yield warning(
             "SESSION_LIMIT_TOUCH_INTERVAL is longer than SESSION_LIMIT_IDLE_TIMEOUT. "
             "Activity is recorded ten times within the timeout instead.",
             hint="Remove SESSION_LIMIT_TOUCH_INTERVAL.",
         )
-    if idle is not None and absolute is not None and absolute <= idle:
+    if idle and conf.absolute_timeout and conf.absolute_timeout <= idle:
         yield warning(
             "SESSION_LIMIT_ABSOLUTE_TIMEOUT is not longer than "
             "SESSION_LIMIT_IDLE_TIMEOUT, so no session is ever idle for too long.",
@@ -70,7 +66,7 @@ def _compare() -> Iterator[checks.CheckMessage]:
             "an expired session may keep its place for as long again.",
             hint="Remove SESSION_LIMIT_TOUCH_INTERVAL.",
         )
-    if retention < age:
+    if conf.retention < age:
         yield warning(
             "SESSION_LIMIT_RETENTION is shorter than SESSION_COOKIE_AGE, so a browser "
             "that returns with the cookie of an ended session may not learn why.",

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from django.core import checks
-from django.db import connections, router
+from django.db import connections
 
-from session_limit.models import UserSession
+from session_limit.models import registry_alias
 
 # The driver options that bound each wait, and the id of the check.
 _BOUNDS = {
@@ -24,10 +24,9 @@ _ELSEWHERE = {"service", "read_default_file", "option_files"}
 
 def check_stalls(**_kwargs: Any) -> Iterator[checks.CheckMessage]:
     """Warn if no driver option bounds the wait for a server that does not answer."""
-    alias = router.db_for_write(UserSession)
-    connection = connections[alias]
-    settings = connection.settings_dict
-    names, id = _BOUNDS.get(connection.vendor, ((), ""))
+    alias = registry_alias()
+    settings, vendor = connections[alias].settings_dict, connections[alias].vendor
+    names, id = _BOUNDS.get(vendor, ((), ""))
     options = settings["OPTIONS"]
     absent = [name for name in names if not options.get(name)]
     if absent and not _is_local(settings) and not _ELSEWHERE & options.keys():
