@@ -30,12 +30,6 @@ from session_limit.store.request import GuardedRequest
 from session_limit.store.state import state_of
 from session_limit.utils.safe_redirects import own_address
 
-STYLE = "session_limit/session_limit.css"
-SCRIPT = "session_limit/watch.js"
-PLAY_SCRIPT = "session_limit/play.js"
-SHARED_SCRIPT = "session_limit/shared.js"
-CLOCK = "session_limit/clock.js"
-
 WATCH_MODES = ("overlay", "redirect", "event")
 
 register = template.Library()
@@ -47,7 +41,7 @@ def session_limit_style() -> str:
     Link the style of our pages. Nothing where the project serves no static files, or
     has not collected this one: a page without its style still says what it has to.
     """
-    address = _static(STYLE)
+    address = _static("session_limit.css")
     return format_html('<link rel="stylesheet" href="{}">', address) if address else ""
 
 
@@ -65,15 +59,12 @@ def session_limit_watch(context: Context, mode: str = "overlay") -> dict[str, An
     if request is None or state is None or state.row is None or status_url is None:
         return {}
     return {
+        **_script(context, request, "watch.js"),
         "session": state.row.id,
         "mode": mode,
-        "script": _static(SCRIPT),
-        "shared": _static(SHARED_SCRIPT),
-        "style": _static(STYLE),
         "status_url": status_url,
         "events_url": links.events_url(),
         "ended_url": links.ended_url(),
-        "nonce": _nonce(context, request),
     }
 
 
@@ -88,14 +79,11 @@ def session_limit_play(context: Context) -> dict[str, Any]:
     if request is None or plays_url is None:
         return {}
     return {
-        "script": _static(PLAY_SCRIPT),
-        "shared": _static(SHARED_SCRIPT),
-        "clock": _static(CLOCK),
-        "style": _static(STYLE),
+        **_script(context, request, "play.js"),
+        "clock": _static("clock.js"),
         "plays_url": plays_url,
         "token": get_token(request),
         "cookie": settings.CSRF_COOKIE_NAME,
-        "nonce": _nonce(context, request),
     }
 
 
@@ -174,14 +162,19 @@ def session_limit_time(moment: datetime) -> str:
     return _time(moment, session_limit_when(moment))
 
 
-def _nonce(context: Context, request: GuardedRequest) -> Any:
-    # Not asked whether it is true: Django 6.0's is not, until it has been used.
-    return context.get("csp_nonce", getattr(request, "csp_nonce", None))
+def _script(context: Context, request: GuardedRequest, name: str) -> dict[str, Any]:
+    return {
+        "script": _static(name),
+        "shared": _static("shared.js"),
+        "style": _static("session_limit.css"),
+        # Not asked whether it is true: Django 6.0's is not, until it has been used.
+        "nonce": context.get("csp_nonce", getattr(request, "csp_nonce", None)),
+    }
 
 
-def _static(path: str) -> str:
+def _static(name: str) -> str:
     try:
-        return static(path) if settings.STATIC_URL else ""
+        return static(f"session_limit/{name}") if settings.STATIC_URL else ""
     except (ImproperlyConfigured, ValueError):
         return ""
 
