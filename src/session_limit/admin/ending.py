@@ -85,37 +85,38 @@ class EndingAdmin(ModelAdmin):
         return None
 
     def _end(self, request: HttpRequest, ids: list[UUID]) -> int:
-        by = administrator(request)
+        by, log = administrator(request), LogEntry.objects.log_actions
         ended = registry.end(ids, UserSession.Reason.REVOKED, by=by)
         users = get_user_model()._base_manager.in_bulk({row.user_id for row in ended})
-        for objects, text in (
-            (ended, _("Ended.")),
-            (users.values(), _("Ended sessions of this user.")),
-        ):
-            LogEntry.objects.log_actions(by.pk, objects, CHANGE, text)
+        log(by.pk, ended, CHANGE, _("Ended."))
+        log(by.pk, users.values(), CHANGE, _("Ended sessions of this user."))
         return len(ended)
 
     def _ask_to_end(
         self, request: HttpRequest, live: UserSessionQuerySet, own: UserSession | None
     ) -> TemplateResponse:
         count = live.count()
-        request.current_app = self.admin_site.name
-        return TemplateResponse(
+        return self.render_page(
             request,
-            "admin/session_limit/usersession/end_confirmation.html",
-            {
-                **self.admin_site.each_context(request),
-                "title": _("End sessions"),
-                "opts": self.opts,
-                "media": self.media,
-                "action_checkbox_name": ACTION_CHECKBOX_NAME,
-                "selected": request.POST.getlist(ACTION_CHECKBOX_NAME),
-                "select_across": request.POST.get("select_across"),
-                "sessions": live[:LISTED],
-                "count": count,
-                "more": max(count - LISTED, 0),
-                "own": own,
-                # An empty link leads back to the URL that the browser shows.
-                "cancel_url": own_address(request) or "",
-            },
+            "end_confirmation.html",
+            title=_("End sessions"),
+            media=self.media,
+            action_checkbox_name=ACTION_CHECKBOX_NAME,
+            selected=request.POST.getlist(ACTION_CHECKBOX_NAME),
+            select_across=request.POST.get("select_across"),
+            sessions=live[:LISTED],
+            count=count,
+            more=max(count - LISTED, 0),
+            own=own,
+            # An empty link leads back to the URL that the browser shows.
+            cancel_url=own_address(request) or "",
         )
+
+    def render_page(
+        self, request: HttpRequest, name: str, **context: Any
+    ) -> TemplateResponse:
+        """Render one of our templates as a page of this admin site."""
+        request.current_app = self.admin_site.name
+        frame = {**self.admin_site.each_context(request), "opts": self.opts}
+        template = f"admin/session_limit/usersession/{name}"
+        return TemplateResponse(request, template, frame | context)

@@ -12,7 +12,6 @@ from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import DataError
 from django.db.models.constants import LOOKUP_SEP
 from django.http import Http404, HttpRequest, HttpResponse
-from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
@@ -92,7 +91,6 @@ class UserSessionAdmin(Columns, EndingAdmin):
         address = self.address_column(request)
         who = ["user", "state", "device_name", "device_class_name", address]
         times = ["created_at", "authenticated_at", "last_active_at", "expires_at"]
-        limit = ["scope", "counted", "adopted"]
         if obj is not None and not obj.is_live:
             who.append("ended_at")
             who += ["ended_by_user"] if obj.ended_by else []
@@ -100,7 +98,7 @@ class UserSessionAdmin(Columns, EndingAdmin):
         return [
             (None, {"fields": who}),
             (_("Times"), {"fields": times}),
-            (_("Limit"), {"fields": limit}),
+            (_("Limit"), {"fields": ["scope", "counted", "adopted"]}),
         ]
 
     def get_readonly_fields(
@@ -144,8 +142,8 @@ class UserSessionAdmin(Columns, EndingAdmin):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
-        more = {"show_delete": False, "may_end": self.has_end_permission(request)}
-        context = {**(extra_context or {}), **more}
+        context = {**(extra_context or {}), "show_delete": False}
+        context["may_end"] = self.has_end_permission(request)
         return super().change_view(request, object_id, form_url, context)
 
     def render_change_form(
@@ -179,18 +177,13 @@ class UserSessionAdmin(Columns, EndingAdmin):
         found = self.get_queryset(request).filter(user=user)
         days = request.GET.get("days")
         days = days if days in PERIODS else DEFAULT_PERIOD
-        request.current_app = self.admin_site.name
-        return TemplateResponse(
+        return self.render_page(
             request,
-            "admin/session_limit/usersession/account.html",
-            {
-                **self.admin_site.each_context(request),
-                "title": _("Timeline"),
-                "subtitle": str(user),
-                "opts": self.opts,
-                "account": user,
-                "play": Play._meta.verbose_name,
-                "periods": PERIODS,
-                "timeline": Timeline(found, days, url_of),
-            },
+            "account.html",
+            title=_("Timeline"),
+            subtitle=str(user),
+            account=user,
+            play=Play._meta.verbose_name,
+            periods=PERIODS,
+            timeline=Timeline(found, days, url_of),
         )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from django.db.models import Q, QuerySet
@@ -139,11 +139,13 @@ class Timeline:
     def displaced(self) -> list[Bar]:
         return [bar for lane in self.lanes for bar in lane.bars if bar.is_displaced]
 
-    @cached_property
-    def ticks(self) -> list[tuple[Tick, str, bool]]:
-        """Return the ticks, each with its label and whether a day begins there."""
-        ticks = timeline_layout.ticks(self.window, int(self.days))
-        return [(tick, *_tick_label(tick.moment)) for tick in ticks]
+    @property
+    def ticks(self) -> Iterator[tuple[Tick, str, bool]]:
+        """Yield the ticks, each with its label and whether a day begins there."""
+        for tick in timeline_layout.ticks(self.window, int(self.days)):
+            is_day = not (tick.moment.hour or tick.moment.minute)
+            style = "MONTH_DAY_FORMAT" if is_day else "TIME_FORMAT"
+            yield tick, date_format(tick.moment, style), is_day
 
     @cached_property
     def described_lanes(self) -> list[tuple[Lane, Caption, list[Caption]]]:
@@ -177,8 +179,3 @@ class Timeline:
 
 def _state(bar: Bar, reason: UserSession.Reason | Play.Reason) -> str:
     return pgettext("session", "Live") if bar.is_live else capfirst(str(reason.label))
-
-
-def _tick_label(moment: datetime) -> tuple[str, bool]:
-    is_day = not (moment.hour or moment.minute)
-    return date_format(moment, "MONTH_DAY_FORMAT" if is_day else "TIME_FORMAT"), is_day

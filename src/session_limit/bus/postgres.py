@@ -71,7 +71,11 @@ class PostgresBus(Bus):
                 )
 
     async def subscribe(self) -> AsyncGenerator[Sequence[UUID] | None]:
-        connection = await asyncio.wait_for(self._connect(), PATIENCE)
+        parameters: dict[str, Any] = connections[self.using].get_connection_params()
+        for name in _DJANGO_ONLY & parameters.keys():
+            del parameters[name]
+        connecting = psycopg.AsyncConnection.connect(**parameters, autocommit=True)
+        connection = await asyncio.wait_for(connecting, PATIENCE)
         try:
             listen = sql.SQL("LISTEN {}").format(sql.Identifier(self.channel))
             await _execute(connection, listen)
@@ -83,11 +87,6 @@ class PostgresBus(Bus):
                 await _execute(connection, sql.SQL("SELECT 1"))
         finally:
             await connection.close()
-
-    async def _connect(self) -> psycopg.AsyncConnection[Any]:
-        parameters: dict[str, Any] = connections[self.using].get_connection_params()
-        given = {name: parameters[name] for name in parameters.keys() - _DJANGO_ONLY}
-        return await psycopg.AsyncConnection.connect(**given, autocommit=True)
 
     def check(self) -> Iterable[checks.CheckMessage]:
         if connections[self.using].vendor != "postgresql":

@@ -16,8 +16,6 @@ from redis import ConnectionPool
 from redis.connection import parse_url
 from redis.credentials import UsernamePasswordCredentialProvider
 
-DEFAULTS: dict[str, Any] = {"host": "localhost", "port": 6379, "db": 0}
-
 
 def options_of(
     url: str, parse: Callable[[str], dict[str, Any]] = parse_url
@@ -55,7 +53,7 @@ def is_address(url: str) -> bool:
 def place_of(url: str, form: str) -> str:
     """Return an address without credentials: in ``form``, or the path of its socket."""
     try:
-        options = DEFAULTS | options_of(url)
+        options = {"host": "localhost", "port": 6379, "db": 0, **options_of(url)}
     except (AttributeError, ValueError):
         return "an address that is not one of Redis"
     if ":" in options["host"]:
