@@ -58,9 +58,9 @@ def ended(session: UserSession) -> None:
     )
 
 
-def limit_reached(user_id: Any, limit: int | None, **details: Any) -> None:
-    """Write that a sign-in met the limit. ``details`` say what became of it."""
-    _write(f"excess_sessions_exceeded:{user_id},{limit}", logging.WARNING, **details)
+def limit_reached(event: str, user_id: Any, limit: int | None, **details: Any) -> None:
+    """Write that a sign-in or a play met the limit. ``details`` say what followed."""
+    _write(f"{event}:{user_id},{limit}", logging.WARNING, **details)
 
 
 def play_started(play: Play) -> None:
@@ -82,11 +82,6 @@ def play_ended(play: Play) -> None:
         session=play.session_id,
         by_play=play.ended_by_play,
     )
-
-
-def play_limit_reached(user_id: Any, limit: int | None, **details: Any) -> None:
-    """Write that a play met the limit. ``details`` say what became of it."""
-    _write(f"excess_plays_exceeded:{user_id},{limit}", logging.WARNING, **details)
 
 
 def used_after_end(session: UserSession) -> None:

@@ -80,8 +80,7 @@ class EndingAdmin(ModelAdmin):
                 "%(count)d had been over already.",
                 ended_before,
             )
-            text %= {"count": ended_before}
-            self.message_user(request, text, messages.WARNING)
+            self.message_user(request, text % {"count": ended_before}, messages.WARNING)
         return None
 
     def _end(self, request: HttpRequest, ids: list[UUID]) -> int:

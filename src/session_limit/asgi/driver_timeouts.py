@@ -14,8 +14,6 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 # In seconds. Drivers take a whole number, and libpq at least 2.
 TIMEOUT = 2
-# The drivers that take all three options below.
-_MYSQL_DRIVERS = {"MySQLdb", "pymysql"}
 # The options that bound each wait of Django's own cache backends.
 _CACHE_TIMEOUTS: list[tuple[type[BaseCache], tuple[str, str]]] = [
     (RedisCache, ("socket_connect_timeout", "socket_timeout")),
@@ -37,7 +35,7 @@ def set_timeouts(connection: BaseDatabaseWrapper) -> None:
     if connection.vendor in {"postgresql", "mysql"}:
         names = ("connect_timeout",)
     driver = getattr(getattr(connection, "Database", None), "__name__", "")
-    if connection.vendor == "mysql" and driver in _MYSQL_DRIVERS:
+    if connection.vendor == "mysql" and driver in {"MySQLdb", "pymysql"}:
         names += ("read_timeout", "write_timeout")
     settings = connection.settings_dict
     options = {**dict.fromkeys(names, TIMEOUT), **settings["OPTIONS"]}

@@ -220,12 +220,10 @@ class Hub:
                 self._end(id, standing.reason)
             elif waiting is self._news:
                 self._notify_changed(id)
-        unrecorded = [id for id, each in found.items() if not each.is_recorded]
-        if unrecorded:
+        if unrecorded := [id for id, each in found.items() if not each.is_recorded]:
             self._unrecorded.put_nowait(unrecorded)
 
     def _end(self, id: UUID, reason: str) -> None:
-        """Notify the listeners of a session that it has ended."""
         for listener in self._listeners.pop(id, ()):
             listener(reason)
 

@@ -24,9 +24,6 @@ LOCK_TIMEOUT = "100ms"
 PING = 15.0
 PATIENCE = 5.0
 
-# Parameters that Django adds for its own connections.
-_DJANGO_ONLY = {"context", "cursor_factory", "prepare_threshold"}
-
 
 class PostgresBus(Bus):
     """
@@ -72,8 +69,8 @@ class PostgresBus(Bus):
 
     async def subscribe(self) -> AsyncGenerator[Sequence[UUID] | None]:
         parameters: dict[str, Any] = connections[self.using].get_connection_params()
-        for name in _DJANGO_ONLY & parameters.keys():
-            del parameters[name]
+        for only_for_django in ("context", "cursor_factory", "prepare_threshold"):
+            parameters.pop(only_for_django, None)
         connecting = psycopg.AsyncConnection.connect(**parameters, autocommit=True)
         connection = await asyncio.wait_for(connecting, PATIENCE)
         try:

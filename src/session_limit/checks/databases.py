@@ -12,6 +12,17 @@ from django.utils.module_loading import import_string
 
 from session_limit.models import registry_alias
 
+# The driver options that bound each wait, and the id of the check.
+_BOUNDS = {
+    "postgresql": (
+        ("connect_timeout", "keepalives_idle", "tcp_user_timeout"),
+        "session_limit.W304",
+    ),
+    "mysql": (("connect_timeout", "read_timeout"), "session_limit.W305"),
+}
+# Options that name a file which may set those above. The check does not read it.
+_ELSEWHERE = {"service", "read_default_file", "option_files"}
+
 
 def check_databases(**_kwargs: Any) -> Iterator[checks.CheckMessage]:
     """Warn about settings with which simultaneous sign-ins fail."""
@@ -106,3 +117,27 @@ def _fetch(connection: BaseDatabaseWrapper, statement: str) -> Any:
     with connection.cursor() as cursor:
         cursor.execute(statement)
         return cursor.fetchall()
+
+
+def check_stalls(**_kwargs: Any) -> Iterator[checks.CheckMessage]:
+    """Warn if no driver option bounds the wait for a server that does not answer."""
+    alias = registry_alias()
+    settings, vendor = connections[alias].settings_dict, connections[alias].vendor
+    names, id = _BOUNDS.get(vendor, ((), ""))
+    options = settings["OPTIONS"]
+    absent = [name for name in names if not options.get(name)]
+    if absent and not _is_local(settings) and not _ELSEWHERE & options.keys():
+        yield checks.Warning(
+            f'If a firewall or a server drops a connection to the database "{alias}" '
+            "silently, the thread that uses it blocks for minutes or for ever.",
+            hint=f"Set {', '.join(absent)} in its OPTIONS. See "
+            "docs/how-to/stalled-connections.md.",
+            id=id,
+        )
+
+
+def _is_local(settings: dict[str, Any]) -> bool:
+    """Return whether the connection uses a Unix socket, which no network can stall."""
+    return str(settings["HOST"]).startswith("/") or not (
+        settings["HOST"] or settings["OPTIONS"].get("host")
+    )

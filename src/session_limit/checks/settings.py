@@ -1,9 +1,11 @@
-"""Check the value of each setting."""
+"""Check the value of each setting, and that the durations fit together."""
 
 from __future__ import annotations
 
 import difflib
+import functools
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
@@ -16,11 +18,18 @@ from session_limit.checks.setting_kinds import SETTINGS, is_bus, is_whole_number
 from session_limit.conf import conf
 from session_limit.rules import Rules
 
+_COMPARED = (
+    "SESSION_LIMIT_TOUCH_INTERVAL",
+    "SESSION_LIMIT_IDLE_TIMEOUT",
+    "SESSION_LIMIT_ABSOLUTE_TIMEOUT",
+    "SESSION_LIMIT_RETENTION",
+)
+
 
 def check_settings(**_kwargs: Any) -> Iterator[checks.CheckMessage]:
     """Check each setting by itself, and warn about unknown names."""
     for name, (id_, kind) in SETTINGS.items():
-        if hasattr(settings, name) and not kind.is_valid(getattr(settings, name)):
+        if _is_invalid(name):
             yield checks.Error(
                 f"{name} must be {kind.expected}, not {getattr(settings, name)!r}.",
                 hint=kind.hint,
@@ -47,6 +56,11 @@ def check_settings(**_kwargs: Any) -> Iterator[checks.CheckMessage]:
                 hint=f"Did you mean {_nearest(name)}?",
                 id="session_limit.W015",
             )
+
+
+def _is_invalid(name: str) -> bool:
+    _id, kind = SETTINGS[name]
+    return hasattr(settings, name) and not kind.is_valid(getattr(settings, name))
 
 
 def _check_rules(path: str) -> Iterator[checks.CheckMessage]:
@@ -124,3 +138,48 @@ def _nearest(name: str) -> str:
         return sum(block.size for block in blocks), -len(known)
 
     return max(SETTINGS, key=likeness)
+
+
+def check_durations(**_kwargs: Any) -> Iterator[checks.CheckMessage]:
+    """Warn about durations that are valid, but too short or at odds with another."""
+    if any(_is_invalid(name) for name in _COMPARED):
+        return  # check_settings() reports it
+    warning = functools.partial(checks.Warning, id="session_limit.W029")
+    touch, idle = conf.touch_interval, conf.idle_timeout
+    age = timedelta(seconds=settings.SESSION_COOKIE_AGE)
+    if touch < timedelta(seconds=1):
+        yield warning(
+            "SESSION_LIMIT_TOUCH_INTERVAL is less than a second, so nearly every "
+            "request writes to the database.",
+            hint="Remove it. The default of a minute is enough to tell sessions apart.",
+        )
+    if idle and idle < timedelta(seconds=10):
+        yield warning(
+            "SESSION_LIMIT_IDLE_TIMEOUT is less than ten seconds. Activity is recorded "
+            "ten times within it, so nearly every request writes to the database.",
+            hint="A plain number means seconds. For minutes, use a datetime.timedelta.",
+        )
+    if idle and touch > idle and hasattr(settings, "SESSION_LIMIT_TOUCH_INTERVAL"):
+        yield warning(
+            "SESSION_LIMIT_TOUCH_INTERVAL is longer than SESSION_LIMIT_IDLE_TIMEOUT. "
+            "Activity is recorded ten times within the timeout instead.",
+            hint="Remove SESSION_LIMIT_TOUCH_INTERVAL.",
+        )
+    if idle and conf.absolute_timeout and conf.absolute_timeout <= idle:
+        yield warning(
+            "SESSION_LIMIT_ABSOLUTE_TIMEOUT is not longer than "
+            "SESSION_LIMIT_IDLE_TIMEOUT, so no session is ever idle for too long.",
+            hint="Remove SESSION_LIMIT_IDLE_TIMEOUT, or make it shorter.",
+        )
+    if touch >= age:
+        yield warning(
+            "SESSION_LIMIT_TOUCH_INTERVAL is not shorter than SESSION_COOKIE_AGE, so "
+            "an expired session may keep its place for as long again.",
+            hint="Remove SESSION_LIMIT_TOUCH_INTERVAL.",
+        )
+    if conf.retention < age:
+        yield warning(
+            "SESSION_LIMIT_RETENTION is shorter than SESSION_COOKIE_AGE, so a browser "
+            "that returns with the cookie of an ended session may not learn why.",
+            hint="Make it at least as long as SESSION_COOKIE_AGE.",
+        )

@@ -57,10 +57,12 @@ def limit_reached(user: AbstractBaseUser, outcome: Admission | PlayStart) -> Non
     facts: dict[str, Any] = {"at_limit": outcome.at_limit, "scope": outcome.scope}
     limit = outcome.limit
     if isinstance(outcome, Admission):
-        audit.limit_reached(user.pk, limit, **facts, session=outcome.id)
+        event = "excess_sessions_exceeded"
+        audit.limit_reached(event, user.pk, limit, **facts, session=outcome.id)
         facts |= {"user": user, "limit": limit, "session_id": outcome.id}
         signals.limit_reached.send_robust(sender=UserSession, **facts)
     else:
-        audit.play_limit_reached(user.pk, limit, **facts, play=outcome.id)
+        event = "excess_plays_exceeded"
+        audit.limit_reached(event, user.pk, limit, **facts, play=outcome.id)
         facts |= {"user": user, "limit": limit, "play_id": outcome.id}
         signals.play_limit_reached.send_robust(sender=Play, **facts)

@@ -91,8 +91,7 @@ def session_limit_play(context: Context) -> dict[str, Any]:
 def session_limit_usage(context: Context) -> dict[str, Any]:
     """Say "Signed in on 2 of 3 devices"."""
     request = _request(context)
-    current = request.session_limit.current if request is not None else None
-    if request is None or current is None:
+    if request is None or (current := request.session_limit.current) is None:
         return {}
     count, in_use = usage(current)
     if not current.counted:
@@ -105,8 +104,7 @@ def session_limit_usage(context: Context) -> dict[str, Any]:
 def session_limit_ended(context: Context) -> dict[str, Any]:
     """Say why this browser is signed out, and link to where it may sign in again."""
     request = _request_with_cookie(context)
-    session = request.session_limit.ended if request is not None else None
-    if request is None or session is None:
+    if request is None or (session := request.session_limit.ended) is None:
         return {}
     sign_in_url = links.sign_in_url(own_address(request))
     return {"told": messages.ended(session), "sign_in_url": sign_in_url}
@@ -116,8 +114,7 @@ def session_limit_ended(context: Context) -> dict[str, Any]:
 def session_limit_last_sign_in(context: Context) -> dict[str, Any]:
     """Say when and with what the account was signed in before this sign-in."""
     request = _request(context)
-    current = request.session_limit.current if request is not None else None
-    if current is None:
+    if request is None or (current := request.session_limit.current) is None:
         return {}
     # Nobody knows when one that was adopted was signed in.
     rows = UserSession.objects.primary().filter(

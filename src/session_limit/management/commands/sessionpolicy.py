@@ -83,8 +83,7 @@ def _limits(text: str) -> list[int]:
 def _day(moment: datetime) -> date:
     """Return the day of ``moment`` in the current time zone."""
     # Without USE_TZ, moments are naive and in the project's own time zone.
-    is_aware = timezone.is_aware(moment)
-    return (timezone.localtime(moment) if is_aware else moment).date()
+    return (timezone.localtime(moment) if timezone.is_aware(moment) else moment).date()
 
 
 def _accounts(rows: QuerySet[Any], started: str, until: str) -> Iterator[list[Run]]:
@@ -125,8 +124,7 @@ def _run(
 def _lines(result: WhatIf, days: Sequence[date], noun: str) -> Iterator[str]:
     """Yield the lines of the table of limits, and of a plot per limit."""
     starts = result.starts.total()
-    zone = timezone.get_current_timezone_name()
-    yield f"What if: {days[0]} to {days[-1]} ({zone})"
+    yield f"What if: {days[0]} to {days[-1]} ({timezone.get_current_timezone_name()})"
     yield f"Recorded: {starts} {noun}, accounts: {result.accounts}"
     # The last day of which the rows that ended by then may have been deleted.
     pruned = _day(timezone.now() - conf.retention)
