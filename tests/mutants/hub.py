@@ -142,8 +142,8 @@ WAITS = [
     Mutant(
         "an abandoned thread waits for a cache for ever",
         "asgi/driver_timeouts.py::set_cache_timeouts",
-        old="{**dict.fromkeys(names, TIMEOUT), **given}",
-        new='{"socket_timeout": None, **given}',
+        old="dict.fromkeys(names, TIMEOUT) | vars",
+        new='{"socket_timeout": None} | vars',
         tests="faults/test_stalled_caches",
         test="test_a_stalled_cache_holds_no_thread_for_ever",
     ),

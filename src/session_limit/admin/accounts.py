@@ -23,9 +23,6 @@ else:
     FormSetBase = BaseInlineFormSet
     LimitInlineBase, SessionInlineBase = admin.StackedInline, admin.TabularInline
 
-# How many sessions of an account are listed, newest first.
-SHOWN = 20
-
 
 class UnsavedFormSet(FormSetBase):
     """Keep Django from saving the rows of an inline."""
@@ -98,7 +95,6 @@ class AccountLimitInline(LimitInlineBase):
     formset = AccountLimitFormSet
     template = "admin/session_limit/accountlimit/inline.html"
     fieldsets = ((gettext_lazy("Session limit"), {"fields": ("limit",)}),)
-    can_delete = False
     has_add_permission = has_delete_permission = deny
 
     def get_readonly_fields(
@@ -126,7 +122,8 @@ class UserSessionFormSet(UnsavedFormSet):
     A session may end while the page is open. That must not make the form invalid.
     """
 
-    shown = SHOWN
+    # How many sessions are listed, newest first.
+    shown = 20
     queryset: QuerySet[UserSession]
 
     def __init__(self, data: Any = None, files: Any = None, **kwargs: Any) -> None:
@@ -160,7 +157,6 @@ class UserSessionInline(Columns, SessionInlineBase):
     verbose_name_plural = gettext_lazy("live sessions")
     ordering = ("-pk",)
     extra = 0
-    can_delete = False
     show_change_link = True
     has_delete_permission = deny
 
@@ -173,11 +169,6 @@ class UserSessionInline(Columns, SessionInlineBase):
     def get_fields(self, request: HttpRequest, obj: Model | None = None) -> list[Any]:
         address = self.address_column(request)
         return ["device_name", address, "created_at", "last_active_at"]
-
-    def get_readonly_fields(
-        self, request: HttpRequest, obj: Model | None = None
-    ) -> list[Any]:
-        return self.get_fields(request, obj)
 
     def get_queryset(self, request: HttpRequest) -> UserSessionQuerySet:
         # Django's version checks has_view_permission() again, without the user.

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, cast
 
 from django.contrib import admin
+from django.contrib.admin.utils import flatten_fieldsets
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.http import HttpRequest
 from django.utils.text import capfirst
@@ -36,7 +38,11 @@ def deny(*_args: Any, **_kwargs: Any) -> bool:
 class Columns:
     """Show the columns of a session, none of which can be edited."""
 
+    get_fieldsets: Callable[..., Any]
     has_add_permission = has_change_permission = deny
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
+        return flatten_fieldsets(self.get_fieldsets(request, obj))
 
     def address_column(self, request: HttpRequest) -> str:
         """Return the column for the address: masked without ``view_address``."""

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import admin
-from django.contrib.admin.utils import flatten_fieldsets, unquote
+from django.contrib.admin.utils import unquote
 from django.contrib.auth import get_user_model
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import DataError
@@ -100,11 +100,6 @@ class UserSessionAdmin(Columns, EndingAdmin):
             (_("Times"), {"fields": times}),
             (_("Limit"), {"fields": ["scope", "counted", "adopted"]}),
         ]
-
-    def get_readonly_fields(
-        self, request: HttpRequest, obj: UserSession | None = None
-    ) -> list[Any]:
-        return flatten_fieldsets(self.get_fieldsets(request, obj))
 
     @admin.display(description=gettext_lazy("ended by"))
     def ended_by_user(self, session: UserSession) -> str:

@@ -140,11 +140,10 @@ def lay_out(
     by_session: dict[UUID, list[Play]] = {}
     for play in sorted(plays, key=lambda play: play.started_at):
         by_session.setdefault(play.session_id, []).append(play)
-    lanes, top = [], TOP
+    lanes: list[Lane] = []
     for session in sessions:
-        lane = _lane(session, by_session.get(session.pk, ()), window, top)
-        lanes.append(lane)
-        top = lane.bottom
+        top = lanes[-1].bottom if lanes else TOP
+        lanes.append(_lane(session, by_session.get(session.pk, ()), window, top))
     return lanes
 
 

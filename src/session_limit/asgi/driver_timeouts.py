@@ -5,20 +5,14 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
-from typing import Any
 
-from django.core.cache import BaseCache, caches
+from django.core.cache import caches
 from django.core.cache.backends.memcached import PyMemcacheCache
 from django.core.cache.backends.redis import RedisCache
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 # In seconds. Drivers take a whole number, and libpq at least 2.
 TIMEOUT = 2
-# The options that bound each wait of Django's own cache backends.
-_CACHE_TIMEOUTS: list[tuple[type[BaseCache], tuple[str, str]]] = [
-    (RedisCache, ("socket_connect_timeout", "socket_timeout")),
-    (PyMemcacheCache, ("connect_timeout", "timeout")),
-]
 
 
 def set_timeouts(connection: BaseDatabaseWrapper) -> None:
@@ -50,10 +44,13 @@ def set_cache_timeouts(alias: str) -> None:
     Memcached are changed.
     """
     cache = caches[alias]
-    for kind, names in _CACHE_TIMEOUTS:
-        if isinstance(cache, kind):
-            given: dict[str, Any] = vars(cache)["_options"]
-            vars(cache)["_options"] = {**dict.fromkeys(names, TIMEOUT), **given}
+    if isinstance(cache, RedisCache):
+        names = ("socket_connect_timeout", "socket_timeout")
+    elif isinstance(cache, PyMemcacheCache):
+        names = ("connect_timeout", "timeout")
+    else:
+        return
+    vars(cache)["_options"] = dict.fromkeys(names, TIMEOUT) | vars(cache)["_options"]
 
 
 def bound_locks(connection: BaseDatabaseWrapper) -> None:

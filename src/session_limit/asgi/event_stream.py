@@ -21,7 +21,7 @@ from session_limit.asgi.disconnects import ClientDisconnected, Inbox
 from session_limit.asgi.hub import current_hub
 from session_limit.asgi.scopes import find_below
 from session_limit.asgi.shutdown import shutdown
-from session_limit.asgi.types import Message, Receive, Scope, Send
+from session_limit.asgi.types import Receive, Scope, Send
 from session_limit.pages import json_answers
 from session_limit.utils.log_once import RateLimitedLog
 
@@ -153,9 +153,8 @@ async def _send_body(send: Send, text: str, *, more: bool = False) -> None:
 
 
 async def _wait_for_disconnect(receive: Receive) -> None:
-    message: Message = {"type": ""}
-    while message["type"] != "http.disconnect":
-        message = await receive()
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 async def _answer(

@@ -55,9 +55,8 @@ class Sweep:
         """Return the sessions to read next. Repeat them until ``note()`` is called."""
         if not self._left:
             self._left = list(connected)
-            self._playing = {
-                id: plays for id, plays in self._playing.items() if id in connected
-            }
+            for id in self._playing.keys() - set(connected):
+                del self._playing[id]
         return self._left[:AT_ONCE]
 
     def read(self, ids: Collection[UUID], connected: int) -> Reading:

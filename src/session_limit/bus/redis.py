@@ -68,8 +68,7 @@ class RedisBus(Bus):
         self.channel = channel
         # A random order spreads the processes of a project over the nodes. A subscriber
         # that has lost one node tries the next.
-        nodes = random.sample(self.urls, len(self.urls))
-        self._turns = itertools.cycle(nodes)
+        self._turns = itertools.cycle(random.sample(self.urls, len(self.urls)))
 
     @property
     def address(self) -> str:
@@ -182,8 +181,7 @@ def _listed(addresses: str | Sequence[str]) -> list[str]:
 
 
 def _client(url: str, patience: float) -> Redis:
-    options = _bounds(Retry, patience) | options_of(url)
-    return Redis.from_pool(ConnectionPool(**options))
+    return Redis.from_pool(ConnectionPool(**_bounds(Retry, patience) | options_of(url)))
 
 
 def _async_client(url: str, patience: float) -> redis_asyncio.Redis:

@@ -30,7 +30,8 @@ def check_databases(**_kwargs: Any) -> Iterator[checks.CheckMessage]:
     connection = connections[alias]
     if not connection.settings_dict["ATOMIC_REQUESTS"]:
         return  # the package then begins its own transactions, as it needs them
-    if _begins_deferred(connection):
+    mode = connection.settings_dict["OPTIONS"].get("transaction_mode") or "DEFERRED"
+    if connection.vendor == "sqlite" and mode.upper() == "DEFERRED":
         yield checks.Warning(
             f'Database "{alias}" is SQLite with ATOMIC_REQUESTS, so simultaneous '
             'sign-ins fail with "database is locked".',
@@ -44,11 +45,6 @@ def check_databases(**_kwargs: Any) -> Iterator[checks.CheckMessage]:
             hint='Set OPTIONS["isolation_level"] to read committed.',
             id="session_limit.W302",
         )
-
-
-def _begins_deferred(connection: BaseDatabaseWrapper) -> bool:
-    mode = connection.settings_dict["OPTIONS"].get("transaction_mode") or "DEFERRED"
-    return connection.vendor == "sqlite" and mode.upper() == "DEFERRED"
 
 
 def _repeats_reads(connection: BaseDatabaseWrapper) -> bool:
@@ -106,9 +102,8 @@ def check_servers(
 
 def _may_read_late(connection: BaseDatabaseWrapper) -> bool:
     # Not "SELECT @@wsrep_on", which is an error without Galera.
-    names = "'wsrep_on', 'wsrep_sync_wait'"
-    statement = f"SHOW VARIABLES WHERE Variable_name IN ({names})"
-    found = dict(_fetch(connection, statement))
+    query = "SHOW VARIABLES WHERE Variable_name IN ('wsrep_on', 'wsrep_sync_wait')"
+    found = dict(_fetch(connection, query))
     # The lowest bit is for reads.
     return found.get("wsrep_on") == "ON" and not int(found["wsrep_sync_wait"]) & 1
 

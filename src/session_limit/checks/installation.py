@@ -69,21 +69,18 @@ def check_apps(**_kwargs: Any) -> Iterator[checks.CheckMessage]:
             id="session_limit.E201",
         )
     store = import_module(settings.SESSION_ENGINE).SessionStore
-    if issubclass(store, SessionStore) and not _is_installed(store):
-        yield checks.Error(
-            f'SESSION_ENGINE "{settings.SESSION_ENGINE}" stores sessions in a table '
-            "of an app that is not in INSTALLED_APPS.",
-            hint='For Django\'s own engines, add "django.contrib.sessions".',
-            id="session_limit.E202",
-        )
-
-
-def _is_installed(store: type[SessionStore]) -> bool:
-    try:
-        model = store.get_model_class()
-    except RuntimeError:  # a model cannot be imported without its app
-        return False
-    return model._meta.app_label in apps.app_configs
+    if not issubclass(store, SessionStore):
+        return
+    # A model cannot be imported without its app.
+    with contextlib.suppress(RuntimeError):
+        if store.get_model_class()._meta.app_label in apps.app_configs:
+            return
+    yield checks.Error(
+        f'SESSION_ENGINE "{settings.SESSION_ENGINE}" stores sessions in a table of an '
+        "app that is not in INSTALLED_APPS.",
+        hint='For Django\'s own engines, add "django.contrib.sessions".',
+        id="session_limit.E202",
+    )
 
 
 def check_urls(**_kwargs: Any) -> Iterator[checks.CheckMessage]:

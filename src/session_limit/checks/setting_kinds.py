@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.utils.functional import Promise
 
@@ -13,8 +12,7 @@ from session_limit.conf import NewSignIn
 from session_limit.policy import AtLimit, Displace
 
 
-@dataclass(frozen=True, slots=True)
-class Kind:
+class Kind(NamedTuple):
     """
     A kind of value: its description, a test for it, and a hint for other values.
 

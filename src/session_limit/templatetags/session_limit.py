@@ -120,8 +120,7 @@ def session_limit_last_sign_in(context: Context) -> dict[str, Any]:
     rows = UserSession.objects.primary().filter(
         user_id=current.user_id, created_at__lt=current.created_at, adopted=False
     )
-    session = rows.order_by("-created_at").first()
-    if session is None:
+    if (session := rows.order_by("-created_at").first()) is None:
         return {}
     device = format_html("<bdi>{}</bdi>", device_label(session.device))
     return {"session": session, "device": device if session.device else ""}
