@@ -177,7 +177,7 @@ MUTANTS = [
         "an origin that only begins like ours is ours",
         "asgi/event_stream.py::_is_foreign",
         old="or asking != host\n",
-        new="or not chooser.startswith(host)\n",
+        new="or not asking.startswith(host)\n",
         tests="asgi/test_strangers",
         test="test_a_hostile_origin_is_foreign",
     ),

@@ -57,12 +57,10 @@ def limit_reached(user: AbstractBaseUser, outcome: Admission | PlayStart) -> Non
     facts: dict[str, Any] = {"at_limit": outcome.at_limit, "scope": outcome.scope}
     limit = outcome.limit
     if isinstance(outcome, Admission):
-        event = "excess_sessions_exceeded"
-        audit.limit_reached(event, user.pk, limit, **facts, session=outcome.id)
+        audit.limit_reached(user.pk, limit, **facts, session=outcome.id)
         facts |= {"user": user, "limit": limit, "session_id": outcome.id}
         signals.limit_reached.send_robust(sender=UserSession, **facts)
     else:
-        event = "excess_plays_exceeded"
-        audit.limit_reached(event, user.pk, limit, **facts, play=outcome.id)
+        audit.play_limit_reached(user.pk, limit, **facts, play=outcome.id)
         facts |= {"user": user, "limit": limit, "play_id": outcome.id}
         signals.play_limit_reached.send_robust(sender=Play, **facts)
