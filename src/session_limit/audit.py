@@ -57,11 +57,8 @@ def ended(session: UserSession) -> None:
         event = f"session_logout:{session.user_id}"
     else:
         event = f"session_expired:{session.user_id},{session.ended_reason}"
-    by: dict[str, Any] = {
-        "by": session.ended_by,
-        "by_session": session.ended_by_session,
-    }
-    _write(event, session, "scope", **by)
+    by, by_session = session.ended_by, session.ended_by_session
+    _write(event, session, "scope", by=by, by_session=by_session)
 
 
 def limit_reached(user_id: Any, limit: int | None, **details: Any) -> None:
