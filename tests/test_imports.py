@@ -20,7 +20,7 @@ LAYERS = [
     {"exceptions", "policy", "signals", "url_matching"},
     {"conf", "utils", "store.users"},
     {"pages.durations", "pages.links", "pages.play_swap"},
-    {"client"},
+    {"client", "pages.next_steps"},
     # The rows, and what is read on each request.
     {"models", "pages.use_here", "rules", "store.engines"},
     {"audit", "store.queries"},

@@ -104,9 +104,8 @@ class Verdict(NamedTuple):
     @property
     def body(self) -> bytes:
         """The answer's body: the same, for a client that it is passed on to."""
-        said = {"version": json_answers.VERSION, "code": self.code}
-        if self.reason:
-            said["reason"] = self.reason
+        reason = {"reason": self.reason} if self.reason else {}
+        said = json_answers.envelope(self.code, **reason)
         return b"" if self.status is HTTPStatus.OK else json.dumps(said).encode()
 
 

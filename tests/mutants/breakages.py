@@ -590,7 +590,7 @@ NOTICES = [
     ),
     Mutant(
         "each of two requests gives the notice",
-        "pages/new_sign_in.py::tell",
+        "pages/new_sign_in.py::leave_message",
         old="if row.notice is None or not registry.mark_notified(row.id, row.notice):",
         new="if row.notice is None or registry.mark_notified(row.id, row.notice) is None:",  # noqa: E501
         tests="stories/test_new_sign_in",
@@ -887,7 +887,7 @@ PAGES = [
     Mutant(
         "who goes straight on waits for an emptied cache",
         "pages/responses.py::ended",
-        old="if told.reason in _LEFT_BEHIND and request_kind.is_acted_on(request):",
+        old="if message.reason in _CLEARS_CACHE and request_kind.is_acted_on(request):",
         new="if request_kind.is_acted_on(request):",
         tests="stories/test_answers",
         test="test_back_shows_no_page_to_whoever_is_at_a_device_that_was_left",

@@ -131,7 +131,7 @@ async def _stream(receive: Receive, send: Send, news: _News) -> None:
 async def _wait(send: Send, news: _News, *over: asyncio.Future[None]) -> None:
     """Keep the stream open until the session has ended or one of ``over`` is done."""
     await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
-    live = json.dumps({"version": json_answers.VERSION})
+    live = json.dumps(json_answers.envelope())
     retry = random.randint(*RETRY)  # noqa: S311 no secret
     text = f"retry: {retry}\nevent: live\ndata: {live}\n\n"
     while not news.ended.done():
@@ -145,11 +145,7 @@ async def _wait(send: Send, news: _News, *over: asyncio.Future[None]) -> None:
 
 
 def _ended(reason: str) -> str:
-    ended = {
-        "version": json_answers.VERSION,
-        "code": "session_ended",
-        "reason": reason or None,
-    }
+    ended = json_answers.envelope("session_ended", reason=reason or None)
     return f"event: ended\ndata: {json.dumps(ended)}\n\n"
 
 

@@ -57,7 +57,7 @@ class Question:
     rivals: registry.Rivals
 
     @property
-    def going(self) -> int:
+    def to_end(self) -> int:
         """
         Return how many have to be signed out. It is more than one if the limit was
         lowered, or only observed, when they signed in.
@@ -69,7 +69,7 @@ class Question:
     @property
     def is_for_all(self) -> bool:
         """Return whether no choice among those listed makes room."""
-        return self.going > len(self.rivals.listed)
+        return self.to_end > len(self.rivals.listed)
 
 
 def browser(request: HttpRequest) -> registry.Browser:
@@ -128,7 +128,7 @@ def choice(request: HttpRequest) -> registry.Choice | None:
     return registry.Choice(pending, made.chosen)
 
 
-def hand_out(response: HttpResponseBase, secret: str, expires_at: datetime) -> None:
+def set_cookie(response: HttpResponseBase, secret: str, expires_at: datetime) -> None:
     """Give the browser the cookie to wait with."""
     response.set_cookie(
         COOKIE,
@@ -142,7 +142,7 @@ def hand_out(response: HttpResponseBase, secret: str, expires_at: datetime) -> N
     )
 
 
-def take_back(request: HttpRequest, response: HttpResponseBase) -> None:
+def delete_cookie(request: HttpRequest, response: HttpResponseBase) -> None:
     """Take the cookie from a browser that has no more to wait for."""
     if COOKIE in request.COOKIES:
         response.delete_cookie(
@@ -162,7 +162,7 @@ def _same_site() -> Literal["Lax", "None"]:
 def forget(request: HttpRequest, response: HttpResponseBase) -> None:
     """Delete the pending sign-in, and its cookie, of a browser that has signed in."""
     registry.try_to_forget(browser(request))
-    take_back(request, response)
+    delete_cookie(request, response)
 
 
 def is_asked_here(request: HttpRequest) -> bool:

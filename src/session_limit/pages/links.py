@@ -59,7 +59,7 @@ def page_for_htmx(request: HttpRequest) -> str:
     return ended_page_url(back) or sign_in_url(back)
 
 
-def way_back(request: HttpRequest) -> LocalAddress | None:
+def return_url(request: HttpRequest) -> LocalAddress | None:
     """
     Return the page that ``request`` asks for, or that it was posted from. "Use here
     instead" returns there.
@@ -104,7 +104,7 @@ def sign_in_page_for(request: HttpRequest, response: HttpResponseBase) -> str:
     onward = parse_qs(target.query).get(REDIRECT_FIELD_NAME, [])
     if is_known and all(local_address(request, url) for url in onward):
         return location
-    return sign_in_url(way_back(request))
+    return sign_in_url(return_url(request))
 
 
 def sign_in_url(back: LocalAddress | None) -> str:
@@ -115,8 +115,8 @@ def sign_in_url(back: LocalAddress | None) -> str:
 
 
 def ended_url() -> str | None:
-    """Return the address that says why, where the project includes our urls."""
-    return _address(ENDED_VIEW)
+    """Return the URL of the page that explains an ending, if the project has one."""
+    return url_of(ENDED_VIEW)
 
 
 def ended_page_url(back: LocalAddress | None) -> str | None:
@@ -126,8 +126,8 @@ def ended_page_url(back: LocalAddress | None) -> str | None:
 
 
 def choose_url() -> str | None:
-    """Return the chooser's address, where the project includes our urls."""
-    return _address(CHOOSE_VIEW)
+    """Return the URL of the chooser, if the project has one."""
+    return url_of(CHOOSE_VIEW)
 
 
 def is_to(request: HttpRequest, url: str | None) -> bool:
@@ -136,33 +136,14 @@ def is_to(request: HttpRequest, url: str | None) -> bool:
     return url is not None and request.path == unquote(url)
 
 
-def list_url() -> str | None:
-    """Return the address of an account's own sessions, where it is included."""
-    return _address(LIST_VIEW)
-
-
-def status_url() -> str | None:
-    """Return the address that says how a session stands, where it is included."""
-    return _address(STATUS_VIEW)
-
-
-def events_url() -> str | None:
-    """Return the address of the event stream, where it is included."""
-    return _address(EVENTS_VIEW)
-
-
-def plays_url() -> str | None:
-    """Return the address where plays are started, where it is included."""
-    return _address(PLAYS_VIEW)
-
-
 def is_ours(request: HttpRequest) -> bool:
     """Whether ``request`` is for one of our own pages."""
     match = request.resolver_match
     return match is not None and match.app_name == "session_limit"
 
 
-def _address(view: str) -> str | None:
+def url_of(view: str) -> str | None:
+    """Return the URL of one of our views, or ``None`` if the project has none."""
     try:
         return reverse(view)
     except NoReverseMatch:
@@ -177,7 +158,7 @@ def after_sign_in(request: HttpRequest) -> str:
     request asks for.
     """
     if request.resolver_match is None:
-        return "" if is_to(request, choose_url()) else way_back(request) or ""
+        return "" if is_to(request, choose_url()) else return_url(request) or ""
     asked = request.POST.get(REDIRECT_FIELD_NAME) or request.GET.get(
         REDIRECT_FIELD_NAME, ""
     )

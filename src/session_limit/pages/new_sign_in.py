@@ -31,7 +31,7 @@ MAX_SIGN_INS = 20
 HOUR = timedelta(hours=1)
 
 
-def can_be_told(request: HttpRequest, response: HttpResponseBase) -> bool:
+def can_leave_message(request: HttpRequest, response: HttpResponseBase) -> bool:
     """Whether a person will see a message that is left with ``response``."""
     status = response.status_code
     is_page = HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES and (
@@ -44,7 +44,7 @@ def can_be_told(request: HttpRequest, response: HttpResponseBase) -> bool:
     )
 
 
-def tell(request: HttpRequest, response: HttpResponseBase, row: Row) -> None:
+def leave_message(request: HttpRequest, response: HttpResponseBase, row: Row) -> None:
     """
     Leave a message about the sign-in that the session with this ``row`` has not been
     told of, for the next page that shows any.
@@ -57,7 +57,7 @@ def tell(request: HttpRequest, response: HttpResponseBase, row: Row) -> None:
         return  # so old that it has been pruned
     context = {
         **_context(newer),
-        "url": links.list_url() or conf.secure_account_url,
+        "url": links.url_of(links.LIST_VIEW) or conf.secure_account_url,
     }
     text = render_to_string("session_limit/new_sign_in_message.html", context, request)
     messages.info(request, text)
@@ -84,7 +84,7 @@ def mail_new_sign_in(
         return
     absolute = request.build_absolute_uri
     urls = {
-        "url": links.list_url(),
+        "url": links.url_of(links.LIST_VIEW),
         "secure_account_url": conf.secure_account_url,
         "support_url": conf.support_url,
     }

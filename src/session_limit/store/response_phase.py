@@ -92,7 +92,7 @@ def _finish(request: GuardedRequest, response: HttpResponseBase) -> HttpResponse
         return _over(request, response, session)
     if state.row is not None and _is_news_due(request, response, state):
         # A message may go into the session.
-        new_sign_in.tell(request, response, state.row)
+        new_sign_in.leave_message(request, response, state.row)
     if _is_to_be_saved(session, response):
         _save(session)
     if state.overtaken:
@@ -235,7 +235,7 @@ def _refused(
         to_choose = session.session_limit_state.ended_id
         return responses.ended(request, response, ended, to_choose=to_choose)
     if refusal.admission.is_gone:
-        return responses.choice_gone(request, response)
+        return responses.no_pending_sign_in(request, response)
     registry.announce_limit_reached(refusal.user, refusal.admission)
     if refusal.admission.at_limit is AtLimit.ASK and links.choose_url():
         return _asked(request, response, session, refusal, refusal.admission)
@@ -263,7 +263,7 @@ def _asked(
         )
     question = chooser.Question(pending, secret, admission.limit, admission.rivals)
     answer = responses.asked(request, response, question)
-    chooser.hand_out(answer, secret, pending.expires_at)
+    chooser.set_cookie(answer, secret, pending.expires_at)
     return answer
 
 
@@ -292,7 +292,7 @@ def _is_news_due(
     return (
         state.row is not None
         and state.row.notice is not None
-        and new_sign_in.can_be_told(request, response)
+        and new_sign_in.can_leave_message(request, response)
     )
 
 

@@ -24,7 +24,8 @@ from session_limit import registry
 from session_limit.client.device import device_label
 from session_limit.conf import conf
 from session_limit.models import UserSession
-from session_limit.pages import durations, links, messages
+from session_limit.pages import durations, endings, links
+from session_limit.pages.next_steps import LABELS, Step, next_steps
 from session_limit.pages.overview import usage
 from session_limit.store.request import GuardedRequest
 from session_limit.store.state import state_of
@@ -60,7 +61,7 @@ def session_limit_watch(context: Context, mode: str = "overlay") -> dict[str, An
     """
     if mode not in WATCH_MODES:
         raise ValueError(f"mode is one of {', '.join(WATCH_MODES)}, not {mode!r}")
-    request, status_url = _signed_in_request(context), links.status_url()
+    request, status_url = _signed_in_request(context), links.url_of(links.STATUS_VIEW)
     state = state_of(request)
     if request is None or state is None or state.row is None or status_url is None:
         return {}
@@ -71,8 +72,9 @@ def session_limit_watch(context: Context, mode: str = "overlay") -> dict[str, An
         "shared": _static(SHARED_SCRIPT),
         "style": _static(STYLE),
         "status_url": status_url,
-        "events_url": links.events_url(),
+        "events_url": links.url_of(links.EVENTS_VIEW),
         "ended_url": links.ended_url(),
+        "sign_in": LABELS[Step.SIGN_IN],
         "nonce": _nonce(context, request),
     }
 
@@ -84,7 +86,7 @@ def session_limit_play(context: Context) -> dict[str, Any]:
     of the account's places. Nothing where the project counts no plays.
     """
     request = _signed_in_request(context) if conf.uses_plays() else None
-    plays_url = links.plays_url()
+    plays_url = links.url_of(links.PLAYS_VIEW)
     if request is None or plays_url is None:
         return {}
     return {
@@ -93,6 +95,7 @@ def session_limit_play(context: Context) -> dict[str, Any]:
         "clock": _static(CLOCK),
         "style": _static(STYLE),
         "plays_url": plays_url,
+        "watch": LABELS[Step.WATCH_HERE],
         "token": get_token(request),
         "cookie": settings.CSRF_COOKIE_NAME,
         "nonce": _nonce(context, request),
@@ -120,8 +123,10 @@ def session_limit_ended(context: Context) -> dict[str, Any]:
     session = request.session_limit.ended if request is not None else None
     if request is None or session is None:
         return {}
+    message = endings.ended_session(session)
     sign_in_url = links.sign_in_url(own_address(request))
-    return {"told": messages.ended(session), "sign_in_url": sign_in_url}
+    step = next_steps(message.steps, sign_in_url)[0]
+    return {"told": message, "sign_in_url": sign_in_url, "step": step}
 
 
 @register.inclusion_tag("session_limit/tags/last_sign_in.html", takes_context=True)

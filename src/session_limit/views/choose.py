@@ -8,7 +8,7 @@ from uuid import UUID
 from django.contrib.auth import login
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.decorators import login_not_required
-from django.http import HttpResponse, HttpResponseRedirect, JsonResponse
+from django.http import HttpResponse, HttpResponseRedirect
 from django.utils.decorators import method_decorator
 from django.views import View
 from django.views.decorators.cache import never_cache
@@ -56,7 +56,7 @@ class ChooseView(View):
         if made.is_cancelled:
             registry.cancel_pending(question.pending)
             response = HttpResponseRedirect(links.sign_in_url(None))
-            chooser.take_back(request, response)
+            chooser.delete_cookie(request, response)
             return response
         return self._go_on(request, user, question.pending, made.chosen)
 
@@ -78,7 +78,7 @@ class ChooseView(View):
             return self._signed_in(request, state.choice.pending)
         if request.session_limit.current is not None:
             return HttpResponseRedirect(links.next_url(request, request.GET))
-        return responses.choice_gone(request, HttpResponse())
+        return responses.no_pending_sign_in(request, HttpResponse())
 
     def _go_on(
         self,
@@ -99,6 +99,5 @@ class ChooseView(View):
     ) -> HttpResponse:
         url = links.landing_page(request, pending.next)
         if request_kind.wants_json(request, HttpResponse()):
-            version = json_answers.VERSION
-            return JsonResponse({"version": version, "code": "signed_in", "next": url})
+            return json_answers.answer("signed_in", next=url)
         return HttpResponseRedirect(url)

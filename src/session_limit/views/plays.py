@@ -19,18 +19,14 @@ from session_limit import registry
 from session_limit.client import posted_data
 from session_limit.conf import conf
 from session_limit.models import Play, UserSession
-from session_limit.pages import json_answers, play_swap
+from session_limit.pages import endings, json_answers, play_swap
+from session_limit.pages.json_answers import answer
 from session_limit.store.queries import Row
 from session_limit.store.request import GuardedRequest
 from session_limit.store.state import state_of
-from session_limit.views.answer import answer
 
 # Of a key that a client makes up.
 MAX_KEY_LENGTH = 64
-
-
-def _sessions() -> Any:
-    return UserSession.objects.primary()
 
 
 @method_decorator([never_cache, csrf_protect, login_not_required], name="dispatch")
@@ -46,7 +42,7 @@ class _PlayView(View):
     ) -> HttpResponseBase:
         """Answer 404 where the project counts no plays, and 401 to nobody."""
         if not conf.uses_plays():
-            return answer(HTTPStatus.NOT_FOUND, code="no_plays")
+            return answer("no_plays", status=HTTPStatus.NOT_FOUND)
         # Asked first: it ends a session whose credentials were changed.
         is_signed_in = request.user.is_authenticated
         state = state_of(request)
@@ -54,25 +50,19 @@ class _PlayView(View):
         # Not somebody's who is shown another's account, or is known by a token.
         if not is_signed_in or row is None or row.user_id != request.user.pk:
             # Where its session has ended, the middleware says so in its place.
-            return answer(HTTPStatus.UNAUTHORIZED, code="not_signed_in")
+            return answer("not_signed_in", status=HTTPStatus.UNAUTHORIZED)
         self.row = row
         try:
             return super().dispatch(request, *args, **kwargs)
         except BadRequest as error:
-            return answer(HTTPStatus.BAD_REQUEST, code="bad_request", detail=str(error))
+            bad = HTTPStatus.BAD_REQUEST
+            return answer("bad_request", status=bad, detail=str(error))
 
     def over(self, play: Play | None) -> JsonResponse:
         """Answer that a play counts no more; ``None``: this session had no such one."""
         if play is None:
-            return answer(HTTPStatus.NOT_FOUND, code="not_found")
-        if not play.ended_reason:
-            # Its time was up, and nobody has needed its place yet.
-            play.ended_reason, play.ended_at = Play.Reason.LAPSED, play.lease_until
-        newer = None
-        if play.ended_by_play is not None:
-            by = Play.objects.primary().filter(pk=play.ended_by_play)
-            newer = _sessions().filter(pk__in=by.values("session_id")).first()
-        return JsonResponse(json_answers.play_over(play, newer), status=HTTPStatus.GONE)
+            return answer("not_found", status=HTTPStatus.NOT_FOUND)
+        return json_answers.play_ended(endings.ended_play(play))
 
 
 class PlaysView(_PlayView):
@@ -88,7 +78,7 @@ class PlaysView(_PlayView):
         what, key = _text(data, "what", longest=200), _text(data, "key")
         session = request.session_limit.current
         if session is None:
-            return answer(HTTPStatus.UNAUTHORIZED, code="not_signed_in")
+            return answer("not_signed_in", status=HTTPStatus.UNAUTHORIZED)
         start = registry.play(
             session,
             what,
@@ -97,21 +87,17 @@ class PlaysView(_PlayView):
             resumes=_flag(data, "resumes"),
         )
         if start.is_gone:
-            return answer(HTTPStatus.UNAUTHORIZED, code="not_signed_in")
+            return answer("not_signed_in", status=HTTPStatus.UNAUTHORIZED)
         if start.play is None:
             return self._refused(start)
         if start.play.ended_at is not None:
             return self.over(start.play)
-        return JsonResponse(json_answers.playing(start.play.pk))
+        return json_answers.playing(start.play.pk)
 
     def _refused(self, start: registry.PlayStart) -> JsonResponse:
-        sessions = _sessions().in_bulk({row.session_id for row in start.rivals})
-        said = json_answers.play_refused(start, sessions, self.row.id)
-        if start.retry_after is None:
-            return JsonResponse(said, status=HTTPStatus.CONFLICT)
-        headers = {"Retry-After": str(said["retry_after"])}
-        too_many = HTTPStatus.TOO_MANY_REQUESTS
-        return JsonResponse(said, status=too_many, headers=headers)
+        ids = {row.session_id for row in start.rivals}
+        sessions = UserSession.objects.primary().in_bulk(ids)
+        return json_answers.play_refused(start, sessions, self.row.id)
 
 
 class RenewView(_PlayView):
@@ -120,7 +106,7 @@ class RenewView(_PlayView):
     def post(self, request: GuardedRequest, id: UUID) -> JsonResponse:
         """Answer when to ask again, or why there is no need to."""
         if registry.renew_play(id, self.row.id):
-            return JsonResponse(json_answers.playing(id))
+            return json_answers.playing(id)
         return self.over(registry.find_play(id, self.row.id))
 
 
@@ -134,14 +120,14 @@ class StopView(_PlayView):
         """
         if id is not None:
             registry.stop_play(id, self.row.id)
-            return answer(code="stopped")
+            return answer("stopped")
         key = _text(posted_data.posted(request), "key")
         if not key:
             raise BadRequest("key names the start that is to be stopped.")
         session = request.session_limit.current
         if session is not None:
             registry.stop_start(session, key)
-        return answer(code="stopped")
+        return answer("stopped")
 
 
 def _text(data: Any, name: str, *, longest: int = MAX_KEY_LENGTH) -> str:

@@ -42,7 +42,6 @@ from session_limit.pages.overview import PAGE, Overview, others_than, told_of
 from session_limit.rules import get_rules
 from session_limit.store.request import GuardedRequest
 from session_limit.utils.safe_redirects import LocalAddress, local_address, own_address
-from session_limit.views.answer import answer
 from session_limit.views.forms import PasswordForm
 
 REVOKED = UserSession.Reason.REVOKED
@@ -83,7 +82,9 @@ class _OwnView(View):
         # Not somebody's who is shown another's account, or is known by a token.
         if current is None or current.user_id != request.user.pk:
             if _wants_json(request):
-                return answer(HTTPStatus.UNAUTHORIZED, code="not_signed_in")
+                return json_answers.answer(
+                    "not_signed_in", status=HTTPStatus.UNAUTHORIZED
+                )
             back = own_address(request) or resolve_url(settings.LOGIN_REDIRECT_URL)
             return redirect_to_login(back)
         self.current = current
@@ -105,7 +106,7 @@ class ListView(_OwnView):
             "previous_url": self._url_of(overview.previous_page),
         }
         if _wants_json(request):
-            return answer(**json_answers.overview(overview, **urls))
+            return json_answers.overview(overview, **urls)
         done = parse_uuid(request.GET.get("done"))
         context = {
             **urls,
@@ -154,7 +155,7 @@ class EndView(_OwnView):
         except Http404:
             if not _wants_json(request):
                 raise
-            return answer(HTTPStatus.NOT_FOUND, code="not_found")
+            return json_answers.answer("not_found", status=HTTPStatus.NOT_FOUND)
         if id == self.current.pk:
             return self._sign_out()
         if any(row.is_live for row in targets) and not self._may_end(targets):
@@ -167,7 +168,7 @@ class EndView(_OwnView):
             else registry.end([id], REVOKED, by=self.user)
         )
         if _wants_json(request):
-            return answer(ended=[row.pk for row in ended])
+            return json_answers.answer(ended=[row.pk for row in ended])
         return self._done(ended or targets)
 
     def _targets(self, id: UUID | None) -> list[UserSession]:
@@ -213,7 +214,9 @@ class EndView(_OwnView):
         if not _wants_json(self.request):
             return self._ask(targets, form if url is None else None, url)
         code = "wrong_password" if form.is_bound else "reauthentication_required"
-        return answer(HTTPStatus.FORBIDDEN, code=code, reauthentication_url=url)
+        return json_answers.answer(
+            code, status=HTTPStatus.FORBIDDEN, reauthentication_url=url
+        )
 
     def _renew(self, user: Any) -> HttpResponse | None:
         """Go on under another key (ASVS 7.2.4), with what a new hash verifies."""
@@ -226,7 +229,7 @@ class EndView(_OwnView):
     def _sign_out(self) -> HttpResponse:
         logout(self.request)
         if _wants_json(self.request):
-            return answer(ended=[self.current.pk])
+            return json_answers.answer(ended=[self.current.pk])
         return _see_other(
             resolve_url(settings.LOGOUT_REDIRECT_URL or settings.LOGIN_URL)
         )
