@@ -740,7 +740,7 @@ OWN_SESSIONS = [
     ),
     Mutant(
         "another site ends sessions",
-        "views/sessions.py::_OwnView",
+        "views/base.py::OwnerView",
         old="        csrf_protect,\n",
         new="",
         tests="stories/test_your_sessions",
@@ -748,7 +748,7 @@ OWN_SESSIONS = [
     ),
     Mutant(
         "a link says of any session that it was ended",
-        "pages/overview.py::told_of",
+        "pages/overview.py::done_message",
         old=".primary().ended().for_user(user)",
         new=".primary().ended()",
         tests="stories/test_your_sessions",

@@ -126,7 +126,7 @@ def others_than(current: UserSession) -> UserSessionQuerySet:
     return live_of(current.user_id).exclude(pk=current.pk)
 
 
-def told_of(user: AbstractBaseUser, id: UUID) -> str:
+def done_message(user: AbstractBaseUser, id: UUID) -> str:
     """
     Return what is told of the end of the session with this id, and of those that were
     ended with it: nothing where it is not an ended one of ``user``'s, so that nobody
