@@ -10,11 +10,10 @@ from django.urls import path
 
 from session_limit.views.choose import ChooseView
 from session_limit.views.ended import EndedView
-from session_limit.views.events import EventsView
-from session_limit.views.gateway import GatewayView
 from session_limit.views.plays import PlaysView, RenewView, StopView
 from session_limit.views.sessions import EndView, ListView
 from session_limit.views.status import StatusView
+from session_limit.views.unserved import EventsView, GatewayView
 
 app_name = "session_limit"
 

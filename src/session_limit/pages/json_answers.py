@@ -68,7 +68,7 @@ def question(message: Message, question: chooser.Question) -> JsonResponse:
         limit=question.limit,
         **_rivals(question.rivals),
         choice=chooser.code(question.secret),
-        choose_url=links.choose_url(),
+        choose_url=links.url_of(links.CHOOSE_VIEW),
         expires_at=question.pending.expires_at,
     )
 

@@ -1,4 +1,4 @@
-"""How a request was made, what kept it out, and where it may go next."""
+"""Find the URLs of our views, of the sign-in page, and of the page to return to."""
 
 from __future__ import annotations
 
@@ -24,18 +24,16 @@ REDIRECTS = range(HTTPStatus.MULTIPLE_CHOICES, HTTPStatus.BAD_REQUEST)
 
 
 def is_barred(response: HttpResponseBase) -> bool:
-    """
-    Whether ``response`` keeps an anonymous visitor out: a 401, a 403, or a redirect
-    to where they can sign in.
-    """
+    """Return whether ``response`` is a 401, a 403 or a redirect to a sign-in."""
     is_denied = response.status_code in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
     return is_denied or sign_in_redirect(response) is not None
 
 
 def sign_in_redirect(response: HttpResponseBase) -> str | None:
     """
-    Return where ``response`` redirects to, if that address says where to go ``next``
-    or is the sign-in page's.
+    Return the URL that ``response`` redirects to if it leads to a sign-in.
+
+    It does if it is the sign-in page or has a ``next`` parameter.
     """
     location = response.headers.get("Location", "")
     if response.status_code not in REDIRECTS or not location:
@@ -51,19 +49,13 @@ def sign_in_redirect(response: HttpResponseBase) -> str | None:
 
 
 def page_for_htmx(request: HttpRequest) -> str:
-    """
-    Return the page to send htmx to: the one that says why the session ended, which
-    leads back to the page that the person sees.
-    """
+    """Return the page that explains an ending to the person whose page sent htmx."""
     back = local_address(request, request.headers.get("HX-Current-URL", ""))
     return ended_page_url(back) or sign_in_url(back)
 
 
 def return_url(request: HttpRequest) -> LocalAddress | None:
-    """
-    Return the page that ``request`` asks for, or that it was posted from. "Use here
-    instead" returns there.
-    """
+    """Return the page of ``request``, or of the form that it posts, to go back to."""
     match = request.resolver_match
     if match is not None and match.view_name == ENDED_VIEW:
         return local_address(request, request.GET.get(REDIRECT_FIELD_NAME, ""))
@@ -108,36 +100,26 @@ def sign_in_page_for(request: HttpRequest, response: HttpResponseBase) -> str:
 
 
 def sign_in_url(back: LocalAddress | None) -> str:
-    """Return the sign-in page's address, returning to ``back``."""
+    """Return the URL of the sign-in page, which then leads to ``back``."""
     page = _sign_in_page()
-    # A page that says why is better than the error of a LOGIN_URL that is not there.
+    # If LOGIN_URL names no view, a page with a useless link is better than an error.
     return (back or "/") if page is None else _with_next(page, back)
 
 
-def ended_url() -> str | None:
-    """Return the URL of the page that explains an ending, if the project has one."""
-    return url_of(ENDED_VIEW)
-
-
 def ended_page_url(back: LocalAddress | None) -> str | None:
-    """Return ``ended_url()``, leading on from there to ``back``."""
-    url = ended_url()
+    """Return the URL of the page that explains an ending, which leads to ``back``."""
+    url = url_of(ENDED_VIEW)
     return None if url is None else _with_next(url, back)
 
 
-def choose_url() -> str | None:
-    """Return the URL of the chooser, if the project has one."""
-    return url_of(CHOOSE_VIEW)
-
-
 def is_to(request: HttpRequest, url: str | None) -> bool:
-    """Whether ``request`` is to ``url``, one of our addresses."""
-    # Those are quoted, and the path of a request is not.
+    """Return whether ``request`` is for ``url``, the URL of one of our views."""
+    # Django unquotes the path of a request, and reverse() quotes.
     return url is not None and request.path == unquote(url)
 
 
 def is_ours(request: HttpRequest) -> bool:
-    """Whether ``request`` is for one of our own pages."""
+    """Return whether ``request`` is for one of our own views."""
     match = request.resolver_match
     return match is not None and match.app_name == "session_limit"
 
@@ -152,13 +134,12 @@ def url_of(view: str) -> str | None:
 
 def after_sign_in(request: HttpRequest) -> str:
     """
-    Return the local address that the sign-in of ``request`` was to lead to, or ``""``.
+    Return the local address that the sign-in of ``request`` leads to, or ``""``.
 
-    A form says so in ``next``. A sign-in in a middleware leads to the page that the
-    request asks for.
+    A form has it in ``next``. A sign-in in a middleware leads to the requested page.
     """
     if request.resolver_match is None:
-        return "" if is_to(request, choose_url()) else return_url(request) or ""
+        return "" if is_to(request, url_of(CHOOSE_VIEW)) else return_url(request) or ""
     asked = request.POST.get(REDIRECT_FIELD_NAME) or request.GET.get(
         REDIRECT_FIELD_NAME, ""
     )

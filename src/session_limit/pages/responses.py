@@ -85,7 +85,7 @@ def ended(
     else:
         back = links.return_url(request)
         sign_in_url = links.sign_in_page_for(request, response)
-        use_here_url = links.ended_url() if to_choose else None
+        use_here_url = links.url_of(links.ENDED_VIEW) if to_choose else None
         token = use_here.token(to_choose) if to_choose else None
         form = None
         if use_here_url and token:
@@ -133,7 +133,7 @@ def asked(
     is_here = chooser.is_asked_here(request)
     is_first = is_here and request.method != "POST"
     status = HTTPStatus.OK if is_first else HTTPStatus.CONFLICT
-    choose_url = links.choose_url()
+    choose_url = links.url_of(links.CHOOSE_VIEW)
     message = messages.asked(question.limit, is_for_all=question.is_for_all)
     if request_kind.is_htmx(request) and not is_here:
         answer = HttpResponse(headers={"HX-Redirect": choose_url})

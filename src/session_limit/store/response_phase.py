@@ -237,7 +237,7 @@ def _refused(
     if refusal.admission.is_gone:
         return responses.no_pending_sign_in(request, response)
     registry.announce_limit_reached(refusal.user, refusal.admission)
-    if refusal.admission.at_limit is AtLimit.ASK and links.choose_url():
+    if refusal.admission.at_limit is AtLimit.ASK and links.url_of(links.CHOOSE_VIEW):
         return _asked(request, response, session, refusal, refusal.admission)
     return responses.refused(request, response, refusal.admission)
 

@@ -1,4 +1,9 @@
-"""The base of the views that serve the owner of a session."""
+"""
+The bases of the views.
+
+The views are exempt from Django's ``LoginRequiredMiddleware``, which would redirect a
+client that wants JSON.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +22,7 @@ from django.shortcuts import resolve_url
 from django.utils.decorators import method_decorator
 from django.views import View
 from django.views.decorators.cache import never_cache
-from django.views.decorators.csrf import csrf_protect
+from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.debug import sensitive_post_parameters
 
 from session_limit.client import request_kind
@@ -33,8 +38,16 @@ class _SessionDeletedError(Exception):
     """The row of the request's session was deleted after the request had begun."""
 
 
-# login_not_required() hands the check to the view: Django's LoginRequiredMiddleware
-# would redirect a client that wants JSON.
+@method_decorator([csrf_exempt, login_not_required, never_cache], name="dispatch")
+class PublicView(View):
+    """
+    A view for everybody, signed in or not.
+
+    It is exempt from Django's CSRF protection. A view that takes a POST checks a code
+    of its own, which only the browser with the right cookie is given.
+    """
+
+
 @method_decorator(
     [
         never_cache,

@@ -1,4 +1,4 @@
-"""The chooser: who meets the limit signs something out, and goes on."""
+"""The chooser: at the limit, a person chooses which session to sign out."""
 
 from __future__ import annotations
 
@@ -7,12 +7,7 @@ from uuid import UUID
 
 from django.contrib.auth import login
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.contrib.auth.decorators import login_not_required
 from django.http import HttpResponse, HttpResponseRedirect
-from django.utils.decorators import method_decorator
-from django.views import View
-from django.views.decorators.cache import never_cache
-from django.views.decorators.csrf import csrf_exempt
 
 from session_limit import registry
 from session_limit.client import request_kind
@@ -20,20 +15,19 @@ from session_limit.models import PendingSignIn
 from session_limit.pages import chooser, json_answers, links, responses
 from session_limit.store.request import GuardedRequest
 from session_limit.store.state import state_of
+from session_limit.views.base import PublicView
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
 
-# Whoever is asked is nobody yet. What posts here brings a code of its own: asking.py.
-@method_decorator([csrf_exempt, login_not_required, never_cache], name="dispatch")
-class ChooseView(View):
-    """Asks what to sign out, and goes on with the sign-in that waits for it."""
+class ChooseView(PublicView):
+    """Ask which session to sign out, and finish the pending sign-in."""
 
     http_method_names = ["get", "head", "post"]
 
     def get(self, request: GuardedRequest) -> HttpResponse:
-        """Ask, or go on where a place has become free."""
+        """Ask, or sign in if a place has become free."""
         question, user = self._question(request)
         if question is None or user is None:
             return self._nothing_asked(request)
@@ -45,13 +39,13 @@ class ChooseView(View):
         return responses.asked(request, HttpResponse(), question)
 
     def post(self, request: GuardedRequest) -> HttpResponse:
-        """Sign out what was chosen, and sign in; or forget it."""
+        """Sign out what was chosen and sign in, or cancel the pending sign-in."""
         question, user = self._question(request)
         if question is None or user is None:
             return self._nothing_asked(request)
         made = chooser.posted(request)
         if not chooser.is_code(made.code, question.secret):
-            # Another sign-in waits in this browser by now.
+            # The form is of an earlier sign-in in this browser.
             return responses.asked(request, HttpResponse(), question)
         if made.is_cancelled:
             registry.cancel_pending(question.pending)
@@ -74,7 +68,7 @@ class ChooseView(View):
     def _nothing_asked(self, request: GuardedRequest) -> HttpResponse:
         state = state_of(request)
         if state is not None and state.admitted and state.choice is not None:
-            # By a middleware, on its way here.
+            # A middleware has signed in during this request, and used the choice.
             return self._signed_in(request, state.choice.pending)
         if request.session_limit.current is not None:
             return HttpResponseRedirect(links.next_url(request, request.GET))
@@ -90,7 +84,7 @@ class ChooseView(View):
         state = state_of(request)
         if state is not None:
             state.choice = registry.Choice(pending, chosen)
-        # Refused, the middleware asks again.
+        # If login() is refused, the middleware asks again.
         login(request, cast("User", user), backend=pending.backend)
         return self._signed_in(request, pending)
 
