@@ -556,7 +556,7 @@ CLIENTS = [
     Mutant(
         "a 6to4 address is stored with all of the IPv4 one in it",
         "client/addresses.py::address_of",
-        old="bits = _KEPT_BITS_6TO4 if is_6to4 else",
+        old="bits = _STORED_BITS_6TO4 if is_6to4 else",
         new="bits =",
         tests="test_addresses",
         test="test_an_address_is_truncated_unless_the_settings_say_otherwise",
@@ -887,7 +887,7 @@ PAGES = [
     Mutant(
         "who goes straight on waits for an emptied cache",
         "pages/responses.py::ended",
-        old="if message.reason in _CLEARS_CACHE and request_kind.is_acted_on(request):",
+        old="if clears and request_kind.is_acted_on(request):",
         new="if request_kind.is_acted_on(request):",
         tests="stories/test_answers",
         test="test_back_shows_no_page_to_whoever_is_at_a_device_that_was_left",
@@ -1106,7 +1106,7 @@ PLAYS = [
     Mutant(
         "a swap code is anybody's",
         "pages/play_swap.py::play_to_end",
-        old="UUID(hex=play_id) if of == session_id.hex else None",
+        old="UUID(hex=play_id) if owner == session_id.hex else None",
         new="UUID(hex=play_id)",
         tests="stories/test_plays",
         test="test_a_person_who_is_asked_swaps",

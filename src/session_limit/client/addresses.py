@@ -10,12 +10,10 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from typing import TYPE_CHECKING
+
+from django.http import HttpRequest
 
 from session_limit.conf import conf
-
-if TYPE_CHECKING:
-    from django.http import HttpRequest
 
 # Some proxies add the port: "192.0.2.1:443", "[2001:db8::1]:443".
 _WITH_PORT = re.compile(r"\[([^]]+)\](?::[0-9]+)?|([^:]+):[0-9]+")

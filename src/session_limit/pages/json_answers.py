@@ -97,21 +97,12 @@ def _rival(session: UserSession) -> dict[str, Any]:
 
 
 def _session(session: UserSession, current: UUID | None = None) -> dict[str, Any]:
-    """Describe a session to its owner, whose request has the id ``current``."""
+    """Describe a session to its owner. ``current`` is the id of the request's own."""
     return {
         **_rival(session),
         "address": session.address,
         "is_current": session.pk == current,
         "is_new": session.is_new,
-    }
-
-
-def _ended_session(row: UserSession) -> dict[str, Any]:
-    return {
-        **_session(row),
-        "ended_at": row.ended_at,
-        "reason": row.ended_reason,
-        "ended_by_you": row.was_ended_by_owner,
     }
 
 
@@ -133,7 +124,15 @@ def overview(
         previous=previous_url,
         retention_seconds=int(conf.retention.total_seconds()),
         sessions=[_session(row, current) for row in overview.sessions],
-        ended=[_ended_session(row) for row in overview.ended],
+        ended=[
+            {
+                **_session(row),
+                "ended_at": row.ended_at,
+                "reason": row.ended_reason,
+                "ended_by_you": row.was_ended_by_owner,
+            }
+            for row in overview.ended
+        ],
     )
 
 

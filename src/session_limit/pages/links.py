@@ -7,7 +7,7 @@ from urllib.parse import parse_qs, unquote, urlencode, urlsplit
 
 from django.conf import settings
 from django.contrib.auth import REDIRECT_FIELD_NAME
-from django.http import HttpRequest, QueryDict
+from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.shortcuts import resolve_url
 from django.urls import NoReverseMatch, reverse
@@ -49,7 +49,7 @@ def sign_in_redirect(response: HttpResponseBase) -> str | None:
 
 
 def page_for_htmx(request: HttpRequest) -> str:
-    """Return the page that explains an ending to the person whose page sent htmx."""
+    """Return the URL that htmx should open: it explains why the session ended."""
     back = local_address(request, request.headers.get("HX-Current-URL", ""))
     return ended_page_url(back) or sign_in_url(back)
 
@@ -69,14 +69,9 @@ def calling_page(request: HttpRequest) -> LocalAddress | None:
     return local_address(request, request.headers.get("Referer", ""))
 
 
-def next_url(request: HttpRequest, data: QueryDict) -> str:
-    """Return the ``next`` address of ``data`` if it is local, else the landing page."""
-    return landing_page(request, data.get(REDIRECT_FIELD_NAME, ""))
-
-
-def landing_page(request: HttpRequest, url: str) -> str:
-    """Return ``url`` if it is local, and ``LOGIN_REDIRECT_URL`` if not."""
-    return local_address(request, url) or resolve_url(settings.LOGIN_REDIRECT_URL)
+def landing_page(request: HttpRequest, url: str | None) -> str:
+    """Return ``url`` if it is a local address, and ``LOGIN_REDIRECT_URL`` if not."""
+    return local_address(request, url or "") or resolve_url(settings.LOGIN_REDIRECT_URL)
 
 
 def sign_in_page_for(request: HttpRequest, response: HttpResponseBase) -> str:

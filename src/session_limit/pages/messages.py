@@ -42,6 +42,7 @@ class Message:
 
 _SIGNED_OUT = gettext_lazy("You're signed out here")
 _SIGN_IN_AGAIN = gettext_lazy("Please sign in again")
+_AT_LIMIT = gettext_lazy("You're at your limit of devices")
 _HEADINGS = {
     Reason.SIGNED_OUT: gettext_lazy("You're signed out"),
     Reason.CREDENTIALS_CHANGED: _SIGN_IN_AGAIN,
@@ -169,23 +170,19 @@ def _limit_lowered(limit: int | None) -> str:
 def refused(admission: Admission) -> Message:
     """Return the message about a sign-in that was refused at the limit."""
     limit = admission.limit or 0
-    heading = _("You're at your limit of devices")
     if admission.rivals.count > limit:
         # The limit was lowered, or only observed until now. Signing out on one device
         # is not enough, and the page lists more than the limit.
-        return Message(heading, _at_a_time(limit), frozenset({Step.SUPPORT}))
-    return Message(
-        heading=heading,
-        text=ngettext(
+        text = _at_a_time(limit)
+    else:
+        text = ngettext(
             "Your account is signed in on %(limit)d device already, which is as many "
             "as it may. To sign in here, sign out there first.",
             "Your account is signed in on %(limit)d devices already, which is as many "
             "as it may. To sign in here, sign out on one of them first.",
             limit,
-        )
-        % {"limit": limit},
-        steps=frozenset({Step.SUPPORT}),
-    )
+        ) % {"limit": limit}
+    return Message(str(_AT_LIMIT), text, frozenset({Step.SUPPORT}))
 
 
 def asked(limit: int | None, *, is_for_all: bool) -> Message:
@@ -195,35 +192,24 @@ def asked(limit: int | None, *, is_for_all: bool) -> Message:
     ``is_for_all`` is true if so many sessions have to end that no choice among the
     listed ones makes room.
     """
-    limit = limit or 0
     if is_for_all:
-        return Message(
-            heading=_("You're at your limit of devices"),
-            text=_(
-                "Your account is signed in on too many devices to choose from. To sign "
-                "in here, sign out all others. This ends them straight away; unsaved "
-                "work there may be lost."
-            ),
+        text = _(
+            "Your account is signed in on too many devices to choose from. To sign in "
+            "here, sign out all others. This ends them straight away; unsaved work "
+            "there may be lost."
         )
-    return Message(
-        heading=_("Choose a device to sign out"),
-        text=ngettext(
-            "Your account can be used on %(limit)d device at a time. Signing it out "
-            "ends it straight away; unsaved work there may be lost.",
-            "Your account can be used on %(limit)d devices at a time. Signing one out "
-            "ends it straight away; unsaved work there may be lost.",
-            limit,
-        )
-        % {"limit": limit},
-    )
+        return Message(str(_AT_LIMIT), text)
+    text = ngettext(
+        "Your account can be used on %(limit)d device at a time. Signing it out ends "
+        "it straight away; unsaved work there may be lost.",
+        "Your account can be used on %(limit)d devices at a time. Signing one out ends "
+        "it straight away; unsaved work there may be lost.",
+        limit or 0,
+    ) % {"limit": limit or 0}
+    return Message(_("Choose a device to sign out"), text)
 
 
 def no_pending_sign_in() -> Message:
     """Return the message for a person without a pending sign-in to choose for."""
-    return Message(
-        heading=str(_SIGN_IN_AGAIN),
-        text=_(
-            "This sign-in is no longer waiting: it was finished, or it took too long."
-        ),
-        steps=frozenset({Step.SIGN_IN}),
-    )
+    text = _("This sign-in is no longer waiting: it was finished, or it took too long.")
+    return Message(str(_SIGN_IN_AGAIN), text, frozenset({Step.SIGN_IN}))

@@ -27,8 +27,8 @@ from session_limit.models import UserSession
 from session_limit.pages import links
 from session_limit.store.queries import Row
 
-# An account that signs in more often within an hour is a script's. Mails about all of
-# its sign-ins would help nobody.
+# An account that signs in more often within an hour is a script's, and mails about all
+# of its sign-ins would be of no use.
 MAX_SIGN_INS = 20
 HOUR = timedelta(hours=1)
 

@@ -1,5 +1,5 @@
 """
-Answer a client whose session ended or whose sign-in was refused.
+Explain to a client why its session ended or why its sign-in was refused.
 
 The answer comes at the address that the client asked for: a page, JSON, or a header
 that htmx follows.
@@ -33,21 +33,10 @@ from session_limit.registry import Admission, Rivals
 
 Reason = UserSession.Reason
 
-# After these endings another person may be at the device. The browser then drops the
-# pages that it has cached, so that "Back" shows nobody what the account's owner saw.
-# After the other endings the same person is about to go on, and would wait until the
-# browser has fetched everything of this site again.
-_CLEARS_CACHE = frozenset(
-    {
-        Reason.SIGNED_OUT,
-        Reason.REVOKED,
-        Reason.PASSWORD_CHANGED,
-        Reason.ACCOUNT_DISABLED,
-        Reason.EXPIRED,
-        Reason.IDLE,
-        Reason.ABSOLUTE,
-    }
-)
+# After these endings the same person is about to go on, and keeps the pages that the
+# browser has cached. After all others somebody else may be at the device. The browser
+# then drops its pages, so that "Back" does not show what the account's owner saw.
+_KEEPS_CACHE = {Reason.DISPLACED, Reason.LIMIT_LOWERED, Reason.CREDENTIALS_CHANGED}
 
 # Headers of the view's response that the answer in its place needs as well.
 _PROTECTING = (
@@ -65,7 +54,7 @@ def ended(
     to_choose: UUID | None = None,
 ) -> HttpResponse:
     """
-    Return the 401 in place of ``response`` for a request whose session has ended.
+    Return the 401 in place of ``response`` that explains why the session ended.
 
     ``session`` is the ended row, or ``None`` if it was deleted. ``to_choose`` is its id
     if sign-ins happen automatically, so that the person has to click to sign in again.
@@ -99,7 +88,8 @@ def ended(
             "kept": unsaved_form.of_post(request),
         }
         answer = _page(request, "session_limit/ended.html", context)
-        if message.reason in _CLEARS_CACHE and request_kind.is_acted_on(request):
+        clears = message.reason is not None and message.reason not in _KEEPS_CACHE
+        if clears and request_kind.is_acted_on(request):
             _clear_cache(request, answer)
     return _in_place_of(response, answer, HTTPStatus.UNAUTHORIZED)
 

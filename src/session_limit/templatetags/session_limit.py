@@ -70,16 +70,13 @@ def session_limit_watch(context: Context, mode: str = "overlay") -> dict[str, An
     if request is None or state is None or state.row is None or status_url is None:
         return {}
     return {
+        **_script(context, request, SCRIPT),
         "session": state.row.id,
         "mode": mode,
-        "script": _static(SCRIPT),
-        "shared": _static(SHARED_SCRIPT),
-        "style": _static(STYLE),
         "status_url": status_url,
         "events_url": links.url_of(links.EVENTS_VIEW),
         "ended_url": links.url_of(links.ENDED_VIEW),
         "sign_in": LABELS[Step.SIGN_IN],
-        "nonce": _nonce(context, request),
     }
 
 
@@ -95,15 +92,12 @@ def session_limit_play(context: Context) -> dict[str, Any]:
     if request is None or plays_url is None:
         return {}
     return {
-        "script": _static(PLAY_SCRIPT),
-        "shared": _static(SHARED_SCRIPT),
+        **_script(context, request, PLAY_SCRIPT),
         "clock": _static(CLOCK),
-        "style": _static(STYLE),
         "plays_url": plays_url,
         "watch": LABELS[Step.WATCH_HERE],
         "token": get_token(request),
         "cookie": settings.CSRF_COOKIE_NAME,
-        "nonce": _nonce(context, request),
     }
 
 
@@ -184,9 +178,14 @@ def session_limit_time(moment: datetime) -> str:
     return _time(moment, session_limit_when(moment))
 
 
-def _nonce(context: Context, request: GuardedRequest) -> Any:
-    # Compare it to None: Django 6.0's nonce is false until it has been used.
-    return context.get("csp_nonce", getattr(request, "csp_nonce", None))
+def _script(context: Context, request: GuardedRequest, path: str) -> dict[str, Any]:
+    return {
+        "script": _static(path),
+        "shared": _static(SHARED_SCRIPT),
+        "style": _static(STYLE),
+        # Compare it to None: Django 6.0's nonce is false until it has been used.
+        "nonce": context.get("csp_nonce", getattr(request, "csp_nonce", None)),
+    }
 
 
 def _static(path: str) -> str:

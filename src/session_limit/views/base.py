@@ -108,7 +108,7 @@ class OwnerView(View):
 
     def refusal(self) -> HttpResponseBase | None:
         """Return the answer to a request that may not be served, or ``None``."""
-        # Reading the user comes first: it ends a session whose credentials changed.
+        # Reading the user comes first: it ends the session if credentials changed.
         user = self.request.user
         state = state_of(self.request) if user.is_authenticated else None
         row = state.row if state is not None else None

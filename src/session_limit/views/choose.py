@@ -25,23 +25,24 @@ class ChooseView(PublicView):
     """Ask which session to sign out, and finish the pending sign-in."""
 
     http_method_names = ["get", "head", "post"]
+    user: AbstractBaseUser
 
     def get(self, request: GuardedRequest) -> HttpResponse:
         """Ask, or sign in if a place has become free."""
-        question, user = self._question(request)
-        if question is None or user is None:
+        question = self._question(request)
+        if question is None:
             return self._nothing_asked(request)
         limit = question.limit
         is_free = limit is None or question.rivals.count < limit
         is_visit = request.method == "GET" and request_kind.is_acted_on(request)
         if is_free and is_visit:
-            return self._go_on(request, user, question.pending, frozenset())
+            return self._sign_in(request, question.pending, frozenset())
         return responses.asked(request, HttpResponse(), question)
 
     def post(self, request: GuardedRequest) -> HttpResponse:
         """Sign out what was chosen and sign in, or cancel the pending sign-in."""
-        question, user = self._question(request)
-        if question is None or user is None:
+        question = self._question(request)
+        if question is None:
             return self._nothing_asked(request)
         made = chooser.posted(request)
         if not chooser.is_code(made.code, question.secret):
@@ -52,18 +53,17 @@ class ChooseView(PublicView):
             response = HttpResponseRedirect(links.sign_in_url(None))
             chooser.delete_cookie(request, response)
             return response
-        return self._go_on(request, user, question.pending, made.chosen)
+        return self._sign_in(request, question.pending, made.chosen)
 
-    def _question(
-        self, request: GuardedRequest
-    ) -> tuple[chooser.Question | None, AbstractBaseUser | None]:
+    def _question(self, request: GuardedRequest) -> chooser.Question | None:
         browser = chooser.browser(request)
         pending = registry.find_pending(browser)
         user = registry.user_waiting(pending) if pending is not None else None
         if pending is None or browser.secret is None or user is None:
-            return None, None
+            return None
+        self.user = user
         limit, rivals = registry.rivals_of(pending, user)
-        return chooser.Question(pending, browser.secret, limit, rivals), user
+        return chooser.Question(pending, browser.secret, limit, rivals)
 
     def _nothing_asked(self, request: GuardedRequest) -> HttpResponse:
         state = state_of(request)
@@ -71,13 +71,13 @@ class ChooseView(PublicView):
             # A middleware has signed in during this request, and used the choice.
             return self._signed_in(request, state.choice.pending)
         if request.session_limit.current is not None:
-            return HttpResponseRedirect(links.next_url(request, request.GET))
+            url = links.landing_page(request, request.GET.get("next"))
+            return HttpResponseRedirect(url)
         return responses.no_pending_sign_in(request, HttpResponse())
 
-    def _go_on(
+    def _sign_in(
         self,
         request: GuardedRequest,
-        user: AbstractBaseUser,
         pending: PendingSignIn,
         chosen: frozenset[UUID] | None,
     ) -> HttpResponse:
@@ -85,7 +85,7 @@ class ChooseView(PublicView):
         if state is not None:
             state.choice = registry.Choice(pending, chosen)
         # If login() is refused, the middleware asks again.
-        login(request, cast("User", user), backend=pending.backend)
+        login(request, cast("User", self.user), backend=pending.backend)
         return self._signed_in(request, pending)
 
     def _signed_in(

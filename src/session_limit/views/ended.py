@@ -24,7 +24,8 @@ class EndedView(PublicView):
     def get(self, request: GuardedRequest) -> HttpResponse:
         """Explain the ending, or redirect to ``next`` if no session has ended."""
         if request.session_limit.ended is None:
-            return HttpResponseRedirect(links.next_url(request, request.GET))
+            url = request.GET.get("next")
+            return HttpResponseRedirect(links.landing_page(request, url))
         # The middleware puts the page in place of this answer, as at any address.
         return HttpResponse(status=HTTPStatus.UNAUTHORIZED)
 
@@ -35,4 +36,5 @@ class EndedView(PublicView):
             if not use_here.is_chosen(request, ended.pk):
                 return HttpResponse(status=HTTPStatus.FORBIDDEN)
             request.session.flush()
-        return HttpResponseRedirect(links.next_url(request, posted_data.form(request)))
+        url = posted_data.form(request).get("next")
+        return HttpResponseRedirect(links.landing_page(request, url))

@@ -49,7 +49,7 @@ class PlaysView(_PlayView):
 
         ``what`` names the content. ``key``, which the client chooses, makes a retry the
         same start. ``swap`` is a code from an earlier refusal. ``resumes`` is true if
-        the client starts by itself and nobody has just asked for it.
+        the client starts by itself, without a person's request.
         """
         data = posted_data.posted(request)
         start = registry.play(

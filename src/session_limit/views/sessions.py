@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlencode
@@ -55,13 +56,9 @@ class ListView(OwnerView):
             return json_answers.overview(overview, **urls)
         done = parse_uuid(request.GET.get("done"))
         context = {
+            **{field.name: getattr(overview, field.name) for field in fields(overview)},
             **urls,
             "current": None if overview.previous_page else overview.current,
-            "others": overview.others,
-            "count": overview.count,
-            "ended": overview.ended,
-            "limit": overview.limit,
-            "in_use": overview.in_use,
             "retention": conf.retention,
             "done": done_message(self.user, done) if done is not None else "",
         }
@@ -185,13 +182,13 @@ class EndView(OwnerView):
         logout(self.request)
         if self.wants_json:
             return answer(ended=[self.current.pk])
-        return _see_other(
-            resolve_url(settings.LOGOUT_REDIRECT_URL or settings.LOGIN_URL)
-        )
+        url = resolve_url(settings.LOGOUT_REDIRECT_URL or settings.LOGIN_URL)
+        return HttpResponseRedirect(url, status=HTTPStatus.SEE_OTHER)
 
     def _done(self, ended: list[UserSession]) -> HttpResponse:
         url = reverse(links.LIST_VIEW)
-        return _see_other(f"{url}?{urlencode({'done': ended[0].pk})}" if ended else url)
+        url = f"{url}?{urlencode({'done': ended[0].pk})}" if ended else url
+        return HttpResponseRedirect(url, status=HTTPStatus.SEE_OTHER)
 
     def _ask(
         self,
@@ -214,7 +211,3 @@ class EndView(OwnerView):
             "cancel_url": reverse(links.LIST_VIEW),
         }
         return render(self.request, "session_limit/confirm_end.html", context)
-
-
-def _see_other(url: str) -> HttpResponse:
-    return HttpResponseRedirect(url, status=HTTPStatus.SEE_OTHER)

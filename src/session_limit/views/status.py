@@ -17,8 +17,8 @@ class StatusView(PublicView):
     """
     Answer in JSON whether the session is live, has ended, or does not exist.
 
-    A request counts as no activity and deletes no cookie, since nobody may be at the
-    page that polls.
+    A request counts as no activity and deletes no cookie, because open pages send it by
+    themselves.
     """
 
     http_method_names = ["get", "head"]
@@ -32,7 +32,7 @@ class StatusView(PublicView):
         return answer
 
     def _answer(self, request: GuardedRequest) -> JsonResponse:
-        # Reading the user comes first: it ends a session whose credentials changed.
+        # Reading the user comes first: it ends the session if credentials changed.
         is_signed_in = request.user.is_authenticated
         state = state_of(request)
         row = state.row if state is not None else None
