@@ -25,12 +25,15 @@ from session_limit.client.device import device_label
 from session_limit.conf import NewSignIn, conf
 from session_limit.models import UserSession
 from session_limit.pages import links
+from session_limit.pages.next_steps import Step, next_steps
 from session_limit.store.queries import Row
 
 # An account that signs in more often within an hour is a script's, and mails about all
 # of its sign-ins would be of no use.
 MAX_SIGN_INS = 20
 HOUR = timedelta(hours=1)
+
+_STEPS = frozenset({Step.SEE_DEVICES, Step.SECURE_ACCOUNT})
 
 
 def can_leave_message(request: HttpRequest, response: HttpResponseBase) -> bool:
@@ -59,10 +62,8 @@ def leave_message(request: HttpRequest, response: HttpResponseBase, row: Row) ->
     newer = rows.filter(pk=row.notice).first()
     if newer is None:
         return  # The newer session has been pruned.
-    context = {
-        **_context(newer),
-        "url": links.url_of(links.LIST_VIEW) or conf.secure_account_url,
-    }
+    url = next((step.url for step in next_steps(_STEPS)), None)
+    context = {**_context(newer), "url": url}
     text = render_to_string("session_limit/new_sign_in_message.html", context, request)
     messages.info(request, text)
     # MessageMiddleware is further in, and has stored the messages already.
@@ -88,15 +89,13 @@ def mail_new_sign_in(
     address = getattr(user, user.get_email_field_name(), None)
     if not address or not _is_news(session):
         return
-    absolute = request.build_absolute_uri
-    urls = {
-        "url": links.url_of(links.LIST_VIEW),
-        "secure_account_url": conf.secure_account_url,
-        "support_url": conf.support_url,
-    }
+    steps = next_steps(_STEPS | {Step.SUPPORT})
+    urls = {step.kind: request.build_absolute_uri(str(step.url)) for step in steps}
     context = {
         **_context(session),
-        **{name: absolute(str(url)) if url else None for name, url in urls.items()},
+        "url": urls.get(Step.SEE_DEVICES),
+        "secure_account_url": urls.get(Step.SECURE_ACCOUNT),
+        "support_url": urls.get(Step.SUPPORT),
         "user": user,
         "host": request.get_host(),
     }
