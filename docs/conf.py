@@ -1,4 +1,4 @@
-"""Sphinx builds the documentation from what is in this directory."""
+"""Configure Sphinx, which builds the documentation from this directory."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ author = copyright = "the django-session-limit contributors"
 version = release = __version__
 
 extensions = ["myst_parser"]
-# Headings can be linked to by their text: [Signals](reference.md#signals).
+# Link to a heading by its text: [Signals](reference/api.md#signals).
 myst_heading_anchors = 3
 exclude_patterns = ["_build"]
 

@@ -1,1 +1,1 @@
-"""A small site that uses session_limit, and the story `make demo` plays on it."""
+"""A small site that uses session_limit, and the demo that `make demo` runs on it."""

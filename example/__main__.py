@@ -1,4 +1,4 @@
-"""`python -m example`: the demo."""
+"""Run the demo: ``python -m example``."""
 
 from __future__ import annotations
 

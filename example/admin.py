@@ -1,4 +1,4 @@
-"""On a user's page, that user's sessions and their own limit."""
+"""Show a user's sessions and their own limit on the user's page in the admin."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The example site as an ASGI application."""
+"""Serve the example site as an ASGI application."""
 
 from __future__ import annotations
 
@@ -10,4 +10,4 @@ from session_limit.asgi import SessionGuard
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "example.settings")
 
-application = SessionGuard(get_asgi_application())  # <- connected pages stop at once
+application = SessionGuard(get_asgi_application())  # <- stops open pages at once

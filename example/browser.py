@@ -1,4 +1,4 @@
-"""A browser for the story: cookies, redirects, forms; of the standard library."""
+"""A minimal browser for the demo, made of the standard library."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ SCRIPT = {
 }
 
 
-# What a person sees as one line; enough of them for this site and its package.
+# Elements that a browser shows on lines of their own. These are enough for this site.
 BLOCKS = {"h1", "h2", "p", "div", "tr", "section", "main", "form"}
 
 
 class _Reader(HTMLParser):
-    """Read off a page what a person sees and can follow."""
+    """Collect the text, links, times and forms of a page."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -85,7 +85,14 @@ class _Reader(HTMLParser):
 
 
 class Page:
-    """An answer, as the one who asked sees it."""
+    """
+    A response, as a person or a script sees it.
+
+    ``path`` is the address after all redirects. ``lines`` are the visible lines of
+    text. ``links`` maps the label of each link to its address. ``times`` are the
+    machine-readable times on the page. ``forms`` has the address and the fields of each
+    form.
+    """
 
     def __init__(self, response: HTTPResponse) -> None:
         self.status: int = response.status
@@ -102,12 +109,12 @@ class Page:
 
     @property
     def text(self) -> str:
-        """The page's lines in one."""
+        """The lines of the page, joined by spaces."""
         return " ".join(self.lines)
 
     @property
     def json(self) -> dict[str, Any]:
-        """The answer as JSON; empty where it is none."""
+        """The response as a JSON object, or an empty dictionary if it is not one."""
         try:
             answer = json.loads(self.body)
         except ValueError:
@@ -116,12 +123,12 @@ class Page:
 
     @property
     def varies_by_cookie(self) -> bool:
-        """Whether the answer says that it depends on the cookie."""
+        """Whether the response has ``Vary: Cookie``."""
         return "cookie" in ", ".join(self.headers.get_all("Vary", [])).lower()
 
 
 class _AnswerErrorsToo(HTTPErrorProcessor):
-    """A browser shows a 401 like any page; urllib would raise it."""
+    """Return error responses, as a browser shows them, instead of raising them."""
 
     def http_response(self, request: Request, response: HTTPResponse) -> HTTPResponse:
         if response.status >= 400:
@@ -131,40 +138,44 @@ class _AnswerErrorsToo(HTTPErrorProcessor):
 
 
 class Browser:
-    """One browser: its own cookies, its own user agent."""
+    """A browser with its own cookies and its own user agent."""
 
     def __init__(self, site: str, user_agent: str) -> None:
         self.site = site
         self._user_agent = user_agent
         self.cookies = CookieJar()
-        # No proxy: the site is on this machine, whatever the environment names.
+        # Ignore a proxy that the environment names: the site is on this machine.
         self._opener = build_opener(
             ProxyHandler({}), HTTPCookieProcessor(self.cookies), _AnswerErrorsToo
         )
 
     def copy(self) -> Browser:
-        """Return another browser that holds the same cookies, as a thief's would."""
+        """Return another browser with the same cookies, like a thief's."""
         other = Browser(self.site, self._user_agent)
         for cookie in self.cookies:
             other.cookies.set_cookie(cookie)
         return other
 
     def open(self, address: str) -> Page:
-        """Go to an address, as by a click or a reload."""
+        """Navigate to an address, as a click or a reload does."""
         return self._send(address, NAVIGATION)
 
     def call(self, address: str) -> Page:
-        """Call an address from a script, and ask for JSON."""
+        """Request an address from a script that accepts JSON."""
         return self._send(address, SCRIPT)
 
     def send(self, address: str, data: dict[str, str]) -> Page:
-        """Send ``data`` from a script of this site's, in JSON."""
+        """Post ``data`` in JSON, as a script of this site does."""
         tokens = [cookie.value for cookie in self.cookies if cookie.name == CSRF]
         headers = {"Content-Type": "application/json", "X-CSRFToken": tokens[0] or ""}
         return self._send(address, SCRIPT | headers, json.dumps(data).encode())
 
     def submit(self, page: Page, action: str = "", **fields: str) -> Page:
-        """Fill in and send the form of ``page`` that goes to ``action``."""
+        """
+        Fill in and submit the form of ``page`` whose action is ``action``.
+
+        Raises ``LookupError`` if the page has no such form.
+        """
         hidden = dict(page.forms).get(action)
         if hidden is None:
             raise LookupError(f"{page.path} has no form that goes to {action!r}")

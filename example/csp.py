@@ -1,4 +1,8 @@
-"""A strict content security policy on every answer, as Django 6.0 brings it itself."""
+"""
+Send a strict content security policy with every response.
+
+Django has a middleware for this from 6.0 on. The example also runs on Django 5.2.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,7 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.utils.decorators import sync_and_async_middleware
 
-# What comes from this site, and nothing that is written into a page.
+# Allow resources of this site only, and nothing inline.
 POLICY = (
     "default-src 'none'; connect-src 'self'; img-src 'self'; media-src 'self'; "
     "script-src 'self'; style-src 'self'; base-uri 'none'; form-action 'self'; "
@@ -21,7 +25,7 @@ Handler = Callable[[HttpRequest], HttpResponseBase | Awaitable[HttpResponseBase]
 
 @sync_and_async_middleware
 def content_security_policy(get_response: Handler) -> Handler:
-    """Put the policy on every answer."""
+    """Add the policy to every response."""
     if iscoroutinefunction(get_response):
 
         async def ahandle(request: HttpRequest) -> HttpResponseBase:

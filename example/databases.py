@@ -1,4 +1,4 @@
-"""What ``make demo BUS=redis`` and ``BUS=postgres`` need beside SQLite."""
+"""Prepare the servers that ``make demo BUS=redis`` and ``BUS=postgres`` need."""
 
 from __future__ import annotations
 
@@ -8,13 +8,18 @@ from collections.abc import Iterator
 from importlib import import_module
 from typing import Any
 
-# PostgreSQL's own variables say where it is; these are what it is by default here.
+# Defaults for PostgreSQL's own environment variables.
 SERVER = {"PGHOST": "127.0.0.1", "PGPORT": "5432", "PGUSER": "postgres"}
 REDIS_URL = "redis://127.0.0.1:6379/0"
 
 
 def reach_redis() -> None:
-    """Raise ``ImportError`` or ``OSError`` where Redis is not to be had."""
+    """
+    Connect to Redis once.
+
+    Raises ``ImportError`` if redis-py is not installed, and ``OSError`` if the server
+    does not answer.
+    """
     redis: Any = import_module("redis")
     try:
         redis.Redis.from_url(os.environ.setdefault("REDIS_URL", REDIS_URL)).ping()
@@ -25,8 +30,10 @@ def reach_redis() -> None:
 @contextlib.contextmanager
 def postgresql() -> Iterator[str]:
     """
-    Yield the name of a database of this run alone, gone afterwards. Raises
-    ``ImportError`` or ``OSError`` where PostgreSQL is not to be had.
+    Create a database for this run, yield its name, and drop it afterwards.
+
+    Raises ``ImportError`` if psycopg is not installed, and ``OSError`` if the server
+    does not answer.
     """
     psycopg: Any = import_module("psycopg")
     for name, value in SERVER.items():

@@ -1,9 +1,14 @@
 """
-The demo: a database, a server and a story, then the site to try by hand.
+Run the demo: prepare a database, start a server, play a story with two browsers, and
+then serve the site for people to try.
 
-The environment says how: ``PORT`` (8000; 0 is any free one), ``WSGI=1`` for gunicorn
-instead of uvicorn, ``WORKERS`` (2), ``BUS=redis`` or ``BUS=postgres`` to tell the
-workers at once, ``SERVE=0`` to end after the story.
+Environment variables configure it:
+
+- ``PORT``: the port to serve on, 8000 by default; 0 means any free port.
+- ``WSGI=1``: use gunicorn instead of uvicorn.
+- ``WORKERS``: the number of server processes, 2 by default.
+- ``BUS=redis``, ``BUS=postgres``: notify all server processes at once.
+- ``SERVE=0``: stop after the story.
 """
 
 from __future__ import annotations
@@ -41,21 +46,21 @@ Serving on {site} until Ctrl-C.
 Try this:
   1. Open {site}members/ and sign in as ada.
   2. Do the same in another browser, or in a private window.
-  3. Reload the first. It says why it is signed out; "Use here instead" takes over.
-  4. Open {site}live/ in one, sign in in the other, and watch the first stop.
-  5. Sign in as grace anywhere: nobody but grace's own browsers is displaced.
-  6. Sign in as theo in three browsers, and open {site}live/ in each: two of them play.
+  3. Reload the first. It says why it is signed out. "Use here instead" takes over.
+  4. Open {site}live/ in one, sign in on the other, and watch the first stop.
+  5. Sign in as grace anywhere. This displaces only grace's own browsers.
+  6. Sign in as theo in three browsers, and open {site}live/ in each. Two of them play.
   7. Change ada's password in one browser, and reload another.
   8. Open {site}admin/ as harbormaster.
 """
 
 
 class Problem(Exception):
-    """What the person at the keyboard is told, in place of a traceback."""
+    """A problem that the user can solve. Its message is shown without a traceback."""
 
 
 def main(settings: str = "example.settings") -> int:
-    """Run the demo under ``settings``; return the exit status."""
+    """Run the demo with the settings module ``settings``. Return the exit status."""
     os.environ["DJANGO_SETTINGS_MODULE"] = settings
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _exit)
@@ -90,8 +95,9 @@ def _listen() -> socket.socket:
         return socket.create_server((HOST, port))
     except OSError as error:
         raise Problem(
-            f"Port {port} of {HOST} is not to be had: {error.strerror}. If an earlier "
-            "demo still serves there, end it; or choose a port: make demo PORT=8001"
+            f"Cannot listen on port {port} of {HOST}: {error.strerror}. If an earlier "
+            "demo is still running, stop it, or choose another port: make demo "
+            "PORT=8001"
         ) from None
 
 
@@ -113,7 +119,7 @@ def _run(listener: socket.socket, directory: Path) -> None:
             play(site, wsgi=wsgi)
         except (Deviation, LookupError, OSError, HTTPException) as error:
             raise Problem(
-                f"Not as the story has it: {error}\n{log.read_text()}"
+                f"The demo did not go as expected: {error}\n{log.read_text()}"
             ) from None
         print("\nEvery line above has been checked.")
         if os.environ.get("SERVE") != "0":
@@ -123,14 +129,19 @@ def _run(listener: socket.socket, directory: Path) -> None:
             try:
                 server.wait()
             except KeyboardInterrupt:
-                print("\nEnded.")
+                print("\nStopped.")
             else:
-                raise Problem(f"The server has ended by itself.\n{log.read_text()}")
+                raise Problem(f"The server has stopped by itself.\n{log.read_text()}")
 
 
 @contextlib.contextmanager
 def backing(bus: str, database: Path) -> Iterator[str]:
-    """Prepare what the site needs; yield what that is, in words."""
+    """
+    Prepare the database and the bus, and yield a description of them for people.
+
+    ``bus`` is ``""``, ``"redis"`` or ``"postgres"``. ``database`` is the file to use
+    for SQLite. Raises ``Problem`` for another bus, and if a server does not answer.
+    """
     if bus not in {"", "redis", "postgres"}:
         raise Problem(f"BUS should be redis or postgres, not {bus}.")
     os.environ["EXAMPLE_BUS"] = bus
@@ -144,17 +155,22 @@ def backing(bus: str, database: Path) -> Iterator[str]:
         if bus == "redis":
             reach_redis()
     except (ImportError, OSError) as error:
-        raise Problem(f"BUS={bus} is not to be had: {error}") from None
+        raise Problem(f"BUS={bus} is not available: {error}") from None
     prepare(str(database))
     yield f"SQLite{' and Redis' * bool(bus)}"
 
 
 def prepare(database: str) -> None:
-    """Make the tables and the users, in a database of this run alone."""
+    """
+    Create the tables and the users.
+
+    ``database`` is the SQLite file or the name of the PostgreSQL database. It belongs
+    to this run alone.
+    """
     os.environ["EXAMPLE_DATABASE"] = database
     django.setup()
     call_command("migrate", verbosity=0)
-    # A model, for which Django has to be set up.
+    # Models can be imported only after django.setup().
     from session_limit.models import AccountLimit
 
     users = get_user_model().objects

@@ -1,4 +1,8 @@
-"""What the story expects of a page. The first thing that is otherwise ends it."""
+"""
+Check the pages of the story.
+
+Each function raises ``Deviation`` if a page is not as the story expects.
+"""
 
 from __future__ import annotations
 
@@ -8,69 +12,82 @@ from urllib.parse import parse_qs, urlsplit
 from example.browser import Page
 
 MEMBERS = "/members/"
-# In milliseconds, with what a machine that does much else adds.
+# In milliseconds. A busy machine needs more than the package guarantees.
 SOON = 3000
 
 
 class Deviation(Exception):
-    """Something was not as the story has it."""
+    """The site did not do what the story expects."""
 
 
 def same(what: str, found: object, wanted: object) -> None:
+    """Check that ``found`` equals ``wanted``. ``what`` names it in the error."""
     if found != wanted:
         raise Deviation(f"{what} should be {wanted!r}, and is {found!r}")
 
 
 def holds(what: str, found: str, wanted: str) -> None:
+    """Check that the text ``found`` contains ``wanted``."""
     if wanted not in found:
-        raise Deviation(f"{what} should hold {wanted!r}, and is {found!r}")
+        raise Deviation(f"{what} should contain {wanted!r}, and is {found!r}")
 
 
 def soon_after(what: str, found: object, since: datetime) -> None:
+    """Check that ``found`` is an ISO 8601 time within a minute after ``since``."""
     try:
         seconds = (datetime.fromisoformat(str(found)) - since).total_seconds()
     except (TypeError, ValueError):
         seconds = None
-    # Django's JSON has milliseconds and no more: it may name the one before.
+    # Django's JSON cuts times off after the milliseconds, so it may be a bit earlier.
     if seconds is None or not -0.001 <= seconds <= 60:
         raise Deviation(f"{what} should be soon after {since}, and is {found!r}")
 
 
 def public(page: Page) -> None:
-    """A page for everybody, which a cache may keep."""
+    """Check that ``page`` is a public page, which a cache may keep."""
     same("the status", page.status, 200)
     same("whether the page varies by cookie", page.varies_by_cookie, False)
 
 
 def member(page: Page, username: str) -> None:
-    """The members' page, at its own address."""
+    """Check that ``page`` is the members' page, with ``username`` signed in."""
     same("the address", page.path, MEMBERS)
     same("the status", page.status, 200)
     holds("the page", page.text, f"You are signed in as {username}.")
 
 
 def live(page: Page) -> None:
-    """The page with the livestream, at its own address."""
+    """Check that ``page`` is the page with the livestream."""
     same("the status", page.status, 200)
     same("the heading", page.heading, "Live from the pier")
 
 
 def told(reason: object, milliseconds: int) -> None:
-    """An open page learns why, at once: within the second that the sweep takes."""
-    same("what the open page is told", reason, "displaced")
+    """
+    Check why and when an open page learned that its session was displaced.
+
+    ``reason`` is the reason in the event, and ``milliseconds`` is the time since the
+    session ended.
+    """
+    same("the reason on the open page", reason, "displaced")
     if not 0 <= milliseconds <= SOON:
         raise Deviation(f"it should take {SOON} ms at most, and took {milliseconds}")
 
 
 def stopped(last: object, milliseconds: int) -> None:
-    """What streamed has ticked, and comes to its end as soon."""
-    same("what ticked", type(last), float)
+    """
+    Check that a stream had sent values and stopped soon after its session ended.
+
+    ``last`` is the last value that it sent, and ``milliseconds`` is the time since the
+    session ended.
+    """
+    same("the type of the last value", type(last), float)
     if not 0 <= milliseconds <= SOON:
         raise Deviation(f"it should stop within {SOON} ms, not after {milliseconds}")
 
 
 def paused(answer: dict[str, object], device: str) -> None:
-    """A play has gone elsewhere, and its session has not."""
+    """Check the ``answer`` to a renewal of a play that ``device`` displaced."""
     same("the reason", answer.get("reason"), "displaced")
     wanted = "Playback moved to another device."
     same("the heading", answer.get("heading"), wanted)
@@ -79,21 +96,26 @@ def paused(answer: dict[str, object], device: str) -> None:
 
 
 def displaced(page: Page, device_class: str, since: datetime) -> None:
-    """The members' page's address, saying that, by what and when, and leading back."""
+    """
+    Check the page that explains a displacement.
+
+    It is at the address of the members' page. It names the class of the newer device
+    and a time soon after ``since``, and it links back to the members' page.
+    """
     same("the address", page.path, MEMBERS)
     same("the status", page.status, 401)
     same("the heading", page.heading, "You're signed out here")
     holds("the page", page.text, f"Your account was signed in on a {device_class}.")
-    same("how many times the page names", len(page.times), 1)
+    same("the number of times on the page", len(page.times), 1)
     soon_after("the time on the page", page.times[0], since)
     link = urlsplit(page.links.get("Use here instead", ""))
-    same("where the link leads", link.path, "/sign-in/")
-    same("where it leads back to", parse_qs(link.query).get("next"), [MEMBERS])
+    same("the address of the link", link.path, "/sign-in/")
+    same("the next address", parse_qs(link.query).get("next"), [MEMBERS])
     holds("Cache-Control", page.headers.get("Cache-Control", ""), "no-store")
 
 
 def displaced_json(page: Page, device_class: str, since: datetime) -> None:
-    """The same, for a script."""
+    """Check the JSON that explains a displacement to a script."""
     same("the status", page.status, 401)
     same("the code", page.json.get("code"), "session_ended")
     same("the reason", page.json.get("reason"), "displaced")
@@ -102,15 +124,19 @@ def displaced_json(page: Page, device_class: str, since: datetime) -> None:
 
 
 def one_stays(seen: list[tuple[Page, Page]], username: str) -> None:
-    """The last page of one browser is the member's; each other browser was told."""
+    """
+    Check that one browser stays signed in, and that each other one was told why.
+
+    ``seen`` has two pages for each browser, in the order in which it saw them.
+    """
     staying = [last for _, last in seen if (last.path, last.status) == (MEMBERS, 200)]
-    same("how many stay signed in", len(staying), 1)
+    same("the number of browsers that stay signed in", len(staying), 1)
     member(staying[0], username)
     told = [any("signed in on a" in page.text for page in pages) for pages in seen]
-    same("how many are told", told.count(True), len(seen) - 1)
+    same("the number of browsers that were told", told.count(True), len(seen) - 1)
 
 
 def signed_out(page: Page) -> None:
-    """What Django shows after signing out."""
+    """Check that ``page`` is the one that Django shows after signing out."""
     same("the status", page.status, 200)
     same("the heading", page.heading, "You are signed out")

@@ -1,4 +1,4 @@
-"""Who the story is about, and what is told of them."""
+"""Define the people and the devices of the story, and print what they do."""
 
 from __future__ import annotations
 
@@ -21,13 +21,15 @@ PASSWORDS = {
 
 
 def sign_in(browser: Browser, form: Page, username: str) -> Page:
-    """Fill in the page's ``form``; return where that led."""
+    """Submit the sign-in form on the page ``form``, and return the next page."""
     return browser.submit(form, username=username, password=PASSWORDS[username])
 
 
 def tell(who: str, did: str, came: str) -> None:
+    """Print one line of the story: who did what, and the result."""
     print(f"  {who:<15} {did:<36} {came}", flush=True)
 
 
 def quote(lines: list[str]) -> None:
+    """Print the lines of a page or of JSON, indented."""
     print("\n".join(f"  {'':<15} | {line}" for line in lines), flush=True)

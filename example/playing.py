@@ -1,4 +1,4 @@
-"""The second act: signed in on three devices, playing on two of them."""
+"""Play the second act: one account on three devices, two of which may play."""
 
 from __future__ import annotations
 
@@ -13,7 +13,12 @@ FILM = {"what": "pier"}
 
 
 def act(site: str, *, wsgi: bool) -> None:
-    """Play it at ``site``; raise ``Deviation`` where it goes otherwise."""
+    """
+    Play the second act at the address ``site``.
+
+    ``wsgi`` says that the server cannot stream events. Raises ``Deviation`` if the site
+    does not do what the story expects.
+    """
     laptop, phone, tablet = (Browser(site, kind) for kind in (LAPTOP, PHONE, TABLET))
     for name, browser in (("laptop", laptop), ("phone", phone), ("tablet", tablet)):
         page = sign_in(browser, browser.open(MEMBERS), "theo")
@@ -29,31 +34,31 @@ def act(site: str, *, wsgi: bool) -> None:
         (laptop, "laptop", first, tablet, "tablet"),
         (phone, "phone", second, laptop, "laptop"),
     ):
-        # Its open page hears that something has changed, and asks.
+        # The open page receives an event, and then renews its play.
         page = None if wsgi else watching.stream(loser, until="changed")
         began = time.time()
         press(winner)
         tell(f"theo's {winner_name}", "presses play", "200")
         if page is not None:
             page.wait()
-            expect.same("what the open page is told", page.what, "changed")
+            expect.same("the event on the open page", page.what, "changed")
         answer = renew(loser, play)
         took = round((time.time() - began) * 1000)
         expect.paused(answer, winner_name)
-        heard = "after" if page is not None else "when it asks, after"
+        heard = "after" if page is not None else "when it renews, after"
         tell(f"theo's {name}", "pauses, still signed in", f"{heard} {took} ms: 410")
         expect.member(loser.open(MEMBERS), "theo")
 
 
 def press(browser: Browser) -> str:
-    """Press play; return the play's id."""
+    """Start a play, and return its id."""
     answer = browser.send(PLAYS, FILM)
     expect.same("the status", answer.status, 200)
     return str(answer.json["play"])
 
 
 def renew(browser: Browser, play: str) -> dict[str, object]:
-    """Ask whether the play goes on, as a player does; return the answer."""
+    """Renew a play that has ended, as a player does, and return the answer."""
     answer = browser.send(f"{PLAYS}{play}/renew/", {})
     expect.same("the status", answer.status, 410)
     return answer.json

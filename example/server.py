@@ -1,4 +1,4 @@
-"""A real server for the story, in processes of its own."""
+"""Serve the example site with a real server, in processes of its own."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-# Two processes, so that nothing of what the story shows can rest on the memory of one.
+# The default is two workers, so that the story cannot depend on the memory of one.
 ASGI = """
     -m uvicorn example.asgi:application --fd {fd} --workers {workers}
     --log-level warning --timeout-graceful-shutdown 2
@@ -33,10 +33,14 @@ def serving(
     environment: Mapping[str, str] | None = None,
 ) -> Iterator[subprocess.Popen[bytes]]:
     """
-    Serve the example on ``listener``, and end every process of it on leaving.
+    Serve the example site on the socket ``listener``, and yield the server process.
 
-    The server is given the open socket, not a port: nobody can take the port in
-    between, and what is asked before the server is up waits in the queue.
+    The server writes its output to the file ``log``. ``environment`` is added to its
+    environment variables. On exit, all processes of the server are ended.
+
+    The server inherits the open socket instead of a port number. So no other program
+    can take the port meanwhile, and requests that arrive before the server is ready
+    wait in the socket's queue.
     """
     command = (WSGI if wsgi else ASGI).format(fd=listener.fileno(), workers=workers)
     with log.open("wb") as output:

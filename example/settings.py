@@ -1,7 +1,7 @@
 """
-The settings of the example site. All that session_limit needs is marked with an arrow.
+Settings of the example site. An arrow marks each line that session_limit needs.
 
-A site in production has its own secret key, HTTPS and secure cookies besides, and a web
+A site in production also has a secret key of its own, HTTPS, secure cookies, and a web
 server for its static files.
 """
 
@@ -17,7 +17,7 @@ ALLOWED_HOSTS = ["127.0.0.1", "localhost"]
 ROOT_URLCONF = "example.urls"
 
 INSTALLED_APPS = [
-    "example",  # above the others: its templates come before theirs
+    "example",  # above the others, so that its templates win
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -58,15 +58,15 @@ DATABASES = {
     "default": {
         "ENGINE": "django.db.backends.sqlite3",
         "NAME": os.environ.get("EXAMPLE_DATABASE", BASE_DIR / "db.sqlite3"),
-        # What Django recommends where several processes write to one SQLite file.
+        # Django recommends this if several processes write to one SQLite file.
         "OPTIONS": {"transaction_mode": "IMMEDIATE", "timeout": 20},
     }
 }
-# What `make demo BUS=...` asks for. A site has one of them in its settings, or none:
-# then other processes learn within a second that a session has ended.
+# `make demo BUS=...` chooses a bus. A real site configures one bus, or none. Without a
+# bus, other processes learn within a second that a session has ended.
 match os.environ.get("EXAMPLE_BUS"):
     case "redis":
-        SESSION_LIMIT_BUS = {  # <- at once
+        SESSION_LIMIT_BUS = {  # <- notifies other processes at once
             "BACKEND": "session_limit.bus.redis.RedisBus",
             "OPTIONS": {"url": os.environ["REDIS_URL"]},
         }
@@ -81,7 +81,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 LOGIN_URL = "sign-in"
 LOGIN_REDIRECT_URL = "members"
 
-SESSION_LIMIT_PLAYS = 2  # <- however many devices are signed in
+SESSION_LIMIT_PLAYS = 2  # <- streams at a time, however many devices sign in
 SESSION_LIMIT_SECURE_ACCOUNT_URL = "/account/password/"  # <- where "Not you?" leads
 
 STATIC_URL = "static/"

@@ -1,6 +1,6 @@
 """
-The story that the demo plays over HTTP: two browsers, one account, and what each is
-told. A line is printed only after what it says has been checked.
+Play the demo's story over HTTP: two browsers share one account, and each learns why its
+session ended. Each line is printed only after it has been checked.
 """
 
 from __future__ import annotations
@@ -19,15 +19,17 @@ AT_ONCE = 8
 
 def play(site: str, *, wsgi: bool) -> None:
     """
-    Play the story at ``site``; raise ``Deviation`` where it goes otherwise. ``wsgi``: a
-    server that streams nothing, so that open pages ask.
+    Play the story at the address ``site``.
+
+    ``wsgi`` says that the server cannot stream events, so that open pages ask for their
+    status instead. Raises ``Deviation`` if the site does not do what the story expects.
     """
     one_account_one_session(site, wsgi=wsgi)
     playing.act(site, wsgi=wsgi)
 
 
 def one_account_one_session(site: str, *, wsgi: bool) -> None:
-    """Play the first act: two browsers, and one of them at a time."""
+    """Play the first act: two browsers, of which one at a time is signed in."""
     grace, laptop, phone = (Browser(site, kind) for kind in (LAPTOP, LAPTOP, PHONE))
 
     expect.public(grace.open(PUBLIC))
@@ -81,7 +83,11 @@ def one_account_one_session(site: str, *, wsgi: bool) -> None:
 
 
 def displace_an_open_page(laptop: Browser, phone: Browser, *, wsgi: bool) -> datetime:
-    """Displace a page that is merely open; return a time before that."""
+    """
+    Sign in on the phone while a page is open on the laptop, and check that page.
+
+    Return a time shortly before that sign-in.
+    """
     expect.live(laptop.open(LIVE))
     page = watching.status(laptop) if wsgi else watching.stream(laptop)
     gauge = None if wsgi else watching.feed(laptop)
@@ -104,8 +110,10 @@ def displace_an_open_page(laptop: Browser, phone: Browser, *, wsgi: bool) -> dat
 
 def sign_in_at_once(site: str, username: str) -> list[tuple[Page, Page]]:
     """
-    Sign in from several browsers at once; return what each saw: where that led, and
-    the members' page after all were done.
+    Sign in from several browsers at once.
+
+    Return two pages for each browser: the one that its sign-in led to, and the members'
+    page after all of them had signed in.
     """
     browsers = [Browser(site, LAPTOP) for _ in range(AT_ONCE)]
     forms = [browser.open(MEMBERS) for browser in browsers]

@@ -1,4 +1,4 @@
-"""The addresses of the example site."""
+"""Map the addresses of the example site to its views."""
 
 from __future__ import annotations
 
@@ -24,6 +24,6 @@ urlpatterns = [
     path("account/sessions/", include("session_limit.urls")),
     path("admin/", admin.site.urls),
     path("favicon.ico", RedirectView.as_view(url="/static/example/tidewater.svg")),
-    # A web server's task, where there is one.
+    # In production, a web server serves these files.
     path("static/<path:path>", serve, {"insecure": True}),
 ]

@@ -1,8 +1,8 @@
 """
-The pages of the example site: plain Django. None has to know of session_limit.
+Views of the example site, in plain Django. None of them knows of session_limit.
 
-A displaced browser is told why at the members' page and by the JSON answer, and is
-served the public page like anybody.
+A displaced browser learns the reason from the members' page and from the JSON view. It
+can open the public page like any visitor.
 """
 
 from __future__ import annotations
@@ -30,32 +30,36 @@ from django.shortcuts import render
 from django.urls import reverse, reverse_lazy
 from django.views.generic import FormView
 
-# Between two readings of the gauge, in seconds.
+# Seconds between two readings of the gauge.
 TICK = 0.5
 
 
 def home(request: HttpRequest) -> HttpResponse:
-    """Show the public page. It reads no session, so a cache may keep it."""
+    """Show the public page. It does not read the session, so a cache may keep it."""
     return render(request, "home.html")
 
 
 @login_required
 def members(request: HttpRequest) -> HttpResponse:
-    """Show the page that an account is paid for."""
+    """Show the page for members."""
     return render(request, "members.html")
 
 
 @login_required
 def live(request: HttpRequest) -> HttpResponse:
-    """Show what is worth watching: a picture, and a gauge that ticks."""
-    # A stream would keep a worker to itself where the server is WSGI.
+    """Show the livestream and the tide gauge."""
+    # Under WSGI, a stream would occupy a worker, so the page polls the gauge instead.
     feed_url = reverse("feed") if isinstance(request, ASGIRequest) else ""
     return render(request, "live.html", {"feed": feed_url})
 
 
 @login_required
 async def feed(request: HttpRequest) -> StreamingHttpResponse:
-    """Stream the gauge for as long as somebody reads. SessionGuard cuts it."""
+    """
+    Stream readings of the gauge while the client is connected.
+
+    ``SessionGuard`` cuts the stream when the session ends.
+    """
     return StreamingHttpResponse(_ticking(), content_type="application/x-ndjson")
 
 
@@ -66,7 +70,7 @@ async def _ticking() -> AsyncIterator[str]:
 
 
 async def gauge(request: HttpRequest) -> JsonResponse:
-    """Answer with the gauge once."""
+    """Return one reading of the gauge in JSON."""
     user = await request.auser()
     if not user.is_authenticated:
         return JsonResponse({"code": "not_signed_in"}, status=401)
@@ -78,7 +82,7 @@ def _height() -> dict[str, float]:
 
 
 class Entry(forms.Form):
-    """What takes a while to write, and should not be lost."""
+    """A text that takes a while to write and should not be lost."""
 
     place = forms.CharField(max_length=80)
     text = forms.CharField(
@@ -87,7 +91,7 @@ class Entry(forms.Form):
 
 
 class ShipsLog(LoginRequiredMixin, SuccessMessageMixin, FormView):
-    """Keep the latest entry, in the session."""
+    """Show a form for an entry in the log, and keep the latest entry in the session."""
 
     form_class = Entry
     template_name = "log.html"
@@ -95,25 +99,25 @@ class ShipsLog(LoginRequiredMixin, SuccessMessageMixin, FormView):
     success_message = "Your entry is in the log."
 
     def form_valid(self, form: Entry) -> HttpResponse:
-        """Keep what was written."""
+        """Store the entry in the session."""
         self.request.session["entry"] = form.cleaned_data
         return super().form_valid(form)
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        """Show what was written last."""
+        """Add the latest entry to the context."""
         entry = self.request.session.get("entry")
         return super().get_context_data(entry=entry, **kwargs)
 
 
 class Password(SuccessMessageMixin, PasswordChangeView):
-    """Change the password. Every other session of the account ends."""
+    """Change the password. This ends every other session of the account."""
 
     success_url = reverse_lazy("members")
     success_message = "Your password is changed. Your other devices are signed out."
 
 
 async def me(request: HttpRequest) -> HttpResponse:
-    """Say in JSON who is signed in."""
+    """Return the name of the user in JSON."""
     user = await request.auser()
     if not user.is_authenticated:
         return JsonResponse({"code": "not_signed_in"}, status=401)

@@ -1,4 +1,4 @@
-"""What an open page does, for the story: it listens, and is told when it is over."""
+"""Do what an open page does in the story: wait until its session ends."""
 
 from __future__ import annotations
 
@@ -14,16 +14,22 @@ from urllib.parse import urlsplit
 from example.browser import Browser
 
 PATIENCE = 10
-# Between two questions, in seconds, where the server is WSGI: less than a page waits.
+# Seconds between two requests for the status under WSGI. A real page waits longer.
 POLL = 0.25
 EVENTS, STATUS = "/account/sessions/events/", "/account/sessions/status/"
 FEED = "/live/feed/"
 
 
-class Told:
-    """Something that a page waits for, in a thread of its own: what, and when."""
+class Watcher:
+    """
+    Run ``listen`` in a thread of its own and record its result.
 
-    def __init__(self, listen: Callable[[Told], None]) -> None:
+    ``listen`` is called with this object. It sets ``is_waiting`` when it has begun to
+    wait, and ``what`` to what it receives. ``at`` is the time at which it returned, or
+    0 until then.
+    """
+
+    def __init__(self, listen: Callable[[Watcher], None]) -> None:
         self.what: object = None
         self.at = 0.0
         self.is_waiting = threading.Event()
@@ -37,62 +43,68 @@ class Told:
         self.at = time.time()
 
     def wait(self) -> None:
-        """Wait until it comes, or for as long as anybody would."""
+        """Wait until ``listen`` returns, for at most ``PATIENCE`` seconds."""
         self._thread.join(PATIENCE)
 
     def after(self, ended_at: datetime) -> int:
         """
-        Return how many milliseconds after the end it came, by this machine's clock,
-        which the server's is too; -1 for never.
+        Return how many milliseconds after ``ended_at`` it returned, or -1 for never.
+
+        The server runs on this machine, so the two times come from one clock.
         """
         self.wait()
         return round((self.at - ended_at.timestamp()) * 1000) if self.at else -1
 
 
-def stream(browser: Browser, *, until: str = "ended") -> Told:
+def stream(browser: Browser, *, until: str = "ended") -> Watcher:
     """
-    Listen to the event stream, as watch.js does, until it tells that the session has
-    ``"ended"``, and why, or that something of it has ``"changed"``.
+    Listen to the event stream, as watch.js does, until the event ``until`` arrives.
+
+    The result is the reason in the event ``"ended"``, or ``"changed"``.
     """
 
-    def listen(told: Told) -> None:
+    def listen(watcher: Watcher) -> None:
         name = ""
         for line in _lines(browser, EVENTS):
-            told.is_waiting.set()
+            watcher.is_waiting.set()
             field, _, value = line.partition(": ")
             name = value if field == "event" else name
             if name == until and field == "data":
-                told.what = json.loads(value).get("reason", name)
+                watcher.what = json.loads(value).get("reason", name)
                 return
 
-    return Told(listen)
+    return Watcher(listen)
 
 
-def feed(browser: Browser) -> Told:
-    """Read the gauge until it stops."""
+def feed(browser: Browser) -> Watcher:
+    """Read the stream of the gauge until it stops. The result is its last value."""
 
-    def listen(told: Told) -> None:
+    def listen(watcher: Watcher) -> None:
         for line in _lines(browser, FEED):
-            told.what = json.loads(line)["height"]
-            told.is_waiting.set()
+            watcher.what = json.loads(line)["height"]
+            watcher.is_waiting.set()
 
-    return Told(listen)
+    return Watcher(listen)
 
 
-def status(browser: Browser) -> Told:
-    """Ask for the status, as watch.js does where there is no stream."""
+def status(browser: Browser) -> Watcher:
+    """
+    Ask for the status until the session has ended, as watch.js does without a stream.
 
-    def listen(told: Told) -> None:
+    The result is the reason.
+    """
+
+    def listen(watcher: Watcher) -> None:
         deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline:
             answer = browser.call(STATUS).json
-            told.is_waiting.set()
+            watcher.is_waiting.set()
             if answer.get("code") == "session_ended":
-                told.what = answer["reason"]
+                watcher.what = answer["reason"]
                 return
             time.sleep(POLL)
 
-    return Told(listen)
+    return Watcher(listen)
 
 
 def _lines(browser: Browser, address: str) -> Iterable[str]:

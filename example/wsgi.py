@@ -1,4 +1,4 @@
-"""The example site as a WSGI application."""
+"""Serve the example site as a WSGI application."""
 
 from __future__ import annotations
 
@@ -10,4 +10,4 @@ from session_limit.wsgi import SessionGateway
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "example.settings")
 
-application = SessionGateway(get_wsgi_application())  # <- what a proxy asks
+application = SessionGateway(get_wsgi_application())  # <- answers a proxy's questions

@@ -106,7 +106,7 @@ def test_a_bus_that_is_none():
 def test_a_bus_that_is_not_there():
     done = run(BUS="redis", REDIS_URL="redis://127.0.0.1:1/0")
     assert done.returncode == 1
-    assert "BUS=redis is not to be had: " in done.stderr
+    assert "BUS=redis is not available: " in done.stderr
     assert "Traceback" not in done.stderr
 
 
@@ -140,14 +140,14 @@ def test_serves_until_interrupted():
             second = run(PORT=port)
             assert second.returncode == 1
             assert second.stdout == ""
-            assert f"Port {port} of 127.0.0.1 is not to be had" in second.stderr
+            assert f"Cannot listen on port {port} of 127.0.0.1" in second.stderr
             assert "make demo PORT=" in second.stderr
             assert "Traceback" not in second.stderr
 
             demo.send_signal(signal.SIGINT)
             rest, _ = demo.communicate(timeout=SECONDS)
             assert demo.returncode == 0
-            assert rest.endswith("\nEnded.\n")
+            assert rest.endswith("\nStopped.\n")
             with (
                 pytest.raises(ConnectionRefusedError),
                 contextlib.closing(socket.create_connection(("127.0.0.1", int(port)))),
@@ -180,7 +180,7 @@ def test_deviation_fails(tmp_path):
         "MIDDLEWARE.remove('session_limit.middleware.SessionLimitMiddleware')", tmp_path
     )
     assert done.returncode == 1
-    assert "Not as the story has it: the code should be 'session_ended'" in done.stderr
+    assert "did not go as expected: the code should be 'session_ended'" in done.stderr
     assert "401" not in done.stdout
     assert "Every line above has been checked." not in done.stdout
 
@@ -194,7 +194,7 @@ def test_unlimited_deviates(tmp_path):
 def test_server_that_does_not_start_has_the_word():
     done = run(WSGI="1", GUNICORN_CMD_ARGS="--no-such-option")
     assert done.returncode == 1
-    assert "Not as the story has it: " in done.stderr
+    assert "The demo did not go as expected: " in done.stderr
     assert "unrecognized arguments: --no-such-option" in done.stderr
     assert "Traceback" not in done.stderr
 

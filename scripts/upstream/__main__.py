@@ -1,7 +1,8 @@
 """
-Runs Django's own tests of auth, sessions and the admin as they are, and again with this
-package installed and no limit set. Fails on every difference that differences.toml does
-not explain.
+Run Django's own tests of auth, sessions and the admin without and with this package.
+
+The package is installed with no limit set. The script fails on every difference that
+differences.toml does not explain.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ class Difference(TypedDict):
 
 
 def locked_source() -> str:
-    """Return the locked requirement of the Django installed, with its hashes."""
+    """Return the locked requirement of the installed Django, with its hashes."""
     wanted = rf"^django=={re.escape(django.get_version())} \\\n(?: +--hash=\S+.*\n)+"
     for lock in sorted(ROOT.glob("requirements/test-*.txt")):
         if found := re.search(wanted, lock.read_text(), re.MULTILINE):
@@ -44,7 +45,7 @@ def locked_source() -> str:
 
 
 def source() -> Path:
-    """Return Django's tests/ of the version installed, downloaded once."""
+    """Return the tests/ directory of the installed Django, downloaded once."""
     tests = CACHE / f"django-{django.get_version()}" / "tests"
     if not tests.exists():
         CACHE.mkdir(parents=True, exist_ok=True)
@@ -63,7 +64,7 @@ def source() -> Path:
 
 
 def run(tests: Path, settings: str) -> Outcomes:
-    """Run the tests under ``settings`` and return each one's outcome."""
+    """Run the tests with these ``settings``, and return the outcome of each."""
     outcomes = CACHE / f"{settings}-{django.get_version()}.json"
     outcomes.unlink(missing_ok=True)
     environment = {
@@ -95,7 +96,7 @@ def run(tests: Path, settings: str) -> Outcomes:
 def compare(
     before: Outcomes, after: Outcomes, explained: dict[str, Difference]
 ) -> list[str]:
-    """Return what speaks against the package, a text each."""
+    """Return a text for each difference that is not explained, or wrongly explained."""
     objections = []
     for test in sorted(before.keys() | after.keys() | explained.keys()):
         was, _ = before.get(test, ("not run", ""))

@@ -1,4 +1,4 @@
-"""Django's own tests/test_sqlite.py, with no limit and a runner that records."""
+"""Settings like Django's own tests/test_sqlite.py, with a runner that records."""
 
 DATABASES = {
     "default": {"ENGINE": "django.db.backends.sqlite3"},

@@ -1,10 +1,10 @@
-"""The same project, with this package installed in it."""
+"""The settings in as_is.py, with this package installed."""
 
 import sys
 
 from as_is import *  # noqa: F403
 
-# Django's runtests.py puts these two lists into the settings, after it has read them.
+# Django's runtests.py adds these two lists to the settings after reading them.
 runtests = sys.modules["__main__"]
 runtests.ALWAYS_INSTALLED_APPS.append("session_limit")
 runtests.ALWAYS_MIDDLEWARE.insert(

@@ -1,4 +1,4 @@
-"""Django's test runner, writing each test's outcome to a file."""
+"""Run Django's tests and write the outcome of each to a file."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from django.test.runner import DiscoverRunner
 
 
 class RecordingResult(unittest.TextTestResult):
-    """Keeps the worst outcome of each test, and the message it came with."""
+    """Record the worst outcome of each test, with its message."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -47,7 +47,7 @@ def time():
 
 @pytest.fixture(params=["bus", "sweep"])
 def told_by(request, monkeypatch):
-    """What tells the hub of an ending: the bus alone, or the sweep alone."""
+    """Let only the bus, or only the sweep, tell the hub about endings."""
     if request.param == "bus":
         monkeypatch.setattr(hub, "SWEEP", 3600.0)
     else:
@@ -57,13 +57,16 @@ def told_by(request, monkeypatch):
 
 @pytest.fixture
 def swept(monkeypatch):
-    """The sweep tells, often; the bus does not."""
+    """Let only the sweep tell the hub about endings, and let it run often."""
     sweep_alone(monkeypatch)
 
 
 @pytest.fixture
 def nobody_tells(monkeypatch):
-    """Neither of them tells: what is verified by itself remains."""
+    """
+    Let neither the bus nor the sweep tell the hub about endings. A connection then
+    learns of one only when the hub verifies its session.
+    """
     sweep_alone(monkeypatch)
     monkeypatch.setattr(hub, "SWEEP", 3600.0)
 

@@ -1,4 +1,4 @@
-"""A project whose prefix ends as the gateway's address does."""
+"""Include the package's URLs under a prefix that ends as the gateway's address does."""
 
 from django.urls import include, path
 

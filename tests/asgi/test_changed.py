@@ -1,4 +1,8 @@
-"""An open page is told that one of its plays may have ended: it goes on, and asks."""
+"""
+Test that a page with an open stream is told when one of its plays may have ended.
+
+The stream stays open, and the page asks for the state of its play.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +24,7 @@ def plays(settings):
 
 
 def test_a_displaced_play_is_told(ada, laptop, phone, told_by):
-    """By the bus, or by the sweep alone: once."""
+    """A page's stream sends one event when the page's play is displaced."""
     laptop.sign_in()
     phone.sign_in()
     sessions = {"laptop": laptop.row, "phone": phone.row}
@@ -33,7 +37,8 @@ def test_a_displaced_play_is_told(ada, laptop, phone, told_by):
             await opened(other)
             await verified()
             await asked()
-            # When it begins to listen, the hub may have missed something.
+            # The hub may have missed something before it began to listen, so it may
+            # have sent events of its own accord. Skip them.
             while not await response.is_quiet(0.2):
                 await response.body()
             while not await other.is_quiet(0.2):
@@ -43,7 +48,7 @@ def test_a_displaced_play_is_told(ada, laptop, phone, told_by):
             part, more = await response.body()
             assert more
             assert event(part) == ("changed", {"version": 1})
-            # It is asked about no more: the sweep goes over the same ten seconds.
+            # The sweep reads the same ten seconds again, but reports a play only once.
             assert await response.is_quiet(0.5)
             assert await other.is_quiet(0.1)
             row = await sync_to_async(Play.objects.get)(pk=first.play.pk)
@@ -51,7 +56,11 @@ def test_a_displaced_play_is_told(ada, laptop, phone, told_by):
 
 
 def test_it_is_told_whatever_else_is_looked_for(ada, laptop, swept):
-    """Everybody is verified once a minute, and who connects anew just then."""
+    """
+    The hub reports an ended play even while it has sessions to verify.
+
+    It verifies every session once a minute, and each new connection when it joins.
+    """
     laptop.sign_in()
     id = laptop.row.pk
 
@@ -69,7 +78,7 @@ def test_it_is_told_whatever_else_is_looked_for(ada, laptop, swept):
 
 
 def test_what_else_is_connected_goes_on(ada, laptop, phone, told_by):
-    """A socket and a response that streams are the session's, which has not ended."""
+    """Plays that end do not close a socket, because its session has not ended."""
     laptop.sign_in()
     phone.sign_in()
     sessions = [laptop.row, phone.row]
@@ -85,7 +94,7 @@ def test_what_else_is_connected_goes_on(ada, laptop, phone, told_by):
 
 
 def test_who_uses_no_plays_is_told_of_none(ada, laptop, swept, settings):
-    """Nor does the sweep ask for any."""
+    """A site without a limit on plays sends no ``changed`` event and reads no plays."""
     del settings.SESSION_LIMIT_PLAYS
     laptop.sign_in()
 

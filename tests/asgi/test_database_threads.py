@@ -1,4 +1,4 @@
-"""The threads of the database: their waits have bounds, and so has what waits."""
+"""Test that calls to a database thread wait for a bounded time in a bounded queue."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from session_limit.registry.transactions import in_transaction
 from tests.asgi.test_sockets import story
 from tests.asgi.wire import until
 
-# In seconds: what takes longer does not come.
+# In seconds: how long a test waits before it fails.
 LONG = 5.0
 
 
@@ -28,7 +28,7 @@ def impatient(monkeypatch):
 
 @pytest.fixture
 def stuck():
-    """Set to let those go that wait for it."""
+    """Yield an event that blocks the calls that wait for it until the test sets it."""
     event = threading.Event()
     yield event
     event.set()
@@ -40,7 +40,7 @@ def thread():
 
 
 def test_a_call_that_does_not_return(thread, stuck):
-    """Its caller goes on, and so do those behind it, in a fresh thread."""
+    """A stalled call fails, and a fresh thread runs the calls queued behind it."""
 
     @story
     async def _():
@@ -55,7 +55,7 @@ def test_a_call_that_does_not_return(thread, stuck):
 
 
 def test_time_in_the_queue_does_not_count(thread):
-    """Only what runs for too long is given up, however long it has waited before."""
+    """Only the time that a call runs counts towards ``PATIENCE``."""
 
     @story
     async def _():
@@ -65,7 +65,7 @@ def test_time_in_the_queue_does_not_count(thread):
 
 
 def test_so_many_are_abandoned_and_no_more(thread, stuck, monkeypatch):
-    """After that, calls fail at once, until one of those returns."""
+    """With too many abandoned threads, calls fail at once until one of them returns."""
     monkeypatch.setattr(database_threads, "MAX_ABANDONED", 2)
 
     @story
@@ -124,7 +124,7 @@ def test_a_call_whose_caller_has_gone_is_not_run(thread):
         await asyncio.sleep(0)
         gone.cancel()
         held.set()
-        # The loop stands still, and the thread does not.
+        # This blocks the event loop, but not the thread.
         assert after.wait(LONG)
         await asyncio.gather(first, stays)
         assert ran == []
@@ -151,7 +151,7 @@ def test_a_call_whose_caller_has_gone_takes_no_place(thread, monkeypatch):
 
 
 def test_what_was_given_up_is_not_tried_again(thread, stuck):
-    """Its caller has been told, and another thread goes on."""
+    """A call that was given up does not run again, because its caller has an error."""
     calls = []
 
     def failing():
@@ -170,7 +170,11 @@ def test_what_was_given_up_is_not_tried_again(thread, stuck):
 
 
 def test_what_only_reads_is_asked_once_more(stuck):
-    """On a fresh connection, for the one before may have been forgotten on the way."""
+    """
+    A call that only reads is repeated on a fresh connection.
+
+    A firewall may have dropped the first connection without a word.
+    """
     calls = []
 
     def stuck_once():
@@ -187,7 +191,11 @@ def test_what_only_reads_is_asked_once_more(stuck):
 
 
 def test_what_locks_rows_runs_elsewhere():
-    """A thread that serves everybody waits for nobody's lock."""
+    """
+    A call that locks rows runs in the locking thread.
+
+    Calls that only read therefore never wait for a row lock.
+    """
     threads_met = []
 
     def work():
@@ -207,7 +215,7 @@ def test_what_locks_rows_runs_elsewhere():
 
 
 def refuse_threads(patch):
-    """No more threads can be started in this process."""
+    """Make the process fail to start another thread, as if it had reached its limit."""
 
     def refuse(worker):
         raise RuntimeError("can't start new thread")
@@ -227,7 +235,7 @@ def test_a_thread_that_could_not_be_started_is_started_later(thread, monkeypatch
 
 
 def test_no_fresh_thread_can_be_started(thread, stuck, monkeypatch):
-    """Those that wait for it fail with the call that does not return."""
+    """If no fresh thread can start, queued calls fail together with the stalled one."""
 
     @story
     async def _():
@@ -248,7 +256,7 @@ def test_no_fresh_thread_can_be_started(thread, stuck, monkeypatch):
     [
         ({}, {"connect_timeout": driver_timeouts.TIMEOUT}),
         ({"connect_timeout": 9}, {"connect_timeout": 9}),
-        # A pool is the views'.
+        # The thread does not use a pool, because the pool serves the views.
         ({"pool": True}, {"connect_timeout": driver_timeouts.TIMEOUT}),
     ],
 )
@@ -267,7 +275,7 @@ def test_a_closed_thread_answers_what_was_asked_and_ends(thread):
         thread.close()
         assert await asyncio.gather(*calls) == [0, 0, 0]
         await until(lambda: not worker.is_alive())
-        # And begins anew.
+        # A closed thread starts again with the next call.
         assert await thread.run(str, 1) == "1"
         thread.close()
 

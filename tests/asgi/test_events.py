@@ -1,4 +1,4 @@
-"""The event stream: one event, when the session has ended, and nobody else's."""
+"""Test the event stream: it ends with one event when its own session has ended."""
 
 import asyncio
 import re
@@ -34,7 +34,7 @@ async def opened(response):
 
 
 async def told(response):
-    """Return the event that ends the stream."""
+    """Return the data of the event that ends the stream."""
     part, more = await response.body()
     assert not more
     await response.done()
@@ -96,7 +96,7 @@ def test_it_says_nothing_of_others(ada, bob, laptop, phone, told_by):
 
 @pytest.mark.parametrize("cookie", [None, "", "x" * 32, "é", "a" * 10_000, "../../x"])
 def test_nobody_has_none(ada, laptop, cookie):
-    """What is forged is nobody's, and so is what was never signed in."""
+    """Neither a browser without a session nor a forged cookie gets a stream."""
     laptop.cookie = cookie
 
     @story
@@ -147,7 +147,11 @@ def test_this_sites_pages_have_one(ada, laptop, headers):
 
 
 def test_it_gives_signs_of_life_and_comes_to_an_end(ada, laptop, monkeypatch):
-    """So that a server that is to stop need not wait for it."""
+    """
+    A stream sends comments, and ends by itself after ``LIFE`` seconds.
+
+    Therefore a server that stops never waits for it longer than that.
+    """
     monkeypatch.setattr(event_stream, "HEARTBEAT", 0.05)
     monkeypatch.setattr(event_stream, "LIFE", (0.2, 0.2))
     laptop.sign_in()
@@ -212,7 +216,7 @@ def test_other_methods_are_the_projects(ada, laptop):
 
 
 def test_under_a_prefix(ada, laptop):
-    """``root_path``: what the server takes off, ``reverse()`` puts before."""
+    """The stream's address begins with ``root_path``, as ``reverse()`` returns it."""
     laptop.sign_in()
 
     @story
@@ -245,7 +249,7 @@ def test_another_address_that_ends_alike_is_the_projects(ada, laptop):
 
 
 def test_ten_thousand_come_and_go(ada, laptop):
-    """Neither tasks nor entries are left."""
+    """Ten thousand listeners that join and leave keep no task and no entry behind."""
     laptop.sign_in()
 
     @story
@@ -276,7 +280,7 @@ def test_the_hub_rests_when_nobody_is_left(ada, laptop, phone, swept, monkeypatc
             await opened(response)
         await until(lambda: len(asyncio.all_tasks()) == tasks)
         assert hub.current_hub()._tasks == []
-        # And is there again for the next.
+        # The hub starts again for the next connection.
         async with stream(laptop) as response:
             await opened(response)
             await sign_in(phone)
@@ -284,7 +288,7 @@ def test_the_hub_rests_when_nobody_is_left(ada, laptop, phone, swept, monkeypatc
 
 
 def test_a_database_that_is_away_for_a_while(ada, laptop, phone, swept, caplog):
-    """Said once, and made up for."""
+    """The hub logs a database failure once, and later reports the endings it missed."""
     laptop.sign_in()
     real = bulk_reads.read_unexpired
     failures = []
@@ -301,7 +305,8 @@ def test_a_database_that_is_away_for_a_while(ada, laptop, phone, swept, caplog):
             patch.setattr(bulk_reads, "read_unexpired", failing)
             async with stream(laptop) as response:
                 await opened(response)
-                # What verifies newcomers has been, and tells nobody of what comes now.
+                # The newcomer has been verified already, so only the sweep can report
+                # the next ending.
                 await until(lambda: failures)
                 await sign_in(phone)
                 assert await told(response) == ENDED

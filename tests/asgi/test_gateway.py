@@ -1,4 +1,4 @@
-"""What a proxy is answered: exactly, whatever it asks with, under ASGI and WSGI."""
+"""Test what the gateway answers to any method and path, under ASGI and WSGI."""
 
 from __future__ import annotations
 
@@ -30,9 +30,10 @@ from tests.interleavings.gates import ROW_LOCKS
 from tests.stories.people import mark_as_installed_later
 
 ADDRESS = "/account/sessions/gateway/"
-# What a middleware of another engine asks of it, Django's do not have.
+# The middleware of another engine expects more of a session store than Django's offer.
 ENGINES_OF_DJANGOS = pytest.mark.skipif(
-    django_settings.ENGINE.startswith("qsessions"), reason="it chooses an engine itself"
+    django_settings.ENGINE.startswith("qsessions"),
+    reason="the test sets one of Django's engines",
 )
 Reason = UserSession.Reason
 
@@ -150,7 +151,12 @@ def test_it_reads_the_cookie_that_django_reads(ada, laptop, space):
 
 
 def test_a_head_request_has_no_body_under_wsgi(laptop):
-    """A server may send what it is given, and a proxy take it for the next answer."""
+    """
+    The answer to a HEAD request has no body.
+
+    A server may send whatever body it gets, and a proxy may take that for the next
+    answer.
+    """
     answer = ask_wsgi(laptop, method="HEAD")
     assert (answer.status, answer.body) == (401, None)
     assert int(answer.headers["content-length"]) > 0
@@ -164,7 +170,7 @@ def test_an_ended_session_may_not_and_why(ada, laptop, phone, ask):
     assert (answer.status, answer.reason, answer.user) == (401, "displaced", None)
     assert answer.body["code"] == "session_ended"
     assert ask(phone).status == 200
-    # The reason is there for whoever asks next, and for the page.
+    # Later questions get the reason as well, and so does the page.
     assert ask(laptop).reason == "displaced"
     assert laptop.state == "displaced"
 
@@ -207,7 +213,7 @@ def test_a_signed_cookie_is_remembered_no_longer_than_it_is_good(
     good = laptop.cookie
     for _ in range(2):
         assert ask(laptop).status == 200
-    # What anybody can make up is not remembered.
+    # Anybody can make up an invalid cookie, so the gateway does not remember it.
     for forged in (good[:-1], f"{good}x", "a:b:c", "x" * 4000):
         laptop.cookie = forged
         assert ask(laptop).status == 401
@@ -226,7 +232,7 @@ def test_an_idle_one_may_not(ada, laptop, ask, time, settings):
     laptop.sign_in()
     time.advance(500)
     assert ask(laptop).status == 200
-    # It was no activity.
+    # The question itself did not count as activity.
     time.advance(200)
     assert ask(laptop).reason == "idle"
 
@@ -241,7 +247,11 @@ def test_activity_where_it_is_asked_for(ada, laptop, ask, time, settings):
 
 
 def test_an_account_that_was_disabled_past_any_signal(ada, laptop, ask, monkeypatch):
-    """Found within the minute; at once here."""
+    """
+    The gateway finds within a minute that an account was disabled without a signal.
+
+    The test sets that minute to zero.
+    """
     laptop.sign_in()
     assert ask(laptop).status == 200
     get_user_model().objects.update(is_active=False)
@@ -255,7 +265,8 @@ def test_a_password_set_in_a_shell(ada, laptop, ask, monkeypatch):
     ada.set_password("another")
     ada.save()
     monkeypatch.setattr(gateway, "VERIFY", 0.0)
-    # Not at once: a request that changes it may not have stored its session yet.
+    # The request that changes the password may not have stored its session yet, so the
+    # gateway waits before it ends the session.
     assert ask(laptop).status == 200
     monkeypatch.setattr(not_counting, "STORED_WITHIN", timedelta())
     assert ask(laptop).reason == "password_changed"
@@ -265,10 +276,10 @@ def test_it_costs_one_statement_on_db(ada, laptop, ask, settings):
     laptop.sign_in()
     ask(laptop)
     if ask is ask_asgi or settings.ENGINE != "db":
-        return  # it asks in a thread of its own
+        return  # it asks in another thread, which is not captured
     with CaptureQueriesContext(connections["default"]) as ran:
         assert ask(laptop).status == 200
-    # A connection that was opened anew may have been set up.
+    # A new connection may have run statements to set itself up. Ignore those.
     assert sum(query["sql"].startswith("SELECT s.") for query in ran) == 1
     assert sum("session_limit" in query["sql"] for query in ran) == 1
 
@@ -305,8 +316,8 @@ def test_under_a_prefix_that_ends_as_it_does(ada, laptop, ask):
 def test_what_waits_for_a_lock_keeps_no_other_question_waiting(
     ada, laptop, phone, settings, monkeypatch
 ):
-    """Fails where one thread answers what reads, and what renews."""
-    # What waits for a lock is not abandoned.
+    """Fails if one thread answers both the questions that read and those that renew."""
+    # Keep the hub from abandoning the call that waits for the lock.
     monkeypatch.setattr(database_threads, "PATIENCE", 60.0)
     settings.SESSION_LIMIT, settings.SESSION_LIMIT_PLAYS = None, 1
     laptop.sign_in()
@@ -329,7 +340,7 @@ def test_what_waits_for_a_lock_keeps_no_other_question_waiting(
 
     @async_to_sync
     async def both():
-        # Strangers have a thread of their own: the phone is none.
+        # Make the phone's session known, or else another thread answers its questions.
         await ask(phone, "")
         renewing = asyncio.create_task(ask(laptop, f"play={play}&renew=1"))
         await asyncio.sleep(0.2)
@@ -368,7 +379,10 @@ def test_renewing_needs_the_name_of_a_play(ada, laptop, ask, settings):
 
 @ENGINES_OF_DJANGOS
 def test_another_secret_key(ada, laptop, ask, settings):
-    """Fails where only what is signed by it is found: caches keep what is not."""
+    """
+    The gateway verifies the session's hash, because the data in a cache has no
+    signature that a change of the secret key would break.
+    """
     settings.SESSION_ENGINE = "django.contrib.sessions.backends.cached_db"
     laptop.sign_in()
     assert ask(laptop).status == 200
@@ -406,7 +420,7 @@ def test_a_user_whose_key_no_header_carries(ada, laptop, ask):
     assert dict(verdict.headers)["X-Session-Limit-User"] == "a%0D%0Ab%3A%20%C3%BC"
 
 
-# What is asked
+# The parameters of a question
 
 
 @pytest.mark.parametrize(
@@ -452,25 +466,28 @@ def test_below_the_address_the_query_may_be_the_guarded_requests(ada, laptop, as
     path = f"{ADDRESS}films/"
     for query in ("plays=any", "x=1&x=2", "renew=yearly", "of=/x&play=any", "\xff"):
         assert ask(laptop, path, query=query).status == 200
-    # A question that the proxy has put there is still asked.
+    # The gateway still answers a question that the proxy has added.
     for query in ("play=any", "x=1&play=any", "play=any&play=x"):
         assert ask(laptop, path, query=query).status == 403
 
 
-# What is remembered
+# What the gateway remembers
 
 
-# What is read in two databases is not remembered.
-@pytest.mark.skipif(django_settings.ENGINE == "db_elsewhere", reason="sets an engine")
+# The gateway does not remember sessions that it reads from two databases.
+@pytest.mark.skipif(
+    django_settings.ENGINE == "db_elsewhere",
+    reason="the test sets an engine of its own",
+)
 @ENGINES_OF_DJANGOS
 @pytest.mark.parametrize("engine", ["db", "signed_cookies"])
 def test_memory_does_not_grow_with_what_a_session_holds(ada, laptop, ask, engine):
-    """Fails where the data are remembered, or a part of them."""
+    """Fails if the gateway remembers the session's data, or a part of it."""
 
     def held_after(size):
         gateway._identities.clear()
         for number in range(8):
-            # Nothing that can be compressed.
+            # Random data, because it cannot be compressed.
             held = {"cart": random.Random(number).randbytes(size).hex()}
             laptop.stored = {**laptop.stored, **held}
             assert ask(laptop).status == 200
@@ -501,7 +518,7 @@ def test_an_id_of_any_size_is_not_remembered():
 
 @pytest.fixture
 def playing(ada, laptop, settings):
-    """Return the id of what the laptop plays."""
+    """Return the id of the laptop's play."""
     settings.SESSION_LIMIT = None
     settings.SESSION_LIMIT_PLAYS = 1
     laptop.sign_in()
@@ -539,7 +556,7 @@ def test_a_displaced_play_may_not_and_why(laptop, phone, playing, ask):
 def test_one_that_has_lapsed_may_not(laptop, playing, ask):
     lapse(playing)
     assert ask(laptop, query=f"play={playing}").reason == "lapsed"
-    # Nor is it brought back.
+    # Renewing does not bring a lapsed play back.
     assert ask(laptop, query=f"play={playing}&renew=1").reason == "lapsed"
     assert ask(laptop, query="play=any").status == 403
 
@@ -561,7 +578,10 @@ def test_it_renews_where_it_is_asked_to(laptop, playing, ask):
 
 
 def test_the_guarded_query_asks_nothing(laptop, phone, playing, ask):
-    """As Envoy puts it: the path and the query of a client, behind the proxy's."""
+    """
+    Envoy appends the client's path and query to the proxy's own question as ``of``. The
+    gateway must ignore whatever the client writes there.
+    """
     phone.sign_in()
     for guarded in ("/media/film", f"/film?x&play={playing}", "&play=any&of=&renew=1"):
         assert ask(laptop, query=f"play=any&of={guarded}").status == 200

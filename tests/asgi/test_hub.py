@@ -1,4 +1,4 @@
-"""The hub: what it hears, what it loses, and how it finds that out."""
+"""Test how the hub recovers when the bus, the database or a project's code fails."""
 
 import asyncio
 from datetime import timedelta
@@ -22,14 +22,14 @@ Reason = UserSession.Reason
 
 
 class Lossy(Bus):
-    """A bus that is lost when it is told to be, and carries nothing meanwhile."""
+    """A bus that a test can disconnect, and that carries no messages."""
 
     def __init__(self):
         self.heard = 0
         self.lost = None
 
     def publish(self, ids):
-        """Lose it."""
+        """Drop the message."""
 
     async def subscribe(self):
         self.lost = asyncio.Event()
@@ -40,7 +40,7 @@ class Lossy(Bus):
 
 
 def test_a_bus_that_was_lost_is_heard_again(ada, laptop, monkeypatch, caplog):
-    """And whatever was published meanwhile is known."""
+    """The hub subscribes again, and reports what ended while the bus was away."""
     caplog.set_level("INFO", "session_limit")
     monkeypatch.setattr(hub, "SWEEP", 3600.0)
     monkeypatch.setattr(hub, "BACK_OFF", (0.05, 0.05))
@@ -69,7 +69,7 @@ def test_a_bus_that_was_lost_is_heard_again(ada, laptop, monkeypatch, caplog):
 
 
 class Flapping(Lossy):
-    """A bus whose server closes each connection as soon as it is made."""
+    """A bus that loses each connection as soon as it is made."""
 
     async def subscribe(self):
         self.heard += 1
@@ -78,7 +78,7 @@ class Flapping(Lossy):
 
 
 class Unmade(Bus):
-    """A bus that cannot be made."""
+    """A bus that fails when it is created."""
 
     def __init__(self):
         raise ValueError("secret")
@@ -86,14 +86,18 @@ class Unmade(Bus):
 
 @pytest.fixture
 def told(caplog):
-    """What is logged about the bus."""
+    """Return a function that returns the log records about the bus."""
     return lambda: [r for r in caplog.records if "bus" in r.getMessage()]
 
 
 def test_a_bus_that_flaps_is_connected_to_less_and_less_often(
     ada, laptop, monkeypatch, told
 ):
-    """Each connection makes the hub read every connected session."""
+    """
+    The hub pauses longer each time before it connects to a bus that fails again.
+
+    Every connection makes it read all connected sessions.
+    """
     monkeypatch.setattr(hub, "BACK_OFF", (0.02, 0.64))
     laptop.sign_in()
 
@@ -103,7 +107,8 @@ def test_a_bus_that_flaps_is_connected_to_less_and_less_often(
             async with Socket(Application(), laptop) as socket:
                 await socket.accepted()
                 await asyncio.sleep(1.5)
-                # 0.02, 0.04 ... 0.64 s, or half of that: some 80 times at 0.02 s.
+                # The pauses double from 0.02 s to 0.64 s, each shortened by up to a
+                # half. Without the back-off there would be about 80 connections.
                 assert 2 <= hub.bus.get_bus().heard <= 10
 
     assert all("secret" not in r.getMessage() and r.exc_info is None for r in told())
@@ -163,7 +168,7 @@ def test_a_rule_that_fails_keeps_nobody_else_from_being_verified(
 
 
 def test_a_connection_that_was_closed_at_its_other_end():
-    """Another is made, once: a database that is away is said to be."""
+    """A call over a closed connection is repeated once, over a new connection."""
     calls = []
 
     def failing(times):
@@ -184,16 +189,18 @@ def test_a_connection_that_was_closed_at_its_other_end():
 
 
 @pytest.mark.skipif(
-    settings.ENGINE == "signed_cookies", reason="nothing is stored under a key"
+    settings.ENGINE == "signed_cookies", reason="this engine stores nothing under a key"
 )
 def test_a_rotation_while_it_is_looked_at(ada, laptop, monkeypatch):
     """
-    What was stored under the old key has gone, and what is stored under the new one has
-    not been looked at: the next time tells.
+    A session counts as live if its key was rotated while the hub read it.
+
+    Nothing is stored under the old key any more, and the hub has not read the new one.
+    The next look decides.
     """
     laptop.sign_in()
     row = UserSession.objects.filter(pk=laptop.row.pk)
-    # Its password was changed since, and it was stored long ago.
+    # The password was changed since, and the session was stored long ago.
     earlier = timezone.now() - timedelta(hours=1)
     row.update(credentials="outdated", key_recorded_at=earlier)
 
@@ -215,7 +222,11 @@ def test_a_rotation_while_it_is_looked_at(ada, laptop, monkeypatch):
 
 
 def test_an_account_without_a_row(ada, laptop):
-    """As when its session was recorded by hand, or its row deleted."""
+    """
+    A session is live even if its account has no ``AccountLimit`` row.
+
+    The session may have been recorded by hand, or somebody may have deleted the row.
+    """
     laptop.sign_in()
     id = laptop.row.pk
     AccountLimit.objects.all().delete()
@@ -231,5 +242,5 @@ def test_the_threads_of_a_closed_loop_end():
     workers = [asyncio.run(ask()) for _ in range(3)]
     for worker in workers[:2]:
         worker.join(5)
-    # The next hub ends those of the last loop.
+    # Each new hub ends the threads of closed loops, and no hub came after the last.
     assert [worker.is_alive() for worker in workers] == [False, False, True]

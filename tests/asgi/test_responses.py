@@ -1,4 +1,4 @@
-"""HTTP: what streams to a session is cut when that ends; all else is as it was."""
+"""Test that a stream is cut when its session ends, and that nothing else changes."""
 
 import asyncio
 
@@ -21,7 +21,7 @@ def nothing_closed():
 
 
 async def rest(response):
-    """Return how the body ends: ``False`` where it comes to its end."""
+    """Read to the end of the body, and return the last ``more_body``."""
     more = True
     while more:
         _, more = await response.body()
@@ -78,7 +78,7 @@ def test_a_download_does_not_pass_for_whole(ada, laptop, phone):
 
 
 def test_what_reads_no_session_goes_on(ada, laptop, phone, monkeypatch):
-    """And costs nothing: nobody is looked for."""
+    """A response that reads no session costs nothing and is not cut."""
     laptop.sign_in()
     monkeypatch.setattr(hub, "identify_connection", None)
 
@@ -114,7 +114,7 @@ def test_the_streams_of_others_go_on(ada, bob, laptop, phone):
 
 
 def other_code(messages):
-    """Return an application that knows nothing of Django."""
+    """Return an ASGI application that does not use Django."""
 
     async def application(scope, receive, send):
         await receive()
@@ -156,7 +156,7 @@ def test_other_codes_stream_to_an_ended_session_is_cut(ada, laptop, phone):
 
 @pytest.mark.parametrize(("path", "parts"), [("/amembers/", 1), ("/long/", 5)])
 def test_an_ordinary_response_is_as_it_was(ada, laptop, monkeypatch, path, parts):
-    """A long one too, which is sent in parts."""
+    """The guard changes neither a short response nor one that is sent in parts."""
     laptop.sign_in()
     monkeypatch.setattr(hub, "identify_connection", None)
 

@@ -1,4 +1,4 @@
-"""Our own addresses are found whatever language, prefix or client came before."""
+"""Test that the package finds its own addresses under any language and prefix."""
 
 import asyncio
 import threading
@@ -22,7 +22,7 @@ SUFFIXES = {"gateway/": "", "gateway/films/1.m3u8": "films/1.m3u8", "gateway": N
 
 
 class URLs:
-    """A URLconf made of these patterns: Django takes any object that has some."""
+    """A URLconf of these patterns. Django accepts any object with ``urlpatterns``."""
 
     def __init__(self, *patterns):
         self.urlpatterns = patterns
@@ -85,7 +85,7 @@ def test_addresses_that_anybody_asks_for_are_not_remembered(settings):
 
 
 def test_a_translated_address_without_a_prefix(settings):
-    # One of our own texts, which has a translation into each of the languages.
+    # A message of this package, because all of the languages have a translation of it.
     project(settings, path(gettext_lazy("Sign in"), include([path("/", OURS)])))
     with translation.override("de"):
         german = translation.gettext("Sign in")

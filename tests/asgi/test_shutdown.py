@@ -1,4 +1,7 @@
-"""Streams end when the server begins to stop, and its own handler does what it did."""
+"""
+Test that streams end when the server begins to stop, and that its own signal handler
+still runs.
+"""
 
 import asyncio
 import functools
@@ -27,7 +30,7 @@ def number(request):
 
 @pytest.fixture
 def handled(number):
-    """Return what the server's own handler has been called with."""
+    """Return a list of the signals that the server's own handler has received."""
     calls = []
     signal.signal(number, lambda *args: calls.append(args[0]))
     return calls
@@ -51,7 +54,7 @@ def test_a_signal_is_the_servers_and_ours(number, handled):
 
 
 def test_a_handler_of_the_loop_goes_on(number):
-    """As hypercorn, granian and gunicorn set theirs."""
+    """A handler of the event loop, such as Hypercorn's or Gunicorn's, keeps working."""
     process, called = Shutdown(), asyncio.Queue()
 
     async def main():
@@ -150,7 +153,7 @@ def test_streams_end_and_pages_come_back_at_random(ada, laptop, monkeypatch):
         for each in streams:
             assert await each.body() == (b"", False)
             await each.done()
-        # A page that comes while the server stops is not kept either.
+        # A page that connects while the server stops gets a stream that ends at once.
         async with Response(ASGIHandler(), laptop, STREAM) as late:
             await late.started()
             assert (await late.body())[0].startswith(b"retry: ")

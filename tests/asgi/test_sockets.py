@@ -1,4 +1,4 @@
-"""WebSockets: whatever runs them, they close when their session ends."""
+"""Test that WebSockets close when their session ends, by any kind of application."""
 
 import asyncio
 import time as clock_time
@@ -21,7 +21,9 @@ Reason = UserSession.Reason
 
 
 class Application:
-    """Accepts a socket, answers what it receives, and remembers what it met."""
+    """
+    An application that accepts a socket, echoes messages and records what happens.
+    """
 
     def __init__(self):
         self.ran = False
@@ -55,7 +57,7 @@ class Application:
 
 
 class Sending(Application):
-    """Sends without end, and never receives."""
+    """An application that sends without end and never receives."""
 
     async def talk(self, receive, send):
         while True:
@@ -64,21 +66,21 @@ class Sending(Application):
 
 
 class Silent(Application):
-    """Neither sends nor receives."""
+    """An application that neither sends nor receives."""
 
     async def talk(self, receive, send):
         await asyncio.get_running_loop().create_future()
 
 
 class Stuck(Application):
-    """Waits for a thread that does not come back soon, as a sync consumer may."""
+    """An application that waits for a slow thread, as a sync consumer may."""
 
     async def talk(self, receive, send):
         await sync_to_async(clock_time.sleep, thread_sensitive=False)(3)
 
 
 class Undecided(Application):
-    """Does not say whether it accepts."""
+    """An application that neither accepts nor refuses its socket."""
 
     async def serve(self, receive, send):
         await receive()
@@ -86,7 +88,7 @@ class Undecided(Application):
 
 
 class Deaf(Application):
-    """Asks for more after it was told that there is none."""
+    """An application that keeps receiving after it was disconnected."""
 
     async def talk(self, receive, send):
         while True:
@@ -94,7 +96,7 @@ class Deaf(Application):
 
 
 class Farewell(Application):
-    """Sends something when it is disconnected."""
+    """An application that sends a message when it is disconnected."""
 
     async def talk(self, receive, send):
         await super().talk(receive, send)
@@ -103,7 +105,7 @@ class Farewell(Application):
 
 
 def story(test):
-    """Run a test's coroutine in a loop of its own, with the hub stopped at its end."""
+    """Run a coroutine in an event loop of its own, and stop the hub afterwards."""
 
     @async_to_sync
     async def run():
@@ -149,7 +151,7 @@ def test_a_displaced_socket_is_closed(ada, laptop, phone, told_by):
 
 @pytest.mark.parametrize("kind", [Sending, Silent, Stuck, Deaf])
 def test_whatever_it_does(ada, laptop, phone, monkeypatch, kind):
-    """It is closed at once, and cancelled when it lingers."""
+    """The socket closes at once, and the guard cancels an application that goes on."""
     monkeypatch.setattr(connection, "LINGER", 0.2)
     laptop.sign_in()
     application = kind()
@@ -186,7 +188,11 @@ def test_it_is_closed_though_nobody_reads(ada, laptop, phone, monkeypatch):
 
 
 def test_one_that_was_not_accepted_yet(ada, laptop, phone):
-    """A page is told why all the same: of what it did not open it learns nothing."""
+    """
+    The guard accepts a pending socket before it closes it.
+
+    A page cannot read the close code of a socket that it never opened.
+    """
     laptop.sign_in()
     application = Undecided()
 
@@ -262,7 +268,7 @@ def test_an_application_that_closes_by_itself(ada, laptop):
 
 
 def test_a_cancellation_from_outside_goes_through(ada, laptop):
-    """A server that stops cancels what it runs."""
+    """The guard passes on the cancellation of an application by its server."""
     laptop.sign_in()
     application = Application()
 
@@ -281,7 +287,11 @@ def test_a_cancellation_from_outside_goes_through(ada, laptop):
 def test_an_ending_between_looking_and_joining(
     ada, bob, laptop, phone, monkeypatch, nobody_tells
 ):
-    """Where the hub is there already, and has verified everybody."""
+    """
+    A socket closes if its session ends between being identified and joining the hub.
+
+    The hub is already running, and has verified its other connections.
+    """
     laptop.sign_in("ada")
     phone.sign_in("bob")
     found = scopes.identify_connection
@@ -303,7 +313,10 @@ def test_an_ending_between_looking_and_joining(
 
 
 def test_a_hint_is_not_believed(ada, laptop, told_by):
-    """Who can write to the bus can end nothing with it."""
+    """
+    A message on the bus ends nothing by itself, so access to the bus is not enough to
+    end a session.
+    """
     laptop.sign_in()
 
     @story
@@ -366,7 +379,11 @@ def test_all_of_one_session(ada, laptop, phone, told_by):
 
 
 def test_an_ending_that_took_long_to_commit(ada, laptop, swept):
-    """Or that was made on a machine whose clock is behind."""
+    """
+    The sweep finds an ending that is recorded as older than what it last read.
+
+    The transaction took long, or the clock of another machine is behind.
+    """
     laptop.sign_in()
     row = laptop.row
 
@@ -385,7 +402,7 @@ def test_an_ending_that_took_long_to_commit(ada, laptop, swept):
 
 
 def test_one_whose_time_is_up(ada, laptop, time, settings, swept):
-    """Nobody ends it: the sweep does, when it is due and not before."""
+    """The sweep ends a session without a request when its idle timeout has passed."""
     settings.SESSION_LIMIT_IDLE_TIMEOUT = 900
     laptop.sign_in()
 
@@ -404,7 +421,11 @@ def test_one_whose_time_is_up(ada, laptop, time, settings, swept):
 
 
 def test_an_account_that_is_deleted(ada, laptop):
-    """The bus tells. Its rows are gone, so the sweep has nothing to find."""
+    """
+    A deleted account's socket closes.
+
+    The row has been deleted too, so it can name no reason.
+    """
     laptop.sign_in()
 
     @story
@@ -418,7 +439,7 @@ def test_an_account_that_is_deleted(ada, laptop):
 
 
 def test_a_password_that_is_changed_elsewhere(ada, laptop, phone, settings, told_by):
-    """By its own request: nobody waits for the next of anybody else."""
+    """A request that changes the password closes other sessions' sockets at once."""
     settings.SESSION_LIMIT = 2
     laptop.sign_in()
     phone.sign_in()
@@ -443,8 +464,9 @@ def test_a_password_that_is_changed_elsewhere(ada, laptop, phone, settings, told
 @pytest.mark.parametrize("how", ["disabled", "password"])
 def test_what_no_ending_tells_of(ada, laptop, time, swept, how):
     """
-    If code changes an account outside of a request of its own, its sessions end with
-    their next request, or within three minutes if they make none.
+    A session ends soon if code changes its account outside of a request.
+
+    It ends with its next request, or within three minutes if it makes none.
     """
     laptop.sign_in()
     id = laptop.row.pk
@@ -470,7 +492,10 @@ def test_what_no_ending_tells_of(ada, laptop, time, swept, how):
             assert (code, reason) == (ENDED, expected)
 
 
-@pytest.mark.skipif(settings.ENGINE == "signed_cookies", reason="see the next")
+@pytest.mark.skipif(
+    settings.ENGINE == "signed_cookies",
+    reason="a socket cannot send the cookie that an adopted session needs",
+)
 def test_one_from_before_installation_is_adopted(ada, laptop, phone):
     laptop.sign_in()
     mark_as_installed_later(laptop)
@@ -483,9 +508,16 @@ def test_one_from_before_installation_is_adopted(ada, laptop, phone):
             assert await socket.closed() == (ENDED, "displaced")
 
 
-@pytest.mark.skipif(settings.ENGINE != "signed_cookies", reason="see the last")
+@pytest.mark.skipif(
+    settings.ENGINE != "signed_cookies",
+    reason="other engines adopt the session without a new cookie",
+)
 def test_a_signed_cookie_from_before_waits_for_a_request(ada, laptop):
-    """Its id has to be sent to the client, which no socket does."""
+    """
+    An unregistered session in a signed cookie gets no socket before its next request.
+
+    The session needs an id in the client's cookie, and a socket cannot send one.
+    """
     laptop.sign_in()
     mark_as_installed_later(laptop)
     application = Application()

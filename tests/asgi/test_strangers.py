@@ -1,4 +1,4 @@
-"""A flood of invented cookies keeps nobody waiting who is signed in."""
+"""Test that a flood of made-up cookies does not delay anyone who is signed in."""
 
 import asyncio
 import contextlib
@@ -25,7 +25,7 @@ from tests.asgi.wire import Response, Socket, occupied, until
 EVENTS = "/account/sessions/events/"
 INVENTED = "x" * 32
 
-# A busy machine takes its time, and that is no fault of what is tested.
+# A busy machine may be slow, which is no failure of the tested code.
 unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
@@ -36,7 +36,7 @@ def nobody_is_known():
 
 
 class Stranger:
-    """A client whose cookie is made up."""
+    """A client with a made-up cookie."""
 
     user_agent = "curl/8"
 
@@ -59,7 +59,7 @@ async def accepting(scope, receive, send):
 
 
 class Lane:
-    """A thread of the hub that notes what it is asked for, and what it has done."""
+    """A thread of the hub that records the calls it was given and those it ran."""
 
     def __init__(self, thread):
         self.thread, self.asked, self.did = thread, [], []
@@ -78,7 +78,7 @@ class Lane:
 
 @pytest.fixture
 def lanes(monkeypatch):
-    """Return the lanes of the hub, once it is there."""
+    """Wrap the threads of each new hub in a ``Lane``."""
     real = hub.Hub.__init__
 
     def init(self):
@@ -111,7 +111,7 @@ def test_who_is_known_does_not_wait_for_strangers(ada, laptop, lanes):
 
 @pytest.mark.parametrize("cookie", [None, INVENTED])
 def test_who_has_seen_a_page_is_known(ada, laptop, lanes, cookie):
-    """The middleware has found that session live, in this process."""
+    """The process knows a session that the middleware has found live."""
     laptop.sign_in()
     visitor = laptop if cookie is None else Stranger(cookie)
 
@@ -225,7 +225,7 @@ def test_a_handshake_that_takes_long_is_the_applications(ada, laptop, lanes):
 
 
 def test_the_application_gets_every_message(ada, laptop):
-    """What was received while the session was identified is not lost."""
+    """The application also receives what arrived while the guard read the session."""
     got = []
 
     async def application(scope, receive, send):
@@ -241,7 +241,7 @@ def test_the_application_gets_every_message(ada, laptop):
 
 
 def test_a_server_that_cancels_the_application():
-    """That is no client that has gone: the application ends as its server asks."""
+    """The guard passes a server's cancellation on, and raises no ``Gone`` for it."""
 
     async def main():
         with Inbox(asyncio.Event().wait) as inbox:
@@ -295,7 +295,7 @@ def test_a_body_is_not_kept():
     asyncio.run(main())
 
 
-# What cannot be ours
+# Keys that cannot belong to a stored session
 
 
 class OwnKeys(db.SessionStore):
@@ -325,7 +325,7 @@ class Untouched(db.SessionStore):
 def test_engines_with_keys_of_their_own_are_asked(store, is_djangos):
     assert engines.issues_djangos_keys(store) == is_djangos
     assert engines.may_hold(store, "a" * 32)
-    # Other code may have stored a session under it.
+    # Other code may have stored a session under such a key.
     assert engines.may_hold(store, "one-of-my-own")
     assert engines.may_hold(store, "short") == (not is_djangos)
     assert not engines.may_hold(store, "")
@@ -357,7 +357,7 @@ def test_the_key_in_a_header_is_the_one_that_django_finds(header):
 
 
 def test_no_other_cookie_is_unquoted(monkeypatch):
-    """Fails if a client chooses for how long the event loop parses its header."""
+    """Fails if a client can choose how long the event loop parses its header."""
     unquoted, key = [], "a" * 32
     monkeypatch.setattr(
         "http.cookies._unquote", lambda value: unquoted.append(value) or value
@@ -399,12 +399,12 @@ def test_what_cannot_be_ours_takes_no_thread(ada, laptop, lanes, cookie, setting
             assert lane.asked == []
 
 
-# What is too much
+# Overload
 
 
 @pytest.fixture
 def full(monkeypatch):
-    """Nobody can be identified any more."""
+    """Make every thread of the hub refuse calls, as if its queue were full."""
 
     async def run(self, function, *args, **kwargs):
         raise BlockingIOError("full")
@@ -493,7 +493,7 @@ def test_no_request_raises(query, headers):
 @unhurried
 @given(path=st.binary(), query=st.binary(), cookie=st.binary())
 def test_no_environ_raises(path, query, cookie):
-    """PEP 3333: text that holds bytes."""
+    """An environ holds bytes as text, decoded from Latin-1 (PEP 3333)."""
     began = []
     environ = {
         "PATH_INFO": ADDRESS + path.decode("latin1"),
@@ -506,7 +506,7 @@ def test_no_environ_raises(path, query, cookie):
 
 
 def test_two_cookie_headers_are_one_for_everybody(ada, laptop, phone):
-    """Fails where we take one of them, and the application behind us the other."""
+    """Fails if the guard and the application behind it read different headers."""
     laptop.sign_in()
     ended = laptop.cookie
     phone.sign_in()

@@ -1,11 +1,11 @@
-"""Views whose responses stream."""
+"""Views that send streaming responses, and one that sends a long page."""
 
 import asyncio
 
 from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse, StreamingHttpResponse
 
-# What each feed has come to: appended when it was closed.
+# The names of the feeds that have been closed.
 closed = []
 
 
@@ -24,12 +24,12 @@ async def feed(request):
 
 
 async def public_feed(request):
-    """Reads no session."""
+    """Stream without reading the session."""
     return StreamingHttpResponse(endless("public"))
 
 
 async def late_feed(request):
-    """Reads the session when it streams already."""
+    """Read the session after the response has begun to stream."""
 
     async def parts():
         yield b"hello\n"
@@ -42,7 +42,7 @@ async def late_feed(request):
 
 @login_required
 async def download(request):
-    """Says how long it is, and does not come to its end."""
+    """Announce a length, and never reach it."""
     return StreamingHttpResponse(
         endless("download"), headers={"Content-Length": "1000000"}
     )
@@ -50,5 +50,5 @@ async def download(request):
 
 @login_required
 def long_page(request):
-    """Is sent in parts, and does not stream."""
+    """Return a page that the handler sends in parts although it does not stream."""
     return HttpResponse(b"x" * 300_000)

@@ -1,4 +1,4 @@
-"""A server's side of an application under the guard: one connection, in this loop."""
+"""Play the server's side of a connection to an application in ``SessionGuard``."""
 
 from __future__ import annotations
 
@@ -13,20 +13,21 @@ from session_limit.asgi import SessionGuard
 from session_limit.asgi.hub import current_hub
 from session_limit.models import UserSession
 
-# In seconds: what takes longer does not come.
+# In seconds: how long a test waits before it fails.
 PATIENCE = 5.0
 ENDED = 4401
 
 
 class Wire:
-    """What a client sends to an application, and what it gets."""
+    """A connection, with the messages that its client sends and receives."""
 
     def __init__(self, application, scope):
         self.application = application
         self.scope = scope
         self.to_application = asyncio.Queue()
         self.to_client = asyncio.Queue()
-        # The server sends nothing while this is not set, as when nobody reads.
+        # While this is not set, the server sends nothing, as if the client read
+        # nothing.
         self.flows = asyncio.Event()
         self.flows.set()
 
@@ -53,20 +54,20 @@ class Wire:
         self.to_client.put_nowait(message)
 
     def hear(self, message):
-        """Have the application receive ``message``."""
+        """Let the application receive ``message``."""
         self.to_application.put_nowait(message)
 
     async def next(self):
-        """Return what the client gets next."""
+        """Return the next message to the client."""
         return await asyncio.wait_for(self.to_client.get(), PATIENCE)
 
     async def is_quiet(self, seconds=0.3):
-        """Whether the client gets nothing for so long."""
+        """Return whether the client receives nothing for ``seconds``."""
         await asyncio.sleep(seconds)
         return self.to_client.empty()
 
     async def done(self):
-        """Wait until the application has done."""
+        """Wait until the application has returned."""
         await asyncio.wait_for(asyncio.shield(self.task), PATIENCE)
 
 
@@ -99,7 +100,7 @@ def scope_of(visitor, kind, path, headers=()):
 
 
 class Socket(Wire):
-    """A WebSocket that this browser opens."""
+    """A WebSocket that the visitor's browser opens."""
 
     def __init__(self, application, visitor, **scope):
         kind = scope_of(visitor, "websocket", "/socket/") | scope
@@ -116,14 +117,14 @@ class Socket(Wire):
         return message
 
     async def closed(self):
-        """Return the code and the reason with which it is closed."""
+        """Return the close code and the reason."""
         message = await self.next()
         assert message["type"] == "websocket.close", message
         return message["code"], message.get("reason")
 
 
 class Response(Wire):
-    """The response to a request of this browser."""
+    """The response to a request of the visitor's browser."""
 
     def __init__(self, application, visitor, path="/", headers=(), **scope):
         kind = scope_of(visitor, "http", path, headers) | scope
@@ -140,54 +141,55 @@ class Response(Wire):
         return message
 
     async def body(self):
-        """Return the next part of the body, and whether more comes."""
+        """Return the next part of the body, and whether more follows."""
         message = await self.next()
         assert message["type"] == "http.response.body", message
         return message.get("body", b""), message.get("more_body", False)
 
 
 def event(part):
-    """Return the name and the data of an event as it is sent."""
+    """Return the name and the data of an event from its bytes."""
     fields = dict(line.split(": ", 1) for line in part.decode().strip().splitlines())
     return fields["event"], json.loads(fields["data"])
 
 
 async def until(holds):
-    """Wait until this holds."""
+    """Wait until ``holds()`` is true."""
     for _ in range(int(PATIENCE / 0.01)):
         if holds():
             return
         await asyncio.sleep(0.01)
-    raise AssertionError("It does not come.")
+    raise AssertionError("The condition was not met in time.")
 
 
 async def verified():
     """
-    Wait until everybody who is connected has been verified: from then on, only what
-    tells of endings tells them.
+    Wait until the hub has verified every connection.
+
+    From then on, a connection learns of an ending only from the bus or the sweep.
     """
     await until(lambda: current_hub()._listeners)
     await asked()
 
 
 async def asked():
-    """Wait until the hub has read whatever it has been given to verify by now."""
+    """Wait until the hub has verified every session that it was asked to verify."""
     hub = current_hub()
     await until(lambda: not hub._something.is_set())
 
 
 async def recorded():
-    """Wait until an ending has been written that nobody but the hub has found."""
+    """Wait until the ending that the hub has found is recorded."""
     for _ in range(int(PATIENCE / 0.01)):
         if await UserSession.objects.ended().aexists():
             return
         await asyncio.sleep(0.01)
-    raise AssertionError("It is not recorded.")
+    raise AssertionError("No ending was recorded in time.")
 
 
 @contextlib.asynccontextmanager
 async def occupied(thread):
-    """Keep this thread of the hub busy, so that what it is given has to wait."""
+    """Keep this thread of the hub busy, so that further calls have to wait."""
     held, busy = threading.Event(), threading.Event()
 
     def hold():
@@ -205,7 +207,7 @@ async def occupied(thread):
 
 @contextlib.asynccontextmanager
 async def hub_stopped():
-    """Leave no thread and no task of the hub behind."""
+    """Stop the hub at the end, so that none of its threads and tasks remain."""
     try:
         yield
     finally:

@@ -1,1 +1,1 @@
-"""Stories in a real Chromium, against the example site as a server serves it."""
+"""Test the example site in a real Chromium, as a server serves it."""

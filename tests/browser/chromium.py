@@ -1,4 +1,4 @@
-"""Debian's Chromium, as Playwright drives it."""
+"""Find and start Debian's Chromium for Playwright."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ import contextlib
 import os
 import shutil
 
-# Without what shows windows it takes a third of the time.
+# The headless shell takes a third of the time, because it cannot show windows.
 NAMES = ("chromium-headless-shell", "chromium")
 
 
 def executable():
-    """Return where the browser is; ``None`` if it is not on the path."""
+    """Return the path of the browser, or ``None`` if it is not installed."""
     return next(filter(None, map(shutil.which, NAMES)), None)
 
 
 @contextlib.contextmanager
 def launched():
-    """Start the browser, without a window; yield it."""
-    # Not installed everywhere.
+    """Start the browser without a window, and yield it."""
+    # Playwright is not installed everywhere.
     from playwright.sync_api import sync_playwright
 
-    # Under root it wants to be told so.
+    # Chromium does not start as root with its sandbox.
     arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(

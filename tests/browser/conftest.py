@@ -17,8 +17,8 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.services("chromium"))
 
 
-# Of this directory alone: while Playwright runs, Django takes this thread for one with
-# an event loop, and refuses to use a database in it.
+# The browser belongs to this directory alone, because Django refuses to use a database
+# in this thread while Playwright's event loop runs in it.
 @pytest.fixture(scope="package")
 def chromium():
     with launched() as browser:
@@ -39,7 +39,7 @@ def template(tmp_path_factory):
 
 @pytest.fixture(scope="package")
 def served_once(template, tmp_path_factory):
-    """Return the site with given settings, served for as long as tests want it."""
+    """Return a function that serves the site with given settings, once for all."""
     with contextlib.ExitStack() as stack:
         sites = {}
 
@@ -61,7 +61,7 @@ def way(request):
 
 @pytest.fixture
 def serve(served_once):
-    """Return the site with given settings, as if nobody had been there."""
+    """Return a function that serves the site with given settings, as if it were new."""
 
     def serve(**settings):
         site = served_once(**settings)
@@ -73,7 +73,7 @@ def serve(served_once):
 
 @pytest.fixture
 def visitor(chromium, inspection):
-    """Return new visitors of a site; they leave with the test."""
+    """Return a function that opens a site in a new browser, closed with the test."""
     with contextlib.ExitStack() as stack:
 
         def arrive(site, device, way=POINTER, **options):

@@ -1,4 +1,4 @@
-"""What every page is looked at for."""
+"""Check every page that a test opens for its width and its accessibility."""
 
 from __future__ import annotations
 
@@ -7,24 +7,24 @@ import re
 IS_WIDER = "() => document.documentElement.scrollWidth > innerWidth"
 IS_DARK = "() => matchMedia('(prefers-color-scheme: dark)').matches"
 
-# What is another each time, and looks the same: ids, times, tokens.
+# Ids, times and tokens differ each time and look the same.
 CHANGING = re.compile(r'[0-9a-f]{8}-[0-9a-f-]{27}|\d\d:\d\d|value="[\w:-]{40,}"')
 
-# Django's own, in its admin: the way here, the search, permissions to choose from,
-# dates and times.
+# Exclude what belongs to Django's admin: search, breadcrumbs, and the fields for
+# permissions and dates.
 NOT_OURS = {
     "exclude": [["#changelist-search"], [".breadcrumbs"], [".selector"], [".datetime"]]
 }
 
 
 class Inspection:
-    """Looks at pages. One that was found in order is not looked at again."""
+    """Check pages, each of them once."""
 
     def __init__(self):
         self._in_order = set()
 
     def look(self, page):
-        """Find nothing wider than the window, and nothing serious by axe's rules."""
+        """Assert that the page fits into the window and passes axe's checks."""
         content = CHANGING.sub("", page.content())
         known = (page.viewport_size["width"], page.evaluate(IS_DARK), content)
         if known in self._in_order:
@@ -36,8 +36,8 @@ class Inspection:
 
 
 def serious(page):
-    """Return what axe finds that keeps somebody from using the page."""
-    # Not installed everywhere.
+    """Return the violations that axe rates serious or critical."""
+    # axe is not installed everywhere.
     from axe_playwright_python.sync_playwright import Axe
 
     return [

@@ -1,4 +1,4 @@
-"""What there is to be seen: each scene leads a visitor to a page, in some state."""
+"""Scenes for screenshots: each leads a visitor to a page in some state."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ MANY = """
         'expired', ?, ?, '', ?, ?, ?
     FROM session_limit_usersession WHERE ended_at IS NULL LIMIT 1
 """
-# A session or a play that others displaced, in the past.
+# Sessions and plays of the past, some of them displaced by others.
 PAST = """
     INSERT INTO session_limit_usersession (
         id, user_id, key_digest, credentials, scope, counted, adopted,
@@ -57,7 +57,8 @@ DEVICES = [
     ("Chrome on ChromeOS", "computer"),
     ("", "other"),
 ]
-# What they were: device, hours ago that it began and ended, why, and by which of these.
+# Sessions of a week: index of the device, hours since the sign-in and since the end,
+# reason, and index of the session that displaced it.
 WEEK = [
     (0, 260, 121, "displaced", 3),
     (1, 150, 70, "signed_out", None),
@@ -68,7 +69,8 @@ WEEK = [
     (6, 46, None, "", None),
     (5, 18, None, "", None),
 ]
-# Whose, what, when it began and ended, why, and by which of these.
+# Plays of a week: index of the session, title, hours since the start and since the end,
+# reason, and index of the play that displaced it.
 PLAYS = [
     (1, "The Sea Wolf", 149, 146, "stopped", None),
     (0, "Tide tables, explained", 146, 143, "displaced", 2),
@@ -105,7 +107,7 @@ def stored(moment):
 
 
 def scene(name, **settings):
-    """Register a function that leads a visitor to what is to be seen."""
+    """Register a function that leads a visitor to a scene, with its site's settings."""
 
     def register(function):
         scenes[name] = (function, settings)
@@ -115,7 +117,7 @@ def scene(name, **settings):
 
 
 class Stage:
-    """Sites and visitors, for one scene."""
+    """The site and the visitors of one scene."""
 
     def __init__(self, chromium, site, stack):
         self._chromium, self.site, self._stack = chromium, site, stack
@@ -130,7 +132,7 @@ class Stage:
         return arrived
 
     def unwatched(self, **options):
-        """Return who does not learn by themselves that their session is over."""
+        """Return a visitor on a page that does not watch its session."""
         arrived = self.signed_in(**options)
         arrived.page.route("**/watch.js", lambda route: route.abort())
         arrived.reload()
@@ -145,7 +147,7 @@ class Stage:
         return arrived
 
     def add(self, count, *, ended=False):
-        """Add sessions of whoever is signed in, some as old as the retention."""
+        """Add sessions to the signed-in account, some as old as the retention."""
         now = datetime.now(UTC)
         for number in range(count):
             device, kind = DEVICES[number % len(DEVICES)]
@@ -162,7 +164,7 @@ class Stage:
             )
 
     def add_past(self):
-        """Add a week of whoever is signed in: sessions, plays, and displacements."""
+        """Add a week of sessions, plays and displacements to the signed-in account."""
         now = datetime.now(UTC)
         sessions = [f"{number:032x}" for number, _ in enumerate(WEEK, 2000)]
         plays = [f"{number:032x}" for number, _ in enumerate(PLAYS, 3000)]
@@ -192,10 +194,10 @@ class Stage:
 
 
 class Unseen:
-    """What is made a picture of is looked at then."""
+    """Skip the checks of a page, because ``screenshots.py`` makes them itself."""
 
     def look(self, page):
-        """Look at nothing."""
+        """Check nothing."""
 
 
 @scene("home")
@@ -368,7 +370,7 @@ scene("pages-confirm", SESSION_LIMIT=None)(led_to_pages("end-others/"))
 
 
 def asked_by_many(stage):
-    """Beside 60 sessions, more than the limit, somebody signs in."""
+    """Sign in to an account that has more sessions than its limit allows."""
     stage.signed_in(TABLET)
     stage.add(60)
     return stage.signed_in()
@@ -425,7 +427,7 @@ def _(stage):
 def _(stage):
     laptop = stage.signed_in()
     stage.signed_in(PHONE)
-    # Noticed with one page, said on the next.
+    # The first page notices the new sign-in, and the next one reports it.
     laptop.reload()
     laptop.reload()
     return laptop
@@ -456,7 +458,7 @@ def arabic(name, function):
 
 
 def _pressed(stage, *devices):
-    """Press play on each of these devices; return the last one."""
+    """Start a play on each of these devices, and return the last visitor."""
     for device in devices:
         arrived = stage.visitor(device)
         arrived.sign_in("theo", PASSWORDS["theo"], "/live/")

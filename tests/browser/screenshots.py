@@ -1,11 +1,11 @@
 """
-Every page and state, as people see it: ``make screenshots``.
+Take a screenshot of every page in every state: ``make screenshots``.
 
     python -m tests.browser.screenshots [--to DIRECTORY] [--images DIRECTORY] [WORD...]
 
-Words choose scenes whose names hold one of them. ``--images`` also puts those that the
-documentation shows where it keeps them. What axe finds in any is said at the end, and
-what is wider than its window.
+Words select the scenes that have one of them in their name. ``--images`` also copies
+the pictures that the documentation shows to where it keeps them. At the end, the
+command lists the pages that are wider than their window and what axe finds.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from tests.browser.scenes import Stage, scenes
 from tests.browser.site import prepare, served
 
 HEIGHT = 800
-# By name: the width of the window, and the scheme of colors.
+# By name: the width of the window, and the color scheme.
 LOOKS = {
     "wide": (1280, "light"),
     "wide-dark": (1280, "dark"),
@@ -31,7 +31,7 @@ LOOKS = {
     "phone-dark": (360, "dark"),
     "320": (320, "light"),
 }
-# What the documentation shows, of which look.
+# The scenes that the documentation shows, each with its look.
 PUBLISHED = {
     ("ended-displaced", "phone"),
     ("chooser", "wide"),
@@ -44,22 +44,22 @@ PUBLISHED = {
 
 
 def take(visitor, name, to):
-    """Take the pictures of one scene; yield what is wrong with it."""
+    """Take the screenshots of one scene, and yield what is wrong with each."""
     for look, (width, scheme) in LOOKS.items():
         visitor.page.set_viewport_size({"width": width, "height": HEIGHT})
         visitor.page.emulate_media(color_scheme=scheme)
         visitor.page.screenshot(path=to / f"{name}.{look}.png", full_page=True)
         if visitor.page.evaluate(IS_WIDER):
             yield f"{name}.{look}: wider than the window"
-        # At 320 axe finds what it finds at 360. The mail, on no site's page, has the
-        # colors of whoever shows it.
+        # At a width of 320, axe finds what it finds at 360. A mail has the colors of
+        # the program that shows it.
         if look != "320" and visitor.page.url != "about:blank":
             for rule, elements in serious(visitor.page):
                 yield f"{name}.{look}: {rule}: {elements[0]}"
 
 
 def write_index(to):
-    """List all pictures that are there, scene by scene."""
+    """Write a page that shows every screenshot, scene by scene."""
     names = sorted({path.name.split(".")[0] for path in to.glob("*.png")})
     picture = '<img src="{0}.{1}.png" alt="{1}" height="400">'
     rows = [

@@ -1,14 +1,14 @@
-"""The example's settings, and what a site of the browser tests has otherwise."""
+"""Settings of the example site, as the browser tests change them."""
 
 import json
 import os
 
 from example.settings import *  # noqa: F403 a site of its own, but for a few
 
-# A hash that takes long on purpose would be most of what a story takes.
+# Django's own hasher is slow on purpose, and would take most of a test's time.
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
-# Beside the database.
+# A directory beside the database.
 EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
 EMAIL_FILE_PATH = f"{DATABASES['default']['NAME']}.mail"  # noqa: F405 the example's
 

@@ -1,4 +1,4 @@
-"""The example site, served by processes of its own from a database of its own."""
+"""Serve the example site in processes of its own, from a database of its own."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ prepare(sys.argv[1])
 
 
 def prepare(database):
-    """Make the database that every site begins with: the demo's."""
+    """Make the demo's database, from which every site starts."""
     subprocess.run(
         [sys.executable, "-c", PREPARE, database],
         cwd=ROOT,
@@ -34,13 +34,13 @@ class Site:
     def __init__(self, url, database, template):
         self.url = url
         self.database = database
-        # The process that serves it, and starts others.
+        # The process that serves the site, and starts others.
         self.server = None
         self._template = template
 
     def restore(self):
-        """Begin again: what an earlier test left is gone."""
-        # Not by copying the file: the server holds connections to it.
+        """Reset the site's database to its initial state."""
+        # The server holds connections to the file, so the file cannot be replaced.
         with (
             contextlib.closing(sqlite3.connect(self._template)) as template,
             contextlib.closing(sqlite3.connect(self.database, timeout=20)) as database,
@@ -48,7 +48,7 @@ class Site:
             template.backup(database)
 
     def sql(self, statement, *parameters):
-        """Change what is stored, as time would."""
+        """Execute a statement on the site's database, and return its rows."""
         connection = sqlite3.connect(self.database, timeout=20)
         with contextlib.closing(connection), connection:
             return connection.execute(statement, parameters).fetchall()
@@ -56,7 +56,7 @@ class Site:
 
 @contextlib.contextmanager
 def served(directory, template, *, wsgi=False, **settings):
-    """Serve the site with these of its settings; yield it."""
+    """Serve the site with these settings, and fail if the server logs an error."""
     database = directory / "db.sqlite3"
     environment = {
         **SETTINGS,

@@ -1,4 +1,4 @@
-"""An administrator finds somebody's sessions, and ends them."""
+"""Test how an administrator finds and ends the sessions of an account."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_timeline(serve, visitor, way):
     assert drawing.locator("line.session-limit-displaced").count() == 7
     names = office.page.locator(".session-limit-names")
     assert names.locator("li").count() == 9
-    # What is said of a session is above its bar.
+    # The label of each session is directly above its bar.
     for name, bar in zip(
         names.locator("span").all(),
         drawing.locator(".session-limit-bar").all(),

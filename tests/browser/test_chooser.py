@@ -1,4 +1,4 @@
-"""At the limit, a person is asked what to sign out."""
+"""Test the page at the limit that asks which device to sign out."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ CONTINUE = "Sign out and continue"
 
 
 class Household:
-    """Of two places, a laptop and a tablet have both; a phone has been asked."""
+    """An account with two places for a laptop and a tablet. A phone has to choose."""
 
     def __init__(self, site, visitor, way=POINTER):
         self.laptop, self.tablet = visitor(site, LAPTOP), visitor(site, TABLET)
@@ -26,7 +26,7 @@ class Household:
 
     @property
     def signed_in(self):
-        """Who of the three is signed in, as each sees it."""
+        """Return the names of the browsers that see themselves signed in."""
         names = []
         for name in ("laptop", "tablet", "phone"):
             browser = getattr(self, name)

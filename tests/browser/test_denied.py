@@ -1,4 +1,4 @@
-"""At the limit, a sign-in is refused."""
+"""Test a site that refuses sign-ins at the limit."""
 
 from __future__ import annotations
 

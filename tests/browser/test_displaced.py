@@ -1,4 +1,4 @@
-"""One session an account, and a second browser signs in."""
+"""Test what a displaced browser shows, on a site with one session per account."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What plays takes a place, whatever its browser does."""
+"""Test that plays keep to their limit and free their places, whatever browsers do."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ OPEN = """
 
 
 def arrive(visitor, site, device=LAPTOP, **options):
-    """Sign in on a device, and open what plays by itself."""
+    """Sign in on a device, and open the page with a film that starts by itself."""
     arrived = visitor(site, device, **options)
     arrived.sign_in("theo", THEO, "/live/")
     return arrived
 
 
 def playing(site, *classes):
-    """Wait until devices of these classes play, and no others."""
+    """Wait until devices of exactly these classes play."""
     deadline = time.monotonic() + 5
     while (found := [row[0] for row in site.sql(OPEN)]) != sorted(classes):
         assert time.monotonic() < deadline, found
@@ -52,7 +52,7 @@ def panel(visitor, timeout=4000):
 def test_the_newest_plays_and_the_other_says_why(serve, visitor):
     site = serve(SESSION_LIMIT_PLAYS=1)
     laptop = arrive(visitor, site)
-    until(laptop.page, PLAYING)  # muted, by itself
+    until(laptop.page, PLAYING)  # muted, so the browser lets it start by itself
     playing(site, "computer")
     watches(laptop.page)
     phone = arrive(visitor, site, PHONE)
@@ -64,7 +64,7 @@ def test_the_newest_plays_and_the_other_says_why(serve, visitor):
     assert "It is playing on a phone now." in said.inner_text()
     laptop.look()
     playing(site, "phone")
-    # Both are signed in, and a click brings it back.
+    # Both are still signed in, and a click brings the play back.
     watches(phone.page)
     said.get_by_role("button", name="Watch here").click()
     until(laptop.page, PLAYING)
@@ -133,12 +133,12 @@ def test_refused_it_does_not_play(serve, visitor):
     assert not said.get_by_role("button").count()
     assert phone.page.evaluate(PAUSED)
     phone.look()
-    # Whatever is pressed.
+    # The film stays paused if somebody presses play.
     phone.page.evaluate(f"{VIDEO}.play().catch(() => {{}})")
     until(phone.page, PAUSED)
     panel(phone)
     playing(site, "computer")
-    # What is paused gives its place up.
+    # Pausing a film frees its place.
     laptop.page.evaluate(f"{VIDEO}.pause()")
     playing(site)
     phone.page.evaluate(f"{VIDEO}.play().catch(() => {{}})")
@@ -162,7 +162,11 @@ def test_a_page_that_goes_gives_its_place_up(serve, visitor):
 
 
 def test_a_page_that_goes_before_it_is_answered_gives_its_place_up(serve, visitor):
-    """It is counted by then, and its page has not heard of it."""
+    """
+    A page frees its place even if it closes before the server's answer arrives.
+
+    The server has counted the play by then.
+    """
     site = serve(SESSION_LIMIT_PLAYS=1, SESSION_LIMIT_PLAYS_AT_LIMIT="deny")
     laptop = visitor(site, LAPTOP)
     laptop.page.route("**/plays/", lambda route: route.fetch())
@@ -173,7 +177,7 @@ def test_a_page_that_goes_before_it_is_answered_gives_its_place_up(serve, visito
 
 
 def test_a_crash_frees_its_place_within_thirty_seconds_and_a_beat(serve, visitor):
-    """Real seconds: nothing is said by a page whose process is gone."""
+    """A page that crashes cannot report its end, but its lease runs out."""
     from playwright.sync_api import Error
 
     site = serve(SESSION_LIMIT_PLAYS=1, SESSION_LIMIT_PLAYS_AT_LIMIT="deny")
@@ -183,7 +187,7 @@ def test_a_crash_frees_its_place_within_thirty_seconds_and_a_beat(serve, visitor
     phone.sign_in("theo", THEO, "/live/")
     panel(phone)
     began = time.monotonic()
-    with pytest.raises(Error):  # crashed, or aborted
+    with pytest.raises(Error):  # the page crashes, or its navigation is aborted
         laptop.page.goto("chrome://crash")
     while True:
         phone.page.evaluate(f"{VIDEO}.play().catch(() => {{}})")
@@ -193,7 +197,7 @@ def test_a_crash_frees_its_place_within_thirty_seconds_and_a_beat(serve, visitor
         assert time.monotonic() - began < 45
     took = time.monotonic() - began
     print(f"its place was free after {took:.1f} s")
-    # A lease, less what had passed of it when the page went; and what is asked here.
+    # The lease lasts 30 s. Part of it had passed, and the loop above adds a little.
     assert 18 < took < 42
     laptop._errors.clear()
 
@@ -207,12 +211,12 @@ def test_without_a_network_it_plays_no_longer_than_its_lease(serve, visitor):
     page.context.set_offline(True)
     page.wait_for_timeout(1500)
     assert page.evaluate(PLAYING)
-    # Thirty seconds on, by the page's clock.
+    # Move the page's clock past the lease.
     page.evaluate("(now => { Date.now = () => now() + 31_000 })(Date.now.bind(Date))")
     until(page, PAUSED)
     assert "The connection is lost." in panel(laptop).inner_text()
     page.evaluate(f"{VIDEO}.play().catch(() => {{}})")
-    laptop._errors.clear()  # what could not be had
+    laptop._errors.clear()  # errors of requests that found no network
     page.context.set_offline(False)
     until(page, PLAYING)
     until(page, f"!({SHOWN})")
@@ -232,7 +236,7 @@ def test_a_machine_that_has_slept_goes_on_if_there_is_room(serve, visitor):
     laptop.page.evaluate(wake)
     playing(site, "computer")
     until(laptop.page, f"{PLAYING} && !({SHOWN})")
-    # And not where there is none.
+    # Without a free place, the film stays paused.
     site.sql(LEASE)
     laptop.page.context.set_offline(True)
     phone = arrive(visitor, site, PHONE)
@@ -250,7 +254,7 @@ def test_a_machine_that_has_slept_goes_on_if_there_is_room(serve, visitor):
 
 
 def test_what_comes_back_takes_no_place_from_anybody(serve, visitor):
-    """With nobody's click, even where a click would displace."""
+    """A play that resumes without a click displaces nothing, even if a click would."""
     site = serve(SESSION_LIMIT_PLAYS=1)
     laptop = arrive(visitor, site)
     playing(site, "computer")
@@ -262,7 +266,7 @@ def test_what_comes_back_takes_no_place_from_anybody(serve, visitor):
     laptop.page.evaluate(later)
     until(laptop.page, PAUSED)
     panel(laptop)
-    # Looked at again, still without a network; and pressed.
+    # Wake the page again, still without a network, and press play.
     wake = "document.dispatchEvent(new Event('visibilitychange'))"
     laptop.page.evaluate(wake)
     laptop.page.evaluate(f"{VIDEO}.play().catch(() => {{}})")
@@ -291,7 +295,7 @@ def test_one_that_is_taken_out_of_the_page_gives_its_place_up(serve, visitor):
 
 
 def test_a_page_in_place_of_an_answer_is_none(serve, visitor):
-    """A proxy's sign-in page, say, with a 200."""
+    """The page ignores an answer in HTML, such as the sign-in page of a proxy."""
     site = serve(SESSION_LIMIT_PLAYS=1)
     laptop = visitor(site, LAPTOP)
     page = laptop.page
@@ -313,7 +317,11 @@ GUARDED = re.compile(r"/films/([^/]+)/pier\.webm$")
 
 @pytest.mark.parametrize("options", ["controls", "autoplay muted controls"])
 def test_a_film_that_a_proxy_guards(serve, visitor, options):
-    """Its address is known once its play is: before, there is nothing to be had."""
+    """
+    A film behind a proxy loads only after its play has started.
+
+    The film's address contains the play's id.
+    """
     site = serve(SESSION_LIMIT_PLAYS=1)
     film = (ROOT / "example/static/example/pier.webm").read_bytes()
     asked = []
@@ -355,12 +363,16 @@ def test_a_film_that_a_proxy_guards(serve, visitor, options):
     playing(site, "computer")
     # Each play has an address of its own.
     assert len(set(asked)) >= 3
-    laptop._errors.clear()  # what there was not, before
+    laptop._errors.clear()  # errors of requests before the play had started
     phone._errors.clear()
 
 
 def test_a_page_in_the_background_whose_timers_are_slow(serve, visitor):
-    """A browser slows them to one a minute: then a worker tells the time."""
+    """
+    A hidden page renews its play, although its browser slows timers to one a minute.
+
+    A worker keeps the time.
+    """
     site = serve(SESSION_LIMIT_PLAYS=1)
     laptop = visitor(site, LAPTOP)
     laptop.sign_in("theo", THEO, "/members/")
@@ -373,7 +385,7 @@ def test_a_page_in_the_background_whose_timers_are_slow(serve, visitor):
         "request", lambda r: renewed.append(r.url) if "/renew/" in r.url else None
     )
     laptop.page.goto("/live/")
-    # Nor is there a picture that tells by itself.
+    # Suppress the video's own events, which would keep the time too.
     laptop.page.evaluate(
         "addEventListener('timeupdate', e => e.stopImmediatePropagation(), true)"
     )
@@ -414,7 +426,7 @@ def test_any_player_by_events(serve, visitor):
     phone = arrive(visitor, site, PHONE)
     until(page, "heard.length === 2")
     assert page.evaluate("heard") == [["playing", "playing"], ["paused", "play_ended"]]
-    # It says so itself.
+    # The page handles the event itself, so no panel appears.
     assert not page.locator(PANEL).count()
     page.evaluate("say('play')")
     panel(phone)

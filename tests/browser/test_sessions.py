@@ -1,4 +1,4 @@
-"""An account sees where it is signed in, and signs out from there."""
+"""Test the list of an account's sessions, and how to sign them out there."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from tests.browser.visitor import LAPTOP, PHONE, TABLET
 ADA, GRACE = PASSWORDS["ada"], PASSWORDS["grace"]
 LIST = "/account/sessions/"
 HEADING = "Where you're signed in"
-# How it names each of these: by the device, and since when.
+# The button's name contains the device and the time of its sign-in.
 THE_PHONE = re.compile("^Sign out Chrome on Android, signed in ")
 
 
 @pytest.fixture
 def stale(serve):
-    """Return a site on which no sign-in is ever fresh."""
+    """Serve a site that never counts a sign-in as fresh."""
     return serve(SESSION_LIMIT=3, SESSION_LIMIT_REAUTHENTICATION_AGE=0)
 
 

@@ -1,4 +1,4 @@
-"""The scripts work however a project serves its static files."""
+"""Test that the scripts work with hashed static files and a strict policy."""
 
 from __future__ import annotations
 
@@ -26,8 +26,10 @@ SCRIPTS = "[...document.scripts].map(script => script.src)"
 @pytest.fixture
 def hashed(template, tmp_path):
     """
-    Serve the example with static files that have no name but a hashed one, as with
-    WHITENOISE_KEEP_ONLY_HASHED_FILES, and with a policy that trusts a nonce alone.
+    Serve the example site with hashed static files alone, and allow scripts by nonce
+    alone.
+
+    The files have no other names, as with ``WHITENOISE_KEEP_ONLY_HASHED_FILES``.
     """
     root = tmp_path / "static"
     manifest = "django.contrib.staticfiles.storage.ManifestStaticFilesStorage"
@@ -62,7 +64,7 @@ def test_under_hashed_names_and_a_nonce(hashed, visitor):
         "shared.js",
         "play.js",
     ]
-    # The example's own script has no nonce, and so does not run: nothing looks at it.
+    # The example's own script has no nonce, so the browser does not run it.
     laptop.page.goto("/live/")
     until(laptop.page, PLAYING)
     playing(hashed, "computer")

@@ -1,4 +1,4 @@
-"""What is wrong with a page is seen: a story that meets it fails."""
+"""Test that ``Visitor.look()`` finds each kind of fault in a page."""
 
 from __future__ import annotations
 

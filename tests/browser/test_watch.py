@@ -1,4 +1,4 @@
-"""An open page learns that its session is over, whatever its browser does."""
+"""Test that an open page learns of its session's end, whatever its browser does."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from tests.browser.visitor import LAPTOP, PHONE
 
 ADA, GRACE = PASSWORDS["ada"], PASSWORDS["grace"]
 DIALOG = "dialog.session-limit-dialog"
-# In milliseconds: what a stream tells is told at once, and what the sweep finds within
-# a second; the rest is the browser's, on a machine that does much else.
+# In milliseconds: a stream reports an ending at once, and the sweep within a second.
+# The rest is for the browser on a busy machine.
 AT_ONCE = 4000
-# How long a page waits for its stream before it asks instead.
+# In milliseconds: how long a page waits for its stream before it asks instead.
 PATIENCE = 5500
 
 
@@ -31,8 +31,10 @@ def signed_in(visitor, site, device=LAPTOP, address="/members/", **options):
 
 def until(page, holds, timeout=AT_ONCE):
     """
-    Wait until this expression holds. Asked for from here: a page that nobody looks at
-    draws no frames, which is what Playwright would go by.
+    Wait until this JavaScript expression is true.
+
+    Polls from here, because Playwright waits for frames, and a page that is not visible
+    draws none.
     """
     deadline = time.monotonic() + timeout / 1000
     while not page.evaluate(holds):
@@ -41,13 +43,13 @@ def until(page, holds, timeout=AT_ONCE):
 
 
 def watches(page):
-    """Wait until the page has its stream."""
+    """Wait until one of the browser's pages has opened its stream."""
     until(page, "navigator.locks.query().then(q => q.held.length)")
     page.wait_for_timeout(300)
 
 
 def told(page, timeout=AT_ONCE):
-    """Wait for the dialog; return it, and how long it took, in milliseconds."""
+    """Wait for the dialog. Return it, and how many milliseconds that took."""
     started = time.monotonic()
     until(page, f"document.querySelector('{DIALOG}')?.open", timeout)
     return page.locator(DIALOG), (time.monotonic() - started) * 1000
@@ -68,7 +70,7 @@ def test_an_open_page_is_told(serve, visitor):
     assert page.evaluate("document.querySelector('video').paused")
     until(page, "document.querySelector('#state').textContent === 'Stopped'")
     still = page.locator("#height").inner_text()
-    # What is started again stops again.
+    # A film that is started again is paused again.
     page.evaluate("document.querySelector('video').play().catch(() => {})")
     until(page, "document.querySelector('video').paused")
     assert page.locator("#height").inner_text() == still
@@ -127,8 +129,8 @@ def test_twenty_tabs_hold_one_connection_and_all_are_told(serve, visitor):
         laptop.page.goto("/members/")
         pages.append(laptop.page)
     watches(laptop.page)
-    assert len(asked) <= 1  # the first tab's may have been before
-    # The one that listens goes, and another takes its turn.
+    assert len(asked) <= 1  # the first tab may have asked before the test listened
+    # The tab with the stream closes, and another opens one.
     pages.pop(0).close()
     pages[-1].wait_for_timeout(500)
     assert 1 <= len(asked) <= 2
@@ -153,7 +155,7 @@ def test_signing_in_again_in_one_tab_is_enough(serve, visitor):
     laptop.press("Sign in")
     until(first, f"!document.querySelector('{DIALOG}')")
     told(phone.page)
-    # Nobody takes over by themselves.
+    # Neither browser takes over by itself.
     phone.page.wait_for_timeout(1500)
     assert not first.locator(DIALOG).count()
 
@@ -165,13 +167,17 @@ def test_a_browser_that_was_offline(serve, visitor):
     laptop._context.set_offline(True)
     signed_in(visitor, site, PHONE)
     laptop.page.wait_for_timeout(1500)
-    laptop._errors.clear()  # "Failed to load resource: net::ERR_INTERNET_DISCONNECTED"
+    laptop._errors.clear()  # net::ERR_INTERNET_DISCONNECTED
     laptop._context.set_offline(False)
     told(laptop.page)
 
 
 def test_a_machine_that_slept(serve, visitor):
-    """Its stream is dead, and nothing says so but the clock."""
+    """
+    A machine that wakes up asks for its session, because its clock has jumped.
+
+    Nothing else shows that the stream broke.
+    """
     site = serve()
     laptop = visitor(site, LAPTOP)
     laptop.page.clock.install()
@@ -201,7 +207,11 @@ def test_a_page_that_was_in_the_background(serve, visitor):
 
 
 def test_where_no_stream_can_be_had(serve, visitor):
-    """A proxy keeps it to itself, or the server is WSGI: the page asks instead."""
+    """
+    A page without a stream asks from time to time.
+
+    A proxy may hold the stream back, and a WSGI server has none.
+    """
     site = serve()
     laptop = signed_in(visitor, site)
     page = laptop.page
@@ -271,7 +281,7 @@ http {{
 
 @contextlib.contextmanager
 def behind_nginx(site, directory):
-    """Yield the site behind a proxy that keeps to itself whatever it can."""
+    """Serve the site behind an nginx that buffers all it can, and yield it."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     configuration = directory / "nginx.conf"
@@ -305,7 +315,7 @@ def test_a_server_that_is_restarted(serve, visitor):
     site = serve()
     laptop = signed_in(visitor, site)
     watches(laptop.page)
-    # The workers: uvicorn's first process starts others in their place.
+    # Kill the workers. uvicorn's first process starts others in their place.
     workers = [
         "pkill",
         "--parent",

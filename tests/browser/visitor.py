@@ -1,17 +1,17 @@
 """
-Who the stories are about: a browser of its own, with someone before it.
+A browser of its own, with a person who uses it in one way.
 
-A visitor does everything in one way: with a pointer, by keyboard alone, or without
-JavaScript. Whatever page that leads to is looked at: nothing in it may break the policy
-of the site, no error may have been said, nothing may be wider than the window, and axe
-may find nothing serious.
+A visitor does everything with a pointer, by keyboard alone, or without JavaScript.
+``look()`` checks every page that this leads to: no errors in the console, no violation
+of the site's content security policy, nothing wider than the window, and nothing
+serious that axe finds.
 """
 
 from __future__ import annotations
 
 POINTER, KEYBOARD, NO_JAVASCRIPT = "pointer", "keyboard", "without JavaScript"
 
-# Left to itself, it says "HeadlessChrome" here, whatever the user agent is.
+# Without this header, the browser reports "HeadlessChrome" under any user agent.
 BRAND = "Sec-CH-UA"
 CHROME = {BRAND: '"Chromium";v="140", "Google Chrome";v="140"'}
 LAPTOP = {
@@ -35,7 +35,7 @@ TABLET = {
     "viewport": {"width": 820, "height": 1180},
 }
 
-# What a browser says of an answer that is meant.
+# The browser logs these as errors, although the site means to send them.
 ANSWERS = tuple(
     f"Failed to load resource: the server responded with a status of {status}"
     for status in (401, 403, 409, 410)
@@ -68,11 +68,11 @@ class Visitor:
         self._context.close()
 
     def tab(self):
-        """Go on in another tab of this browser; return the page of the first."""
+        """Continue in a new tab of this browser, and return the first tab's page."""
         page, self.page = self.page, self._context.new_page()
         return page
 
-    # What people do.
+    # Actions
 
     def open(self, address):
         self.page.goto(address)
@@ -87,7 +87,7 @@ class Visitor:
         self.look()
 
     def press(self, name, *, within="body"):
-        """Press the button, or follow the link, with this name; see where it leads."""
+        """Press the button or follow the link with this name. Check the next page."""
         scope = self.page.locator(within)
         target = scope.get_by_role("button", name=name, exact=True)
         target = target.or_(scope.get_by_role("link", name=name, exact=True))
@@ -123,12 +123,12 @@ class Visitor:
             field.select_option(label=option)
 
     def pick(self, label):
-        """Pick one of several."""
+        """Select one of several radio buttons."""
         choice = self.page.get_by_role("radio", name=label)
         if self.way != KEYBOARD:
             choice.check()
             return
-        # One stop of the tabulator leads to them all; arrows lead from one to the next.
+        # The Tab key stops once for all radio buttons. The arrow keys move among them.
         self._tab_until(lambda: self.page.evaluate(IS_ON_RADIO))
         for _ in range(TABS):
             if choice.evaluate(IS_FOCUSED):
@@ -142,7 +142,7 @@ class Visitor:
         self.fill("Password", password)
         self.press("Sign in")
 
-    # What they see.
+    # What the visitor sees
 
     @property
     def path(self):
@@ -157,11 +157,11 @@ class Visitor:
         return " ".join(self.page.locator("main").inner_text().split())
 
     def look(self):
-        """Find nothing wrong with the page."""
+        """Assert that the browser reported no error and that the page has no fault."""
         assert not self._errors, self._errors
         if self.way != NO_JAVASCRIPT:
             self._inspection.look(self.page)
-            # Axe's own: it writes styles into elements, to measure them.
+            # axe writes inline styles to measure elements, and the policy objects.
             self._errors.clear()
 
     def _heard(self, message):
@@ -170,11 +170,11 @@ class Visitor:
 
     def _go_to(self, target):
         self._tab_until(lambda: target.evaluate(IS_FOCUSED))
-        assert target.evaluate(SHOWS_FOCUS), "nobody sees where they are"
+        assert target.evaluate(SHOWS_FOCUS), "the focused element does not look focused"
 
     def _tab_until(self, reached):
         for _ in range(TABS):
             if reached():
                 return
             self.page.keyboard.press("Tab")
-        raise AssertionError(f"{self.path}: not to be reached by keyboard")
+        raise AssertionError(f"{self.path}: the Tab key does not reach the element")

@@ -1,4 +1,4 @@
-"""Redis servers for one test: a master, a replica and Sentinels, or a Cluster."""
+"""Start Redis servers for one test: one alone, some with Sentinels, or a Cluster."""
 
 from __future__ import annotations
 
@@ -16,19 +16,20 @@ from redis import Redis, RedisError
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-# In seconds: what takes longer does not come.
+# In seconds: how long to wait before a test fails.
 PATIENCE = 15.0
 MASTER = "mymaster"
-# What is special in a URL, to see that it is kept whole and kept secret.
+# A password of characters that are special in a URL, to test that it is parsed as a
+# whole and never shown.
 PASSWORD = "s3cr:t/@?#%"
-# Nothing on disk, and no pause of 5 s before a replica is served.
+# Write nothing to the disk, and serve a replica without Redis's default pause of 5 s.
 VOLATILE = "save ''", "repl-diskless-sync-delay 0"
 QUOTED = "s3cr%3At%2F%40%3F%23%25"
 
 
 @dataclass(frozen=True)
 class Server:
-    """A ``redis-server`` of our own."""
+    """A ``redis-server`` that a test has started."""
 
     port: int
     process: subprocess.Popen[bytes]
@@ -36,12 +37,12 @@ class Server:
 
     @property
     def url(self) -> str:
-        """The address, with a user and the password where there is one."""
+        """Return the server's URL, with user and password if it has a password."""
         credentials = f"default:{QUOTED}@" if self.password else ""
         return f"redis://{credentials}127.0.0.1:{self.port}/0"
 
     def client(self) -> Redis:
-        """Return a client that tries once."""
+        """Return a client that tries each command once."""
         return Redis(
             port=self.port,
             password=self.password,
@@ -52,18 +53,18 @@ class Server:
         )
 
     def ask(self, *command: object) -> object:
-        """Return what the server answers, or ``None`` if it does not."""
+        """Return the server's answer, or ``None`` if it does not answer."""
         with closing(self.client()) as client, suppress(RedisError):
             return client.execute_command(*command)
         return None
 
     def kill(self) -> None:
-        """Kill it as a machine that loses its power would."""
+        """Kill the server without warning, as a power failure would."""
         self.process.kill()
         self.process.wait()
 
     def freeze(self) -> None:
-        """Let it keep its connections, and answer nothing."""
+        """Suspend the server, which keeps its connections but does not answer."""
         self.process.send_signal(signal.SIGSTOP)
 
 
@@ -72,7 +73,7 @@ def until(holds: Callable[[], object], patience: float = PATIENCE) -> float:
     began = time.monotonic()
     while not holds():
         if time.monotonic() - began > patience:
-            raise AssertionError("It does not come.")
+            raise AssertionError("The condition was not met in time.")
         time.sleep(0.02)
     return time.monotonic() - began
 
@@ -81,7 +82,7 @@ def until(holds: Callable[[], object], patience: float = PATIENCE) -> float:
 def started(
     directory: Path, *lines: str, password: str | None = None
 ) -> Iterator[Server]:
-    """Run a server with this configuration, on a port that is free."""
+    """Run a server with these configuration lines on a free port."""
     port = _free_port()
     home = directory / str(port)
     home.mkdir()
@@ -102,7 +103,7 @@ def started(
 
 
 def _free_port() -> int:
-    # A node of a Cluster listens at another port too, 10,000 above.
+    # A node of a Cluster also listens on the port 10,000 above its own.
     while True:
         port = random.randrange(20_000, 32_000)
         with (
@@ -115,25 +116,25 @@ def _free_port() -> int:
 
 @dataclass(frozen=True)
 class Watched:
-    """A master with a replica, watched by three Sentinels."""
+    """A master and its replica, watched by three Sentinels."""
 
     data: list[Server]
     sentinels: list[Server]
 
     @property
     def url(self) -> str:
-        """The address by which the Sentinels know the master."""
+        """Return the URL by which the Sentinels know the master."""
         credentials = f"default:{QUOTED}@" if self.data[0].password else ""
         return f"redis://{credentials}{MASTER}/0"
 
     @property
     def options(self) -> dict[str, object]:
-        """``OPTIONS`` of the bus."""
+        """Return the ``OPTIONS`` of a bus that uses these servers."""
         return {"url": self.url, "sentinels": [each.url for each in self.sentinels]}
 
     @property
     def master(self) -> Server:
-        """What most Sentinels take for the master."""
+        """Return the server that most Sentinels report as the master."""
         named = [
             answer[1]
             for each in self.sentinels
@@ -182,7 +183,7 @@ def watched(directory: Path, password: str | None = None) -> Iterator[Watched]:
 
 @contextmanager
 def cluster(directory: Path, *, replicated: bool = False) -> Iterator[list[Server]]:
-    """Run a Redis Cluster of three masters; ``replicated``: and a replica of each."""
+    """Run a Cluster of three masters, each with a replica if it is ``replicated``."""
     with ExitStack() as stack:
         lines = "cluster-enabled yes", "cluster-node-timeout 1000", *VOLATILE
         count = 6 if replicated else 3

@@ -1,4 +1,4 @@
-"""The buses that are there, as a project would set them up."""
+"""Settings for each of the buses, as a project would write them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ MEMORY = "session_limit.bus.memory.MemoryBus"
 
 
 def setting(name, channel):
-    """Return SESSION_LIMIT_BUS for the bus with this name."""
+    """Return ``SESSION_LIMIT_BUS`` for the bus with this name."""
     if name == "redis":
         options = {"url": settings.REDIS_URL, "channel": channel}
         return {"BACKEND": REDIS, "OPTIONS": options}

@@ -7,11 +7,11 @@ from session_limit import bus
 
 @pytest.fixture(autouse=True)
 def publisher(monkeypatch):
-    """A publisher that knows of no failure yet."""
+    """Use a fresh publisher, which has seen no failure yet."""
     monkeypatch.setattr(bus, "_publisher", bus._Publisher())
 
 
 @pytest.fixture
 def channel():
-    """A channel that no other run hears."""
+    """Return the name of a channel that no other test run uses."""
     return f"test_{uuid.uuid4().hex}"

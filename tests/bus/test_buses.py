@@ -1,4 +1,4 @@
-"""Every bus: what is published is heard, and what may have been lost is known to be."""
+"""Test that every bus delivers what is published, and reports what it may have lost."""
 
 import asyncio
 import socket
@@ -24,7 +24,7 @@ from session_limit.models import UserSession
 from tests.bus.buses import POSTGRES, setting
 from tests.stories.people import Visitor, make_user
 
-# In seconds: what a sign-in is made to wait by a bus, at most.
+# In seconds: how long a failing bus may delay a sign-in.
 BOUND = 0.25
 PATIENCE = 5.0
 
@@ -57,7 +57,7 @@ def used(name, channel):
 
 @asynccontextmanager
 async def listening(used):
-    """Yield a function that returns what is heard next."""
+    """Yield a function that returns the next ids that arrive."""
     async with aclosing(used.subscribe()) as heard:
         assert await asyncio.wait_for(anext(heard), PATIENCE) is None
         yield lambda: asyncio.wait_for(anext(heard), PATIENCE)
@@ -110,7 +110,12 @@ from session_limit.bus.{module} import {name}
 @pytest.mark.services("redis")
 @pytest.mark.parametrize("name", ["redis"])
 def test_another_process_is_heard(used):
-    """PostgreSQL's needs Django's connection: the benchmark of push does that."""
+    """
+    A Redis bus delivers what another process publishes.
+
+    The PostgreSQL bus publishes over Django's connection. A benchmark tests it across
+    processes.
+    """
     options = {"url": used.urls, "channel": used.channel}
     code = PUBLISHER.format(module="redis", name="RedisBus", options=options)
     id = uuid4()
@@ -128,7 +133,11 @@ def test_another_process_is_heard(used):
 
 @crossing
 def test_who_loses_the_connection_is_told(used):
-    """So that whoever listens connects again, and verifies everybody."""
+    """
+    A subscriber that loses its connection gets an error.
+
+    The hub then subscribes again and verifies every session.
+    """
 
     @async_to_sync
     async def listen():
@@ -145,7 +154,7 @@ def test_who_loses_the_connection_is_told(used):
 
 
 def cut(used):
-    """Close every connection that listens to this bus, at the server."""
+    """Let the server close every connection that listens to this bus."""
     if hasattr(used, "urls"):
         for client in used._publishers[0].client_list(_type="pubsub"):
             used._publishers[0].client_kill_filter(_id=client["id"])
@@ -207,7 +216,7 @@ def test_who_falls_behind_looks_at_everybody(used):
 
 @contextmanager
 def server(behave):
-    """Yield the port of a server that treats its clients so."""
+    """Run a server that passes each client to ``behave()``, and yield its port."""
     with (
         ExitStack() as clients,
         socket.create_server(("127.0.0.1", 0)) as listener,
@@ -236,7 +245,7 @@ def nobody():
 
 
 def silent():
-    """Take what comes, and never answer."""
+    """Run a server that never answers."""
     return server(lambda client: None)
 
 
@@ -282,7 +291,7 @@ def test_a_bus_that_fails_costs_a_sign_in_little_and_fails_none(
     ] * 3
     first, *others = took
     assert first < BOUND
-    # It is left alone for a while.
+    # After the failure, the package does not ask the bus again for a while.
     assert max(others) < 0.01
     said = [r for r in caplog.records if "The bus does not carry" in r.message]
     assert len(said) == 1
@@ -321,7 +330,7 @@ def test_it_is_asked_again_after_a_while(monkeypatch, caplog):
 
 
 class Away(bus.Bus):
-    """A bus whose broker is away, and whose driver quotes the URL that it was given."""
+    """A bus that cannot reach its broker, and quotes its password in the error."""
 
     def publish(self, ids):
         raise ConnectionError("redis://:secret@broker:6379/0 is away")
@@ -332,7 +341,7 @@ class Described(Away):
 
 
 class Misnamed(Away):
-    """A bus over a database that is not there."""
+    """A bus over a database that does not exist."""
 
     @property
     def address(self):
@@ -367,7 +376,7 @@ def test_the_address_of_a_database_has_no_password(monkeypatch):
 
 @every_bus
 def test_the_row_has_ended_when_it_is_heard(used):
-    """And nothing is heard of an ending that was rolled back."""
+    """The bus delivers an ending only after the commit, and never after a rollback."""
     ada, laptop = make_user("ada"), Visitor()
     laptop.sign_in()
     row = laptop.row
@@ -389,7 +398,7 @@ def test_the_row_has_ended_when_it_is_heard(used):
 
 
 def is_live_elsewhere(id):
-    """Whether another connection finds it live."""
+    """Return whether another connection reads the session as live."""
     try:
         return UserSession.objects.get(pk=id).is_live
     finally:
@@ -398,7 +407,12 @@ def is_live_elsewhere(id):
 
 @pytest.mark.services("redis")
 def test_requests_in_threads_of_their_own_do_not_connect_anew(channel):
-    """Under ASGI each has one, and to connect takes longer than to publish."""
+    """
+    Threads share the publisher's connection.
+
+    Under ASGI each request has its own thread, and connecting takes longer than
+    publishing.
+    """
     redis = pytest.importorskip("session_limit.bus.redis")
     made = redis.RedisBus(url=settings.REDIS_URL, channel=channel)
     connections = set()

@@ -1,4 +1,4 @@
-"""The Redis bus over real Sentinels and a real Cluster, while their servers fail."""
+"""Test the Redis bus over Sentinels and over a Cluster while their servers fail."""
 
 import asyncio
 import contextlib
@@ -25,18 +25,18 @@ redis = pytest.importorskip("session_limit.bus.redis")
 
 pytestmark = [pytest.mark.services("sentinel")]
 
-# In seconds. A request waits a quarter for a publisher, and "at once" is milliseconds;
-# a busy machine takes its share.
+# In seconds. A publisher may delay a request by 0.25 s, and the bus delivers within
+# milliseconds. Both bounds leave time for a busy machine.
 BOUND = 0.75
 AT_ONCE = 0.75
-# Within one sweep, on a busy machine.
+# In seconds: one sweep, with time for a busy machine.
 SWEPT = 3.0
-# A failover takes 2 s here, and a publisher that failed pauses for 5.
+# In seconds. A failover takes 2 s here, and a publisher that failed pauses for 5 s.
 RECOVERED = 20.0
 
 
 class Listener:
-    """Listen as the hub does: connect again after a while, and note what is heard."""
+    """A subscriber that reconnects as the hub does, and records what it hears."""
 
     def __init__(self, used):
         self.used = used
@@ -66,7 +66,7 @@ class Listener:
             await asyncio.sleep(0.1)
 
     async def until(self, holds, patience=RECOVERED):
-        """Wait until this holds, and return how many seconds that took."""
+        """Wait until ``holds()`` is true, and return how many seconds that took."""
         began = time.monotonic()
         while not holds():
             assert time.monotonic() - began < patience, self.errors
@@ -74,14 +74,14 @@ class Listener:
         return time.monotonic() - began
 
     async def hears(self, publish):
-        """Whether what ``publish`` is given is heard at once."""
+        """Publish an id with ``publish``, and return once the listener has heard it."""
         id = uuid4()
         await asyncio.to_thread(publish, [id])
         await self.until(lambda: id in self.heard, AT_ONCE)
         return True
 
     async def hears_again(self, publish):
-        """Publish until something is heard, and return how many seconds that took."""
+        """Publish until the listener hears it. Return how many seconds that took."""
         began = time.monotonic()
         while time.monotonic() - began < RECOVERED:
             id = uuid4()
@@ -115,14 +115,14 @@ def cluster(tmp_path):
 
 @pytest.fixture
 def used(watched, channel):
-    """SESSION_LIMIT_BUS over Sentinels."""
+    """Set ``SESSION_LIMIT_BUS`` to a bus over Sentinels, and yield that bus."""
     setting = {"BACKEND": REDIS, "OPTIONS": {**watched.options, "channel": channel}}
     with override_settings(SESSION_LIMIT_BUS=setting):
         yield get_bus()
 
 
 def subscribers(server, channel):
-    """Return how many connections listen to this channel at a server."""
+    """Return how many connections are subscribed to this channel at a server."""
     answer = server.ask("PUBSUB", "NUMSUB", channel)
     return answer[1] if answer else 0
 
@@ -131,12 +131,12 @@ def subscribers(server, channel):
 def test_open_pages_are_told_before_during_and_after_a_failover(
     watched, used, monkeypatch, settings
 ):
-    """The bus tells them, then the sweep does, then the bus again."""
+    """The bus closes sockets before and after the failover, and the sweep during it."""
     settings.ROOT_URLCONF = "tests.asgi.urls"
     ada, visitor, sweep = make_user("ada"), Visitor(LAPTOP), hub.SWEEP
 
     async def told(scene):
-        """Return how soon an open socket is closed after its session ended."""
+        """Return how many seconds after its session's end an open socket is closed."""
         await sync_to_async(visitor.sign_in)(path="/login/")
         async with Socket(Application(), visitor) as socket:
             await socket.accepted()
@@ -165,7 +165,8 @@ def test_open_pages_are_told_before_during_and_after_a_failover(
                 f"at once again after {await listener.hears_again(bus.publish):.1f} s"
             )
             assert listener.connected == 2
-            # The hub listens too, and the sweep leaves it to the bus.
+            # Wait until the hub has subscribed too, because only then can it do without
+            # the sweep.
             await asyncio.to_thread(
                 brokers.until, lambda: subscribers(watched.master, used.channel) == 2
             )
@@ -176,8 +177,9 @@ def test_open_pages_are_told_before_during_and_after_a_failover(
 
 def test_a_master_that_is_demoted(watched, used):
     """
-    Until the Sentinels make it a replica, who is connected to it stays. Then its
-    connections are closed, and everybody meets at the new master.
+    Subscribers stay connected to the old master until the Sentinels make it a replica.
+
+    That closes their connections, and all of them reconnect to the new master.
     """
 
     @async_to_sync
@@ -187,7 +189,7 @@ def test_a_master_that_is_demoted(watched, used):
             old = watched.master
             watched.sentinels[0].ask("SENTINEL", "FAILOVER", brokers.MASTER)
             await asyncio.to_thread(brokers.until, lambda: watched.master != old)
-            # Those two are on the old master, and hear each other.
+            # Both the listener and the publisher are still connected to the old master.
             assert await listener.hears(used.publish)
             late = redis.RedisBus(**watched.options, channel=used.channel)
             async with Listener(late) as other:
@@ -207,7 +209,11 @@ def test_a_master_that_is_demoted(watched, used):
 
 
 def test_a_master_that_freezes(watched, used, monkeypatch):
-    """It keeps its connections: what does not answer a ping in 2 s is left."""
+    """
+    The subscriber leaves a suspended master when a ping is not answered.
+
+    A suspended master keeps its connections, so nothing else shows that it stopped.
+    """
     monkeypatch.setattr(redis, "PING", 0.5)
 
     @async_to_sync
@@ -241,7 +247,11 @@ def test_sentinels_that_do_not_answer_are_passed_over(watched, channel):
 
 
 def test_any_node_of_a_cluster_will_do(cluster, channel):
-    """And another when that one is away, even if the Cluster then misses slots."""
+    """
+    The bus works through any node of a Cluster.
+
+    If a node fails it uses another, even if the Cluster then lacks slots.
+    """
     urls = [node.url for node in cluster]
     used = redis.RedisBus(urls, channel)
 

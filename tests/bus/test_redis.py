@@ -1,4 +1,4 @@
-"""How the Redis bus is set up, and what it shows of that."""
+"""Test how the Redis bus reads its options, and that it never shows a password."""
 
 import asyncio
 import traceback
@@ -18,7 +18,7 @@ from tests.bus.test_buses import PATIENCE, nobody, rude, silent
 redis = pytest.importorskip("session_limit.bus.redis")
 options_of = redis.options_of
 
-# In seconds: a quarter is the bound, and a busy machine takes its share.
+# In seconds: a publisher may wait 0.25 s, and a busy machine takes longer.
 BUSY = 0.75
 SENTINELS = ["redis://:geheim@a:26379", "rediss://u:geheim@b:26380"]
 
@@ -38,7 +38,7 @@ SENTINELS = ["redis://:geheim@a:26379", "rediss://u:geheim@b:26380"]
             {"url": "redis://:geheim@mymaster/1", "sentinels": SENTINELS},
             "mymaster/1, Sentinel a:26379, Sentinel b:26380",
         ),
-        # redis-py would connect to port 12, or to none.
+        # redis-py would connect to port 12, or to no port at all.
         ({"url": "redis://u:12#geheim@h:1"}, "an address that is not one of Redis"),
         ({"url": "redis://u:12/geheim@h:1"}, "an address that is not one of Redis"),
         ({"url": "redis://u:12?geheim@h:1"}, "an address that is not one of Redis"),
@@ -68,7 +68,7 @@ def test_its_address_has_no_credentials(options, address):
         ({"url": "redis://h/name"}, ["E023"]),
         ({"url": "redis://h?no_such_option=1"}, ["E023"]),
         ({"url": ["redis://a", "b"]}, ["E023"]),
-        # As other packages take them.
+        # Other packages take Sentinels as pairs of host and port.
         ({"url": "redis://mymaster", "sentinels": [("a", 26379)]}, ["E023"]),
         ({"url": []}, ["E031"]),
         ({"url": [], "sentinels": SENTINELS}, ["E031"]),
@@ -113,7 +113,7 @@ def test_an_error_says_why_and_holds_no_password():
 
 @pytest.mark.parametrize("url", ["redis://u:geheim@h", "rediss://h?password=geheim"])
 def test_no_option_of_a_connection_is_a_password(url):
-    """redis-py 6 and 7 put the options into messages of errors."""
+    """Options contain no password, because redis-py 6 and 7 quote them in errors."""
     options = options_of(url)
     assert "geheim" not in repr(options)
     assert "geheim" in options["credential_provider"].get_credentials()
@@ -121,7 +121,7 @@ def test_no_option_of_a_connection_is_a_password(url):
 
 @pytest.mark.parametrize("how", [nobody, silent, rude])
 def test_no_node_answers(how):
-    """A request waits for one node at most, and the next request for another."""
+    """A request waits for one silent node at most, and the next one tries another."""
     with how() as first, how() as second:
         used = redis.RedisBus([f"redis://127.0.0.1:{port}" for port in (first, second)])
         before = list(used._publishers)
@@ -129,7 +129,7 @@ def test_no_node_answers(how):
         with pytest.raises(redis.RedisError):
             used.publish([uuid4()])
         assert redis.time.monotonic() - began < BUSY
-    # All were tried if they refuse at once.
+    # If the nodes refuse at once, one request has tried them all.
     after = before[1:] + before[:1] if how is silent else before
     assert used._publishers == after
 
@@ -170,7 +170,7 @@ def test_a_server_that_answers_no_ping_is_left(tmp_path, monkeypatch):
             async with aclosing(redis.RedisBus(server.url).subscribe()) as heard:
                 assert await anext(heard) is None
                 waiting = asyncio.ensure_future(anext(heard))
-                # While it answers it is not left.
+                # The subscriber stays as long as the server answers its pings.
                 done, _ = await asyncio.wait({waiting}, timeout=1.5)
                 assert not done
                 server.freeze()

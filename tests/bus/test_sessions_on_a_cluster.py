@@ -1,4 +1,4 @@
-"""Sessions in a Redis Cluster, by the cache of docs/how-to/redis.md, at a failover."""
+"""Test sessions in a Redis Cluster at a failover, with docs/how-to/redis.md's cache."""
 
 import re
 import sys
@@ -22,7 +22,7 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "how-to" / "redis.md"
 
 @pytest.fixture
 def caches(monkeypatch):
-    """The page's module, as a project would have it."""
+    """Load the module that the page tells a project to write."""
     code = re.search(
         r"```python\n(# mysite/caches.py.*?)```", PAGE.read_text(), re.DOTALL
     )[1]
@@ -35,7 +35,7 @@ def caches(monkeypatch):
 
 
 def is_signed_in(cookie):
-    """Whether a request with this cookie is authenticated. One that fails is not."""
+    """Return whether a request with this cookie succeeds as a signed-in one."""
     visitor = Visitor(LAPTOP)
     visitor.client.raise_request_exception = False
     visitor.cookie = cookie
@@ -43,7 +43,7 @@ def is_signed_in(cookie):
 
 
 def sign_in(name):
-    """Return the cookie of another browser that signs in."""
+    """Sign in with a new browser, and return its cookie."""
     visitor = Visitor(LAPTOP)
     assert visitor.sign_in(name).status_code == 302
     return visitor.cookie
@@ -65,7 +65,7 @@ def test_a_failover_brings_no_displaced_session_back(
         settings.CACHES = {"default": cache}
         settings.SESSION_ENGINE = f"django.contrib.sessions.backends.{engine}"
         displaced = [sign_in(name) for name in names]
-        # The replicas lose their links: they miss the deletions, and who comes next.
+        # Cut the links of the replicas, which then miss deletions and new sessions.
         for master in nodes[:3]:
             master.ask("ACL", "SETUSER", "default", "-psync", "-sync")
             master.ask("CLIENT", "KILL", "TYPE", "replica")
@@ -74,7 +74,7 @@ def test_a_failover_brings_no_displaced_session_back(
         assert all(map(is_signed_in, live))
 
         def is_promoted():
-            """Whether the replica is a master. Nobody is back, before and after."""
+            """Check that nobody is back, and return whether the replica is a master."""
             assert not any(map(is_signed_in, displaced))
             return "master" in str(nodes[3].ask("ROLE"))
 
@@ -84,7 +84,7 @@ def test_a_failover_brings_no_displaced_session_back(
         if engine == "cached_db":
             brokers.until(lambda: all(map(is_signed_in, live)))
         else:
-            # A third of them was stored on the node that died.
+            # About a third of the sessions were stored on the node that was killed.
             assert 0 < sum(map(is_signed_in, live)) < len(live)
-        # Without a stored session they sign in again.
+        # Users without a stored session can sign in again.
         assert all(is_signed_in(sign_in(name)) for name in names)

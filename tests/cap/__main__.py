@@ -1,4 +1,4 @@
-"""Run the matrix and print it as a Markdown table. Exit 1 if anything was violated."""
+"""Run the matrix and print it as a Markdown table. Exit with 1 on a violation."""
 
 from __future__ import annotations
 
@@ -58,9 +58,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.cap", description=__doc__)
     parser.add_argument("--database", choices=KINDS, action="append")
     parser.add_argument(
-        "--rounds", type=int, default=8, help="of 8; half as many of 50"
+        "--rounds",
+        type=int,
+        default=8,
+        help="rounds of 8 sign-ins; half as many rounds of 50",
     )
-    parser.add_argument("--quick", action="store_true", help="what the tests run")
+    parser.add_argument(
+        "--quick", action="store_true", help="measure only what the tests run"
+    )
     options = parser.parse_args()
     rounds = 4 if options.quick else options.rounds
     plan = [(8, rounds), (50, max(1, rounds // 2))]
@@ -69,7 +74,7 @@ def main() -> int:
         for each in (matrix.moderate() if options.quick else matrix.full())
         if not options.database or each.database in options.database
     ]
-    # So that whoever stops this leaves neither a server nor a database behind.
+    # Let a signal stop the servers and drop the database.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     print(line(COLUMNS))
     print(line("---" for _ in COLUMNS))
@@ -87,7 +92,9 @@ def main() -> int:
 
 
 def report(combination: Combination, results: Iterable[Result], log: str) -> bool:
-    """Say on standard error what was violated, and show the server's log."""
+    """
+    Print violations and the server's log to standard error. Return whether any exist.
+    """
     violations = [each for result in results for each in result.violations]
     if violations:
         print(combination, *violations, log, sep="\n", file=sys.stderr, flush=True)

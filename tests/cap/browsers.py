@@ -1,4 +1,4 @@
-"""Browsers that sign in at the same moment, and keep a list of what they were given."""
+"""Browsers that sign in at the same moment and record the cookies they receive."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 COOKIE = "sessionid"
-# With which it waits for its person to choose what to sign out.
+# The cookie with which a browser waits for its person to choose what to sign out.
 WAITING = "session_limit_pending"
-# What a page of the site's own would have been given.
+# The token that a page of the site would have handed out.
 CSRF_TOKEN = "c" * 32
-# Longer than anything that a right answer may take: SQLite's own timeout is 20.
+# In seconds: longer than any right answer takes. SQLite's own timeout is 20.
 PATIENCE = 60
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One response; status 0 if there was none."""
+    """A response. Its status is 0 if no response came."""
 
     status: int
     data: dict[str, Any] = field(default_factory=dict)
     cookie: str | None = None
     retry_after: str | None = None
-    # When the server entered and left the view, and in which process.
+    # When the server entered and left the view, in nanoseconds, and its process id.
     stamp: tuple[int, int, int] | None = None
 
 
 @dataclass(slots=True)
 class Browser:
-    """A cookie jar for the session's cookie, and for the one to wait with."""
+    """A browser that keeps its session's cookie and the cookie of a pending sign-in."""
 
     port: int
     cookie: str | None = None
@@ -52,7 +52,11 @@ class Browser:
         *,
         release: threading.Barrier | None = None,
     ) -> Answer:
-        """Ask, once connected and released if there is a barrier; keep the cookie."""
+        """
+        Send a request and keep the cookies of the answer.
+
+        With a ``release``, connect first and send once all parties have connected.
+        """
         headers = {
             "Accept": "application/json",
             "Connection": "close",
@@ -76,7 +80,7 @@ class Browser:
             content = response.read()
         except (OSError, http.client.HTTPException) as error:
             if release is not None:
-                release.abort()  # or the others would wait for this one
+                release.abort()  # Otherwise the others would wait for this browser.
             return Answer(0, {"error": f"{type(error).__name__}: {error}"})
         finally:
             connection.close()
@@ -110,7 +114,7 @@ def _stamp(header: str) -> tuple[int, int, int]:
 
 @dataclass(frozen=True, slots=True)
 class SignIn:
-    """A browser's sign-in, and the page it opens next, as a redirect makes it do."""
+    """A browser's sign-in, and the page that it opens next, as after a redirect."""
 
     browser: Browser
     answer: Answer
@@ -132,7 +136,7 @@ def sign_in(
 def sign_in_at_once(
     browsers: Sequence[Browser], view: str, usernames: Sequence[str]
 ) -> list[SignIn]:
-    """All connected first, then all released by one barrier."""
+    """Connect all browsers first, then let all of them sign in at the same moment."""
     release = threading.Barrier(len(browsers))
     with ThreadPoolExecutor(len(browsers)) as threads:
         return list(
@@ -145,7 +149,7 @@ def sign_in_at_once(
 
 
 def overlap(answers: Sequence[Answer]) -> int:
-    """How many of the sign-ins were being served at one moment, by the stamps."""
+    """Return how many of the sign-ins were in their views at the same moment."""
     edges: list[tuple[int, int]] = []
     for answer in answers:
         if answer.stamp is not None:

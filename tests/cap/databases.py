@@ -1,4 +1,4 @@
-"""A database of the harness's own on each kind of server, made and dropped."""
+"""Create a database for the harness on each kind of server, and drop it afterwards."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[2]
 
-# A user whom nobody can sign in by a password: the view looks users up.
+# The user has no usable password, because the view signs in without one.
 NEW_USER = """
     INSERT INTO auth_user (username, password, first_name, last_name, email,
                            is_superuser, is_staff, is_active, date_joined)
@@ -29,7 +29,7 @@ USER = "SELECT id FROM auth_user WHERE username = '{0}'"
 
 
 class Database(ABC):
-    """One database. Its connections are in autocommit: they see what is committed."""
+    """A database with connections in autocommit mode, which see what is committed."""
 
     engine: str
     isolations: tuple[str, ...]
@@ -39,7 +39,7 @@ class Database(ABC):
 
     @abstractmethod
     def connect(self) -> Any:
-        """A connection of the driver, to this database."""
+        """Open a connection of the driver to this database."""
 
     @abstractmethod
     def create(self) -> None: ...
@@ -49,10 +49,10 @@ class Database(ABC):
 
     @abstractmethod
     def deadlocks(self) -> int:
-        """How many deadlocks the server has seen in this database."""
+        """Return how many deadlocks the server has seen in this database."""
 
     def environment(self) -> dict[str, str]:
-        """What the project's settings read."""
+        """Return the environment variables that the project's settings read."""
         return {"CAP_ENGINE": self.engine, "CAP_NAME": self.name}
 
     def migrate(self, environment: Mapping[str, str]) -> None:
@@ -64,7 +64,7 @@ class Database(ABC):
         )
 
     def create_users(self, count: int) -> list[tuple[int, str]]:
-        """Users whom no earlier round has used: id and username of each."""
+        """Create users for one round, and return the id and the username of each."""
         users = []
         with closing(self.connect()) as connection:
             cursor = connection.cursor()
@@ -77,7 +77,7 @@ class Database(ABC):
 
 
 class SQLite(Database):
-    """A file in a directory of its own."""
+    """A SQLite file in a directory of its own."""
 
     engine = "sqlite3"
     isolations = ("deferred", "immediate")
@@ -97,12 +97,14 @@ class SQLite(Database):
         shutil.rmtree(self.directory)
 
     def deadlocks(self) -> int:
-        """None are counted: SQLite says "database is locked", and that is an error."""
+        """
+        Return 0. SQLite fails with "database is locked" instead, and that is an error.
+        """
         return 0
 
 
 class Service(Database):
-    """A database on a server, which may not be there."""
+    """A database on a server, which may not be running."""
 
     administrative: str
     host: str
@@ -113,7 +115,7 @@ class Service(Database):
     @classmethod
     @abstractmethod
     def open(cls, name: str) -> Any:
-        """A connection to the server's database of this name."""
+        """Open a connection to the server's database of this name."""
 
     def connect(self) -> Any:
         return self.open(self.name)
@@ -136,7 +138,7 @@ class Service(Database):
 
 
 class PostgreSQL(Service):
-    """Found by libpq's environment variables."""
+    """A database on the PostgreSQL server that libpq's environment variables name."""
 
     engine = "postgresql"
     isolations = ("read committed", "repeatable read")
@@ -173,7 +175,7 @@ class PostgreSQL(Service):
 
 
 class MariaDB(Service):
-    """Found by the environment variables of MariaDB's own client."""
+    """A database on the server that the variables of MariaDB's own client name."""
 
     engine = "mysql"
     isolations = ("read committed", "repeatable read")
@@ -204,9 +206,10 @@ class MariaDB(Service):
 
     def deadlocks(self) -> int:
         """
-        One, if the server's latest was in this database.
+        Return 1 if the server's latest deadlock was in this database, else 0.
 
-        The server counts for all its databases together, and describes the latest.
+        The server counts deadlocks for all its databases together, and describes the
+        latest.
         """
         with closing(self.connect()) as connection:
             cursor = connection.cursor()
@@ -225,7 +228,7 @@ KINDS: dict[str, type[Database]] = {
 
 @contextmanager
 def database(kind: str) -> Iterator[Database]:
-    """A new, empty database, dropped at the end whatever happened."""
+    """Create an empty database, yield it, and drop it in any case."""
     made = KINDS[kind]()
     made.create()
     try:

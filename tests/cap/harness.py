@@ -1,10 +1,10 @@
 """
-Simultaneous sign-ins of one user, watched from outside.
+Let many browsers sign in to one account at once, and observe the database meanwhile.
 
-Every round has a user of its own. Some browsers are admitted before it, one after
-another; the others are released by one barrier and open a page as soon as they are
-signed in. An observer samples the committed live sessions meanwhile. Then every
-cookie that was handed out is tried.
+Every round has an account of its own. Some browsers sign in before it, one after
+another. A barrier releases the others, which sign in and open a page at once. An
+observer samples the committed live sessions all the time. At the end, the harness tries
+every cookie that the server handed out.
 """
 
 from __future__ import annotations
@@ -34,23 +34,23 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """All rounds of one combination with one number of sign-ins."""
+    """The results of all rounds of one combination with one number of sign-ins."""
 
     combination: Combination
     sign_ins: int  # at once
     rounds: int
-    samples: int  # while they ran
+    samples: int  # while the sign-ins ran
     most_live: int
-    overlap: int  # the fewest, of all rounds, that were being served at one moment
-    processes: int  # how many server processes took part
-    server_errors: int  # answers 5xx
-    bad_requests: int  # answers 400
+    overlap: int  # simultaneous requests in the views, in the round with the fewest
+    processes: int  # server processes that took part
+    server_errors: int  # answers with a status of 5xx
+    bad_requests: int  # answers with status 400
     violations: tuple[str, ...]
     seconds: float
 
 
 def settings(combination: Combination, database: Database) -> dict[str, str]:
-    """The environment variables that configure the project."""
+    """Return the environment variables that configure the project."""
     return {
         **database.environment(),
         "CAP_ISOLATION": combination.isolation,
@@ -63,12 +63,12 @@ def settings(combination: Combination, database: Database) -> dict[str, str]:
 
 
 def migrate(combination: Combination, database: Database) -> None:
-    """Make the tables. Once for all the combinations of one package."""
+    """Create the tables. Once is enough for all combinations of one package."""
     database.migrate(environment(settings(combination, database)))
 
 
 def situations(limit: int, sign_ins: int) -> Iterator[Situation]:
-    """Without end: fresh and used browsers, new accounts and such with sessions."""
+    """Yield without end: browsers and accounts, each with and without sessions."""
     kinds = [
         ("anonymous", limit),
         ("nothing", 0),
@@ -82,7 +82,7 @@ def situations(limit: int, sign_ins: int) -> Iterator[Situation]:
 def play(
     combination: Combination, database: Database, server: Server, situation: Situation
 ) -> Round:
-    """One round."""
+    """Run one round."""
     (user, username), *strangers = database.create_users(1 + situation.sign_ins)
     view = combination.view
     browsers = [Browser(server.port) for _ in strangers]
@@ -133,7 +133,11 @@ def play(
 def sign_in_strangers(
     combination: Combination, database: Database, server: Server, count: int
 ) -> tuple[list[SignIn], list[SignIn]]:
-    """So many users at once, each for the first time; then those that are to retry."""
+    """
+    Let ``count`` new users sign in at once, and retry those that get a 503.
+
+    Return the first sign-ins and the second ones.
+    """
     usernames = [name for _, name in database.create_users(count)]
     browsers = [Browser(server.port) for _ in usernames]
     first = sign_in_at_once(browsers, combination.view, usernames)
@@ -146,7 +150,7 @@ def sign_in_strangers(
 
 
 def _try(server: Server, cookies: Iterable[str]) -> dict[str, Answer]:
-    """Each in a browser that has nothing else."""
+    """Try each cookie in a browser that has nothing else."""
     return {
         cookie: Browser(server.port, cookie).request("GET", "/sync/whoami/")
         for cookie in dict.fromkeys(cookies)
@@ -160,7 +164,7 @@ def measure(
     sign_ins: int,
     rounds: int,
 ) -> Result:
-    """Some rounds on a running server, judged."""
+    """Run some rounds on a running server, and judge them."""
     began = time.monotonic()
     seen: list[Round] = []
     violations: list[str] = []
@@ -200,9 +204,10 @@ def run(
     plan: Sequence[tuple[int, int]],
 ) -> tuple[list[Result], str]:
     """
-    Serve one combination; for each pair, so many sign-ins at once so many times.
+    Serve one combination, and measure it.
 
-    The database is migrated already. Returns the results and the server's log.
+    ``plan`` has pairs of a number of simultaneous sign-ins and a number of rounds. The
+    database must be migrated. Returns the results and the server's log.
     """
     with serve(combination.server, settings(combination, database)) as server:
         results = [

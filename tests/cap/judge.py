@@ -1,4 +1,4 @@
-"""What must hold of a round. Facts in, objections out."""
+"""Judge a round: take its facts, and yield an objection for each broken rule."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Combination:
-    """What is served, and on what."""
+    """What the harness serves, and on which database."""
 
     database: str
     isolation: str
@@ -23,9 +23,10 @@ class Combination:
     limit: int = 1
     at_limit: str = "displace"
     package: str = "session_limit"
-    # Whether Django's receiver writes the user's last_login. In the transaction of
-    # ATOMIC_REQUESTS that puts the sign-ins in a queue before the package can: where
-    # nothing writes it, as with user models that have none, the package is alone.
+    # Whether Django's receiver updates the user's ``last_login``. Under
+    # ``ATOMIC_REQUESTS``, that write locks the user's row before the package can, so
+    # sign-ins queue there. Without it, as with user models that have no such field,
+    # only the package's own lock is left.
     last_login: bool = True
 
     @property
@@ -41,14 +42,16 @@ class Combination:
 
     @property
     def rolls_back(self) -> bool:
-        """Whether a refused sign-in is in a transaction that Django rolls back."""
+        """Return whether Django rolls back the transaction of a refused sign-in."""
         return self.atomic_requests and self.view == "sync"
 
     @property
     def locks_gaps(self) -> bool:
         """
-        Whether an account without any session locks its neighbours out of the gap
-        that it is read from: two of them, signing in for the first time, deadlock.
+        Return whether accounts without a session can deadlock each other.
+
+        Reading such an account locks the gap in the index, which its neighbours share.
+        Two of them that sign in for the first time then deadlock.
         """
         return (
             self.database == "mariadb"
@@ -59,9 +62,10 @@ class Combination:
     @property
     def may_fail_to_serialize(self) -> bool:
         """
-        The one that the package cannot help: plain Django fails there too.
+        Return whether a sign-in may fail to serialize.
 
-        An async view runs outside the request's transaction, so it is not excused.
+        Plain Django fails in this combination too. An async view runs outside the
+        request's transaction, so it is not excused.
         """
         return (
             self.database == "postgresql"
@@ -72,27 +76,27 @@ class Combination:
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """Who signs in: how many, from what browsers, into what account."""
+    """How many browsers sign in, and what sessions they and the account have."""
 
     sign_ins: int
-    carrying: str  # what each browser has: nothing, anonymous or another user's session
-    existing: int  # live sessions that the user has already
+    carrying: str  # each browser's session: "nothing", "anonymous" or "another user's"
+    existing: int  # live sessions that the account already has
 
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """What was seen of one."""
+    """The facts of one round."""
 
     situation: Situation
-    others: list[SignIn]  # of other users, each in one of the browsers
+    others: list[SignIn]  # sign-ins of other users, each in one of the browsers
     existing: list[SignIn]
     race: list[SignIn]
-    retried: list[SignIn]  # one after another, those that were answered 503
+    retried: list[SignIn]  # second attempts of those that got a 503, one after another
     samples: int
     most_live: int
     finally_live: int
-    tried: Mapping[str, Answer]  # every cookie handed out
-    tried_again: Mapping[str, Answer]  # those of them that authenticated
+    tried: Mapping[str, Answer]  # the answer to each cookie that was handed out
+    tried_again: Mapping[str, Answer]  # a second answer to those that authenticated
     username: str
 
     def authenticates(self, answer: Answer) -> bool:
@@ -106,7 +110,7 @@ class Round:
 
 
 def objections(combination: Combination, seen: Round) -> Iterator[str]:
-    """Each thing that must not be, in words."""
+    """Yield a sentence for each rule that the round violates."""
     yield from _statuses(combination, seen)
     yield from _cap(combination, seen)
     yield from _admitted(combination, seen)
@@ -158,7 +162,7 @@ def _signed_in(
     combination: Combination, seen: Round, one: SignIn, *, excused: bool
 ) -> Iterator[str]:
     answer, page = one.answer, one.next_page
-    # A displaced browser is told so, though its own response was not saved yet.
+    # A displaced browser learns of it even from the answer to its own sign-in.
     turned_away = {"displace": 401, "deny": 403}[combination.at_limit]
     if answer.status not in {200, turned_away} and not (excused and retryable(answer)):
         yield f"a sign-in was answered {_said(answer)}"
@@ -166,7 +170,7 @@ def _signed_in(
         yield f"a displaced sign-in was not told why: {_said(answer)}"
     if page.status not in {200, 401} and not (excused and retryable(page)):
         yield f"after {answer.status}, the next page was answered {_said(page)}"
-    # An admitted one may be displaced before its next page, but not under "deny".
+    # An admitted browser may be displaced before its next page, except under "deny".
     if answer.status == 200:
         signed_in = page.status != 200 or seen.authenticates(page)
         if not signed_in or (turned_away == 403 and page.status == 401):
@@ -177,8 +181,10 @@ def _signed_in(
 
 def _others(combination: Combination, seen: Round) -> Iterator[str]:
     """
-    Django ends a browser's session when another user signs in there. A refused
-    sign-in is undone with all that its request has done, where that rolls back.
+    Judge what became of other users' sessions in the browsers.
+
+    Django ends a browser's session when another user signs in there. If a refused
+    sign-in is rolled back, so is that ending.
     """
     last = {id(one.browser): one.answer for one in [*seen.race, *seen.retried]}
     for other in seen.others:
@@ -192,7 +198,7 @@ def _others(combination: Combination, seen: Round) -> Iterator[str]:
 
 
 def retryable(answer: Answer) -> bool:
-    """Whether the client is asked to try again."""
+    """Return whether the answer asks the client to try again."""
     return answer.status == 503 and answer.retry_after is not None
 
 

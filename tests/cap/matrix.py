@@ -1,4 +1,4 @@
-"""What is measured: databases, isolation, transactions, servers and views, limits."""
+"""List the combinations of database, isolation, transactions, server and limit."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from tests.cap.judge import Combination
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# Each is served by gunicorn to a sync view. SQLite as Django has it by default and,
-# where a transaction may begin by reading, as its documentation advises.
+# gunicorn serves each of these with a sync view. SQLite runs with Django's default mode
+# and, for transactions that may begin with a read, with the mode that Django's
+# documentation advises.
 CELLS = [
     Combination("sqlite", "deferred", False, "wsgi", "sync"),
     Combination("sqlite", "immediate", True, "wsgi", "sync"),
@@ -26,17 +27,17 @@ CELLS = [
 
 def doors(cell: Combination) -> list[Combination]:
     """
-    Through every server and view.
+    Return a cell with each of the servers and views.
 
-    Django wants an async view to opt out of ``ATOMIC_REQUESTS``: it is measured there
-    as it then runs, and a sync view under ASGI beside it.
+    Django requires an async view to opt out of ``ATOMIC_REQUESTS``, so it is measured
+    without it. A sync view under ASGI is measured as well.
     """
     both = [cell, replace(cell, server="asgi", view="async")]
     return [*both, replace(cell, server="asgi")] if cell.atomic_requests else both
 
 
 def full() -> Iterator[Combination]:
-    """Every cell through every door with both limits, and with ``deny``."""
+    """Yield each cell by every server and view, with both limits and with ``deny``."""
     for cell in CELLS:
         for door in doors(cell):
             for limit in (1, 3):
@@ -49,7 +50,11 @@ def full() -> Iterator[Combination]:
 
 
 def moderate() -> Iterator[Combination]:
-    """Every cell through every door with one limit or the other, once with ``deny``."""
+    """
+    Yield each cell by every server and view, with one of the limits.
+
+    One combination of each cell also has ``deny``.
+    """
     limits = (1, 3)
     for number, cell in enumerate(CELLS):
         wsgi, asgi, *rest = doors(cell)

@@ -1,4 +1,4 @@
-"""Looks at the committed live sessions of one user, all the time."""
+"""Sample how many committed live sessions one user has, in a thread."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LIVE = """
 
 
 def _live(cursor: Any, user: int) -> int:
-    """Live sessions that count, in the scope that has the most of them."""
+    """Return how many live sessions count in the scope that has the most of them."""
     cursor.execute(LIVE.format(user))
     return max((count for (count,) in cursor.fetchall()), default=0)
 
@@ -37,20 +37,20 @@ PLAYING = """
 
 
 def _playing(cursor: Any, user: int) -> int:
-    """Plays that nobody has ended, in the scope that has the most of them."""
+    """Return how many plays have not ended in the scope that has the most of them."""
     cursor.execute(PLAYING.format(user))
     return max((count for (count,) in cursor.fetchall()), default=0)
 
 
 def _stored(cursor: Any, user: int) -> int:
-    """The recipe keeps no such rows: what is live there is what Django has stored."""
+    """Return how many stored sessions the user has. The recipe has no other rows."""
     cursor.execute("SELECT session_data FROM django_session")
     users = (_session(data).get("_auth_user_id") for (data,) in cursor.fetchall())
     return sum(each == str(user) for each in users)
 
 
 def _session(data: str) -> dict[str, Any]:
-    """What a stored session holds: the part before the time and the signature."""
+    """Decode a stored session: the part in front of the time and the signature."""
     compressed = data.startswith(".")
     content = data.lstrip(".").partition(":")[0]
     decoded = base64.urlsafe_b64decode(content + "=" * (-len(content) % 4))
@@ -68,7 +68,7 @@ COUNTS: dict[str, Callable[[Any, int], int]] = {
 
 
 class Observer:
-    """A thread with a connection of its own, from ``with`` to the end of its block."""
+    """A thread with its own connection, which samples while its ``with`` block runs."""
 
     def __init__(self, database: Database, package: str, user: int) -> None:
         self.database = database
@@ -98,25 +98,25 @@ class Observer:
                 cursor = connection.cursor()
                 stopping = False
                 while not stopping:
-                    # Leave the cores to the servers most of the time. Whatever
-                    # happens, one sample is taken after the block has ended.
+                    # Leave the cores to the servers most of the time. One sample always
+                    # follows the end of the block.
                     stopping = self._stop.wait(0.001)
                     count = self.count(cursor, self.user)
                     self.samples.append((time.monotonic(), count))
         except Exception as error:
-            # Kept for the judge: a thread's exception would be lost.
+            # Keep the error for the judge, because no caller sees a thread's exception.
             self.error = error
 
     @property
     def most(self) -> int:
-        """The most live sessions that were ever seen committed."""
+        """Return the most live sessions that any sample has seen."""
         return max((count for _, count in self.samples), default=0)
 
     @property
     def last(self) -> int:
-        """What was live when the block had ended."""
+        """Return how many sessions were live when the block had ended."""
         return self.samples[-1][1] if self.samples else 0
 
     def between(self, start: float, end: float) -> int:
-        """How many samples were taken in this time."""
+        """Return how many samples were taken between these times."""
         return sum(start <= taken <= end for taken, _ in self.samples)

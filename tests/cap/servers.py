@@ -1,4 +1,4 @@
-"""A project, served by processes with threads: by default the cap's, by four."""
+"""Serve a project, by default the cap's, with several processes and threads."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 PROCESSES = 4
-# Enough for fifty requests at once over all the processes.
+# Enough for fifty simultaneous requests over all processes.
 THREADS = 13
 
 PROJECT = "tests.cap.project"
 
 
 def command(kind: str, project: str, processes: int) -> list[str]:
-    """What serves ``project``, on a port that is free."""
+    """Return the command that serves ``project`` on a free port."""
     if kind == "wsgi":
         return [
             "gunicorn",
@@ -59,20 +59,20 @@ ERROR = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A running server and the file it logs to."""
+    """A running server, and the file that it logs to."""
 
     port: int
     log: Path
     process: subprocess.Popen[bytes]
 
     def errors(self) -> list[str]:
-        """The lines of the log that tell of an error."""
+        """Return the lines of the log that report an error."""
         lines = self.log.read_text().splitlines()
         return [line for line in lines if ERROR.search(line)]
 
 
 def environment(settings: Mapping[str, str], project: str = PROJECT) -> dict[str, str]:
-    """The environment of a process that serves, or migrates, the project."""
+    """Return the environment of a process that serves or migrates the project."""
     return {
         **os.environ,
         **settings,
@@ -81,7 +81,7 @@ def environment(settings: Mapping[str, str], project: str = PROJECT) -> dict[str
 
 
 def _wait(process: subprocess.Popen[bytes], log: Path, processes: int) -> int:
-    """The port, once every process is up."""
+    """Return the port, once every process is up."""
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline and process.poll() is None:
         text = log.read_text()
@@ -101,7 +101,7 @@ def serve(
     processes: int = PROCESSES,
     python: str = sys.executable,
 ) -> Iterator[Server]:
-    """Serve the project on a port that is free, as ``wsgi`` or as ``asgi``."""
+    """Serve the project on a free port, with ``kind`` as "wsgi" or "asgi"."""
     with tempfile.TemporaryDirectory(prefix="session_limit_cap_") as directory:
         log = Path(directory) / "stderr"
         with log.open("wb") as stream:

@@ -1,7 +1,8 @@
 """
-However many sign in at once, no committed state has more live sessions than the limit.
+Test that no committed state has more live sessions than the limit.
 
-The matrix, moderately; ``python -m tests.cap`` runs all of it, with more rounds.
+This runs the matrix moderately. ``python -m tests.cap`` runs all of it, with more
+rounds.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ Databases = Callable[[Combination], databases.Database]
 
 @pytest.fixture(scope="module")
 def migrated() -> Iterator[Databases]:
-    """One database of each kind, made for the first combination that asks for it."""
+    """Create one database of each kind, for the first combination that needs it."""
     made: dict[tuple[str, str], databases.Database] = {}
     with ExitStack() as stack:
 
@@ -56,13 +57,13 @@ def test_cap(combination: Combination, migrated: Databases) -> None:
     for result in results:
         assert not result.violations, f"{result.violations}\n{log}"
         assert result.samples > 0
-        # The sign-ins were at once, and in several processes.
+        # The sign-ins ran at the same time, and in several processes.
         assert result.overlap >= 2
         assert 2 <= result.processes <= PROCESSES
 
 
 def test_the_harness_finds_what_is_wrong_with_the_recipe(migrated: Databases) -> None:
-    """By the observer, by trying the cookies, by the answers and by the log."""
+    """The observer, the cookies, the answers and the log show the recipe's faults."""
     missing = {
         "live sessions were committed",
         "cookies authenticate",
@@ -80,7 +81,7 @@ def test_the_harness_finds_what_is_wrong_with_the_recipe(migrated: Databases) ->
             }
             if not missing:
                 return
-    pytest.fail(f"In twenty rounds nothing was found like: {missing}")
+    pytest.fail(f"Twenty rounds showed no violation like: {missing}")
 
 
 @pytest.mark.parametrize(
@@ -91,7 +92,7 @@ def test_the_harness_finds_what_is_wrong_with_the_recipe(migrated: Databases) ->
     ],
 )
 def test_users_do_not_meet(combination: Combination, migrated: Databases) -> None:
-    """Others' first sign-ins, at the same moment, are none of theirs."""
+    """First sign-ins of different users at the same moment do not affect each other."""
     database = migrated(combination)
     with serve(combination.server, settings(combination, database)) as server:
         deadlocks = database.deadlocks()

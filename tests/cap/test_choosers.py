@@ -1,6 +1,8 @@
 """
-Eight people at the limit of one account choose at once: no committed state has more
-live sessions than the limit, and who was not admitted is nobody.
+Test eight people at the limit of one account who choose at the same moment.
+
+No committed state has more live sessions than the limit, and a browser that was not
+admitted is not signed in.
 """
 
 from __future__ import annotations
@@ -67,8 +69,9 @@ def test_eight_choosers(
 
 def play(database: Database, server: Server, *, everybody: bool) -> int:
     """
-    Have eight choose at once to sign out the one that is signed in, or ``everybody``;
-    return how many were let in, one after another.
+    Let eight browsers choose at once to end the account's session, or ``everybody``.
+
+    Return how many of them were admitted, one after another.
     """
     [(user, username)] = database.create_users(1)
     first = Browser(server.port)
@@ -88,7 +91,8 @@ def play(database: Database, server: Server, *, everybody: bool) -> int:
     assert (observer.most, observer.last) == (1, 1), server.log.read_text()
     others = [answer for answer in answers if answer.status != 200]
     for answer in others:
-        # Asked again; to be tried again; or let in, and displaced by the next.
+        # Each of the others has to choose again, has to try again, or was admitted and
+        # then displaced by the next.
         is_displaced = answer.data.get("reason") == "displaced"
         assert answer.status == 409 or retryable(answer) or (everybody and is_displaced)
     tried = [browser.request("GET", "/sync/whoami/") for browser in [first, *browsers]]

@@ -1,4 +1,4 @@
-"""What the judge says of rounds that are made up: of a right one, nothing."""
+"""Test that the judge objects to each kind of wrong round, and to no right one."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ def turned_away(answer: Answer, next_page: Answer = NOBODY) -> SignIn:
 
 
 A, B = admitted("a", ENDED), admitted("b")
-# One in a browser that was Bob's.
+# A sign-in in a browser in which Bob was signed in.
 BOBS = admitted("bob", BOB, "bob")
 AFTER_BOB = SignIn(BOBS.browser, B.answer, B.next_page)
 REFUSED_AFTER_BOB = SignIn(BOBS.browser, REFUSED, BOB)
 
 
 def seen(race: list[SignIn], tried: dict[str, Answer], **facts: Any) -> Round:
-    """A round; what is not said of it is as it should be."""
+    """Return a round in which everything is right except the given facts."""
     facts = {"others": [], "existing": [], "retried": [], "most_live": 1, **facts}
     stayed = {key: answer for key, answer in tried.items() if answer.status == 200}
     facts.setdefault("finally_live", 1)

@@ -1,6 +1,7 @@
 """
-Fifty devices of one account press play at once, on four processes: no committed state
-has more plays than the limit, and what was told to play is what plays.
+Test fifty devices of one account that press play at the same moment, on four processes.
+
+No committed state has more plays than the limit, and exactly the admitted plays go on.
 """
 
 from __future__ import annotations
@@ -87,7 +88,7 @@ def play(database: Database, server: Server, at_limit: str) -> None:
     ]
     if at_limit == "deny":
         assert len(admitted) == LIMIT
-    # Whoever was told to play, and was not displaced since, plays.
+    # Every admitted play that was not displaced can be renewed.
     renewed = [
         browser.request("POST", f"{PLAYS}{id}/renew/").status
         for browser, id in admitted

@@ -1,4 +1,4 @@
-"""A Galera cluster of the tests' own: MariaDB nodes on free ports, in one directory."""
+"""Run a Galera cluster for the tests: MariaDB nodes on free ports."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.cap.databases import MariaDB
 from tests.clusters.ports import free_ports
 from tests.clusters.programs import GALERA_PROVIDER
 
-# Seconds: a node copies another's data first, on a machine that is busy.
+# In seconds. A node first copies the data of another, and the machine may be busy.
 PATIENCE = 60
 
 # mariadbd refuses to run as root.
@@ -87,7 +87,7 @@ class Node:
         )
 
     def execute(self, statement, database="information_schema"):
-        """Execute one statement, and return what it finds."""
+        """Execute one statement, and return the rows that it finds."""
         connection = self.connect(database)
         try:
             cursor = connection.cursor()
@@ -115,7 +115,7 @@ class Node:
 
     @contextmanager
     def not_applying(self):
-        """Have the node apply nothing that the others commit, and hold nobody up."""
+        """Keep the node from applying what the others commit, without delaying them."""
         connection = self.connect()
         try:
             cursor = connection.cursor()
@@ -130,13 +130,13 @@ class Node:
     def stop(self):
         if self.process is None:
             return
-        # What the tests keep need not be written down.
+        # The data need not survive.
         self.process.kill()
         self.process.wait(PATIENCE)
 
 
 class OnNode(MariaDB):
-    """The harness's database, on one node, where it is called ``name``."""
+    """The cap tests' database, with this ``name`` on one node."""
 
     def __init__(self, node, name):
         super().__init__()
@@ -158,7 +158,7 @@ class OnNode(MariaDB):
 
 @contextmanager
 def cluster(size):
-    """Run ``size`` nodes."""
+    """Run a cluster of ``size`` nodes, and yield them."""
     with tempfile.TemporaryDirectory(prefix="session_limit_galera_") as directory:
         root = Path(directory)
         if USER is not None:
@@ -176,7 +176,7 @@ def cluster(size):
             stack.callback(first.stop)
             first.until_ready()
             for node in others:
-                # It copies the first one's data into it.
+                # The node copies the first node's data into this directory.
                 node.directory.mkdir()
                 if USER is not None:
                     shutil.chown(node.directory, USER)

@@ -1,4 +1,4 @@
-"""Ports for servers of the tests' own."""
+"""Find ports for servers that tests start."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from contextlib import ExitStack
 
 
 def free_ports(count):
-    """Return ports that nobody listens on, all different."""
+    """Return a list of ``count`` different ports on which no program listens."""
     with ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
         for each in sockets:

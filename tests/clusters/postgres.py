@@ -1,4 +1,4 @@
-"""A PostgreSQL primary and its standby, of the tests' own."""
+"""Run a PostgreSQL primary and its standby for the tests."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ def is_running(pid):
         status = Path(f"/proc/{pid}/stat").read_text()
     except FileNotFoundError:
         return False
-    # After the name in parentheses, a letter: Z is for those that only await notice.
+    # The state follows the name in parentheses. Z is a process that has ended.
     return status.rpartition(")")[2].split()[0] != "Z"
 
 
 class Server:
-    """One server, stopped or running, and its data."""
+    """A PostgreSQL server and its data directory."""
 
     def __init__(self, directory):
         self.directory = directory
@@ -77,7 +77,7 @@ class Server:
         (self.directory / "postgresql.conf").write_text(configuration)
 
     def follow(self, primary):
-        """Become its standby, and run."""
+        """Become a standby of ``primary``, and start."""
         source = f"host=127.0.0.1 port={primary.port} user=postgres"
         source += " application_name=standby"
         self.run("pg_basebackup", "-d", source, "-D", self.directory, "-R", "-cfast")
@@ -88,14 +88,14 @@ class Server:
         self.control("promote")
 
     def processes(self):
-        """Return the ids of its processes, the postmaster's first."""
+        """Return the ids of the server's processes, the postmaster's first."""
         [pid, *_] = (self.directory / "postmaster.pid").read_text().split()
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
         return [int(pid), *map(int, children)]
 
     @contextmanager
     def frozen(self, name):
-        """Have its process with this name stand still."""
+        """Stop the server's process with this name until the block ends."""
         [pid] = [
             each
             for each in self.processes()
@@ -109,7 +109,7 @@ class Server:
                 os.kill(pid, signal.SIGCONT)
 
     def kill(self):
-        """End it, as a machine ends that loses its power: nothing more is written."""
+        """Kill all processes of the server at once, as a power failure does."""
         pids = self.processes()
         # One by one: each process of PostgreSQL leads a group of its own.
         for pid in pids:
@@ -135,14 +135,14 @@ class Server:
         )
 
     def execute(self, statement, database="postgres"):
-        """Execute one statement, and return what it finds, if it is one that finds."""
+        """Execute one statement, and return the rows that it finds, if any."""
         with self.connect(database) as connection:
             cursor = connection.execute(statement)
             return cursor.fetchall() if cursor.description else []
 
 
 class OnServer(PostgreSQL):
-    """The harness's database on one of our servers, where it is called ``name``."""
+    """The cap tests' database, with this ``name`` on one server."""
 
     def __init__(self, server, name):
         super().__init__()
@@ -164,7 +164,7 @@ class OnServer(PostgreSQL):
 
 @contextmanager
 def servers(count):
-    """Yield servers that do not run yet, and stop those that run at the end."""
+    """Yield ``count`` servers that are not started, and stop them at the end."""
     with tempfile.TemporaryDirectory(prefix="session_limit_standby_") as directory:
         root = Path(directory)
         if USER is not None:

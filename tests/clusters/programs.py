@@ -1,4 +1,4 @@
-"""Where Debian keeps what is not on the path."""
+"""Find programs and libraries that Debian does not put on the path."""
 
 from __future__ import annotations
 

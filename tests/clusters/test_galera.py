@@ -1,4 +1,8 @@
-"""Three MariaDB Galera nodes, all of them written to, and a server process on each."""
+"""
+Test a cluster of three MariaDB Galera nodes that all take writes.
+
+A server process runs on each node.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +32,7 @@ LIVE = """
     WHERE u.username = '{}' AND s.ended_at IS NULL
 """
 USER = "SELECT id FROM auth_user WHERE username = '{}'"
-# What the docs tell a project to set: reads wait for what other nodes have committed.
+# With this, reads wait for what other nodes have committed. The docs recommend it.
 WAITING = {"CAP_INIT_COMMAND": "SET SESSION wsrep_sync_wait=1"}
 
 
@@ -58,7 +62,7 @@ def project_on(node, **settings):
 
 @contextmanager
 def served(nodes, **settings):
-    """Yield the port of a server process on each node."""
+    """Run a server process on each node, and yield their ports."""
     with ExitStack() as stack, ThreadPoolExecutor() as starting:
         servers = [
             serve("wsgi", project_on(node, **settings), processes=1) for node in nodes
@@ -77,17 +81,17 @@ def new_user(nodes):
 def until(condition):
     deadline = time.monotonic() + 20
     while not condition():
-        assert time.monotonic() < deadline, "It never came to that."
+        assert time.monotonic() < deadline, "The condition was not met in time."
         time.sleep(0.02)
 
 
 def until_read(node, query):
-    """Return once the node has applied what makes the query find a row."""
+    """Wait until the query finds a row on the node, which may apply commits late."""
     until(lambda: node.execute(query, NAME))
 
 
 def live(node, username):
-    """Return how many sessions of the user are live, as this node has it."""
+    """Return how many live sessions of the user this node reads."""
     return len(node.execute(LIVE.format(username), NAME))
 
 
@@ -105,7 +109,7 @@ def whoami(port, cookie):
 
 
 def sign_in_at_once(ports, username):
-    """Return the answers to simultaneous sign-ins, each with its browser."""
+    """Let browsers sign in at the same moment. Return each with its answer."""
     browsers = [Browser(ports[number % len(ports)]) for number in range(AT_ONCE)]
     release = threading.Barrier(AT_ONCE)
     with ThreadPoolExecutor(AT_ONCE) as pool:
@@ -115,7 +119,7 @@ def sign_in_at_once(ports, username):
         ]
 
 
-# Under "displace", 401 is a sign-in that another displaced before it was answered.
+# Under "displace", 401 answers a sign-in that another displaced before its answer.
 EXPECTED = {"displace": {200, 401}, "deny": {200, 403}, "ask": {200, 409}}
 
 
@@ -130,10 +134,12 @@ EXPECTED = {"displace": {200, 401}, "deny": {200, 403}, "ask": {200, 409}}
 )
 def test_the_cap_across_nodes(nodes, at_limit, atomic, last_login):
     """
-    Of 24 sign-ins at the same moment, on three nodes, one session is live: whichever
-    node is asked. What the database gave up on is a 503 that may be tried again, and
-    then works; nothing else fails. Without Django's own update of last_login, next to
-    none is: where our transactions are tried three times, two of five are.
+    After 24 sign-ins at the same moment on three nodes, every node reads one live
+    session.
+
+    A sign-in that the database gave up gets a 503, and succeeds when it is sent again.
+    Nothing else fails. Without Django's own update of ``last_login``, few or none get a
+    503. With three attempts at each transaction of the package, two of five would.
     """
     answers = collections.Counter()
     settings = {
@@ -165,16 +171,17 @@ def test_the_cap_across_nodes(nodes, at_limit, atomic, last_login):
     share = answers[503] / answers.total()
     print(f"{at_limit=} {atomic=} {last_login=}: {dict(answers)}, 503: {share:.0%}")
     if last_login == "0":
-        # What is left to conflict is ours: none or a few, and more on a machine so busy
-        # that the attempts take as long as they may.
+        # Only the package's own transactions can conflict now. On a busy machine more
+        # of them do, because the attempts run out of time.
         assert share <= 1 / 3
 
 
 @pytest.mark.parametrize("waits", [False, True])
 def test_a_node_that_lags(nodes, waits):
     """
-    It authenticates a session that has ended; with wsrep_sync_wait=1 it answers once
-    it has caught up, and then correctly.
+    A node that lags authenticates an ended session.
+
+    With ``wsrep_sync_wait=1`` it first catches up, and then refuses the session.
     """
     first, _, late = nodes
     with (
@@ -203,7 +210,7 @@ def test_a_node_that_lags(nodes, waits):
 
 @pytest.mark.parametrize("waits", [False, True])
 def test_the_check_for_stale_reads(nodes, waits):
-    """W307, as ``manage.py check --database`` reports it."""
+    """``manage.py check --database`` reports W307 unless reads wait."""
     command = [sys.executable, "-m", "django", "check", "--database", "default"]
     ran = subprocess.run(
         command,

@@ -1,4 +1,4 @@
-"""What PostgreSQL acknowledged, after a crash and after a failover."""
+"""Test that an acknowledged ending survives a crash and a failover of PostgreSQL."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def until_synchronous(primary):
 
 
 def check(server, **settings):
-    """Return what ``manage.py check --database`` says."""
+    """Return the output of ``manage.py check --database``."""
     ran = subprocess.run(
         [sys.executable, "-m", "django", "check", "--database", "default"],
         cwd=ROOT,
@@ -76,8 +76,10 @@ def check(server, **settings):
 
 def test_a_crash():
     """
-    With ``synchronous_commit = off``: an ending that was acknowledged stays. Fails if
-    our transactions commit as the server has it, since nobody else flushes them.
+    An acknowledged ending survives a crash under ``synchronous_commit = off``.
+
+    Fails if the package leaves its commits to the server's setting, because the process
+    that would write them later is suspended.
     """
     with servers(1) as (server,):
         server.initialize(synchronous_commit="off")
@@ -99,9 +101,11 @@ def test_a_crash():
 
 def test_a_failover():
     """
-    With a synchronous standby, and ``local`` as the default: an ending is acknowledged
-    once the standby has it, which then replaces the primary. Fails as the one before:
-    it would be acknowledged while the standby receives nothing.
+    An acknowledged ending survives a failover to a synchronous standby.
+
+    The server's default is ``synchronous_commit = local``. Fails if the package leaves
+    its commits to that, because the server then acknowledges an ending that the standby
+    has not received.
     """
     with servers(2) as (primary, standby), ThreadPoolExecutor(1) as pool:
         primary.initialize(synchronous_commit="local")

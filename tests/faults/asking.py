@@ -1,4 +1,4 @@
-"""What asks the gateway within a test's event loop."""
+"""Ask the gateway within the event loop of a test."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ ADDRESS = "/account/sessions/gateway/"
 
 
 async def gateway_status(visitor, query=""):
-    """Return the status with which the gateway answers this browser's question."""
+    """Return the status of the gateway's answer to this browser."""
     sent = []
 
     async def send(message):

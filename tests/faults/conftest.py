@@ -31,8 +31,9 @@ def pytest_collection_modifyitems(items):
 @pytest.fixture
 def network(monkeypatch):
     """
-    A proxy between the threads of the hub and the database. All others, such as those
-    that serve the requests of a test, go past it.
+    Return a proxy between the threads of the hub and the database.
+
+    Other threads, such as those that serve the requests of a test, connect directly.
     """
     settings, wrapper = connection.settings_dict, type(connections["default"])
     real = wrapper.get_connection_params

@@ -1,4 +1,4 @@
-"""A TCP proxy that loses, delays, cuts and refuses connections."""
+"""Provide a TCP proxy that drops, delays, resets and refuses connections."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ class Proxy:
     """
     Pass bytes between clients and one server, until a test asks for a fault.
 
-    Runs in daemon threads on a free port of 127.0.0.1 (``port``). Use it as a context
-    manager. ``host`` may be a directory, for a server that listens on a Unix socket
-    (``host`` is then the directory of PostgreSQL's socket).
+    It runs in daemon threads and listens on a free port of 127.0.0.1 (``port``). Use it
+    as a context manager. ``host`` is the server's host, or the directory of the Unix
+    socket of PostgreSQL.
     """
 
     def __init__(self, host: str, port: int) -> None:
         self._target = host, port
         self._pairs: list[_Pair] = []
         self._lock = threading.Lock()
-        # In seconds, before each part is passed on, in both directions.
+        # Seconds to wait before passing each chunk on, in both directions.
         self.delay = 0.0
         # Whether new connections are closed at once.
         self.refuse = False
@@ -54,8 +54,8 @@ class Proxy:
 
     def stall(self) -> None:
         """
-        Drop everything that existing connections send from now on, in silence, as a
-        firewall does that has forgotten them. New connections work.
+        Drop everything that existing connections send from now on, silently, like a
+        firewall that has forgotten them. New connections work.
         """
         with self._lock:
             for pair in self._pairs:
@@ -106,7 +106,7 @@ class Proxy:
                     time.sleep(self.delay)
                 if not pair.stalled:
                     other.sendall(part)
-        # A firewall that has forgotten a connection does not pass its end on either.
+        # A firewall that has forgotten a connection does not pass on its end either.
         if not pair.stalled:
             pair.close()
 

@@ -1,4 +1,4 @@
-"""Endings whose moment says nothing: wrong clocks, and commits that take long."""
+"""Test that an ending is noticed whatever its time is and however late it commits."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ moments = pytest.mark.parametrize("ended", MOMENTS.values(), ids=MOMENTS)
 
 
 class Swept:
-    """Counts what the sweep has read since."""
+    """Count how often the sweep has read the connected sessions."""
 
     def __init__(self, monkeypatch):
         self.times = 0
@@ -46,7 +46,7 @@ class Swept:
         monkeypatch.setattr(bulk_reads, "read_unexpired", read)
 
     async def again(self, times=2):
-        """Wait until the sweep has read so many times from the beginning."""
+        """Wait until the sweep has read ``times`` more times."""
         wanted = self.times + times
         await until(lambda: self.times >= wanted)
 
@@ -68,7 +68,11 @@ def test_whenever_a_session_is_said_to_have_ended(ada, laptop, swept, ended):
 
 
 def test_a_session_that_was_deleted(ada, laptop, swept):
-    """With its account, in another process. There is no row to find by its moment."""
+    """
+    A socket closes when another process deletes its session's row.
+
+    The sweep then finds no row that has ended.
+    """
     laptop.sign_in()
     row = UserSession.objects.filter(pk=laptop.row.pk)
 
@@ -83,14 +87,19 @@ def test_a_session_that_was_deleted(ada, laptop, swept):
 
 @pytest.fixture
 def committed():
-    """Set to let ``in_another_thread()`` commit."""
+    """Yield an event that lets ``in_another_thread()`` commit once the test sets it."""
     event = threading.Event()
     yield event
     event.set()
 
 
 def in_another_thread(work, committed):
-    """Do ``work`` in a transaction, and commit it once that may be."""
+    """
+    Do ``work`` in a transaction of another thread, which commits once ``committed`` is
+    set.
+
+    Return the thread when the work is done.
+    """
     done = threading.Event()
 
     def run():
@@ -110,8 +119,9 @@ def test_an_ending_that_takes_long_to_commit(
     ada, laptop, swept, time, committed, monkeypatch
 ):
     """
-    As in a view of twelve seconds under ``ATOMIC_REQUESTS``. The sweep has gone on by
-    then to what ended later.
+    A view of twelve seconds under ``ATOMIC_REQUESTS`` ends a session at its start.
+
+    When it commits, the sweep no longer reads endings of that time.
     """
     laptop.sign_in()
 
@@ -141,7 +151,7 @@ def plays(settings):
 
 
 async def quiet(response):
-    """Read what the page is told because it has only just connected."""
+    """Skip the events that the page receives because it has just connected."""
     while not await response.is_quiet(0.2):
         await response.body()
 
@@ -169,7 +179,7 @@ def test_whenever_a_play_is_said_to_have_ended(
 
 
 def test_a_play_that_its_own_page_stopped(ada, laptop, plays, swept, monkeypatch):
-    """The page knows."""
+    """A page gets no event for a play that it stopped itself."""
     laptop.sign_in()
     play = registry.play(laptop.row).play
 
@@ -187,7 +197,11 @@ def test_a_play_that_its_own_page_stopped(ada, laptop, plays, swept, monkeypatch
 def test_a_play_that_ends_between_two_readings(
     ada, laptop, phone, plays, swept, time, monkeypatch
 ):
-    """By the database's clock: this process's is a day ahead."""
+    """
+    The sweep compares the times of plays by the database's clock.
+
+    The clock of this process is a day ahead.
+    """
     laptop.sign_in()
     phone.sign_in()
     sessions = [laptop.row, phone.row]
@@ -211,7 +225,7 @@ def test_a_play_that_ends_between_two_readings(
 
 
 def test_a_play_that_ends_while_the_sweep_reads(plays, monkeypatch):
-    """Open in one statement, and ended in the next: it is told once."""
+    """The sweep reports a play once that its statements read as open and as ended."""
     session, play = UserSession().pk, Play().pk
     monkeypatch.setattr(bulk_reads, "read_unexpired", lambda ids: {session: 1})
     monkeypatch.setattr(
@@ -234,9 +248,9 @@ def test_a_play_that_ends_while_the_sweep_reads(plays, monkeypatch):
 
 
 def test_more_than_a_sweep_asks_about_at_once(settings, swept, monkeypatch):
-    """They take turns, and everybody's comes."""
+    """The sweep asks about the sessions in turn, and reaches all of them."""
     monkeypatch.setattr(sweep, "AT_ONCE", 2)
-    # What looks for recent endings is no help.
+    # Do not let the sweep find the endings because they are recent.
     monkeypatch.setattr(sweep, "RECENT", timedelta())
     people = [f"user{number}" for number in range(5)]
     visitors = [Visitor() for _ in people]
@@ -269,12 +283,12 @@ def test_each_turn_asks_about_everybody_once(monkeypatch):
         return ids
 
     assert [take([1, 2, 3, 4, 5]) for _ in range(4)] == [[1, 2], [3, 4], [5], [1, 2]]
-    # What could not be read is asked about again.
+    # The sweep repeats a turn that could not be read.
     assert turns.next_ids([6]) == turns.next_ids([6]) == [3, 4]
 
 
 @pytest.mark.skipif(
-    django_settings.DB == "sqlite", reason="it is asked about the connected alone"
+    django_settings.DB == "sqlite", reason="SQLite limits a statement's parameters"
 )
 def test_one_statement_for_two_thousand(django_assert_num_queries):
     ids = [UserSession().pk for _ in range(sweep.AT_ONCE)]

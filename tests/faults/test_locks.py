@@ -1,4 +1,4 @@
-"""One account's rows are locked for long, and everybody else is served."""
+"""Test that a long lock on one account's rows delays nobody else."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ Reason = UserSession.Reason
 
 @pytest.fixture(autouse=True)
 def no_way_out(monkeypatch):
-    """What waits for a lock waits, and is not abandoned."""
+    """Keep the hub from abandoning calls that wait for a lock."""
     monkeypatch.setattr(database_threads, "PATIENCE", 60.0)
     monkeypatch.setattr(gateway, "_verified", LRU(gateway.MAX_VERIFIED))
 
 
 @contextmanager
 def locked(rows):
-    """Lock ``rows`` in another thread, as a sign-in does whose view is slow."""
+    """Lock ``rows`` in another thread, as a sign-in in a slow view does."""
     inside, let_go = threading.Event(), threading.Event()
 
     def hold():
@@ -64,19 +64,19 @@ def rows_of(user):
 
 @pytest.fixture
 def idle(settings):
-    """Two minutes without a request end a session."""
+    """End sessions that make no request for two minutes."""
     settings.SESSION_LIMIT_IDLE_TIMEOUT = 120
 
 
 async def answers(visitor):
-    """Return what the gateway answers, which it has to do at once."""
+    """Return the status of the gateway's answer, which must come at once."""
     return await asyncio.wait_for(gateway_status(visitor), PATIENCE)
 
 
 def test_an_expired_session_that_is_locked(
     ada, bob, laptop, phone, idle, time, told_by
 ):
-    """It is told, and so is everybody else; who asks the gateway is answered."""
+    """A lock on expired rows delays neither their page, nor others, nor the gateway."""
     phone.sign_in("bob")
     laptop.sign_in("ada")
 
@@ -89,7 +89,7 @@ def test_an_expired_session_that_is_locked(
             await adas.accepted()
             await bobs.accepted()
             await verified()
-            # Before the time passes, or the sweep finds that it has expired too.
+            # Otherwise the sweep would find that Bob's session has expired too.
             await sync_to_async(rows_of(bob).update)(
                 expires_at=timezone.now() + timedelta(days=1)
             )
@@ -103,13 +103,13 @@ def test_an_expired_session_that_is_locked(
                 assert await bobs.closed() == (ENDED, "revoked")
                 assert await answers(phone) == 401
 
-    # Nobody could write it down; its next request does.
+    # The lock kept the hub from recording the ending. The next request does it.
     assert laptop.state == "idle"
     assert rows_of(ada).get().ended_reason == "idle"
 
 
 def test_a_page_of_an_expired_session_that_is_locked(ada, laptop, idle, time):
-    """It is told why, before anybody has been able to write that down."""
+    """A page tells why its session expired even if a lock delays the record of it."""
     laptop.sign_in()
     time.advance(200)
     with locked(rows_of(ada)):
@@ -119,7 +119,11 @@ def test_a_page_of_an_expired_session_that_is_locked(ada, laptop, idle, time):
 
 
 def test_a_stale_session_that_is_locked(ada, bob, laptop, phone, nobody_tells):
-    """Its account was disabled, past any signal."""
+    """
+    A socket of a disabled account closes although its rows are locked.
+
+    No signal reported that the account was disabled.
+    """
     laptop.sign_in("ada")
     phone.sign_in("bob")
 
@@ -151,13 +155,14 @@ def test_what_is_not_locked_is_recorded(ada, laptop, time, idle, swept):
 
 
 @pytest.mark.skipif(
-    django_settings.ENGINE == "signed_cookies", reason="no socket adopts its session"
+    django_settings.ENGINE == "signed_cookies",
+    reason="a socket cannot send the cookie that an adopted session needs",
 )
 def test_a_session_that_waits_to_be_adopted(ada, bob, laptop, phone):
-    """Its account is locked; who connects meanwhile is known all the same."""
+    """Only the session to be adopted waits for its account's lock."""
     laptop.sign_in("ada")
     phone.sign_in("bob")
-    # Its account's row is locked.
+    # This creates the account's row, which the test locks.
     registry.note_password_changed(ada)
     mark_as_installed_later(laptop)
 
@@ -178,7 +183,12 @@ def test_a_session_that_waits_to_be_adopted(ada, bob, laptop, phone):
 def test_a_locked_row_keeps_no_other_ending_from_being_recorded(
     ada, bob, laptop, phone, idle, time
 ):
-    """MariaDB refuses the COMMIT (error 1180), and the next requests end the rest."""
+    """
+    The hub records other endings while one row is locked.
+
+    MariaDB refuses the COMMIT (error 1180), and there the next requests end the
+    sessions.
+    """
     laptop.sign_in("ada")
     phone.sign_in("bob")
     ids = [visitor.row.pk for visitor in (laptop, phone)]

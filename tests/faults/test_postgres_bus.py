@@ -1,4 +1,4 @@
-"""The bus of PostgreSQL, over a connection that stalls."""
+"""Test the PostgreSQL bus over a connection that stalls."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.interleavings.gates import on
 
 pytestmark = on("postgresql")
 
-# In seconds: much more than what each wait is given here.
+# In seconds: much longer than any wait of the bus in these tests.
 LONG = 5.0
 
 
@@ -29,7 +29,7 @@ def impatient(monkeypatch):
 
 @pytest.fixture
 def network(monkeypatch):
-    """A proxy that the bus listens through."""
+    """Yield a proxy between the bus's subscriber and the database."""
     server = settings.SERVERS["postgresql"]
     connect = psycopg.AsyncConnection.connect
     with Proxy(server["HOST"], int(server["PORT"])) as proxy:
@@ -44,7 +44,11 @@ def network(monkeypatch):
 
 
 def test_a_stalled_connection_is_given_up(network, channel):
-    """So that the hub connects again, and reads everybody who is connected."""
+    """
+    A subscriber gives up a stalled connection with an error.
+
+    The hub then connects again and reads every session.
+    """
     bus = postgres.PostgresBus(channel=channel)
 
     @async_to_sync
@@ -54,7 +58,7 @@ def test_a_stalled_connection_is_given_up(network, channel):
             network.stall()
             with pytest.raises(TimeoutError, match="no longer answers"):
                 await asyncio.wait_for(anext(heard), LONG)
-        # What was asked of the server does not wait on.
+        # No task waits for the stalled server any more.
         await until(lambda: len(asyncio.all_tasks()) == 1)
         async with aclosing(bus.subscribe()) as heard:
             assert await asyncio.wait_for(anext(heard), LONG) is None
@@ -76,7 +80,7 @@ def test_a_connection_that_stalls_as_it_is_made(network, channel):
 
 
 def test_the_hub_stops_while_the_server_is_asked(network, channel, monkeypatch):
-    """Cancelling the listener does not wait for the server either."""
+    """Cancelling a subscriber does not wait for a stalled server."""
     monkeypatch.setattr(postgres, "PATIENCE", LONG)
     bus = postgres.PostgresBus(channel=channel)
 
@@ -86,7 +90,7 @@ def test_the_hub_stops_while_the_server_is_asked(network, channel, monkeypatch):
             assert await anext(heard) is None
             network.stall()
             task = asyncio.ensure_future(anext(heard))
-            # It has begun to ask by then.
+            # By then the subscriber has sent its ping.
             await asyncio.sleep(1.0)
             task.cancel()
             with pytest.raises(asyncio.CancelledError):

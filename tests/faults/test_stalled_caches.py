@@ -1,4 +1,8 @@
-"""Sessions in a cache that stalls: what waits for it ends, and threads come back."""
+"""
+Test sessions in a cache that stalls.
+
+A call that waits for it fails in time, and its thread ends.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +19,7 @@ from tests.faults.proxy import Proxy
 
 @pytest.fixture
 def network(settings, monkeypatch):
-    """A proxy in front of the cache that holds the sessions."""
+    """Yield a proxy in front of the cache that stores the sessions."""
     monkeypatch.setattr(database_threads, "PATIENCE", 0.5)
     url = urlsplit(settings.REDIS_URL)
     with Proxy(url.hostname, url.port or 6379) as proxy:
@@ -30,7 +34,11 @@ def network(settings, monkeypatch):
 
 
 def test_a_stalled_cache_holds_no_thread_for_ever(network):
-    """Or a stall of some seconds would use up the threads that may be abandoned."""
+    """
+    A thread that waits for a stalled cache ends.
+
+    Otherwise a stall of some seconds would use up the threads that may be abandoned.
+    """
 
     def get():
         return caches["default"].get("session-limit-nothing")

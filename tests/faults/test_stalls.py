@@ -1,4 +1,4 @@
-"""Connections to the database that say nothing any more, and what is open meanwhile."""
+"""Test what open pages and sockets learn while database connections stall."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ Reason = UserSession.Reason
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch):
-    """Each wait is as bounded as in production, and shorter."""
+    """Shorten the bound of each wait."""
     monkeypatch.setattr(database_threads, "PATIENCE", 0.5)
 
 
 async def warm(visitor):
-    """Have each of the hub's threads open its connections."""
+    """Let each of the hub's threads open its database connection."""
     await verified()
     assert await gateway_status(visitor) == 200
 
@@ -108,7 +108,7 @@ def test_another_users_page_opens(ada, bob, laptop, phone, network):
 
 
 def test_it_may_happen_often(ada, bob, laptop, phone, network, told_by):
-    """More often than threads may be abandoned at once: those of before have ended."""
+    """Connections may stall more than ``MAX_ABANDONED`` times, because threads end."""
     laptop.sign_in("ada")
     phone.sign_in("bob")
 
@@ -129,7 +129,7 @@ def test_it_may_happen_often(ada, bob, laptop, phone, network, told_by):
 
 
 def test_a_connection_that_opens_after_its_thread_was_abandoned(network, monkeypatch):
-    """It stalls then, and its thread ends all the same."""
+    """An abandoned thread ends even if its connection opens, and stalls, afterwards."""
     wrapper = type(connections["default"])
     opens, has_given_up = wrapper.get_new_connection, threading.Event()
 
@@ -147,7 +147,7 @@ def test_a_connection_that_opens_after_its_thread_was_abandoned(network, monkeyp
         thread = database_threads.DatabaseThread()
         with pytest.raises(database_threads.TookTooLong):
             await thread.run(UserSession.objects.count)
-        # Until nothing is left that was begun when the thread was abandoned.
+        # Everything that began when the thread was abandoned has now ended.
         await asyncio.sleep(0.3)
         has_given_up.set()
         await until(lambda: not thread._abandoned)
@@ -172,7 +172,7 @@ def test_connections_that_are_cut_or_refused(ada, laptop, phone, network, swept)
 
 @pytest.fixture
 def unreadable(network, monkeypatch):
-    """Whatever is asked of the database from now on is not answered, on request."""
+    """Return a function after which no call to the database is answered."""
     monkeypatch.setattr(hub, "UNREADABLE", 1.0)
 
     def begin():
@@ -185,7 +185,7 @@ def unreadable(network, monkeypatch):
 def test_what_the_bus_names_and_nobody_can_read_is_closed(
     ada, laptop, phone, unreadable, monkeypatch
 ):
-    """Not known to be live, as if it were not: without a reason."""
+    """An unreadable session that the bus names counts as ended, without a reason."""
     laptop.sign_in()
 
     @story
@@ -203,7 +203,7 @@ def test_what_the_bus_names_and_nobody_can_read_is_closed(
 
 
 def test_what_the_bus_does_not_name_stays(ada, laptop, unreadable, nobody_tells):
-    """A bus that is connected again makes everybody doubtful, and nobody ended."""
+    """A bus that reconnects makes the hub read every session, and ends none."""
     laptop.sign_in()
 
     @story
@@ -234,7 +234,11 @@ def test_what_the_bus_names_and_is_read_stays(ada, laptop, network, monkeypatch)
 def test_a_hint_that_arrives_before_the_row(
     ada, laptop, nobody_tells, monkeypatch, reads
 ):
-    """A bus may be faster than the replication between the nodes of a cluster."""
+    """
+    A socket closes although the bus names its session before the row shows the ending.
+
+    A bus may be faster than the replication between the nodes of a cluster.
+    """
     monkeypatch.setattr(hub, "AGAIN", (0.3, 1.0))
     laptop.sign_in()
     id = laptop.row.pk
@@ -259,7 +263,7 @@ def test_a_hint_that_arrives_before_the_row(
                 assert await socket.closed() == (ENDED, "revoked")
 
 
-# How many statements of any connection wait for a lock in the server.
+# The number of statements, of any connection, that wait for a lock in the server.
 WAITING = {
     "postgresql": "SELECT count(*) FROM pg_stat_activity"
     " WHERE datname = current_database() AND wait_event_type = 'Lock'",
@@ -275,7 +279,12 @@ def waiting():
 
 
 def test_a_statement_that_is_given_up_ends_in_the_server(ada, laptop, monkeypatch):
-    """Or such statements use up the server's connections until the lock is released."""
+    """
+    A statement that is given up also ends in the server.
+
+    Otherwise such statements use up the server's connections until the lock is
+    released.
+    """
     monkeypatch.setattr(database_threads, "PATIENCE", 1.0)
     laptop.sign_in()
     rows = UserSession.objects.filter(pk=laptop.row.pk)
@@ -293,18 +302,25 @@ def test_a_statement_that_is_given_up_ends_in_the_server(ada, laptop, monkeypatc
 
 
 async def counted(waiting, holds):
-    """Return whether the number of ``waiting`` statements comes to be as wanted."""
+    """Return whether the number of waiting statements soon satisfies ``holds``."""
     for _ in range(25):
         if holds(await sync_to_async(waiting)()):
             return True
-        # InnoDB answers from a cache if it was asked less than 0.1 s ago.
+        # InnoDB refreshes this table only if the last query was more than 0.1 s ago.
         await asyncio.sleep(0.2)
     return False
 
 
-@pytest.mark.skipif(connection.vendor != "postgresql", reason="others have no pool")
+@pytest.mark.skipif(
+    connection.vendor != "postgresql",
+    reason="only Django's PostgreSQL backend has a pool",
+)
 def test_the_projects_pool_is_left_to_its_views(monkeypatch):
-    """Views may use all of it, and a stall leaves nothing but stalled connections."""
+    """
+    The hub's threads use no connection of the project's pool.
+
+    The views may need all of them, and a stall would leave the pool none that works.
+    """
     options = {**connection.settings_dict["OPTIONS"], "pool": True}
     monkeypatch.setitem(connections.settings["default"], "OPTIONS", options)
 

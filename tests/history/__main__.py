@@ -1,6 +1,6 @@
 """
-Run a history, or with --all one of each combination that is published; judge it, and
-print its figures. Exit 1 if anything was violated.
+Run a history, judge it, and print its figures. With --all, run each combination that is
+published. Exit with status 1 if a rule was violated.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from tests.history.judge import objections
 from tests.history.project.broken import BROKEN
 from tests.history.report import text
 
-# Every database and every bus.
+# Together they contain every database and every bus.
 PUBLISHED = [
     ("postgresql", "redis"),
     ("postgresql", "postgres"),
@@ -36,16 +36,16 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--minutes", type=float, default=10, help="of faults")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--all", action="store_true", help=f"write {page.PAGE.name}")
-    parser.add_argument("--broken", choices=BROKEN, help="a safeguard to take out")
+    parser.add_argument("--broken", choices=BROKEN, help="a safeguard to remove")
     parser.add_argument(
         "--keep", type=Path, help="a new directory for history and logs"
     )
-    parser.add_argument("--judge", type=Path, help="a history, to be judged again")
+    parser.add_argument("--judge", type=Path, help="a history to judge again")
     return parser.parse_args()
 
 
 def judge(path: Path) -> int:
-    """Judge a recorded history and print its figures; return the exit status."""
+    """Judge a recorded history, print its figures and return the exit status."""
     history = read(path)
     found = objections(history)
     print(text(history, found), flush=True)
@@ -53,15 +53,15 @@ def judge(path: Path) -> int:
 
 
 def outside(plan: run.Plan, directory: Path) -> int:
-    """Run a plan in a namespace of its own; return the exit status."""
+    """Run a plan in a network namespace of its own. Return the exit status."""
     if why := run.check(plan):
         print(why, file=sys.stderr)
         return 2
     if directory.exists():
-        print(f"{directory} is there already.", file=sys.stderr)
+        print(f"{directory} exists already.", file=sys.stderr)
         return 2
     directory.mkdir(parents=True)
-    # The services run as users of their own.
+    # The services run as other users, who must be able to enter it.
     directory.chmod(0o755)
     return network.enter(
         [
@@ -76,7 +76,7 @@ def outside(plan: run.Plan, directory: Path) -> int:
 
 
 def run_all(plan: run.Plan, directory: Path) -> int:
-    """Run every published combination, and write the page."""
+    """Run every published combination and write the page. Return the worst status."""
     worst = 0
     judged = []
     for database, bus in PUBLISHED:
@@ -95,7 +95,7 @@ def main() -> int:
     options = parse()
     if options.judge is not None:
         return judge(options.judge)
-    # So that whoever stops this leaves nothing behind.
+    # Exit normally on SIGTERM, so that nothing is left behind.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     seconds, broken = options.minutes * 60, options.broken or ""
     plan = run.Plan(options.database, options.bus, options.seed, seconds, broken)

@@ -1,4 +1,4 @@
-"""A browser: a cookie, and requests that say whether they may have happened."""
+"""Send requests as a browser does, and say whether they may have taken effect."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 from tests.history.history import FAIL, INFO, OK
 
 COOKIE = "sessionid"
-# What a page of the site's own would have been given.
+# The CSRF token, which a real browser would get from a page of the site.
 CSRF_TOKEN = "c" * 32
 # How long a browser waits for an answer, in seconds.
 PATIENCE = 6.0
@@ -20,7 +20,12 @@ PATIENCE = 6.0
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A response; status 0 if there was none. ``cookie``: "" if it was taken away."""
+    """
+    The outcome of a request, and its response.
+
+    ``status`` is 0 if there was no response. ``cookie`` is the session cookie that the
+    response sets: ``""`` if it deletes the cookie, ``None`` if it sets none.
+    """
 
     outcome: str
     status: int = 0
@@ -30,7 +35,7 @@ class Answer:
 
 
 def head(method: str, path: str, cookie: str, body: bytes, accept: str) -> bytes:
-    """Return a request's head and body, as bytes to send."""
+    """Return the bytes of a request, with its head and its body."""
     cookies = f"csrftoken={CSRF_TOKEN}" + (f"; {COOKIE}={cookie}" if cookie else "")
     lines = [
         f"{method} {path} HTTP/1.1",
@@ -46,7 +51,7 @@ def head(method: str, path: str, cookie: str, body: bytes, accept: str) -> bytes
 
 
 async def read_head(reader: asyncio.StreamReader) -> tuple[int, str | None]:
-    """Return the status of a response, and the session cookie that it sets."""
+    """Read the head of a response. Return its status and the session cookie it sets."""
     lines = (await reader.readuntil(b"\r\n\r\n")).decode("latin1").split("\r\n")
     cookie = None
     for line in lines[1:]:
@@ -66,8 +71,10 @@ async def ask(
     form: dict[str, str] | None = None,
 ) -> Answer:
     """
-    Send one request. Its outcome is "ok" for 2xx, "fail" for 4xx and for what was never
-    sent, and "info" for anything that may or may not have happened.
+    Send one request, and return its outcome.
+
+    The outcome is "ok" for 2xx, "fail" for 4xx and for a request that was never sent,
+    and "info" if the request may or may not have taken effect.
     """
     try:
         async with asyncio.timeout(PATIENCE):

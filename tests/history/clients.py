@@ -1,4 +1,4 @@
-"""What people do: a client has a browser, signs in and out, plays, keeps pages open."""
+"""Simulate people who sign in and out, play content and keep pages open."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from tests.history.connections import Held
 from tests.history.history import INFO, OK, Operation, Recorder
 from tests.history.observer import hexed
 
-# Between two things that a client does, in seconds: who is busy, and who is calm.
+# Seconds between two actions of a client, of a busy account and of a calm one.
 THINKS, THINKS_LONG = (0.05, 0.5), (0.5, 2.0)
-# A player that is not closed renews its play this often, in seconds.
+# Seconds after which an open player renews its play.
 RENEWS = 8.0
 PLAYS = "/account/sessions/plays/"
 
-# How often a client does each thing, relative to the others.
+# How often a client does each thing, relative to the others in the table.
 SIGNED_OUT = {"sign_in": 6, "replay": 2, "rest": 2}
 SIGNED_IN = {
     "who": 20,
@@ -33,7 +33,7 @@ SIGNED_IN = {
     "change_password": 1,
     "use_two_tabs": 2,
 }
-# Somebody who watches a film to its end. Half of those who stop do not say so.
+# A client that watches films to the end. Half of those that stop do not say so.
 CALM = {
     "who": 80,
     "replay": 20,
@@ -44,21 +44,21 @@ CALM = {
     "sign_in": 1,
     "sign_out": 1,
 }
-# How often an administrator's choice falls on a calm account.
+# The probability that an administrator acts on a calm account.
 DISTURBED = 0.05
 
 
 @dataclass(eq=False, slots=True)
 class World:
-    """What all clients share."""
+    """The state that all clients share."""
 
     addresses: list[tuple[str, int]]
-    # Accounts that much is done to, and those that are left alone for minutes.
+    # Accounts that are in use all the time, and those that are left alone for minutes.
     busy: list[str]
     calm: list[str]
     recorder: Recorder
     random: random.Random
-    # Cookies that nobody uses any more, with their sessions: to be replayed.
+    # Users, cookies and sessions of browsers that have given them up, for replays.
     retired: deque[tuple[str, str, str]] = field(
         default_factory=lambda: deque(maxlen=200)
     )
@@ -75,11 +75,16 @@ class World:
         play: str = "",
         limit: int | None = None,
     ) -> Answer:
-        """Do one thing at some server, and record what came of it."""
+        """
+        Send a request to a random server, and record its outcome.
+
+        ``kind`` names the operation in the history. ``presented`` is the session that
+        the cookie belongs to.
+        """
         server = self.random.randrange(len(self.addresses))
         invoked = self.recorder.now()
         method = "GET" if form is None else "POST"
-        # What is under way when the run ends may have happened.
+        # A request that is under way when the run ends may have taken effect.
         answer = Answer(INFO, why="the run ended")
         try:
             answer = await ask(
@@ -106,7 +111,7 @@ class World:
         return answer
 
     async def sign_in_at_once(self, count: int) -> None:
-        """Sign one user in from so many new browsers, at the same moment."""
+        """Sign in one user from ``count`` new browsers at the same moment."""
         user = self.random.choice(self.busy)
 
         async def sign_in() -> None:
@@ -120,7 +125,7 @@ class World:
         await asyncio.gather(*(sign_in() for _ in range(count)))
 
     async def administrate(self) -> None:
-        """Change limits and revoke sessions, now and then, until cancelled."""
+        """Change limits and revoke sessions from time to time, until cancelled."""
         while True:
             await asyncio.sleep(self.random.uniform(0.3, 1.5))
             is_calm = self.random.random() < DISTURBED
@@ -143,7 +148,7 @@ class World:
 
 
 class Client:
-    """One person with one browser, and the connections that its pages hold."""
+    """A person with one browser, and the connections that its pages hold."""
 
     def __init__(self, world: World, user: str) -> None:
         self.world = world
@@ -156,7 +161,7 @@ class Client:
         self._held: dict[asyncio.Task[None], Held] = {}
 
     async def live(self) -> None:
-        """Do things until cancelled."""
+        """Do one thing after another, until cancelled."""
         while True:
             await asyncio.sleep(self.world.random.uniform(*self._thinks))
             if self.play and self.world.recorder.now() >= self._renew_at:
@@ -167,14 +172,18 @@ class Client:
             await getattr(self, f"_{name}")()
 
     def stop(self, how: str) -> list[asyncio.Task[None]]:
-        """Leave what is open, recorded as ``how`` says."""
+        """
+        Close the open connections, and return their tasks.
+
+        ``how`` is recorded as the way in which they ended.
+        """
         for task, held in self._held.items():
             held.how = how
             task.cancel()
         return [*self._held]
 
     async def _do(self, kind: str, path: str, form=None, play="") -> Answer:
-        """Do something with this browser's cookie; keep the one that it gets."""
+        """Send a request with this browser's cookie, and keep a cookie that it gets."""
         presented = self.session
         answer = await self.world.operate(
             kind,
@@ -192,13 +201,13 @@ class Client:
             if self.session == presented:
                 self.cookie = answer.cookie
             else:
-                # Another tab has signed out meanwhile.
+                # Another tab has signed out meanwhile, so the browser has no session.
                 session = hexed(answer.data.get("session"))
                 self.world.retired.append((self.user, answer.cookie, session))
         return answer
 
     def _retire(self) -> None:
-        """Keep the cookie for whoever replays it, and have none."""
+        """Give up the cookie, and keep it in ``World.retired`` for replays."""
         if self.cookie and self.session:
             self.world.retired.append((self.user, self.cookie, self.session))
         self.cookie = self.session = self.play = ""
@@ -225,7 +234,7 @@ class Client:
             self.world.retired.append(before)
 
     async def _use_two_tabs(self) -> None:
-        """Do two things at the same moment, which rotate or end the same session."""
+        """Do two things at the same moment that rotate or end the same session."""
         things = [self._change_password, self._sign_out, self._sign_in, self._who]
         first, second = self.world.random.sample(things, 2)
         await asyncio.gather(first(), second())
@@ -234,7 +243,7 @@ class Client:
         await self._do("who", "/who/")
 
     async def _replay(self) -> None:
-        """Try a cookie that was given up, as somebody does who has copied it."""
+        """Use a cookie that was given up, as a thief who has copied it does."""
         if self.world.retired:
             user, cookie, session = self.world.random.choice(self.world.retired)
             await self.world.operate(
@@ -265,7 +274,7 @@ class Client:
         return "-".join(self.play[start:end] for start, end in parts)
 
     def _playing(self, answer: Answer) -> None:
-        """Renew later what counts; try again soon what may; forget what does not."""
+        """Plan the next renewal, or forget a play that does not count."""
         if answer.outcome == OK:
             self.play = hexed(answer.data["play"])
             self._renew_at = self.world.recorder.now() + RENEWS
@@ -275,7 +284,7 @@ class Client:
             self.play = ""
 
     async def _open(self) -> None:
-        """Open a page that holds a connection, unless there is one of its kind."""
+        """Open a page that holds a connection, unless one of the same kind is open."""
         open_ = {held.kind for held in self._held.values()}
         kind = self.world.random.choice(("socket", "stream", "events"))
         if kind in open_:

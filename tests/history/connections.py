@@ -1,4 +1,4 @@
-"""What a page holds open: a WebSocket, a streaming response, the event stream."""
+"""Hold a WebSocket, a streaming response or the event stream open, as a page does."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake
 from tests.history.browser import COOKIE, head, read_head
 from tests.history.history import Connection, Recorder
 
-# How long a connection may take to open, in seconds.
+# Seconds that a connection may take to open.
 PATIENCE = 6.0
-# The guard's close code for a session that has ended.
+# The close code of SessionGuard for a session that has ended.
 ENDED = 4401
-# Between two messages to a WebSocket, in seconds.
+# Seconds between two messages to a WebSocket.
 BEAT = 1.0
 
 PATHS = {"stream": "/stream/", "events": "/account/sessions/events/"}
@@ -33,12 +33,16 @@ class Held:
     cookie: str
     recorder: Recorder
     opened: float | None = None
-    # What is recorded where nobody else has ended it.
+    # How it ended, unless the server or a fault ends it.
     how: str = "open"
     why: str = ""
 
     async def hold(self) -> None:
-        """Open it, hold it, and record how it ended. Cancel this to leave."""
+        """
+        Open the connection, hold it, and record how it ended.
+
+        Cancel this task to close the connection from the client's side.
+        """
         invoked = self.recorder.now()
         ended: float | None = None
         try:
@@ -47,7 +51,7 @@ class Held:
             else:
                 await self._hold_response(PATHS[self.kind])
         except asyncio.CancelledError:
-            # Left by the client, who says whether the run ends.
+            # The client closes it. It has set ``how``.
             ended = self.recorder.now()
         except (
             OSError,
@@ -76,7 +80,7 @@ class Held:
     async def _hold_socket(self) -> None:
         url = "ws://{}:{}/socket/".format(*self.address)
         cookie = {"Cookie": f"{COOKIE}={self.cookie}"}
-        # Without pings: nothing but the server ends it.
+        # Without pings, only the server or a fault ends the connection.
         async with connect(
             url,
             additional_headers=cookie,
@@ -93,9 +97,9 @@ class Held:
                 self.why = str(code) if error.rcvd is None else error.rcvd.reason
 
     async def _talk(self, socket) -> None:
-        """Send, and read the answers, until the server closes the socket."""
-        # What is accepted only to be closed with a reason has not been opened: the
-        # application answers, or nobody does.
+        """Send messages and read the answers, until the server closes the socket."""
+        # SessionGuard accepts some sockets only to close them with a reason. A socket
+        # counts as opened once the application has answered.
         await socket.send("hello")
         await socket.recv()
         self.opened = self.recorder.now()
@@ -127,7 +131,7 @@ class Held:
             writer.transport.abort()
 
     async def _read(self, reader: asyncio.StreamReader) -> None:
-        """Read until the session's end is known, or the response's."""
+        """Read until the session or the response has ended."""
         last = b""
         while True:
             part = await reader.read(4096)
@@ -137,7 +141,7 @@ class Held:
                     self.how = "told"
                 return
             if not part:
-                # The last chunk: it was not cut by a fault.
+                # With a final chunk, the response was ended and not cut by a fault.
                 is_whole = last.endswith(b"0\r\n\r\n")
                 self.how = "told" if is_whole and self.kind == "stream" else "lost"
                 return

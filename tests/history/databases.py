@@ -1,4 +1,4 @@
-"""Database servers of the checker's own."""
+"""Run the database servers of the checker."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ NAME = "history"
 
 
 class Database(Service):
-    """What holds sessions, users and the registry."""
+    """The server of the database that the project uses."""
 
     engine: str
     account: str
-    # The driver's module: what it raises, while the server restarts, is its Error.
+    # The module of the driver, which raises its Error while the server restarts.
     driver: str
-    # The moment in the statement that asks, later than its snapshot.
+    # An expression for the current time, which is later than the snapshot.
     clock: str
 
     @abstractmethod
     def connect(self, name: str = NAME) -> Any:
-        """Return a connection in autocommit, which sees what is committed."""
+        """Return a connection in autocommit mode, which sees every commit."""
 
     @property
     def error(self) -> type[Exception]:
-        """Return what the driver raises."""
+        """The exception class of the driver."""
         error: type[Exception] = importlib.import_module(self.driver).Error
         return error
 
     @abstractmethod
     def create(self) -> None:
-        """Make the database, once it runs."""
+        """Create the database. The server has to be running."""
 
     def ask(self) -> None:
         with contextlib.closing(self.connect(self.administrative)) as connection:
@@ -44,7 +44,7 @@ class Database(Service):
     administrative: str
 
     def settings(self, host: str, port: int) -> dict[str, Any]:
-        """Return ``DATABASES["default"]`` of who comes to it by that address."""
+        """Return ``DATABASES["default"]`` for a client that uses this address."""
         return {
             "ENGINE": f"django.db.backends.{self.engine}",
             "NAME": NAME,
@@ -104,7 +104,7 @@ class MariaDB(Database):
     engine = "mysql"
     driver = "MySQLdb"
     port = 3306
-    # Not NOW(): that is when the statement began, before its snapshot.
+    # NOW() would be the time at which the statement began, before its snapshot.
     clock = "SYSDATE(6)"
 
     def make(self) -> None:

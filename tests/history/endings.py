@@ -1,4 +1,8 @@
-"""When the checker knows that a session has ended: at the latest, never too early."""
+"""
+Determine when each session is known to have ended.
+
+The time may be later than the ending, but never earlier.
+"""
 
 from __future__ import annotations
 
@@ -15,10 +19,12 @@ if TYPE_CHECKING:
 @dataclass(slots=True)
 class Endings:
     """
-    ``known``: for each session, the first moment at which its end is certain, since an
-    operation that ended it was acknowledged or a committed state without it was read.
-    ``acknowledged``: those of them that an answer said. ``undone``: endings that were
-    taken back.
+    The endings in a history.
+
+    ``known`` has, for each ended session, the first moment at which its ending is
+    certain: an operation that ended it was acknowledged, or a committed state without
+    it was read. ``why`` says which. ``acknowledged`` has those of them that an answer
+    acknowledged. ``undone`` describes endings that were undone.
     """
 
     known: dict[str, float] = field(default_factory=dict)
@@ -51,14 +57,16 @@ class Endings:
             for session in each.ended:
                 self._learn(session, each.completed, each.kind)
         for row in history.rows:
-            # It was ended in the transaction that admitted the other one.
+            # The transaction that admitted the other session ended this one.
             if row.by_session in signed_in:
                 self._learn(row.session, signed_in[row.by_session], "displaced")
 
     def _password_changes(self, history: History) -> None:
         """
-        A password change ends the account's other sessions, except those that did
-        something with credentials while it went on.
+        Learn the endings that password changes caused.
+
+        A password change ends the account's other sessions, except those that signed in
+        or changed a password at the same time.
         """
         by_user: dict[str, list[Operation]] = defaultdict(list)
         for each in history.operations:
@@ -73,7 +81,7 @@ class Endings:
                 meanwhile = {
                     session
                     for e in changes
-                    # What nobody answered may go on for long.
+                    # An operation without an answer may continue for a long time.
                     if e.completed >= since or e.is_undecided
                     for session in (e.session, e.presented)
                 }
@@ -92,7 +100,7 @@ class Endings:
                         f"{seen.began:.3f}: session {session} is live, and its end was"
                         f" acknowledged by {told:.3f}"
                     )
-                # A crash may undo what was committed and acknowledged to nobody yet.
+                # A crash may undo a commit that was not acknowledged to anyone.
                 elif at is not None and not any(at < c <= seen.ended for c in crashes):
                     self.undone.append(
                         f"{seen.began:.3f}: session {session} is live again; it had"

@@ -1,4 +1,4 @@
-"""What goes wrong: one fault after another, each recorded with when it was over."""
+"""Inject one fault after another, and record when each was over."""
 
 from __future__ import annotations
 
@@ -12,39 +12,39 @@ from tests.history.proxy import Proxy
 from tests.history.servers import Server
 from tests.history.services import PgBouncer, Redis, Service
 
-# In seconds.
+# How long a fault lasts, and the pause before the next one, in seconds.
 LASTS = 1.0, 6.0
 BETWEEN = 1.5, 5.0
-# How long the package may wait for a database that says nothing, before it takes a new
-# connection: that much of a connection that stalls for ever excuses a delay.
+# Seconds that the package may wait for a database that does not answer, before it opens
+# a new connection. A connection that stalls for ever excuses a delay of this length.
 PACKAGE_WAITS = 2.0
-# A partition that has healed is noticed when TCP next sends: at most this much later.
+# Seconds after which TCP has noticed at the latest that a partition has healed.
 TCP_WAITS = 1.0
-# How often the checker looks at the clock, and how late it may be then.
+# Seconds between two looks at the clock, and how late the checker may be then.
 TICK = 0.25
-# How far a server's wall clock may be ahead.
+# The range in which the wall clock of a server is ahead, in seconds.
 CLOCKS = -5.0, 65.0
 
-# The servers whose delays it excuses, and for how many seconds once it has ended.
+# The servers whose delays a fault excuses, and for how many seconds after its end.
 Outcome = tuple[tuple[int, ...], float]
 Kind = Callable[[], Awaitable[Outcome]]
 
 
 @dataclass(eq=False)
 class Nemesis:
-    """Injects faults. All its choices come from ``random``."""
+    """Inject faults. All choices come from ``random``."""
 
     servers: list[Server]
     database: Service
     broker: Redis | None
     bouncer: PgBouncer | None
-    # Between PgBouncer and PostgreSQL.
+    # The proxy between PgBouncer and PostgreSQL.
     behind_bouncer: Proxy | None
     recorder: Recorder
     random: random.Random
 
     def processes(self) -> list[Kind]:
-        """Return the faults of processes and hosts, the plainest first."""
+        """Return the faults of processes and hosts, the simplest first."""
         found = [self.kill_server, self.restart_database]
         if self.broker is not None:
             found += [self.restart_broker]
@@ -53,7 +53,7 @@ class Nemesis:
         return [*found, self.pause_server, self.isolate_server]
 
     def connections(self) -> list[Kind]:
-        """Return the faults of connections and clocks, the plainest first."""
+        """Return the faults of connections and clocks, the simplest first."""
         found = [
             self.forget_database,
             self.jump_clock,
@@ -68,14 +68,16 @@ class Nemesis:
         return [*found, self.stall_database_for_all]
 
     async def work(self, until: float) -> None:
-        """Inject both sorts beside each other; no fault begins after ``until``."""
+        """Inject both sorts of faults in parallel. None begins after ``until``."""
         sorts = self.processes(), self.connections()
         await asyncio.gather(*(self._inject(kinds, until) for kinds in sorts))
 
     async def watch_machine(self) -> None:
         """
-        Record when the machine itself is late, until cancelled: everything runs on it,
-        and what a server does then says little about the package.
+        Record when this machine itself is late, until cancelled.
+
+        Everything runs on this machine, so a delay of a server at that time says little
+        about the package.
         """
         while True:
             due = self.recorder.now() + TICK
@@ -84,7 +86,7 @@ class Nemesis:
                 self.recorder.add(Fault("late_machine", self._all(), due, now, now))
 
     async def _inject(self, kinds: list[Kind], until: float) -> None:
-        """Inject one after another: every kind once in order, then in any order."""
+        """Inject faults one by one: each kind once in order, then in random order."""
         while True:
             for fault in kinds:
                 await asyncio.sleep(self.random.uniform(*BETWEEN))
@@ -132,7 +134,7 @@ class Nemesis:
         return self._all(), 0
 
     async def restart_broker(self) -> Outcome:
-        # The sweep does not need the broker: this excuses nothing.
+        # The sweep does not need the broker, so this excuses no delay.
         assert self.broker is not None
         await self._restart(self.broker)
         return (), 0

@@ -1,8 +1,9 @@
 """
-A history: what happened in one run, a JSON object a line.
+Define, write and read histories. A history says what happened in one run.
 
-Every moment is in seconds by the recording process's monotonic clock. What a record
-says is known to the checker; a moment that only a server knows is never in one.
+A history is a file with one JSON object a line. Every time is in seconds by the
+monotonic clock of the recording process. A record contains only what the checker itself
+has observed, never a time that only a server knows.
 """
 
 from __future__ import annotations
@@ -14,9 +15,9 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import IO, Any, ClassVar
 
-# What came of an operation. "info": it may have happened, or not, or may still happen.
+# Outcomes of an operation. "info" means that it may or may not take effect.
 OK, FAIL, INFO = "ok", "fail", "info"
-# The code of the answer to a request whose session has ended, at the latest under way.
+# The code of an answer that says that the session has ended.
 SESSION_ENDED = "session_ended"
 
 
@@ -30,17 +31,17 @@ class Run:
     seconds: float
     servers: int
     browsers: int
-    # The limit of an account without one of its own, for sessions and for plays.
+    # The limits of sessions and of plays for an account without a limit of its own.
     limit: int
     play_limit: int
-    # The safeguard that was taken out of the package.
+    # The safeguard that was removed from the package.
     broken: str = ""
     label: ClassVar[str] = "run"
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One request. ``session``: the id of the session that its answer names."""
+    """A request. ``session`` is the id of the session that its answer names."""
 
     kind: str
     server: int
@@ -61,7 +62,11 @@ class Operation:
 
     @property
     def may_have_happened(self) -> bool:
-        """Whether it did, or nobody knows: its session may have ended meanwhile."""
+        """
+        Whether the operation took effect, or may have.
+
+        If its session ended meanwhile, the answer is a refusal in any case.
+        """
         return self.outcome != FAIL or self.why == SESSION_ENDED
 
     @property
@@ -72,9 +77,15 @@ class Operation:
 @dataclass(frozen=True, slots=True)
 class Connection:
     """
-    A socket, a stream or an event stream of a session. ``how`` it ended: ``told`` by
-    the server, ``lost`` (reset, or the server's end without a word), ``left`` by the
-    client, ``open`` still when the run ended, ``refused``.
+    A WebSocket, a streaming response or an event stream of a session.
+
+    ``how`` says how it ended:
+
+    - ``told``: the server said that the session had ended.
+    - ``lost``: the connection was reset, or the server closed it without a reason.
+    - ``left``: the client closed it.
+    - ``open``: it was still open when the run ended.
+    - ``refused``: it never opened.
     """
 
     kind: str
@@ -92,10 +103,11 @@ class Connection:
 @dataclass(frozen=True, slots=True)
 class Fault:
     """
-    Something done to servers, database or broker. ``settled``: when its effect on the
-    network or the process is over, which is later than ``ended`` where TCP waits before
-    it sends again. ``servers``: those whose own process, or way to the database or to
-    clients, it touched.
+    A fault of the servers, the database or the broker.
+
+    ``servers`` are those whose process, or connection to the database or to clients,
+    was affected. ``settled`` is when the effect was over, which is later than ``ended``
+    if TCP waits before it sends again.
     """
 
     kind: str
@@ -109,8 +121,10 @@ class Fault:
 @dataclass(frozen=True, slots=True)
 class Observation:
     """
-    One committed state, read by one statement between ``began`` and ``ended``, as the
-    difference to the observation before. ``live`` and ``playing`` map new ids to users.
+    A committed state, read by one statement between ``began`` and ``ended``.
+
+    Contains the differences from the previous observation. ``live`` and ``playing`` map
+    new ids to users, and ``left`` and ``stopped`` are ids that are no longer there.
     """
 
     began: float
@@ -119,16 +133,16 @@ class Observation:
     left: tuple[str, ...] = ()
     playing: dict[str, str] = field(default_factory=dict)
     stopped: tuple[str, ...] = ()
-    # Accounts whose own limit is another one now; ``None``: the project's.
+    # Accounts with a changed limit of their own. ``None`` is the project's limit.
     limits: dict[str, int | None] = field(default_factory=dict)
-    # How many observations were made, this one included.
+    # The number of observations up to and including this one.
     count: int = 1
     label: ClassVar[str] = "observation"
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A session's row, as it is when the run has ended."""
+    """The row of a session at the end of the run."""
 
     session: str
     user: str
@@ -140,7 +154,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class PlayRow:
-    """A play's row, as it is when the run has ended."""
+    """The row of a play at the end of the run."""
 
     play: str
     session: str
@@ -159,7 +173,7 @@ KINDS: dict[str, type[Any]] = {
 
 
 class Recorder:
-    """Appends records to a file, each as soon as it is known."""
+    """Append records to a file as soon as they are known."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -173,7 +187,7 @@ class Recorder:
 
     def add(self, record: Record) -> None:
         line = {"record": record.label, **asdict(record)}
-        # The observer is a thread of its own.
+        # The observer adds records from another thread.
         with self._lock:
             self._file.write(json.dumps(line) + "\n")
 
@@ -195,7 +209,7 @@ class History:
 
 
 def read(path: Path) -> History:
-    """Read a recorded history. Raises ``ValueError`` for a file that is none."""
+    """Read a recorded history. Raises ``ValueError`` if the file is not a history."""
     found: dict[str, list[Any]] = {label: [] for label in KINDS}
     with path.open() as lines:
         for line in lines:
@@ -203,7 +217,7 @@ def read(path: Path) -> History:
             kind = KINDS[values.pop("record")]
             found[kind.label].append(_made(kind, values))
     if len(found["run"]) != 1:
-        raise ValueError(f"{path} is no history: {len(found['run'])} runs.")
+        raise ValueError(f"{path} is not a history: {len(found['run'])} runs.")
     return History(
         run=found["run"][0],
         operations=tuple(sorted(found["operation"], key=lambda each: each.invoked)),
@@ -216,7 +230,7 @@ def read(path: Path) -> History:
 
 
 def _made(kind: type[Any], values: dict[str, Any]) -> Any:
-    """Return the record, with the tuples that JSON has made lists of."""
+    """Return the record of this kind, with lists turned back into tuples."""
     for each in fields(kind):
         if isinstance(values.get(each.name), list):
             values[each.name] = tuple(values[each.name])

@@ -1,8 +1,8 @@
 """
-What must hold of a history. Records in, objections out: no clock, no network.
+Judge a history: take its records, and return objections. Uses no clock and no network.
 
-Where the outcome of an operation is not known, it may have happened or not: nobody is
-guilty of what one of the two would explain.
+If the outcome of an operation is not known, it may have taken effect or not. The judge
+objects only if neither explains what was seen.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     from tests.history.history import History, Operation, Row
 
 
-# For how long a play counts that is not renewed, in seconds.
+# Seconds for which a play counts without being renewed.
 LEASE = 30.0
 
 
 @dataclass(frozen=True, slots=True)
 class Objection:
-    """A rule that the history breaks, and how."""
+    """A rule that a history breaks, and how it does so."""
 
     rule: str
     text: str
@@ -38,7 +38,7 @@ class Objection:
 
 
 def objections(history: History) -> list[Objection]:
-    """Return everything that is wrong with ``history``."""
+    """Return all violations of the rules in ``history``."""
     endings = Endings.of(history)
     rules = {
         "something happened": nothing_happened(history),
@@ -54,7 +54,7 @@ def objections(history: History) -> list[Objection]:
 
 
 def nothing_happened(history: History) -> Iterator[str]:
-    """A history says something: people signed in, were connected and were watched."""
+    """Object if no one signed in or was connected, or if no state was read."""
     done = {each.kind for each in history.operations if each.outcome == OK}
     if "sign_in" not in done:
         yield "nobody signed in"
@@ -65,7 +65,7 @@ def nothing_happened(history: History) -> Iterator[str]:
 
 
 def cap(history: History) -> Iterator[str]:
-    """No committed state has more live sessions of an account than its limit."""
+    """Object if a committed state has more live sessions than an account's limit."""
     live: dict[str, str] = {}
     limits: dict[str, int | None] = {}
     excess: dict[str, int] = {}
@@ -79,13 +79,13 @@ def cap(history: History) -> Iterator[str]:
             limit = limits.get(user)
             if count > (most := history.run.limit if limit is None else limit):
                 excess[user] = count
-                # Once, for as long as it stays.
+                # Object once for as long as the number stays.
                 if last.get(user) != count:
                     yield f"{seen.ended:.3f}: user {user} has {count} of {most} live"
 
 
 def play_cap(history: History) -> Iterator[str]:
-    """No committed state has more plays of an account than its limit."""
+    """Object if a committed state has more plays of an account than its limit."""
     playing: dict[str, str] = {}
     for seen in history.observations:
         playing.update(seen.playing)
@@ -98,8 +98,9 @@ def play_cap(history: History) -> Iterator[str]:
 
 def finality(history: History, endings: Endings) -> Iterator[str]:
     """
-    An ended session authenticates no request that was sent after its end was known, and
-    its end is never undone.
+    Object if an ended session authenticates, or if an ending is undone.
+
+    Only requests that were sent after the ending was known count.
     """
     for each in history.operations:
         session = each.session or each.presented
@@ -130,13 +131,13 @@ def finality(history: History, endings: Endings) -> Iterator[str]:
 
 
 def play_finality(history: History) -> Iterator[str]:
-    """A play that was stopped, or seen not to count, is never renewed."""
+    """Object if a play was renewed after it was stopped or no longer counted."""
     over: dict[str, float] = {}
     for seen in history.observations:
         for play in seen.stopped:
             over.setdefault(play, seen.ended)
         for play in seen.playing:
-            # Somebody saw it between two beats of one renewal.
+            # It counts again, because a renewal was under way.
             over.pop(play, None)
     for each in history.operations:
         if each.kind == "stop_play" and each.outcome == OK:
@@ -148,7 +149,7 @@ def play_finality(history: History) -> Iterator[str]:
 
 
 def newer_stays(history: History) -> Iterator[str]:
-    """A session is displaced by a newer one of its own account, and not the reverse."""
+    """Object if an older session, or one of another account, displaced a session."""
     rows = {row.session: row for row in history.rows}
     signed_in: dict[str, tuple[float, float]] = {}
     for each in history.operations:
@@ -168,7 +169,7 @@ def newer_stays(history: History) -> Iterator[str]:
 
 
 def reasons(history: History, endings: Endings) -> Iterator[str]:
-    """Every ended session and play says why, and somebody has done what it says."""
+    """Object to an ending without a reason, or with one that no operation explains."""
     done: dict[tuple[str, str], list[Operation]] = defaultdict(list)
     for each in history.operations:
         if each.may_have_happened:
@@ -190,7 +191,7 @@ def reasons(history: History, endings: Endings) -> Iterator[str]:
 
 
 def lapsed_too_early(history: History) -> Iterator[str]:
-    """A play that was seen to stop counting within its lease has not lapsed."""
+    """Object to a play that is recorded as lapsed but ended within its lease."""
     stopped: dict[str, float] = {}
     for seen in history.observations:
         stopped.update(dict.fromkeys(seen.stopped, seen.ended))
@@ -204,7 +205,7 @@ def lapsed_too_early(history: History) -> Iterator[str]:
             yield f"play {play.play} lapsed {took:.1f} s after it was renewed"
 
 
-# What somebody does for each reason, to the session itself or to its whole account.
+# The operations that cause each reason, on the session or on its account.
 CAUSES = {
     "signed_out": ("sign_out",),
     "displaced": ("sign_in",),
@@ -212,7 +213,7 @@ CAUSES = {
     "limit_lowered": ("limit",),
     "password_changed": ("password",),
     "credentials_changed": ("password",),
-    # What a process that was killed has not stored.
+    # A process was killed before it had stored the session.
     "expired": ("sign_in", "password"),
 }
 OF_ONE_SESSION = {"signed_out", "revoked"}
@@ -221,7 +222,7 @@ OF_ONE_SESSION = {"signed_out", "revoked"}
 def _is_explained(
     row: Row, done: dict[tuple[str, str], list[Operation]], endings: Endings
 ) -> bool:
-    """Whether something was done, before the end was known, that has this reason."""
+    """Return whether an operation before the known ending explains its reason."""
     known = endings.known.get(row.session, inf)
     return any(
         each.invoked <= known

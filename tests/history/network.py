@@ -1,8 +1,9 @@
 """
-Hosts on one machine: network namespaces on a bridge, without a way out.
+Make several hosts on one machine: network namespaces on a bridge.
 
-The bridge is in the namespace that runs the checker. The names carry the process id, so
-two runs never meet, and the next run removes what a killed one left behind.
+The hosts cannot reach any other network. The bridge is in the namespace that runs the
+checker. The names contain the process id, so that two runs never meet and the next run
+can remove what a killed run has left behind.
 """
 
 from __future__ import annotations
@@ -20,14 +21,14 @@ PREFIX = "sl-history"
 # Tells the process inside the namespace which run it belongs to.
 RUN = "SESSION_LIMIT_HISTORY_RUN"
 BRIDGE = "hub"
-# How long an interrupted run may take to end, in seconds.
+# Seconds that an interrupted run may take to end.
 PATIENCE = 30
 # The states of a bridge's port, as the kernel numbers them.
 DISABLED, FORWARDING = 0, 3
-# So that a partition that has healed is noticed within a second: the longest pause, in
-# milliseconds, after which TCP sends again what was lost (since Linux 6.15); and how
-# often it does so for a connection that the process has closed, which by default it
-# gives up as soon as its pause is the longest.
+# With these settings, TCP notices within a second that a partition has healed. The
+# first is the longest pause, in milliseconds, before it sends lost data again (since
+# Linux 6.15). The second is how often it does so for a connection that the process has
+# closed. By default, TCP gives such a connection up once its pause is the longest.
 TCP = {"tcp_rto_max_ms": "1000", "tcp_orphan_retries": "60"}
 TCP_SETTINGS = Path("/proc/sys/net/ipv4")
 
@@ -44,7 +45,7 @@ def _run(*command: str) -> str:
 
 
 def lacks() -> str:
-    """Return why this machine has no network namespaces, or the empty string."""
+    """Return why this machine cannot make network namespaces, or ``""``."""
     name = f"{PREFIX}-try-{os.getpid()}"
     try:
         ip("netns", "add", name)
@@ -61,14 +62,14 @@ def lacks() -> str:
 
 
 def own(run: str = "") -> list[str]:
-    """Return the names of the namespaces of ``run``, or of every run."""
+    """Return the names of the namespaces of ``run``, or of all runs."""
     listed = _run("ip", "netns", "list").splitlines()
     names = [line.split()[0] for line in listed if line.split()]
     return [name for name in names if name.startswith(f"{PREFIX}-{run}")]
 
 
 def remove(name: str) -> None:
-    """Kill what runs in a namespace, and delete it."""
+    """Kill the processes in a namespace, and delete it."""
     with contextlib.suppress(subprocess.CalledProcessError):
         for pid in map(int, _run("ip", "netns", "pids", name).split()):
             if namespace_of(pid) != namespace_of(os.getpid()):
@@ -77,7 +78,7 @@ def remove(name: str) -> None:
 
 
 def namespace_of(pid: int) -> str:
-    """Return what the kernel calls the network namespace of a process."""
+    """Return the kernel's name of the network namespace of a process."""
     with contextlib.suppress(FileNotFoundError):
         return str(Path(f"/proc/{pid}/ns/net").readlink())
     return ""
@@ -91,12 +92,12 @@ def kill(pid: int) -> None:
 
 
 def directory_prefix() -> str:
-    """Return how the name of this run's temporary directory begins."""
+    """Return the prefix of the name of this run's temporary directory."""
     return f"{PREFIX}-{os.getpid()}-"
 
 
 def remove_stale() -> None:
-    """Remove what is left of runs that no longer run."""
+    """Remove what earlier runs that were killed have left behind."""
     for name in own():
         found = re.match(rf"{PREFIX}-(?:try-)?(\d+)", name)
         if found and not Path(f"/proc/{found[1]}").exists():
@@ -107,14 +108,15 @@ def remove_stale() -> None:
 
 
 def is_inside() -> bool:
-    """Whether this process is in the namespace of a run."""
+    """Return whether this process is in the namespace of a run."""
     return RUN in os.environ
 
 
 def enter(arguments: list[str]) -> int:
     """
-    Run ``python -m tests.history`` with these arguments inside a namespace of its own,
-    and return its exit status. Whatever happens, no namespace or process remains.
+    Run ``python -m tests.history`` with these arguments in a namespace of its own.
+
+    Return its exit status. No namespace or process remains, whatever happens.
     """
     run = str(os.getpid())
     remove_stale()
@@ -127,7 +129,7 @@ def enter(arguments: list[str]) -> int:
         try:
             return child.wait()
         except BaseException:
-            # Interrupted or terminated: the child ends what it began.
+            # This process was interrupted or terminated. Let the child clean up.
             child.terminate()
             with contextlib.suppress(subprocess.TimeoutExpired):
                 child.wait(PATIENCE)
@@ -138,13 +140,13 @@ def enter(arguments: list[str]) -> int:
 
 
 def tcp_settings() -> list[tuple[Path, str]]:
-    """Return those of ``TCP`` that this kernel has."""
+    """Return the settings in ``TCP`` that this kernel has, with their values."""
     settings = [(TCP_SETTINGS / name, value) for name, value in TCP.items()]
     return [(path, value) for path, value in settings if path.exists()]
 
 
 class Host:
-    """One namespace, with an address on the bridge."""
+    """A network namespace with an address on the bridge."""
 
     def __init__(self, name: str, number: int) -> None:
         self.name = name
@@ -169,7 +171,7 @@ class Host:
             _run(*self.command("sh", "-c", f"echo {value} > {path}"))
 
     def command(self, *command: str, user: str = "") -> list[str]:
-        """Return what runs ``command`` on this host, as ``user`` if one is given."""
+        """Return a command that runs ``command`` on this host, as ``user`` if given."""
         drop = ["setpriv", f"--reuid={user}", f"--regid={user}", "--init-groups"]
         return [
             *("ip", "netns", "exec", self.namespace),
@@ -178,7 +180,7 @@ class Host:
         ]
 
     def isolate(self) -> None:
-        """Drop every packet to and from this host, without telling either side."""
+        """Silently drop every packet to and from this host."""
         self._set_state(DISABLED)
 
     def reconnect(self) -> None:
@@ -190,8 +192,10 @@ class Host:
 
 def hosts(names: dict[str, int]) -> dict[str, Host]:
     """
-    Make a host for each name; its value is the last number of its address. The process
-    that calls this is inside a namespace already, and has the address ending in 1.
+    Create a host for each name, and return the hosts by name.
+
+    ``names`` maps each name to the last number of the host's address. The calling
+    process must be inside a namespace already. Its address ends in 1.
     """
     ip("link", "set", "lo", "up")
     ip("link", "add", BRIDGE, "type", "bridge")

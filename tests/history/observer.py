@@ -1,4 +1,4 @@
-"""Looks at the committed state, through a connection that no fault touches."""
+"""Observe the committed state, through a connection that no fault affects."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from tests.history.databases import Database
     from tests.history.history import Recorder
 
-# Between two observations, in seconds.
+# Seconds between two observations.
 PAUSE = 0.03
 
-# One statement sees one committed state. The limit of an account belongs to it.
+# One statement sees one committed state, which includes the limits of the accounts.
 STATE = """
     SELECT 'live', s.id, s.user_id, 0 FROM session_limit_usersession s
     WHERE s.ended_at IS NULL AND s.counted
@@ -38,14 +38,14 @@ PLAYS = """
 
 
 def hexed(id: Any) -> str:
-    """Return an id as every record has it, whatever the database calls it."""
+    """Return an id in hexadecimal without hyphens, as in all records."""
     if not id:
         return ""
     return id.hex if isinstance(id, uuid.UUID) else str(id).replace("-", "")
 
 
 class Observer:
-    """A thread that observes until it is stopped, and once more then."""
+    """A thread that observes until it is stopped, and one last time then."""
 
     def __init__(self, database: Database, recorder: Recorder) -> None:
         self._database = database
@@ -62,7 +62,7 @@ class Observer:
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop the thread, and record the rows as they are now."""
+        """Stop the thread, and record the final rows. Raises an error of the thread."""
         self._stop.set()
         self._thread.join(60)
         if self.error is not None:
@@ -87,7 +87,7 @@ class Observer:
         try:
             self._observe_all()
         except Exception as error:
-            # Kept for stop(): a thread's exception would be lost.
+            # stop() raises it, because no caller would see an error of this thread.
             self.error = error
 
     def _observe_all(self) -> None:
@@ -100,7 +100,7 @@ class Observer:
                         stopping = self._stop.wait(PAUSE)
                         self._observe(cursor, always=stopping)
             except self._database.error:
-                # The database restarts. What follows is observed as it is then.
+                # The database restarts. Continue when it is back.
                 self._stop.wait(0.1)
 
     def _observe(self, cursor: Any, *, always: bool) -> None:

@@ -1,4 +1,4 @@
-"""``docs/explanation/history.md``: what is run and judged, and the latest figures."""
+"""Write ``docs/explanation/history.md`` from ``page.md`` and the latest figures."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ TEXT = Path(__file__).with_name("page.md")
 
 
 def write(judged: list[tuple[History, list[Objection]]]) -> None:
-    """Write the page with the figures of these runs."""
+    """Write the page with the figures of the ``judged`` runs."""
     commit = subprocess.run(
         ["git", "rev-parse", "--short", "HEAD"],  # noqa: S607
         cwd=ROOT,

@@ -1,4 +1,4 @@
-"""A TCP proxy between one server and a service. It stalls, delays and cuts."""
+"""Provide a TCP proxy between a server and a service that injects faults."""
 
 from __future__ import annotations
 
@@ -8,25 +8,29 @@ from dataclasses import dataclass
 
 from tests.history.network import CHECKER
 
-# What a stalled connection reads ahead is kept, and delivered when it goes on.
+# Bytes that a stalled connection reads ahead and delivers when it continues.
 CHUNK = 65536
 
 
 @dataclass(eq=False, slots=True)
 class Connection:
-    """A pair of streams, and whether its bytes pass."""
+    """A pair of streams. ``passes`` is set while their bytes are passed on."""
 
     writers: tuple[asyncio.StreamWriter, asyncio.StreamWriter]
     passes: asyncio.Event
 
     def cut(self) -> None:
-        """Reset both ends, as a firewall does that rejects."""
+        """Reset both ends, like a firewall that rejects the connection."""
         for writer in self.writers:
             writer.transport.abort()
 
 
 class Proxy:
-    """Listens on a port of the checker's own address."""
+    """
+    A proxy that listens on a port of the checker's address.
+
+    ``delay`` is the pause before each chunk is passed on, in seconds.
+    """
 
     def __init__(self, port: int, host: str, target: int) -> None:
         self.port = port
@@ -35,7 +39,7 @@ class Proxy:
         self._connections: set[Connection] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
-        # The one that new connections get: cleared while everything stalls.
+        # New connections share this event. It is cleared while everything stalls.
         self._open = asyncio.Event()
         self._open.set()
 
@@ -53,7 +57,7 @@ class Proxy:
             await asyncio.wait(self._tasks, timeout=5)
 
     def cut(self) -> int:
-        """Reset every connection; return how many."""
+        """Reset every connection, and return their number."""
         count = len(self._connections)
         for connection in tuple(self._connections):
             connection.cut()
@@ -61,8 +65,8 @@ class Proxy:
 
     def forget(self) -> int:
         """
-        Never again pass a byte of the connections that exist, as a firewall that has
-        forgotten them. New ones pass. Return how many were forgotten.
+        Pass no more bytes of the existing connections, like a firewall that has
+        forgotten them. New connections work. Return how many were forgotten.
         """
         passing = [each for each in self._connections if each.passes is self._open]
         for connection in passing:
@@ -70,7 +74,7 @@ class Proxy:
         return len(passing)
 
     def stall(self) -> None:
-        """Hold all bytes, of new connections too, until ``go_on()``."""
+        """Hold the bytes of all connections, new ones too, until ``go_on()``."""
         self._open.clear()
 
     def go_on(self) -> None:
@@ -116,7 +120,7 @@ class Proxy:
         with contextlib.suppress(OSError):
             while True:
                 data = await reader.read(CHUNK)
-                # Its end is not passed on either, while it stalls.
+                # While it stalls, the end of a stream is not passed on either.
                 while not connection.passes.is_set():
                     await connection.passes.wait()
                 if not data:

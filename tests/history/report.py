@@ -1,4 +1,4 @@
-"""What a history holds, in figures: text for a terminal, Markdown for the docs."""
+"""Summarize histories in figures, as text for a terminal or Markdown for the docs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tests.history.judge import Objection
 
 
-# For so long after a fault a server may be busy with what had to wait, in seconds.
+# Seconds after a fault during which a server may be busy with delayed work.
 NEAR = 2.0
 
 
@@ -27,7 +27,7 @@ def counted(kinds: Iterable[str]) -> str:
 
 
 def quantiles(values: list[float]) -> str:
-    """Return how many there are, and the median, 99th percentile and worst of them."""
+    """Return the number of values, their median, 99th percentile and maximum."""
     if not values:
         return "none"
     ordered = sorted(max(0.0, value) for value in values)
@@ -39,7 +39,7 @@ def quantiles(values: list[float]) -> str:
 
 
 def _was_disturbed(operation: Operation, history: History) -> bool:
-    """Whether a fault was in the way of this server shortly before, or after."""
+    """Return whether a fault affected the server during or shortly before it."""
     return any(
         operation.server in fault.servers
         and fault.began <= operation.completed
@@ -49,7 +49,7 @@ def _was_disturbed(operation: Operation, history: History) -> bool:
 
 
 def figures(history: History, objections: list[Objection]) -> Iterator[tuple[str, str]]:
-    """Yield what is published of a run: what it is, and how much of it there was."""
+    """Yield the names and values of the figures of a run."""
     run, endings = history.run, Endings.of(history)
     told = list(tellings(history, endings))
     opened = [each for each in history.connections if each.opened is not None]

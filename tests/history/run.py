@@ -1,4 +1,4 @@
-"""One run: hosts, services, servers, clients and faults, and what is recorded."""
+"""Run and record one history: hosts, services, servers, clients and faults."""
 
 from __future__ import annotations
 
@@ -29,21 +29,21 @@ if TYPE_CHECKING:
     from tests.history.network import Host
 
 DATABASES = "postgresql", "pgbouncer", "mariadb"
-# "none": the default, which tells nobody in another process.
+# "none" is the default bus, which reaches no other process.
 BACKENDS = {
     "redis": "session_limit.bus.redis.RedisBus",
     "postgres": "session_limit.bus.postgres.PostgresBus",
     "none": "session_limit.bus.memory.MemoryBus",
 }
 SERVERS = 3
-# Accounts that much is done to, each with so many browsers, and calm ones.
+# Numbers of busy and of calm accounts, and of the browsers of each account.
 BUSY, BROWSERS = 4, 4
 CALM, CALM_BROWSERS = 2, 2
-# After the last fault: how long people go on, and then how long what is open is held,
-# so that everybody can be told whose session has ended.
+# After the last fault, in seconds: how long the clients continue, and how long their
+# connections stay open after that, so that each can hear of an ending.
 GO_ON, HOLD = 3.0, 4.0
 
-# A user whom nobody can sign in by a password: the view looks users up.
+# A user without a password. The view signs users in without one.
 NEW_USER = """
     INSERT INTO auth_user (username, password, first_name, last_name, email,
                            is_superuser, is_staff, is_active, date_joined)
@@ -53,7 +53,7 @@ NEW_USER = """
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to run."""
+    """The parameters of a run."""
 
     database: str
     bus: str
@@ -66,12 +66,16 @@ class Plan:
 def check(plan: Plan) -> str:
     """Return why a plan cannot be run, or the empty string."""
     if plan.bus == "postgres" and plan.database != "postgresql":
-        return "LISTEN needs PostgreSQL, and does not pass a PgBouncer's transactions."
+        return "LISTEN needs PostgreSQL, and does not work through PgBouncer."
     return lacks()
 
 
 def run(plan: Plan, directory: Path) -> Path:
-    """Run a plan inside the namespace of ``network.enter()``; return the history."""
+    """
+    Run a plan, and return the path of its history.
+
+    Call this inside the namespace of ``network.enter()``.
+    """
     path = directory / "history.jsonl"
     recorder = Recorder(path)
     recorder.add(
@@ -96,7 +100,7 @@ def run(plan: Plan, directory: Path) -> Path:
 
 @dataclass(slots=True)
 class Services:
-    """What runs beside the servers, and the users who are in the database."""
+    """The services that the servers use, and the users in the database."""
 
     database: Database
     broker: Redis | None
@@ -135,7 +139,7 @@ def _services(
 
 
 def _users(database: Database) -> list[str]:
-    """Make the users, and return their primary keys."""
+    """Create the users, and return their primary keys."""
     with contextlib.closing(database.connect()) as connection:
         cursor = connection.cursor()
         for number in range(BUSY + CALM):
@@ -144,7 +148,7 @@ def _users(database: Database) -> list[str]:
         return [str(id) for (id,) in cursor.fetchall()]
 
 
-# The proxies' ports: one for each server, to the database and to the broker.
+# First ports of the proxies. Each server has one to the database and one to the broker.
 TO_DATABASE, TO_BROKER, BEHIND_BOUNCER = 5500, 6500, 5600
 
 
@@ -214,7 +218,7 @@ async def _run(
 
 
 def _environment(plan: Plan, database: Database, number: int) -> dict[str, str]:
-    """Return the environment of one server, with its ways to database and broker."""
+    """Return the environment of a server that connects through its proxies."""
     settings = database.settings(CHECKER, TO_DATABASE + number)
     if plan.database == "pgbouncer":
         settings["DISABLE_SERVER_SIDE_CURSORS"] = True
@@ -226,7 +230,7 @@ def _environment(plan: Plan, database: Database, number: int) -> dict[str, str]:
 
 
 async def _let_them(plan: Plan, world: World, nemesis: Nemesis) -> None:
-    """Let people work while things go wrong, and for a while after that."""
+    """Run the clients while faults are injected, and for a while after that."""
     users = world.busy * BROWSERS + world.calm * CALM_BROWSERS
     clients = [Client(world, user) for user in users]
     working = [asyncio.ensure_future(each.live()) for each in clients]

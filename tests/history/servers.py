@@ -1,4 +1,4 @@
-"""Server processes of the project, each on a host and with a clock of its own."""
+"""Run the server processes, each on a host and with a clock of its own."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[2]
 PORT = 8000
 PATIENCE = 60
-# How many sessions an account may have that has no limit of its own, and plays.
+# The limits of sessions and of plays for an account without a limit of its own.
 LIMIT, PLAYS = 2, 1
 
 
 def environment(database: dict[str, Any], bus: dict[str, Any]) -> dict[str, str]:
-    """Return the environment of a process that runs the project."""
+    """Return the environment variables of a process that runs the project."""
     return {
         **os.environ,
         "DJANGO_SETTINGS_MODULE": "tests.history.project.settings",
@@ -37,7 +37,7 @@ def environment(database: dict[str, Any], bus: dict[str, Any]) -> dict[str, str]
 
 
 class Server:
-    """One process, which reaches the database and the broker through proxies."""
+    """A server process that reaches the database and the broker through proxies."""
 
     def __init__(
         self,
@@ -58,13 +58,13 @@ class Server:
         self._process: subprocess.Popen[bytes] | None = None
 
     def set_clock(self, ahead: float) -> None:
-        """Move its wall clock to so many seconds ahead of the real one."""
+        """Set the process's wall clock to ``ahead`` seconds ahead of the real time."""
         fresh = self._clock.with_suffix(".new")
         fresh.write_text(str(ahead))
         fresh.replace(self._clock)
 
     def begin(self) -> None:
-        """Start the process, and do not wait for it."""
+        """Start the process without waiting until it answers."""
         command = [
             *(
                 sys.executable,
@@ -88,7 +88,7 @@ class Server:
             )
 
     def wait(self) -> None:
-        """Wait until it answers. Raises ``RuntimeError`` if it never does."""
+        """Wait until the server answers. Raises ``RuntimeError`` if it never does."""
         deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline:
             try:

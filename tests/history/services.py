@@ -1,4 +1,4 @@
-"""A Redis and a PgBouncer of the checker's own, and what every service has."""
+"""Run the services of the checker, such as Redis and PgBouncer."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from tests.history import network
 if TYPE_CHECKING:
     from tests.history.network import Host
 
-# How long a service may take to be there, in seconds.
+# Seconds that a service may take to answer.
 PATIENCE = 60
 
 
-# What has to be installed, and where Debian has it.
+# The programs that a run needs, and the Debian packages that contain them.
 PROGRAMS = {
     "initdb": "postgresql",
     "postgres": "postgresql",
@@ -34,7 +34,7 @@ PROGRAMS = {
 
 
 def lacks() -> str:
-    """Return why no run can be made on this machine, or the empty string."""
+    """Return why this machine cannot run a history, or ``""``."""
     if why := network.lacks():
         return f"network namespaces: {why}"
     for name, package in PROGRAMS.items():
@@ -46,7 +46,11 @@ def lacks() -> str:
 
 
 def program(name: str) -> str:
-    """Return where a program is that Debian does not put on every path."""
+    """
+    Return the path of a program, which Debian may not put on every PATH.
+
+    Raises ``FileNotFoundError`` if it is not installed.
+    """
     candidates = [
         shutil.which(name),
         *(f"/usr/{directory}/{name}" for directory in ("sbin", "local/bin")),
@@ -59,11 +63,11 @@ def program(name: str) -> str:
 
 
 class Service(ABC):
-    """A server process. Subclasses say how it is made and asked."""
+    """A server process on a host. Subclasses know how to start and query it."""
 
     user: str
     port: int
-    # How it stops when it is to lose what it has not written yet.
+    # The signal that stops it without writing what it still holds in memory.
     crash = signal.SIGKILL
 
     def __init__(self, host: Host, directory: Path) -> None:
@@ -82,10 +86,10 @@ class Service(ABC):
 
     @abstractmethod
     def ask(self) -> None:
-        """Raise if it does not answer."""
+        """Send the service a query. Raise any exception if it does not answer."""
 
     def begin(self) -> None:
-        """Start the process, and do not wait for it."""
+        """Start the process without waiting until it answers."""
         with (self.directory / "log").open("ab") as log:
             self.process = subprocess.Popen(
                 self.host.command(*self.command(), user=self.user),
@@ -106,14 +110,14 @@ class Service(ABC):
                 if time.monotonic() > deadline:
                     log = (self.directory / "log").read_text(errors="replace")
                     raise RuntimeError(
-                        f"{self!r} is not there: {error}\n{log}"
+                        f"{self!r} does not answer: {error}\n{log}"
                     ) from error
                 time.sleep(0.1)
             else:
                 return
 
     def stop(self) -> None:
-        """Kill it, as it may not outlive the run, and need not be clean."""
+        """Crash the service. Its data need not be clean."""
         if self.process is not None:
             self.process.send_signal(self.crash)
             try:
@@ -123,7 +127,7 @@ class Service(ABC):
                 self.process.wait()
 
     def run(self, *command: str) -> None:
-        """Run a command on its host as its user."""
+        """Run a command on the service's host, as the service's user."""
         subprocess.run(
             self.host.command(*command, user=self.user),
             cwd=self.directory,
@@ -156,7 +160,7 @@ class Redis(Service):
 
 
 class PgBouncer(Service):
-    """In transaction mode, in front of a PostgreSQL at ``target``."""
+    """A PgBouncer in transaction mode, in front of the PostgreSQL at ``target``."""
 
     user = "postgres"
     port = 6432

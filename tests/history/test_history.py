@@ -1,4 +1,4 @@
-"""A short history of the package holds; without a safeguard, the judge says so."""
+"""Test that short runs break no rule, and that those without a safeguard do."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from tests.history import network
 pytestmark = pytest.mark.services("servers", "namespaces")
 
 ROOT = Path(__file__).resolve().parents[2]
-# For how long faults are injected, in minutes, and which safeguard is taken out.
+# Minutes during which faults are injected, and the safeguard that is removed.
 RUNS = {
     "sound": ["--minutes=0.4", "--bus=redis"],
     "lock": ["--minutes=0.1", "--broken=lock"],
     "sweep": ["--minutes=0.1", "--broken=sweep"],
     "verification": ["--minutes=0.1", "--broken=verification"],
 }
-# More than a run takes on a machine that does much else, in seconds.
+# In seconds: more than a run takes on a busy machine.
 PATIENCE = 180
 
 
@@ -37,14 +37,14 @@ def start(*arguments: str) -> subprocess.Popen[str]:
 
 
 def left_by(process: subprocess.Popen[str]) -> list[object]:
-    """What a run has made and not removed."""
+    """Return what the run of this process created and has not removed."""
     directories = Path(tempfile.gettempdir()).glob(f"{network.PREFIX}-{process.pid}-*")
     return [*network.own(f"{process.pid}-"), *directories]
 
 
 @pytest.fixture(scope="module")
 def runs():
-    """Every run, at the same time: each waits more than it computes."""
+    """Start every run at once, because each waits more than it computes."""
     processes = {name: start(*arguments) for name, arguments in RUNS.items()}
     try:
         yield {

@@ -1,4 +1,4 @@
-"""What the judge says of histories that are made up: of a right one, nothing."""
+"""Test that the judge objects to each kind of wrong history, and to no right one."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ RUN = Run("postgresql", "none", 1, 60, servers=3, browsers=2, limit=1, play_limi
 
 
 def operation(kind, at, session="", *, until=None, outcome="ok", **values) -> Operation:
-    """An operation of user 1 that took a tenth of a second."""
+    """Return an operation of user 1 that took 0.1 s unless ``until`` is given."""
     completed = at + 0.1 if until is None else until
     values = {"server": 0, "user": "1", "session": session, **values}
     return Operation(kind, invoked=at, completed=completed, outcome=outcome, **values)
@@ -39,7 +39,7 @@ def held(session="a", *, opened=1.5, ended, how="told", kind="socket") -> Connec
     return Connection(kind, 0, "1", session, opened - 0.1, opened, ended, how)
 
 
-# Session "a" signs in, holds a socket, and is displaced by "b", which stays.
+# Session "a" signs in, holds a socket, and is displaced by "b", which stays live.
 SIGN_INS = operation("sign_in", 1, "a"), operation("sign_in", 3, "b")
 STATES = seen(1.1, ["a"]), seen(3.1, ["b"], ["a"])
 ROWS = Row("a", "1", True, "displaced", "b"), Row("b", "1", False)
@@ -52,7 +52,7 @@ RIGHT = History(
 )
 
 
-# A connection that says nothing about the others.
+# A connection that is irrelevant for the others.
 OTHERS = (held("other", ended=9, how="left"),)
 
 
@@ -271,7 +271,7 @@ def test_somebody_did_what_a_reason_says(reason, kind, presented) -> None:
     rows = ROWS[0], Row("b", "1", True, reason)
     ended = replace(RIGHT, rows=rows, observations=(*STATES, seen(5, left=["b"])))
     assert rules(ended) == {"no ending without a reason"}
-    # Of which nobody knows what came.
+    # Nobody knows the outcome of this operation.
     cause = operation(kind, 4, presented=presented, outcome="info")
     assert objections(with_operations(cause, history=ended)) == []
     too_late = replace(cause, invoked=5.1)
@@ -345,7 +345,7 @@ def test_a_fault_in_its_way_excuses_a_delay_until_it_is_over() -> None:
     for fault in (
         replace(stall, servers=(1,)),
         replace(stall, ended=4, settled=4),
-        # Everybody had been told before it began.
+        # The clients should have been told before the fault began.
         replace(stall, began=6.5),
     ):
         assert rules(replace(late, faults=(fault,))) == {"told in time"}
@@ -372,7 +372,7 @@ def test_what_is_recorded_is_what_is_judged(tmp_path) -> None:
     in_order = sorted(whole.operations, key=lambda each: each.invoked)
     assert found == replace(whole, operations=tuple(in_order))
     (tmp_path / "empty").touch()
-    with pytest.raises(ValueError, match="is no history"):
+    with pytest.raises(ValueError, match="is not a history"):
         read(tmp_path / "empty")
 
 

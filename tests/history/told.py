@@ -1,4 +1,4 @@
-"""Whether everybody who was connected was told in time, and how long it took."""
+"""Find out how long it took until connected clients learned of an ending."""
 
 from __future__ import annotations
 
@@ -13,25 +13,29 @@ if TYPE_CHECKING:
     from tests.history.endings import Endings
     from tests.history.history import Connection, Fault, History
 
-# What the package states: it asks about so many connected sessions a second, in sweeps
-# of one second.
+# The package's own bound: it asks about this many connected sessions a second, in
+# sweeps of one second.
 ASKED_PER_SECOND = 2000
 SWEEP = 1.0
-# What the machine of the checker may be late, as it runs everything, in seconds.
+# Seconds that this machine may be late, because it runs everything.
 TOLERANCE = 1.0
 
 
 def bound(connected: int) -> float:
-    """Return the seconds within which a process tells so many connected clients."""
+    """Return within how many seconds a process notifies ``connected`` clients."""
     return math.ceil(max(1, connected) / ASKED_PER_SECOND) + SWEEP
 
 
 @dataclass(frozen=True, slots=True)
 class Telling:
     """
-    A connection whose session ended. ``since``: when the end was known, the connection
-    open and the last fault in its way over. ``took``: seconds from then until it
-    stopped, which is negative where it stopped before the fault was over.
+    A connection whose session ended, and how long it took until the connection stopped.
+
+    ``since`` is the moment at which the ending was known, the connection was open, and
+    the last fault in its way was over. ``took`` is the number of seconds from then
+    until the connection stopped. It is negative if the connection stopped during the
+    fault.
+    ``disturbed`` says whether a fault was in the way.
     """
 
     connection: Connection
@@ -41,7 +45,7 @@ class Telling:
 
 
 def tellings(history: History, endings: Endings) -> Iterator[Telling]:
-    """Yield every connection that was open, or opened, when its session ended."""
+    """Yield every connection that was open when its session ended, or opened later."""
     allowed = bound(most_connected(history)) + TOLERANCE
     for held in history.connections:
         known = endings.known.get(held.session)
@@ -58,8 +62,10 @@ def settled(
     faults: Sequence[Fault], server: int, since: float, allowed: float
 ) -> float:
     """
-    Return from when the bound counts of what happened at ``since``: each fault that
-    begins at this server before its time is up moves it to the end of that fault.
+    Return the moment from which the bound counts for an event at ``since``.
+
+    Each fault of this server that begins before the time is up moves the moment to the
+    end of that fault.
     """
     for fault in faults:
         if server in fault.servers and fault.began <= since + allowed:
@@ -68,7 +74,7 @@ def settled(
 
 
 def most_connected(history: History) -> int:
-    """Return the most connections that one server had at one moment."""
+    """Return the largest number of connections that one server had at one time."""
     changes = sorted(
         change
         for held in history.connections
@@ -84,7 +90,7 @@ def most_connected(history: History) -> int:
 
 
 def not_told(history: History, endings: Endings) -> Iterator[str]:
-    """Every connected client is told within the bound; no other one is."""
+    """Object to a client that was told too late, or told of a live session."""
     allowed = bound(most_connected(history)) + TOLERANCE
     for telling in tellings(history, endings):
         held = telling.connection

@@ -1,4 +1,5 @@
 """
-Interleavings, each forced: a thread stops at a statement, another goes past it. The
-docstring of a test names the breakage that it was seen to fail under.
+Force interleavings: one thread stops at a statement, and another overtakes it.
+
+The docstring of each test names the change to the code that makes it fail.
 """

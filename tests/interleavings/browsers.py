@@ -1,4 +1,4 @@
-"""People's browsers, and what their cookies are worth."""
+"""Define browsers for the tests, and find out what their cookies authenticate."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ POLL = {**JSON, "Sec-Fetch-Mode": "cors", "Sec-Fetch-Dest": "empty"}
 
 class Tab:
     """
-    A tab of a browser, used the same way whether its requests are served sync or
-    async: async ones in the thread that makes them, so that their statements are
-    made by its connection.
+    A tab of a browser, with sync or async requests.
+
+    Async requests run in the thread that makes them, so that its connection executes
+    their statements.
     """
 
     def __init__(self, *, asynchronous=False, **defaults):
@@ -55,24 +56,24 @@ class Tab:
 
     @property
     def key(self):
-        """The session key in its cookie."""
+        """The session key in the cookie, or ``None``."""
         return key_in(self.client.cookies)
 
 
 def key_in(cookies):
-    """Return the session key among ``cookies``: those of a browser, or of an answer."""
+    """Return the session key in the cookies of a browser or a response."""
     return cookies[KEY].value if KEY in cookies else None
 
 
 def whose(key):
-    """Return the name of whom this key authenticates, or ``None``."""
+    """Return the name of the user that this key authenticates, or ``None``."""
     client = Client()
     client.cookies[KEY] = key
     return client.get("/whoami/").json()["user"]
 
 
 def is_told(response, reason="displaced"):
-    """Whether ``response`` is the answer of a session that ended for ``reason``."""
+    """Return whether ``response`` says that the session ended for ``reason``."""
     if response.status_code != 401:
         return False
     answer = response.json()
@@ -80,7 +81,7 @@ def is_told(response, reason="displaced"):
 
 
 def is_only_live(user, tab):
-    """Whether the session of ``tab``, by id and key, is the only live of ``user``."""
+    """Return whether ``tab`` has the only live session of ``user``, by id and key."""
     rows = live(user)
     id = stores.read(tab.key).get("_session_limit_id")
     key = None if stores.is_cookie() else tab.key
@@ -88,7 +89,7 @@ def is_only_live(user, tab):
 
 
 def is_in(tab, user):
-    """Whether ``tab`` is signed in, and nobody else as ``user``."""
+    """Return whether ``tab``, and no other browser, is signed in as ``user``."""
     return is_only_live(user, tab) and whose(tab.key) == user.get_username()
 
 

@@ -30,7 +30,7 @@ def bob():
 
 @pytest.fixture(params=[False, True], ids=["sync", "async"])
 def browser(request):
-    """Make a browser whose requests are served sync, and then async."""
+    """Return a function that opens a browser. Runs sync, and then async."""
     return partial(Tab, asynchronous=request.param)
 
 
@@ -41,7 +41,7 @@ def atomic_requests(monkeypatch):
 
 @pytest.fixture
 def options(monkeypatch):
-    """Set options of the database, for connections made from then on."""
+    """Return a function that sets ``OPTIONS`` of the database, and reconnects."""
 
     def set_options(**changes):
         database = connections.settings["default"]

@@ -1,7 +1,9 @@
 """
-Threads that stop at a statement, or at what a session engine does instead of one. Each
-has connections of its own, and every wait has an end: what does not happen within
-``PATIENCE`` seconds fails the test.
+Run code in threads that stop at a chosen step, so that a test decides the order.
+
+A step is a database statement or, on engines that execute none, a call of the session
+engine. Each thread has database connections of its own. No wait is unlimited: a test
+fails if something does not happen within ``PATIENCE`` seconds.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ from tests import stores
 
 PATIENCE = 20
 
-# What an engine does with a stored session: statements, or else the engine's methods.
+# How the steps on a stored session begin: statements, or the names of methods.
 LOAD = "SELECT s.session_data" if settings.ENGINE == "db" else "load"
 CREATE, SAVE, DELETE = "create", "save", "delete"
 if issubclass(stores.engine(), db.SessionStore):
@@ -32,17 +34,17 @@ if issubclass(stores.engine(), db.SessionStore):
     SAVE = f"UPDATE {STORED}"
     DELETE = f"DELETE FROM {STORED}"  # noqa: S608  compared with what is executed
 
-# Where the code that runs stops: a thread's, wherever asgiref takes it.
+# The stop of the current thread. asgiref copies it to the threads that it uses.
 stop_here = ContextVar("stop_here", default=None)
 
 
 def plain(sql):
-    """Return ``sql`` without the quotes in which each database puts names."""
+    """Return ``sql`` without the quotes around names, which differ by database."""
     return sql.replace('"', "").replace("`", "")
 
 
 def on(*databases):
-    """Mark what only these databases have, as row locks."""
+    """Return a mark that skips a test on other databases than these."""
     needed = " or ".join(databases)
     return pytest.mark.skipif(
         settings.DB not in databases, reason=f"needs SESSION_LIMIT_TEST_DB={needed}"
@@ -54,8 +56,10 @@ ROW_LOCKS = on("postgresql", "mariadb")
 
 class Stop:
     """
-    Where a thread stops until it is let go: before the first statement that begins
-    with ``statement``, or right ``after`` it.
+    A point at which a thread stops until the test opens it.
+
+    The thread stops before the first step that begins with ``statement``, or right
+    ``after`` it.
     """
 
     def __init__(self, statement, *, after=False):
@@ -80,11 +84,16 @@ class Stop:
     def stand(self):
         self.reached.set()
         if not self.opened.wait(PATIENCE):
-            raise TimeoutError(f"Nobody let go what stood at: {self.statement}")
+            raise TimeoutError(f"The test never opened the stop at: {self.statement}")
 
 
 def stops_at(patch, owner, name, step=None):
-    """Have whoever calls the method ``name`` of ``owner`` stop there if it wants to."""
+    """
+    Make the method ``name`` of ``owner`` a step at which threads can stop.
+
+    ``step`` takes the arguments of a call and returns the step's name, which is
+    ``name`` by default.
+    """
     method = getattr(owner, name)
     step = step or (lambda *args, **kwargs: name)
 
@@ -105,7 +114,7 @@ def stops_at(patch, owner, name, step=None):
 
 
 def make_stops(patch):
-    """Have whoever uses the engine stop where it wants to."""
+    """Make the methods of the session engine steps at which threads can stop."""
 
     def save(self, must_create=False):
         return "create" if must_create else "save"
@@ -118,7 +127,7 @@ def make_stops(patch):
 
 
 class HeldInLoop:
-    """A coroutine that waits to be let go, while its event loop serves others."""
+    """The stop of a coroutine, during which its event loop serves other tasks."""
 
     def __init__(self):
         self.reached = asyncio.Event()
@@ -126,7 +135,7 @@ class HeldInLoop:
 
 
 def aside_in_loop(patch, owner, name):
-    """Hold the next call of the coroutine ``name`` of ``owner``."""
+    """Stop the next call of the coroutine function ``name`` of ``owner``."""
     held, method = HeldInLoop(), getattr(owner, name)
 
     @functools.wraps(method)
@@ -152,8 +161,9 @@ def arrived(step):
 
 class GivesUp:
     """
-    Fails a statement as a database does that gives up on a transaction, the first
-    ``times`` that it is executed; or with another ``error``.
+    Fail a statement as if the database had given up on its transaction.
+
+    Fails the first ``times`` executions, with a deadlock or with ``error``.
     """
 
     def __init__(self, statement, times=1, error=None):
@@ -169,7 +179,7 @@ class GivesUp:
 
 
 def deadlock():
-    """Return the error that Django makes of MySQL's for a deadlock."""
+    """Return the error that Django raises for a deadlock on MySQL."""
     error = OperationalError(1213, "Deadlock found")
     error.__cause__ = Exception(1213, "Deadlock found")
     return error
@@ -177,7 +187,11 @@ def deadlock():
 
 @contextmanager
 def gives_up_at_commit(times=1):
-    """Fail the next commits, as a Galera node does, or PostgreSQL at SERIALIZABLE."""
+    """
+    Fail the next commits, as a Galera node or PostgreSQL at SERIALIZABLE does.
+
+    Fails the test if fewer than ``times`` commits are attempted.
+    """
     left = [deadlock() for _ in range(times)]
     commit = connection._commit
 
@@ -193,7 +207,7 @@ def gives_up_at_commit(times=1):
 
 
 class Aside:
-    """``function`` in a thread, which stops at ``stop``."""
+    """A thread that runs ``function`` and stops at ``stop``, if one is given."""
 
     def __init__(self, function, stop):
         self.function = function
@@ -221,39 +235,41 @@ class Aside:
         return execute(sql, params, many, context)
 
     def wait(self):
-        """Return once the thread stands at its stop."""
+        """Wait until the thread has reached its stop."""
         deadline = time.monotonic() + PATIENCE
         while not self.stop.reached.wait(0.05):
             if not self.thread.is_alive():
                 if self.error is not None:
                     raise self.error
-                pytest.fail(f"Went past {self.stop.statement}: {self.statements}")
+                pytest.fail(f"Did not stop at {self.stop.statement}: {self.statements}")
             if time.monotonic() > deadline:
-                pytest.fail(f"Never came to {self.stop.statement}: {self.statements}")
+                pytest.fail(f"Never reached {self.stop.statement}: {self.statements}")
 
     def go_on(self):
         if self.stop is not None:
             self.stop.opened.set()
 
     def result(self):
-        """Let it go on, and return what ``function`` did, or raise what it raised."""
+        """Open the stop, and return what ``function`` returned, or raise its error."""
         self.go_on()
         self.thread.join(PATIENCE)
-        assert not self.thread.is_alive(), f"It hangs: {self.statements}"
+        assert not self.thread.is_alive(), f"The thread hangs: {self.statements}"
         if self.error is not None:
             raise self.error
         return self.answer
 
     def count(self, statement):
-        """Return how many statements have begun with ``statement``."""
+        """Return how many executed statements begin with ``statement``."""
         return sum(each.startswith(statement) for each in self.statements)
 
 
 @contextmanager
 def aside(function, *, before=None, after=None):
     """
-    Run ``function`` in a thread that stops ``before`` a statement, or ``after`` it, and
-    do not leave before the thread has ended.
+    Run ``function`` in a thread that stops ``before`` or ``after`` a statement.
+
+    Yields the thread once it has reached its stop. On exit, opens the stop and waits
+    until the thread has ended.
     """
     stop = None
     if before or after:
@@ -266,13 +282,15 @@ def aside(function, *, before=None, after=None):
     finally:
         thread.go_on()
         thread.thread.join(PATIENCE)
-        assert not thread.thread.is_alive(), f"It hangs: {thread.statements}"
+        assert not thread.thread.is_alive(), f"The thread hangs: {thread.statements}"
 
 
 def at_once(functions, *, before=None, after=None):
     """
-    Run the ``functions`` in threads, each as far as the statement; let them go once
-    all have come there, and return what each did.
+    Run ``functions`` in parallel threads, and return a list of what they returned.
+
+    The threads stop ``before`` or ``after`` a statement, and continue together once all
+    of them have reached it.
     """
     with ExitStack() as stack:
         threads = [
@@ -298,12 +316,12 @@ WAITING = {
 
 
 def until_blocked(count=1):
-    """Return once ``count`` connections wait for a lock. Needs ``ROW_LOCKS``."""
+    """Wait until ``count`` connections wait for a lock. Needs ``ROW_LOCKS``."""
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
         with connection.cursor() as cursor:
             cursor.execute(WAITING[settings.DB])
             if cursor.fetchone()[0] >= count:
                 return
-        time.sleep(0.15)  # InnoDB answers from a cache while asked more often
+        time.sleep(0.15)  # InnoDB answers more frequent queries from a cache
     pytest.fail(f"{count} connections never waited for a lock.")

@@ -1,4 +1,8 @@
-"""What runs in a process that is killed. It is forked, with nothing connected."""
+"""
+Run a request in a process that is killed at a chosen statement.
+
+The test forks the process before anything is connected.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +22,11 @@ from tests.interleavings.gates import plain
 
 
 class Killed:
-    """Kills this process before one of its statements or commits, and says which."""
+    """
+    Kill this process before its statement or commit number ``point``.
+
+    First sends the statement to ``writer``.
+    """
 
     def __init__(self, point, writer):
         self.left = point
@@ -42,7 +50,12 @@ class Killed:
 
 
 def run(point, writer, database, work, key, *args):
-    """Do ``work`` for the browser with this session key."""
+    """
+    Call the function ``work`` for the browser with this session key.
+
+    ``database`` overrides the settings of the database. See ``Killed`` for ``point``
+    and ``writer``.
+    """
     connections.settings["default"].update(database)
     tab = Tab()
     if key is not None:

@@ -1,4 +1,4 @@
-"""Views that do what an interleaving needs, beside those of the suite."""
+"""Add the views that the interleavings need to those of the suite."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ async def _auser(request):
 
 
 async def change_password(request):
-    """Change the password as ``PasswordChangeView`` does, async."""
-    # Django 5.2 asks the lazy request.user, which no async view may.
+    """Change the password as ``PasswordChangeView`` does, but async."""
+    # Django 5.2 evaluates the lazy request.user, which an async view must not do.
     request.user = user = await request.auser()
     user.set_password(request.POST["new_password1"])
     await user.asave()
@@ -55,19 +55,19 @@ async def change_password(request):
 
 
 def sign_in_then(request, status):
-    """Sign in, and then fail: under ``ATOMIC_REQUESTS`` all of it is rolled back."""
+    """Sign in, and then fail, so that ``ATOMIC_REQUESTS`` rolls the sign-in back."""
     login(request, _user(request), BACKEND)
     raise FAILURES[status]
 
 
 def read_then(request, status):
-    """Ask who this is, and then fail."""
-    request.user.is_authenticated  # noqa: B018  asks
+    """Read the user, and then fail."""
+    request.user.is_authenticated  # noqa: B018  loads it
     raise FAILURES[status]
 
 
 def set_by_hand(request):
-    """Sign in as some code does: with the keys of ``login()``, and without it."""
+    """Write the keys of a sign-in without calling ``login()``, as some code does."""
     user = _user(request)
     request.session[SESSION_KEY] = user._meta.pk.value_to_string(user)
     request.session[BACKEND_SESSION_KEY] = BACKEND
@@ -76,20 +76,20 @@ def set_by_hand(request):
 
 
 def write_user(request):
-    """Do what a project's own view does: nothing about sessions."""
+    """Write to the user without using sessions, as a project's own view may do."""
     get_user_model().objects.filter(username="ada").update(first_name="Ada")
     return HttpResponse()
 
 
 def end_all(request):
-    """End somebody's sessions, in a project's own view."""
+    """End all sessions of a user, as a project's own view may do."""
     user = get_user_model().objects.get(username="ada")
     registry.end_all(user, UserSession.Reason.REVOKED)
     return HttpResponse()
 
 
 def put(request):
-    """Keep something in a session, signed in or not."""
+    """Keep something in the session of any visitor."""
     request.session["cart"] = request.GET["item"]
     return HttpResponse()
 
@@ -118,7 +118,7 @@ IN_A_STREAM = {
 
 
 def stream(request, what):
-    """Send one piece, do something to the session, and send another."""
+    """Send a piece, change the session as ``what`` says, and send another piece."""
     request.user.is_authenticated  # noqa: B018  loads it
 
     def pieces():
@@ -151,14 +151,14 @@ async def stream_async(request, what):
 
 
 class AnotherPermissionDenied(PermissionDenied):
-    """Takes what Django REST framework's takes."""
+    """An exception with the parameters of Django REST framework's."""
 
     def __init__(self, detail=None, code=None):
         super().__init__(detail)
 
 
 def reraise(request):
-    """Raise a refusal anew, as Django REST framework does."""
+    """Raise a refusal again as another exception, as Django REST framework does."""
     try:
         login(request, _user(request), BACKEND)
     except PermissionDenied as error:
@@ -167,7 +167,7 @@ def reraise(request):
 
 
 def swallow(request):
-    """Catch a refusal and go on, as allauth does."""
+    """Catch a refusal and continue, as allauth does."""
     try:
         login(request, _user(request), BACKEND)
     except SessionLimitReached:
@@ -183,13 +183,13 @@ async def swallow_async(request):
     return HttpResponse()
 
 
-# Whom the request says that it is of, once login() has raised: of the latest request.
+# The user and the session of the latest request after its login() has raised.
 seen = {}
 
 
 def who_after_refusal(request):
     seen.clear()
-    request.user.is_authenticated  # noqa: B018  as a middleware may have asked
+    request.user.is_authenticated  # noqa: B018  a middleware may have loaded it
     try:
         login(request, _user(request), BACKEND)
     except SessionLimitReached:

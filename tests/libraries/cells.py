@@ -1,6 +1,8 @@
 """
-What holds in each cell of the matrix, integration by policy: who is live, the reason of
-what ended, and what did not run, or was undone, for who was refused.
+Tests that every integration must pass under every policy at the limit.
+
+They check which sessions are live, why others ended, and that a refused sign-in neither
+ran nor left anything behind.
 """
 
 from __future__ import annotations
@@ -39,10 +41,10 @@ KEPT_FOR_SOMEBODY = [
 
 
 class Heard(list):
-    """The names of the signals that were heard, in that order."""
+    """A list of the names of the signals that were sent, in order."""
 
     def __init__(self):
-        # A signal knows its receivers weakly.
+        # Keep the receivers, because a signal holds only weak references.
         self.receivers = {name: self.receiver(name) for name in HEARD}
         for name, signal in HEARD.items():
             signal.connect(self.receivers[name])
@@ -56,7 +58,7 @@ class Heard(list):
 
 
 def assert_nobody(visitor):
-    """Assert that no page of any integration takes this browser for somebody."""
+    """Assert that no page of any integration takes this browser for signed in."""
     assert visitor.state == NOBODY
     assert visitor.name is None
     for path in KEPT_FOR_SOMEBODY:
@@ -68,7 +70,11 @@ def assert_nobody(visitor):
 
 
 def choose(visitor, response, id):
-    """End the session with this id, in the form that was answered with; return next."""
+    """
+    End the session with this id through the chooser, in the format of ``response``.
+
+    Return the address to which the chooser leads.
+    """
     if response.status_code == 409:
         asked = response.json()
         response = visitor.post(
@@ -88,7 +94,10 @@ def choose(visitor, response, id):
 
 
 class Cells:
-    """A column of each policy. A subclass says which integrations, as a fixture."""
+    """
+    Tests of one integration, one for each policy. A subclass defines the fixture
+    ``integration``.
+    """
 
     @pytest.fixture(autouse=True)
     def account(self, ada, integration):
@@ -106,7 +115,7 @@ class Cells:
 
     @pytest.fixture
     def rival(self, laptop, account):
-        """The browser that has the account's only place."""
+        """Sign in with a browser, which then holds the account's only place."""
         laptop.sign_in()
         return laptop
 
@@ -155,11 +164,11 @@ class Cells:
         else:
             assert b"already, which is as many as it may." in response.content
         self.assert_undone(integration, response, phone, before, cookie)
-        # allauth tells nobody of a success; axes would count a failure.
+        # allauth reports no success, and nothing that axes would count as a failure.
         assert heard == ["limit"]
         assert rival.state == SIGNED_IN
         assert live() == [rival.row]
-        # Django's own receiver stands before ours.
+        # Django's receiver runs before the package's.
         last_login = ada.last_login
         ada.refresh_from_db()
         assert ada.last_login != last_login

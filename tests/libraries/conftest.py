@@ -3,7 +3,7 @@ import pytest
 from session_limit.testing import LAPTOP, PHONE
 from tests.stories.people import Visitor, make_user
 
-# Not a file of tests: its assertions would not say what they found.
+# pytest rewrites assertions only in files of tests, and this is another module.
 pytest.register_assert_rewrite("tests.libraries.cells")
 
 
@@ -14,7 +14,7 @@ def ada(db):
 
 @pytest.fixture
 def served():
-    """How the project is served. What has code for both says so itself."""
+    """Serve the project synchronously. Modules that test both override this fixture."""
     return "sync"
 
 

@@ -1,4 +1,4 @@
-"""The ways to sign in that the matrix goes through, and what each leaves to be seen."""
+"""The ways to sign in that the matrix tests, and what each of them leaves behind."""
 
 from __future__ import annotations
 
@@ -13,26 +13,27 @@ from tests.stories.people import JSON, PASSWORD
 
 
 class Integration:
-    """A sign-in through somebody's code. As it is: with Django's ``LoginView``."""
+    """A sign-in through a library's code. This base class uses Django's view."""
 
-    # How its client asks, and the status of an answer to a sign-in that succeeded.
+    # The request's headers, and the status of the answer to a successful sign-in.
     headers = {}
     succeeded = 302
-    # What the code behind it writes into the session before login(), and leaves there.
+    # The keys that the library puts into the session before ``login()`` and leaves
+    # there.
     leaves = frozenset()
     # Whether the request that signs in says where to go next.
     has_next = True
 
     def prepare(self, user):
-        """Give the account what signing in takes."""
+        """Give the account what it needs to sign in."""
 
     def sign_in(self, visitor, where=None):
-        """Do all that it takes; return the last answer."""
+        """Go through all steps of the sign-in, and return the last answer."""
         self.begin(visitor, where)
         return self.finish(visitor, where)
 
     def begin(self, visitor, where):
-        """Do what comes before the request that signs in."""
+        """Do everything that precedes the request that signs in."""
 
     def finish(self, visitor, where):
         data = {"username": "ada", "password": PASSWORD, **self.next_of(where)}
@@ -45,7 +46,7 @@ class Integration:
         return visitor.path("login")
 
     def is_complete(self, visitor):
-        """Whether a signed-in session has all that its code goes by."""
+        """Return whether the session has all data that the library expects."""
         return True
 
 
@@ -66,8 +67,9 @@ class DjangoAdmin(Integration):
 
 
 class AllauthPassword(Integration):
-    # Its notes of how somebody authenticated; and, gone when login() is called but not
-    # from the cookie of signed_cookies, that a code is awaited.
+    # allauth's records of how the user authenticated, and "account_login": that it
+    # waits for a code. login() deletes the latter, but not from a cookie of
+    # signed_cookies.
     leaves = frozenset(
         {
             "account_authentication_methods",
@@ -82,7 +84,7 @@ class AllauthPassword(Integration):
         return visitor.post("/accounts/login/", data)
 
     def is_complete(self, visitor):
-        # What allauth goes by when it asks for the password again.
+        # allauth reads these when it asks for the password again.
         return self.ends_in_methods(visitor.stored["account_authentication_methods"])
 
     def ends_in_methods(self, records):
@@ -91,7 +93,7 @@ class AllauthPassword(Integration):
 
 
 class AllauthCodes:
-    """The codes of an authenticator app. Each serves once."""
+    """The codes of an authenticator app. Each code is valid once."""
 
     methods = ["password", "mfa"]
 
@@ -106,7 +108,7 @@ class AllauthCodes:
 
 
 class AllauthTwoFactors(AllauthCodes, AllauthPassword):
-    # The first step says it, and allauth keeps it to itself.
+    # The first step says where to go next, and allauth remembers it.
     has_next = False
 
     def next_of(self, where):
@@ -160,7 +162,7 @@ class DjangoOTP(Integration):
         self.times = itertools.count(time.time(), self.device.step)
 
     def token(self):
-        """Return a token. Each serves once."""
+        """Return a token. Each token is valid once."""
         generator = TOTP(self.device.bin_key, self.device.step)
         generator.time = next(self.times)
         return f"{generator.token():06}"

@@ -1,10 +1,10 @@
-"""The suite's project, with libraries that people sign in through."""
+"""Settings of the test suite's project with libraries that people sign in through."""
 
 from tests.settings import *  # noqa: F403
 from tests.settings import INSTALLED_APPS, MIDDLEWARE
 
-# django-allauth has to be told what a user model lacks. That the package needs nothing
-# of one is shown elsewhere.
+# django-allauth needs settings for a user model without the usual fields. Other tests
+# show that the package needs none of the fields.
 AUTH_USER_MODEL = "auth.User"
 
 INSTALLED_APPS = [
@@ -36,10 +36,10 @@ OTP_LOGIN_URL = "otp_login"
 
 ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_LOGIN_BY_CODE_ENABLED = True
-# All of these sign-ins come from one address, within seconds.
+# All sign-ins come from one address within seconds.
 ACCOUNT_RATE_LIMITS = False
 SOCIALACCOUNT_PROVIDERS = {
     "github": {"APPS": [{"client_id": "client", "secret": "secret"}]}
 }
-# A code serves once. Within seconds, the next one is the next half minute's.
+# A code is valid once, so the tests use the codes of the next half minutes.
 MFA_TOTP_TOLERANCE = 5

@@ -1,6 +1,7 @@
 """
-The same project with two libraries more, which change what is seen of the others: every
-sign-in goes through django-axes, and the admin is django-unfold's.
+Settings of the same project with two libraries that change how the others behave.
+
+Every sign-in goes through django-axes, and the admin is django-unfold's.
 """
 
 from tests.libraries.settings import *  # noqa: F403

@@ -1,6 +1,8 @@
 """
-Other people's libraries, in a process of their own: they need settings, and tables,
-that the rest of the suite does without. To run a part of it by hand::
+Run the tests of other libraries in a process of their own.
+
+They need settings and tables that the rest of the suite does without. To run a part of
+them by hand::
 
     python -m pytest --ds tests.libraries.settings tests/libraries/with_allauth.py
     python -m pytest --ds tests.libraries.settings_axes_and_unfold \
@@ -21,7 +23,7 @@ HERE = Path(__file__).resolve().parent
 RUN = [
     sys.executable,
     *("-m", "pytest", "--quiet", "--color=no"),
-    # What failed last is the outer run's to remember.
+    # Leave the record of failed tests to the outer run.
     *("-p", "no:cacheprovider"),
     *("-p", "no:hypothesispytest"),
 ]
@@ -32,7 +34,7 @@ RUN = [
     [("settings", "with_*.py"), ("settings_axes_and_unfold", "under_*.py")],
 )
 def test_libraries(project, files):
-    # Beside the database of the suite, which is in use.
+    # Do not use the suite's own database, which is in use.
     name = f"{settings.DB_NAME}_libraries"
     choice = ["--ds", f"tests.libraries.{project}", "-o", f"python_files={files}"]
     result = subprocess.run(

@@ -1,6 +1,7 @@
 """
-django-axes: it counts failed sign-ins, and locks out. A refused sign-in gave the right
-password: it is no failure.
+Test django-axes, which counts failed sign-ins and locks accounts.
+
+A sign-in that is refused at the limit had the right password, so it is no failure.
 """
 
 from __future__ import annotations
@@ -48,8 +49,10 @@ def failures():
 @pytest.fixture(params=["axes first", "axes last"])
 def order(request, monkeypatch):
     """
-    Whose receiver runs first. axes' does where the admin, which imports it, stands
-    above session_limit; else it is as in INSTALLED_APPS.
+    Let the receiver of axes run before the package's, or after it.
+
+    It runs before if the admin, which imports it, is above session_limit in
+    ``INSTALLED_APPS``. Else the order of the two apps decides.
     """
     receivers = [*user_logged_in.receivers]
     monkeypatch.setattr(user_logged_in, "receivers", receivers)
@@ -65,7 +68,7 @@ def test_a_refusal_is_no_failure(rival, phone, deny, order):
         response = phone.sign_in()
         assert response.status_code == 403
         assert b"already, which is as many as it may." in response.content
-    # For axes, the right password is a success. Where it runs first, it heard of it.
+    # axes takes the right password for a success, if its receiver runs first.
     refusals = FAILURE_LIMIT + 1 if order == "axes first" else 0
     assert failures() == (0 if refusals else 1)
     assert AccessLog.objects.count() == refusals
@@ -78,7 +81,11 @@ def test_a_refusal_is_no_failure(rival, phone, deny, order):
 
 
 def test_ending_other_sessions_is_locked_by_wrong_passwords(rival, phone, settings):
-    """Else a stolen cookie would be a way to try out passwords."""
+    """
+    Wrong passwords on the page that ends sessions lock the account.
+
+    Otherwise somebody with a stolen cookie could use that page to guess passwords.
+    """
     settings.SESSION_LIMIT = 2
     phone.sign_in()
     rows = UserSession.objects.filter(pk=phone.row.pk)
@@ -105,7 +112,7 @@ def test_who_is_locked_out_is_not_told_of_the_limit(rival, phone, deny):
     for _ in range(FAILURE_LIMIT):
         response = phone.sign_in(password="wrong")
     assert response.status_code == 429
-    # The right password, too late.
+    # The password is right, but the lock came before it.
     response = phone.sign_in(password=PASSWORD)
     assert response.status_code == 429
     assert b"as many as it may" not in response.content

@@ -1,4 +1,4 @@
-"""django-unfold: an administrator finds a session, and ends it, in unfold's pages."""
+"""Test how an administrator finds and ends a session in django-unfold's pages."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.stories.people import SIGNED_IN, make_user
 
 Reason = UserSession.Reason
 
-# unfold's own, under Django 6.1.
+# unfold itself causes this warning under Django 6.1.
 pytestmark = pytest.mark.filterwarnings("ignore:Overriding get_action_choices")
 
 SESSIONS = "/admin/session_limit/usersession/"
@@ -21,21 +21,21 @@ SESSIONS = "/admin/session_limit/usersession/"
 
 @pytest.fixture
 def hers(ada, phone):
-    """The browser in which Ada is signed in."""
+    """Return the browser in which Ada is signed in."""
     phone.sign_in()
     return phone
 
 
 @pytest.fixture
 def admins(hers, laptop):
-    """The browser in which the administrator is signed in."""
+    """Return the browser in which the administrator is signed in."""
     make_user("grace", is_superuser=True, is_staff=True)
     laptop.sign_in("grace", path="/admin/login/")
     return laptop
 
 
 def opened(admins, path):
-    """Return the page, which is one of unfold's."""
+    """Return the page's HTML, after checking that it is one of unfold's."""
     page = admins.get(path)
     assert page.status_code == 200
     assert "unfold/" in page.content.decode()

@@ -1,4 +1,4 @@
-"""The admin as projects make it django-unfold's (docs/how-to/admin.md)."""
+"""Register the admin with django-unfold's classes, as docs/how-to/admin.md shows."""
 
 from django.contrib import admin
 from django.contrib.auth import get_user_model

@@ -1,7 +1,4 @@
-"""
-What a project has of its own: pages for those who gave a second factor, and an API, as
-they are written with Django REST framework.
-"""
+"""Views of a project: a page that requires a second factor, and an API with DRF."""
 
 from django.contrib.auth import authenticate, login
 from django.contrib.messages import get_messages
@@ -20,7 +17,7 @@ def verified(request):
 
 
 def told(request):
-    """Show the messages that wait for this browser."""
+    """Return the messages that wait for this browser, as JSON."""
     texts = [str(message) for message in get_messages(request)]
     return JsonResponse(texts, safe=False)
 
@@ -52,7 +49,7 @@ class Public(Me):
 
 
 class Basic(Me):
-    """For those who send their password with every request."""
+    """An API that takes a password with every request."""
 
     authentication_classes = [BasicAuthentication]
 
@@ -71,7 +68,7 @@ class SignIn(APIView):
 
 
 class ReshapedSignIn(SignIn):
-    """One whose clients want every answer in one shape, and with status 200."""
+    """A view that gives every answer the same shape, with status 200."""
 
     def get_exception_handler(self):
         def handler(exc, context):

@@ -1,6 +1,7 @@
 """
-django-allauth's pages: signing in with a password, with a code from a mail, and through
-a provider, whose view makes an error page of every ``PermissionDenied``.
+Test django-allauth's pages: sign-ins by password, by mailed code and by provider.
+
+The provider's view turns every ``PermissionDenied`` into an error page.
 """
 
 from __future__ import annotations
@@ -35,13 +36,13 @@ PAGE = "/accounts/password/change/"
 
 @pytest.fixture(params=["sync", "async"])
 def served(request):
-    """allauth's middleware is either."""
+    """allauth's middleware works both ways."""
     return request.param
 
 
 @pytest.fixture(autouse=True)
 def github(ada, monkeypatch):
-    """Ada's account at the provider, which never says no."""
+    """Give Ada an account at a provider that confirms every sign-in."""
     SocialAccount.objects.create(user=ada, provider="github", uid="1")
 
     def get_access_token(self, code, **kwargs):
@@ -93,7 +94,7 @@ def test_a_second_sign_in_displaces_the_first(laptop, phone, sign_in):
 
 @ways
 def test_use_here_instead(laptop, phone, sign_in):
-    """Without a page between, so that the cookie of what has ended comes with it."""
+    """A displaced person can sign in again at once, with the ended session's cookie."""
     sign_in(laptop)
     sign_in(phone)
     assert sign_in(laptop).status_code == 302
@@ -116,7 +117,11 @@ def test_a_page_of_allauths_tells_why_and_leads_to_its_sign_in(laptop, phone):
 
 
 def test_who_turns_back_at_the_provider_is_still_told_why(laptop, phone):
-    """On the way there, allauth saves a session in place of the one that has ended."""
+    """
+    A displaced browser gets its reason even after a visit to the provider.
+
+    On the way there, allauth saves a session in place of the ended one.
+    """
     by_password(laptop)
     by_password(phone)
     assert laptop.post("/accounts/github/login/").status_code == 302
@@ -174,7 +179,12 @@ def test_a_script_is_refused(laptop, phone, deny, sign_in):
 
 
 def test_a_refused_tab_leaves_the_place_to_the_one_that_was_admitted(phone, deny):
-    """Neither had a cookie when it was sent. allauth writes to the session first."""
+    """
+    A refused tab does not take the cookie of the tab that was admitted.
+
+    Neither had a cookie when it sent its form, and allauth writes to the session before
+    ``login()``.
+    """
     other_tab = phone.twin()
     by_password(phone)
     response = by_password(other_tab)
@@ -198,7 +208,7 @@ def test_choosing_signs_in(laptop, phone, settings, sign_in):
 
 
 def test_what_docs_say_of_what_comes_after_login(laptop, phone, settings):
-    """docs/how-to/libraries.md"""
+    """Test what docs/how-to/libraries.md says of code that runs after ``login()``."""
     by_password(laptop)
     assert laptop.stored["_session_expiry"] == 0
     assert b"Successfully signed in" in laptop.get("/messages/").content
@@ -209,7 +219,7 @@ def test_what_docs_say_of_what_comes_after_login(laptop, phone, settings):
     assert phone.get("/messages/").json() == []
 
 
-# What else people do
+# Other actions
 
 
 def test_changing_the_password_keeps_this_session(laptop, phone, settings):
@@ -242,7 +252,7 @@ def test_resetting_the_password_ends_the_others(laptop, phone):
 
 
 def test_what_docs_say_of_signing_in_right_after_a_reset(laptop, phone, deny, settings):
-    """docs/how-to/libraries.md"""
+    """Test what docs/how-to/libraries.md says about signing in right after a reset."""
     settings.ACCOUNT_LOGIN_ON_PASSWORD_RESET = True
     by_password(laptop)
     phone.post("/accounts/password/reset/", {"email": "ada@example.com"})

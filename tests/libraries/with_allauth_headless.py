@@ -1,6 +1,8 @@
 """
-django-allauth's headless API: its browser client, which has the session's cookie, and
-its app client, which has a token and whose session allauth loads by itself.
+Test django-allauth's headless API with its browser client and its app client.
+
+The browser client has the session's cookie. The app client has a token, and allauth
+loads its session itself.
 """
 
 from __future__ import annotations
@@ -25,12 +27,12 @@ NEW_PASSWORD = "battery staple"
 
 @pytest.fixture(params=["sync", "async"])
 def served(request):
-    """allauth's middleware is either."""
+    """allauth's middleware works both ways."""
     return request.param
 
 
 class Client:
-    """A visitor that uses the API as the client ``kind`` does."""
+    """Use the API with a visitor's browser, as the client ``kind`` does."""
 
     def __init__(self, visitor, kind):
         self.visitor, self.prefix = visitor, f"/_allauth/{kind}/v1"
@@ -64,13 +66,13 @@ class Client:
 
 @pytest.fixture
 def page(ada, laptop):
-    """A single-page application in the laptop's browser."""
+    """Return the client of a single-page application in the laptop's browser."""
     return Client(laptop, "browser")
 
 
 @pytest.fixture
 def app(ada, phone):
-    """An app on the phone."""
+    """Return the client of an app on the phone."""
     return Client(phone, "app")
 
 
@@ -103,7 +105,7 @@ def test_a_page_is_refused(page, phone, laptop, deny):
     assert set_cookie(response) is None
     assert laptop.name is None
     assert laptop.get("/cart/").json() == {"cart": "tea"}
-    # What a stranger gets is allauth's own.
+    # The refused client gets allauth's own answer for an anonymous client.
     assert page.session().json()["meta"]["is_authenticated"] is False
     assert phone.state == SIGNED_IN
 
@@ -141,7 +143,7 @@ def test_an_app_takes_a_place(app, laptop):
 
 
 def test_an_app_is_displaced(app, laptop):
-    """allauth says that the session is gone. Why, it does not know."""
+    """An ended app gets allauth's answer, which knows no reason."""
     app.sign_in()
     laptop.sign_in()
     response = app.session()
@@ -152,7 +154,11 @@ def test_an_app_is_displaced(app, laptop):
 
 @pytest.mark.parametrize("at_limit", ["deny", "ask"])
 def test_an_app_is_refused(app, laptop, settings, at_limit):
-    """By Django, whatever the policy: it holds no cookie to wait for a choice with."""
+    """
+    An app gets a 403 from Django under "deny" and under "ask".
+
+    It has no cookie for a pending sign-in.
+    """
     settings.SESSION_LIMIT_AT_LIMIT = at_limit
     laptop.sign_in()
     assert app.sign_in().status_code == 403

@@ -1,4 +1,4 @@
-"""Ending other sessions where django-allauth is what asks for the password again."""
+"""Test that django-allauth can ask for the password before other sessions are ended."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ RULES = "session_limit.contrib.allauth.AllauthRules"
 
 @pytest.fixture
 def stale(laptop, phone, settings):
-    """Ada is signed in on both, on the laptop an hour ago."""
+    """Sign Ada in with both browsers, an hour ago with the laptop."""
     settings.SESSION_LIMIT = 2
     settings.SESSION_LIMIT_RULES = RULES
     by_password(phone)

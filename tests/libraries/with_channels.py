@@ -1,6 +1,8 @@
 """
-Channels: a consumer's session is loaded by ``AuthMiddlewareStack`` with the engine's
-own class, past the middleware. What docs/how-to/direct.md says to do, done.
+Test consumers of Channels that check their session as docs/how-to/direct.md says.
+
+``AuthMiddlewareStack`` loads the session with the engine's own class, without the
+package's middleware.
 """
 
 from __future__ import annotations
@@ -38,7 +40,7 @@ application = AuthMiddlewareStack(Consumer.as_asgi())
 
 
 def socket_of(visitor):
-    """Return a socket that this browser opens, and has not been answered on."""
+    """Return a socket that this browser has opened and that has no answer yet."""
     cookie = f"{settings.SESSION_COOKIE_NAME}={visitor.cookie}"
     return ApplicationCommunicator(
         application,

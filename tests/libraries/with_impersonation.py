@@ -1,4 +1,4 @@
-"""django-loginas and django-hijack: signed in as somebody else, and back again."""
+"""Test signing in as somebody else with django-loginas and django-hijack."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ Reason = UserSession.Reason
 
 @pytest.fixture(autouse=True)
 def receivers(monkeypatch):
-    """Both take away what records ``last_login``, and put it back last, if at all."""
+    """
+    Restore the receivers after each test, because both libraries disconnect the one
+    that writes ``last_login``, and reconnect it last or not at all.
+    """
     before = user_logged_in.receivers
     monkeypatch.setattr(user_logged_in, "receivers", [*before])
     return before
@@ -50,7 +53,7 @@ def impersonation(request):
 
 @pytest.fixture
 def hers(ada, browser):
-    """The browser in which Ada is signed in."""
+    """Return the browser in which Ada is signed in."""
     hers = browser(PHONE)
     hers.sign_in("ada")
     return hers
@@ -58,7 +61,7 @@ def hers(ada, browser):
 
 @pytest.fixture
 def admins(grace, browser):
-    """The browser in which the administrator is signed in."""
+    """Return the browser in which the administrator is signed in."""
     admins = browser()
     admins.sign_in("grace", path="/admin/login/")
     return admins
@@ -72,7 +75,7 @@ def test_it_takes_no_place_and_displaces_nobody(
     assert hers.state == SIGNED_IN
     assert [row.counted for row in live(ada)] == [True, False]
 
-    # She signs in elsewhere: her own sign-in makes room, and the other one goes on.
+    # Ada's new sign-in displaces her own session, and the impersonation goes on.
     another = browser()
     another.sign_in("ada")
     assert hers.state == Reason.DISPLACED
@@ -86,7 +89,7 @@ def test_no_policy_is_for_it(ada, hers, admins, impersonation, settings, at_limi
     assert impersonation.begin(admins, ada).status_code == 302
     assert admins.name == "ada"
     assert hers.state == SIGNED_IN
-    # The administrator's own, which Django emptied.
+    # Django emptied the administrator's own session when the impersonation began.
     assert reasons() == [Reason.SIGNED_OUT]
     assert [row.counted for row in live()] == [True, False]
     assert impersonation.end(admins).status_code == 302
@@ -108,7 +111,7 @@ def test_it_ends_none_of_the_accounts_sessions(ada, hers, admins, impersonation)
         assert b'name="password"' in admins.post(path).content
         assert admins.post(path, headers=JSON).status_code == 403
     assert hers.state == SIGNED_IN
-    # Hers is not taken for theirs.
+    # The package must not take Ada's session for the administrator's.
     impersonation.end(admins)
     hers.post(her_address)
     assert live(ada) == []
@@ -131,7 +134,7 @@ def test_coming_back_is_a_sign_in_like_any_other(
 
 @pytest.fixture
 def refused(ada, admins, impersonation, browser, deny):
-    """What the administrator is told whose place was taken meanwhile."""
+    """Return the answer to an administrator who comes back after losing their place."""
     impersonation.begin(admins, ada)
     elsewhere = browser()
     elsewhere.sign_in("grace")
@@ -146,7 +149,7 @@ def test_coming_back_is_refused_where_the_place_was_taken(
     assert refused.status_code == 403
     assert b"already, which is as many as it may." in refused.content
     assert not set_cookie(refused)
-    # loginas has signed out before it signs in. hijack does all of it in a transaction.
+    # loginas signs out before it signs in again. hijack does both in one transaction.
     goes_on = isinstance(impersonation, Hijack)
     assert admins.name == ("ada" if goes_on else None)
     assert len(live(ada)) == (1 if goes_on else 0)
@@ -176,7 +179,7 @@ def records_last_login():
 
 
 def test_what_docs_warn_of(refused):
-    """docs/how-to/libraries.md. Should they put it back one day, it need not."""
+    """Test the warning in docs/how-to/libraries.md. If this fails, drop the warning."""
     assert not records_last_login()
 
 

@@ -1,4 +1,4 @@
-"""The matrix: ways to sign in, by what happens at the limit."""
+"""Test each way to sign in with each policy at the limit."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 """
-Django REST framework: an API that takes the session's cookie, the pages that show it in
-a browser, and a view that signs in, for which DRF raises ``PermissionDenied`` anew.
+Test Django REST framework: an API with sessions, its browsable pages and a sign-in.
+
+DRF raises the ``PermissionDenied`` of that sign-in again as an exception of its own.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ def test_an_api_tells_why(laptop, phone, accept, method):
     phone.sign_in()
     for _ in range(2):
         response = laptop.call(method, ME, headers={"Accept": accept})
-        # Of DRF it would be a 403: with cookies alone it has nothing to ask for.
+        # DRF itself would answer 403, for cookies have no ``WWW-Authenticate`` header.
         assert response.status_code == 401
         assert response.json()["code"] == "session_ended"
         assert response.json()["reason"] == Reason.DISPLACED
@@ -79,7 +80,7 @@ def test_the_browsable_api_tells_why(laptop, phone):
     assert page.status_code == 401
     assert b"Your account was signed in on a phone." in page.content
     assert b'href="/accounts/login/?next=%2Frest%2Fme%2F"' in page.content
-    # Told: what the browser sends next is a stranger's, and DRF's to answer.
+    # The page has told the reason, so the browser is anonymous and DRF answers.
     assert laptop.get(ME, headers=JSON).status_code == 403
 
 

@@ -1,4 +1,4 @@
-"""django-otp's and allauth's second factors: what a refused sign-in leaves of them."""
+"""Test what a refused sign-in leaves of second factors, with django-otp and allauth."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def rival(ada, laptop):
 
 @pytest.fixture
 def atomic_requests():
-    """Every view in a transaction, which a refusal rolls back."""
+    """Run every view in a transaction, which a refusal rolls back."""
     connections.settings["default"]["ATOMIC_REQUESTS"] = True
     yield
     connections.settings["default"]["ATOMIC_REQUESTS"] = False
@@ -43,11 +43,15 @@ def refusing(request, settings):
 
 
 def test_a_refused_token_verifies_no_later_sign_in(otp, rival, phone, refusing):
-    """django-otp has put the device into the session before the refusal."""
+    """
+    A refused sign-in leaves no verified device in the session.
+
+    django-otp puts the device there before the refusal.
+    """
     phone.post("/cart/", {"cart": "tea"})
     otp.sign_in(phone)
     rival.sign_out()
-    # With the password alone, in the same browser.
+    # Sign in with the password alone, in the same browser.
     phone.sign_in()
     assert phone.state == SIGNED_IN
     assert phone.get("/otp/members/").status_code == 302
@@ -55,7 +59,7 @@ def test_a_refused_token_verifies_no_later_sign_in(otp, rival, phone, refusing):
 
 
 def test_what_docs_say_of_a_refused_token(otp, rival, phone, refusing):
-    """docs/how-to/libraries.md: it is used up, as any token is."""
+    """A refused sign-in uses up its token, as docs/how-to/libraries.md says."""
     token = otp.token()
     otp.finish(phone, None, token)
     rival.sign_out()
@@ -82,7 +86,7 @@ def test_waiting_for_a_token_takes_no_place(otp, rival, phone, refusing):
     assert b"enter your OTP token" in response.content
     assert rival.state == SIGNED_IN
     assert phone.name is None
-    # Nor is anything asked, or answered, before the last factor.
+    # Nothing is pending before the last factor.
     assert COOKIE not in phone.client.cookies
     assert not PendingSignIn.objects.exists()
 
@@ -102,7 +106,7 @@ def test_waiting_for_a_code_takes_no_place(allauth, rival, phone, refusing):
     assert phone.get("/accounts/2fa/authenticate/").status_code == 200
     assert rival.state == SIGNED_IN
     assert phone.name is None
-    # Nor is anything asked, or answered, before the last factor.
+    # Nothing is pending before the last factor.
     assert COOKIE not in phone.client.cookies
     assert not PendingSignIn.objects.exists()
 
@@ -111,7 +115,7 @@ def test_a_refused_code_is_of_no_use_later(allauth, rival, phone, refusing):
     allauth.sign_in(phone)
     rival.sign_out()
     response = phone.get("/accounts/2fa/authenticate/")
-    # Both factors are asked for again, where the cookie is not all that there is.
+    # allauth asks for both factors again, unless the session is stored in its cookie.
     assert response.status_code == (200 if stores.is_cookie() else 302)
     allauth.sign_in(phone)
     assert allauth.is_complete(phone)

@@ -1,4 +1,4 @@
-"""The example site under the guard, and sockets beside it: what the servers serve."""
+"""The example site and some sockets in ``SessionGuard``, for the servers to serve."""
 
 import asyncio
 import os
@@ -15,7 +15,7 @@ django_application = get_asgi_application()
 
 
 async def sockets(scope, receive, send):
-    """What sockets do, by their path: answer, send without end, stick, or nothing."""
+    """Do what the path says: echo, send without end, block a thread, or nothing."""
     await receive()
     await send({"type": "websocket.accept"})
     match scope["path"]:
@@ -33,14 +33,14 @@ async def sockets(scope, receive, send):
 
 
 async def route(scope, receive, send):
-    """Do what a Channels router does."""
+    """Route as Channels does: WebSockets to one application, the rest to Django."""
     serve = sockets if scope["type"] == "websocket" else django_application
     await serve(scope, receive, send)
 
 
 application = SessionGuard(route)
 
-# A test may have streams that live longer, or shorter, than a page's.
+# A test may set how many seconds an event stream lives.
 from session_limit.asgi import event_stream  # noqa: E402 the apps are loaded by now
 
 if "LIFE" in os.environ:

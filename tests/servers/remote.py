@@ -1,4 +1,4 @@
-"""What the servers serve: the same project by ASGI and by WSGI."""
+"""The ASGI and the WSGI application of one project, for the servers to serve."""
 
 from django.core.asgi import get_asgi_application
 from django.core.wsgi import get_wsgi_application

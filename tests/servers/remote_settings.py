@@ -1,4 +1,4 @@
-"""A project in which a proxy in front says who somebody is, on a database of a test."""
+"""Settings of a project in which a proxy names the user, with its own database."""
 
 import os
 

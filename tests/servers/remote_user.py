@@ -1,4 +1,4 @@
-"""A header says who somebody is, and the name what happens at the limit."""
+"""Take the user from a header, and what happens at the limit from the user's name."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from session_limit.rules import Rules
 class FromHeader(RemoteUserMiddleware):
     @property
     def header(self):
-        # Its asynchronous path put this before it, until it learned to do without.
+        # Before it had ``get_username()``, Django's middleware put ``HTTP_`` before
+        # this name itself, but only in its async path.
         prefixes = self.is_async and not hasattr(RemoteUserMiddleware, "get_username")
         return "X_REMOTE_USER" if prefixes else "HTTP_X_REMOTE_USER"
 

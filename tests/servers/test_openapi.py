@@ -1,6 +1,8 @@
 """
-What the page on JSON says of plays is so, whoever asks and with whatever: schemathesis
-asks a real server by docs/reference/openapi.yaml.
+Test that the JSON API of plays does what docs/reference/openapi.yaml says.
+
+Schemathesis generates requests from that page and sends them to a real server as the
+owner of a play, as another user and without a session.
 """
 
 from __future__ import annotations
@@ -57,7 +59,7 @@ EXAMPLES = settings(
 )
 ASK = {"SESSION_LIMIT_PLAYS": 1, "SESSION_LIMIT_PLAYS_AT_LIMIT": "ask"}
 START, STOP_START = f"{BASE}/plays/", f"{BASE}/plays/stop/"
-# What an answer must not tell others: it is in what the owner's session is, and plays.
+# The owner's session and play contain these texts, which no answer to others may show.
 SECRET = "a secret film"
 OWNERS_AGENT = f"{LAPTOP} OwnersOwn/1"
 
@@ -71,7 +73,7 @@ def database(tmp_path_factory):
 
 @pytest.fixture
 def serve(database):
-    """Return what serves the site with other settings."""
+    """Return a function that serves the site with the given settings."""
     return lambda **settings: served(*database, **settings)
 
 
@@ -81,7 +83,7 @@ def arrive(site, user, agent):
     return browser
 
 
-# --- Whoever asks, with whatever ------------------------------------------------------
+# --- Generated requests ---------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -92,8 +94,9 @@ def site(database):
 
 @pytest.fixture(scope="module")
 def people(site):
-    """Return the cookies of the owner of a play, of another user, and of nobody."""
-    # Never without one: an example that is asked again goes with what it had before.
+    """Return the cookies of a play's owner, of another user, and of no session."""
+    # "nobody" has an invalid cookie rather than none, because a repeated example would
+    # otherwise keep the cookie of the one before.
     cookies = {"nobody": {"sessionid": "nobodys"}}
     for name, user, agent in (
         ("owner", "theo", OWNERS_AGENT),
@@ -106,7 +109,7 @@ def people(site):
 
 @pytest.fixture
 def play(site, people):
-    """The owner plays something; whatever is asked, to others it is not there."""
+    """Let the owner play something, and return the play's id."""
     site.sql("DELETE FROM session_limit_play")
     cookies = people["owner"]
     answer = requests.post(
@@ -136,7 +139,7 @@ SESSION = """
 @EXAMPLES
 def test_every_answer_is_as_it_says(case, who, site, people, play):
     cookies = people[who]
-    # Whoever asks has a token of this site's: what is behind it is to be seen.
+    # Send each request with a valid CSRF token, so that it reaches the view.
     token = cookies.get("csrftoken", "c" * 32)
     before = site.sql(OWNERS)
     answer = case.call_and_validate(
@@ -150,14 +153,14 @@ def test_every_answer_is_as_it_says(case, who, site, people, play):
         said = answer.text + str(answer.headers)
         for secret in (play, SECRET, "OwnersOwn", id, str(digest), "theo"):
             assert secret not in said
-        # Nor is anything of the owner's another than it was.
+        # The request has not changed the owner's plays either.
         assert site.sql(OWNERS) == before
     if who == "nobody":
         assert answer.status_code in {400, 401, 403, 404, 405}
 
 
 def test_the_play_of_another(site, people):
-    """It is not there to them, and goes on."""
+    """Nobody but the owner can renew or stop the play."""
     theirs, others = arrive(site, "theo", PHONE), arrive(site, "grace", PHONE)
     site.sql("DELETE FROM session_limit_play")
     play = theirs.send(START, {"key": "press 1"}).json["play"]
@@ -167,11 +170,11 @@ def test_the_play_of_another(site, people):
     assert theirs.send(f"{START}{play}/renew/", {}).status == 200
 
 
-# --- Every status there is ------------------------------------------------------------
+# --- Every documented status ----------------------------------------------------------
 
 
 class Client:
-    """Asks as a browser that has signed in does, and has every answer checked."""
+    """A signed-in browser that checks each answer against the schema."""
 
     def __init__(self, site, user, agent):
         self.site, self.browser = site, arrive(site, user, agent)
@@ -243,8 +246,8 @@ def test_every_status_is_there_and_as_it_says(serve):
         for path, operations in SCHEMA.raw_schema["paths"].items()
         for status in operations["post"]["responses"]
     }
-    # Of nobody's doing here: a database that gives up, a request that Django cannot
-    # read, and a project without plays (see tests/stories/test_plays.py).
+    # No request can provoke these here: a database that gives up, a request that Django
+    # cannot read, and a project without plays (see tests/stories/test_plays.py).
     rare = {(path, 503) for path in SCHEMA.raw_schema["paths"]}
     rare |= {(RENEW, 400), (STOP, 400), ("/plays/", 404), ("/plays/stop/", 404)}
     assert said - seen == rare
@@ -269,7 +272,7 @@ def test_it_is_openapi_and_its_examples_are_what_it_says():
     found = list(_examples(whole))
     assert len(found) > 15
     for schema, example in found:
-        # With what it refers to.
+        # Add the components, because a schema refers to them.
         validator = jsonschema_rs.Draft202012Validator(
             {**schema, "components": whole["components"]}, validate_formats=True
         )
@@ -277,7 +280,7 @@ def test_it_is_openapi_and_its_examples_are_what_it_says():
 
 
 def _examples(node):
-    """Yield each schema in ``node`` that has examples, with each of those."""
+    """Yield each schema in ``node`` that has examples, with each of its examples."""
     if isinstance(node, list):
         for each in node:
             yield from _examples(each)

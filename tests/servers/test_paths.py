@@ -1,6 +1,7 @@
 """
-Servers pass a path such as ``//evil.example/`` to the project as the client wrote it.
-Whatever they make of it, no answer leads a browser to another site.
+Test that no answer to a path such as ``//evil.example/`` leads to another site.
+
+A server passes such a path to the project as the client wrote it, or in its own form.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ SERVERS = {
 }
 CHOOSER = b"/account/sessions/choose/"
 MEMBERS = b"/members/"
-# As bytes on the wire. The first is the one that every server passes on.
+# The bytes of the request line. Every server passes on the first path.
 PATHS = [
     b"//evil.example/x",
     b"///evil.example/members/?next=//evil.example/y",
@@ -72,7 +73,7 @@ def environment(tmp_path_factory):
 
 @contextlib.contextmanager
 def serving(name, environment, log):
-    """Serve the project by this server; yield its port."""
+    """Serve the project with this server, and yield its port."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     with (
@@ -95,7 +96,10 @@ def serving(name, environment, log):
 
 
 class Client:
-    """Writes requests byte by byte, and keeps cookies."""
+    """
+    A client that writes requests as bytes, so that no library corrects their paths.
+    Keeps cookies.
+    """
 
     def __init__(self, port, user):
         self.port = port
@@ -103,7 +107,11 @@ class Client:
         self.cookies = {}
 
     def ask(self, path, method=b"GET", fields=None, **headers):
-        """Return the status of the answer, ``None`` for none, its headers and body."""
+        """
+        Return the answer's status, headers and body.
+
+        The status is ``None`` if the server closes the connection without an answer.
+        """
         body = urlencode(fields or {}, doseq=True).encode()
         cookies = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
         lines = {
@@ -124,7 +132,7 @@ class Client:
                 response.begin()
                 text = response.read().decode(errors="replace")
             except (ConnectionError, http.client.HTTPException):
-                # The server has refused the request line, and hung up.
+                # The server has refused the request line and closed the connection.
                 return None, {}, ""
         for cookie in response.headers.get_all("Set-Cookie", []):
             name, _, value = cookie.partition(";")[0].partition("=")
@@ -142,7 +150,7 @@ def assert_stays(port, answer):
 
 
 def two_browsers(port, at_limit, path):
-    """Return a browser with the one place of an account, and one without any."""
+    """Return a browser that holds the account's only place, and one without a place."""
     user = f"{at_limit}-{port}-{PATHS.index(path) if path else ''}"
     laptop, phone = Client(port, user), Client(port, user)
     assert laptop.ask(MEMBERS)[0] == 200
@@ -150,7 +158,7 @@ def two_browsers(port, at_limit, path):
 
 
 def choose(browser):
-    """Sign out everybody else from the chooser, and return where that leads."""
+    """End all other sessions from the chooser, and return the redirect that follows."""
     page = browser.ask(CHOOSER)[2]
     found = re.findall(r'name="(choice|end)" value="([^"]+)"', page)
     fields = {field: html.unescape(value) for field, value in found}
@@ -168,7 +176,7 @@ def test_a_path_leads_nowhere_else(name, environment, tmp_path):
             answer = phone.ask(path)
             assert_stays(port, answer)
             if path == PATHS[0]:
-                # It got through to the project.
+                # This path has reached the project.
                 assert answer[0] == 303
             if answer[0] == 303:
                 assert_stays(port, choose(phone))

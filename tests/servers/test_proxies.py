@@ -1,6 +1,8 @@
 """
-A proxy asks before each segment of a film: nginx and Caddy, configured as the page
-on the gateway says, in front of the example's site under ASGI and WSGI.
+Test the gateway behind nginx and Caddy, configured as docs/how-to/gateway.md says.
+
+The proxy asks the gateway before each segment of a film. The example site answers under
+ASGI and under WSGI.
 """
 
 from __future__ import annotations
@@ -31,13 +33,13 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "how-to" / "gateway.md"
 PATH = f"{os.environ.get('PATH', '')}:/usr/sbin"
 PLAYS = "/account/sessions/plays/"
 SEGMENTS = 12
-# In seconds: after what was displaced has been answered, nothing more is served.
+# In seconds: how long the proxy may still serve a displaced play.
 LIMIT = 1.0
 PATIENCE = 15
 
 
 def configurations(language, heading):
-    """Return the blocks in this language below a heading of the page."""
+    """Return the code blocks in this language below a heading of the page."""
     section = PAGE.read_text().split(f"\n## {heading}\n")[1].split("\n## ")[0]
     return re.findall(rf"```{language}\n(.*?)```", section, re.DOTALL)
 
@@ -49,7 +51,7 @@ def free_port():
 
 @pytest.fixture(scope="module")
 def media(tmp_path_factory):
-    """A film of twelve seconds, as HLS."""
+    """Make a film of twelve seconds as HLS, and return its directory."""
     directory = tmp_path_factory.mktemp("media")
     command = [
         *("ffmpeg", "-loglevel", "error", "-f", "lavfi"),
@@ -122,7 +124,7 @@ def caddy(directory, site, media, port, reports):
 
 @pytest.fixture(scope="module")
 def reports():
-    """Another application, which says what headers it was sent; return its address."""
+    """Run an application that echoes its request's headers, and yield its address."""
 
     class Echo(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
@@ -143,7 +145,7 @@ def reports():
 
 @pytest.fixture(params=[nginx, caddy], ids=["nginx", "caddy"])
 def before(request, tmp_path, media, reports):
-    """Return what yields the port of a proxy before a site and the film."""
+    """Return a context manager that runs a proxy before a site and yields its port."""
 
     @contextlib.contextmanager
     def before(backend):
@@ -168,7 +170,7 @@ def before(request, tmp_path, media, reports):
 
 @pytest.fixture
 def proxy(before, site):
-    """Return the port of a proxy before the site and the film."""
+    """Run a proxy before the site and the film, and yield its port."""
     site.restore()
     with before(site.url.removeprefix("http://")) as port:
         yield port
@@ -181,11 +183,11 @@ def until_open(port, process, directory):
             socket.create_connection(("127.0.0.1", port)).close()
             return
         time.sleep(0.05)
-    pytest.fail(f"It does not serve: {(directory / 'output').read_text()}")
+    pytest.fail(f"The proxy did not start: {(directory / 'output').read_text()}")
 
 
 class Player(Browser):
-    """A browser that fetches what is no page."""
+    """A browser that can also fetch other things than pages."""
 
     def fetch(self, path, method="GET", **headers):
         port = int(self.site.rpartition(":")[2].rstrip("/"))
@@ -216,8 +218,10 @@ def arrive(proxy):
 
 def displace(loser, winner, seconds):
     """
-    Have one play, and be displaced while it fetches; return the two plays, the names of
-    the segments, and when each answer came after the displacement was answered.
+    Let a browser play, and displace its play while it fetches segments.
+
+    Return both plays, the names of the segments, and the answers: when each came, in
+    seconds after the displacement was answered, and its status.
     """
     play = loser.press()
     playlist = loser.fetch(f"/media/{play}/film.m3u8")
@@ -229,7 +233,7 @@ def displace(loser, winner, seconds):
     served, stop = [], threading.Event()
 
     def watch():
-        # Again and again: a film of twelve seconds is short.
+        # Repeat, because a film of twelve seconds is short.
         while not stop.is_set():
             for name in names:
                 answer = loser.fetch(f"/media/{play}/{name}")
@@ -267,19 +271,23 @@ def test_the_loser_gets_no_further_segment(arrive):
     assert "no-store" in refused.headers["Cache-Control"]
     assert b"displaced" in refused.content
     assert winner.fetch(f"/media/{other}/{names[0]}").status == 200
-    # Somebody else's play is no way in.
+    # The id of another user's play opens nothing.
     assert loser.fetch(f"/media/{other}/{names[0]}").status == 403
 
 
 @pytest.mark.parametrize("before", [nginx_that_keeps], indirect=True)
 def test_an_answer_that_is_kept_costs_what_the_page_says(arrive):
-    """Two seconds, and up to another: whole ones are counted."""
+    """
+    nginx serves a displaced play for as long as it keeps the gateway's answer.
+
+    That is two seconds, and up to one more because nginx counts in whole seconds.
+    """
     loser, winner = arrive(LAPTOP), arrive(PHONE)
     _, other, names, answers = displace(loser, winner, 5)
     assert {status for at, status in answers if at > 3.5} == {403}
-    # It is kept: they are served after what displaced them.
+    # Kept answers are served after the displacement.
     assert any(status == 200 for at, status in answers if at > 0.5)
-    # What begins is another question, and is refused or served at once.
+    # A new play has an address without a kept answer, so the gateway decides at once.
     assert winner.fetch(f"/media/{other}/{names[0]}").status == 200
     assert loser.fetch(f"/media/{other}/{names[0]}").status == 403
     again = loser.press()
@@ -299,7 +307,8 @@ def test_what_may_be_had(arrive, media):
         assert player.fetch(path, "HEAD").status == 200
         part = player.fetch(path, Range="bytes=10-19")
         assert (part.status, part.content) == (206, segment[10:20])
-    # What the path says is not what is asked; what is no play of theirs is none.
+    # Neither a path that leads to another play nor an id that is no play of theirs
+    # opens the film.
     assert player.fetch(f"/media/{play}/..%2f{play}").status in {400, 403, 404}
     for id in (uuid.uuid4(), "any", "-" * 36, f"{play}%26play%3Dany", "x" * 36):
         answer = player.fetch(f"/media/{id}/film003.ts")
@@ -351,7 +360,7 @@ def test_another_application_is_told_who_it_is_and_nothing_a_client_makes_up(arr
 
 
 def test_without_the_site_nothing_is_served(before, media):
-    """It fails closed, whatever makes it fail."""
+    """The proxy serves nothing if the gateway does not answer."""
     segment = (media / "film003.ts").read_bytes()
     with before(f"127.0.0.1:{free_port()}") as port:
         player = Player(f"http://127.0.0.1:{port}/", LAPTOP)
@@ -362,7 +371,7 @@ def test_without_the_site_nothing_is_served(before, media):
 
 
 def test_a_player_of_its_own_stops(arrive):
-    """ffmpeg, which knows nothing of plays, and reads as fast as a person watches."""
+    """A player that knows nothing of plays stops. ffmpeg reads as fast as it plays."""
     loser, winner = arrive(LAPTOP), arrive(PHONE)
     address = f"{loser.site}media/{loser.press()}/film.m3u8"
     cookies = "; ".join(f"{each.name}={each.value}" for each in loser.cookies)
@@ -379,5 +388,5 @@ def test_a_player_of_its_own_stops(arrive):
             ffmpeg.kill()
     assert "403 Forbidden" in said
     frames = int(re.findall(r"frame= *(\d+)", said)[-1])
-    # Ten a second: what it had by then, and not the film.
+    # The film has ten frames a second, and the player got only those before the end.
     assert 10 <= frames <= 60, said

@@ -1,4 +1,4 @@
-"""Each server has a way of its own: what is open stops under all of them."""
+"""Test under every server that open streams and sockets of an ended session stop."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ SERVERS = {
     "hypercorn": "-m hypercorn -b 127.0.0.1:{port} {app}",
     "gunicorn": "-m gunicorn -k asgi -b 127.0.0.1:{port} {app} --no-control-socket",
 }
-# daphne says no reason.
+# daphne sends no reason with a close code.
 REASONS = dict.fromkeys(SERVERS, "displaced") | {"daphne": ""}
 ENDED = 4401
-# In seconds: the end of a session is told sooner, mostly by far.
+# In seconds: how soon a browser must learn of an ending. Most learn far sooner.
 SOON = 2.0
-# And a server that is to stop does not wait for the pages that are open. Some say which
-# applications they have cancelled, and wait for those.
+# In seconds: how soon a server must stop while pages are open. Some servers wait for
+# the applications that they have cancelled.
 STOPPED = 12.0
 EVENTS = "/account/sessions/events/"
 STREAMS = 50
@@ -83,11 +83,11 @@ def wait_for(port, server):
         ):
             return
         time.sleep(0.05)
-    raise AssertionError("The server does not start.")
+    raise AssertionError("The server did not start.")
 
 
 def open_stream(browser, host):
-    """Open an event stream over a socket of its own, and return that."""
+    """Open an event stream over a new connection, and return the connection."""
     cookies = "; ".join(f"{cookie.name}={cookie.value}" for cookie in browser.cookies)
     name, port = host.split(":")
     connection = socket.create_connection((name, int(port)), timeout=SOON)
@@ -109,7 +109,10 @@ def connect(browser, host, path):
 
 
 def closed(connection):
-    """Return the code and the reason that it is closed with, and how long that took."""
+    """
+    Wait until the connection is closed. Return its close code, its reason, and how many
+    seconds that took.
+    """
     from websockets.exceptions import ConnectionClosed
 
     started = time.monotonic()
@@ -151,7 +154,7 @@ def test_what_is_open_stops(name, database, tmp_path):
         with connect(laptop, host, "/echo/") as refused:
             assert closed(refused)[:2] == (ENDED, REASONS[name])
 
-        # The winner's goes on, and keeps no server from stopping.
+        # The other session's socket goes on, without keeping the server from stopping.
         with connect(phone, host, "/echo/") as winner:
             winner.send("still")
             assert winner.recv(timeout=SOON) == "still"
@@ -166,7 +169,11 @@ def test_what_is_open_stops(name, database, tmp_path):
 
 @pytest.mark.parametrize("name", SERVERS)
 def test_open_streams_do_not_keep_a_server_from_stopping(name, database, tmp_path):
-    """Each of them would be there for a minute."""
+    """
+    ``SessionGuard`` ends open streams when the server stops.
+
+    Otherwise each of them would last for a minute.
+    """
     log = tmp_path / "server.log"
     with (
         serving(name, database, log, LIFE="60") as (server, host),

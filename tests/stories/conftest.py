@@ -9,7 +9,7 @@ from tests.stories.people import TABLET, Visitor, make_user
 
 
 def pytest_collection_modifyitems(items):
-    """Requests commit, as they do in real life."""
+    """Let every test here commit its transactions, as a real site does."""
     here = Path(__file__).parent
     for item in items:
         if item.path.is_relative_to(here):
@@ -18,7 +18,7 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(autouse=True)
 def project(settings):
-    """The project of the stories."""
+    """Configure the project that the stories use."""
     settings.ROOT_URLCONF = "tests.stories.urls"
     settings.LOGOUT_REDIRECT_URL = "/public/"
     yield
@@ -29,7 +29,7 @@ def project(settings):
 
 @pytest.fixture(params=["sync", "async"])
 def served(request):
-    """How the project is served."""
+    """Run the test once with sync requests and once with async ones."""
     return request.param
 
 
@@ -75,11 +75,11 @@ def time():
 
 
 class FromHeader(RemoteUserMiddleware):
-    """The user whom a header names that a proxy in front sets."""
+    """Sign in the user that a header names, as if a proxy had set it."""
 
     @property
     def header(self):
-        # Its asynchronous path put this before it, until it learned to do without.
+        # Before Django had get_username(), the async path added HTTP_ itself.
         prefixes = self.is_async and not hasattr(RemoteUserMiddleware, "get_username")
         return "X_REMOTE_USER" if prefixes else "HTTP_X_REMOTE_USER"
 

@@ -1,8 +1,8 @@
 """
-The people and the browsers of the stories.
+Define the people and the browsers of the stories.
 
-A ``Visitor`` is one browser of the project as it is served by WSGI, or by ASGI with the
-views that are asynchronous: the stories are the same.
+A ``Visitor`` is one browser. Its requests are either sync, as under WSGI, or async, as
+under ASGI with async views. The stories are the same for both.
 """
 
 from __future__ import annotations
@@ -41,6 +41,12 @@ TRANSACTION_CONTROL = (
 
 
 class Visitor:
+    """
+    One browser of one person.
+
+    ``headers`` are sent with every request.
+    """
+
     def __init__(self, user_agent=LAPTOP, *, is_async=False, headers=None):
         self.is_async = is_async
         self.user_agent = user_agent
@@ -51,20 +57,20 @@ class Visitor:
         return f"<{'async' if self.is_async else 'sync'} visitor>"
 
     def call(self, name, *args, **kwargs):
-        """Call a method of the test client, whichever kind of client it is."""
+        """Call a method of the test client, and wait if it is async."""
         method = blocking(getattr(self.client, name))
         response = method(*args, **kwargs)
         self._drop_deleted_cookies()
         return response
 
     def _drop_deleted_cookies(self):
-        # As a browser does; Django's client goes on to send them, empty.
+        # Browsers do this. Django's client keeps sending them without a value.
         for name, morsel in list(self.client.cookies.items()):
             if morsel["max-age"] == 0:
                 del self.client.cookies[name]
 
     def path(self, name):
-        """Return where the view with this name is, in the kind that is served."""
+        """Return the path of the sync or async version of a view."""
         return f"/a{name}/" if self.is_async else f"/{name}/"
 
     def get(self, path, *, headers=None, **kwargs):
@@ -91,20 +97,21 @@ class Visitor:
         return response
 
     def open(self, **headers):
-        """Open a page that only those who are signed in may see."""
+        """Open a page that requires a signed-in user."""
         return self.get(self.path("members"), headers=headers)
 
     def write(self, **kwargs):
-        """Open a page that anybody may see, and that writes to the session."""
+        """Open a public page that writes to the session."""
         return self.get(self.path("write"), **kwargs)
 
-    # What can be seen of them.
+    # What a test can observe.
 
     @property
     def state(self):
         """
-        Return who a members' page takes this browser for: ``SIGNED_IN``, ``NOBODY``, or
-        the reason for which its session ended. Asks as a script does: nothing changes.
+        Return ``SIGNED_IN``, ``NOBODY``, or the reason why the session ended.
+
+        Requests the members' page as a script does, so that no cookie changes.
         """
         response = self.open(**JSON)
         if response.status_code == 200:
@@ -116,7 +123,7 @@ class Visitor:
 
     @property
     def name(self):
-        """Return whose name a page shows that anybody may see."""
+        """Return the user name that a public page shows."""
         return self.get(self.path("whoami"), headers=JSON).json()["user"]
 
     @property
@@ -133,7 +140,7 @@ class Visitor:
 
     @property
     def stored(self):
-        """Return what is stored under this browser's cookie, empty if nothing is."""
+        """Return the data stored under this browser's cookie, or ``{}``."""
         return stores.read(self.cookie)
 
     @stored.setter
@@ -142,12 +149,12 @@ class Visitor:
 
     @property
     def row(self):
-        """Return the row whose id is stored under this browser's cookie."""
+        """Return the row with the id that is stored under this browser's cookie."""
         id = self.stored.get("_session_limit_id")
         return UserSession.objects.filter(pk=id).first() if id else None
 
     def twin(self, *, is_async=None):
-        """Return another browser holding the same cookies: a tab, or a thief."""
+        """Return another browser with the same cookies: another tab, or a thief."""
         is_async = self.is_async if is_async is None else is_async
         other = Visitor(self.user_agent, is_async=is_async)
         for name, morsel in self.client.cookies.items():
@@ -162,7 +169,7 @@ def make_user(name="ada", password=PASSWORD, **fields):
 
 
 def long_recorded():
-    """Have every key been recorded so long ago that its data must be stored by now."""
+    """Make every key look old enough that its data must be stored by now."""
     recorded_at = DatabaseNow() - 2 * STORED_WITHIN
     UserSession.objects.update(key_recorded_at=recorded_at)
 
@@ -174,28 +181,32 @@ def live(user=None):
 
 
 def reasons():
-    """Return why those that ended have ended, in that order."""
+    """Return the reasons of the ended sessions, in the order in which they ended."""
     ended = UserSession.objects.ended().order_by("ended_at", "pk")
     return list(ended.values_list("ended_reason", flat=True))
 
 
 def only_kept(*visitors):
-    """Whether the sessions of these browsers are stored, and nothing else."""
+    """Return whether the store has the sessions of these browsers and no others."""
     return stores.keeps_only(*(visitor.cookie for visitor in visitors))
 
 
 def set_cookie(response):
-    """Return the session cookie that this answer sets: ``""`` if it takes it away."""
+    """
+    Return the session cookie that this response sets.
+
+    Return ``""`` if the response deletes the cookie, and ``None`` if it sets none.
+    """
     morsel = response.cookies.get(settings.SESSION_COOKIE_NAME)
     return None if morsel is None else morsel.value
 
 
 def mark_as_installed_later(visitor):
     """
-    Leave of this browser's session what there would be had it signed in before
-    ``session_limit`` was installed: no id in its data, and no row.
+    Make this browser's session look as if ``session_limit`` was installed after its
+    sign-in: remove the id from its data, and delete its row.
     """
-    # Signed within one second, two cookies that say the same would be the same.
+    # Two cookies with the same data that are signed within one second are equal.
     data = {**visitor.stored, "browser": visitor.user_agent}
     UserSession.objects.filter(pk=data.pop("_session_limit_id")).delete()
     visitor.stored = data
@@ -203,7 +214,11 @@ def mark_as_installed_later(visitor):
 
 @contextmanager
 def statements():
-    """Yield a list which holds, after the block, the statements that ran in it."""
+    """
+    Yield a list that is filled, after the block, with the statements that ran in it.
+
+    Leaves out transaction control.
+    """
     ran = []
     with CaptureQueriesContext(connection) as context:
         yield ran
@@ -219,6 +234,6 @@ def writes(ran):
 
 
 def events(caplog):
-    """Return the lines of the log, parsed."""
+    """Return the records of the package's log, parsed."""
     records = [record for record in caplog.records if record.name == "session_limit"]
     return [json.loads(record.getMessage()) for record in records]

@@ -1,4 +1,4 @@
-"""The project of the stories, with an admin that shows a user's sessions."""
+"""Add an admin that shows a user's sessions to the stories' project."""
 
 from django.conf import settings
 from django.contrib import admin

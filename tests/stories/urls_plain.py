@@ -1,4 +1,4 @@
-"""A project that has taken the package out."""
+"""Map the addresses of a project that has removed the package."""
 
 from django.contrib.auth.views import LoginView
 from django.urls import path

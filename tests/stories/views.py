@@ -1,4 +1,4 @@
-"""What the projects of the stories do, sync and async."""
+"""Define the views of the stories' project, in a sync and an async version."""
 
 from __future__ import annotations
 
@@ -65,19 +65,19 @@ async def password_async(request):
     user = await request.auser()
     user.set_password(request.POST["new_password1"])
     await user.asave()
-    request.user = user  # Django 5.2 compares with it
+    request.user = user  # Django 5.2 compares this one
     await aupdate_session_auth_hash(request, user)
     return HttpResponseRedirect("/")
 
 
 def show_messages(request):
-    """Show the messages, to whoever it is, as they would stand in a page."""
+    """Show the messages, escaped as in a page, to any visitor."""
     shown = [conditional_escape(each.message) for each in get_messages(request)]
     return JsonResponse(shown, safe=False)
 
 
 def say(request):
-    """Leave messages on a page for members that may show those there were."""
+    """Add messages, and show the first ones if the request has ``?show``."""
     assert request.user.is_authenticated
     messages.success(request, "Saved.")
     shown = (
@@ -87,13 +87,13 @@ def say(request):
     return HttpResponse(", ".join(shown))
 
 
-# What a request did, and saw.
+# The results of the acts of a request.
 seen = []
 
 
 @require_POST
 def play(request):
-    """Do several things in one request, as the story says."""
+    """Do the ``acts`` of the form one after another, and return their results."""
     for act in request.POST["acts"].split():
         name, _, argument = act.partition(":")
         if name == "missing":
@@ -170,7 +170,7 @@ ASYNC_ACTS = {
 
 
 def silent(request):
-    """Sign in without asking, as single sign-on does in a frame."""
+    """Sign in on GET without a form, as single sign-on does in a frame."""
     user = get_user_model()._default_manager.get_by_natural_key("ada")
     login(request, user, backend=BACKEND)
     return redirect("/")
@@ -178,7 +178,7 @@ def silent(request):
 
 @require_POST
 def by_hand(request):
-    """Sign in as some projects do, without ``login()``."""
+    """Write the keys of a sign-in without calling ``login()``, as some projects do."""
     user = get_user_model()._default_manager.get_by_natural_key(request.POST["name"])
     request.session[SESSION_KEY] = user._meta.pk.value_to_string(user)
     request.session[BACKEND_SESSION_KEY] = BACKEND
@@ -187,7 +187,7 @@ def by_hand(request):
 
 
 def cart(request):
-    """Keep something in the session, for whoever it is."""
+    """Keep something in the session of any visitor."""
     if request.method == "POST":
         request.session["cart"] = request.POST["cart"]
     return JsonResponse({"cart": request.session.get("cart")})
@@ -216,7 +216,7 @@ def clear_and_write(request):
 
 
 def overwrite_id(request):
-    """Lose the id of ours, as code does that keeps only the keys it knows."""
+    """Delete the package's id, as code does that keeps only the keys it knows."""
     for key in set(request.session.keys()) - {
         SESSION_KEY,
         BACKEND_SESSION_KEY,
@@ -238,7 +238,7 @@ async def cycle_async(request):
 
 
 def expire(request):
-    """Give the session another time to live."""
+    """Change the expiry of the session."""
     request.session.set_expiry(int(request.GET["seconds"]))
     return HttpResponse("Set.")
 
@@ -249,7 +249,7 @@ async def expire_async(request):
 
 
 def forbidden(request):
-    """A page for nobody who is called as the people of the stories are."""
+    """Answer 403 to every person of the stories."""
     allowed = request.user.get_username() == "root"
     return HttpResponse("Not for you.", status=200 if allowed else 403)
 
@@ -284,7 +284,7 @@ async def facade_async(request):
     )
 
 
-# What happens while a request that has read its session is under way.
+# Functions that run while a request that has read its session is under way.
 meanwhile = []
 
 
@@ -294,7 +294,7 @@ def happen():
 
 
 def interrupted(request):
-    """Read the session, let something happen, then write to it."""
+    """Read the session, run ``meanwhile``, and then write to the session."""
     n = request.session.get("writes", 0) + 1
     user = request.user.get_username()
     happen()
@@ -311,7 +311,7 @@ async def interrupted_async(request):
 
 
 def waiting(request):
-    """Take a while to answer with a page."""
+    """Read the user, run ``meanwhile``, and then answer with a page."""
     user = request.user.get_username()
     happen()
     return HttpResponse(user)
@@ -324,7 +324,7 @@ async def waiting_async(request):
 
 
 def rotated(request):
-    """Read the session, let something happen, then do as a password change does."""
+    """Read the session, run ``meanwhile``, and then rotate the session's key."""
     request.session.get("writes")
     happen()
     request.session.cycle_key()
@@ -357,7 +357,7 @@ def sign_in_then_fail(request):
 
 @require_POST
 def sign_in_and_swallow(request):
-    """Sign in as libraries do that make of a ``PermissionDenied`` what they like."""
+    """Sign in, and redirect after a ``PermissionDenied``, as some libraries do."""
     user = get_user_model()._default_manager.get_by_natural_key(request.POST["name"])
     try:
         login(request, user, backend=BACKEND)
@@ -377,7 +377,7 @@ async def sign_in_and_swallow_async(request):
     return HttpResponse("Signed in.")
 
 
-# What a sign-in in the body of a streaming response raised.
+# The results of a sign-in in the body of a streaming response, or its error.
 raised = []
 
 
@@ -402,7 +402,7 @@ async def _body_async(request):
 
 
 def stream(request):
-    """Sign in while the body is sent, when no cookie can be set any more."""
+    """Sign in while the body is sent, which is too late to set a cookie."""
     if "read" in request.GET:
         request.session.get("writes")
     return StreamingHttpResponse(_body(request))

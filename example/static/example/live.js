@@ -1,4 +1,4 @@
-// The tide gauge: a response that streams, or, where the server is WSGI, an address to ask.
+// Show the tide gauge: read a streaming response, or poll an address if the server is WSGI.
 const { feed, gauge } = document.querySelector("script[data-gauge]").dataset;
 const height = document.querySelector("#height");
 const state = document.querySelector("#state");

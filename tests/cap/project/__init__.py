@@ -1,1 +1,1 @@
-"""The project that the harness serves. ``settings.py`` says what configures it."""
+"""The project that the harness serves. ``settings.py`` lists what configures it."""

@@ -12,5 +12,5 @@ class ProjectConfig(AppConfig):
 
     def ready(self) -> None:
         if os.environ["CAP_LAST_LOGIN"] == "0":
-            # As projects do to whom a write for every sign-in is too much.
+            # Projects do this to avoid a write for every sign-in.
             assert user_logged_in.disconnect(dispatch_uid="update_last_login")

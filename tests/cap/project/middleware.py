@@ -1,4 +1,4 @@
-"""Tells the harness when, and in which process, a view ran."""
+"""Report to the harness when a view ran, and in which process."""
 
 from __future__ import annotations
 
@@ -17,12 +17,14 @@ ENTERED = "_cap_entered"
 
 class Stamp(MiddlewareMixin):
     """
-    Outermost, so that an answer made in place of the view's is stamped too. All
-    processes share the clock.
+    Add the ``X-View`` header to each response.
+
+    This middleware is the outermost, so that it also stamps an answer that replaces the
+    view's. All processes read the same clock.
     """
 
     def process_view(self, request: HttpRequest, *args: Any) -> None:
-        """Before the transaction of ``ATOMIC_REQUESTS``, which may have to wait."""
+        """Note the time before ``ATOMIC_REQUESTS`` waits to begin its transaction."""
         request.META[ENTERED] = time.monotonic_ns()
 
     def process_response(

@@ -1,5 +1,5 @@
 """
-Configured by environment variables, because four server processes share it:
+Settings from environment variables, which all server processes share:
 
 - ``CAP_ENGINE``, ``CAP_NAME``: the database's backend (``postgresql``, ``mysql`` or
   ``sqlite3``) and its name; ``CAP_HOST``, ``CAP_PORT``, ``CAP_USER``, ``CAP_PASSWORD``.
@@ -8,7 +8,7 @@ Configured by environment variables, because four server processes share it:
 - ``CAP_ATOMIC_REQUESTS``: ``1`` or ``0``.
 - ``CAP_LAST_LOGIN``: ``0`` stops Django's receiver that writes ``last_login``.
 - ``CAP_PACKAGE``: ``session_limit`` or ``recipe``.
-- ``SESSION_LIMIT``, ``SESSION_LIMIT_AT_LIMIT``, and where there are plays
+- ``SESSION_LIMIT``, ``SESSION_LIMIT_AT_LIMIT`` and, for a site with plays,
   ``SESSION_LIMIT_PLAYS``, ``SESSION_LIMIT_PLAYS_AT_LIMIT``: the package's settings.
 """
 
@@ -23,8 +23,8 @@ PACKAGE = os.environ["CAP_PACKAGE"]
 
 OPTIONS: dict[str, Any]
 if ENGINE == "sqlite3":
-    # Twenty seconds, as a production project would set it: with the default of
-    # five, fifty writers in a queue is a matter of the disk's speed.
+    # Twenty seconds, as a production project would set it. With the default of five,
+    # fifty queued writers pass or fail by the disk's speed.
     OPTIONS = {"timeout": 20, "transaction_mode": ISOLATION.upper()}
 elif ENGINE == "postgresql":
     from psycopg import IsolationLevel
@@ -89,8 +89,8 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 STATIC_URL = "static/"
 USE_TZ = True
 
-# What the harness looks for in the servers' standard error. An expected 401 or 403
-# is no news; whatever is an error is one for the judge.
+# The harness reads the servers' standard error. Log errors there for the judge, but not
+# the expected answers with status 401 or 403.
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,

@@ -1,4 +1,4 @@
-"""Sign in, sync and async; ask who one is; have an anonymous session."""
+"""Views that sign in, that name the user, and that store an anonymous session."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from django.contrib.auth import alogin, get_user_model, login
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
-# The password is beside the point, so the user is looked up and signed in.
+# The harness measures no passwords, so the view looks the user up and signs them in.
 BACKEND = "django.contrib.auth.backends.ModelBackend"
 
 
@@ -39,6 +39,6 @@ async def whoami_async(request: HttpRequest) -> HttpResponse:
 
 
 def public(request: HttpRequest) -> HttpResponse:
-    """A page for everybody, which gives an anonymous browser a session."""
+    """Give an anonymous browser a session."""
     request.session["basket"] = ["a book"]
     return HttpResponse("welcome")

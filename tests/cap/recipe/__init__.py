@@ -1,5 +1,5 @@
 """
-One session per user, as the tutorials write it: the harness's own test.
+The tutorials' recipe for one session per user, which tests the harness itself.
 
-It works in a demo. A harness that finds nothing wrong with it measures nothing.
+The recipe works in a demo. A harness that finds no fault with it measures nothing.
 """

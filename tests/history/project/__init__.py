@@ -1,1 +1,1 @@
-"""The project that the checker serves. ``settings.py`` says what configures it."""
+"""The project that the checker serves. ``settings.py`` explains its configuration."""

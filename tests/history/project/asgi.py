@@ -1,4 +1,4 @@
-"""Django behind ``SessionGuard``, and a WebSocket that answers what it is sent."""
+"""Serve Django and an echoing WebSocket behind ``SessionGuard``."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 django = get_asgi_application()
 
-# They need the models, which are there now.
+# These need the models, which get_asgi_application() has loaded.
 from django.contrib.sessions.backends.db import SessionStore  # noqa: E402
 
 from session_limit import registry  # noqa: E402
@@ -38,8 +38,10 @@ async def route(scope: Scope, receive: Receive, send: Send) -> None:
 
 async def echo(scope: Scope, receive: Receive, send: Send) -> None:
     """
-    Answer a client that is signed in. If a password change has just rotated the key in
-    its cookie, the socket is an anonymous one, which no ending closes.
+    Echo the messages of a client that is signed in, and refuse other clients.
+
+    If a password change has just rotated the key in the cookie, the socket would be an
+    anonymous one, which no ending closes.
     """
     await receive()
     if not await sync_to_async(is_signed_in, thread_sensitive=False)(scope):

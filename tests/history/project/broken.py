@@ -1,6 +1,7 @@
 """
-Safeguards that a run may take out of the package, to show that the judge finds what
-comes of it. Each is put out of force in the served process alone.
+Remove safeguards from the package, to show that the judge finds the consequences.
+
+Each function removes one safeguard, in the served process alone.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from typing import Any
 
 
 def lock() -> None:
-    """Admit without the account's lock: two sign-ins at once take the same place."""
+    """Admit without the account's lock, so that two sign-ins can take one place."""
     from session_limit.models import AccountLimit
     from session_limit.registry import admission
 
@@ -24,14 +25,14 @@ def lock() -> None:
 
 
 def sweep() -> None:
-    """Sweep once an hour: without a bus, nobody hears of other processes' endings."""
+    """Sweep once an hour, so that without a bus no process hears of the others."""
     from session_limit.asgi import hub
 
     hub.SWEEP = 3600.0
 
 
 def verification() -> None:
-    """Believe what is stored, and leave it there, whatever the row says."""
+    """Accept a stored session whatever its row says, and never delete it."""
     from session_limit.store import engines, queries
 
     def believed(row: queries.Row, user_id: Any) -> bool:
@@ -42,7 +43,7 @@ def verification() -> None:
 
 
 def reason() -> None:
-    """Say of sessions that a password change ends that somebody signed out."""
+    """Record a sign-out as the reason when a password change ends sessions."""
     from session_limit.models import UserSession
     from session_limit.registry import not_counting
 

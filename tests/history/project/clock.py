@@ -1,4 +1,4 @@
-"""A wall clock of this process's own: some seconds ahead, or behind, as a file says."""
+"""Set the wall clock of this process ahead or back, as a file says."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from django.utils import timezone
 
 def set_by(path: Path) -> None:
     """
-    Move ``time.time()``, ``time.time_ns()`` and ``timezone.now()`` by what ``path``
-    says when they are called. The monotonic clock stays, as on a machine that was set.
+    Move ``time.time()``, ``time.time_ns()`` and ``timezone.now()``.
+
+    Each call reads the offset in seconds from the file ``path``. The monotonic clock
+    does not change, as on a machine whose clock is set.
     """
     real_time, real_time_ns, real_now = time.time, time.time_ns, timezone.now
 

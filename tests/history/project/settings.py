@@ -1,11 +1,11 @@
 """
-Configured by environment variables, since every server process differs:
+Configure the project from environment variables, because the server processes differ.
 
-- ``HISTORY_CLOCK``: the file that says how far this process's clock is off.
+- ``HISTORY_CLOCK``: the file with the offset of this process's clock.
 - ``HISTORY_DATABASE``: ``DATABASES["default"]``, in JSON.
 - ``HISTORY_BUS``: ``SESSION_LIMIT_BUS``, in JSON.
-- ``HISTORY_LIMIT``, ``HISTORY_PLAYS``: an account's sessions and plays, at most.
-- ``HISTORY_BROKEN``: a name in ``broken.py``; unset, nothing is.
+- ``HISTORY_LIMIT``, ``HISTORY_PLAYS``: the limits of sessions and of plays.
+- ``HISTORY_BROKEN``: the name of a function in ``broken.py``, if a run uses one.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 
 from tests.history.project import clock
 
-# First of all: models take timezone.now as a default when they are imported.
+# This comes first, because models read timezone.now when they are imported.
 if "HISTORY_CLOCK" in os.environ:
     clock.set_by(Path(os.environ["HISTORY_CLOCK"]))
 
@@ -33,7 +33,7 @@ INSTALLED_APPS = [
     "session_limit",
 ]
 MIDDLEWARE = [
-    # It sets Content-Length, without which a browser cannot tell what was cut short.
+    # It sets Content-Length, so that a browser notices a response that was cut short.
     "django.middleware.common.CommonMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "session_limit.middleware.SessionLimitMiddleware",
@@ -54,7 +54,7 @@ TEMPLATES = [
 ]
 ALLOWED_HOSTS = ["*"]
 SECRET_KEY = "only for the history checker, on a database that is deleted afterwards"
-# The checker changes many passwords, and guesses none.
+# A fast hasher, because the checker changes many passwords.
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 STATIC_URL = "static/"

@@ -1,7 +1,9 @@
 """
-Every answer names the session that authenticated its request, by its row's id, so that
-the judge knows which one it was. The views trust everybody: nothing leaves the network
-that the checker makes.
+Define the views of the project.
+
+Every answer contains the id of the session that authenticated its request, so that the
+judge knows which session it was. The views trust every client, because only the checker
+can reach them.
 """
 
 from __future__ import annotations
@@ -24,14 +26,14 @@ from session_limit import registry
 from session_limit.models import UserSession
 from session_limit.store.request import GuardedRequest
 
-# The password is beside the point, so the user is looked up and signed in.
+# The views sign a user in without a password.
 BACKEND = "django.contrib.auth.backends.ModelBackend"
-# In seconds, between two bytes of a stream.
+# Seconds between two bytes of a stream.
 BEAT = 0.5
 
 
 def named(request: HttpRequest) -> str:
-    """Return the id of the session that a signed-in request goes by."""
+    """Return the id of the request's live session, or ``""``."""
     session = cast("GuardedRequest", request).session_limit.current
     return "" if session is None else session.pk.hex
 
@@ -86,7 +88,7 @@ async def stream(request: HttpRequest) -> HttpResponseBase:
 
 
 def change_limit(request: HttpRequest) -> HttpResponse:
-    """Give an account a limit of its own; without a number, the project's."""
+    """Give an account a limit of its own, or without a number the project's limit."""
     user = get_user_model().objects.get(pk=request.POST["user"])
     limit = request.POST["limit"]
     ended = registry.set_limit(user, int(limit) if limit else None)
@@ -94,7 +96,7 @@ def change_limit(request: HttpRequest) -> HttpResponse:
 
 
 def revoke(request: HttpRequest) -> HttpResponse:
-    """End the sessions named, or every session of the user."""
+    """End the session in the form, or all sessions of the user."""
     revoked = UserSession.Reason.REVOKED
     if request.POST.get("session"):
         ended = registry.end([request.POST["session"]], revoked)
