@@ -38,7 +38,12 @@ class _SessionDeletedError(Exception):
     """The row of the request's session was deleted after the request had begun."""
 
 
-@method_decorator([csrf_exempt, login_not_required, never_cache], name="dispatch")
+public = method_decorator(
+    [csrf_exempt, login_not_required, never_cache], name="dispatch"
+)
+
+
+@public
 class PublicView(View):
     """
     A view for everybody, signed in or not.

@@ -6,7 +6,7 @@ from http import HTTPStatus
 
 from django.http import HttpRequest, HttpResponse
 
-from session_limit.views.base import PublicView
+from session_limit.views.base import PublicView, public
 
 
 class EventsView(PublicView):
@@ -19,6 +19,8 @@ class EventsView(PublicView):
         return HttpResponse(status=HTTPStatus.NO_CONTENT)
 
 
+# Again, because Django reads the decorators' marks from the class's own dispatch().
+@public
 class GatewayView(PublicView):
     """Answer that the gateway is not installed, which a proxy takes for a refusal."""
 
