@@ -1,4 +1,4 @@
-"""What one account can leave behind is bounded, and goes with its user."""
+"""What one account can leave behind is limited, and is deleted with its user."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ from session_limit.models import (
     UserSession,
     cascade_unlisted,
 )
-from session_limit.registry import bulk_deletion, leases, pending, plays
+from session_limit.registry import leases, pending, plays, pruning
+from session_limit.registry.pending import Browser, SessionChanges, create_pending
+from session_limit.registry.pruning import prune_plays
 from session_limit.store.queries import Row
 from session_limit.utils.safe_redirects import MAX_LENGTH
 from tests.stories.people import make_user, statements
@@ -41,7 +43,7 @@ def bob():
 
 
 def add(user, number, *, ended=False, **fields):
-    """Add sessions, each of which ended a second later than the one before."""
+    """Add sessions. If ``ended``, each ended a second later than the one before."""
     now = timezone.now()
     return UserSession.objects.bulk_create(
         UserSession(
@@ -55,7 +57,7 @@ def add(user, number, *, ended=False, **fields):
     )
 
 
-# Which sessions have expired, as a statement and as Python say it.
+# Expired sessions are found by a statement and by Python alike
 
 
 def test_a_statement_finds_due_what_python_does(ada):
@@ -80,9 +82,9 @@ def test_a_statement_finds_due_what_python_does(ada):
 
 
 def pend(user, browser=None, next_url="/members/"):
-    browser = browser or registry.Browser(None, "")
-    left = registry.SessionChanges({}, {})
-    return registry.create_pending(user, left, browser, scope="", next_url=next_url)
+    browser = browser or Browser(None, "")
+    left = SessionChanges({}, {})
+    return create_pending(user, left, browser, scope="", next_url=next_url)
 
 
 def test_an_account_keeps_its_newest_pending_sign_ins(ada, bob):
@@ -97,7 +99,7 @@ def test_one_that_waits_again_is_not_the_oldest(ada):
     first, secret = pend(ada)
     for _ in range(pending.MAX_WAITING - 1):
         pend(ada)
-    again, _ = pend(ada, registry.Browser(secret, ""))
+    again, _ = pend(ada, Browser(secret, ""))
     assert again.pk == first.pk
     for _ in range(3):
         pend(ada)
@@ -178,7 +180,7 @@ def test_starts_that_were_stopped_before_they_began_are_bounded(
     assert Play.objects.filter(user=bob).count() == 1
     assert Play.objects.begun().count() == 1
     assert Play.objects.filter(user=ada).count() == 5 + 1
-    # The newest are still known.
+    # The newest stops are still known.
     assert registry.play(laptop, key="7").play.ended_at is not None
     assert registry.play(phone, key="0").play.ended_at is None
 
@@ -188,8 +190,8 @@ def test_starts_that_were_stopped_before_they_began_are_bounded(
 
 @pytest.fixture
 def few(monkeypatch):
-    monkeypatch.setattr(bulk_deletion, "MAX_KEPT", 10)
-    monkeypatch.setattr(bulk_deletion, "BATCH", 4)
+    monkeypatch.setattr(pruning, "MAX_KEPT", 10)
+    monkeypatch.setattr(pruning, "BATCH", 4)
 
 
 def test_an_account_keeps_its_newest_tombstones(ada, bob, few):
@@ -219,14 +221,14 @@ def test_an_account_keeps_its_newest_plays(ada, few, settings):
     settings.SESSION_LIMIT_PLAYS = 1
     (laptop,) = add(ada, 1)
     ids = [registry.play(laptop).play.pk for _ in range(14)]
-    assert registry.prune_plays() == 3
+    assert prune_plays() == 3
     assert set(Play.objects.values_list("pk", flat=True)) == set(ids[3:])
 
 
 def test_an_account_without_a_surplus_costs_one_statement(ada, few):
     add(ada, 10, ended=True)
     with statements() as ran:
-        assert bulk_deletion.delete_surplus(UserSession.objects.ended()) == 0
+        assert pruning._delete_surplus(UserSession.objects.ended()) == 0
     assert len(ran) == 1
 
 

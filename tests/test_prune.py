@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from session_limit import registry
 from session_limit.models import UserSession
-from session_limit.registry import bulk_deletion
+from session_limit.registry import pruning
 from session_limit.testing import clock
 from tests.stories.people import SIGNED_IN, Visitor, make_user, reasons
 
@@ -70,7 +70,7 @@ def test_what_is_due_is_ended_and_its_stored_session_deleted(ada):
 
 
 def test_nothing_is_ended_early(ada):
-    """What was active and has not been recorded yet counts for it."""
+    """A session may have been active since its last recorded activity."""
     row(ada, expires=timedelta(seconds=-30))
     assert registry.prune() == (0, 0)
     row(ada, expires=timedelta(seconds=-61))
@@ -118,7 +118,7 @@ def test_quietly(ada):
 
 
 def test_in_batches(ada, monkeypatch):
-    monkeypatch.setattr(bulk_deletion, "BATCH", 3)
+    monkeypatch.setattr(pruning, "BATCH", 3)
     for _ in range(7):
         row(ada, expires=-DAY)
         row(ada, ended=400 * DAY)

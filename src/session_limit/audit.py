@@ -1,7 +1,9 @@
 """
-The log ``session_limit``: one JSON object a line, named as the OWASP Logging
-Vocabulary names events. No session key; JSON escapes control characters, so nothing a
-client sends can begin a line of its own (ASVS 16.4.1).
+Write the audit log: the logger ``session_limit``, one JSON object a line.
+
+Events are named as in the OWASP Logging Vocabulary. No line holds a session key. JSON
+escapes control characters, so nothing that a client sends can begin a line (ASVS
+16.4.1).
 """
 
 from __future__ import annotations
@@ -13,23 +15,21 @@ from uuid import UUID
 
 from django.contrib.auth.base_user import AbstractBaseUser
 
-from session_limit.models import Play, UserSession
-from session_limit.policy import AtLimit
+from session_limit.models import EndReason, Play, UserSession
 
 logger = logging.getLogger("session_limit")
 
-_SIGNED_OUT = UserSession.Reason.SIGNED_OUT
 
-
-def _write(level: int, event: str, **details: Any) -> None:
+def _write(event: str, level: int = logging.INFO, **details: Any) -> None:
+    """Write ``event`` with those of the ``details`` that have a value."""
     if logger.isEnabledFor(level):
         present = {name: value for name, value in details.items() if value}
         logger.log(level, "%s", json.dumps({"event": event, **present}, default=str))
 
 
 def started(session: UserSession) -> None:
+    """Write that a session was admitted."""
     _write(
-        logging.INFO,
         f"session_created:{session.user_id}",
         session=session.pk,
         scope=session.scope,
@@ -39,18 +39,17 @@ def started(session: UserSession) -> None:
 
 
 def renewed(user_id: Any, session_id: UUID) -> None:
-    _write(logging.INFO, f"session_renewed:{user_id}", session=session_id)
+    """Write that credentials were given again in a session."""
+    _write(f"session_renewed:{user_id}", session=session_id)
 
 
 def ended(session: UserSession) -> None:
-    user, reason = session.user_id, session.ended_reason
-    event = (
-        f"session_logout:{user}"
-        if reason == _SIGNED_OUT
-        else f"session_expired:{user},{reason}"
-    )
+    """Write that a session ended."""
+    if session.ended_reason == EndReason.SIGNED_OUT:
+        event = f"session_logout:{session.user_id}"
+    else:
+        event = f"session_expired:{session.user_id},{session.ended_reason}"
     _write(
-        logging.INFO,
         event,
         session=session.pk,
         scope=session.scope,
@@ -59,26 +58,14 @@ def ended(session: UserSession) -> None:
     )
 
 
-def limit_reached(
-    user_id: Any,
-    *,
-    scope: str,
-    limit: int | None,
-    at_limit: AtLimit | None,
-    session_id: UUID | None,
-) -> None:
-    _write(
-        logging.WARNING,
-        f"excess_sessions_exceeded:{user_id},{limit}",
-        at_limit=at_limit,
-        scope=scope,
-        session=session_id,
-    )
+def limit_reached(user_id: Any, limit: int | None, **details: Any) -> None:
+    """Write that a sign-in met the limit. ``details`` say what became of it."""
+    _write(f"excess_sessions_exceeded:{user_id},{limit}", logging.WARNING, **details)
 
 
 def play_started(play: Play) -> None:
+    """Write that a play was admitted."""
     _write(
-        logging.INFO,
         f"play_started:{play.user_id}",
         play=play.pk,
         session=play.session_id,
@@ -88,8 +75,8 @@ def play_started(play: Play) -> None:
 
 
 def play_ended(play: Play) -> None:
+    """Write that a play ended."""
     _write(
-        logging.INFO,
         f"play_ended:{play.user_id},{play.ended_reason}",
         play=play.pk,
         session=play.session_id,
@@ -97,49 +84,27 @@ def play_ended(play: Play) -> None:
     )
 
 
-def play_limit_reached(
-    user_id: Any,
-    *,
-    scope: str,
-    limit: int | None,
-    at_limit: AtLimit | None,
-    play_id: UUID | None,
-) -> None:
-    _write(
-        logging.WARNING,
-        f"excess_plays_exceeded:{user_id},{limit}",
-        at_limit=at_limit,
-        scope=scope,
-        play=play_id,
-    )
+def play_limit_reached(user_id: Any, limit: int | None, **details: Any) -> None:
+    """Write that a play met the limit. ``details`` say what became of it."""
+    _write(f"excess_plays_exceeded:{user_id},{limit}", logging.WARNING, **details)
 
 
 def used_after_end(session: UserSession) -> None:
-    _write(
-        logging.INFO,
-        f"session_use_after_expire:{session.user_id}",
-        session=session.pk,
-        reason=session.ended_reason,
-    )
+    """Write that a browser presented an ended session and got an explanation."""
+    event = f"session_use_after_expire:{session.user_id}"
+    _write(event, session=session.pk, reason=session.ended_reason)
 
 
 def limit_changed(
     user_id: Any, was: int | None, limit: int | None, by: AbstractBaseUser | None
 ) -> None:
-    _write(
-        logging.WARNING,
-        f"session_limit_changed:{user_id},{was},{limit}",
-        by=by and by.pk,
-    )
+    """Write that ``by`` changed the limit of an account's own from ``was``."""
+    event = f"session_limit_changed:{user_id},{was},{limit}"
+    _write(event, logging.WARNING, by=by and by.pk)
 
 
 def viewed(
     user_id: Any, *, by: AbstractBaseUser, session: UserSession | None = None
 ) -> None:
-    """Somebody looked at sessions of a user: at all live ones, or at one."""
-    _write(
-        logging.INFO,
-        f"sessions_viewed:{user_id}",
-        by=by.pk,
-        session=session and session.pk,
-    )
+    """Write that ``by`` looked at a user's ``session``, or at all live ones."""
+    _write(f"sessions_viewed:{user_id}", by=by.pk, session=session and session.pk)

@@ -1,6 +1,8 @@
 """
-The package's settings, each read from Django's when it is used, so that
-``override_settings`` needs nothing of us. ``checks.py`` says what is wrong with one.
+Read the package's settings.
+
+Each is read from Django's settings when it is used, so ``override_settings`` works
+without a reset. ``session_limit.checks`` reports invalid values.
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ MEMORY_BUS = "session_limit.bus.memory.MemoryBus"
 
 
 class NewSignIn(enum.StrEnum):
-    """How an account learns of a sign-in from a browser that it does not know."""
+    """How a user learns of a sign-in from a browser that they have not used before."""
 
     NONE = "none"
     MESSAGE = "message"
@@ -36,13 +38,13 @@ class NewSignIn(enum.StrEnum):
 
 
 class Settings:
-    """One typed property per setting. Durations are seconds or ``timedelta``s."""
+    """One typed property for each setting. Durations are returned as ``timedelta``."""
 
     def _get(self, name: str, default: Any) -> Any:
         return getattr(settings, name, default)
 
     def uses_plays(self) -> bool:
-        """Whether ``SESSION_LIMIT_PLAYS`` is set: else nothing asks for plays."""
+        """Return whether ``SESSION_LIMIT_PLAYS`` is set, so that plays are counted."""
         return hasattr(settings, "SESSION_LIMIT_PLAYS")
 
     @property
@@ -57,7 +59,7 @@ class Settings:
 
     @property
     def displace(self) -> Displace:
-        """``SESSION_LIMIT_DISPLACE``: which session makes room."""
+        """``SESSION_LIMIT_DISPLACE``: which session ends for a newer one."""
         return Displace(self._get("SESSION_LIMIT_DISPLACE", Displace.LEAST_RECENT))
 
     @property
@@ -69,7 +71,7 @@ class Settings:
 
     @property
     def play_limit(self) -> int | None:
-        """``SESSION_LIMIT_PLAYS``: how much an account may play at once in a scope."""
+        """``SESSION_LIMIT_PLAYS``: plays that an account may run at once in a scope."""
         return cast("int | None", self._get("SESSION_LIMIT_PLAYS", None))
 
     @property
@@ -79,7 +81,7 @@ class Settings:
 
     @property
     def play_cooldown(self) -> timedelta:
-        """``SESSION_LIMIT_PLAY_COOLDOWN``: between two plays that are displaced."""
+        """``SESSION_LIMIT_PLAY_COOLDOWN``: how long between two displaced plays."""
         return _seconds(self._get("SESSION_LIMIT_PLAY_COOLDOWN", 0))
 
     @property
@@ -90,17 +92,17 @@ class Settings:
 
     @property
     def touch_interval(self) -> timedelta:
-        """``SESSION_LIMIT_TOUCH_INTERVAL``: how often activity is written."""
+        """``SESSION_LIMIT_TOUCH_INTERVAL``: how often activity is recorded."""
         return _seconds(self._get("SESSION_LIMIT_TOUCH_INTERVAL", 60))
 
     @property
     def idle_timeout(self) -> timedelta | None:
-        """``SESSION_LIMIT_IDLE_TIMEOUT``: without activity for so long, expired."""
+        """``SESSION_LIMIT_IDLE_TIMEOUT``: how long without activity, or ``None``."""
         return _optional_seconds(self._get("SESSION_LIMIT_IDLE_TIMEOUT", None))
 
     @property
     def absolute_timeout(self) -> timedelta | None:
-        """``SESSION_LIMIT_ABSOLUTE_TIMEOUT``: so long after sign-in, expired."""
+        """``SESSION_LIMIT_ABSOLUTE_TIMEOUT``: how long after sign-in, or ``None``."""
         return _optional_seconds(self._get("SESSION_LIMIT_ABSOLUTE_TIMEOUT", None))
 
     @property
@@ -110,7 +112,7 @@ class Settings:
 
     @property
     def trusted_proxies(self) -> int:
-        """``SESSION_LIMIT_TRUSTED_PROXIES``: how many proxies in front are ours."""
+        """``SESSION_LIMIT_TRUSTED_PROXIES``: how many proxies the project runs."""
         return cast("int", self._get("SESSION_LIMIT_TRUSTED_PROXIES", 0))
 
     @property
@@ -121,7 +123,7 @@ class Settings:
 
     @property
     def retention(self) -> timedelta:
-        """``SESSION_LIMIT_RETENTION``: how long tombstones stay."""
+        """``SESSION_LIMIT_RETENTION``: how long tombstones are kept."""
         return _seconds(self._get("SESSION_LIMIT_RETENTION", timedelta(days=30)))
 
     @property
@@ -136,14 +138,14 @@ class Settings:
 
     @property
     def reauthentication_age(self) -> timedelta:
-        """``SESSION_LIMIT_REAUTHENTICATION_AGE``: how fresh ending others must be."""
+        """``SESSION_LIMIT_REAUTHENTICATION_AGE``: how recent credentials must be."""
         return _seconds(
             self._get("SESSION_LIMIT_REAUTHENTICATION_AGE", timedelta(minutes=15))
         )
 
     @property
     def new_sign_in(self) -> NewSignIn:
-        """``SESSION_LIMIT_NEW_SIGN_IN``: who is told of one from a new browser."""
+        """``SESSION_LIMIT_NEW_SIGN_IN``: how a user learns of a new browser."""
         return NewSignIn(self._get("SESSION_LIMIT_NEW_SIGN_IN", NewSignIn.MESSAGE))
 
 

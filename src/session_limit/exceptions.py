@@ -1,4 +1,4 @@
-"""What the package raises."""
+"""Exceptions that ``login()`` raises for this package."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from django.utils.translation import gettext as _
 
 class TooLateToSignIn(RuntimeError):
     """
-    Something called ``login()`` after the response was prepared.
+    ``login()`` was called after the response was prepared.
 
-    The body of a ``StreamingHttpResponse`` runs then: its headers have been sent, so
-    the browser cannot be given the cookie. ``login()`` raises this before the sign-in
-    displaces another session.
+    The body of a ``StreamingHttpResponse`` runs after its headers have been sent, so
+    the browser cannot get the session's cookie. ``login()`` raises this before the
+    sign-in displaces another session.
     """
 
     def __init__(self, message: str | None = None) -> None:
@@ -27,11 +27,12 @@ class TooLateToSignIn(RuntimeError):
 
 class SessionLimitReached(PermissionDenied):
     """
-    A sign-in was refused: the account is at its limit.
+    A sign-in was refused because the account is at its limit.
 
-    Raised out of ``login()``, after the sign-in was undone. Where nothing catches
-    it, the client gets a 403. At most two positional arguments: Django REST
-    framework raises ``PermissionDenied(*exc.args)`` anew, which takes no more.
+    ``login()`` raises this after the sign-in was undone. If nothing catches it, the
+    client gets a response with the status 403. It must not take more than two
+    positional arguments, because Django REST framework calls
+    ``PermissionDenied(*exc.args)``, which takes no more.
     """
 
     def __init__(self, message: str | None = None) -> None:

@@ -1,4 +1,4 @@
-"""The shell around a request: sync and async alike, and no decision of its own."""
+"""The middleware, which decides nothing itself and serves sync and async requests."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
 if not apps.is_installed("session_limit"):
-    # No system check of an app that is not installed runs. Said here, before its
-    # models say it worse.
+    # The package's system checks do not run then, and the error of its models would not
+    # name the cause.
     raise ImproperlyConfigured(
         "SessionLimitMiddleware needs its app: add 'session_limit' to INSTALLED_APPS, "
         "after 'django.contrib.auth'."
@@ -29,8 +29,10 @@ GetResponse = Callable[[HttpRequest], HttpResponseBase | Awaitable[HttpResponseB
 
 class SessionLimitMiddleware:
     """
-    Guards ``request.session``, provides ``request.session_limit``, and gives the
-    answer of an ended or refused session. Belongs directly below ``SessionMiddleware``.
+    Guard ``request.session``, provide ``request.session_limit``, and answer requests
+    with an ended session or a refused sign-in.
+
+    List it directly below ``SessionMiddleware``.
     """
 
     sync_capable = True
@@ -66,13 +68,13 @@ class SessionLimitMiddleware:
         return response
 
     def prepare(self, request: HttpRequest) -> GuardedRequest:
-        """Guard the session, which is loaded when something reads it."""
+        """Guard the session, without loading it, and return the request."""
         install(request)
         guarded = cast("GuardedRequest", request)
         guarded.session_limit = SessionLimit(request)
         connection = getattr(request, "scope", {}).get(CONNECTION)
         if connection is not None:
-            # SessionGuard asks whose response it is, once that streams.
+            # SessionGuard identifies the session of a response that streams.
             connection.request = request
         return guarded
 
@@ -80,9 +82,11 @@ class SessionLimitMiddleware:
         self, request: HttpRequest, exception: Exception
     ) -> HttpResponse | None:
         """
-        Ask the client to try again if the database gave up on a sign-in, in a
-        transaction that was not ours to repeat. Django calls this for what a view
-        raised, and for the commit of its ``ATOMIC_REQUESTS`` transaction.
+        Ask the client to try again if the database gave up on a sign-in in a
+        transaction of the project, which the package cannot repeat.
+
+        Django calls this for errors of a view, and of the commit of its
+        ``ATOMIC_REQUESTS`` transaction.
         """
         if database_conflicts.concerns_us(request, exception):
             return database_conflicts.retry(request)

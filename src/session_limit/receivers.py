@@ -1,4 +1,4 @@
-"""Django's own signals, handed to the registry: every way to sign in sends them."""
+"""Pass Django's signals to the registry. Every way to sign in and out sends them."""
 
 from __future__ import annotations
 
@@ -15,19 +15,25 @@ from django.http import HttpRequest
 
 from session_limit import registry
 from session_limit.exceptions import SessionLimitReached, TooLateToSignIn
-from session_limit.models import UserSession, parse_uuid, registry_alias
+from session_limit.models import EndReason, parse_uuid, registry_alias
 from session_limit.pages import new_sign_in
+from session_limit.registry import announcements
+from session_limit.registry.admission import admit
+from session_limit.registry.credentials import note_password_changed
+from session_limit.registry.ending import end_account
+from session_limit.registry.outcomes import Admission
+from session_limit.registry.pending import Choice, unapplied_changes
 from session_limit.signals import session_started
 from session_limit.store import database_conflicts, engines
 from session_limit.store.guarded import GuardedSession
+from session_limit.store.sign_in import sign_in_of
+from session_limit.store.sign_in_choice import choice_for, must_be_chosen
 from session_limit.store.state import Refusal, SessionState, state_of
 from session_limit.store.users import make_anonymous, may_sign_in
 
-Reason = UserSession.Reason
-
 
 def connect() -> None:
-    """Connect what is below. After ``django.contrib.auth`` has connected its own."""
+    """Connect the receivers, after ``django.contrib.auth`` has connected its own."""
     uid = "session_limit.receivers."
     user_logged_in.connect(signed_in, dispatch_uid=uid + "signed_in")
     user_logged_out.connect(signed_out, dispatch_uid=uid + "signed_out")
@@ -43,7 +49,7 @@ def connect() -> None:
 
 
 def _session(request: HttpRequest | None) -> SessionBase | None:
-    # Not its truth: Django 6.1's sessions are false while empty.
+    # Do not test its truth value: an empty session is false from Django 6.1 on.
     session = getattr(request, "session", None)
     return session if isinstance(session, SessionBase) else None
 
@@ -54,8 +60,8 @@ def signed_in(
     """
     Admit a sign-in, or undo it and raise ``SessionLimitReached``.
 
-    Does nothing without a request, or if the request has no session. Raises
-    ``TooLateToSignIn`` if the middleware has prepared the response.
+    Raise ``TooLateToSignIn`` if the middleware has prepared the response. Do nothing if
+    there is no request, or the request has no session.
     """
     session = _session(request)
     if request is None or session is None:
@@ -67,28 +73,26 @@ def signed_in(
             session.undo_login()
         raise TooLateToSignIn
     admission = None
-    if state is None or not state.must_be_chosen():
-        choice = state.choice_for(user) if state is not None else None
-        key = state.presented_key if state is not None else None
-        admission = _admit(user, request, state, key, choice)
+    if state is None or not must_be_chosen(state):
+        choice = choice_for(state, user) if state is not None else None
+        admission = _admit(user, request, state, choice)
         if admission.row is not None:
             session.pop(engines.ENDED_ID, None)
             if state is not None:
                 state.admit(admission.row)
             if choice is not None:
-                # What other code had put in when it was refused (django-otp, allauth).
-                session.update(registry.left_over(choice.pending, session))
+                # Other code wrote this before the refusal (django-otp, allauth).
+                session.update(unapplied_changes(choice.pending, session))
             return
     make_anonymous(request)
     if isinstance(session, GuardedSession):
-        # The answer tells of it, outside the transaction that a view may be in.
-        session.session_limit_state.refuse(
-            Refusal(user, admission, session.undo_login())
-        )
+        # The response phase announces it, outside any transaction of a view.
+        refusal = Refusal(user, admission, session.undo_login())
+        session.session_limit_state.refuse(refusal)
     else:
         engines.forget_user(session)
         if admission is not None:
-            registry.announce_limit_reached(user, admission)
+            announcements.limit_reached(user, admission)
     raise SessionLimitReached
 
 
@@ -96,19 +100,19 @@ def _admit(
     user: AbstractBaseUser,
     request: HttpRequest,
     state: SessionState | None,
-    key: str | None,
-    choice: registry.Choice | None,
-) -> registry.Admission:
-    """Call ``registry.admit()`` while the guard names no former row."""
+    choice: Choice | None,
+) -> Admission:
+    """Call ``admit()`` while the session's state has no former row."""
     if state is None:
-        return registry.admit(user, request, key, choice)
-    # The admission stores the session under its new id. While the guard has the former
-    # row, a save puts back the id of that one, which may have ended.
-    former, state.row = state.row, None
+        return admit(sign_in_of(user, request))
+    # The admission stores the session with a new id. While the state has the former
+    # row, a save puts the id of that row back, which may have ended.
+    former, state.found = state.found, state.found._replace(row=None)
     try:
-        return registry.admit(user, request, key, choice)
+        key = state.presented_key
+        return admit(sign_in_of(user, request, presented_key=key, choice=choice))
     except BaseException:
-        state.row = former
+        state.found = former
         raise
 
 
@@ -116,8 +120,10 @@ def request_failed(
     sender: object, request: HttpRequest | None = None, **kwargs: Any
 ) -> None:
     """
-    Note that the database gave up on a sign-in in a middleware (``RemoteUser``). Django
-    sends this while it handles the error, and asks no ``process_exception()`` first.
+    Note that the database gave up on a sign-in in a middleware (``RemoteUser``).
+
+    Django does not call ``process_exception()`` for an error in a middleware. It sends
+    this signal while it handles the error.
     """
     state = state_of(request)
     if (
@@ -131,14 +137,14 @@ def request_failed(
 def signed_out(
     sender: object, request: HttpRequest | None, user: Any, **kwargs: Any
 ) -> None:
-    """Say why the session that ``logout()`` is about to empty ends."""
+    """Note that ``logout()`` is about to flush the session, or end it right away."""
     session, state = _session(request), state_of(request)
     if state is not None:
         state.signing_out = True
     elif session is not None:
         id = parse_uuid(session.get(engines.ID))
         if id is not None:
-            registry.end([id], Reason.SIGNED_OUT)
+            registry.end([id], EndReason.SIGNED_OUT)
 
 
 def user_saved(
@@ -149,20 +155,20 @@ def user_saved(
     raw: bool = False,
     **kwargs: Any,
 ) -> None:
-    """Note a changed password; end the sessions of an account that was disabled."""
-    # A copy in another database is nobody who signs in here.
+    """Note a changed password, and end the sessions of an account that was disabled."""
+    # A user in another database does not sign in here.
     if created or raw or using != registry_alias():
         return
-    # Set by set_password() until save() is done, and not by the upgrade of a hash.
+    # set_password() sets this until save() is done. An upgraded hash does not set it.
     if getattr(instance, "_password", None) is not None:
-        registry.note_password_changed(instance)
+        note_password_changed(instance)
     if not instance.is_active and not may_sign_in(instance):
-        registry.end_all(instance, Reason.ACCOUNT_DISABLED)
+        registry.end_all(instance, EndReason.ACCOUNT_DISABLED)
 
 
 def user_deleted(
     sender: object, instance: AbstractBaseUser, using: str, **kwargs: Any
 ) -> None:
-    """End the sessions of an account that is being deleted, and its stored ones."""
+    """End the sessions of an account that is being deleted."""
     if using == registry_alias():
-        registry.end_account(instance)
+        end_account(instance)

@@ -1,4 +1,4 @@
-"""The rules of a project: its answers per user. Subclass ``Rules`` to give others."""
+"""The rules of a project, which answer for each user. Subclass ``Rules``."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ if TYPE_CHECKING:
     from session_limit.models import UserSession
     from session_limit.policy import AtLimit
 
-# Where an administrator is signed in as somebody else. Not where that ends: coming back
-# is a sign-in like any other.
+# The views that sign an administrator in as another user. The views that end that are
+# not here, because coming back is a sign-in like any other.
 IMPERSONATION_VIEWS = frozenset(
     {"hijack.views.AcquireUserView", "loginas.views.user_login"}
 )
-# What both leave in the session for as long as that lasts.
+# The session keys that these packages set while an impersonation lasts.
 IMPERSONATION_KEYS = ("hijack_history", "loginas_from_user")
 
 
 class Rules:
     """
-    What the settings say, for everybody.
+    Answer for every user what the settings say.
 
-    Name a subclass in ``SESSION_LIMIT_RULES``. One instance serves the process: keep
-    no state on it. Most methods run while somebody signs in: answer from what the
-    user object holds, or from one query.
+    Name a subclass in ``SESSION_LIMIT_RULES``. One instance serves the process, so it
+    must keep no state. Most methods run during a sign-in, and some of them while the
+    account is locked, so answer from the user object or with a single query.
     """
 
     def limit(self, user: AbstractBaseUser, scope: str) -> int | None:
@@ -53,16 +53,16 @@ class Rules:
 
     def scope(self, user: AbstractBaseUser, request: HttpRequest) -> str:
         """
-        Return what this sign-in is counted with, at most 64 characters: ``""`` is
-        the whole account. It is kept for as long as the session lives.
+        Return the scope that this sign-in is counted in, a string of at most 64
+        characters. ``""`` is the whole account. The session keeps its scope.
         """
         return ""
 
     def exempt(self, user: AbstractBaseUser, request: HttpRequest) -> bool:
         """
-        Return whether this sign-in takes no place and displaces nobody. It is
+        Return whether this sign-in takes no place and displaces no session. It is
         recorded all the same, so that it can be seen and ended. True for an
-        administrator who signs in as somebody through django-hijack or
+        administrator who signs in as another user through django-hijack or
         django-loginas.
         """
         match = request.resolver_match
@@ -75,8 +75,8 @@ class Rules:
 
     def play_limit(self, user: AbstractBaseUser, scope: str) -> int | None:
         """
-        Return how much ``user`` may play at once in ``scope``, at least 1, or ``None``
-        for no limit. Asked where ``SESSION_LIMIT_PLAYS`` is set.
+        Return how many plays ``user`` may run at once in ``scope``, at least 1, or
+        ``None`` for no limit. Used if ``SESSION_LIMIT_PLAYS`` is set.
         """
         return conf.play_limit
 
@@ -88,14 +88,14 @@ class Rules:
         self, user: AbstractBaseUser, session: UserSession, what: str
     ) -> str:
         """
-        Return what a play of ``what`` in ``session`` is counted with, at most 64
-        characters: ``""`` is all that the account plays. A kind of content, say, or
-        ``session.device_class``.
+        Return the scope that a play of ``what`` in ``session`` is counted in, a string
+        of at most 64 characters, such as a kind of content or
+        ``session.device_class``. ``""`` is the whole account.
         """
         return ""
 
     def idle_timeout(self, user: AbstractBaseUser) -> timedelta | None:
-        """Return after how long without activity a session expires, or ``None``."""
+        """Return how long a session may be without activity, or ``None``."""
         return conf.idle_timeout
 
     def absolute_timeout(self, user: AbstractBaseUser) -> timedelta | None:
@@ -106,9 +106,9 @@ class Rules:
         self, user: AbstractBaseUser, session: UserSession, request: HttpRequest
     ) -> bool:
         """
-        Return whether ``user`` has given credentials lately enough to end others than
-        ``session``, which is that of ``request``. Never true for an administrator who
-        is signed in as ``user``: those credentials nobody has given.
+        Return whether ``user`` gave credentials recently enough to end sessions other
+        than ``session``, the one of ``request``. Never true for an administrator who is
+        signed in as ``user``, because no one gave that user's credentials.
         """
         if any(request.session.get(key) for key in IMPERSONATION_KEYS):
             return False
@@ -119,10 +119,10 @@ class Rules:
         self, user: AbstractBaseUser, request: HttpRequest, back: str
     ) -> str | None:
         """
-        Return where credentials are given again if they are not fresh, which leads on
-        to ``back``, or ``None`` to be asked for the password there and then. Without a
-        usable password it is the sign-in page: to sign in again in the same browser
-        takes no second place, and is fresh.
+        Return the URL where the user must re-authenticate if ``is_fresh()`` is false,
+        or ``None`` if the current page should ask for the password itself. The URL
+        redirects to ``back`` afterwards. Without a usable password, it is the sign-in
+        page: to sign in again in the same browser takes no second place.
         """
         if user.has_usable_password():
             return None
@@ -131,9 +131,10 @@ class Rules:
 
 class PerDeviceClass(Rules):
     """
-    Each class of device (phone, tablet, computer, other) is counted by itself: with
-    a limit of one, one phone and one computer. A device is what it says it is, so this
-    is a convenience for honest people.
+    Count each class of device (phone, tablet, computer, other) by itself.
+
+    A limit of one then allows one phone and one computer. The class comes from what the
+    client sends, so a dishonest client can choose it.
     """
 
     def scope(self, user: AbstractBaseUser, request: HttpRequest) -> str:

@@ -1,6 +1,8 @@
 """
-What a project can listen to. Receivers run after the commit, and one that fails is
-logged and fails nothing else.
+Signals that a project can listen to.
+
+All are sent after the commit, with ``send_robust()``: Django logs a receiver that
+fails, and the request goes on.
 """
 
 from __future__ import annotations
@@ -9,36 +11,52 @@ from django.dispatch import Signal
 
 session_started = Signal()
 """
-A session was admitted. ``session``: its ``UserSession``; ``request``;
-``is_new_browser``: whether its user has not signed in from this browser before.
+A session was admitted.
+
+Arguments: ``session``, its ``UserSession``; ``request``, the ``HttpRequest`` of the
+sign-in; ``is_new_browser``, whether it is the user's first from this browser.
 """
 
 session_ended = Signal()
 """
-A session ended, however. ``session``: its ``UserSession``; ``reason``: a
-``UserSession.Reason``; ``by``: the primary key, as a string, of the user who ended it,
-or ``""``; ``by_session``: the id of the session that displaced it, or ``None``.
+A session ended.
+
+Arguments: ``session``, its ``UserSession``; ``reason``, an ``EndReason``; ``by``, the
+primary key, as a string, of the user who ended it, or ``""``; ``by_session``, the id of
+the session that displaced it, or ``None``.
 """
 
 limit_reached = Signal()
 """
-A sign-in met the limit. ``user``; ``scope``; ``limit``; ``at_limit``: what was done
-about it; ``session_id``: the id of the session admitted, or ``None`` where it was
+A sign-in met the limit.
+
+Arguments: ``user``; ``scope``; ``limit``; ``at_limit``, the ``AtLimit`` that was
+applied; ``session_id``, the id of the admitted session, or ``None`` if the sign-in was
 refused.
 """
 
 play_started = Signal()
-"""A play was admitted. ``play``: its ``Play``."""
+"""
+A play was admitted.
+
+Arguments: ``play``, its ``Play``.
+"""
 
 play_ended = Signal()
 """
-A play ended, and somebody knows it: one that nobody stops is found when its place is
-needed, or pruned without a word. ``play``: its ``Play``; ``reason``: a ``Play.Reason``;
-``by_play``: the id of the play that displaced it, or ``None``.
+A play ended.
+
+If a play lapses or its session ends, the signal is sent only when another play needs
+the place, and not at all if ``prunesessions`` comes first.
+
+Arguments: ``play``, its ``Play``; ``reason``, a ``PlayEndReason``; ``by_play``, the id
+of the play that displaced it, or ``None``.
 """
 
 play_limit_reached = Signal()
 """
-A play met the limit. ``user_id``; ``scope``; ``limit``; ``at_limit``: what was done
-about it; ``play_id``: the id of the play admitted, or ``None`` where it was refused.
+A play met the limit.
+
+Arguments: ``user``; ``scope``; ``limit``; ``at_limit``, the ``AtLimit`` that was
+applied; ``play_id``, the id of the admitted play, or ``None`` if the play was refused.
 """

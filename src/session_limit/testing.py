@@ -1,4 +1,4 @@
-"""For your own tests: two browsers, a clock, and no limit where none is tested."""
+"""Tools for a project's own tests: browsers, a clock, and a switch for the limit."""
 
 from __future__ import annotations
 
@@ -30,8 +30,9 @@ def _headers(user_agent: str) -> dict[str, str]:
 
 class Browser(Client):
     """
-    A test client that asks for pages as a person's browser does. ``user_agent``: what
-    it says it is.
+    A test client that sends the headers of a browser that opens a page.
+
+    ``user_agent`` is its ``User-Agent``. Other arguments are passed on to ``Client``.
     """
 
     def __init__(self, user_agent: str = LAPTOP, **defaults: Any) -> None:
@@ -39,41 +40,42 @@ class Browser(Client):
 
 
 class AsyncBrowser(AsyncClient):
-    """See ``Browser``."""
+    """The ``Browser`` of async tests, an ``AsyncClient``."""
 
     def __init__(self, user_agent: str = LAPTOP, **defaults: Any) -> None:
         super().__init__(**defaults)
-        # Not its argument ``headers``: those it would send under their WSGI names.
+        # AsyncClient would send its argument ``headers`` under their WSGI names.
         names = HttpHeaders.to_asgi_names(_headers(user_agent))
         cast("dict[str, Any]", self.defaults).update(names)
 
 
 def two_browsers() -> tuple[Browser, Browser]:
-    """Return a laptop's browser and a phone's."""
+    """Return the browser of a laptop and the browser of a phone."""
     return Browser(LAPTOP), Browser(PHONE)
 
 
 class Clock:
-    """The time that Django, and so this package, is told."""
+    """A clock that a test can move forward: see ``clock()``."""
 
     def __init__(self) -> None:
         self._ahead = timedelta()
         self._now = timezone.now
 
     def now(self) -> Any:
-        """Return the time, as far ahead as it was moved."""
+        """Return the current time plus what the clock was advanced by."""
         return self._now() + self._ahead
 
     def advance(self, by: float | timedelta) -> None:
-        """Move on ``by`` seconds, or a ``timedelta``."""
+        """Move the clock forward by a number of seconds or a ``timedelta``."""
         self._ahead += by if isinstance(by, timedelta) else timedelta(seconds=by)
 
 
 @contextmanager
 def clock() -> Iterator[Clock]:
     """
-    Yield a ``Clock`` that ``django.utils.timezone.now()`` goes by within the block.
-    What a store times by itself (a cache's own expiry) does not know of it.
+    Yield a ``Clock`` that replaces ``django.utils.timezone.now()`` within the block.
+
+    The clocks of caches, files and databases stay as they are.
     """
     moved = Clock()
     with mock.patch.object(timezone, "now", moved.now):
@@ -84,15 +86,16 @@ class Unlimited(Rules):
     """Rules without a limit."""
 
     def limit(self, user: AbstractBaseUser, scope: str) -> None:
-        """Return ``None``."""
+        """Return ``None``: the number of sessions is unlimited."""
         return
 
 
 def enforcement_off() -> override_settings:
     """
-    Return a decorator or context manager under which no sign-in meets a limit or is
-    told of: sessions are still recorded and can be ended. For tests of other things
-    that sign one user in on several clients.
+    Return a decorator or context manager without a limit and without notices of new
+    sign-ins. Sessions are still recorded and can be ended.
+
+    Use it in tests of other things that sign one user in on several clients.
     """
     return override_settings(
         SESSION_LIMIT=None,

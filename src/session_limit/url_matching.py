@@ -1,4 +1,4 @@
-"""Recognise requests for the package's own addresses before Django resolves them."""
+"""Recognise requests for the package's own URLs before Django resolves them."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ GATEWAY, EVENTS = "gateway", "events"
 
 def find_below(path_info: str, name: str) -> str | None:
     """
-    Return the part of ``path_info`` that follows the address of our view ``name``: an
-    empty string for the address itself, ``None`` for a path that is elsewhere.
+    Return the part of ``path_info`` that follows the URL of the package's view
+    ``name``: ``""`` for the URL itself, ``None`` for any other path.
 
-    Nothing is remembered about the path, so clients cannot fill a cache. The language
-    that an earlier request left active in this thread makes no difference.
+    Paths are not cached, so clients cannot fill a cache. The language that an earlier
+    request left active in this thread makes no difference.
     """
-    # The last part of the address, as session_limit.urls has it: most paths lack it.
+    # Most paths lack this last part of the URL, and need no more work.
     if f"/{name}/" not in path_info:
         return None
     for way in _ways(get_resolver(settings.ROOT_URLCONF), name):
@@ -38,23 +38,23 @@ def find_below(path_info: str, name: str) -> str | None:
 
 
 class _Way(NamedTuple):
-    """The URL patterns that lead from the root URLconf to one of our views."""
+    """The URL patterns that lead from the root URLconf to a view of the package."""
 
     patterns: Sequence[Any]
     route: str
 
     def languages(self, path_info: str) -> list[str | None]:
         """
-        Return the languages in which Django would resolve ``path_info`` this way;
-        ``None`` if they make no difference.
+        Return the languages in which Django would resolve ``path_info``, or ``[None]``
+        if the language makes no difference.
         """
         if any(isinstance(each, LocalePrefixPattern) for each in self.patterns):
-            # As LocaleMiddleware does.
+            # LocaleMiddleware does the same.
             found = translation.get_language_from_path(path_info)
             return [found or settings.LANGUAGE_CODE]
         if any(isinstance(_source(each), Promise) for each in self.patterns):
-            # Translated, but without a prefix that names the language. A proxy asks at
-            # one address, whatever its clients speak.
+            # The URL is translated, but names no language. A proxy uses one URL for
+            # clients of every language.
             return [code for code, _ in settings.LANGUAGES]
         return [None]
 
@@ -69,7 +69,7 @@ class _Way(NamedTuple):
 
 
 def _source(pattern: Any) -> object:
-    """Return the text of a ``path()`` or ``re_path()``: a lazy one is translated."""
+    """Return the text of a ``path()`` or ``re_path()``, lazy if it is translated."""
     return getattr(pattern, "_route", getattr(pattern, "_regex", None))
 
 

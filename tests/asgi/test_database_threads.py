@@ -13,7 +13,7 @@ import pytest
 from django.db import OperationalError
 
 from session_limit.asgi import database_threads, driver_timeouts
-from session_limit.registry.transactions import in_transaction
+from session_limit.registry.transactions import transactional
 from tests.asgi.test_sockets import story
 from tests.asgi.wire import until
 
@@ -200,7 +200,7 @@ def test_what_locks_rows_runs_elsewhere():
 
     def work():
         threads_met.append(threading.get_ident())
-        return in_transaction(lambda using: "written")
+        return transactional(lambda using: "written")()
 
     @story
     async def _():
@@ -285,7 +285,7 @@ import asyncio, threading
 import django
 django.setup()
 from session_limit.asgi import database_threads as threads
-from session_limit.registry.transactions import in_transaction
+from session_limit.registry.transactions import transactional
 threads.PATIENCE = 0.1
 
 async def main():

@@ -14,6 +14,7 @@ from session_limit import registry
 from session_limit.asgi import database_threads, hub
 from session_limit.bus import Bus
 from session_limit.models import AccountLimit, UserSession
+from session_limit.registry import connected
 from session_limit.store import engines
 from tests.asgi.test_sockets import Application, story
 from tests.asgi.wire import ENDED, Socket, asked, until, verified
@@ -146,7 +147,7 @@ def test_a_rule_that_fails_keeps_nobody_else_from_being_verified(
     laptop.sign_in("ada")
     phone.sign_in("bob")
     poison = laptop.row.pk
-    real = registry.standings
+    real = connected.standings
 
     def standings(ids, **kwargs):
         if poison in ids:
@@ -156,7 +157,7 @@ def test_a_rule_that_fails_keeps_nobody_else_from_being_verified(
     @story
     async def _():
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(registry, "standings", standings)
+            patch.setattr(connected, "standings", standings)
             async with (
                 Socket(Application(), laptop) as adas,
                 Socket(Application(), phone) as bobs,
@@ -211,13 +212,13 @@ def test_a_rotation_while_it_is_looked_at(ada, laptop, monkeypatch):
     id = row.get().pk
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(engines, "read", rotated)
-        assert registry.standings([id], thorough=True)[id].is_live
+        assert connected.standings([id], thorough=True)[id].is_live
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(engines, "read", lambda key: {})
-        found = registry.standings([id], thorough=True)[id]
-    assert found == registry.Standing(None, Reason.EXPIRED, is_recorded=False)
+        found = connected.standings([id], thorough=True)[id]
+    assert found == connected.Standing(None, Reason.EXPIRED, is_recorded=False)
     assert row.get().is_live
-    registry.record_endings([id])
+    connected.record_endings([id])
     assert row.get().ended_reason == Reason.EXPIRED
 
 
@@ -230,7 +231,7 @@ def test_an_account_without_a_row(ada, laptop):
     laptop.sign_in()
     id = laptop.row.pk
     AccountLimit.objects.all().delete()
-    assert registry.standings([id], thorough=True)[id].is_live
+    assert connected.standings([id], thorough=True)[id].is_live
 
 
 def test_the_threads_of_a_closed_loop_end():

@@ -16,6 +16,8 @@ from django.utils import timezone
 from session_limit import gateway, registry
 from session_limit.asgi import database_threads
 from session_limit.models import AccountLimit, UserSession
+from session_limit.registry.connected import record_endings
+from session_limit.registry.credentials import note_password_changed
 from session_limit.utils.lru import LRU
 from tests.asgi.test_events import opened, stream
 from tests.asgi.test_sockets import Application, story
@@ -163,7 +165,7 @@ def test_a_session_that_waits_to_be_adopted(ada, bob, laptop, phone):
     laptop.sign_in("ada")
     phone.sign_in("bob")
     # This creates the account's row, which the test locks.
-    registry.note_password_changed(ada)
+    note_password_changed(ada)
     mark_as_installed_later(laptop)
 
     @story
@@ -194,6 +196,6 @@ def test_a_locked_row_keeps_no_other_ending_from_being_recorded(
     ids = [visitor.row.pk for visitor in (laptop, phone)]
     time.advance(200)
     with locked(rows_of(ada)):
-        registry.record_endings(ids)
+        record_endings(ids)
     assert rows_of(ada).get().is_live
     assert rows_of(bob).get().ended_reason == Reason.IDLE

@@ -14,6 +14,7 @@ from django.db import connection, connections
 from session_limit import bus, registry
 from session_limit.asgi import database_threads, hub
 from session_limit.models import UserSession
+from session_limit.registry import connected
 from tests.asgi.test_events import opened, stream, told
 from tests.asgi.test_responses import rest
 from tests.asgi.test_sockets import Application, end, story
@@ -243,7 +244,7 @@ def test_a_hint_that_arrives_before_the_row(
     laptop.sign_in()
     id = laptop.row.pk
     read = []
-    real = registry.standings
+    real = connected.standings
 
     def standings(ids, **kwargs):
         found = real(ids, **kwargs)
@@ -256,7 +257,7 @@ def test_a_hint_that_arrives_before_the_row(
             await socket.accepted()
             await verified()
             with pytest.MonkeyPatch.context() as patch:
-                patch.setattr(registry, "standings", standings)
+                patch.setattr(connected, "standings", standings)
                 hub.current_hub()._hint([id])
                 await until(lambda: len(read) >= reads)
                 await sync_to_async(registry.end)([id], Reason.REVOKED)

@@ -19,7 +19,7 @@ from tests.mutants.mutant import Mutant
 CAP = [
     Mutant(
         "a sign-in does not lock the account",
-        "registry/admission.py::_admit",
+        "registry/admission.py::admit",
         old="account = lock_account(user.pk, using)\n        limit =",
         new='account = type("A", (), {"limit": None})()\n        limit =',
         tests="interleavings/test_adoption",
@@ -28,9 +28,9 @@ CAP = [
     ),
     Mutant(
         "an adoption does not lock the account",
-        "registry/adoption.py::adopt.work",
-        old="account = lock_account(user.pk, using)\n        known =",
-        new='account = type("A", (), {"limit": None})()\n        known =',
+        "registry/admission.py::adopt",
+        old="account = lock_account(user.pk, using)\n    known =",
+        new='account = type("A", (), {"limit": None})()\n    known =',
         tests="interleavings/test_adoption",
         test="test_a_sign_in_waits_for_an_adoption",
         database="mariadb",
@@ -100,8 +100,8 @@ CAP = [
     ),
     Mutant(
         "a sign-in is repeated with the key that was rolled back",
-        "registry/admission.py::admit.work",
-        old="        session._session_key = key\n",
+        "registry/admission.py::admit",
+        old="    sign_in.session._session_key = sign_in.key\n",
         new="",
         tests="interleavings/test_locks",
         test="test_an_admission_repeated",
@@ -111,7 +111,7 @@ CAP = [
         "store/keys.py::Keys.cycle_key",
         old="""
         key = self._record_next_key()
-        if self.session_limit_state.overtaken:
+        if state.found.ended_during_request:
             return
         super().cycle_key()
         self._record_other_key(key)
@@ -126,7 +126,7 @@ CAP = [
     ),
     Mutant(
         "a scope is not counted by itself",
-        "registry/admission.py::_admit",
+        "registry/admission.py::admit",
         old="if row.takes_place_in(scope) and row is not own]",
         new="if row is not own]",
         tests="stories/test_two_browsers",
@@ -142,7 +142,7 @@ CAP = [
     ),
     Mutant(
         "signing in again takes a second place",
-        "registry/admission.py::_admit",
+        "registry/admission.py::admit",
         old="own = next((row for row in live if row.pk == own_id), None)",
         new="own = None",
         tests="stories/test_two_browsers",
@@ -150,24 +150,24 @@ CAP = [
     ),
     Mutant(
         "what has expired takes a place",
-        "registry/admission.py::_admit",
-        old="live = not_counting.end_due(live_rows(user, using), now, using)",
+        "registry/admission.py::admit",
+        old="live = not_counting.end_due(live_rows(user, using), sign_in.now, using)",
         new="live = live_rows(user, using)",
         tests="stories/test_stored",
         test="test_what_timed_out_does_not_count",
     ),
     Mutant(
         "a browser that lost its session keeps its own place from itself",
-        "registry/admission.py::_admit",
-        old="live = not_counting.end_same_browser(live, presented_key, own_id, using)",
+        "registry/admission.py::admit",
+        old="live = not_counting.end_same_browser(live, sign_in.presented_key, own_id, using)",  # noqa: E501
         new="",
         tests="stories/test_stored",
         test="test_who_lost_the_stored_session_may_sign_in_again_under_deny",
     ),
     Mutant(
         "what is gone from the store takes a place",
-        "registry/admission.py::_admit",
-        old="        rivals = _without_gone(rivals, end_gone, limit)\n",
+        "registry/admission.py::admit",
+        old="        rivals = _without_unusable(rivals, end_unusable, limit)\n",
         new="",
         tests="stories/test_stored",
         test="test_what_is_gone_from_the_store_holds_no_place",
@@ -178,8 +178,8 @@ FINALITY = [
     Mutant(
         "an admission stores the id of the session before it",
         "receivers.py::_admit",
-        old="former, state.row = state.row, None",
-        new="former = state.row",
+        old="former, state.found = state.found, state.found._replace(row=None)",
+        new="former = state.found",
         tests="interleavings/test_saving",
         test="test_a_session_that_ends_under_its_own_second_sign_in",
     ),
@@ -194,24 +194,24 @@ FINALITY = [
     Mutant(
         "a direct reader is told by the row alone",
         "registry/credentials.py::verify",
-        old="if user is None or not hash_is_valid(session.get(",
-        new="if user is None or None is (session.get(",
+        old="user is not None and hash_is_valid(session_hash, user)",
+        new="user is not None",
         tests="test_queries",
         test="test_a_password_changed_elsewhere_is_nobodys",
     ),
     Mutant(
         "a signed cookie from before an ending is adopted",
-        "registry/adoption.py::adopt.work",
-        old="if decision.admitted and not is_copy:",
-        new="if decision.admitted:",
+        "registry/admission.py::adopt",
+        old="if is_copy or not decision.admitted:",
+        new="if not decision.admitted:",
         tests="interleavings/test_engines",
         test="test_a_signed_cookie_from_before_installation",
     ),
     Mutant(
         "a signed cookie lives as long as its signature",
-        "store/loading.py::Loading._has_deadline",
-        old="return not is_own or engines.is_cookie(self.engine)",
-        new="return not is_own",
+        "store/loading.py::Loading._verified",
+        old="engine_expires=not engines.is_cookie(self.engine)",
+        new="engine_expires=True",
         tests="interleavings/test_engines",
         test="test_a_signed_cookie_expires_when_it_should",
     ),
@@ -226,18 +226,18 @@ FINALITY = [
     Mutant(
         "a row is taken for whoever bears its id",
         "store/loading.py::Loading._verified",
-        old=" or not row.is_live_of(data[SESSION_KEY]):",
-        new=" or row.ended_at:",
+        old="user_id=data[SESSION_KEY],",
+        new="",
         tests="stories/test_hostile",
         test="test_the_id_of_somebody_elses_session_is_nobody",
     ),
     Mutant(
         "an id without a row is adopted",
         "store/loading.py::Loading._verified",
-        old="        if row is None or not row.is_live_of(",
-        new="        if row is None:\n"
+        old="if row is None:\n            return self.mark_ended(",
+        new="if row is None:\n"
         "            return self._adopted(data)\n"
-        "        if not row.is_live_of(",
+        "            return self.mark_ended(",
         tests="stories/test_answers",
         test="test_an_id_of_one_that_ended_long_ago_is_never_adopted",
     ),
@@ -284,7 +284,7 @@ FINALITY = [
     Mutant(
         "flush() ends nothing",
         "store/saving.py::Saving._end_flushed",
-        old="        registry.end_row(row.id, reason)\n",
+        old="        end_row(row.id, reason)\n",
         new="",
         tests="stories/test_stored",
         test="test_flush_ends_the_session",
@@ -318,21 +318,21 @@ FINALITY = [
 INNOCENT = [
     Mutant(
         "parallel first requests are adopted one by one",
-        "registry/adoption.py::adopt.work",
-        old="        if known is not None and known.user_id == user.pk:",
-        new="        if not sign_in.adopted:",
+        "registry/admission.py::adopt",
+        old="if known is not None and known.user_id == user.pk:",
+        new="if not sign_in.adopted:",
         tests="interleavings/test_adoption",
         test="test_six_parallel_first_requests",
     ),
     Mutant(
         "an adoption displaces others",
-        "registry/adoption.py::adopt.work",
+        "registry/admission.py::adopt",
         old="""
         end_locked([entered], reason, using)
         return None
 """,
         new="""
-        end_locked(rivals, reason, using)
+        end_locked(live, reason, using)
         return Row.of(entered)
 """,
         tests="stories/test_doors",
@@ -348,7 +348,7 @@ INNOCENT = [
     ),
     Mutant(
         "a rotation that was rolled back ends its session",
-        "store/response_phase.py::_explain_unsaved",
+        "store/response_saving.py::_explain_failure",
         old="    elif row.session_key != key:",
         new="    elif row.session_key == '':",
         tests="interleavings/test_rotation",
@@ -356,7 +356,7 @@ INNOCENT = [
     ),
     Mutant(
         "an error of the database ends a session",
-        "store/response_phase.py::_explain_unsaved",
+        "store/response_saving.py::_explain_failure",
         old="    elif not engines.exists(session, key):",
         new="    else:",
         tests="interleavings/test_saving",
@@ -365,15 +365,15 @@ INNOCENT = [
     Mutant(
         "an old copy ends the session that went on without it",
         "store/saving.py::Saving._reason_for_flush",
-        old="if not registry.has_credentials(row.id, session_hash):",
+        old="if not has_credentials(row.id, session_hash):",
         new="if False:",
         tests="interleavings/test_engines",
         test="test_an_old_copy_ends_no_newer_one",
     ),
     Mutant(
         "an adoption that was rolled back ends its session",
-        "store/response_phase.py::_saving_tells",
-        old="if state.adopted or engines.is_cookie(engine):",
+        "store/response_saving.py::_save_detects_ending",
+        old="if state.sign_in.adopted or engines.is_cookie(engine):",
         new="if engines.is_cookie(engine):",
         tests="interleavings/test_rollback",
         test="test_an_adoption",
@@ -396,16 +396,17 @@ INNOCENT = [
     ),
     Mutant(
         "two browsers that sign in by themselves displace each other for ever",
-        "store/state.py::SessionState.must_be_chosen",
-        old="        if not by_itself:\n",
-        new="        if by_itself or not by_itself:\n",
+        "store/sign_in_choice.py::must_be_chosen",
+        old="    if not is_automatic:\n",
+        new="    if True:\n",
         tests="interleavings/test_answers",
         test="test_two_browsers_that_sign_in_by_themselves",
     ),
     Mutant(
         "a poll takes the cookie away",
-        "store/response_phase.py::_over",
-        old="if not writes and not (is_unknown and request_kind.is_acted_on(request)):",
+        "store/response_phase.py::_explain_ending",
+        old="if not is_saved and not (is_unknown and request_kind.is_acted_on("
+        "request)):",
         new="if False:",
         tests="interleavings/test_answers",
         test="test_a_late_poll_leaves_the_cookie",
@@ -416,7 +417,7 @@ ANSWERS = [
     Mutant(
         "nothing is saved in the response phase",
         "store/response_phase.py::_finish",
-        old="        _save(session)\n",
+        old="        response_saving.save(session)\n",
         new="        pass\n",
         tests="interleavings/test_saving",
         test="test_displaced_before_what_the_view_wrote_is_saved",
@@ -432,14 +433,14 @@ ANSWERS = [
     Mutant(
         "the exception alone decides on the answer to a refusal",
         "store/response_phase.py::_finish",
-        old="    if state.refusal is not None:",
-        new="    if state.refusal is not None and response.status_code == 403:",
+        old="    if state.sign_in.refusal is not None:",
+        new="    if state.sign_in.refusal is not None and response.status_code == 403:",
         tests="interleavings/test_refusal",
         test="test_swallowed",
     ),
     Mutant(
         "a refusal forgets whose cookie it was",
-        "store/response_phase.py::_refused",
+        "store/response_phase.py::_explain_refusal",
         old="    session.restore_anonymous()\n",
         new="",
         tests="interleavings/test_refusal",
@@ -457,7 +458,7 @@ ANSWERS = [
     Mutant(
         "what is let be is saved all the same",
         "store/base.py::Base.is_empty",
-        old="return self.session_limit_state.inert or super().is_empty()",
+        old="return self.session_limit_state.response.untouched or super().is_empty()",
         new="return super().is_empty()",
         tests="interleavings/test_rollback",
         test="test_saving_every_request",
@@ -472,16 +473,16 @@ ANSWERS = [
     ),
     Mutant(
         "the first reason does not stand",
-        "registry/ending.py::end_row.work",
-        old="rows = UserSession.objects.using(using).live_with_id(id)",
-        new="rows = UserSession.objects.using(using).filter(pk=id)",
+        "registry/ending.py::end_row",
+        old="sessions.live_with_id(id)",
+        new="sessions.filter(pk=id)",
         tests="interleavings/test_rotation",
         test="test_a_sign_out_overtaken",
     ),
     Mutant(
         "a changed password is not noted",
         "receivers.py::user_saved",
-        old="        registry.note_password_changed(instance)\n",
+        old="        note_password_changed(instance)\n",
         new="        pass\n",
         tests="stories/test_credentials",
         test="test_a_password_changed_elsewhere",
@@ -489,16 +490,16 @@ ANSWERS = [
     Mutant(
         "what is written after an ending forgets the reason",
         "store/saving.py::Saving._sync_id",
-        old="                data[engines.ENDED_ID] = state.ended_id.hex\n",
+        old="                data[engines.ENDED_ID] = state.found.ended_id.hex\n",
         new="                pass\n",
         tests="stories/test_answers",
         test="test_what_an_ended_visitor_writes_is_kept_and_so_is_the_reason",
     ),
     Mutant(
         "listeners hear before the commit",
-        "registry/ending.py::announce",
-        old="    after_commit(using, _tell_ended, rows)\n",
-        new="    _tell_ended(rows)\n",
+        "registry/ending.py::end_locked",
+        old="    after_commit(using, announcements.sessions_ended, rows)\n",
+        new="    announcements.sessions_ended(rows)\n",
         tests="test_audit",
         test="test_listeners_hear_after_the_commit",
     ),
@@ -591,8 +592,8 @@ NOTICES = [
     Mutant(
         "each of two requests gives the notice",
         "pages/new_sign_in.py::leave_message",
-        old="if row.notice is None or not registry.mark_notified(row.id, row.notice):",
-        new="if row.notice is None or registry.mark_notified(row.id, row.notice) is None:",  # noqa: E501
+        old="if row.notice is None or not mark_notified(row.id, row.notice):",
+        new="if row.notice is None or mark_notified(row.id, row.notice) is None:",
         tests="stories/test_new_sign_in",
         test="test_of_two_requests_at_once_one_tells",
     ),
@@ -617,7 +618,7 @@ NOTICES = [
 ASKING = [
     Mutant(
         "one choice admits as often as it is posted",
-        "registry/admission.py::_admit",
+        "registry/admission.py::admit",
         old="not _is_waiting(sign_in.choice.pending, using)",
         new="False",
         tests="interleavings/test_choices",
@@ -682,7 +683,7 @@ ASKING = [
     Mutant(
         "a refusal leaves in the session what receivers had put there",
         "store/base.py::Base.undo_login",
-        old="{**(data if before is None else before)}",
+        old="{**before}",
         new="{**data}",
         tests="stories/test_choosing",
         test="test_what_receivers_added_comes_back_with_the_admission",
@@ -690,7 +691,7 @@ ASKING = [
     Mutant(
         "what was written in front of login() does not come back",
         "store/base.py::Base.undo_login",
-        old="loaded = self.session_limit_state.loaded",
+        old="loaded = sign_in.loaded",
         new="loaded = before or {}",
         tests="stories/test_choosing",
         test="test_what_was_written_before_it_is_kept",
@@ -756,8 +757,8 @@ OWN_SESSIONS = [
     ),
     Mutant(
         "two who give their passwords do not queue",
-        "registry/reauthentication.py::reauthenticated.work",
-        old="        lock_account(user.pk, using)\n",
+        "registry/reauthentication.py::_record",
+        old="    lock_account(user.pk, using)\n",
         new="",
         tests="interleavings/test_locks",
         test="test_two_who_end_each_other_after_giving_the_password",
@@ -824,9 +825,9 @@ ADMIN = [
     ),
     Mutant(
         "a lower limit waits for the next sign-in",
-        "registry/enforcement.py::set_limit.work",
-        old="        return _enforce(user, account, using, by=by)\n",
-        new="        return []\n",
+        "registry/enforcement.py::set_limit",
+        old="    return _enforce(user, account, using, by=by)\n",
+        new="    return []\n",
         tests="stories/test_own_limit",
         test="test_sessions_beyond_a_lower_limit_end_at_once",
     ),
@@ -844,8 +845,8 @@ COST = [
     Mutant(
         "a session is saved twice",
         "store/saving.py::Saving._has_nothing_to_save",
-        old="        return state.saved is not None and state.saved == self._state()\n",
-        new="        return False\n",
+        old="return response.saved is not None and response.saved == self._state()",
+        new="return False",
         tests="interleavings/test_saving",
         test="test_saving_in_the_response_phase_costs_nothing",
     ),
@@ -1045,9 +1046,9 @@ LIVE = [
 PLAYS = [
     Mutant(
         "a play does not lock the account",
-        "registry/plays.py::play.work",
-        old="        lock_account(user.pk, using)\n        # Locked",
-        new="        # Locked",
+        "registry/plays.py::_start",
+        old="    lock_account(session.user_id, using)\n",
+        new="",
         tests="interleavings/test_plays",
         test="test_a_start_waits_for_another",
         database="postgresql",
@@ -1072,18 +1073,16 @@ PLAYS = [
     Mutant(
         "the clock of the machine decides",
         "registry/plays.py::_record",
-        old='    row.lease_until = cast("Any", DatabaseNow() + LEASE)\n',
-        new="    from django.utils import timezone\n"
-        "    row.lease_until = timezone.now() + LEASE\n",
+        old='lease_until=cast("Any", DatabaseNow() + LEASE)',
+        new='lease_until=__import__("django").utils.timezone.now() + LEASE',
         tests="stories/test_plays",
         test="test_a_lease_is_thirty_seconds_by_the_clock_of_the_database",
     ),
     Mutant(
         "the clock of the machine says which is the oldest",
         "registry/plays.py::_record",
-        old='    row.started_at = cast("Any", DatabaseNow())\n',
-        new="    from django.utils import timezone\n"
-        "    row.started_at = timezone.now()\n",
+        old='started_at=cast("Any", DatabaseNow())',
+        new='started_at=__import__("django").utils.timezone.now()',
         tests="stories/test_plays",
         test="test_the_oldest_goes_whatever_clocks_the_servers_have",
     ),
@@ -1113,15 +1112,15 @@ PLAYS = [
     ),
     Mutant(
         "an ended session takes a play's place",
-        "registry/plays.py::play.work",
-        old="        if sessions.select_for_update().first() is None:\n",
-        new="        if False:\n",
+        "registry/plays.py::_start",
+        old="if sessions.select_for_update().first() is None:",
+        new="if False:",
         tests="interleavings/test_plays",
         test="test_its_session_ends_before_it_starts",
     ),
     Mutant(
         "a session may end while it takes a play's place",
-        "registry/plays.py::play.work",
+        "registry/plays.py::_start",
         old="sessions.select_for_update().first()",
         new="sessions.first()",
         tests="interleavings/test_plays",
@@ -1138,9 +1137,9 @@ PLAYS = [
     ),
     Mutant(
         "a stop that overtakes its start leaves nothing",
-        "registry/leases.py::stop_start.work",
-        old="        if not Play.objects.using(using).filter(pk=id).exists():\n",
-        new="        if False:\n",
+        "registry/leases.py::_record_stopped",
+        old="if Play.objects.using(using).filter(pk=id).exists():",
+        new="if True:",
         tests="interleavings/test_plays",
         test="test_a_stop_that_overtakes_its_start",
     ),
@@ -1162,9 +1161,9 @@ PLAYS = [
     ),
     Mutant(
         "a place changes hands without end",
-        "registry/plays.py::play.work",
-        old="        if not decision.admitted or wait is not None:\n",
-        new="        if not decision.admitted:\n",
+        "registry/plays.py::_start",
+        old="if decision.admitted and wait is None:",
+        new="if decision.admitted:",
         tests="stories/test_plays",
         test="test_swapping_too_often_cools_down",
     ),
@@ -1179,16 +1178,16 @@ PLAYS = [
     Mutant(
         "the gateway believes the data without the row",
         "gateway.py::_read",
-        old="    return None if row.is_due(timezone.now()) else row\n",
-        new="    return row\n",
+        old="return row if reason is None else None",
+        new="return row if reason != '' else None",
         tests="asgi/test_gateway",
         test="test_an_idle_one_may_not",
     ),
     Mutant(
         "the gateway lets in another user's data",
         "gateway.py::_read",
-        old=" or not row.is_live_of(identity.user):",
-        new=":",
+        old=", user_id=identity.user)",
+        new=")",
         tests="asgi/test_gateway",
         test="test_another_user_in_the_data_may_not",
     ),

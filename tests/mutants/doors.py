@@ -156,7 +156,7 @@ MUTANTS = [
     Mutant(
         "a streaming body takes the session's key",
         "store/keys.py::Keys.cycle_key",
-        old="""        if self.session_limit_state.is_answered:
+        old="""        if state.is_answered:
             # The""",
         new="""        if False:
             # The""",
@@ -166,7 +166,7 @@ MUTANTS = [
     Mutant(
         "an asynchronous streaming body takes the session's key",
         "store/keys.py::Keys.acycle_key",
-        old="        if self.session_limit_state.is_answered:\n            return\n",
+        old="        if state.is_answered:\n            return\n",
         new="",
         tests=STREAMING,
         test="test_an_anonymous_session_stays",

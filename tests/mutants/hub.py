@@ -258,7 +258,7 @@ LOCKS = [
     ),
     Mutant(
         "a locked row keeps other endings from being written down",
-        "registry/connected.py::record_endings.work",
+        "registry/connected.py::_record_endings",
         old="skip_locked=True",
         new="skip_locked=False",
         tests="faults/test_locks",

@@ -47,8 +47,8 @@ REPEATING = [
     ),
     Mutant(
         "the response's save is not retry_conflicts",
-        "store/response_phase.py::_save",
-        old="registry.retry_conflicts(session.save_for_response)",
+        "store/response_saving.py::save",
+        old="retry_conflicts(session.save_for_response)",
         new="session.save_for_response()",
         tests="interleavings/test_conflicts",
         test="test_the_save_of_the_response",
@@ -56,8 +56,8 @@ REPEATING = [
     Mutant(
         "what waits for a choice is not written again",
         "registry/pending.py::create_pending",
-        old="    return in_transaction(work)\n",
-        new="    return work(registry_alias())\n",
+        old="return _record(browser, facts)",
+        new="return _record.__wrapped__(registry_alias(), browser, facts)",
         tests="interleavings/test_conflicts",
         test="test_what_waits_is_written_again",
     ),
@@ -66,7 +66,7 @@ REPEATING = [
 OTHERS_TRANSACTIONS = [
     Mutant(
         "a transaction that the caller manages is taken for ours: PostgreSQL",
-        "registry/transactions.py::in_transaction.attempt",
+        "registry/transactions.py::transactional.attempt",
         old="is_ours = connection.get_autocommit()",
         new="is_ours = not connection.in_atomic_block",
         tests="interleavings/test_transactions",
@@ -75,7 +75,7 @@ OTHERS_TRANSACTIONS = [
     ),
     Mutant(
         "a transaction that the caller manages is taken for ours: MariaDB",
-        "registry/transactions.py::in_transaction.attempt",
+        "registry/transactions.py::transactional.attempt",
         old="is_ours = connection.get_autocommit()",
         new="is_ours = not connection.in_atomic_block",
         tests="interleavings/test_transactions",
@@ -85,8 +85,8 @@ OTHERS_TRANSACTIONS = [
     Mutant(
         "stopping a play waits for a commit without a transaction",
         "registry/leases.py::stop_play",
-        old="        return counted\n\n    return in_transaction(work)\n",
-        new="        return counted\n\n    return work(registry_alias())\n",
+        old="@transactional\n",
+        new="@one_statement\n",
         tests="interleavings/test_transactions",
         test="test_stopping_a_play_with_autocommit_off",
     ),
@@ -169,7 +169,7 @@ ANSWERS = [
     Mutant(
         "a conflict at COMMIT of a sign-in is a 500",
         "store/database_conflicts.py::concerns_us",
-        old="        or (state is not None and _changes_hands(state))\n",
+        old="        or (state is not None and _changed_user(state.sign_in))\n",
         new="",
         tests="interleavings/test_conflicts",
         test="test_a_sign_in_in_the_views_transaction",
@@ -233,7 +233,7 @@ ANSWERS = [
     Mutant(
         "a sign-in that failed takes the cart with it",
         "store/base.py::Base.give_up",
-        old="self._session_cache = {**state.loaded}",
+        old="self._session_cache = {**sign_in.loaded}",
         new="self._session_cache = {}",
         tests="interleavings/test_conflicts",
         test="test_a_sign_in_whose_last_login_is_not_written",
@@ -241,7 +241,7 @@ ANSWERS = [
     Mutant(
         "a sign-in whose cookie nobody got keeps its place",
         "store/base.py::Base.give_up",
-        old="registry.end_row(row.id, UserSession.Reason.SIGNED_OUT)",
+        old="end_row(row.id, UserSession.Reason.SIGNED_OUT)",
         new="pass",
         tests="interleavings/test_conflicts",
         test="test_the_save_of_the_response",

@@ -1,4 +1,4 @@
-"""An account that a script has signed in to thousands of times."""
+"""A script has signed in to one account thousands of times."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from django.utils import timezone
 
 from session_limit import registry
 from session_limit.models import PendingSignIn, UserSession
-from session_limit.registry import LISTED, admission
+from session_limit.registry import admission
+from session_limit.registry.pending import LISTED
 from tests.stories.people import JSON, SIGNED_IN, live, statements
 
 Reason = UserSession.Reason
@@ -27,13 +28,15 @@ PAGE = 50
 
 @pytest.fixture(autouse=True)
 def observed(settings, ada):
-    """A trial run, as it is before the limit is enforced."""
+    """Only observe the limit, as in a trial run before it is enforced."""
     settings.SESSION_LIMIT = 3
     settings.SESSION_LIMIT_AT_LIMIT = "observe"
 
 
 def add(user, number, **fields):
-    """Add live sessions, each a second more recently active than the one before."""
+    """
+    Add live sessions, each of which was active a second later than the one before.
+    """
     now = timezone.now()
     return UserSession.objects.bulk_create(
         UserSession(
@@ -234,12 +237,12 @@ def test_all_others_end_in_as_many_statements_as_two(ada, laptop, settings):
     assert many == few
 
 
-# Those at the limit
+# At the limit
 
 
 @pytest.fixture
 def asked(ada, phone, settings):
-    """Return a function that has a phone asked beside so many sessions."""
+    """Return a function that adds sessions and then has a sign-in on a phone asked."""
 
     def asked(number, limit=3, **fields):
         rows = add(ada, number, **fields)
@@ -342,7 +345,7 @@ def test_the_refused_page_lists_fifty_and_says_how_many_more(ada, phone, setting
 def test_the_refused_page_does_not_say_that_the_limit_is_how_many_there_are(
     ada, phone, settings, limit, said
 ):
-    """After the limit was lowered, the page lists more than the limit."""
+    """After the limit was lowered, the page lists more sessions than the limit."""
     add(ada, 3)
     settings.SESSION_LIMIT, settings.SESSION_LIMIT_AT_LIMIT = limit, "deny"
     page = phone.sign_in(headers=HTML).content.decode()
@@ -360,7 +363,7 @@ def test_the_chooser_takes_as_many_statements_however_many_there_are(asked, phon
     assert len(page.content) < 100_000
 
 
-# Rows whose stored sessions were deleted take no place; each costs a read.
+# Rows without a stored session take no place. Finding out costs a read of each.
 
 
 @pytest.mark.parametrize("gone", [0, 7, 10])
@@ -368,12 +371,12 @@ def test_what_is_stored_is_read_until_all_places_are_taken(monkeypatch, gone):
     monkeypatch.setattr(admission, "READ_AT_ONCE", 4)
     reads = []
 
-    def end_gone(rows):
+    def end_unusable(rows):
         reads.extend(rows)
         return [row for row in rows if row >= gone]
 
     rows = list(range(20))
-    remaining = admission._without_gone(rows, end_gone, 3)
+    remaining = admission._without_unusable(rows, end_unusable, 3)
     assert len(reads) == {0: 4, 7: 12, 10: 16}[gone]
     assert remaining == rows[gone:]
 
@@ -383,13 +386,13 @@ def test_a_refusal_reads_no_more_stored_sessions_than_it_needs(
 ):
     add(ada, 300, session_key=None)
     looked_at = []
-    end_gone = admission.not_counting.end_gone
+    end_unusable = admission.not_counting.end_unusable
 
     def counting(rows, **facts):
         looked_at.extend(rows)
-        return end_gone(rows, **facts)
+        return end_unusable(rows, **facts)
 
-    monkeypatch.setattr(admission.not_counting, "end_gone", counting)
+    monkeypatch.setattr(admission.not_counting, "end_unusable", counting)
     settings.SESSION_LIMIT_AT_LIMIT = "deny"
     assert phone.sign_in(headers=JSON).status_code == 403
     assert len(looked_at) == admission.READ_AT_ONCE

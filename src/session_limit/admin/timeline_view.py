@@ -162,17 +162,10 @@ class Timeline:
         for bar in lane.plays:
             assert isinstance(bar.row, Play)
             what = bar.row.what or capfirst(str(Play._meta.verbose_name))
-            state = _state(bar, _play_reason(bar.row, lane.session))
+            state = _state(bar, bar.row.end_reason(lane.session.end))
             plays.append(Said(bar, *about, state, what))
         reason = UserSession.Reason(session.ended_reason or session.expires_reason)
         return Said(lane.session, *about, _state(lane.session, reason)), plays
-
-
-def _play_reason(play: Play, session: timeline.Bar) -> Play.Reason:
-    """Return why it is over, or will be, where nobody has written that down."""
-    if play.ended_reason:
-        return Play.Reason(play.ended_reason)
-    return play.unheard_reason(session.end)
 
 
 def _state(bar: timeline.Bar, reason: UserSession.Reason | Play.Reason) -> str:

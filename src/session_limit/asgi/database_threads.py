@@ -23,7 +23,7 @@ from django.db.backends.signals import connection_created
 from django.dispatch import receiver
 
 from session_limit.asgi import driver_timeouts
-from session_limit.registry import MustLock, reads_only
+from session_limit.registry.transactions import MustLock, reads_only
 from session_limit.store import engines
 
 P = ParamSpec("P")

@@ -13,12 +13,13 @@ from weakref import WeakKeyDictionary
 
 from django.db import DatabaseError, InterfaceError, OperationalError
 
-from session_limit import bus, registry
+from session_limit import bus
 from session_limit.asgi.database_threads import DatabaseThread, NotAnswered
 from session_limit.asgi.scopes import identify_connection, session_key_of
 from session_limit.asgi.sweep import Sweep
 from session_limit.asgi.types import Scope
 from session_limit.conf import conf
+from session_limit.registry import connected
 from session_limit.store.identification import Identity, is_known
 
 logger = logging.getLogger("session_limit")
@@ -200,7 +201,7 @@ class Hub:
         """Read sessions that were taken from ``waiting``, and tell their listeners."""
         thorough = waiting is self._newcomers
         try:
-            found = await self._asking.run(registry.standings, ids, thorough=thorough)
+            found = await self._asking.run(connected.standings, ids, thorough=thorough)
         except (DatabaseError, NotAnswered):
             raise
         except Exception as error:  # noqa: BLE001 logged, once
@@ -226,7 +227,7 @@ class Hub:
         if timer is not None:
             timer.cancel()
 
-    def _tell(self, id: UUID, standing: registry.Standing, *, has_news: bool) -> None:
+    def _tell(self, id: UUID, standing: connected.Standing, *, has_news: bool) -> None:
         if not standing.is_live:
             self._end(id, standing.reason)
         elif has_news:
@@ -248,7 +249,7 @@ class Hub:
         while True:
             ids = await self._unrecorded.get()
             try:
-                await self._locking.run(registry.record_endings, ids)
+                await self._locking.run(connected.record_endings, ids)
             except Exception as error:  # noqa: BLE001 logged, once
                 self._unwritten.begins(error)
             else:

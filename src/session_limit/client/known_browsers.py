@@ -16,7 +16,8 @@ from django.conf import settings
 from django.core import signing
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
-from django.utils.crypto import salted_hmac
+
+from session_limit.utils.keyed_digests import keyed_digests
 
 COOKIE = "session_limit_browser"
 SALT = "session_limit.browser"
@@ -76,9 +77,4 @@ def _read(request: HttpRequest) -> _Browser:
 
 def _digests(browser: _Browser, user_id: Any) -> list[str]:
     """Return the user's digest under the current key, then under each fallback key."""
-    keys = (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
-    value = f"{browser['b']}:{user_id}"
-    return [
-        salted_hmac(SALT, value, key, algorithm="sha256").hexdigest()[:16]
-        for key in keys
-    ]
+    return [each[:16] for each in keyed_digests(SALT, f"{browser['b']}:{user_id}")]

@@ -1,8 +1,8 @@
 """
-What is recorded: a row per session, one per account to lock and to override, one per
-sign-in that waits, and one per play.
+The tables: a row for each session, each account, each pending sign-in and each play.
 
-Built for tens of millions of rows: each index names the query that needs it.
+They are built for tens of millions of rows. A comment beside each index names the
+queries that need it.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 from session_limit.models.accounts import AccountLimit
 from session_limit.models.database_clock import DatabaseNow, ahead_of_utc
 from session_limit.models.deletion import cascade_unlisted
+from session_limit.models.end_reasons import EndReason, PlayEndReason
 from session_limit.models.ids import parse_uuid, uuid7
 from session_limit.models.pending import PendingSignIn
 from session_limit.models.plays import LEASE, Play, PlayQuerySet
@@ -26,8 +27,10 @@ __all__ = [
     "STORED_WITHIN",
     "AccountLimit",
     "DatabaseNow",
+    "EndReason",
     "PendingSignIn",
     "Play",
+    "PlayEndReason",
     "PlayQuerySet",
     "UserSession",
     "UserSessionQuerySet",

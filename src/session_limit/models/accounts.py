@@ -1,4 +1,4 @@
-"""A row per account."""
+"""A row for each account."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from django.utils.translation import gettext_lazy as _
 
 class AccountLimit(models.Model):
     """
-    One row per account: what an admission locks, and the account's own limit, which
-    comes before the settings' and the rules' in every scope.
+    The row that an admission locks, and the account's own limit. In every scope, that
+    limit replaces the one of the settings and of the rules.
     """
 
     user = models.OneToOneField(
@@ -22,7 +22,7 @@ class AccountLimit(models.Model):
         related_name="+",
         verbose_name=_("user"),
     )
-    # Defaults of the database's, because those are what locking the row can return.
+    # Defaults of the database, because the statement that locks the row returns them.
     limit = models.PositiveIntegerField(
         _("limit"),
         null=True,

@@ -1,4 +1,4 @@
-"""The database's clock, which all servers share."""
+"""Read the database's clock, the only one that all servers share."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from django.db.models.sql.compiler import SQLCompiler
 
 def ahead_of_utc(connection: BaseDatabaseWrapper) -> int:
     """
-    Return how many seconds the zone is ahead of UTC just now that moments are stored in
-    on a database without zones: the connection's, or without ``USE_TZ`` the project's.
+    Return how many seconds ahead of UTC the moments are that ``connection`` stores now,
+    if its database stores no time zones. They are in the connection's time zone, or
+    without ``USE_TZ`` in the project's.
     """
     if connection.timezone is None:
         return time.localtime().tm_gmtoff
@@ -24,9 +25,10 @@ def ahead_of_utc(connection: BaseDatabaseWrapper) -> int:
 
 class DatabaseNow(models.Func):
     """
-    The moment by the database's clock, in the statement that asks: the only clock that
-    all servers share. Not ``Now()``, which on MySQL is in the zone of the connection.
-    On SQLite and MySQL, which store none, it is in the zone that Django stores in.
+    The current moment by the database's clock, when the statement runs.
+
+    Django's ``Now()`` would be in the connection's time zone on MySQL. On SQLite and
+    MySQL, which store no time zones, this is in the time zone that Django stores in.
     """
 
     template = "CLOCK_TIMESTAMP()"
@@ -35,7 +37,7 @@ class DatabaseNow(models.Func):
     def as_sqlite(
         self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **context: Any
     ) -> tuple[str, Any]:
-        # As Django writes moments, and six digits, for text is what it compares.
+        # SQLite compares text, so this has the same form, with six digits, as Django's.
         now = f"'NOW', '{ahead_of_utc(connection)} SECONDS'"
         template = f"STRFTIME('%%%%Y-%%%%m-%%%%d %%%%H:%%%%M:%%%%f000', {now})"
         return self.as_sql(compiler, connection, template=template, **context)

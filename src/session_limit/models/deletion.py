@@ -27,14 +27,14 @@ def _cascade_unlisted(
     collector: Collector, field: models.Field[Any, Any], sub_objs: Any, using: str
 ) -> None:
     """
-    Delete the rows with their user, as ``CASCADE`` does, in one statement that reads
-    none of them. The admin lists what ``CASCADE`` deletes on the page that asks whether
-    to delete a user, and an account may have any number of sessions.
+    Delete the rows with their user, as ``CASCADE`` does, but in one statement that
+    reads none of them.
 
-    ``CASCADE`` takes over if a project listens to the deletion of these rows, or refers
-    to them with rows of its own.
+    With ``CASCADE``, the admin would list all of them on the page that confirms the
+    deletion of a user, and an account may have any number of sessions. ``CASCADE`` is
+    used if the project listens to the deletion of these rows or refers to them.
     """
-    # Ask another collector: the admin's always answers False, to list rows.
+    # The admin's collector always answers False, so that it can list the rows.
     if Collector(using).can_fast_delete(sub_objs):
         collector.fast_deletes.append(sub_objs)
     else:
@@ -42,5 +42,5 @@ def _cascade_unlisted(
 
 
 cascade_unlisted = cast("OnDelete", _cascade_unlisted)
-# Django then passes the rows without having read them.
+# With this attribute, Django passes the rows without reading them first.
 cascade_unlisted.lazy_sub_objs = True

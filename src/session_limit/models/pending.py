@@ -1,4 +1,4 @@
-"""A row per sign-in that waits."""
+"""A row for each pending sign-in."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ from session_limit.models.ids import uuid7
 
 class PendingSignIn(models.Model):
     """
-    A sign-in past authentication that waits for a person to choose what to sign out.
-    It is nobody, and no session's data tell of it: only a cookie of its own leads here.
+    An authenticated sign-in that waits for a person to choose which sessions to end.
+
+    It gives no access. No session's data mention it; only the browser's own cookie
+    leads to this row.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -24,12 +26,12 @@ class PendingSignIn(models.Model):
     # Keyed digests of the secret in the cookie, and of the user agent it was given to.
     secret = models.CharField(max_length=32, unique=True)
     user_agent = models.CharField(max_length=32)
-    # What it was authenticated by, and a digest of the hash of the credentials.
+    # The authentication backend, and a digest of Django's hash of the credentials.
     backend = models.CharField(max_length=255)
     credentials = models.CharField(max_length=32)
     scope = models.CharField(max_length=64, blank=True)
-    # What the sign-in's request had put into the session, and what that held before, as
-    # the session encodes it.
+    # What the sign-in's request put into the session, and what the session held before,
+    # encoded by the session engine.
     data = models.TextField(blank=True)
     next = models.TextField(blank=True)
     created_at = models.DateTimeField(default=timezone.now)

@@ -1,10 +1,10 @@
-"""A row per session."""
+"""The model of sessions: one row for each."""
 
 from __future__ import annotations
 
 import uuid
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, TypeAlias
 
 from django.conf import settings
 from django.db import models, router
@@ -14,19 +14,20 @@ from django.utils.translation import gettext_lazy as _
 from session_limit.conf import conf
 from session_limit.models.database_clock import DatabaseNow
 from session_limit.models.deletion import cascade_unlisted
+from session_limit.models.end_reasons import EndReason
 from session_limit.models.ids import uuid7
 from session_limit.policy import LiveSession
 
 if TYPE_CHECKING:
     from django.contrib.auth.base_user import AbstractBaseUser
 
-# How old a sign-in is that is worth a second look.
+# For how long a session is marked as new in lists.
 NEW = timedelta(days=1)
 
-# How long after its key was recorded a session may have no data in the store: a request
-# records the key first, and stores the data with its response. A view that takes longer
-# than this after login() may lose its sign-in to the next one under "deny" or "ask". A
-# sign-in whose process was killed before its response keeps its place this long.
+# How long after its key was recorded a session may have no data in the store. A request
+# records the key first, and stores the data with its response. If a view takes longer
+# than this after login(), another sign-in under "deny" or "ask" may get its place. If a
+# process is killed before its response, the sign-in keeps its place this long.
 STORED_WITHIN = timedelta(minutes=2)
 
 
@@ -46,17 +47,19 @@ def _tenfold(now: datetime) -> models.Func:
 
 def registry_alias() -> str:
     """
-    Return the alias of the database that writes the registry, which every read that
-    decides something asks: on a replica that lags, an ended session would live on.
+    Return the alias of the database that writes the registry.
+
+    Every read that a decision depends on uses it. On a replica that lags, an ended
+    session would still be live.
     """
     return router.db_for_write(UserSession)
 
 
 class UserSessionQuerySet(models.QuerySet["UserSession"]):
-    """Verbs for the two states, and whose sessions."""
+    """A query for sessions, by their state and their user."""
 
     def primary(self) -> Self:
-        """Return these rows from the database that writes them."""
+        """Read from the database that writes the registry."""
         return self.using(registry_alias())
 
     def live(self) -> Self:
@@ -64,8 +67,10 @@ class UserSessionQuerySet(models.QuerySet["UserSession"]):
 
     def live_with_id(self, id: uuid.UUID) -> Self:
         """
-        Narrow to the live session with this id, told by a column without an index: so
-        MariaDB finds it by its primary key, and locks nothing on the way.
+        Narrow to the live session with this id.
+
+        The condition uses ``ended_reason``, which has no index. MariaDB then finds the
+        row by its primary key, and locks no other rows.
         """
         return self.filter(pk=id, ended_reason="")
 
@@ -74,21 +79,20 @@ class UserSessionQuerySet(models.QuerySet["UserSession"]):
 
     def in_time(self, now: datetime) -> Self:
         """
-        Narrow to the sessions that have not expired by ``now``, which is exactly what
-        ``verify.Row.is_due()`` says of a single row.
+        Narrow to the sessions that have not expired by ``now``. ``Row.is_due()`` in
+        ``store.queries`` decides the same for a single row.
         """
-        reason = UserSession.Reason
         granted = models.Q(expires_at__gt=now - conf.touch_interval)
-        # An idle session has a tenth of its timeout if that is less.
-        idle = models.Q(expires_reason=reason.IDLE)
+        # See Row.touch_interval: a tenth of an idle timeout, if that is shorter.
+        idle = models.Q(expires_reason=EndReason.IDLE)
         is_idle_in_time = idle & models.Q(timeout__gt=_tenfold(now))
-        other = ~models.Q(expires_reason__in=[reason.ABSOLUTE, reason.IDLE])
+        other = ~models.Q(expires_reason__in=[EndReason.ABSOLUTE, EndReason.IDLE])
         return self.alias(
             timeout=models.F("expires_at") - models.F("last_active_at")
         ).filter(models.Q(expires_at__gt=now) | granted & (is_idle_in_time | other))
 
     def recently_ended(self) -> Self:
-        """Narrow to the tombstones that are still to be kept, the newest first."""
+        """Return the sessions that ended within ``conf.retention``, newest first."""
         kept = self.filter(ended_at__gt=timezone.now() - conf.retention)
         return kept.order_by("-ended_at", "-pk")
 
@@ -98,21 +102,13 @@ class UserSessionQuerySet(models.QuerySet["UserSession"]):
 
 class UserSession(models.Model):
     """
-    One signed-in browser or app. Live until it has ended, then a tombstone that
-    answers *why* until it is pruned. Only ``session_limit.registry`` writes it.
+    One signed-in browser, app or API client.
+
+    A session is live until it ends. Then its row says why, until it is pruned. Only
+    ``session_limit.registry`` writes rows.
     """
 
-    class Reason(models.TextChoices):
-        SIGNED_OUT = "signed_out", _("signed out")
-        DISPLACED = "displaced", _("displaced by a newer sign-in")
-        REVOKED = "revoked", _("ended from elsewhere")
-        PASSWORD_CHANGED = "password_changed", _("password changed")
-        CREDENTIALS_CHANGED = "credentials_changed", _("credentials changed")
-        ACCOUNT_DISABLED = "account_disabled", _("account disabled")
-        LIMIT_LOWERED = "limit_lowered", _("limit lowered")
-        EXPIRED = "expired", _("expired")
-        IDLE = "idle", _("idle for too long")
-        ABSOLUTE = "absolute", _("signed in for too long")
+    Reason: TypeAlias = EndReason
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     user = models.ForeignKey(
@@ -122,21 +118,21 @@ class UserSession(models.Model):
         db_index=False,
         verbose_name=_("user"),
     )
-    # The engine's key, to find and delete what it stores: live rows only.
+    # The engine's key, to find and delete the stored session. Ended rows have none.
     session_key = models.CharField(max_length=40, null=True, editable=False)
-    # Keyed digest of the same, to recognise the cookie of an ended session.
+    # A keyed digest of it, to recognise the cookie of an ended session.
     key_digest = models.CharField(max_length=32, blank=True, editable=False)
-    # The same of the key before the last rotation: another tab may still present it.
+    # The digest of the key before that, which another tab may still present.
     former_digest = models.CharField(max_length=32, null=True, editable=False)
-    # When the key was recorded, by the database's clock: see STORED_WITHIN.
+    # When the key was recorded, by the database's clock. See STORED_WITHIN.
     key_recorded_at = models.DateTimeField(null=True, editable=False)
-    # Digest of the hash of the credentials that the session goes by: tells it from a
-    # copy of it that was made before they were changed.
+    # A digest of the session's HASH_SESSION_KEY. It tells the session from a copy that
+    # was made before its credentials changed.
     credentials = models.CharField(max_length=32, blank=True, editable=False)
     scope = models.CharField(_("scope"), max_length=64, blank=True)
-    # Whether it takes a place: an exempt one, or an impersonation, does not.
+    # Whether the session takes a place. Exempt ones and impersonations do not.
     counted = models.BooleanField(_("counted"), default=True)
-    # Signed in before anybody recorded when: older than every recorded sign-in.
+    # Signed in before the package was installed: counts as older than all others.
     adopted = models.BooleanField(_("adopted"), default=False)
 
     created_at = models.DateTimeField(_("signed in"), default=timezone.now)
@@ -146,18 +142,18 @@ class UserSession(models.Model):
     last_active_at = models.DateTimeField(_("last active"), default=timezone.now)
     expires_at = models.DateTimeField(_("expires"))
     expires_reason = models.CharField(
-        max_length=24, choices=Reason.choices, default=Reason.EXPIRED
+        max_length=24, choices=EndReason.choices, default=EndReason.EXPIRED
     )
 
-    # A newer sign-in, from a browser that the account did not know, which this session
-    # has not been told of yet.
+    # The id of a newer sign-in from a browser that is new to the account. This session
+    # has not shown the notice of it yet.
     notice = models.UUIDField(null=True, blank=True, editable=False)
 
     ended_at = models.DateTimeField(_("ended"), null=True, blank=True)
     ended_reason = models.CharField(
-        _("reason"), max_length=24, choices=Reason.choices, blank=True
+        _("reason"), max_length=24, choices=EndReason.choices, blank=True
     )
-    # A primary key as text, not a foreign key: deleting a user need not scan for it.
+    # A primary key as text. With a foreign key, deleting a user would search all rows.
     ended_by = models.CharField(_("ended by"), max_length=255, blank=True)
     ended_by_session = models.UUIDField(null=True, blank=True, editable=False)
 
@@ -175,22 +171,22 @@ class UserSession(models.Model):
             ("view_address", _("Can see whole addresses")),
         ]
         constraints = [
-            # load(): the row beside the stored session, by its key. Ended rows hold
-            # no key, and a unique index takes any number of NULLs.
+            # load() joins the row to the stored session by its key. Ended rows have no
+            # key, and a unique index allows any number of NULLs.
             models.UniqueConstraint(
                 fields=["session_key"], name="session_limit_unique_key"
             ),
         ]
         indexes = [
-            # admit(): the live rows of an account, however many ended ones it has;
-            # an account's recently ended ones; what cascades from its user.
+            # For the live rows of an account, however many ended ones it has, for its
+            # recently ended ones, and for rows that are deleted with their user.
             models.Index(fields=["user", "ended_at"], name="session_limit_account"),
-            # prune() and who listens for endings: rows ended before or since a
-            # moment, and live rows (NULL) that are due.
+            # For prune() and the sweep: rows that ended before or after a time, and
+            # live rows (NULL) that have expired.
             models.Index(fields=["ended_at", "expires_at"], name="session_limit_due"),
-            # Which ended session had the key in this cookie?
+            # For the ended session that had the key in a cookie.
             models.Index(fields=["key_digest"], name="session_limit_digest"),
-            # A tab signs out with a key that another tab has rotated: which session?
+            # For the session of a tab that signs out after another tab changed the key.
             models.Index(fields=["former_digest"], name="session_limit_former"),
         ]
 
@@ -199,31 +195,31 @@ class UserSession(models.Model):
 
     @property
     def is_live(self) -> bool:
-        """Whether it counts and authenticates."""
+        """Whether no ending is recorded. It may have expired: see ``in_time()``."""
         return self.ended_at is None
 
     @property
     def is_new(self) -> bool:
-        """Whether it is live, and was signed in within a day."""
+        """Whether the session is live and was signed in less than a day ago."""
         age = timezone.now() - self.created_at
         return self.is_live and not self.adopted and age < NEW
 
     @property
     def was_ended_by_owner(self) -> bool:
-        """Whether its owner ended it from elsewhere."""
-        is_revoked = self.ended_reason == self.Reason.REVOKED
+        """Whether the account's owner ended the session from elsewhere."""
+        is_revoked = self.ended_reason == EndReason.REVOKED
         return is_revoked and self.ended_by == str(self.user_id)
 
     def may_be_unsaved(self) -> bool:
         """
-        Return whether the request that recorded the key may not have stored the data
-        under it yet. Reads the database's clock.
+        Return whether the request that recorded the key may not have stored its data
+        yet. Reads the database's clock.
         """
         if self.key_recorded_at is None:
             return False
         own = UserSession.objects.using(self._state.db).filter(pk=self.pk)
         now = own.values_list(DatabaseNow(), flat=True).first()
-        # A snapshot does not show a row that is newer than it.
+        # A transaction's snapshot does not contain a newer row.
         return now is None or self.key_recorded_at + STORED_WITHIN > now
 
     def takes_place_in(self, scope: str) -> bool:
@@ -231,7 +227,7 @@ class UserSession(models.Model):
         return self.counted and self.scope == scope
 
     def facts(self) -> LiveSession:
-        """Return what the policy knows of it."""
+        """Return the part of the row that the policy decides on."""
         return LiveSession(
             id=self.pk,
             created_at=self.created_at,

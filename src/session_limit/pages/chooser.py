@@ -18,17 +18,27 @@ from django.core.exceptions import BadRequest
 from django.http import HttpRequest, QueryDict
 from django.http.response import HttpResponseBase
 from django.utils import timezone
-from django.utils.crypto import constant_time_compare, salted_hmac
+from django.utils.crypto import constant_time_compare
 
-from session_limit import registry
 from session_limit.client import posted_data
 from session_limit.models import PendingSignIn, parse_uuid
 from session_limit.pages import links
+from session_limit.registry.pending import (
+    LISTED,
+    SECRET_LENGTH,
+    Browser,
+    Choice,
+    Rivals,
+    find_pending,
+    try_to_cancel,
+)
+from session_limit.utils.keyed_digests import keyed_digests
 
 COOKIE = "session_limit_pending"
+SALT = "session_limit.code"
 
 # How many ids one choice may name: those that the chooser lists.
-MAX_CHOSEN = registry.LISTED
+MAX_CHOSEN = LISTED
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +66,7 @@ class Question:
     pending: PendingSignIn
     secret: str
     limit: int | None
-    rivals: registry.Rivals
+    rivals: Rivals
 
     @property
     def to_end(self) -> int:
@@ -75,28 +85,27 @@ class Question:
         return self.to_end > len(self.rivals.listed)
 
 
-def browser(request: HttpRequest) -> registry.Browser:
+def browser(request: HttpRequest) -> Browser:
     """Return the browser of ``request``, with its cookie's secret if it has one."""
     secret = request.COOKIES.get(COOKIE, "")
-    is_secret = len(secret) == registry.SECRET_LENGTH
+    is_secret = len(secret) == SECRET_LENGTH
     agent = request.META.get("HTTP_USER_AGENT", "")
-    return registry.Browser(secret if is_secret else None, agent)
+    return Browser(secret if is_secret else None, agent)
 
 
-def code(secret: str, key: str | bytes | None = None) -> str:
+def code(secret: str) -> str:
     """
     Return the code of the chooser's form.
 
     Only the browser that got the form knows it, so another site cannot post a choice.
     """
-    salt = "session_limit.code"
-    return salted_hmac(salt, secret, key, algorithm="sha256").hexdigest()
+    return keyed_digests(SALT, secret)[0]
 
 
 def is_code(value: str, secret: str) -> bool:
     """Return whether ``value`` is the code for ``secret``, under any current key."""
-    keys = (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
-    return any(constant_time_compare(value, code(secret, key)) for key in keys)
+    codes = keyed_digests(SALT, secret)
+    return any(constant_time_compare(value, each) for each in codes)
 
 
 def posted(request: HttpRequest) -> Posted:
@@ -119,18 +128,18 @@ def posted(request: HttpRequest) -> Posted:
     return Posted(str(data.get("choice", "")), chosen, is_cancelled)
 
 
-def choice(request: HttpRequest) -> registry.Choice | None:
+def choice(request: HttpRequest) -> Choice | None:
     """Return the choice that ``request`` posts to the chooser, if it is a valid one."""
     if not is_asked_here(request):
         return None
     waiting = browser(request)
-    pending = registry.find_pending(waiting)
+    pending = find_pending(waiting)
     if pending is None or waiting.secret is None:
         return None
     made = posted(request)
     if made.is_cancelled or not is_code(made.code, waiting.secret):
         return None
-    return registry.Choice(pending, made.chosen)
+    return Choice(pending, made.chosen)
 
 
 def set_cookie(response: HttpResponseBase, secret: str, expires_at: datetime) -> None:
@@ -166,7 +175,7 @@ def _same_site() -> Literal["Lax", "None"]:
 
 def forget(request: HttpRequest, response: HttpResponseBase) -> None:
     """Delete the pending sign-in of a browser that has signed in, and its cookie."""
-    registry.try_to_forget(browser(request))
+    try_to_cancel(browser(request))
     delete_cookie(request, response)
 
 

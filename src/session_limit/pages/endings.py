@@ -24,9 +24,9 @@ def ended_session(session: UserSession | None) -> messages.Message:
 
 def ended_play(play: Play) -> messages.Message:
     """Return the message about a play that no longer counts."""
-    if not play.ended_reason:
-        # Its lease ran out, and no other play has needed its place yet.
-        play.ended_reason, play.ended_at = Play.Reason.LAPSED, play.lease_until
+    # A play that has lapsed stays open until another one needs its place.
+    play.ended_reason = play.end_reason()
+    play.ended_at = play.ended_at or play.lease_until
     newer = None
     if play.ended_by_play is not None:
         by = Play.objects.primary().filter(pk=play.ended_by_play)

@@ -23,6 +23,9 @@ from session_limit.pages.messages import Message
 from session_limit.pages.next_steps import NextStep, next_steps
 from session_limit.pages.overview import Overview
 from session_limit.policy import AtLimit
+from session_limit.registry.leases import INTERVAL
+from session_limit.registry.outcomes import Admission
+from session_limit.registry.pending import LISTED, Rivals
 
 VERSION = 1
 
@@ -50,7 +53,7 @@ def session_ended(message: Message, sign_in_url: str) -> JsonResponse:
     )
 
 
-def sign_in_refused(message: Message, admission: registry.Admission) -> JsonResponse:
+def sign_in_refused(message: Message, admission: Admission) -> JsonResponse:
     """Explain that a sign-in was refused at the limit."""
     return answer(
         "session_limit",
@@ -73,7 +76,7 @@ def question(message: Message, question: chooser.Question) -> JsonResponse:
     )
 
 
-def _rivals(rivals: registry.Rivals) -> dict[str, Any]:
+def _rivals(rivals: Rivals) -> dict[str, Any]:
     """Describe the sessions that take the places, the most recently active first."""
     return {
         "count": rivals.count,
@@ -141,7 +144,7 @@ def playing(id: UUID) -> JsonResponse:
     return answer(
         "playing",
         play=id,
-        interval=registry.INTERVAL.total_seconds(),
+        interval=INTERVAL.total_seconds(),
         lease=LEASE.total_seconds(),
     )
 
@@ -168,7 +171,7 @@ def play_refused(
         in_use=len(start.rivals),
         rivals=[
             _playing_rival(row, sessions.get(row.session_id), current, is_asked)
-            for row in start.rivals[: registry.LISTED]
+            for row in start.rivals[:LISTED]
         ],
         actions=_actions(next_steps(message.steps)),
         **({} if wait is None else {"retry_after": math.ceil(wait.total_seconds())}),

@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy, ngettext, pgettext
 from session_limit.models import UserSession
 from session_limit.pages import durations
 from session_limit.pages.next_steps import Step
-from session_limit.registry import Admission
+from session_limit.registry.outcomes import Admission
 
 Reason = UserSession.Reason
 

@@ -19,13 +19,13 @@ from django.http.response import HttpResponseBase
 from django.template.loader import render_to_string
 from django.utils import timezone
 
-from session_limit import registry
 from session_limit.client import request_kind
 from session_limit.client.device import device_label
 from session_limit.conf import NewSignIn, conf
 from session_limit.models import UserSession
 from session_limit.pages import links
 from session_limit.pages.next_steps import Step, next_steps
+from session_limit.registry.activity import mark_notified
 from session_limit.store.queries import Row
 
 # An account that signs in more often within an hour is a script's, and mails about all
@@ -56,7 +56,7 @@ def leave_message(request: HttpRequest, response: HttpResponseBase, row: Row) ->
     The next page that shows messages shows it. Does nothing if the session has no
     notice, or if another request has just left the message.
     """
-    if row.notice is None or not registry.mark_notified(row.id, row.notice):
+    if row.notice is None or not mark_notified(row.id, row.notice):
         return
     rows = UserSession.objects.primary()
     newer = rows.filter(pk=row.notice).first()

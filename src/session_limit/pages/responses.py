@@ -29,7 +29,8 @@ from session_limit.pages import (
     use_here,
 )
 from session_limit.pages.next_steps import next_steps
-from session_limit.registry import Admission, Rivals
+from session_limit.registry.outcomes import Admission
+from session_limit.registry.pending import Rivals
 
 Reason = UserSession.Reason
 

@@ -1,4 +1,4 @@
-"""Decide what happens at a limit. Pure: no database, no request, no clock."""
+"""Decide what happens at a limit, without a database, a request or a clock."""
 
 from __future__ import annotations
 

@@ -1,14 +1,14 @@
 """
-What happens when an account signs in: facts in, a decision out.
+Decide what happens at a limit, from facts alone.
 
-Pure: no database, no request, no clock. The registry gathers the facts under its
-lock, calls this, and carries out what it says.
+These functions use no database, no request and no clock. The registry collects the
+facts under its lock, calls one of them, and carries the decision out.
 """
 
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -24,7 +24,7 @@ class AtLimit(enum.StrEnum):
 
 
 class Displace(enum.StrEnum):
-    """Which live sessions make room for a newer one."""
+    """Which live sessions end for a newer one."""
 
     LEAST_RECENT = "least_recent"
     OLDEST = "oldest"
@@ -34,10 +34,10 @@ class Displace(enum.StrEnum):
 @dataclass(frozen=True, slots=True)
 class LiveSession:
     """
-    What the policy knows of a live session.
+    The facts about a live session, or a live play, that decisions depend on.
 
-    ``adopted`` sessions were signed in before anybody recorded when: they count as
-    older than every recorded one.
+    An ``adopted`` session was signed in at an unknown time, and counts as older than
+    every session that is not adopted.
     """
 
     id: UUID
@@ -49,9 +49,9 @@ class LiveSession:
 @dataclass(frozen=True, slots=True)
 class Decision:
     """
-    ``admitted``: whether the newcomer becomes live. ``ended``: whom it displaces,
-    in the order in which they go. ``exceeded``: whether the limit stood in the way,
-    whatever was done about it.
+    What to do with a newcomer. ``admitted`` says whether it becomes live. ``ended`` are
+    the ids of those that it displaces, in the order in which to end them. ``exceeded``
+    says whether it met the limit, admitted or not.
     """
 
     admitted: bool
@@ -63,29 +63,23 @@ def _by_sign_in(session: LiveSession) -> tuple[bool, datetime, UUID]:
     return (not session.adopted, session.created_at, session.id)
 
 
-def _by_activity(session: LiveSession) -> tuple[bool, datetime, UUID]:
-    # The id breaks a tie, so that two workers given the same facts agree.
-    return (True, session.last_active_at, session.id)
-
-
-_ORDERS: dict[Displace, Callable[[LiveSession], tuple[bool, datetime, UUID]]] = {
-    Displace.LEAST_RECENT: _by_activity,
-    Displace.OLDEST: _by_sign_in,
-    Displace.ALL: _by_activity,
-}
+def _by_activity(session: LiveSession) -> tuple[datetime, UUID]:
+    # The id breaks a tie, so that two workers with the same facts agree.
+    return (session.last_active_at, session.id)
 
 
 def excess(
     live: Sequence[LiveSession], *, limit: int | None, displace: Displace
 ) -> tuple[UUID, ...]:
     """
-    Return the ids of the ``live`` sessions of one scope that are too many under
-    ``limit`` (``None``: unlimited), first to go first.
+    Return the ids of the ``live`` sessions of one scope beyond ``limit``, in the order
+    in which to end them. A limit of ``None`` is unlimited.
     """
     if limit is None or len(live) <= limit:
         return ()
-    leaving = sorted(live, key=_ORDERS[displace])
-    return tuple(session.id for session in leaving[: len(live) - limit])
+    is_by_age = displace is Displace.OLDEST
+    ordered = sorted(live, key=_by_sign_in if is_by_age else _by_activity)
+    return tuple(session.id for session in ordered[: len(live) - limit])
 
 
 def decide(
@@ -98,9 +92,9 @@ def decide(
     """
     Decide on a sign-in, given the other ``live`` sessions of its user and scope.
 
-    ``limit`` counts the newcomer too; ``None`` is unlimited. A limit that is
-    already exceeded (after a plan downgrade) comes down under ``displace``; a
-    refused sign-in ends nothing.
+    ``limit`` includes the newcomer; ``None`` is unlimited. If more sessions are live
+    than that, for example after a downgrade, all beyond it end. A sign-in that is
+    refused ends none.
     """
     if limit is None or len(live) < limit:
         return Decision(admitted=True)
@@ -109,23 +103,19 @@ def decide(
     if at_limit is AtLimit.OBSERVE:
         return Decision(admitted=True, exceeded=True)
     room = 0 if displace is Displace.ALL else limit - 1
-    return Decision(
-        admitted=True,
-        ended=excess(live, limit=room, displace=displace),
-        exceeded=True,
-    )
+    ended = excess(live, limit=room, displace=displace)
+    return Decision(admitted=True, ended=ended, exceeded=True)
 
 
 def decide_choice(
-    live: Sequence[LiveSession],
-    *,
-    limit: int | None,
-    chosen: Collection[UUID] | None,
+    live: Sequence[LiveSession], *, limit: int | None, chosen: Collection[UUID] | None
 ) -> Decision:
     """
-    Decide on a sign-in whose person was asked, and has ``chosen`` whom to sign out:
-    ``None`` is everybody. Where a place became free meanwhile, nobody has to go; where
-    what was chosen is not enough, nobody goes, and the person is asked again.
+    Decide on a sign-in for which a person has ``chosen`` the sessions to end, by their
+    ids, or all with ``None``.
+
+    If a place has become free and the choice is not "all", no session ends. If the
+    choice does not make room, no session ends, and the person is asked again.
     """
     free = limit is None or len(live) < limit
     if free and chosen is not None:
@@ -144,10 +134,11 @@ def decide_swap(
     live: Sequence[LiveSession], *, limit: int | None, chosen: UUID
 ) -> Decision:
     """
-    Decide on a newcomer whose person has ``chosen`` one to end for it. Where a place
-    became free meanwhile, nobody has to go; where the chosen one is gone and no place
-    is free, the person is asked again. A limit that is exceeded already comes down, the
-    oldest first.
+    Decide on a newcomer for which a person has ``chosen`` one to end.
+
+    If a place has become free, none ends. If the chosen one is no longer live and no
+    place is free, the person is asked again. If more are live than the limit allows,
+    the oldest beyond it end too.
     """
     if limit is None or len(live) < limit:
         return Decision(admitted=True)
@@ -162,10 +153,10 @@ def decide_adoption(
     live: Sequence[LiveSession], *, limit: int | None, at_limit: AtLimit
 ) -> Decision:
     """
-    Decide on a session that was signed in before this package knew of it.
+    Decide on a session that was signed in before the registry knew of it.
 
-    It counts as the oldest of its scope: it takes a free place, and never ends
-    another. Where the limit is observed, nobody is refused.
+    The session counts as the oldest of its scope, so it takes a free place and ends no
+    other. Under ``"observe"`` it is admitted in any case.
     """
     free = limit is None or len(live) < limit
     return Decision(free or at_limit is AtLimit.OBSERVE, exceeded=not free)

@@ -1,8 +1,8 @@
 """
-What other limits would have done: recorded history in, counts out.
+Replay recorded history under other limits, and count what they would have done.
 
-Pure: no database, no request, no clock. The command reads the history, calls this, and
-shows what it returns.
+This uses no database, no request and no clock. The command ``sessionpolicy`` reads the
+history, calls ``replay()``, and shows what it returns.
 """
 
 from __future__ import annotations
@@ -15,20 +15,23 @@ from typing import NamedTuple
 
 
 class Run(NamedTuple):
-    """A session or a play that took a place, from ``started`` until ``ended``."""
+    """A session or a play that took a place from ``started`` until ``ended``."""
 
     started: datetime
     ended: datetime
     scope: str
-    # On which it started, where the project is.
+    # The day on which it started, in the project's time zone.
     day: date
 
 
 @dataclass(slots=True)
 class Outcome:
     """
-    What one limit would have done: to how many ``accounts``, and per day of the start
-    that met it, how many others it would have ``displaced`` or starts ``refused``.
+    What one limit would have done.
+
+    ``accounts`` is how many accounts would have met it. ``displaced`` and ``refused``
+    count the runs it would have ended, or the starts it would have refused, by the day
+    of the start that met the limit.
     """
 
     accounts: int = 0
@@ -38,7 +41,7 @@ class Outcome:
 
 @dataclass(slots=True)
 class WhatIf:
-    """How many ``accounts`` started what per day, and an outcome for each limit."""
+    """How many ``accounts`` started runs, the ``starts`` by day, and the outcomes."""
 
     outcomes: dict[int, Outcome]
     accounts: int = 0
@@ -49,8 +52,8 @@ def replay(
     accounts: Iterable[Iterable[Run]], limits: Iterable[int], days: Container[date]
 ) -> WhatIf:
     """
-    Replay the runs of each account under each of ``limits``. Starts before the
-    ``days`` decide what runs when they begin, and are not counted.
+    Replay the runs of each account under each of ``limits``. Runs that started before
+    ``days`` only determine what is running then; they are not counted.
     """
     result = WhatIf({limit: Outcome() for limit in limits})
     for account in accounts:
@@ -63,7 +66,7 @@ def replay(
         result.accounts += bool(starts)
         result.starts += starts
         for limit, outcome in result.outcomes.items():
-            # Fewer can never meet it, which spares most accounts the replay.
+            # Fewer runs can never meet the limit. Most accounts need no replay.
             many = [runs for runs in scopes.values() if len(runs) > limit]
             displaced = _met(many, limit, days, displaces=True)
             refused = _met(many, limit, days, displaces=False)
@@ -81,14 +84,14 @@ def _met(
     displaces: bool,
 ) -> Counter[date]:
     """
-    Return how many starts meet ``limit`` per day, where each of them ends the run that
-    started first (``displaces``), or is refused and never runs.
+    Return how many starts meet ``limit``, by day. Each such start ends the oldest run
+    if ``displaces``, and is refused otherwise.
     """
     met: Counter[date] = Counter()
     for runs in scopes:
         running: list[Run] = []
         for run in runs:
-            # What ends at this very moment has left its place.
+            # A run that ends at this moment has left its place.
             running = [other for other in running if other.ended > run.started]
             if len(running) == limit:
                 met[run.day] += run.day in days
@@ -96,5 +99,5 @@ def _met(
                     continue
                 del running[0]
             running.append(run)
-    # Without the days on which there was nothing, or that are not asked about.
+    # Drop days without any, and days that are not in ``days``.
     return +met

@@ -14,13 +14,13 @@ from session_limit.models import AccountLimit, UserSession, UserSessionQuerySet
 
 def lock_account(user_id: Any, using: str, **changes: Any) -> AccountLimit:
     """
-    Lock the account of the user with this primary key until the transaction ends,
-    writing ``changes`` to its row, and return it.
+    Lock the account row of the user with this primary key until the end of the
+    transaction, save ``changes`` to it, and return it. Create it if there is none.
 
-    By writing: alike on every database, where ``SELECT ... FOR UPDATE`` is nothing
-    on SQLite, and a transaction there that begins by reading may fail to become a
-    writer. One statement creates the row or locks it, and reads it where there is
-    ``RETURNING`` (not on MySQL).
+    The lock is taken with a write, because SQLite has no ``SELECT ... FOR UPDATE``, and
+    a transaction there that begins with a read may fail to become a writer. One
+    statement creates or locks the row and reads it, except on MySQL, which has no
+    ``RETURNING``.
     """
     changes["locked_at"] = timezone.now()
     accounts = AccountLimit._base_manager.using(using)
@@ -41,16 +41,16 @@ def locked(
     rows: UserSessionQuerySet, *, skip_locked: bool = False
 ) -> list[UserSession]:
     """
-    Lock ``rows`` until the transaction ends, and return them.
+    Lock ``rows`` until the end of the transaction, and return them.
 
-    A plain read could return a key that a rotation under way is about to replace. The
+    A plain read could return a key that a concurrent rotation is about to replace. The
     rows are locked in the order of their ids, so that two callers cannot deadlock.
-    ``skip_locked`` leaves out the rows that somebody else has locked instead of
-    waiting for them, if the database can.
+    With ``skip_locked``, rows that another transaction has locked are left out if the
+    database can do that; otherwise the call waits for them.
     """
     features = connections[rows.db].features
     if not features.has_select_for_update:
-        # SQLite locks everything, once the transaction has written.
+        # On SQLite, a transaction that has written holds the lock of the whole file.
         rows.update(scope=F("scope"))
         return list(rows.order_by("pk"))
     skip_locked = skip_locked and features.has_select_for_update_skip_locked
@@ -58,6 +58,6 @@ def locked(
 
 
 def live_rows(user: AbstractBaseUser, using: str) -> list[UserSession]:
-    """Return the live sessions of ``user``, whose account is locked, locked."""
+    """Lock the live sessions of ``user``, whose account is locked; return them."""
     rows = UserSession.objects.using(using).live().for_user(user)
     return list(rows.select_for_update().order_by("pk"))

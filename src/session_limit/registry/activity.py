@@ -10,14 +10,12 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.sessions.backends.base import SessionBase
 from django.utils import timezone
 
-from session_limit.models import DatabaseNow, UserSession
+from session_limit.models import DatabaseNow, EndReason, UserSession
 from session_limit.registry.best_effort import BestEffort
-from session_limit.registry.transactions import in_one_statement
+from session_limit.registry.transactions import one_statement
 from session_limit.rules import get_rules
 from session_limit.store import engines
 from session_limit.store.queries import Row
-
-Reason = UserSession.Reason
 
 ACTIVITY = BestEffort("Recording activity")
 NOTICES = BestEffort("Recording that a notice was shown")
@@ -29,18 +27,19 @@ def deadline(
     *,
     active_at: datetime,
     authenticated_at: datetime,
-) -> tuple[datetime, Reason]:
+) -> tuple[datetime, EndReason]:
     """
-    Return when a session will be over if nothing more happens, and what will have
-    ended it: its own expiry, the idle or the absolute timeout.
+    Return when a session of ``user`` expires without further activity, and for which
+    reason: its own expiry at ``stored_until``, the idle timeout after ``active_at``, or
+    the absolute timeout after ``authenticated_at``.
     """
     rules = get_rules()
     idle, absolute = rules.idle_timeout(user), rules.absolute_timeout(user)
-    ends = [(stored_until, Reason.EXPIRED)]
+    ends = [(stored_until, EndReason.EXPIRED)]
     if idle is not None:
-        ends.append((active_at + idle, Reason.IDLE))
+        ends.append((active_at + idle, EndReason.IDLE))
     if absolute is not None:
-        ends.append((authenticated_at + absolute, Reason.ABSOLUTE))
+        ends.append((authenticated_at + absolute, EndReason.ABSOLUTE))
     return min(ends, key=lambda end: end[0])
 
 
@@ -48,13 +47,15 @@ def touch(
     row: Row, session: SessionBase, user: AbstractBaseUser, *, is_saved: bool
 ) -> None:
     """
-    Record that the session is active, or that it expires at another time than the row
-    says, if either is due. If ``is_saved``, it has just been stored and its expiry
-    counts from now. Of parallel requests, one writes. If the database does not take
-    the write at once, it is skipped, and the next request tries again.
+    Record that the session with this ``row`` is active, or that it expires at another
+    time than the row says, if either is due.
+
+    ``is_saved`` says that the session has just been stored, so that its expiry counts
+    from now. Only one of several parallel requests writes. If the database does not
+    take the write at once, it is skipped, and the next request tries again.
     """
     now = timezone.now()
-    if is_saved or row.expires_reason != Reason.EXPIRED:
+    if is_saved or row.expires_reason != EndReason.EXPIRED:
         stored_until = session.get_expiry_date(modification=now)
     else:
         stored_until = row.expires_at
@@ -76,34 +77,34 @@ def touch(
     )
 
 
-def rekey(id: UUID, key: str | None, *, former: str | None) -> bool:
+@one_statement
+def rekey(using: str, id: UUID, key: str | None, *, former: str | None) -> bool:
     """
-    Record that the session's key is now ``key``, and was ``former``. Return whether the
-    session is live.
+    Record that the key of the session with this id is now ``key`` and was ``former``.
+    Return whether the session is live.
 
-    Call this before anything is stored under the key. Session rows come before stored
-    sessions in the lock order, or a rotation and a sign-in could wait for each other.
+    Call this before anything is stored under ``key``. The lock order has session rows
+    before stored sessions; otherwise a rotation and a sign-in could deadlock.
     """
-
-    def write(using: str) -> bool:
-        rows = UserSession.objects.using(using).live_with_id(id)
-        changed = rows.update(
-            session_key=engines.storable(key),
-            key_digest=engines.digest(key),
-            former_digest=engines.digest(former),
-            # What is not stored under it yet is not gone: see ghosts.end_gone().
-            key_recorded_at=DatabaseNow(),
-        )
-        return changed > 0
-
-    return in_one_statement(write)
+    rows = UserSession.objects.using(using).live_with_id(id)
+    changed = rows.update(
+        session_key=engines.storable(key),
+        key_digest=engines.digest(key),
+        former_digest=engines.digest(former),
+        # Until the data is stored, the session must not look deleted: see
+        # UserSession.may_be_unsaved().
+        key_recorded_at=DatabaseNow(),
+    )
+    return changed > 0
 
 
 def mark_notified(id: UUID, notice: UUID) -> bool:
     """
-    Record that the session shows the notice of the sign-in with the id ``notice``.
-    Return whether this call recorded it, so that of parallel requests one shows it. If
-    the database does not take the write at once, a later page shows the notice.
+    Record that the session with this id shows the ``notice``, the id of a sign-in.
+
+    Return whether this call recorded it, so that only one of several parallel requests
+    shows the notice. If the database does not take the write at once, a later page
+    shows it.
     """
     rows = UserSession.objects.primary().live_with_id(id)
     return NOTICES.update(id, rows.filter(notice=notice), notice=None) > 0

@@ -1,138 +1,144 @@
-"""Admitting a sign-in: count, decide, end and record, atomically."""
+"""Admit sign-ins, and adopt sessions that the registry did not know of."""
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from datetime import datetime
 
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.http import HttpRequest
 
-from session_limit import audit, policy, signals
+from session_limit import policy
 from session_limit.conf import conf
-from session_limit.models import PendingSignIn, UserSession, uuid7
+from session_limit.models import EndReason, PendingSignIn, UserSession, uuid7
 from session_limit.policy import AtLimit, Decision, LiveSession
-from session_limit.registry import not_counting
+from session_limit.registry import announcements, not_counting
 from session_limit.registry.accounts import live_rows, lock_account
 from session_limit.registry.ending import end_locked
+from session_limit.registry.enforcement import chosen
 from session_limit.registry.limits import at_limit_for, limit_for
+from session_limit.registry.outcomes import Admission
 from session_limit.registry.pending import Choice, Rivals
-from session_limit.registry.sign_ins import SignIn, enter, give_notice, own_row
-from session_limit.registry.transactions import in_transaction
+from session_limit.registry.sign_ins import SignIn, enter, give_notice, own_row, record
+from session_limit.registry.transactions import transactional
+from session_limit.store import engines
 from session_limit.store.queries import Row
 from session_limit.utils.after_commit import after_commit
-
-Reason = UserSession.Reason
 
 # How many stored sessions a sign-in at the limit reads in one batch.
 READ_AT_ONCE = 100
 
 
-@dataclass(frozen=True, slots=True)
-class Admission:
+@transactional
+def admit(using: str, sign_in: SignIn) -> Admission:
     """
-    How a sign-in went. ``row`` is its session's, ``None`` where it was refused;
-    ``limit`` is that of its ``scope``, and ``rivals`` took its places. ``is_gone``: it
-    was refused because the choice that it came with has been used, or withdrawn.
+    Admit ``sign_in``, or refuse it. Its session names its user already.
+
+    The session of an admitted sign-in has the id of its row, and is stored under a key.
+    Without a key it would be stored only with the response, and an ending before then
+    would find nothing to delete. A second sign-in in the same browser takes no second
+    place. If the sign-in is admitted, its choice is used up. Raises what the rules
+    raise, and changes nothing then.
     """
-
-    row: Row | None
-    scope: str
-    limit: int | None = None
-    at_limit: AtLimit | None = None
-    rivals: Rivals = Rivals()  # noqa: RUF009 it is frozen
-    is_gone: bool = False
-
-
-def admit(
-    user: AbstractBaseUser,
-    request: HttpRequest,
-    presented_key: str | None = None,
-    choice: Choice | None = None,
-) -> Admission:
-    """
-    Admit the sign-in of ``user`` that ``login()`` has just written into
-    ``request.session``, or refuse it. ``presented_key`` is the key of the session
-    cookie that came with the request; ``choice`` what its person was asked and chose,
-    which is used up where it is admitted.
-
-    An admitted session carries the id of its row, and has a key: without one it
-    would be stored only with the response, and whoever ended it before then would
-    find nothing to delete. Signing in again in the same browser takes no second
-    place. Raises what the rules raise, having changed nothing.
-    """
-    sign_in = SignIn.of(user, request, choice=choice)
-    session = sign_in.session
-    key = session.session_key
-
-    def work(using: str) -> Admission:
-        # A second attempt begins where the first one did: what that stored has
-        # been rolled back.
-        session._session_key = key
-        return _admit(sign_in, presented_key, using)
-
-    return in_transaction(work)
-
-
-def _admit(sign_in: SignIn, presented_key: str | None, using: str) -> Admission:
-    user, now, own_id = sign_in.user, sign_in.now, sign_in.own_id
+    # A second attempt starts as the first did, since what that stored was rolled back.
+    sign_in.session._session_key = sign_in.key
+    user, own_id = sign_in.user, sign_in.own_id
     limit = None
     if not sign_in.exempt or sign_in.choice is not None:
         account = lock_account(user.pk, using)
         limit = None if sign_in.exempt else limit_for(user, sign_in.scope, account)
     if sign_in.choice is not None and not _is_waiting(sign_in.choice.pending, using):
-        return Admission(None, sign_in.scope, limit, AtLimit.ASK, is_gone=True)
+        return Admission(None, sign_in.scope, limit, AtLimit.ASK, is_too_late=True)
     if limit is None and sign_in.choice is None:
         own, id = own_row(sign_in, using), uuid7()
         if own is None and sign_in.is_new_browser:
             give_notice(id, live_rows(user, using), using)
         return Admission(enter(sign_in, own, using, id), sign_in.scope)
 
-    live = not_counting.end_due(live_rows(user, using), now, using)
-    live = not_counting.end_same_browser(live, presented_key, own_id, using)
+    live = not_counting.end_due(live_rows(user, using), sign_in.now, using)
+    live = not_counting.end_same_browser(live, sign_in.presented_key, own_id, using)
     own = next((row for row in live if row.pk == own_id), None)
-    # A scope is fixed at the first sign-in.
+    # The scope of a session is fixed at its first sign-in.
     scope = sign_in.scope if own is None else own.scope
     at_limit = at_limit_for(user, scope)
     decide = _decide_by(limit, at_limit, sign_in.choice if own is None else None)
     rivals = [row for row in live if row.takes_place_in(scope) and row is not own]
     decision = decide([row.facts() for row in rivals])
     if own is None and not decision.admitted:
-        end_gone = functools.partial(
-            not_counting.end_gone, user=user, account=account, using=using
+        end_unusable = functools.partial(
+            not_counting.end_unusable, user=user, account=account, using=using
         )
-        rivals = _without_gone(rivals, end_gone, limit)
+        rivals = _without_unusable(rivals, end_unusable, limit)
         decision = decide([row.facts() for row in rivals])
         if not decision.admitted:
             return Admission(None, scope, limit, at_limit, Rivals.of(rivals))
 
     id = uuid7() if own is None else own.pk
-    leaving = frozenset(decision.ended)
-    end_locked(
-        [row for row in rivals if row.pk in leaving],
-        Reason.DISPLACED,
-        using,
-        by_session=id,
-    )
+    leaving = chosen(rivals, decision.ended)
+    end_locked(leaving, EndReason.DISPLACED, using, by_session=id)
     if own is None and sign_in.is_new_browser:
         give_notice(id, live, using)
     row = enter(sign_in, own, using, id)
     admission = Admission(row, scope, limit, at_limit)
     if decision.exceeded and own is None:
-        tell_limit_reached(user, admission, using)
+        after_commit(using, announcements.limit_reached, user, admission)
     return admission
 
 
-def _without_gone(
+@transactional
+def adopt(using: str, sign_in: SignIn) -> Row | None:
+    """
+    Admit the session of ``sign_in``, which is signed in but has no id: from before this
+    package was installed, or by code that sets Django's keys itself.
+
+    The session counts as the oldest of its scope. It takes a free place, or ends as
+    displaced. Parallel first requests of one browser get the same row. Return the row,
+    or ``None`` if the session was not admitted.
+    """
+    user, session, scope = sign_in.user, sign_in.session, sign_in.scope
+    account = lock_account(user.pk, using)
+    known = (
+        UserSession.objects.using(using)
+        .filter(key_digest__in=engines.digests(sign_in.key or ""))
+        .select_for_update()
+        .order_by("-pk")
+        .first()
+    )
+    if known is not None and known.user_id == user.pk:
+        session[engines.ID] = known.pk.hex
+        return Row.of(known) if known.is_live else None
+    if known is not None and known.is_live:
+        # This browser's session, from before other code signed this user in here.
+        end_locked([known], EndReason.SIGNED_OUT, using)
+    limit = None if sign_in.exempt else limit_for(user, scope, account)
+    at_limit = at_limit_for(user, scope)
+    live = not_counting.end_due(live_rows(user, using), sign_in.now, using)
+    rivals = [row.facts() for row in live if row.takes_place_in(scope)]
+    decision = policy.decide_adoption(rivals, limit=limit, at_limit=at_limit)
+    signed_at = engines.signed_at(session)
+    is_copy = signed_at is not None and _has_ended_since(user, signed_at, using)
+    entered = record(sign_in, uuid7(), using)
+    if is_copy or not decision.admitted:
+        reason = EndReason.EXPIRED if decision.admitted else EndReason.DISPLACED
+        end_locked([entered], reason, using)
+        return None
+    row = Row.of(entered)
+    if decision.exceeded:
+        admission = Admission(row, scope, limit, at_limit)
+        after_commit(using, announcements.limit_reached, user, admission)
+    return row
+
+
+def _without_unusable(
     rivals: list[UserSession],
-    end_gone: Callable[[list[UserSession]], list[UserSession]],
+    end_unusable: Callable[[list[UserSession]], list[UserSession]],
     limit: int | None,
 ) -> list[UserSession]:
     """
-    Return ``rivals`` without those that ``end_gone`` ends. It reads the store once for
-    each row, so it gets no more rows once the remaining ones take every place.
+    Return ``rivals`` without those that ``end_unusable`` ends.
+
+    ``end_unusable`` reads the store once for each row. So it gets no more rows once the
+    rivals that remain take every place.
     """
     remaining: list[UserSession] = []
     enough = limit or 0
@@ -140,14 +146,14 @@ def _without_gone(
     for start in range(0, len(rivals), step):
         if len(remaining) >= enough:
             return remaining + rivals[start:]
-        remaining += end_gone(rivals[start : start + step])
+        remaining += end_unusable(rivals[start : start + step])
     return remaining
 
 
 def _is_waiting(pending: PendingSignIn, using: str) -> bool:
     """
-    Whether nobody has used it yet. Read with a lock: in a snapshot from before the
-    account's lock was granted it would still be there.
+    Return whether ``pending`` has not been used. The read takes a lock, because a
+    snapshot from before the account's lock was granted would still have the row.
     """
     rows = PendingSignIn.objects.using(using).filter(pk=pending.pk)
     return rows.select_for_update().first() is not None
@@ -156,7 +162,7 @@ def _is_waiting(pending: PendingSignIn, using: str) -> bool:
 def _decide_by(
     limit: int | None, at_limit: AtLimit, choice: Choice | None
 ) -> Callable[[Sequence[LiveSession]], Decision]:
-    """Return what decides, given the live sessions: the person asked, or the policy."""
+    """Return the function that decides: by the person's choice, or by the policy."""
     if choice is not None:
         return functools.partial(
             policy.decide_choice, limit=limit, chosen=choice.chosen
@@ -166,20 +172,11 @@ def _decide_by(
     )
 
 
-def tell_limit_reached(
-    user: AbstractBaseUser, admission: Admission, using: str
-) -> None:
-    """Announce it once the current transaction on ``using`` has committed."""
-    after_commit(using, announce_limit_reached, user, admission)
-
-
-def announce_limit_reached(user: AbstractBaseUser, admission: Admission) -> None:
-    """Tell that a sign-in met the limit, and what was done about it."""
-    facts: dict[str, Any] = {
-        "scope": admission.scope,
-        "limit": admission.limit,
-        "at_limit": admission.at_limit,
-        "session_id": admission.row.id if admission.row is not None else None,
-    }
-    audit.limit_reached(user.pk, **facts)
-    signals.limit_reached.send_robust(sender=UserSession, user=user, **facts)
+def _has_ended_since(user: AbstractBaseUser, signed_at: datetime, using: str) -> bool:
+    """
+    Return whether a session of ``user`` has ended since ``signed_at``. A cookie that
+    was signed before then may be a copy of that session's, which the client kept from
+    before its adoption. The two cannot be told apart.
+    """
+    ended = UserSession.objects.using(using).for_user(user)
+    return ended.filter(ended_at__gte=signed_at).exists()

@@ -1,6 +1,6 @@
 """
-Make writes that may be skipped. They never fail a response, and they do not wait for a
-lock that another transaction holds.
+Make writes that may be skipped. They never fail a response, and they do not wait for
+locks for longer than they are allowed to.
 """
 
 from __future__ import annotations
@@ -48,15 +48,16 @@ class BestEffort:
 
     def attempt(self, write: Callable[[], T]) -> T | None:
         """
-        Return ``write()``, run in a transaction and not repeated, or ``None`` if the
-        database would not take it. A surrounding transaction goes on. Raises what the
-        database said if that ended the surrounding transaction too, as a deadlock does
-        on MySQL: the caller's earlier statements have been rolled back.
+        Return ``write()``, run once in a transaction, or ``None`` if the database does
+        not take it. A surrounding transaction goes on.
+
+        Raises the database's error if it ended the surrounding transaction too, as a
+        deadlock does on MySQL: the caller's earlier statements were rolled back.
         """
         connection = connections[registry_alias()]
 
         def atomically() -> T:
-            # In a transaction that is not its own, in_transaction() repeats nothing.
+            # In a transaction that is already open, transactional() repeats nothing.
             if connection.in_atomic_block:
                 return write()
             with transaction.atomic(using=connection.alias):
@@ -70,8 +71,8 @@ class BestEffort:
         one statement. Return how many rows changed.
         """
         if connections[rows.db].vendor == "postgresql":
-            # Leave out a locked row, as parallel requests meet it: that is no error
-            # in the server's log.
+            # Parallel requests often find the row locked. Leaving it out writes no
+            # error to the server's log.
             rows = rows.filter(pk__in=RawSQL(_UNLOCKED, [id]))  # noqa: S611  no input in it
         return self._guarded(lambda: rows.update(**changes), _waits_once_at_most) or 0
 
@@ -124,7 +125,7 @@ class BestEffort:
             )
 
 
-# The table's name is the model's.
+# The only value in this statement is the name of the model's table.
 _UNLOCKED = (
     f'SELECT id FROM "{UserSession._meta.db_table}" WHERE id = %s'  # noqa: S608
     " FOR NO KEY UPDATE SKIP LOCKED"
@@ -133,11 +134,11 @@ _UNLOCKED = (
 
 def _is_locked(error: Error) -> bool:
     """
-    Return whether another transaction held a lock on a row, which is not a fault.
-    SQLite locks its whole file, so "locked" may be a fault there, and counts as one.
+    Return whether another transaction held a lock on a row, which is no fault. SQLite
+    locks its whole file, so an error about a lock may be a fault there, and counts.
     """
     cause = error.__cause__
-    # psycopg has the one attribute, psycopg2 the other.
+    # psycopg sets the first attribute, psycopg2 the second.
     states = {getattr(cause, "sqlstate", None), getattr(cause, "pgcode", None)}
     if _LOCK_NOT_AVAILABLE in states:
         return True
@@ -155,7 +156,7 @@ def _waits_once_at_most(
     if (
         connection.vendor == "postgresql"
         and connection.get_autocommit()
-        # Two statements in one message cannot have parameters there.
+        # With binding on the server, a message of two statements takes no parameters.
         and not binds_on_server
     ):
         return _bounded_once_on_postgresql(connection, milliseconds)
@@ -197,11 +198,11 @@ def _bounded_once_on_postgresql(
     def bounded(
         execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any
     ) -> Any:
-        # What is sent in one message is a transaction, which SET LOCAL lasts for.
+        # The statements of one message form a transaction, and SET LOCAL lasts for it.
         bound = f"SET LOCAL lock_timeout = {max(milliseconds, 1)}; "
         result = execute(bound + sql, params, many, context)
         if connection.Database.__name__ == "psycopg":
-            # It has the result of each statement, psycopg2 that of the last.
+            # psycopg returns the result of each statement, psycopg2 only the last.
             context["cursor"].nextset()
         return result
 
@@ -213,7 +214,7 @@ def _bounded_once_on_postgresql(
 def _bounded_on_postgresql(
     connection: BaseDatabaseWrapper, milliseconds: int
 ) -> Iterator[None]:
-    # To PostgreSQL, 0 is to wait without a limit.
+    # A lock_timeout of 0 would wait without a limit.
     bound = f"{max(milliseconds, 1)}ms"
     is_inner = connection.in_atomic_block
     with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
@@ -225,7 +226,7 @@ def _bounded_on_postgresql(
         [usual, _] = cursor.fetchone()
         yield
         if is_inner:
-            # Going back to a savepoint restores it too.
+            # A rollback to the savepoint restores the setting, a release does not.
             cursor.execute("SELECT set_config('lock_timeout', %s, true)", [usual])
 
 
@@ -233,7 +234,7 @@ def _bounded_on_postgresql(
 def _bounded_on_mysql(connection: Any, milliseconds: int) -> Iterator[None]:
     seconds = milliseconds // 1000
     if connection.mysql_is_mariadb:
-        # lock_wait_timeout is for locks on tables, as a backup takes them.
+        # lock_wait_timeout bounds waits for locks on tables, such as a backup takes.
         prefix = (
             f"SET STATEMENT innodb_lock_wait_timeout={seconds},"
             f" lock_wait_timeout={seconds} FOR "
@@ -253,7 +254,7 @@ def _bounded_on_mysql(connection: Any, milliseconds: int) -> Iterator[None]:
             "SELECT @@SESSION.innodb_lock_wait_timeout, @@SESSION.lock_wait_timeout"
         )
         usual = cursor.fetchone()
-        # MySQL waits a second at least.
+        # MySQL waits for at least a second.
         _set_waits(cursor, max(seconds, 1), max(seconds, 1))
         try:
             yield

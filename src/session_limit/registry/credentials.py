@@ -1,4 +1,4 @@
-"""The credentials that a session goes by: whether they still hold, and since when."""
+"""Verify and record the credentials of sessions."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from django.utils.crypto import constant_time_compare
 
 from session_limit.models import (
     AccountLimit,
+    EndReason,
     PendingSignIn,
     UserSession,
     parse_uuid,
@@ -24,12 +25,10 @@ from session_limit.models import (
 )
 from session_limit.registry.accounts import lock_account
 from session_limit.registry.limits import read_account
-from session_limit.registry.transactions import in_one_statement
+from session_limit.registry.transactions import one_statement
 from session_limit.store import engines
 from session_limit.store.queries import Row
 from session_limit.store.users import user_of
-
-Reason = UserSession.Reason
 
 
 def _valid_hashes(user: AbstractBaseUser) -> list[str]:
@@ -37,7 +36,7 @@ def _valid_hashes(user: AbstractBaseUser) -> list[str]:
 
 
 def hash_is_valid(session_hash: str, user: AbstractBaseUser) -> bool:
-    """Whether Django would accept it: see ``django.contrib.auth.get_user()``."""
+    """Return whether Django accepts the hash, as ``auth.get_user()`` does."""
     return any(
         constant_time_compare(session_hash, valid) for valid in _valid_hashes(user)
     )
@@ -45,26 +44,32 @@ def hash_is_valid(session_hash: str, user: AbstractBaseUser) -> bool:
 
 def verify(session: SessionBase) -> UserSession | None:
     """
-    Return the live row of a ``session`` that no middleware has verified, or ``None``
-    where it is nobody's: not signed in, ended, due, or its password was changed.
+    Return the row of ``session`` if it is live. Return ``None`` if it is anonymous, has
+    ended or expired, or if the user's credentials have changed.
 
-    For whatever loads a session by itself: a Channels consumer (``scope["session"]``),
-    a management command, ``SessionStore(session_key)``. Two indexed reads beside the
-    session's own. The answer was true when it was read: ask again where it matters
-    again, as before each thing that is sent.
+    Call this for a session that the middleware has not verified, as in a Channels
+    consumer (``scope["session"]``), a management command, or after
+    ``SessionStore(session_key)``. It takes two indexed reads besides the session's own.
+    The session may end right afterwards, so call it again whenever that matters, such
+    as before each message that is sent.
     """
     id = parse_uuid(session.get(engines.ID))
     rows = UserSession.objects.primary().live()
     found = rows.filter(pk=id).first() if id is not None else None
     if found is None:
         return None
-    row, user_id = Row.of(found), session.get(SESSION_KEY)
-    if not row.belongs_to(user_id) or row.is_due(timezone.now()):
-        return None
-    user = user_of(session)
-    if user is None or not hash_is_valid(session.get(HASH_SESSION_KEY, ""), user):
-        return None
-    return found
+
+    def check_credentials() -> EndReason | None:
+        user, session_hash = user_of(session), session.get(HASH_SESSION_KEY, "")
+        is_valid = user is not None and hash_is_valid(session_hash, user)
+        return None if is_valid else EndReason.CREDENTIALS_CHANGED
+
+    reason = Row.of(found).why_not_live(
+        timezone.now(),
+        user_id=session.get(SESSION_KEY),
+        check_credentials=check_credentials,
+    )
+    return found if reason is None else None
 
 
 async def averify(session: SessionBase) -> UserSession | None:
@@ -73,22 +78,24 @@ async def averify(session: SessionBase) -> UserSession | None:
 
 
 def digest(session_hash: str | None) -> str:
-    """Return what is recorded of a ``HASH_SESSION_KEY``: enough to know it again."""
+    """Return the digest that is recorded to recognise a ``HASH_SESSION_KEY``."""
     if not session_hash:
         return ""
     return hashlib.sha256(session_hash.encode()).hexdigest()[:32]
 
 
 def is_recorded_of(row: UserSession | PendingSignIn, user: AbstractBaseUser) -> bool:
-    """Whether the credentials recorded of ``row`` are those that ``user`` has."""
+    """Return whether ``user`` still has the credentials that ``row`` has recorded."""
     return not row.credentials or row.credentials in map(digest, _valid_hashes(user))
 
 
 def has_credentials(id: UUID, session_hash: str) -> bool:
     """
-    Whether the session with this id goes by this hash. If not, what holds the hash is
-    a copy from before a password change, which an engine brought back or the client
-    kept (``signed_cookies``), and its end is not the session's.
+    Return whether the session with this id has recorded this hash.
+
+    If it has not, the data with this hash are a copy from before a change of password,
+    which an engine brought back or the client kept (``signed_cookies``). The session
+    goes on when such a copy is discarded.
     """
     row = UserSession.objects.primary().filter(pk=id)
     return row.filter(credentials__in=["", digest(session_hash)]).exists()
@@ -98,36 +105,33 @@ def credentials_reason(
     authenticated_at: datetime,
     user: AbstractBaseUser,
     account: AccountLimit | None = None,
-) -> Reason:
+) -> EndReason:
     """
-    Return why the credentials given at ``authenticated_at`` no longer hold. A
-    password hash upgraded at sign-in or a new ``SECRET_KEY`` ends sessions too: only
-    a password that is known to have been changed since is called that.
+    Return why credentials given at ``authenticated_at`` are no longer valid.
+
+    The reason is a changed password only if one was recorded after that time. A hash
+    that was upgraded at sign-in and a new ``SECRET_KEY`` also invalidate credentials.
     """
     account = account or read_account(user, registry_alias())
     changed_at = account.password_changed_at
     if changed_at is not None and authenticated_at < changed_at:
-        return Reason.PASSWORD_CHANGED
-    return Reason.CREDENTIALS_CHANGED
+        return EndReason.PASSWORD_CHANGED
+    return EndReason.CREDENTIALS_CHANGED
 
 
-def note_password_changed(user: AbstractBaseUser) -> None:
+@one_statement
+def note_password_changed(using: str, user: AbstractBaseUser) -> None:
     """
-    Record that the password of ``user`` has just been changed. Sessions that are older
-    than that end for this reason.
+    Record that the password of ``user`` has just been changed, which is why sessions
+    with the former password will end.
     """
-
-    def write(using: str) -> None:
-        lock_account(user.pk, using, password_changed_at=timezone.now())
-
-    in_one_statement(write)
+    lock_account(user.pk, using, password_changed_at=timezone.now())
 
 
 def renew_credentials(row: Row, session_hash: str) -> None:
     """
-    Record that the session with this ``row`` goes by the credentials that this hash is
-    of, which the account was given after the sign-in: a changed password does not end
-    it.
+    Record the hash of new credentials for the session with this ``row``, so that a
+    password which was changed after its sign-in does not end it.
     """
     account = AccountLimit.objects.filter(pk=OuterRef("user_id"))
     changed_at = Subquery(account.values("password_changed_at"))

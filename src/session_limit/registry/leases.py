@@ -1,14 +1,15 @@
 """
-Keeping plays: a play is a lease, which counts while it is renewed, and while its
-session is live. What is open and does not count is ended by whoever needs its place.
+Keep plays while they are renewed, and end them.
+
+A play is a lease. It counts while it is renewed in time and its session is live. A play
+that no longer counts stays open until something needs its place.
 """
 
 from __future__ import annotations
 
-import functools
 import uuid
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 from typing import Any, cast
 from uuid import UUID
@@ -17,93 +18,96 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.db.models import BooleanField, ExpressionWrapper, F, OuterRef, Q, Subquery
 from django.db.models.functions import Coalesce
 
-from session_limit import audit, bus, signals
-from session_limit.models import LEASE, DatabaseNow, Play, UserSession
+from session_limit.models import LEASE, DatabaseNow, Play, PlayEndReason, UserSession
+from session_limit.registry import announcements
 from session_limit.registry.accounts import lock_account
-from session_limit.registry.transactions import in_one_statement, in_transaction
+from session_limit.registry.transactions import one_statement, transactional
 from session_limit.utils.after_commit import after_commit
 
-Reason = Play.Reason
-
-# How often a play asks to be renewed: two beats may be lost on the way.
+# How often a player renews a play. Two renewals in a row may fail to arrive.
 INTERVAL = LEASE / 3
 
-# How many starts that were stopped before they began an account keeps.
+# How many starts that were stopped before they began are kept for an account.
 MAX_STOPPED = 100
 
 
 def play_id_of(session_id: UUID, key: str) -> UUID:
     """
-    Return the id of the play that the session with this id starts under ``key``: of its
-    alone, as nobody's made-up key may meet another's.
+    Return the id of the play that the session with this id starts under ``key``. The
+    same key names another play in another session.
     """
     return uuid.uuid5(session_id, key)
 
 
-def renew_play(id: UUID, session_id: UUID) -> bool:
+@one_statement
+def renew_play(using: str, id: UUID, session_id: UUID) -> bool:
     """
-    Renew the play with this id, of the session with that one, which the caller knows to
-    be live: for another ``LEASE``. Return whether it counts still. One indexed
-    ``UPDATE``, without a lock of the account: a play that has lapsed is started anew.
+    Renew the play with this id, of the live session with the id ``session_id``, for
+    another ``LEASE``. Return whether the play still counts.
+
+    The caller knows that the session is live. This is one indexed ``UPDATE`` and does
+    not lock the account. Start a play that has lapsed anew, with ``play()``.
     """
-    return in_one_statement(functools.partial(renew, id, session_id))
+    return renew(id, session_id, using)
 
 
 def renew(id: UUID, session_id: UUID, using: str) -> bool:
-    """See ``renew_play()``: within a transaction on ``using``."""
+    """Renew a play in the current transaction on ``using``. See ``renew_play()``."""
     rows = Play.objects.using(using).leased().filter(pk=id, session_id=session_id)
     return rows.update(lease_until=DatabaseNow() + LEASE) > 0
 
 
-def stop_play(id: UUID, session_id: UUID) -> bool:
+@transactional
+def stop_play(using: str, id: UUID, session_id: UUID) -> bool:
     """
-    Stop the play with this id, of the session with that one, and free its place at
-    once. Return whether it counted still: one that has lapsed did not play until now.
+    Stop the play with this id, of the session with the id ``session_id``, and free its
+    place at once. Return whether it still counted. A play that has lapsed keeps that
+    reason.
     """
-
-    def work(using: str) -> bool:
-        rows = Play.objects.using(using).leased().filter(pk=id, session_id=session_id)
-        counted = rows.update(ended_at=DatabaseNow(), ended_reason=Reason.STOPPED) > 0
-        if counted:
-            after_commit(using, _tell_ended_by_id, id, using)
-        return counted
-
-    return in_transaction(work)
+    plays = Play.objects.using(using)
+    rows = plays.leased().filter(pk=id, session_id=session_id)
+    counted = rows.update(ended_at=DatabaseNow(), ended_reason=PlayEndReason.STOPPED)
+    if counted:
+        after_commit(using, announcements.plays_ended, plays.filter(pk=id))
+    return counted > 0
 
 
 def stop_start(session: UserSession, key: str) -> None:
     """
-    Stop what the live ``session`` has started under ``key``, and free its place at
-    once; or see to it that it does not begin, where the start has yet to arrive: who
-    asks has not heard of it, and may be gone before it is answered.
+    Stop the play that the live ``session`` started under ``key``, and free its place at
+    once. If the start has yet to arrive, it will not begin: a client may stop a start
+    before it knows the answer, and may have left by then.
     """
     id = play_id_of(session.pk, key)
-
-    def work(using: str) -> None:
-        # Every start waits for it, or is seen.
-        lock_account(session.user_id, using)
-        if not Play.objects.using(using).filter(pk=id).exists():
-            _forget_stopped(session.user_id, using)
-            Play(
-                id=id,
-                user_id=session.user_id,
-                session=session,
-                started_at=cast("Any", DatabaseNow()),
-                # It never counted: see PlayQuerySet.begun().
-                lease_until=cast("Any", DatabaseNow() - LEASE),
-                ended_at=cast("Any", DatabaseNow()),
-                ended_reason=Reason.STOPPED,
-            ).save(using=using, force_insert=True)
-
     if not stop_play(id, session.pk):
-        in_transaction(work)
+        _record_stopped(id, session)
+
+
+@transactional
+def _record_stopped(using: str, id: UUID, session: UserSession) -> None:
+    # Any start under this key comes before the lock, and is seen, or waits for it.
+    lock_account(session.user_id, using)
+    if Play.objects.using(using).filter(pk=id).exists():
+        return
+    _forget_stopped(session.user_id, using)
+    Play(
+        id=id,
+        user_id=session.user_id,
+        session=session,
+        started_at=cast("Any", DatabaseNow()),
+        # Its lease ends before it starts: see PlayQuerySet.begun().
+        lease_until=cast("Any", DatabaseNow() - LEASE),
+        ended_at=cast("Any", DatabaseNow()),
+        ended_reason=PlayEndReason.STOPPED,
+    ).save(using=using, force_insert=True)
 
 
 def _forget_stopped(user_id: Any, using: str) -> None:
     """
-    Make room for another stopped start: delete the oldest of those from the last hour
-    that this user's clients stopped before they began. Every key that a client stops
-    makes a row. The caller has locked the account.
+    Delete the oldest of the starts that this user's clients stopped, within the last
+    hour, before they began, so that there is room for another one.
+
+    Every key that a client stops makes a row. The caller has locked the account.
     """
     stopped = Play.objects.using(using).filter(
         user_id=user_id,
@@ -117,24 +121,27 @@ def _forget_stopped(user_id: Any, using: str) -> None:
 
 
 def find_play(id: UUID, session_id: UUID) -> Play | None:
-    """Return the play with this id, open or ended, of the session with that one."""
+    """
+    Return the play with this id, open or ended, of the session with the id
+    ``session_id``, or ``None`` if the session has no such play.
+    """
     rows = Play.objects.primary().filter(pk=id, session_id=session_id)
     return rows.first()
 
 
 def live_plays(user: AbstractBaseUser) -> list[Play]:
-    """Return what ``user`` plays now, the oldest first, each with its ``session``."""
+    """Return the live plays of ``user``, oldest first, each with its ``session``."""
     rows = Play.objects.primary().live().filter(user_id=user.pk)
     return list(rows.select_related("session").order_by("started_at", "pk"))
 
 
 def lock_counting_plays(user_id: Any, using: str) -> list[Play]:
     """
-    Return the plays that count of the user whose account is locked, the oldest first,
-    having ended those that are open and do not.
+    Return the plays that count of a user whose account is locked, the oldest first. End
+    the open plays that do not count.
 
-    Every open one is locked, those too whose lease is over: a renewal under way, which
-    began before that, would else bring back a play that was no longer counted.
+    All open plays are locked, including those that lapsed. A renewal that began before
+    the lapse could otherwise bring back a play that was no longer counted.
     """
     is_leased = ExpressionWrapper(
         Q(lease_until__gt=DatabaseNow()), output_field=BooleanField()
@@ -143,34 +150,42 @@ def lock_counting_plays(user_id: Any, using: str) -> list[Play]:
     found = list(rows.select_for_update().annotate(is_leased=is_leased).order_by("pk"))
     if not found:
         return []
-    sessions = _sessions_of(found, using)
+    sessions = _ends_of_sessions(found, using)
     counting: list[Play] = []
-    over: list[Play] = []
+    others: list[Play] = []
     for row in found:
-        # A snapshot need not know a session that is newer than it.
+        # The row of a session that is newer than the snapshot is not found.
         is_live = sessions.get(row.session_id) is None
         counts = is_live and cast("Any", row).is_leased
-        (counting if counts else over).append(row)
-    for reason, ended in _by_reason(over, sessions).items():
+        (counting if counts else others).append(row)
+    for reason, ended in _by_reason(others, sessions).items():
         end_plays(ended, reason, using)
     return sorted(counting, key=lambda row: (row.started_at, row.pk))
 
 
-def _sessions_of(rows: Iterable[Play], using: str) -> dict[UUID, datetime | None]:
-    """Return when the sessions of ``rows`` have ended; those that are still kept."""
+def record_lapsed(rows: Collection[Play], using: str) -> None:
+    """Record the end of open plays that no longer count, without announcing it."""
+    by_reason = _by_reason(rows, _ends_of_sessions(rows, using))
+    for reason, ended in by_reason.items():
+        plays = Play.objects.using(using).filter(pk__in=[row.pk for row in ended])
+        plays.open().update(ended_at=_ENDED_AT[reason], ended_reason=reason)
+
+
+def _ends_of_sessions(rows: Iterable[Play], using: str) -> dict[UUID, datetime | None]:
+    """Return when the sessions of ``rows`` ended, for those with a row, by id."""
     sessions = UserSession.objects.using(using)
     found = sessions.filter(pk__in={row.session_id for row in rows})
     return dict(found.values_list("pk", "ended_at"))
 
 
 def _by_reason(
-    rows: Iterable[Play], sessions: dict[UUID, datetime | None]
-) -> dict[Reason, list[Play]]:
-    """Return ``rows``, which count no more, by why: see ``_sessions_of()``."""
-    over = defaultdict(list)
+    rows: Iterable[Play], ends_of_sessions: dict[UUID, datetime | None]
+) -> dict[PlayEndReason, list[Play]]:
+    """Group ``rows``, which no longer count, by the reason for their end."""
+    found = defaultdict(list)
     for row in rows:
-        over[row.unheard_reason(sessions.get(row.session_id))].append(row)
-    return over
+        found[row.end_reason(ends_of_sessions.get(row.session_id))].append(row)
+    return found
 
 
 _session_ended_at = Subquery(
@@ -178,21 +193,24 @@ _session_ended_at = Subquery(
 )
 
 
-# What nobody wrote down when it happened.
-_ENDED_AT: dict[Reason, Any] = {
-    Reason.LAPSED: F("lease_until"),
-    Reason.SESSION_ENDED: Coalesce(_session_ended_at, F("lease_until")),
+# When a play ended for a reason that is recorded later.
+_ENDED_AT: dict[PlayEndReason, Any] = {
+    PlayEndReason.LAPSED: F("lease_until"),
+    PlayEndReason.SESSION_ENDED: Coalesce(_session_ended_at, F("lease_until")),
 }
 
 
 def end_plays(
     rows: Collection[Play],
-    reason: Reason,
+    reason: PlayEndReason,
     using: str,
     *,
     by_play: UUID | None = None,
 ) -> None:
-    """End ``rows``, locked in the current transaction on ``using``."""
+    """
+    End the plays ``rows``, which the current transaction on ``using`` has locked.
+    ``by_play`` is the id of the play that displaced them.
+    """
     if not rows:
         return
     plays = Play.objects.using(using).filter(pk__in=[row.pk for row in rows])
@@ -205,24 +223,4 @@ def end_plays(
     for row in rows:
         row.ended_at, row.ended_reason = ended[row.pk].ended_at, reason
         row.ended_by_play = by_play
-    after_commit(using, _tell_ended, list(rows))
-
-
-def _tell_ended_by_id(id: UUID, using: str) -> None:
-    row = Play.objects.using(using).filter(pk=id).first()
-    if row is not None:
-        _tell_ended([row])
-
-
-def _tell_ended(rows: Sequence[Play]) -> None:
-    paused = [row for row in rows if row.ended_reason in Play.HEARD]
-    if paused:
-        bus.publish([row.session_id for row in paused])
-    for row in rows:
-        audit.play_ended(row)
-        signals.play_ended.send_robust(
-            sender=Play,
-            play=row,
-            reason=Reason(row.ended_reason),
-            by_play=row.ended_by_play,
-        )
+    after_commit(using, announcements.plays_ended, list(rows))

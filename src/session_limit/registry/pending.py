@@ -1,13 +1,13 @@
 """
-Pending sign-ins: past authentication, and not admitted before a person has chosen what
-to sign out. Each is used once, under the account's lock: see ``admission.admit()``.
+Keep pending sign-ins: authenticated, but not admitted until a person has chosen which
+sessions to end. Each is used once, under the account's lock: see ``admission.admit()``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -26,20 +26,20 @@ from session_limit.models import (
 from session_limit.registry.best_effort import BestEffort
 from session_limit.registry.credentials import digest, is_recorded_of
 from session_limit.registry.limits import limit_of
-from session_limit.registry.transactions import in_transaction
+from session_limit.registry.transactions import transactional
 from session_limit.store import engines
 from session_limit.store.queries import live_of
 from session_limit.store.users import user_of
 from session_limit.utils.safe_redirects import MAX_LENGTH
 
-# Long enough to choose calmly, and far below what a forgotten public computer is for.
+# Long enough to choose calmly, and too short to leave a public computer at risk.
 LIFETIME = timedelta(minutes=10)
 SECRET_LENGTH = 32
 
-# How many sign-ins of one account may wait at once. Anybody with the password can begin
-# more of them, and each is a row.
+# How many sign-ins of one account may wait at once. Each is a row, and anyone who has
+# the password can begin another one.
 MAX_WAITING = 20
-# How many of the sessions that take the places are listed for a person to choose from.
+# How many of the sessions that hold the places a person can choose from.
 LISTED = 50
 
 CANCELLATIONS = BestEffort("Deleting a pending sign-in")
@@ -47,7 +47,10 @@ CANCELLATIONS = BestEffort("Deleting a pending sign-in")
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What was ``chosen`` to be signed out for ``pending``; ``None`` is everybody."""
+    """
+    What a person chose for a ``pending`` sign-in: the ids of the sessions to end, or
+    ``None`` to end all.
+    """
 
     pending: PendingSignIn
     chosen: frozenset[UUID] | None
@@ -56,8 +59,8 @@ class Choice:
 @dataclass(frozen=True, slots=True)
 class Rivals:
     """
-    The sessions that take a scope's places. ``listed`` has the least recently active of
-    them first, at most ``LISTED``; ``count`` counts all.
+    The sessions that hold the places of a scope. ``listed`` are at most ``LISTED`` of
+    them, least recently active first; ``count`` is the number of all.
     """
 
     listed: Sequence[UserSession] = ()
@@ -65,12 +68,12 @@ class Rivals:
 
     @classmethod
     def of(cls, rows: Collection[UserSession]) -> Rivals:
-        """Return the rivals among which are all of ``rows``."""
+        """Return the rivals of which ``rows`` are all."""
         ordered = sorted(rows, key=lambda row: (row.last_active_at, row.pk))
         return cls(ordered[:LISTED], len(rows))
 
 
-# What login() itself puts into a session, and what is over once it is admitted.
+# What login() itself puts into a session, and what does not outlive an admission.
 _NOT_KEPT = frozenset(
     {SESSION_KEY, BACKEND_SESSION_KEY, HASH_SESSION_KEY, engines.ID, engines.ENDED_ID}
 )
@@ -78,7 +81,7 @@ _NOT_KEPT = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class SessionChanges:
-    """``values`` that a request has put into a session that held others ``before``."""
+    """The ``values`` that a request put into a session, and what it held ``before``."""
 
     values: Mapping[str, Any]
     before: Mapping[str, Any]
@@ -87,8 +90,9 @@ class SessionChanges:
 @dataclass(frozen=True, slots=True)
 class Browser:
     """
-    Who waits: known by the ``secret`` in a cookie, ``None`` where there is none, and by
-    its user agent, for a copied cookie is of no use in another browser.
+    A browser that may have a pending sign-in, known by the ``secret`` in its cookie
+    (``None`` without one) and by its user agent. So a copied cookie is of no use in
+    another kind of browser.
     """
 
     secret: str | None
@@ -97,21 +101,23 @@ class Browser:
 
 def create_pending(
     user: AbstractBaseUser,
-    left: SessionChanges,
+    changes: SessionChanges,
     browser: Browser,
     *,
     scope: str,
     next_url: str,
 ) -> tuple[PendingSignIn, str]:
     """
-    Record that the sign-in of ``user`` waits for a choice; return it, with the secret
-    that leads to it. ``left`` is what its request had put into the session;
-    ``next_url`` where it leads, ``""`` if that is not known; one that is longer than a
-    local address may be is not kept. A browser that waits already and tries the same
-    again goes on waiting under the secret that it has.
+    Record that the sign-in of ``user`` in ``scope`` waits for a choice. Return it, and
+    the secret for the browser's cookie.
+
+    ``changes`` is what its request put into the session. ``next_url`` is the address to
+    go to after the sign-in, or ``""`` if it is not known; an address longer than
+    ``MAX_LENGTH`` is not kept. If the browser has a pending sign-in of the same user
+    already, that one is renewed and keeps its secret.
     """
     now = timezone.now()
-    values, before = left.values, left.before
+    values, before = changes.values, changes.before
     added = {name: value for name, value in values.items() if name not in _NOT_KEPT}
     data = {"left": added, "before": {n: before[n] for n in added if n in before}}
     facts: dict[str, Any] = {
@@ -124,34 +130,38 @@ def create_pending(
     }
     if next_url and len(next_url) <= MAX_LENGTH:
         facts["next"] = next_url
-
-    def work(using: str) -> tuple[PendingSignIn, str]:
-        waiting = PendingSignIn.objects.using(using)
-        known, secret = find_pending(browser), browser.secret
-        if known is not None and secret is not None and known.user_id == user.pk:
-            for name, value in facts.items():
-                setattr(known, name, value)
-            # No row is left to update if another tab has just completed the sign-in.
-            if waiting.filter(pk=known.pk).update(**facts):
-                return known, secret
-        _make_room(user, using, now)
-        secret = get_random_string(SECRET_LENGTH)
-        pending = waiting.create(
-            secret=engines.digest(secret),
-            user_agent=engines.digest(browser.user_agent),
-            **facts,
-        )
-        return pending, secret
-
-    return in_transaction(work)
+    return _record(browser, facts)
 
 
-def _make_room(user: AbstractBaseUser, using: str, now: datetime) -> None:
+@transactional
+def _record(
+    using: str, browser: Browser, facts: dict[str, Any]
+) -> tuple[PendingSignIn, str]:
+    waiting = PendingSignIn.objects.using(using)
+    known, secret, user_id = find_pending(browser), browser.secret, facts["user_id"]
+    if known is not None and secret is not None and known.user_id == user_id:
+        for name, value in facts.items():
+            setattr(known, name, value)
+        # No row is left to update if another tab has just completed the sign-in.
+        if waiting.filter(pk=known.pk).update(**facts):
+            return known, secret
+    _make_room(user_id, using)
+    secret = get_random_string(SECRET_LENGTH)
+    pending = waiting.create(
+        secret=engines.digest(secret),
+        user_agent=engines.digest(browser.user_agent),
+        **facts,
+    )
+    return pending, secret
+
+
+def _make_room(user_id: Any, using: str) -> None:
     """
-    Delete the sign-ins of ``user`` that have waited too long, and the oldest of the
-    others if another one would be one too many.
+    Delete the pending sign-ins of this user that have expired, and the oldest of the
+    others if another one would be too many.
     """
-    waiting = PendingSignIn.objects.using(using).filter(user_id=user.pk)
+    now = timezone.now()
+    waiting = PendingSignIn.objects.using(using).filter(user_id=user_id)
     rows = waiting.order_by("-expires_at", "-pk").values_list("pk", "expires_at")
     leaving = [
         id
@@ -163,7 +173,7 @@ def _make_room(user: AbstractBaseUser, using: str, now: datetime) -> None:
 
 
 def find_pending(browser: Browser) -> PendingSignIn | None:
-    """Return what ``browser`` waits with, while it may."""
+    """Return the pending sign-in of ``browser`` unless it has expired."""
     if browser.secret is None:
         return None
     return (
@@ -179,10 +189,10 @@ def find_pending(browser: Browser) -> PendingSignIn | None:
 
 def user_waiting(pending: PendingSignIn) -> AbstractBaseUser | None:
     """
-    Return whose it is; ``None`` once they may no longer sign in by it: the account was
-    disabled, or its password changed.
+    Return the user of a ``pending`` sign-in, or ``None`` if their account has been
+    disabled or its password changed meanwhile.
     """
-    # Exactly what Django would find in a session that says so.
+    # What Django would find in a session with the same data.
     data = {SESSION_KEY: str(pending.user_id), BACKEND_SESSION_KEY: pending.backend}
     user = user_of(data)
     return user if user is not None and is_recorded_of(pending, user) else None
@@ -192,8 +202,8 @@ def rivals_of(
     pending: PendingSignIn, user: AbstractBaseUser
 ) -> tuple[int | None, Rivals]:
     """
-    Return the limit, and the live sessions that take its places at this moment. What
-    counts in the end is what the admission finds under its lock.
+    Return the limit of a ``pending`` sign-in, and the live sessions that hold its
+    places now. The admission counts again, under its lock.
     """
     rows = live_of(user.pk).filter(taking_place_in(pending.scope))
     listed = list(rows.order_by("last_active_at", "pk")[:LISTED])
@@ -201,41 +211,38 @@ def rivals_of(
     return limit_of(user, pending.scope), Rivals(listed, count)
 
 
-def left_over(pending: PendingSignIn, session: SessionBase) -> dict[str, Any]:
+def unapplied_changes(pending: PendingSignIn, session: SessionBase) -> dict[str, Any]:
     """
-    Return what the request of a sign-in that then waited had put into its session,
-    but for what has been written into ``session`` since.
+    Return what the request of a ``pending`` sign-in put into its session, without the
+    keys that have been written into ``session`` since.
     """
     data = engines.engine()().decode(pending.data) if pending.data else {}
-    left, before = data.get("left", {}), data.get("before", {})
+    values, before = data.get("left", {}), data.get("before", {})
     return {
         name: value
-        for name, value in left.items()
+        for name, value in values.items()
         if session.get(name) == before.get(name)
     }
 
 
-def cancel_pending(pending: PendingSignIn) -> None:
-    """Delete a pending sign-in, so that it can no longer be completed."""
-
-    def work(using: str) -> None:
-        PendingSignIn.objects.using(using).filter(pk=pending.pk).delete()
-
-    in_transaction(work)
+@transactional
+def cancel_pending(using: str, pending: PendingSignIn) -> None:
+    """Delete a ``pending`` sign-in, so that it can no longer be completed."""
+    PendingSignIn.objects.using(using).filter(pk=pending.pk).delete()
 
 
-def try_to_forget(browser: Browser) -> None:
+def try_to_cancel(browser: Browser) -> None:
     """
-    Delete the pending sign-in of ``browser``, if it has one, because somebody has
-    signed in there. If the database does not take that at once, the row stays until it
+    Delete the pending sign-in of ``browser``, if it has one, because a user has signed
+    in there. If the database does not take the write at once, the row stays until it
     expires.
     """
     if browser.secret is None:
         return
 
-    def forget() -> None:
+    def cancel() -> None:
         pending = find_pending(browser)
         if pending is not None:
             cancel_pending(pending)
 
-    CANCELLATIONS.attempt(forget)
+    CANCELLATIONS.attempt(cancel)

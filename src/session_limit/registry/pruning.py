@@ -1,71 +1,103 @@
-"""End sessions whose time is up, and delete rows that have been kept long enough."""
+"""Record what has expired, and delete old rows."""
 
 from __future__ import annotations
 
+from typing import Any
+
+from django.db.models import Count, QuerySet
 from django.utils import timezone
 
 from session_limit.conf import conf
 from session_limit.models import (
     LEASE,
     DatabaseNow,
+    EndReason,
     PendingSignIn,
     Play,
     UserSession,
     registry_alias,
 )
-from session_limit.registry import bulk_deletion
 from session_limit.registry.ending import end
-from session_limit.registry.leases import _ENDED_AT, _by_reason, _sessions_of
+from session_limit.registry.leases import record_lapsed
+
+# How many ended sessions, and how many ended plays, an account keeps. A script that
+# signs in once a second would leave 2.6 million within the default retention.
+MAX_KEPT = 1000
+
+# How many rows one statement ends or deletes.
+BATCH = 1000
 
 
 def prune(*, dry_run: bool = False) -> tuple[int, int]:
     """
-    End the sessions whose time is up, and delete the tombstones older than
-    ``SESSION_LIMIT_RETENTION`` and those beyond the newest 1,000 of an account, in
-    batches. Return how many were ended and how many deleted. Delete the sign-ins that
-    have waited too long for a choice too, and plays by the same two rules. ``dry_run``
-    counts and writes nothing.
+    End the sessions that have expired and delete old rows, in batches.
+
+    These rows are deleted: tombstones older than ``SESSION_LIMIT_RETENTION``, those
+    beyond the newest 1,000 of an account, plays by the same two rules, and pending
+    sign-ins that have expired. Return how many sessions ended and how many tombstones
+    were deleted. ``dry_run`` only counts them.
     """
     using, now = registry_alias(), timezone.now()
     sessions = UserSession.objects.using(using)
-    # What is due by the interval that every row is granted, and no sooner.
+    # Activity may go unrecorded for this long, so an idle session may still be live.
     due = sessions.live().filter(expires_at__lte=now - conf.touch_interval)
     old = sessions.filter(ended_at__lte=now - conf.retention)
     kept = sessions.filter(ended_at__gt=now - conf.retention)
     if dry_run:
-        return due.count(), old.count() + sum(bulk_deletion.surplus(kept).values())
+        return due.count(), old.count() + sum(_surplus(kept).values())
     ended = 0
-    for reason in (
-        UserSession.Reason.EXPIRED,
-        UserSession.Reason.IDLE,
-        UserSession.Reason.ABSOLUTE,
-    ):
-        of_reason = due.filter(expires_reason=reason)
-        while ids := list(
-            of_reason.values_list("pk", flat=True)[: bulk_deletion.BATCH]
-        ):
-            ended += len(end(ids, reason))
+    for reason in (EndReason.EXPIRED, EndReason.IDLE, EndReason.ABSOLUTE):
+        ids = due.filter(expires_reason=reason).values_list("pk", flat=True)
+        while batch := list(ids[:BATCH]):
+            ended += len(end(batch, reason))
     PendingSignIn.objects.using(using).filter(expires_at__lte=now).delete()
     if conf.uses_plays():
         prune_plays()
-    return ended, bulk_deletion.delete(old) + bulk_deletion.delete_surplus(kept)
+    return ended, _delete(old) + _delete_surplus(kept)
 
 
 def prune_plays() -> int:
     """
-    End the plays that were not heard of any more. Delete those that ended longer ago
-    than ``SESSION_LIMIT_RETENTION`` and those beyond the newest 1,000 of an account, in
-    batches. Return how many were deleted.
+    Record the end of the plays that have lapsed, and delete old plays as ``prune()``
+    deletes tombstones. Return how many were deleted.
     """
     using = registry_alias()
     plays = Play.objects.using(using)
-    # Not those of a moment ago: whoever needs their place ends them.
+    # A play that has lapsed only now is left to a play that needs its place.
     lapsed = plays.open().filter(lease_until__lte=DatabaseNow() - 2 * LEASE)
-    while rows := list(lapsed[: bulk_deletion.BATCH]):
-        for reason, over in _by_reason(rows, _sessions_of(rows, using)).items():
-            plays.filter(pk__in=[row.pk for row in over], ended_at=None).update(
-                ended_at=_ENDED_AT[reason], ended_reason=reason
-            )
+    while rows := list(lapsed[:BATCH]):
+        record_lapsed(rows, using)
     old = plays.filter(ended_at__lte=DatabaseNow() - conf.retention)
     kept = plays.filter(ended_at__gt=DatabaseNow() - conf.retention)
-    return bulk_deletion.delete(old) + bulk_deletion.delete_surplus(kept)
+    return _delete(old) + _delete_surplus(kept)
+
+
+def _delete(rows: QuerySet[Any], most: int | None = None) -> int:
+    """
+    Delete ``rows`` in batches, or only the first ``most`` in their order. Return how
+    many rows were deleted.
+    """
+    deleted = 0
+    ids = rows.values_list("pk", flat=True)
+    while batch := list(ids[: BATCH if most is None else min(BATCH, most - deleted)]):
+        rows.filter(pk__in=batch).delete()
+        deleted += len(batch)
+    return deleted
+
+
+def _surplus(ended: QuerySet[Any]) -> dict[Any, int]:
+    """
+    Return how many more than ``MAX_KEPT`` of the ``ended`` rows a user has, by the
+    primary keys of the users who have more. Reads an index with an entry for each row.
+    """
+    counts = ended.values_list("user_id").annotate(count=Count("pk"))
+    crowded = counts.filter(count__gt=MAX_KEPT)
+    return {user_id: count - MAX_KEPT for user_id, count in crowded}
+
+
+def _delete_surplus(ended: QuerySet[Any]) -> int:
+    """Delete the oldest rows of users with a ``_surplus()``. Return how many."""
+    return sum(
+        _delete(ended.filter(user_id=user_id).order_by("ended_at", "pk"), count)
+        for user_id, count in _surplus(ended).items()
+    )

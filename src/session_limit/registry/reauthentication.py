@@ -1,9 +1,10 @@
-"""Record credentials that are given again, or change, in a session that goes on."""
+"""Record that a live session was given its credentials again, or new ones."""
 
 from __future__ import annotations
 
 import functools
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 from django.contrib.auth.base_user import AbstractBaseUser
@@ -17,7 +18,7 @@ from session_limit.registry.activity import deadline
 from session_limit.registry.best_effort import BestEffort
 from session_limit.registry.connected import end_left_behind
 from session_limit.registry.credentials import hash_is_valid, renew_credentials
-from session_limit.registry.transactions import in_transaction
+from session_limit.registry.transactions import transactional
 from session_limit.store.queries import Row
 from session_limit.utils.after_commit import after_commit
 
@@ -26,10 +27,11 @@ CREDENTIALS = BestEffort("Recording new credentials", patience=timedelta(seconds
 
 def reauthenticated(id: UUID, session: SessionBase, user: AbstractBaseUser) -> bool:
     """
-    Record that ``user`` has just given credentials again in their live ``session``,
-    whose id this is: both timeouts begin anew. Return whether it is live still. Give
-    the session another key then, with ``update_session_auth_hash()`` or
-    ``cycle_key()``.
+    Record that ``user`` has just given their credentials again in ``session``. Its row
+    has this ``id``. Both timeouts start again.
+
+    Return whether the session is still live. If it is, give it a new key with
+    ``update_session_auth_hash()`` or ``cycle_key()``.
     """
     now = timezone.now()
     expires_at, expires_reason = deadline(
@@ -39,38 +41,44 @@ def reauthenticated(id: UUID, session: SessionBase, user: AbstractBaseUser) -> b
         authenticated_at=now,
     )
 
-    def work(using: str) -> bool:
-        # Or, in a transaction of the project's own, two who end each other's session
-        # would each hold the row that the other wants.
-        lock_account(user.pk, using)
-        rows = UserSession.objects.using(using).live_with_id(id).for_user(user)
-        is_live = rows.update(
-            authenticated_at=now,
-            last_active_at=now,
-            expires_at=expires_at,
-            expires_reason=expires_reason,
-        )
-        if is_live:
-            after_commit(using, audit.renewed, user.pk, id)
-        return bool(is_live)
+    changes = {
+        "authenticated_at": now,
+        "last_active_at": now,
+        "expires_at": expires_at,
+        "expires_reason": expires_reason,
+    }
+    return _record(id, user, changes)
 
-    return in_transaction(work)
+
+@transactional
+def _record(
+    using: str, id: UUID, user: AbstractBaseUser, changes: dict[str, Any]
+) -> bool:
+    # Without this lock, two sessions that end each other in transactions of the project
+    # would deadlock: each would hold the row that the other needs.
+    lock_account(user.pk, using)
+    rows = UserSession.objects.using(using).live_with_id(id).for_user(user)
+    is_live = rows.update(**changes) > 0
+    if is_live:
+        after_commit(using, audit.renewed, user.pk, id)
+    return is_live
 
 
 def renewed(row: Row, user: AbstractBaseUser, former_hash: str, new_hash: str) -> None:
     """
-    Record that the session with this ``row``, which was loaded with ``former_hash``,
-    has been stored with ``new_hash``. After a change of password, end the others now,
-    so that their open pages and sockets close without a request of their own.
+    Record that the session with this ``row`` was loaded with ``former_hash`` and has
+    been stored with ``new_hash``, each Django's hash of the user's credentials. After a
+    change of password, end the user's other sessions now, so that their open pages and
+    sockets close without a request of their own.
 
-    If the database does not take the writes, they are skipped. They wait for a lock for
-    a short time, because no later request repeats them.
+    If the database does not take the writes, they are skipped. They wait up to two
+    seconds for a lock, because no later request repeats them.
     """
     CREDENTIALS.attempt(functools.partial(renew_credentials, row, new_hash))
 
     def end_others() -> None:
-        # Reads the user, which may fail too. Under a new SECRET_KEY the former hash
-        # verifies as well; another change may have come after this one.
+        # Reading the user may fail too. After a change of SECRET_KEY the former hash is
+        # still valid; after another change of password the new hash is not.
         if hash_is_valid(new_hash, user) and not hash_is_valid(former_hash, user):
             end_left_behind(row, user)
 

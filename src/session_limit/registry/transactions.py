@@ -1,14 +1,15 @@
-"""Lock one account at a time, in a transaction that is repeated after a conflict."""
+"""Run the registry's writes in transactions that are repeated after a conflict."""
 
 from __future__ import annotations
 
 import functools
+import inspect
 import random
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TypeVar
+from typing import Concatenate, ParamSpec, TypeVar
 
 from django.contrib.sessions.backends.base import UpdateError
 from django.db import OperationalError, connections, transaction
@@ -17,26 +18,30 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from session_limit.models import registry_alias
 
 T = TypeVar("T")
+P = ParamSpec("P")
 
-# On three Galera nodes, 24 sign-ins of one account at once conflict up to nine times.
+# How often to run a transaction. On three Galera nodes, 24 simultaneous sign-ins of one
+# account conflict up to nine times.
 ATTEMPTS = 10
-# Seconds between two attempts, at random: those that met once do not meet again.
+# The bounds of the random pause between two attempts, in seconds. It is random so that
+# two transactions that conflicted do not meet again.
 PAUSE = (0.002, 0.030)
-# Seconds after which no other attempt begins. It also means that a wait for a lock that
-# the database itself ended after many seconds is not begun again.
+# The time in seconds after which no other attempt begins. So if the database ends a
+# wait for a lock only after many seconds, the transaction does not wait again.
 PATIENCE = 2.5
 
 # PostgreSQL's SQLSTATEs: a serialization failure, a deadlock, and a lock or a statement
-# that took longer than lock_timeout or statement_timeout.
+# that waited longer than lock_timeout or statement_timeout.
 _SQLSTATES = frozenset({"40001", "40P01", "55P03", "57014"})
-# Error numbers of MySQL and MariaDB: a deadlock (Galera also reports a conflict at
-# COMMIT by it), a row that changed since the snapshot, a lock or a statement that took
-# too long, and a conflict at COMMIT in a replication group.
+# Error numbers of MySQL and MariaDB: a deadlock (Galera reports a conflict at COMMIT
+# with the same number), a row that changed since the snapshot, a lock or a statement
+# that took too long, and a conflict at COMMIT in a replication group.
 _ERROR_NUMBERS = frozenset({1213, 1020, 1205, 1969, 3101})
 _SQLITE_MESSAGES = frozenset({"database is locked", "database table is locked"})
 
 _READ_COMMITTED = "SET TRANSACTION ISOLATION LEVEL READ COMMITTED"
-# In one round trip with the above. remote_apply, the other value, is stronger than on.
+# Sent in one round trip with the statement above. The only value not listed,
+# remote_apply, waits for more than "on" does.
 _DURABLE = (
     "SELECT set_config('synchronous_commit', 'on', true)"
     " WHERE current_setting('synchronous_commit', true)"
@@ -56,8 +61,8 @@ def reads_only() -> Iterator[None]:
     """
     Make every operation of the registry that would lock rows raise ``MustLock``.
 
-    For threads that serve many clients: the lock of one account must not delay the
-    others. The caller repeats the operation where waiting is acceptable.
+    Threads that serve many clients use this, because the lock of one account must not
+    delay the other clients. The caller repeats the operation in a thread that may wait.
     """
     token = _reads_only.set(True)
     try:
@@ -68,11 +73,11 @@ def reads_only() -> Iterator[None]:
 
 def is_retryable(error: BaseException | None) -> bool:
     """
-    Return whether the database gave up on a transaction that may succeed if it is
-    repeated: because of a conflict with another, or because it had waited too long.
+    Return whether ``error`` says that a repeated transaction may succeed. The database
+    gave up on it because of a conflict, or because it had waited too long.
     """
     if isinstance(error, UpdateError):
-        # Django's db engine raises it for every error of the database.
+        # Django's db engine raises UpdateError for every error of the database.
         error = error.__context__
     cause = error.__cause__ if isinstance(error, OperationalError) else None
     if cause is None:
@@ -87,12 +92,13 @@ def is_retryable(error: BaseException | None) -> bool:
 
 def retry_conflicts(work: Callable[[], T]) -> T:
     """
-    Return ``work()``. Call it again, after a short pause, if the database gave up on
-    it: ``ATTEMPTS`` times at most, and not after ``PATIENCE`` seconds. If the caller
-    has a transaction open, call it once, because all of that would have to be repeated.
+    Return ``work()``. If the database gives up on it, call it again after a short
+    pause, at most ``ATTEMPTS`` times in all and for ``PATIENCE`` seconds. Call it only
+    once if the caller has a transaction open, since all of that would have to be
+    repeated. Raises the error of the last attempt.
     """
     connection = connections[registry_alias()]
-    # Not get_autocommit(), which connects: a session in a cache needs no database.
+    # get_autocommit() would connect, but a session in a cache needs no database.
     if connection.connection is not None and not connection.autocommit:
         return work()
     give_up_at = time.monotonic() + PATIENCE
@@ -102,7 +108,7 @@ def retry_conflicts(work: Callable[[], T]) -> T:
         except (OperationalError, UpdateError) as error:
             if not is_retryable(error) or time.monotonic() > give_up_at:
                 raise
-        time.sleep(random.uniform(*PAUSE))  # noqa: S311  a pause, and no secret
+        time.sleep(random.uniform(*PAUSE))  # noqa: S311  not a secret
     return work()
 
 
@@ -116,40 +122,65 @@ def _writable_alias() -> str:
     return registry_alias()
 
 
-def in_one_statement(write: Callable[[str], T]) -> T:
+def transactional(function: Callable[Concatenate[str, P], T]) -> Callable[P, T]:
     """
-    Return ``write(alias)``, which makes one statement. Repeat it like a transaction of
-    our own: see ``in_transaction()``.
+    Run each call of ``function`` in a transaction on the registry's database.
+
+    ``function`` receives the database's alias as its first argument, ``using``, which
+    its callers do not pass. The transaction is repeated if the database gives up on it,
+    so a second run must not notice what the first one did to the arguments.
+
+    If the caller has a transaction open (``ATOMIC_REQUESTS``, ``atomic()``,
+    ``set_autocommit(False)``), the function runs in a savepoint, at that transaction's
+    isolation level, and only once.
     """
-    return retry_conflicts(functools.partial(write, _writable_alias()))
+
+    @functools.wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> T:
+        using = _writable_alias()
+        connection = connections[using]
+
+        def attempt() -> T:
+            is_ours = connection.get_autocommit()
+            with transaction.atomic(using=using):
+                if is_ours:
+                    _begin(connection)
+                return function(using, *args, **kwargs)
+
+        return retry_conflicts(attempt)
+
+    return _without_alias(call)
 
 
-def in_transaction(work: Callable[[str], T]) -> T:
+def one_statement(function: Callable[Concatenate[str, P], T]) -> Callable[P, T]:
     """
-    Return ``work(alias)``, run in a transaction on the registry's database.
-
-    A transaction of our own is repeated if the database gives up on it. If the caller
-    has one open (``ATOMIC_REQUESTS``, ``atomic()``, ``set_autocommit(False)``), the
-    work runs in a savepoint of it, at its isolation level, and is not repeated.
+    Repeat each call of ``function``, which runs a single statement, without a
+    transaction. It receives the alias as in ``transactional()``.
     """
-    using = _writable_alias()
-    connection = connections[using]
 
-    def attempt() -> T:
-        is_ours = connection.get_autocommit()
-        with transaction.atomic(using=using):
-            if is_ours:
-                _begin(connection)
-            return work(using)
+    @functools.wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> T:
+        using = _writable_alias()
+        return retry_conflicts(lambda: function(using, *args, **kwargs))
 
-    return retry_conflicts(attempt)
+    return _without_alias(call)
+
+
+def _without_alias(call: Callable[P, T]) -> Callable[P, T]:
+    """Leave the alias out of the signature that ``help()`` shows to callers."""
+    signature = inspect.signature(call)
+    _, *parameters = signature.parameters.values()
+    vars(call)["__signature__"] = signature.replace(parameters=parameters)
+    return call
 
 
 def _begin(connection: BaseDatabaseWrapper) -> None:
     """
-    Begin a transaction of our own. Each statement sees what has committed, so that
-    no decision rests on what was read before a lock was granted. What is acknowledged
-    survives a crash of PostgreSQL, and a failover to a synchronous standby.
+    Set the isolation level and the durability of a transaction that has just begun.
+
+    Under READ COMMITTED each statement sees what has committed, so no decision rests
+    on a read from before a lock was granted. With synchronous_commit, a commit survives
+    a crash of PostgreSQL and a failover to a synchronous standby.
     """
     if connection.vendor not in {"postgresql", "mysql"}:
         return

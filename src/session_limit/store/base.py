@@ -1,4 +1,4 @@
-"""What every part of the guarded session rests on: ending it, and letting it be."""
+"""What every part of the guarded session needs: ending it, undoing a sign-in in it."""
 
 from __future__ import annotations
 
@@ -14,17 +14,18 @@ from django.contrib.sessions.backends.base import (
 )
 from django.db import DatabaseError
 
-from session_limit import registry
 from session_limit.models import UserSession
+from session_limit.registry.ending import end_row
+from session_limit.registry.pending import SessionChanges
 from session_limit.store import engines
-from session_limit.store.state import SessionState
+from session_limit.store.state import Found, Kind, SessionState
 
 if TYPE_CHECKING:
     from django.contrib.sessions.backends.db import SessionStore
     from django.contrib.sessions.base_session import AbstractBaseSession
 
     class _Engine(SessionStore):
-        """An engine's class, with what the stubs leave out."""
+        """A session engine's class, with the methods that the stubs leave out."""
 
         _session_cache: dict[str, Any]
 
@@ -39,7 +40,7 @@ else:
 
 
 class Base(_Engine):
-    """A mixin for the engine's class, which is ``engine``."""
+    """A mixin for the class of the project's session engine, which is ``engine``."""
 
     session_limit_state: SessionState
     engine: type[SessionBase]
@@ -47,109 +48,111 @@ class Base(_Engine):
     def __init__(
         self, session_key: str | None = None, *args: Any, **kwargs: Any
     ) -> None:
-        # By code that puts another session in place of the request's own (allauth).
+        # Only code that replaces the request's session gets here (allauth does).
         super().__init__(session_key, *args, **kwargs)
         self.session_limit_state = SessionState(session_key)
 
     def mark_ended(
-        self, id: UUID | None, reason: UserSession.Reason | None = None
+        self,
+        id: UUID | None,
+        reason: UserSession.Reason | None = None,
+        *,
+        during_request: bool = False,
     ) -> dict[str, Any]:
         """
-        Empty this session, because the one with this ``id`` has ended. Give the
-        ``reason`` if its row may not say so.
+        Empty this session because the one with this ``id`` has ended, and return the
+        empty data.
+
+        Pass the ``reason`` if the row may not say so because recording the ending may
+        have failed, and ``during_request`` if the session was live when the request
+        began.
         """
-        self.session_limit_state.row = None
-        self.session_limit_state.mark_ended(id, reason)
-        # What is written from here on is another, anonymous session.
+        self.session_limit_state.found = Found(
+            Kind.ENDED,
+            ended_id=id,
+            ended_reason=reason,
+            ended_during_request=during_request,
+        )
+        # Whatever the request writes from here on is another, anonymous session.
         self._session_key = None
         self._session_cache = {}
         return self._session_cache
 
-    def overtake(self, reason: UserSession.Reason | None = None) -> None:
-        """Empty this session, which ended during its request. See ``mark_ended()``."""
-        row = self.session_limit_state.row
-        self.session_limit_state.overtaken = True
-        self.mark_ended(row.id if row else self.session_limit_state.ended_id, reason)
-
     def leave_untouched(self) -> None:
         """
-        Have ``SessionMiddleware`` neither save it nor touch the client's cookie, even
-        under ``SESSION_SAVE_EVERY_REQUEST``: an empty session is not saved, and where
-        no cookie came none is deleted.
+        Make ``SessionMiddleware`` neither save this session nor touch the client's
+        cookie, even under ``SESSION_SAVE_EVERY_REQUEST``.
+
+        That middleware saves no empty session, and deletes no cookie that the request
+        did not bring.
         """
-        self.session_limit_state.inert = True
+        state = self.session_limit_state
+        state.response = state.response._replace(untouched=True)
         self.modified = False
-        if self.session_limit_state.request is not None:
-            self.session_limit_state.request.COOKIES.pop(
-                settings.SESSION_COOKIE_NAME, None
-            )
+        if state.request is not None:
+            state.request.COOKIES.pop(settings.SESSION_COOKIE_NAME, None)
 
     def is_empty(self) -> bool:
-        return self.session_limit_state.inert or super().is_empty()
+        return self.session_limit_state.response.untouched or super().is_empty()
 
     def forget_ended(self) -> None:
-        """Drop what remembers an ended session: its reason has been told."""
-        self.session_limit_state.ended_id = None
+        """Forget the ended session after the client has been given the reason."""
+        self.session_limit_state.found = Found(Kind.ENDED)
         self.pop(engines.ENDED_ID, None)
         if not self._session_cache:
             self.flush()
 
-    def undo_login(self) -> registry.SessionChanges:
+    def undo_login(self) -> SessionChanges:
         """
-        Make the data what they were before ``login()``, and return what this request
-        has put in: it, the receivers of its signal, and the code in front of it. Not
-        all of the latter's stays: a browser without a cookie is given none, and what a
-        view's transaction stored is rolled back.
+        Restore the session data to their state before ``login()``, and return
+        everything that this request has added: by ``login()`` itself, by the receivers
+        of its signal, and by the code that ran before it.
+
+        Some of what that earlier code wrote is not kept. A browser without a cookie
+        gets none, and what was stored in a view's transaction is rolled back.
         """
-        before, data = self.session_limit_state.before_login, self._session_cache
-        # None: somebody's own way to sign in.
-        self._session_cache = {**(data if before is None else before)}
+        sign_in, data = self.session_limit_state.sign_in, self._session_cache
+        # There is no such state if the project signs in without login().
+        before = data if sign_in.before_login is None else sign_in.before_login
+        self._session_cache = {**before}
         self.modified = True
-        # Where the last new key was given to somebody signed in, and their session has
-        # ended since, that is who they were before.
+        # A user may have been signed in before, in a session that has ended since.
         engines.forget_user(self)
-        loaded = self.session_limit_state.loaded
+        loaded = sign_in.loaded
         written = {
             name: value
             for name, value in data.items()
             if name not in loaded or loaded[name] != value
         }
-        return registry.SessionChanges(written, loaded)
-
-    def undo_sign_in(self) -> None:
-        """
-        After a sign-in that was rolled back, in a store that rolls nothing back, do
-        what the database did by itself. The client keeps the cookie that it has.
-        """
-        engines.forget_user(self)
-        self.restore_anonymous()
+        return SessionChanges(written, loaded)
 
     def give_up(self) -> None:
         """
-        Leave the browser the session that it came with, after the database gave up on
-        the request. What the request changed in it is not kept.
+        Leave the browser the session that it came with, because the database gave up on
+        the request. What the request wrote into the session is discarded.
         """
-        state, row = self.session_limit_state, self.session_limit_state.row
+        sign_in, row = self.session_limit_state.sign_in, self.session_limit_state.row
         # The database may give up on this save, too.
         with contextlib.suppress(DatabaseError, UpdateError):
-            if row is None or state.admitted:
-                self._session_cache = {**state.loaded}
+            if row is None or sign_in.admitted:
+                self._session_cache = {**sign_in.loaded}
                 self.restore_anonymous()
-            before = state.before_login
+            before = sign_in.before_login
             if row is not None and before is not None and engines.ID not in before:
-                # Already committed, but its cookie will not reach the browser.
-                registry.end_row(row.id, UserSession.Reason.SIGNED_OUT)
+                # The sign-in is committed, but its cookie will not reach the browser.
+                end_row(row.id, UserSession.Reason.SIGNED_OUT)
 
     def restore_anonymous(self) -> None:
         """
-        Put back what a refused sign-in left of the anonymous session.
+        Put back the anonymous session that the browser had before a sign-in that was
+        undone.
 
         If the store held the session that the client presented, the data go back under
-        its key. The client gets no new cookie: that would replace the one that another
+        its key. The client gets no new cookie, which would replace the one that another
         tab of the same browser may just have been admitted with.
 
-        If the store held nothing under the presented key, the client may have made that
-        key up, so that somebody else knows it (session fixation, ASVS 7.2.3). The
+        If the store held nothing under the presented key, the client may have made the
+        key up, and somebody else may know it (session fixation, ASVS 7.2.3). The
         response then saves the data under a new key.
         """
         key, presented_key = self.session_key, self.session_limit_state.presented_key
@@ -158,10 +161,11 @@ class Base(_Engine):
             self.delete(key)
         if data and presented_key is not None and key != presented_key:
             if presented_key != self.session_limit_state.loaded_key:
-                # delete() has emptied a session that is its own cookie.
+                # delete() has emptied a session of signed_cookies.
                 self._session_key, self._session_cache = None, data
                 return
             self._session_key = presented_key
-            with contextlib.suppress(CreateError):  # a rollback was there before us
+            # A rollback may have restored the stored session already.
+            with contextlib.suppress(CreateError):
                 self.save(must_create=True)
         self.leave_untouched()

@@ -1,4 +1,4 @@
-"""Answer 503 if the database gave up on a sign-in, or on this package's own code."""
+"""Answer 503 if the database gave up on a sign-in or on the package's own code."""
 
 from __future__ import annotations
 
@@ -6,39 +6,34 @@ from django.contrib import auth
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
-from session_limit import registry
 from session_limit.pages import links, responses
+from session_limit.registry.transactions import is_retryable
 from session_limit.store.guarded import GuardedSession
-from session_limit.store.state import SessionState, state_of
+from session_limit.store.state import SignInRecord, state_of
 
 PACKAGE = __name__.partition(".")[0]
 
 # Functions of django.contrib.auth. A conflict inside them is about a sign-in.
-_AUTH = frozenset(
-    {
-        *("authenticate", "login", "logout", "update_session_auth_hash"),
-        *("aauthenticate", "alogin", "alogout", "aupdate_session_auth_hash"),
-    }
-)
+_SYNC = ("authenticate", "login", "logout", "update_session_auth_hash")
+_AUTH = frozenset(_SYNC) | {f"a{name}" for name in _SYNC}
 
 
 def concerns_us(request: HttpRequest, error: BaseException | None) -> bool:
     """
-    Return whether ``error`` says that the database gave up on something of ours:
-    ``request`` is for one of our own pages, our code or Django's ``login()`` raised it,
-    or the request signed somebody in or out.
+    Return whether the database gave up on something that this package answers for.
 
-    Django handles other conflicts, such as those in a project's own view that signs
-    no user in or out.
+    That is so if ``request`` is for a page of the package, if the package or a function
+    of ``django.contrib.auth`` raised ``error``, or if the request signed a user in or
+    out. Django handles all other conflicts.
     """
-    if error is None or not registry.is_retryable(error):
+    if error is None or not is_retryable(error):
         return False
     state = state_of(request)
     return (
         links.is_ours(request)
         or _passed_through_us(error)
         # An error at COMMIT does not say which statement caused it.
-        or (state is not None and _changes_hands(state))
+        or (state is not None and _changed_user(state.sign_in))
     )
 
 
@@ -46,9 +41,8 @@ def retry(
     request: HttpRequest, response: HttpResponseBase | None = None
 ) -> HttpResponse:
     """
-    Return the 503, in place of ``response`` if there is one already, and leave the
-    browser as it was: its session, key and data, and the token in its forms, so that
-    the same form can be sent again.
+    Return a 503 that replaces ``response``, if there is one. The browser keeps its
+    session, and the CSRF token of its forms, so that it can send the same form again.
     """
     session = request.session
     if isinstance(session, GuardedSession):
@@ -58,18 +52,18 @@ def retry(
     return responses.retry(response)
 
 
-def _changes_hands(state: SessionState) -> bool:
-    """Return whether the request signed somebody in or out, or changed the key."""
+def _changed_user(sign_in: SignInRecord) -> bool:
+    """Return whether the request signed a user in or out, or changed the key."""
     return (
-        state.admitted
-        or state.adopted
-        or state.refusal is not None
-        or state.before_login is not None
+        sign_in.admitted
+        or sign_in.adopted
+        or sign_in.refusal is not None
+        or sign_in.before_login is not None
     )
 
 
 def _passed_through_us(error: BaseException) -> bool:
-    """Return whether our own code raised ``error``, or a function in ``_AUTH``."""
+    """Return whether this package or a function in ``_AUTH`` raised ``error``."""
     traceback = error.__traceback__
     while traceback is not None:
         frame = traceback.tb_frame

@@ -1,8 +1,8 @@
 """
-What Django's session engine keeps, by key: telling engines apart, and deleting.
+Tell session engines apart, and read and delete what they store.
 
-Deleting a stored session is hygiene. The truth is the registry's row: every engine
-has a way to bring a deleted entry back (see docs/explanation/guarantees.md).
+No guarantee rests on deleting a stored session, because every engine has a way to bring
+a deleted entry back (see docs/explanation/guarantees.md). The registry's row decides.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from django.contrib.sessions.backends.base import SessionBase
 from django.contrib.sessions.base_session import AbstractBaseSession
 from django.core import signing
 from django.db import models, router
-from django.utils.crypto import salted_hmac
 
 from session_limit.utils.after_commit import after_commit
+from session_limit.utils.keyed_digests import keyed_digests
 
 logger = logging.getLogger("session_limit")
 
-# Where a session's data carries the id of its row ...
+# The key in a session's data that holds the id of its row, and the key in an anonymous
+# session's data that holds the id of the ended session that it replaced.
 ID = "_session_limit_id"
-# ... and an anonymous one, written in place of a dead one, the tombstone's.
 ENDED_ID = "_session_limit_ended"
 
 MAX_KEY_LENGTH = 40
@@ -38,10 +38,9 @@ MIN_KEY_LENGTH = 8
 
 
 def engine() -> type[SessionBase]:
-    """Return the ``SessionStore`` of ``SESSION_ENGINE``."""
-    return cast(
-        "type[SessionBase]", import_module(settings.SESSION_ENGINE).SessionStore
-    )
+    """Return the ``SessionStore`` class of ``SESSION_ENGINE``."""
+    store = import_module(settings.SESSION_ENGINE).SessionStore
+    return cast("type[SessionBase]", store)
 
 
 DJANGOS: tuple[type[SessionBase], ...] = (
@@ -56,28 +55,22 @@ DJANGOS: tuple[type[SessionBase], ...] = (
 @functools.cache
 def is_plain_db(store: type[SessionBase]) -> bool:
     """
-    Whether ``store`` loads and deletes as ``django.contrib.sessions.backends.db``
-    does, so that one statement of ours can stand for Django's own.
+    Return whether ``store`` loads and deletes as Django's ``db`` engine does, so that
+    the package may use one statement of its own instead.
     """
-    return issubclass(store, db.SessionStore) and _inherits(
-        store,
+    names = ("load", "_get_session_from_db", "create", "delete")
+    base, twins = (
         db.SessionStore,
-        "load",
-        "aload",
-        "_get_session_from_db",
-        "_aget_session_from_db",
-        "create",
-        "acreate",
-        "delete",
-        "adelete",
+        ("aload", "_aget_session_from_db", "acreate", "adelete"),
     )
+    return issubclass(store, base) and _inherits(store, base, *names, *twins)
 
 
 @functools.cache
 def loads_alike(store: type[SessionBase]) -> bool:
     """
-    Whether ``aload()`` is Django's own, which does what ``load()`` does: then one hop
-    to a thread takes ``load()``, with the registry's row.
+    Return whether ``aload()`` of ``store`` is Django's own. It then does the same as
+    ``load()``, which can run in a thread together with the read of the registry's row.
     """
     return any(
         issubclass(store, base) and _inherits(store, base, "load", "aload")
@@ -87,7 +80,7 @@ def loads_alike(store: type[SessionBase]) -> bool:
 
 @functools.cache
 def issues_djangos_keys(store: type[SessionBase]) -> bool:
-    """Return whether ``store`` leaves it to Django to make keys."""
+    """Return whether Django makes the keys of ``store``."""
     names = ("create", "acreate", "_get_new_session_key", "_aget_new_session_key")
     return not is_cookie(store) and any(
         issubclass(store, base) and _inherits(store, base, *names) for base in DJANGOS
@@ -96,11 +89,12 @@ def issues_djangos_keys(store: type[SessionBase]) -> bool:
 
 def may_hold(store: type[SessionBase], key: str) -> bool:
     """
-    Return whether ``store`` can hold a session under ``key``, without asking it.
+    Return whether ``store`` can hold a session under ``key``, without reading the
+    store.
 
-    Django's engines are trusted with more keys than Django issues, because other code
-    may have stored sessions under keys of its own. An engine that makes its own keys
-    may hold any, but no database takes a NUL.
+    More keys pass than Django issues, because other code may have stored sessions under
+    its own. An engine that makes its own keys may use any, but no database accepts a
+    NUL character.
     """
     if not issues_djangos_keys(store):
         return bool(key) and "\0" not in key
@@ -110,8 +104,8 @@ def may_hold(store: type[SessionBase], key: str) -> bool:
 
 def is_cookie(store: type[SessionBase]) -> bool:
     """
-    Whether the client's cookie is the whole session: nothing is kept that could be
-    deleted, or that saving could miss, and the client may keep every copy.
+    Return whether the client's cookie is the whole session. Then the server keeps
+    nothing that it could delete, and the client can keep every copy.
     """
     return issubclass(store, signed_cookies.SessionStore)
 
@@ -122,15 +116,15 @@ def is_cached(store: type[SessionBase]) -> bool:
 
 
 def forget_user(session: SessionBase) -> None:
-    """Take out of ``session`` what ``login()`` and an admission have put into it."""
+    """Remove what ``login()`` and an admission have written into ``session``."""
     for name in (SESSION_KEY, BACKEND_SESSION_KEY, HASH_SESSION_KEY, ID):
         session.pop(name, None)
 
 
 def signed_at(session: SessionBase) -> datetime | None:
     """
-    Return when the cookie that ``session`` came in was signed, to the second it began
-    in; ``None`` for one whose data are stored.
+    Return when the cookie that holds ``session`` was signed, rounded down to a second,
+    or ``None`` if the session's data are stored on the server.
     """
     if not is_cookie(type(session)) or session.session_key is None:
         return None
@@ -138,12 +132,12 @@ def signed_at(session: SessionBase) -> datetime | None:
 
 
 def is_outdated(cookie: str) -> bool:
-    """Whether the session that ``cookie`` is, which was verified, is too old by now."""
+    """Return whether a signed session ``cookie`` that was valid before has expired."""
     return time.time() - _timestamp(cookie) > settings.SESSION_COOKIE_AGE
 
 
 def _timestamp(cookie: str) -> int:
-    # As TimestampSigner writes it, and load() has verified it.
+    # load() has verified the signature, so the format is TimestampSigner's.
     return signing.b62_decode(cookie.rsplit(":", 2)[1])
 
 
@@ -153,58 +147,56 @@ def _inherits(store: type[SessionBase], base: type[SessionBase], *names: str) ->
 
 def storable(key: str | None) -> str | None:
     """
-    Return ``key`` if it names an entry in a store. ``signed_cookies`` keeps the whole
-    session in its key: there is nothing to find by it.
+    Return ``key`` if a session may be stored under it, or ``None``. The key of
+    ``signed_cookies`` is the whole session, and nothing is stored under it.
     """
-    well_formed = (
-        key is not None
-        and MIN_KEY_LENGTH <= len(key) <= MAX_KEY_LENGTH
-        and key.isascii()
-        and key.isalnum()
-    )
-    return key if well_formed else None
+    if key is None or not MIN_KEY_LENGTH <= len(key) <= MAX_KEY_LENGTH:
+        return None
+    return key if key.isascii() and key.isalnum() else None
 
 
-def digest(key: str | None, secret: str | bytes | None = None) -> str:
+def digest(key: str | None) -> str:
     """
-    Return the keyed digest by which a dead cookie is recognised: of no use without
-    ``SECRET_KEY``, so an ended row holds nothing that can be replayed.
+    Return the digest of ``key`` that is recorded, or ``""`` if there is no key.
+
+    The cookie of an ended session is recognised by it. Without ``SECRET_KEY`` the
+    digest is useless, so that nothing in an ended row can be replayed.
     """
-    if not key:
-        return ""
-    salt = "session_limit.key"
-    return salted_hmac(salt, key, secret, algorithm="sha256").hexdigest()[:32]
+    return digests(key or "")[0]
 
 
 def digests(key: str) -> list[str]:
-    """Return the digests of ``key`` under every secret that Django still honours."""
-    secrets = (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
-    return [digest(key, secret) for secret in secrets]
+    """Return the digests of ``key`` under each secret that Django still accepts."""
+    if not key:
+        return [""]
+    return [each[:32] for each in keyed_digests("session_limit.key", key)]
 
 
 def rows(
     model: type[AbstractBaseSession], keys: Sequence[str]
 ) -> models.QuerySet[AbstractBaseSession]:
-    """Return what ``model`` stores under ``keys``, on the alias that writes it."""
+    """Return what ``model`` stores under ``keys``, from the alias that writes it."""
     using = router.db_for_write(model)
     return model._base_manager.using(using).filter(session_key__in=keys)
 
 
 def exists(session: SessionBase, key: str | None) -> bool:
-    """Whether anything is stored under ``key`` by the engine of ``session``."""
+    """Return whether the engine of ``session`` stores anything under ``key``."""
     if key is None:
         return False
     if isinstance(session, db.SessionStore):
-        # Not its exists(), which may ask a replica that lags.
+        # The engine's exists() may read a replica that lags.
         return rows(session.get_model_class(), [key]).exists()
     return bool(session.exists(key))
 
 
 def delete(keys: Sequence[str], using: str) -> None:
     """
-    Delete the stored sessions ``keys``: in the current transaction where ``using``
-    stores them, after its commit everywhere else. Never raises for a store that is
-    down: what is ended is ended.
+    Delete the sessions stored under ``keys``.
+
+    This happens in the current transaction if the database ``using`` stores them, and
+    after its commit otherwise. A failure after the commit is logged and not raised,
+    because the sessions have ended in any case.
     """
     store = engine()
     if not keys:
@@ -229,8 +221,8 @@ def _delete_each(store: type[SessionBase], keys: Sequence[str]) -> None:
 
 def read(key: str) -> dict[str, Any] | None:
     """
-    Return the data stored under ``key``, empty where nothing is, or ``None`` where
-    the store cannot answer.
+    Return the data stored under ``key``. They are empty if nothing is stored, and
+    ``None`` if the store fails, which is logged.
     """
     try:
         return dict(engine()(key).items())

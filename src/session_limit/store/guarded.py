@@ -1,7 +1,4 @@
-"""
-The guarded session: the project's own engine under a mixin, so that everything that
-reads an ended session, not ``request.user`` alone, sees an empty one.
-"""
+"""Guard the session of a request, so that an ended one reads as empty."""
 
 from __future__ import annotations
 
@@ -18,14 +15,19 @@ from session_limit.store.state import SessionState
 
 
 class GuardedSession(Loading, Keys):
-    """The mixin. Whatever it does not mention is the engine's."""
+    """
+    The mixin for the project's session engine.
+
+    Everything that reads an ended session gets an empty one: ``request.user``, other
+    middleware and the project's own code.
+    """
 
 
 @functools.cache
 def _guarded(engine: type[SessionBase]) -> type[GuardedSession]:
     """
-    Return the engine's class under the mixin. The name stays: the salt under which
-    sessions are signed is made of it (``SessionBase.key_salt``).
+    Return a subclass of ``engine`` with the mixin. It has the name of ``engine``,
+    because ``SessionBase.key_salt``, which signs sessions, contains the name.
     """
     names = {"__module__": engine.__module__, "__qualname__": engine.__qualname__}
     bases = (GuardedSession, engine)
@@ -34,17 +36,17 @@ def _guarded(engine: type[SessionBase]) -> type[GuardedSession]:
 
 def install(request: HttpRequest) -> None:
     """
-    Guard ``request.session``, if it has one. Nothing is loaded yet. The object stays,
-    with whatever the engine's constructor gave it.
+    Guard ``request.session``, if there is one, without loading it. The object stays the
+    same, with everything that the engine's constructor gave it.
     """
     session = getattr(request, "session", None)
     if isinstance(session, GuardedSession):
-        # The same request once more, by code that tries it again.
+        # Other code processes the same request again.
         session.session_limit_state.is_answered = False
     elif isinstance(session, SessionBase):
         engine, key = type(session), session.session_key
         if key is not None and not engines.may_hold(engine, key):
-            # The client made it up, and not every database can be asked for it.
+            # The client made the key up, and some databases reject it with an error.
             session._session_key = None
         session.__class__ = _guarded(engine)
         cast("GuardedSession", session).session_limit_state = SessionState(key, request)

@@ -1,4 +1,4 @@
-"""Identify the session behind a request that no middleware has seen."""
+"""Identify the session of a request that the middleware has not seen."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from django.conf import settings
 from django.contrib.auth import SESSION_KEY
 from django.http import HttpRequest, parse_cookie
 
-from session_limit import registry
+from session_limit.registry.connected import standings
 from session_limit.store import engines
 from session_limit.store.guarded import GuardedSession, install
+from session_limit.store.unstored_keys import identify_key
 from session_limit.utils.lru import LRU
 
-# The sessions that this process has found live, by a digest of their key: 16 bytes
-# each. An ended session may still be among them. They decide which thread answers a
-# question, and never the answer.
+# Digests of the keys of sessions that this process has found live. Some may have ended
+# since. They decide which thread answers a question, and never the answer.
 MAX_KNOWN = 50_000
 _known: LRU[bytes, None] = LRU(MAX_KNOWN)
 _SECRET = os.urandom(32)
-# In characters. Browsers keep no longer cookie.
+# In characters. Browsers keep no longer cookies.
 LONGEST_QUOTED = 4096
 
 
 class Identity(NamedTuple):
     """
-    The ``id`` of the session's row, ``None`` for an anonymous client, and the
-    ``reason`` why it ended: ``""`` if that is unknown, ``None`` while it is live.
+    The ``id`` of a session's row, or ``None`` for an anonymous client, and the
+    ``reason`` why the session ended: ``""`` if unknown, ``None`` while it is live.
     """
 
     id: UUID | None = None
@@ -45,10 +45,10 @@ def session_key_in(cookies: Mapping[str, str]) -> str | None:
 
 def session_key_in_header(header: str) -> str | None:
     """
-    Return the session key in a ``Cookie`` header, as ``session_key_in()`` does.
+    Return the session key in a ``Cookie`` header, if the engine can hold it.
 
-    Parses no other cookie. Before Python 3.11.10 and 3.12.6, the time that it takes to
-    unquote one grows with the square of its length (CVE-2024-7592), and an event loop
+    Other cookies are not parsed. Before Python 3.11.10 and 3.12.6, the time to unquote
+    a cookie grows with the square of its length (CVE-2024-7592), and the event loop
     would wait for it.
     """
     name = settings.SESSION_COOKIE_NAME
@@ -63,14 +63,14 @@ def is_known(key: str) -> bool:
     """
     Return whether this process has found the session with this key live before.
 
-    Questions about known sessions are answered by threads of their own, so that a flood
-    of invented cookies does not keep people who are signed in waiting.
+    Known sessions have threads of their own, so that users who are signed in do not
+    wait behind a flood of invented cookies.
     """
     return _digest(key) in _known
 
 
 def remember(key: str, *, is_live: bool) -> None:
-    """Note whether the session with this key was found live."""
+    """Note whether the session with this key has been found live."""
     if is_live:
         _known.put(_digest(key), None)
     else:
@@ -84,9 +84,11 @@ def _digest(key: str) -> bytes:
 
 def identify(request: HttpRequest) -> Identity:
     """
-    Identify the session of ``request`` as the middleware does, and leave the session on
-    the request. Takes one statement on ``db``. Adopts a session from before the package
-    was installed. Blocks.
+    Identify the session of ``request`` as the middleware would, and set
+    ``request.session`` to it.
+
+    Blocks. Takes one statement on the ``db`` engine. May adopt a session from before
+    the package was installed.
     """
     key = session_key_in(request.COOKIES)
     if key is None:
@@ -101,17 +103,16 @@ def _identify(request: HttpRequest, key: str) -> Identity:
     request.session = engine(key)
     install(request)
     session = cast("GuardedSession", request.session)
-    found = session.session_limit_state
+    state = session.session_limit_state
     if engines.is_cookie(engine):
-        # To be adopted, a session in a cookie has to be sent again. No answer to this
-        # request does that.
-        found.request = None
-    if SESSION_KEY in session and found.row is None:
-        return Identity(None, "")
-    if found.row is not None:
-        return Identity(found.row.id)
-    found.identify()
-    id = found.ended_id
-    if not found.ended:
-        return Identity()
-    return Identity(id, registry.standings([id])[id].reason if id is not None else "")
+        # Prevent an adoption, which would have to send a new cookie: the answer to this
+        # request sets none.
+        state.request = None
+    is_signed_in = SESSION_KEY in session
+    if state.row is not None:
+        return Identity(state.row.id)
+    identify_key(state)
+    id = state.found.ended_id
+    if id is not None:
+        return Identity(id, standings([id])[id].reason)
+    return Identity(None, "") if is_signed_in or state.found.is_ended else Identity()

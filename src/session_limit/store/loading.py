@@ -1,4 +1,4 @@
-"""Loading: what an ended session stored, nobody gets to see."""
+"""Load a session, and hide what an ended one has stored."""
 
 from __future__ import annotations
 
@@ -9,18 +9,19 @@ from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.sessions.base_session import AbstractBaseSession
 from django.utils import timezone
 
-from session_limit import registry
-from session_limit.models import UserSession, parse_uuid
+from session_limit.models import parse_uuid
+from session_limit.registry.admission import adopt
+from session_limit.registry.ending import try_to_end
 from session_limit.store import engines, queries
 from session_limit.store.base import Base
 from session_limit.store.queries import Row
+from session_limit.store.sign_in import sign_in_of
+from session_limit.store.state import Found, Kind
 from session_limit.store.users import user_of
-
-Reason = UserSession.Reason
 
 
 class Loading(Base):
-    """Verifies what is loaded, in the same statement where that can be."""
+    """The part of the guarded session that verifies what it loads."""
 
     def load(self) -> dict[str, Any]:
         is_plain_db = engines.is_plain_db(self.engine)
@@ -51,8 +52,8 @@ class Loading(Base):
 
     def _exact(self, found: AbstractBaseSession | None) -> AbstractBaseSession | None:
         """
-        Return ``found`` if it is stored under exactly this key. MariaDB compares keys
-        without regard to case, and would let a client choose the spelling.
+        Return ``found`` if it is stored under exactly this key. MariaDB ignores case,
+        so the client would choose the spelling of the key.
         """
         if found is not None and found.session_key != self.session_key:
             self._session_key = None
@@ -60,52 +61,59 @@ class Loading(Base):
         return found
 
     def _verified(self, data: dict[str, Any], row: Row | None) -> dict[str, Any]:
-        """Return ``data``, or nothing where they are an ended session's."""
+        """
+        Return ``data``, or no data if they belong to a session that is not live.
+
+        ``row`` is the row that has recorded the session's key, if it is known.
+        """
         state = self.session_limit_state
-        # signed_cookies keeps the cookie's value for its key, whatever that is.
+        # signed_cookies keeps the cookie's value as its key even if it is not valid.
         state.loaded_key = self.session_key if data else None
         if SESSION_KEY not in data:
-            state.missing = self.session_key is None
-            state.ended_id = parse_uuid(data.get(engines.ENDED_ID))
-            state.ended = engines.ENDED_ID in data
-            state.loaded = {**data}
+            if self.session_key is None:
+                state.found = Found(Kind.NOT_STORED)
+            elif engines.ENDED_ID in data:
+                ended_id = parse_uuid(data[engines.ENDED_ID])
+                state.found = Found(Kind.ENDED, ended_id=ended_id)
+            else:
+                state.found = Found()
+            state.sign_in.loaded = {**data}
             return data
         if engines.ID not in data:
             if row is None:
                 return self._adopted(data)
-            # Adopted by a request whose response has not been saved.
+            # Another request has adopted the session and not saved its data yet.
             data[engines.ID] = row.id.hex
         if row is None or row.id.hex != data[engines.ID]:
-            # The key was just rotated, or no key is recorded on this engine.
+            # The key was just changed, or the engine records no keys.
             id = parse_uuid(data[engines.ID])
             row = queries.read(id) if id is not None else None
-        if row is None or not row.is_live_of(data[SESSION_KEY]):
+        if row is None:
             return self.mark_ended(parse_uuid(data[engines.ID]))
-        if self._has_deadline(row) and row.is_due(timezone.now()):
-            reason = Reason(row.expires_reason)
-            registry.try_to_end(row.id, reason)
-            return self.mark_ended(row.id, reason)
-        state.row = row
-        state.loaded_hash = data.get(HASH_SESSION_KEY)
-        return data
-
-    def _has_deadline(self, row: Row) -> bool:
-        """
-        Whether its time is ours to keep. Its own expiry is the engine's, but for a
-        signed cookie, which knows of ``SESSION_COOKIE_AGE`` alone (#19201).
-        """
-        is_own = row.expires_reason == Reason.EXPIRED
-        return not is_own or engines.is_cookie(self.engine)
+        reason = row.why_not_live(
+            timezone.now(),
+            user_id=data[SESSION_KEY],
+            # signed_cookies knows SESSION_COOKIE_AGE alone (Django's ticket 19201).
+            engine_expires=not engines.is_cookie(self.engine),
+        )
+        if reason is None:
+            state.found = Found(Kind.LIVE, row, data.get(HASH_SESSION_KEY))
+            return data
+        if reason:
+            try_to_end(row.id, reason)
+        return self.mark_ended(row.id, reason or None)
 
     def _adopted(self, data: dict[str, Any]) -> dict[str, Any]:
+        """Adopt a signed-in session without an id, and return its data."""
         self._session_cache = data
-        user, request = user_of(data), self.session_limit_state.request
-        if user is None or request is None:
-            # Nobody to Django either; or not yet the session of a request.
+        user, state = user_of(data), self.session_limit_state
+        if user is None or state.request is None:
+            # Django finds no user either, or no request has this session yet.
             return data
-        self.session_limit_state.row = registry.adopt(user, request)
-        if self.session_limit_state.row is None:
+        row = adopt(sign_in_of(user, state.request, adopted=True))
+        if row is None:
             return self.mark_ended(parse_uuid(data.get(engines.ID)))
-        self.session_limit_state.adopted = True
+        state.found = Found(Kind.LIVE, row)
+        state.sign_in.adopted = True
         self.modified = True
         return data

@@ -1,6 +1,8 @@
 """
-Is this session live? The reads that every authenticated request makes, written by
-hand from the models' metadata: a fifth of what they cost through the ORM.
+Read session rows, and decide whether a session is live.
+
+The statements that every authenticated request runs are built here from the models'
+metadata. Through the ORM they would cost five times as much.
 """
 
 from __future__ import annotations
@@ -8,7 +10,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple, cast
+from typing import Any, Literal, NamedTuple, cast
 from uuid import UUID
 
 from django.contrib.sessions.backends import db
@@ -22,19 +24,19 @@ from session_limit.conf import conf
 from session_limit.models import (
     STORED_WITHIN,
     DatabaseNow,
-    Play,
+    EndReason,
     UserSession,
     UserSessionQuerySet,
-    ahead_of_utc,
     registry_alias,
 )
 from session_limit.store import engines
 
 Converter = Callable[[Any, Any, Any], Any]
+ANY_USER = object()
 
 
 class Row(NamedTuple):
-    """What a request needs of its ``UserSession`` row."""
+    """The part of a ``UserSession`` row that a request needs."""
 
     id: UUID
     user_id: Any
@@ -44,47 +46,75 @@ class Row(NamedTuple):
     expires_at: datetime
     expires_reason: str
     counted: bool
-    # The newer sign-in that it has not been told of.
+    # The id of a newer sign-in that the session has shown no notice of yet.
     notice: UUID | None
 
     @classmethod
     def of(cls, session: UserSession) -> Row:
-        """Return what a request needs of ``session``."""
+        """Return the row of ``session``."""
         return cls(*(getattr(session, name) for name in cls._fields))
 
     @property
     def touch_interval(self) -> timedelta:
         """
-        How long activity may go unrecorded: the setting's interval, and never more
-        than a tenth of an idle timeout.
+        How long activity may go unrecorded: ``SESSION_LIMIT_TOUCH_INTERVAL``, or a
+        tenth of the idle timeout if that is shorter.
         """
-        if self.expires_reason != UserSession.Reason.IDLE:
+        if self.expires_reason != EndReason.IDLE:
             return conf.touch_interval
         idle_timeout = self.expires_at - self.last_active_at
         return min(conf.touch_interval, idle_timeout / 10)
 
     def is_touch_due(self, now: datetime) -> bool:
-        """Whether activity has gone unrecorded for long enough."""
+        """Return whether activity at ``now`` is to be recorded."""
         return now - self.last_active_at >= self.touch_interval
 
     def is_due(self, now: datetime) -> bool:
         """
-        Whether its time is up: never early, so what may not have been recorded yet
-        counts for it, and at most one touch late.
+        Return whether the session has expired by ``now``.
+
+        The answer is never early, because activity may not have been recorded yet. It
+        is late by at most one ``touch_interval``.
         """
-        if self.expires_at > now or self.expires_reason == UserSession.Reason.ABSOLUTE:
+        if self.expires_at > now or self.expires_reason == EndReason.ABSOLUTE:
             return self.expires_at <= now
         return self.expires_at + self.touch_interval <= now
 
-    def is_live_of(self, user_id: Any) -> bool:
-        """Whether it has not ended, and is of that user: see ``belongs_to()``."""
-        return self.ended_at is None and self.belongs_to(user_id)
+    def why_not_live(
+        self,
+        now: datetime,
+        *,
+        user_id: Any = ANY_USER,
+        engine_expires: bool = False,
+        check_credentials: Callable[[], EndReason | None] | None = None,
+    ) -> EndReason | Literal[""] | None:
+        """
+        Return ``None`` if the session is live at ``now``, or else the reason why it is
+        not. The reason is ``""`` if the row has ended or belongs to another user.
+
+        Every path that authenticates decides with this method. The arguments are what
+        the paths deliberately do differently:
+
+        - ``user_id`` is the user whom the session's data name: a primary key as text.
+        - ``engine_expires`` says that the session engine has just loaded the data, and
+          itself ends the session at the expiry that was set for it.
+        - ``check_credentials`` returns why the user's credentials are no longer valid,
+          or ``None``. It is called last, because it may read the database.
+        """
+        if self.ended_at is not None:
+            return ""
+        if user_id is not ANY_USER and not self.belongs_to(user_id):
+            return ""
+        is_checked = self.expires_reason != EndReason.EXPIRED or not engine_expires
+        if is_checked and self.is_due(now):
+            return EndReason(self.expires_reason)
+        return check_credentials() if check_credentials is not None else None
 
     def belongs_to(self, user_id: Any) -> bool:
-        """Whether it is of the user whose primary key, as text, is ``user_id``."""
+        """Return whether ``user_id``, a primary key as text, is the session's user."""
         if str(self.user_id) == user_id:
             return True
-        # As Django reads it: text need not be what str() makes of a key.
+        # Compare as Django does: a key may have more spellings than str() gives it.
         to_python = UserSession._meta.get_field("user").to_python
         try:
             return bool(to_python(self.user_id) == to_python(user_id))
@@ -110,7 +140,7 @@ def _columns(
 def _by_id(using: str) -> str:
     table = connections[using].ops.quote_name(UserSession._meta.db_table)
     columns = _columns(using, "r", UserSession, *Row._fields)
-    # Every name in these statements is the models'.
+    # The names in these statements come from the models.
     return f"SELECT {', '.join(columns)} FROM {table} r WHERE {columns[0]} = %s"  # noqa: S608
 
 
@@ -132,7 +162,7 @@ def _beside_stored(using: str, model: type[AbstractBaseSession]) -> str:
 
 @functools.cache
 def _converters(using: str) -> list[tuple[int, models.Field[Any, Any], Converter]]:
-    """Return what makes Python's values of columns, by position, as the ORM does."""
+    """Return the converters that the ORM applies to the columns, with positions."""
     connection = connections[using]
     return [
         (position, field, convert)
@@ -145,7 +175,7 @@ def _converters(using: str) -> list[tuple[int, models.Field[Any, Any], Converter
 
 
 def _row(columns: Iterable[Any], using: str) -> Row:
-    """Return the row whose columns the database answered with."""
+    """Return the row that has these values in the database."""
     connection, values = connections[using], list(columns)
     for position, field, convert in _converters(using):
         values[position] = convert(values[position], field.cached_col, connection)
@@ -166,89 +196,44 @@ def read(id: UUID) -> Row | None:
 def live_of(user_id: Any) -> UserSessionQuerySet:
     """
     Return the live sessions of the user with this primary key, without those that have
-    expired and whose row is still live. An account may have any number of them, so a
-    caller counts them or reads a bounded part.
+    expired but are still marked live.
+
+    An account may have any number of sessions, so count them or read a bounded part.
     """
     rows = UserSession.objects.primary().live().filter(user_id=user_id)
     return rows.in_time(timezone.now())
 
 
-@functools.cache
-def _leased(using: str, zone: int, *names: str) -> str:
-    """
-    Return the statement for a leased play with these columns, as the ORM has it, which
-    may contain how many seconds the ``zone`` is ahead of UTC that is stored in.
-    """
-    plays = Play.objects.using(using).leased()
-    query = plays.filter(**dict.fromkeys(names, _ANY)).values_list("pk")[:1].query
-    return cast("str", query.get_compiler(using).as_sql()[0])
-
-
-# Stands for a value that a statement is given later.
-_ANY = UUID(int=0)
-
-
-def _reads_leased(**values: Any) -> bool:
-    using = registry_alias()
-    connection = connections[using]
-    parameters = [
-        _field(Play, name).get_db_prep_value(value, connection, prepared=False)
-        # In the order in which filter() puts what it is given.
-        for name, value in sorted(values.items())
-    ]
-    with connection.cursor() as cursor:
-        zone = ahead_of_utc(connection)
-        cursor.execute(_leased(using, zone, *values), parameters)
-        return cursor.fetchone() is not None
-
-
-def reads_play(id: UUID, session_id: UUID) -> bool:
-    """
-    Whether the session with that id, which the caller knows to be live, plays the play
-    with this one: one indexed read.
-    """
-    return _reads_leased(id=id, session=session_id)
-
-
-def reads_any_play(user_id: Any, session_id: UUID) -> bool:
-    """Whether that session of this user plays anything: one indexed read."""
-    return _reads_leased(user=user_id, session=session_id)
-
-
 def read_by_digest(key: str) -> Row | None:
-    """Return the latest row whose session had this key, by its digest."""
+    """Return the newest row, live or ended, with ``key`` as its last session key."""
     rows = UserSession.objects.primary()
     row = rows.filter(key_digest__in=engines.digests(key)).order_by("-pk").first()
     return None if row is None else Row.of(row)
 
 
-def read_by_lost_key(key: str) -> UUID | None:
+def find_live_by_key(key: str) -> UUID | None:
     """
-    Return the id of the live session that has this key, or had it before a rotation of
-    a moment ago, although nothing is stored under it: two indexed reads at most.
+    Return the id of the live session that has the session key ``key``, or had it until
+    a moment ago, even if nothing is stored under it. Takes at most two indexed reads.
     """
     row = read_by_digest(key)
     if row is not None:
         return row.id if row.ended_at is None else None
-    rows = (
-        UserSession.objects.primary()
-        .live()
-        .filter(
-            former_digest__in=engines.digests(key),
-            # Someone else may hold a key that was replaced long ago.
-            key_recorded_at__gt=DatabaseNow() - STORED_WITHIN,
-        )
+    rows = UserSession.objects.primary().live()
+    recent = rows.filter(
+        former_digest__in=engines.digests(key),
+        # Somebody else may know a key that was replaced long ago.
+        key_recorded_at__gt=DatabaseNow() - STORED_WITHIN,
     )
-    return rows.values_list("pk", flat=True).first()
+    return recent.values_list("pk", flat=True).first()
 
 
 def read_with_stored(
     key: str, model: type[AbstractBaseSession], using: str
 ) -> tuple[str, Row | None] | None:
     """
-    Return the encoded data of the session that ``model`` stores under ``key``, and
-    the row that has recorded this key: one statement for both. ``None`` where nothing
-    unexpired is stored.
+    Return the encoded data that ``model`` stores under ``key``, and the row that has
+    recorded this key, in one statement. Return ``None`` if nothing unexpired is stored.
     """
     connection = connections[using]
     now = connection.ops.adapt_datetimefield_value(timezone.now())
@@ -259,13 +244,13 @@ def read_with_stored(
         return None
     data, stored_key, *rest = values
     if stored_key != key:
-        # MariaDB compares keys without regard to case. The client made this one up.
+        # MariaDB ignores case, so the client would choose the spelling of the key.
         return None
-    return data, None if rest[0] is None else _row(tuple(rest), using)
+    return data, None if rest[0] is None else _row(rest, using)
 
 
 def shares_transactions(store: type[SessionBase]) -> bool:
-    """Whether what ``store`` writes is committed and rolled back with the registry."""
+    """Return whether ``store`` writes in the registry's transactions."""
     return (
         issubclass(store, db.SessionStore)
         and router.db_for_write(store.get_model_class()) == registry_alias()
@@ -274,8 +259,8 @@ def shares_transactions(store: type[SessionBase]) -> bool:
 
 def shares_alias(model: type[models.Model]) -> str | None:
     """
-    Return the alias that both reads ``model`` and writes the registry, if one does
-    both: only there can one statement read from the two.
+    Return the alias that both reads ``model`` and writes the registry, or ``None`` if
+    they differ. Only with one alias can one statement read both.
     """
     using = registry_alias()
     return using if router.db_for_read(model) == using else None

@@ -1,19 +1,22 @@
-"""``request.session_limit``: what a view may ask about the session it serves."""
+"""Provide ``request.session_limit``, which views read."""
 
 from __future__ import annotations
 
 from asgiref.sync import sync_to_async
 from django.http import HttpRequest
+from django.utils import timezone
 
 from session_limit.models import UserSession, UserSessionQuerySet
 from session_limit.store.queries import Row
 from session_limit.store.state import SessionState, state_of
+from session_limit.store.unstored_keys import identify_key
 
 
 class SessionLimit:
     """
-    Lazy: nothing is read before it is asked for. Annotate a view's request as
-    ``GuardedRequest`` to have it typed.
+    The sessions that a view's request is about. Nothing is read before it is used.
+
+    Annotate the request as ``GuardedRequest`` to have this attribute typed.
     """
 
     def __init__(self, request: HttpRequest) -> None:
@@ -23,7 +26,9 @@ class SessionLimit:
     def current(self) -> UserSession | None:
         """The live session of this request, or ``None``."""
         row = self._row()
-        return None if row is None else self._sessions().filter(pk=row.id).first()
+        # A replica may not have the row yet.
+        sessions = UserSession.objects.primary()
+        return None if row is None else sessions.filter(pk=row.id).first()
 
     async def acurrent(self) -> UserSession | None:
         """See ``current``."""
@@ -32,13 +37,22 @@ class SessionLimit:
     @property
     def ended(self) -> UserSession | None:
         """
-        The ended session whose cookie this request bears, or ``None``.
+        The ended session that this request's cookie belongs to, or ``None``.
 
-        If the session has expired and its row could not be written, the row says when
-        and why only in memory: see ``registry.try_to_end()``.
+        If the session has expired and that could not be recorded, ``ended_at`` and
+        ``ended_reason`` are set in memory only: see ``try_to_end()``.
         """
-        state = self._guard()
-        return state.tombstone() if state is not None else None
+        state = self._loaded_state()
+        if state is None:
+            return None
+        identify_key(state)
+        found, rows = state.found, UserSession.objects.primary()
+        row = rows.filter(pk=found.ended_id).first() if found.ended_id else None
+        if row is not None and row.is_live:
+            if found.ended_reason is None:
+                return None
+            row.ended_at, row.ended_reason = timezone.now(), found.ended_reason
+        return row
 
     async def aended(self) -> UserSession | None:
         """See ``ended``."""
@@ -46,8 +60,8 @@ class SessionLimit:
 
     @property
     def others(self) -> UserSessionQuerySet:
-        """The account's other live sessions."""
-        row, sessions = self._row(), self._sessions().live()
+        """The other live sessions of the account."""
+        row, sessions = self._row(), UserSession.objects.primary().live()
         if row is None:
             return sessions.none()
         return sessions.filter(user_id=row.user_id).exclude(pk=row.id)
@@ -56,22 +70,18 @@ class SessionLimit:
         """See ``others``."""
         return await sync_to_async(lambda: self.others)()
 
-    def _sessions(self) -> UserSessionQuerySet:
-        # A replica may not know yet of what this request is about.
-        return UserSession.objects.primary()
-
-    def _guard(self) -> SessionState | None:
+    def _loaded_state(self) -> SessionState | None:
         state = state_of(self._request)
         if state is not None:
-            self._request.session.keys()  # loads it
+            self._request.session.keys()  # loads the session
         return state
 
     def _row(self) -> Row | None:
-        state = self._guard()
+        state = self._loaded_state()
         return state.row if state is not None else None
 
 
 class GuardedRequest(HttpRequest):
-    """A request as ``SessionLimitMiddleware`` hands it on. For annotations."""
+    """The type of a request that ``SessionLimitMiddleware`` has passed on."""
 
     session_limit: SessionLimit

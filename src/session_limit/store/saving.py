@@ -1,4 +1,4 @@
-"""Saving and deleting: what is stored, and the row, keep together."""
+"""Save, flush and delete a session, and keep its row in step."""
 
 from __future__ import annotations
 
@@ -6,17 +6,23 @@ from asgiref.sync import sync_to_async
 from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
 
 from session_limit import registry
-from session_limit.models import UserSession, parse_uuid
+from session_limit.models import EndReason, parse_uuid
+from session_limit.registry.credentials import (
+    credentials_reason,
+    has_credentials,
+    hash_is_valid,
+)
+from session_limit.registry.ending import end_row, try_to_end
 from session_limit.store import engines, queries
 from session_limit.store.base import Base
 from session_limit.store.queries import Row
+from session_limit.store.state import Found, Kind
+from session_limit.store.unstored_keys import identify_key
 from session_limit.store.users import user_of
-
-Reason = UserSession.Reason
 
 
 class Saving(Base):
-    """Ends the row of a session that is emptied, and lets no id be lost."""
+    """The part of the guarded session that saves, flushes and deletes."""
 
     def save(self, must_create: bool = False) -> None:
         if not must_create:
@@ -31,41 +37,42 @@ class Saving(Base):
             await self._aget_session()
         if self._has_nothing_to_save():
             return
-        if self._is_unsettled():
+        if self._is_unsynced():
             await sync_to_async(self._sync_id)()
         await super().asave(must_create)
 
     def _has_nothing_to_save(self) -> bool:
-        state = self.session_limit_state
-        if state.inert or state.overtaken:
+        state, response = self.session_limit_state, self.session_limit_state.response
+        if response.untouched or state.found.ended_during_request:
             return True
-        return state.saved is not None and state.saved == self._state()
+        return response.saved is not None and response.saved == self._state()
 
     def save_for_response(self) -> None:
-        """
-        Save, so that ``SessionMiddleware``, which is about to save the same state,
-        finds that done.
-        """
+        """Save now, and let ``SessionMiddleware`` skip saving the same data again."""
         self.save()
-        self.session_limit_state.saved = self._state()
+        state = self.session_limit_state
+        state.response = state.response._replace(saved=self._state())
 
     def _state(self) -> tuple[str | None, bytes]:
         return self.session_key, self.serializer().dumps(self._session_cache)
 
-    def _is_unsettled(self) -> bool:
+    def _is_unsynced(self) -> bool:
+        """Return whether ``_sync_id()`` has anything to do. Reads no database."""
         data, state = getattr(self, "_session_cache", {}), self.session_limit_state
         if state.row is None:
-            may_be_dead = state.ended_id is not None or state.missing
-            return state.cleared_unread or (bool(data) and may_be_dead)
+            found = state.found
+            may_have_ended = found.ended_id is not None or found.is_not_stored
+            return state.cleared_unread or (bool(data) and may_have_ended)
         id, user_id = data.get(engines.ID), data.get(SESSION_KEY)
         return id != state.row.id.hex or not state.row.belongs_to(user_id)
 
     def _sync_id(self) -> None:
         """
-        Keep data and row together: put back an id that code has overwritten, end the
-        row of a session that code has emptied, keep the reason of a dead one.
+        Bring the data and the row together: put back an id that other code has
+        overwritten, end the row of a session that other code has emptied, and write
+        down which ended session an anonymous one replaces.
         """
-        if not self._is_unsettled():
+        if not self._is_unsynced():
             return
         data, state = self._session_cache, self.session_limit_state
         if state.cleared_unread:
@@ -74,28 +81,28 @@ class Saving(Base):
             if data_before:
                 state.loaded_key = self.session_key
             elif data_before is not None:
-                # As load() does: drop a key under which the store holds nothing.
+                # load() also drops a key that nothing is stored under.
                 self._session_key = None
             id = parse_uuid((data_before or {}).get(engines.ID))
             row = queries.read(id) if id is not None else None
-            state.row = row if row is not None and row.ended_at is None else None
+            if row is not None and row.ended_at is None:
+                state.found = Found(Kind.LIVE, row)
         if state.row is None and SESSION_KEY in data:
             data.pop(engines.ENDED_ID, None)
         elif state.row is None:
-            state.identify()
-            if state.ended_id is not None:
-                data[engines.ENDED_ID] = state.ended_id.hex
+            identify_key(state)
+            if state.found.ended_id is not None:
+                data[engines.ENDED_ID] = state.found.ended_id.hex
         elif state.row.belongs_to(data.get(SESSION_KEY)):
             data[engines.ID] = state.row.id.hex
         else:
             data.pop(engines.ID, None)
-            registry.end_row(state.row.id, Reason.SIGNED_OUT)
-            state.row = None
+            end_row(state.row.id, EndReason.SIGNED_OUT)
+            state.found = Found()
 
     def delete(self, session_key: str | None = None) -> None:
         if engines.is_plain_db(self.engine):
-            # In one statement, on the alias that writes: Django's reads first, and
-            # a replica that lags has nothing to delete yet.
+            # Django's delete() reads first, and finds nothing on a replica that lags.
             self._delete_row(session_key or self.session_key)
         else:
             super().delete(session_key)
@@ -119,73 +126,79 @@ class Saving(Base):
         self._get_session()
         if not self._end_flushed():
             super().flush()
-        self.session_limit_state.loaded = self.session_limit_state.before_login = {}
+        self._forget_data()
 
     async def aflush(self) -> None:
         await self._aget_session()
-        asks = (
-            self.session_limit_state.row is not None
-            or self._is_unsettled()
-            or self._signs_out_unread()
+        row, end_flushed = self.session_limit_state.row, self._end_flushed
+        uses_database = (
+            row is not None or self._is_unsynced() or self._signs_out_unread()
         )
-        end_flushed = self._end_flushed
-        if not (await sync_to_async(end_flushed)() if asks else end_flushed()):
+        if not (await sync_to_async(end_flushed)() if uses_database else end_flushed()):
             await super().aflush()
-        self.session_limit_state.loaded = self.session_limit_state.before_login = {}
+        self._forget_data()
+
+    def _forget_data(self) -> None:
+        """Note that the session is empty before any sign-in that follows."""
+        sign_in = self.session_limit_state.sign_in
+        sign_in.loaded = sign_in.before_login = {}
 
     def _end_flushed(self) -> bool:
         """
-        End the session that is about to be emptied. Return whether that leaves nothing
-        to empty: Django flushes a session that reads as ended, which is no sign-out,
-        and the browser still has to learn why it ended.
+        End the session that is about to be flushed. Return whether the flush is done.
+
+        It is done if Django flushes the session because its hash is no longer valid.
+        The user has not signed out then, and the response still has to give the reason.
         """
         self._sync_id()
         state = self.session_limit_state
         if self._signs_out_unread():
             self._sign_out_unread()
-        row, state.row = state.row, None
-        state.ended, state.ended_id, state.missing = False, None, False
+        row = state.row
+        if not state.found.ended_during_request:
+            state.found = Found()
         if row is None:
             return False
         reason = self._reason_for_flush(row)
         if reason is None:
-            # As if nothing had been found under this key.
-            state.missing = True
+            # Treat the old copy as if nothing were stored under its key.
+            state.found = Found(Kind.NOT_STORED)
             return False
-        if reason is Reason.SIGNED_OUT:
-            registry.end_row(row.id, reason)
+        if reason is EndReason.SIGNED_OUT:
+            end_row(row.id, reason)
             return False
-        registry.try_to_end(row.id, reason)
+        try_to_end(row.id, reason)
         self.mark_ended(row.id, reason)
         self.modified = False
         return True
 
     def _signs_out_unread(self) -> bool:
-        """Return whether somebody signs out with a key that nothing is stored under."""
-        return self.session_limit_state.signing_out and self.session_limit_state.missing
+        """Return whether the user signs out with a key that nothing is stored under."""
+        state = self.session_limit_state
+        return state.signing_out and state.found.is_not_stored
 
     def _sign_out_unread(self) -> None:
         """
-        End the session that the presented key belongs to: another tab may have rotated
-        it since this request was sent, or the store may have lost it.
+        End the session that the presented key belongs to. Another tab may have changed
+        the key after this request was sent, or the store may have dropped the data.
         """
         key = engines.storable(self.session_limit_state.presented_key)
-        id = queries.read_by_lost_key(key) if key is not None else None
+        id = queries.find_live_by_key(key) if key is not None else None
         if id is not None:
-            registry.end([id], Reason.SIGNED_OUT)
+            registry.end([id], EndReason.SIGNED_OUT)
 
-    def _reason_for_flush(self, row: Row) -> Reason | None:
+    def _reason_for_flush(self, row: Row) -> EndReason | None:
         """
-        Return why Django empties this session: a sign-out, or another user's
-        sign-in; or its hash no longer verifies (``auth.get_user()``). ``None``: it is
-        an old copy of one that goes by a newer hash.
+        Return why this session is flushed: somebody signs out, another user signs in,
+        or ``auth.get_user()`` finds that the hash in it is no longer valid. Return
+        ``None`` if the data are an old copy, and the session has a newer hash.
         """
         if self.session_limit_state.signing_out:
-            return Reason.SIGNED_OUT
+            return EndReason.SIGNED_OUT
         session_hash = self.get(HASH_SESSION_KEY, "")
         user = user_of(self._session_cache)
-        if user is None or registry.hash_is_valid(session_hash, user):
-            return Reason.SIGNED_OUT
-        if not registry.has_credentials(row.id, session_hash):
+        if user is None or hash_is_valid(session_hash, user):
+            return EndReason.SIGNED_OUT
+        if not has_credentials(row.id, session_hash):
             return None
-        return registry.credentials_reason(row.authenticated_at, user)
+        return credentials_reason(row.authenticated_at, user)

@@ -1,186 +1,173 @@
-"""What is known of one request's session, from its cookie to its response."""
+"""Remember what is known of a request's session until its response is sent."""
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
 
 from django.conf import settings
-from django.utils import timezone
-
-from session_limit import registry
-from session_limit.models import UserSession
-from session_limit.pages import chooser, use_here
-from session_limit.store import engines, queries
-from session_limit.store.queries import Row
 
 if TYPE_CHECKING:
     from django.contrib.auth.base_user import AbstractBaseUser
     from django.http import HttpRequest
 
+    from session_limit.models import UserSession
+    from session_limit.registry.outcomes import Admission
+    from session_limit.registry.pending import Choice, SessionChanges
+    from session_limit.store.queries import Row
 
-# Where SessionGuard leaves itself in an ASGI scope, to be told of the request.
+# The key in an ASGI scope under which SessionGuard waits for the request.
 CONNECTION = "session_limit"
+
+
+class Kind(enum.Enum):
+    """What the session of a request is."""
+
+    # Anonymous, or not read yet.
+    ANONYMOUS = enum.auto()
+    LIVE = enum.auto()
+    ENDED = enum.auto()
+    # Nothing is stored under the presented key. The registry was not asked yet, or does
+    # not know the key, or knows it as a live session's.
+    NOT_STORED = enum.auto()
+    UNKNOWN_KEY = enum.auto()
+    NOT_STORED_BUT_LIVE = enum.auto()
+
+
+class Found(NamedTuple):
+    """
+    What is known of the session that a request has.
+
+    A live one has its ``row``, and the ``session_hash`` that it was loaded with. An
+    ended one has the ``ended_id`` of its row, and an ``ended_reason`` if the row may
+    not have been written. ``ended_during_request`` says that it was live when the
+    request began.
+    """
+
+    kind: Kind = Kind.ANONYMOUS
+    row: Row | None = None
+    session_hash: str | None = None
+    ended_id: UUID | None = None
+    ended_reason: UserSession.Reason | None = None
+    ended_during_request: bool = False
+
+    def __repr__(self) -> str:
+        # No traceback may show the hash.
+        return f"<Found: {self.kind.name}>"
+
+    @property
+    def is_ended(self) -> bool:
+        return self.kind is Kind.ENDED
+
+    @property
+    def is_not_stored(self) -> bool:
+        """Whether nothing is stored under the presented key, and it is not ended."""
+        return self.kind in _NOT_STORED
+
+
+_NOT_STORED = {Kind.NOT_STORED, Kind.UNKNOWN_KEY, Kind.NOT_STORED_BUT_LIVE}
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
     """
-    A sign-in that was undone. ``admission`` says how it met the limit; ``None``: it
-    happened by itself in a browser whose session has ended, and a person has to
-    choose it first. ``left``: what its request had put into the session.
+    A sign-in that was undone.
+
+    ``admission`` says how it met the limit. It is ``None`` for an automatic sign-in in
+    a browser with an ended session, which a person must choose first. ``changes`` is
+    what the request had put into the session.
     """
 
     user: AbstractBaseUser
-    admission: registry.Admission | None
-    left: registry.SessionChanges
+    admission: Admission | None
+    changes: SessionChanges = field(repr=False)
+
+
+@dataclass(slots=True, repr=False)
+class SignInRecord:
+    """What this request did to sign somebody in, and what undoing that needs."""
+
+    # An anonymous session's data as they were loaded, and as they were before login().
+    loaded: Mapping[str, Any] = field(default_factory=dict)
+    before_login: Mapping[str, Any] | None = None
+    # What the person chose on the chooser. The next sign-in of that user uses it.
+    choice: Choice | None = None
+    admitted: bool = False
+    adopted: bool = False
+    refusal: Refusal | None = None
+
+
+class ResponseRecord(NamedTuple):
+    """
+    What the response phase did with the session.
+
+    It has ``saved`` this key and these serialized data. Or it left the session
+    ``untouched``: neither what is stored nor the client's cookie is to change.
+    """
+
+    saved: tuple[str | None, bytes] | None = None
+    untouched: bool = False
+
+    def __repr__(self) -> str:
+        # No traceback may show the key.
+        return f"<ResponseRecord: untouched={self.untouched}>"
 
 
 class SessionState:
-    """What is known of one request's session."""
+    """
+    What is known of one request's session.
 
-    # Defaults of the class: a request that does not read its session sets none.
+    ``request`` is ``None`` for a session that other code made and no request has yet.
+    ``presented_key`` is the key in the client's cookie.
+    """
 
-    # The key under which the store held this session. Until then the key in the cookie
-    # is the client's word alone.
+    # Defaults belong to the class: a request that does not read its session sets none.
+
+    found = Found()
+    response = ResponseRecord()
+    # The presented key, once the store has held a session under it. Until then the key
+    # may be the client's invention.
     loaded_key: str | None = None
-    # Whether the key in the cookie leads nowhere.
-    missing = False
-    # Its row, while it is live; whether this request signed it in, or adopted it.
-    row: Row | None = None
-    admitted = False
-    adopted = False
-    # The hash of the credentials that it was loaded with.
-    loaded_hash: str | None = None
-    # An ended session was presented; the id of its tombstone; why it ended, if the
-    # tombstone may not have been written.
-    ended = False
-    ended_id: UUID | None = None
-    ended_reason: UserSession.Reason | None = None
-    # It ended under this request.
-    overtaken = False
-    refusal: Refusal | None = None
-    # The middleware has prepared the response: no cookie can be set any more.
+    # The middleware has prepared the response, so no cookie can be set any more.
     is_answered = False
-    # The data that nobody's session was loaded with, and what they were before login()
-    # wrote into them.
-    loaded: Mapping[str, Any] = {}
-    before_login: dict[str, Any] | None = None
-    # What a person was asked, and has chosen: the sign-in that comes next is that one.
-    choice: registry.Choice | None = None
-    # logout() is about to empty it; code emptied it without reading it.
-    signing_out = False
-    cleared_unread = False
-    # Whether the registry was asked about a missing one, and knows it as live.
-    identified = False
-    is_live_elsewhere = False
-    # The key that is recorded for it and that the engine is to use next.
-    next_key: str | None = None
-    # What the response phase has saved; leave what is stored, and the cookie.
-    saved: tuple[str | None, bytes] | None = None
-    inert = False
     # The database gave up on a middleware further in, and Django has answered 500.
     in_conflict = False
+    # logout() is about to flush the session.
+    signing_out = False
+    # Code emptied the session without having read it.
+    cleared_unread = False
+    # The key that the registry has recorded and the engine is to use next.
+    next_key: str | None = None
 
     def __init__(
         self, presented_key: str | None, request: HttpRequest | None = None
     ) -> None:
-        self.request = request
-        # The key in the cookie.
         self.presented_key = presented_key
+        self.request = request
 
-    def identify(self) -> None:
-        """
-        Find whose cookie this is where the store has nothing left under its key: by
-        the key's digest, in one query, once.
-        """
-        if not self.missing or self.identified:
-            return
-        self.identified = True
-        key = engines.storable(self.presented_key)
-        row = queries.read_by_digest(key) if key is not None else None
-        if row is None:
-            return
-        if row.ended_at is not None:
-            self.mark_ended(row.id)
-        elif row.is_due(timezone.now()):
-            reason = UserSession.Reason(row.expires_reason)
-            registry.try_to_end(row.id, reason)
-            self.mark_ended(row.id, reason)
-        else:
-            # Left alone: a replica may lag, or a cache be away.
-            self.is_live_elsewhere = True
+    @cached_property
+    def sign_in(self) -> SignInRecord:
+        return SignInRecord()
 
-    def mark_ended(
-        self, id: UUID | None, reason: UserSession.Reason | None = None
-    ) -> None:
-        """
-        Note that the request presented an ended session, whose row has this ``id``.
-        Give the ``reason`` if the row may not say so: its ending was decided from what
-        was read, and recording it may have failed.
-        """
-        self.ended, self.ended_id, self.ended_reason = True, id, reason
-
-    def tombstone(self) -> UserSession | None:
-        """Read the row of the ended session that the request presented, if any."""
-        self.identify()
-        if self.ended_id is None:
-            return None
-        rows = UserSession.objects.primary()
-        row = rows.filter(pk=self.ended_id).first()
-        if row is not None and row.is_live:
-            if self.ended_reason is None:
-                return None
-            row.ended_at, row.ended_reason = timezone.now(), self.ended_reason
-        return row
-
-    def must_be_chosen(self) -> bool:
-        """
-        Whether this sign-in happens by itself, in a browser whose session has ended:
-        two of those would displace each other for ever (ASVS 7.6.2). By itself: in a
-        middleware (``RemoteUser``), or in a frame or a script (silent single sign-on).
-        """
-        request = self.request
-        if request is None:
-            return False
-        by_itself = request.resolver_match is None or (
-            request.method == "GET"
-            and request.headers.get("Sec-Fetch-Dest", "document") != "document"
-        )
-        if not by_itself:
-            return False
-        self.identify()
-        return self.ended_id is not None and not use_here.is_chosen(
-            request, self.ended_id
-        )
-
-    def choice_for(self, user: AbstractBaseUser) -> registry.Choice | None:
-        """
-        Return what the person chose from whom this sign-in of ``user`` comes, if they
-        were asked. Where signing in happens by itself, in a middleware, that is before
-        the chooser's view can say so.
-        """
-        request, choice = self.request, self.choice
-        if request is None:
-            return None
-        by_itself = request.resolver_match is None
-        if choice is None and by_itself and request.method == "POST":
-            choice = chooser.choice(request)
-        is_theirs = choice is not None and choice.pending.user_id == user.pk
-        self.choice = choice if is_theirs else None
-        return self.choice
+    @property
+    def row(self) -> Row | None:
+        """The row of the live session."""
+        return self.found.row
 
     def admit(self, row: Row) -> None:
-        """Take note that a sign-in was admitted."""
-        self.row, self.admitted, self.refusal = row, True, None
-        self.ended, self.ended_id, self.missing = False, None, False
-        self.overtaken = False
+        """Note that a sign-in was admitted and that its session has this ``row``."""
+        self.found = Found(Kind.LIVE, row)
+        self.sign_in.admitted, self.sign_in.refusal = True, None
 
     def refuse(self, refusal: Refusal) -> None:
-        """Take note that a sign-in was refused, and undone."""
-        self.row, self.refusal = None, refusal
+        """Note that a sign-in was refused and undone."""
+        if self.found.kind is Kind.LIVE:
+            self.found = Found()
+        self.sign_in.refusal = refusal
 
 
 def set_answered(request: HttpRequest) -> None:
@@ -191,12 +178,12 @@ def set_answered(request: HttpRequest) -> None:
 
 
 def state_of(request: HttpRequest | None) -> SessionState | None:
-    """Return the guard of the request's session, or ``None`` where it has none."""
+    """Return the state of the request's session, or ``None`` if it is not guarded."""
     state: SessionState | None = getattr(
         getattr(request, "session", None), "session_limit_state", None
     )
     if state is not None and request is not None and state.request is None:
-        # It was put in place of the one that the middleware found.
+        # Other code has replaced the session that the middleware guarded.
         state.request = request
         state.presented_key = request.COOKIES.get(settings.SESSION_COOKIE_NAME)
     return state

@@ -1,4 +1,4 @@
-"""Whose a session is, and making a request nobody's."""
+"""Find the user of a session, and make a request anonymous."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ SessionData = Mapping[str, Any] | SessionBase
 
 
 def has_backend(data: SessionData) -> bool:
-    """Whether session data name a backend that the project still has."""
+    """Return whether the data name a backend that is in the settings."""
     return data.get(BACKEND_SESSION_KEY) in settings.AUTHENTICATION_BACKENDS
 
 
 def user_of(data: SessionData) -> AbstractBaseUser | None:
     """
-    Return the user whom session data with these keys authenticate, their hash aside,
-    as ``auth.get_user()`` finds it, or ``None``.
+    Return the user whom the session data name, as ``auth.get_user()`` does, or
+    ``None``. The session's hash is not verified.
     """
     if not has_backend(data):
         return None
@@ -40,20 +40,23 @@ def user_of(data: SessionData) -> AbstractBaseUser | None:
 
 
 def lazy_user(id: Any) -> AbstractBaseUser:
-    """Return the user with this primary key, who is read if anybody wants to know."""
+    """Return the user with this primary key. Any use of an attribute reads it."""
     users = get_user_model()._base_manager
     return cast("AbstractBaseUser", SimpleLazyObject(lambda: users.get(pk=id)))
 
 
 def may_sign_in(user: AbstractBaseUser) -> bool:
-    """Whether a backend lets this inactive user in (``AllowAllUsersModelBackend``)."""
-    # One that only grants permissions need not have it.
+    """
+    Return whether a backend lets an inactive user sign in, as
+    ``AllowAllUsersModelBackend`` does.
+    """
+    # A backend that only grants permissions may have no get_user().
     getters = (getattr(backend, "get_user", None) for backend in get_backends())
     return any(get_user is not None and get_user(user.pk) for get_user in getters)
 
 
 def make_anonymous(request: HttpRequest) -> None:
-    """Make the request nobody's, whichever way it is asked."""
+    """Replace the user of ``request`` by an anonymous one."""
     anonymous = AnonymousUser()
 
     async def auser() -> AnonymousUser:

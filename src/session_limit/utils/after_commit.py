@@ -1,4 +1,4 @@
-"""Do what has to wait for the commit."""
+"""Defer work until the commit."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from django.db import transaction
 def after_commit(using: str, function: Callable[..., Any], *args: Any) -> None:
     """
     Call ``function(*args)`` once the current transaction on ``using`` has committed, or
-    at once if there is none. What it raises is logged, and neither fails the request
-    nor keeps what else waits for the commit from being done.
+    at once if there is none. Django logs an exception that the function raises; the
+    request goes on, and so do the other functions that wait for the commit.
     """
 
-    # Not functools.partial(): up to Django 6.0, on_commit() reads the name of a
-    # function that failed, and a partial has none.
+    # Up to Django 6.0, on_commit() logs the __qualname__ of a function that failed,
+    # which functools.partial() lacks.
     @functools.wraps(function)
     def call() -> None:
         function(*args)

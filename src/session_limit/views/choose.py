@@ -9,10 +9,16 @@ from django.contrib.auth import login
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.http import HttpResponse, HttpResponseRedirect
 
-from session_limit import registry
 from session_limit.client import request_kind
 from session_limit.models import PendingSignIn
 from session_limit.pages import chooser, json_answers, links, responses
+from session_limit.registry.pending import (
+    Choice,
+    cancel_pending,
+    find_pending,
+    rivals_of,
+    user_waiting,
+)
 from session_limit.store.request import GuardedRequest
 from session_limit.store.state import state_of
 from session_limit.views.base import PublicView
@@ -49,7 +55,7 @@ class ChooseView(PublicView):
             # The form is of an earlier sign-in in this browser.
             return responses.asked(request, HttpResponse(), question)
         if made.is_cancelled:
-            registry.cancel_pending(question.pending)
+            cancel_pending(question.pending)
             response = HttpResponseRedirect(links.sign_in_url(None))
             chooser.delete_cookie(request, response)
             return response
@@ -57,19 +63,20 @@ class ChooseView(PublicView):
 
     def _question(self, request: GuardedRequest) -> chooser.Question | None:
         browser = chooser.browser(request)
-        pending = registry.find_pending(browser)
-        user = registry.user_waiting(pending) if pending is not None else None
+        pending = find_pending(browser)
+        user = user_waiting(pending) if pending is not None else None
         if pending is None or browser.secret is None or user is None:
             return None
         self.user = user
-        limit, rivals = registry.rivals_of(pending, user)
+        limit, rivals = rivals_of(pending, user)
         return chooser.Question(pending, browser.secret, limit, rivals)
 
     def _nothing_asked(self, request: GuardedRequest) -> HttpResponse:
         state = state_of(request)
-        if state is not None and state.admitted and state.choice is not None:
+        sign_in = state.sign_in if state is not None else None
+        if sign_in is not None and sign_in.admitted and sign_in.choice is not None:
             # A middleware has signed in during this request, and used the choice.
-            return self._signed_in(request, state.choice.pending)
+            return self._signed_in(request, sign_in.choice.pending)
         if request.session_limit.current is not None:
             url = links.landing_page(request, request.GET.get("next"))
             return HttpResponseRedirect(url)
@@ -83,7 +90,7 @@ class ChooseView(PublicView):
     ) -> HttpResponse:
         state = state_of(request)
         if state is not None:
-            state.choice = registry.Choice(pending, chosen)
+            state.sign_in.choice = Choice(pending, chosen)
         # If login() is refused, the middleware asks again.
         login(request, cast("User", self.user), backend=pending.backend)
         return self._signed_in(request, pending)

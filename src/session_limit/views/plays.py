@@ -59,7 +59,7 @@ class PlaysView(_PlayView):
             swap=play_swap.play_to_end(data.get("swap"), self.row.id),
             resumes=_flag(data, "resumes"),
         )
-        if start.is_gone:
+        if start.is_too_late:
             return answer("not_signed_in", status=HTTPStatus.UNAUTHORIZED)
         if start.play is None:
             ids = {row.session_id for row in start.rivals}

@@ -27,7 +27,7 @@ class StatusView(PublicView):
         """Answer 200, whatever the status is."""
         answer = self._answer(request)
         session, state = cast("GuardedSession", request.session), state_of(request)
-        if state is not None and not state.adopted:
+        if state is not None and not state.sign_in.adopted:
             session.leave_untouched()
         return answer
 
@@ -39,7 +39,7 @@ class StatusView(PublicView):
         if is_signed_in and row is not None:
             return json_answers.answer("live", session=row.id)
         ended = request.session_limit.ended if state is not None else None
-        if state is None or not state.ended:
+        if state is None or not state.found.is_ended:
             return json_answers.answer("nobody")
         sign_in_url = links.sign_in_url(links.calling_page(request))
         return json_answers.session_ended(endings.ended_session(ended), sign_in_url)

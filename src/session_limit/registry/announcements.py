@@ -1,0 +1,66 @@
+"""
+Announce what the registry has done, on the bus, in the audit log and with signals.
+
+Call these after the commit: see ``after_commit()``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.db.models import QuerySet
+
+from session_limit import audit, bus, signals
+from session_limit.models import EndReason, Play, PlayEndReason, UserSession
+from session_limit.registry.outcomes import Admission, PlayStart
+
+
+def sessions_ended(rows: Collection[UserSession] | QuerySet[UserSession]) -> None:
+    """Announce the end of the sessions ``rows``, which may be a queryset to read."""
+    if rows:
+        bus.publish([row.pk for row in rows])
+    for row in rows:
+        audit.ended(row)
+        signals.session_ended.send_robust(
+            sender=UserSession,
+            session=row,
+            reason=EndReason(row.ended_reason),
+            by=row.ended_by,
+            by_session=row.ended_by_session,
+        )
+
+
+def plays_ended(rows: Collection[Play] | QuerySet[Play]) -> None:
+    """Announce the end of the plays ``rows``, which may be a queryset to read."""
+    if heard := [row.session_id for row in rows if row.ended_reason in Play.HEARD]:
+        bus.publish(heard)
+    for row in rows:
+        audit.play_ended(row)
+        signals.play_ended.send_robust(
+            sender=Play,
+            play=row,
+            reason=PlayEndReason(row.ended_reason),
+            by_play=row.ended_by_play,
+        )
+
+
+def play_started(row: Play) -> None:
+    """Announce that a play was admitted."""
+    audit.play_started(row)
+    signals.play_started.send_robust(sender=Play, play=row)
+
+
+def limit_reached(user: AbstractBaseUser, outcome: Admission | PlayStart) -> None:
+    """Announce that a sign-in or a play met the limit, whatever became of it."""
+    facts: dict[str, Any] = {"at_limit": outcome.at_limit, "scope": outcome.scope}
+    limit = outcome.limit
+    if isinstance(outcome, Admission):
+        audit.limit_reached(user.pk, limit, **facts, session=outcome.id)
+        facts |= {"user": user, "limit": limit, "session_id": outcome.id}
+        signals.limit_reached.send_robust(sender=UserSession, **facts)
+    else:
+        audit.play_limit_reached(user.pk, limit, **facts, play=outcome.id)
+        facts |= {"user": user, "limit": limit, "play_id": outcome.id}
+        signals.play_limit_reached.send_robust(sender=Play, **facts)

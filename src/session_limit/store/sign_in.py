@@ -1,0 +1,74 @@
+"""Collect the facts of a sign-in from its request, for the registry."""
+
+from __future__ import annotations
+
+import functools
+
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.http import HttpRequest
+from django.utils import timezone
+
+from session_limit import signals
+from session_limit.client import describe, known_browsers
+from session_limit.conf import NewSignIn, conf
+from session_limit.models import UserSession, parse_uuid
+from session_limit.registry.limits import storable_scope
+from session_limit.registry.pending import Choice
+from session_limit.registry.sign_ins import SignIn
+from session_limit.rules import get_rules
+from session_limit.store import engines
+
+
+def sign_in_of(
+    user: AbstractBaseUser,
+    request: HttpRequest,
+    *,
+    presented_key: str | None = None,
+    choice: Choice | None = None,
+    adopted: bool = False,
+) -> SignIn:
+    """
+    Return the facts of the sign-in of ``user`` that ``login()`` has just written into
+    ``request.session``, or of an earlier one that is being ``adopted``.
+
+    ``presented_key`` is the key of the session cookie that the browser sent, and
+    ``choice`` is what the person chose to end. Raises what the project's rules raise,
+    and ``ImproperlyConfigured`` if they return a scope that cannot be stored.
+    """
+    now, client = timezone.now(), describe(request)
+    # An adopted session gave its credentials at an unknown time, no later than this.
+    last_login = getattr(user, "last_login", None) if adopted else None
+    exempt = get_rules().exempt(user, request)
+    announces = conf.new_sign_in is not NewSignIn.NONE and not (exempt or adopted)
+    is_new_browser = announces and known_browsers.is_new(request, user.pk)
+    if choice is None:
+        scope = storable_scope(get_rules().scope(user, request), "scope")
+    else:
+        scope = choice.pending.scope
+    return SignIn(
+        user=user,
+        session=request.session,
+        key=request.session.session_key,
+        client=client,
+        scope=scope,
+        exempt=exempt,
+        adopted=adopted,
+        own_id=parse_uuid(request.session.get(engines.ID)),
+        presented_key=presented_key,
+        is_new_browser=is_new_browser,
+        now=now,
+        authenticated_at=last_login or now,
+        choice=choice,
+        announce=functools.partial(_send_started, request, is_new_browser),
+    )
+
+
+def _send_started(
+    request: HttpRequest, is_new_browser: bool, session: UserSession
+) -> None:
+    signals.session_started.send_robust(
+        sender=UserSession,
+        session=session,
+        request=request,
+        is_new_browser=is_new_browser,
+    )

@@ -1,0 +1,48 @@
+"""Decide which sign-ins a person must choose, and find what the person has chosen."""
+
+from __future__ import annotations
+
+from django.contrib.auth.base_user import AbstractBaseUser
+
+from session_limit.pages import chooser, use_here
+from session_limit.registry.pending import Choice
+from session_limit.store.state import SessionState
+from session_limit.store.unstored_keys import identify_key
+
+
+def must_be_chosen(state: SessionState) -> bool:
+    """
+    Return whether a person must choose this sign-in first ("Use here instead").
+
+    That is so if the browser's session has ended and the sign-in is automatic: made by
+    a middleware (``RemoteUser``), or in a frame or a script (silent single sign-on).
+    Two such browsers would displace each other without end (ASVS 7.6.2).
+    """
+    request = state.request
+    if request is None:
+        return False
+    is_automatic = request.resolver_match is None or (
+        request.method == "GET"
+        and request.headers.get("Sec-Fetch-Dest", "document") != "document"
+    )
+    if not is_automatic:
+        return False
+    identify_key(state)
+    ended_id = state.found.ended_id
+    return ended_id is not None and not use_here.is_chosen(request, ended_id)
+
+
+def choice_for(state: SessionState, user: AbstractBaseUser) -> Choice | None:
+    """
+    Return what the person chose on the chooser for this sign-in of ``user``, if they
+    were asked. A middleware may sign the user in before the chooser's view has run, so
+    the posted choice is read here then.
+    """
+    request, choice = state.request, state.sign_in.choice
+    if request is None:
+        return None
+    if choice is None and request.resolver_match is None and request.method == "POST":
+        choice = chooser.choice(request)
+    is_theirs = choice is not None and choice.pending.user_id == user.pk
+    state.sign_in.choice = choice if is_theirs else None
+    return state.sign_in.choice

@@ -1,0 +1,32 @@
+"""Find out what became of a session that the store no longer holds."""
+
+from __future__ import annotations
+
+from django.utils import timezone
+
+from session_limit.registry.ending import try_to_end
+from session_limit.store import engines, queries
+from session_limit.store.state import Found, Kind, SessionState
+
+
+def identify_key(state: SessionState) -> None:
+    """
+    Find the session that the presented key belongs to if nothing is stored under it.
+
+    Asks the registry by the key's digest, in one query and once for each request.
+    """
+    if state.found.kind is not Kind.NOT_STORED:
+        return
+    key = engines.storable(state.presented_key)
+    row = queries.read_by_digest(key) if key is not None else None
+    if row is None:
+        state.found = Found(Kind.UNKNOWN_KEY)
+        return
+    reason = row.why_not_live(timezone.now())
+    if reason is None:
+        # The session goes on: a replica may lag, or a cache may be unreachable.
+        state.found = Found(Kind.NOT_STORED_BUT_LIVE)
+        return
+    if reason:
+        try_to_end(row.id, reason)
+    state.found = Found(Kind.ENDED, ended_id=row.id, ended_reason=reason or None)
