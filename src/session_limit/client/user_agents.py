@@ -53,7 +53,7 @@ PLATFORMS = tuple(
         ("Android", DeviceClass.OTHER, "Android"),
         ("Windows", DeviceClass.COMPUTER, "Windows"),
         ("ChromeOS", DeviceClass.COMPUTER, "CrOS"),
-        # Browsers on iPadOS, asking for the desktop site, name iOS as well.
+        # A browser for iOS (FxiOS/, CriOS/) that asks for the desktop site.
         ("iPhone or iPad", DeviceClass.TABLET, "Macintosh.*iOS/"),
         ("macOS", DeviceClass.COMPUTER, "Macintosh.*(?:Chrome|Firefox)/"),
         # Safari and apps send the same header on an iPad as on a Mac.

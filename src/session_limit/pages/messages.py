@@ -121,9 +121,8 @@ def _text(
 
 
 def _steps(session: UserSession, reason: Reason) -> frozenset[Step]:
-    # Signing in takes a place back only from the session that displaced this one. The
-    # owner needs to secure the account, or to ask support, only if somebody else may
-    # have acted on it.
+    # Only after a displacement does signing in here take the place back. The owner only
+    # needs to secure the account, or to ask support, if another person may have acted.
     if reason is Reason.DISPLACED:
         return frozenset({Step.USE_HERE, Step.SECURE_ACCOUNT})
     if reason is Reason.ACCOUNT_DISABLED:

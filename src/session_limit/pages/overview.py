@@ -65,7 +65,7 @@ class Overview:
         number = _number(page)
         others = _others_on(number, current)
         if number > 1 and not others:
-            # Sessions have ended since the link to this page was made.
+            # Sessions may have ended since the link to this page was made.
             number = -(-usage(current)[0] // PAGE)
             others = _others_on(number, current)
         count, in_use = (others[0].total, others[0].taking) if others else (0, 0)

@@ -155,7 +155,7 @@ def no_pending_sign_in(
     """Return the 410 for a choice after its sign-in was finished, expired or ended."""
     message = messages.no_pending_sign_in()
     if request_kind.wants_json(request, response):
-        # Clients know this code.
+        # The code is part of the documented JSON, and so keeps its name.
         answer: HttpResponse = json_answers.answer("choice_gone", detail=message.text)
     else:
         sign_in_url = links.sign_in_url(None)

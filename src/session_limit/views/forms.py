@@ -12,7 +12,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
 
-# In characters. Hashing takes the longer, the longer the password is.
+# In characters. Bounds the time that hashing a posted password can take.
 MAX_PASSWORD = 4096
 
 

@@ -19,7 +19,7 @@ class EventsView(PublicView):
         return HttpResponse(status=HTTPStatus.NO_CONTENT)
 
 
-# Again, because Django reads the decorators' marks from the class's own dispatch().
+# Decorated again: Django reads the decorators' marks from the class's own dispatch().
 @public
 class GatewayView(PublicView):
     """Answer that the gateway is not installed, which a proxy takes for a refusal."""
