@@ -17,7 +17,7 @@ RUN = $(VENV)/bin/python
 unexport PYTHONPATH
 
 .PHONY: bench browser cap clean coverage coverage-report demo docs environment finality \
-	history lint messages migrations mutants plays push screenshots test upstream
+	history lint messages migrations mutants screenshots test upstream
 
 test: environment
 	PYTHONDEVMODE=$(DEVMODE) SESSION_LIMIT_TEST_WHEEL=1 $(RUN) $(MEASURE) -m pytest $(PYTEST_ARGS)
@@ -56,26 +56,17 @@ upstream: environment
 mutants: environment
 	$(RUN) -m tests.mutants
 
-# FULL=1 is what is published. The environment without a package measures the others.
+# SUBJECT names modules of benchmarks/: cost, signin, push, plays, gateway, sweep, flood.
+# FULL=1 measures longer, and writes the figures into the documentation.
 bench:
 	@$(PYTHON) -m benchmarks.environments
-	.venv-bench/plain/bin/python -m benchmarks $(if $(FULL),--full)
+	.venv-bench/harness/bin/python -m benchmarks $(if $(FULL),--full) $(SUBJECT)
 
-# How soon an open page knows. FULL=1 is what is published: it takes a quarter of an hour.
-push:
-	@$(PYTHON) -m benchmarks.environments push
-	.venv-bench/push/bin/python -m benchmarks.push $(if $(FULL),--full)
-
-# What plays cost, and what the gateway answers. FULL=1 is what is published.
-plays:
-	@$(PYTHON) -m benchmarks.environments push
-	.venv-bench/push/bin/python -m benchmarks.plays $(if $(FULL),--full)
-
-# FULL=1 takes a thousand trials of each engine.
+# FULL=1 takes a thousand trials of each engine, CONTENDER=all tries every package.
 finality:
-	@$(PYTHON) -m benchmarks.environments plain session-limit
-	.venv-bench/plain/bin/python -m benchmarks truth --contender session-limit \
-		--experiment under_load $(if $(FULL),--full)
+	@$(PYTHON) -m benchmarks.environments
+	.venv-bench/harness/bin/python -m tests.finality $(if $(FULL),--full) \
+		$(if $(CONTENDER),--contender $(CONTENDER))
 
 cap: environment
 	$(RUN) -m tests.cap

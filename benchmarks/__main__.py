@@ -1,6 +1,8 @@
 """
-Measure, and keep what was found: ``python -m benchmarks [--full] [BENCHMARK...]``.
-See benchmarks/README.md.
+Measure what the package costs: ``python -m benchmarks [--full] [SUBJECT...]``.
+
+Prints the figures. With ``--full``, measures longer and writes them into the pages of
+the documentation.
 """
 
 from __future__ import annotations
@@ -8,59 +10,35 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
+from importlib import import_module
 
-from benchmarks import cost, profiling, results, signin
-from benchmarks.report import page
-from benchmarks.truth import __main__ as truth
+from benchmarks.figures import publish
 
-KNOWN = ["cost", "signin", "profile", "truth", "report"]
-# Truth takes as long as all the others, and `make finality` has the part of it that
-# this package must not fail: in a quick run it is left out.
-QUICK = ["cost", "signin", "profile", "report"]
+SUBJECTS = ("cost", "signin", "push", "plays", "gateway", "sweep", "flood")
+DEFAULT = ("cost", "signin")
 
 
-def main() -> int:
-    # Truth has options of its own.
-    if sys.argv[1:2] == ["truth"]:
-        return truth.main(sys.argv[2:])
+def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--full", action="store_true", help="more of everything")
+    parser.add_argument("--full", action="store_true", help="measure what is published")
     parser.add_argument(
-        "--huge", action="store_true", help="sign-ins also among ten million rows"
-    )
-    parser.add_argument(
-        "benchmarks",
+        "subjects",
         nargs="*",
-        metavar="BENCHMARK",
-        help="of cost, signin, profile, truth, report; by default all, but truth only"
-        " with --full. Alone, truth has options of its own.",
+        metavar="SUBJECT",
+        choices=[*SUBJECTS, []],
+        help=f"of {', '.join(SUBJECTS)}; by default {' and '.join(DEFAULT)}",
     )
     options = parser.parse_args()
-    chosen = options.benchmarks or (KNOWN if options.full else QUICK)
-    if unknown := set(chosen) - set(KNOWN):
-        parser.error(f"unknown: {', '.join(sorted(unknown))}")
-    # So that whoever stops this leaves neither a process nor a database behind.
+    # Ends the processes and drops the databases if this process is terminated.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    command = f"python -m benchmarks {' '.join(sys.argv[1:])}".strip()
-    is_published = options.full or chosen == ["report"]
-    directory = results.PUBLISHED if is_published else results.QUICK
-    measure = {
-        "cost": lambda: cost.run(full=options.full, command=command),
-        "signin": lambda: signin.run(
-            full=options.full, huge=options.huge, command=command
-        ),
-        "profile": lambda: profiling.run(full=options.full, command=command),
-    }
-    for name in chosen:
-        if name in measure:
-            for result in measure[name]():
-                results.save(name, result, directory)
-    if "truth" in chosen:
-        truth.main(["--full"] if options.full else [])
-    if "report" in chosen:
-        print(page.write(directory))
-    return 0
+    for name in options.subjects or DEFAULT:
+        subject = import_module(f"benchmarks.{name}")
+        texts = subject.measure(full=options.full)
+        for block, text in zip(subject.BLOCKS, texts, strict=True):
+            print(f"\n## {block}\n\n{text}", flush=True)
+            if options.full:
+                publish(subject.PAGE, block, text)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -2,202 +2,186 @@
 What a page costs: statements, operations on the cache, CPU and wall time, as ratios to
 the same page of the same project without any package.
 
-Each contender's process is asked for a small batch of requests in turn, in another
-order every round: a ratio is taken within a round, and so a machine that slows down
-does so for all.
+The contenders' processes get small batches of requests in turn, in another order every
+round, and a ratio is taken within a round. So a slow moment of the machine affects all.
 """
 
 from __future__ import annotations
 
 import random
+import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from benchmarks import contenders, machine, startup
-from benchmarks.contenders import CONTROL, FLOOR, OURS, PLAIN, Contender
-from benchmarks.databases import Database, database
-from benchmarks.figures import ratio, spread
-from benchmarks.workers import Worker, WorkerError, environment, started
+from benchmarks import environments
+from benchmarks.contenders import CONTROL, MEASURED, OURS, PLAIN, Contender
+from benchmarks.figures import Spread, measured, ratio, spread, table, verdict
+from benchmarks.servers import Worker, WorkerError, database, variables, worker
+
+PAGE = environments.ROOT / "docs" / "explanation" / "benchmarks.md"
+BLOCKS = ("cost",)
 
 PAGES = ("member", "visitor", "public")
-PACKAGES = tuple(each for each in contenders.ALL.values() if each is not PLAIN)
-EVERYBODY = (PLAIN, CONTROL, FLOOR, *PACKAGES)
-US = (PLAIN, CONTROL, FLOOR, OURS)
-MICROSECONDS = 1_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class Combination:
-    database: str
-    engine: str
-    server: str
-    measured: tuple[Contender, ...] = EVERYBODY
-
-
-# Every package where it matters most; this one alone elsewhere.
+EVERYBODY = (PLAIN, CONTROL, *MEASURED[1:])
+US = (PLAIN, CONTROL, OURS)
+# Database, engine, server, and the contenders: every package where it matters most.
 QUICK = (
-    Combination("postgresql", "db", "wsgi"),
-    Combination("sqlite", "db", "wsgi", US),
-    Combination("postgresql", "cached_db", "wsgi", US),
-    Combination("postgresql", "cache", "wsgi", US),
-    Combination("postgresql", "db", "asgi", US),
+    ("postgresql", "db", "wsgi", EVERYBODY),
+    ("sqlite", "db", "wsgi", US),
+    ("postgresql", "cached_db", "wsgi", US),
+    ("postgresql", "cache", "wsgi", US),
+    ("postgresql", "db", "asgi", US),
 )
 FULL = (
-    Combination("postgresql", "db", "wsgi"),
-    Combination("sqlite", "db", "wsgi", US),
-    Combination("postgresql", "cached_db", "wsgi"),
-    Combination("postgresql", "db", "asgi", US),
-    Combination("postgresql", "cache", "wsgi"),
-    Combination("postgresql", "cached_db", "asgi", US),
-    Combination("postgresql", "cache", "asgi", US),
-    Combination("sqlite", "cached_db", "wsgi", US),
-    Combination("sqlite", "cache", "wsgi", US),
-    Combination("sqlite", "db", "asgi", US),
+    *QUICK[:2],
+    ("postgresql", "cached_db", "wsgi", EVERYBODY),
+    ("postgresql", "cache", "wsgi", EVERYBODY),
+    *QUICK[4:],
+    ("postgresql", "cached_db", "asgi", US),
+    ("postgresql", "cache", "asgi", US),
 )
+# In seconds of CPU: how long a batch takes.
+BATCH = 0.015
+# For each engine, the targets of a signed-in user's page: its CPU time as a ratio to
+# plain's, and the number of statements that it may have in addition.
+MEMBER = {"db": (0.95, 0), "cached_db": (1.12, 1), "cache": (1.12, 1)}
+PUBLIC = (1.01, 0)
+
+COLUMNS = [
+    "",
+    "member: statements",
+    "member: CPU",
+    "member: wall",
+    "visitor: CPU",
+    "public: CPU, statements",
+]
 
 
 @dataclass(frozen=True, slots=True)
-class Effort:
-    rounds: int
-    # How many seconds of CPU each contender's batch should take.
-    batch: float
-    # How often each is started, and who is.
-    starts: int
-    started: tuple[Contender, ...]
+class Contestant:
+    """A contender's process with a signed-in browser, and what its pages took."""
 
+    name: str
+    worker: Worker
+    cookie: str
+    taken: dict[str, list[dict[str, float]]] = field(default_factory=dict)
+    statements: dict[str, dict[str, int]] = field(default_factory=dict)
 
-QUICKLY = Effort(25, 0.015, 8, US)
-THOROUGHLY = Effort(41, 0.015, 12, EVERYBODY)
-
-
-class Databases:
-    """One for each contender on each kind of database, with its tables."""
-
-    def __init__(self, stack: ExitStack) -> None:
-        self._stack = stack
-        self._made: dict[tuple[str, str], Database] = {}
-
-    def get(self, kind: str, contender: Contender) -> Database:
-        key = kind, contender.name
-        if key not in self._made:
-            made = self._stack.enter_context(database(kind, contender.name))
-            self._made[key] = made
-            engine = contender.engines[0]
-            with started(contender, environment(contender, made, engine)) as worker:
-                worker.ask("migrate")
-        return self._made[key]
-
-
-def _prepared(
-    combination: Combination, databases: Databases, stack: ExitStack
-) -> Iterator[Worker | dict[str, Any]]:
-    """Yield each contender's process, ready, or why there is none."""
-    for contender in combination.measured:
-        if combination.engine not in contender.engines:
-            continue
-        try:
-            on = databases.get(combination.database, contender)
-            variables = environment(
-                contender, on, combination.engine, combination.server
-            )
-            worker = stack.enter_context(started(contender, variables))
-            [user] = worker.ask("create_users", count=1)
-            worker.ask("become", id=user)
-        except (OSError, WorkerError) as error:
-            yield {"contender": contender.name, "error": str(error)}
-        else:
-            yield worker
-
-
-def _batch(worker: Worker, page: str, effort: Effort) -> int:
-    """Return how many requests take as long as a batch should."""
-    once = worker.ask("run", page=page, requests=10)["cpu"]
-    return max(4, round(effort.batch / once))
-
-
-def _rounds(
-    workers: list[Worker], page: str, effort: Effort
-) -> dict[str, list[dict[str, float]]]:
-    """Return what each contender took in each round."""
-    batches = [(worker, _batch(worker, page, effort)) for worker in workers]
-    taken: dict[str, list[dict[str, float]]] = {w.contender.name: [] for w in workers}
-    for _ in range(effort.rounds):
-        for worker, requests in random.sample(batches, len(batches)):
-            once = worker.ask("run", page=page, requests=requests)
-            taken[worker.contender.name].append(once)
-    return taken
-
-
-def _figures(
-    workers: list[Worker], page: str, effort: Effort
-) -> Iterator[dict[str, Any]]:
-    taken = _rounds(workers, page, effort)
-    for worker in workers:
-        figure: dict[str, Any] = {
-            "contender": worker.contender.name,
-            "page": page,
-            "statements": worker.ask("count", page=page),
-        }
-        for clock in ("cpu", "wall"):
-            own = [once[clock] for once in taken[worker.contender.name]]
-            plain = [once[clock] for once in taken[PLAIN.name]]
-            figure[f"{clock}_ratio"] = ratio(own, plain)
-            figure[f"{clock}_us"] = spread([MICROSECONDS * each for each in own])
-        yield figure
-
-
-def measure(
-    combination: Combination, databases: Databases, effort: Effort
-) -> Iterator[dict[str, Any]]:
-    """Yield a figure for each contender and page."""
-    where = {
-        "database": combination.database,
-        "engine": combination.engine,
-        "server": combination.server,
-    }
-    with ExitStack() as stack:
-        workers = []
-        for prepared in _prepared(combination, databases, stack):
-            if isinstance(prepared, Worker):
-                workers.append(prepared)
-            else:
-                yield {**where, **prepared}
-        for page in PAGES:
-            for figure in _figures(workers, page, effort):
-                yield {**where, **figure}
-
-
-def _line(figure: dict[str, Any]) -> str:
-    where = "{database} {engine} {server}".format(**figure)
-    if "error" in figure:
-        return f"{where} {figure['contender']}: {figure['error']}"
-    cpu, wall = figure["cpu_ratio"], figure["wall_ratio"]
-    return (
-        f"{where:26} {figure['page']:8} {figure['contender']:26}"
-        f" cpu {cpu.median:.3f} ({cpu.low:.3f}-{cpu.high:.3f}) wall {wall.median:.3f}"
-        f" {figure['cpu_us'].median:6.0f} us {figure['statements']}"
-    )
-
-
-def run(*, full: bool, command: str) -> Iterator[dict[str, Any]]:
-    """Yield what is known so far, after each combination and at the end."""
-    effort = THOROUGHLY if full else QUICKLY
-    result: dict[str, Any] = {
-        "machine": machine.describe(command),
-        "rounds": effort.rounds,
-        "figures": [],
-        "starts": [],
-    }
-    with ExitStack() as stack:
-        databases = Databases(stack)
-        for combination in FULL if full else QUICK:
-            for figure in measure(combination, databases, effort):
-                print(_line(figure), flush=True)
-                result["figures"].append(figure)
-            yield result
-        result["starts"] += startup.measure(
-            effort.started, databases.get, effort.starts
+    def run(self, page: str, times: int) -> dict[str, float]:
+        """Open a page repeatedly, and return the CPU and wall seconds of a request."""
+        once: dict[str, float] = self.worker.call(
+            "browsing.run", page=page, times=times, cookie=self._cookie(page)
         )
-    yield result
+        return once
+
+    def count(self, page: str) -> None:
+        cookie = self._cookie(page)
+        found = self.worker.call("browsing.count", page=page, cookie=cookie)
+        self.statements[page] = found
+
+    def _cookie(self, page: str) -> str | None:
+        return self.cookie if page != "visitor" else None
+
+    def seconds(self, page: str, clock: str) -> list[float]:
+        return [once[clock] for once in self.taken[page]]
+
+
+def cells(counts: dict[str, int]) -> str:
+    """Return what a request asked for: reads, writes and others, and the cache."""
+    parts = [
+        f"{counts[kind]} {kind if counts[kind] > 1 else kind.removesuffix('s')}"
+        for kind in ("reads", "writes", "others")
+        if counts.get(kind)
+    ]
+    if counts.get("cache"):
+        parts.append(f"{counts['cache']} cache")
+    return ", ".join(parts) or "none"
+
+
+def prepare(
+    contender: Contender, kind: str, engine: str, server: str, stack: ExitStack
+) -> Contestant:
+    on = stack.enter_context(database(kind, contender.name))
+    interpreter = environments.python(contender.environment)
+    given = variables(contender, on, engine=engine, server=server)
+    made = stack.enter_context(worker(given, interpreter))
+    made.call("people.migrate")
+    [username] = made.call("people.create_users", count=1)
+    cookie = made.call("browsing.prepare", username=username)
+    return Contestant(contender.name, made, cookie)
+
+
+def compare(contestants: list[Contestant], rounds: int) -> None:
+    """Measure every page of every contestant, in turn."""
+    for page in PAGES:
+        batches = []
+        for each in contestants:
+            each.count(page)
+            times = max(4, round(BATCH / each.run(page, 10)["cpu"]))
+            each.taken[page] = []
+            batches.append((each, times))
+        for _ in range(rounds):
+            for each, times in random.sample(batches, len(batches)):
+                each.taken[page].append(each.run(page, times))
+
+
+def row(each: Contestant, plain: Contestant) -> list[str]:
+    def to_plain(page: str, clock: str) -> Spread:
+        return ratio(each.seconds(page, clock), plain.seconds(page, clock))
+
+    return [
+        each.name,
+        cells(each.statements["member"]),
+        f"{to_plain('member', 'cpu')}",
+        f"{to_plain('member', 'wall')}",
+        f"{to_plain('visitor', 'cpu')}",
+        f"{to_plain('public', 'cpu')}, {cells(each.statements['public'])}",
+    ]
+
+
+def missed(ours: Contestant, plain: Contestant, where: str, engine: str) -> list[str]:
+    """Return the targets that were missed, in words."""
+    found = []
+    for page, (most, more) in {"member": MEMBER[engine], "public": PUBLIC}.items():
+        cpu = ratio(ours.seconds(page, "cpu"), plain.seconds(page, "cpu")).median
+        statements = [sum(each.statements[page].values()) for each in (ours, plain)]
+        if cpu > most:
+            found.append(f"{page} page, {where}: {cpu:.2f} of {most} × plain's CPU")
+        if statements[0] - statements[1] > more:
+            found.append(f"{page} page, {where}: {statements[0]} statements")
+    return found
+
+
+def measure(*, full: bool) -> Iterator[str]:
+    """Yield the tables of the page, and which targets were missed."""
+    sentence = measured()
+    rounds, sections, misses = (41 if full else 15), [], []
+    for kind, engine, server, measured_here in FULL if full else QUICK:
+        where = f"{kind}, `{engine}`, {server.upper()}"
+        with ExitStack() as stack:
+            contestants, failed = [], []
+            for contender in measured_here:
+                if engine not in contender.engines:
+                    continue
+                try:
+                    made = prepare(contender, kind, engine, server, stack)
+                    contestants.append(made)
+                except (OSError, WorkerError, subprocess.CalledProcessError) as error:
+                    failed.append([contender.name, f"`{error}`", *[""] * 4])
+            compare(contestants, rounds)
+        plain = contestants[0]
+        rows = [row(each, plain) for each in contestants] + failed
+        own: dict[str, Any] = {
+            clock: 1_000_000 * spread(plain.seconds("member", clock)).median
+            for clock in ("cpu", "wall")
+        }
+        shown = "Plain itself: {cpu:.0f} µs of CPU, {wall:.0f} µs of wall time."
+        sections += [f"### {where}", table(COLUMNS, rows), shown.format(**own)]
+        print(f"Measured {where}.", flush=True)
+        for each in contestants:
+            if each.name == OURS.name:
+                misses += missed(each, plain, where, engine)
+    intro = f"{sentence} Medians and quartiles of {rounds} rounds."
+    yield "\n\n".join([intro, verdict(misses), *sections])

@@ -1,76 +1,71 @@
 """
-An environment for each contender, from locked requirements: ``.venv-bench/<name>``.
-
-    python -m benchmarks.environments [NAME...]
+Make the environments that the benchmarks run in, one directory of ``.venv-bench`` each:
+``python -m benchmarks.environments [NAME...]``.
 """
 
 from __future__ import annotations
 
-import fcntl
-import importlib.util
+import hashlib
 import subprocess
 import sys
+import venv
 from functools import cache
 from pathlib import Path
-from types import ModuleType
 
 from benchmarks import contenders
-from benchmarks.contenders import Contender
-
-# Not of one contender: what benchmarks/push runs in.
-PUSH = "push"
 
 ROOT = Path(__file__).resolve().parent.parent
-ENVIRONMENTS = ROOT / ".venv-bench"
-# In which ours is installed, as it is built.
-WITH_WHEEL = {"session-limit", PUSH}
+DIRECTORY = ROOT / ".venv-bench"
+# The environment of the process that measures.
+HARNESS = "harness"
+# These have this package, built from the tree.
+WITH_PACKAGE = {HARNESS, contenders.OURS.environment}
+
+REQUIREMENTS = {each.environment: each.requirements for each in contenders.MEASURED}
+# Two contenders need only the common packages.
+REQUIREMENTS |= {contenders.PLAIN.environment: (), HARNESS: contenders.HARNESS}
+
+
+def _sources() -> str:
+    """Return a digest of the files that the wheel is built from."""
+    digest = hashlib.sha256((ROOT / "pyproject.toml").read_bytes())
+    for file in sorted((ROOT / "src").rglob("*")):
+        if file.is_file() and file.suffix != ".pyc":
+            digest.update(f"{file.relative_to(ROOT)}\0".encode() + file.read_bytes())
+    return digest.hexdigest()
 
 
 @cache
-def _script() -> ModuleType:
-    """Return ``scripts/environment.py``, which makes every environment here."""
-    file = ROOT / "scripts" / "environment.py"
-    spec = importlib.util.spec_from_file_location("environment", file)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def lock_file(contender: Contender) -> Path:
-    return ROOT / "benchmarks" / "requirements" / f"{contender.environment}.txt"
-
-
-@cache
-def _make(name: str) -> Path:
-    directory = ENVIRONMENTS / name
-    ENVIRONMENTS.mkdir(exist_ok=True)
-    # Two that want it at once: the second waits, and finds it made.
-    with (ENVIRONMENTS / f"{name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        # Named as a set of requirements/ is.
-        _script().install_requirements(
-            directory, [f"../benchmarks/requirements/{name}"]
-        )
-        if name in WITH_WHEEL:
-            _script().install_wheel(directory)
-    return directory / "bin" / "python"
-
-
-def python(contender: Contender) -> Path:
+def python(name: str) -> str:
     """
-    Return the interpreter of the contender's environment, which is made where it is
-    absent or out of date. Raises ``CalledProcessError`` for one that does not install.
+    Return the interpreter of an environment, which is made or renewed if necessary.
+
+    Raises:
+        CalledProcessError: If the requirements cannot be installed.
     """
-    return _make(contender.environment)
+    directory = DIRECTORY / name
+    interpreter = str(directory / "bin" / "python")
+    pip = [interpreter, "-m", "pip", "--quiet", "--disable-pip-version-check"]
+    listed = [*contenders.COMMON, *REQUIREMENTS[name]]
+    if _is_renewed(directory / "requirements.stamp", "\n".join([sys.version, *listed])):
+        venv.create(directory, clear=True, symlinks=True, with_pip=True)
+        subprocess.run([*pip, "install", *listed], check=True)
+        (directory / "requirements.stamp").write_text("\n".join([sys.version, *listed]))
+    if name in WITH_PACKAGE and _is_renewed(directory / "wheel.stamp", _sources()):
+        command = [*pip, "install", "--no-deps", "--force-reinstall", str(ROOT)]
+        subprocess.run(command, check=True)
+        (directory / "wheel.stamp").write_text(_sources())
+    return interpreter
+
+
+def _is_renewed(stamp: Path, wanted: str) -> bool:
+    return not stamp.exists() or stamp.read_text() != wanted
 
 
 def main() -> None:
-    for name in sys.argv[1:] or contenders.ALL:
+    for name in sys.argv[1:] or REQUIREMENTS:
         try:
-            made = _make(name) if name == PUSH else python(contenders.get(name))
-            print(f"{name}: {made.relative_to(ROOT)}")
+            print(f"{name}: {python(name)}", flush=True)
         except subprocess.CalledProcessError as error:
             print(f"{name}: {error}")
 

@@ -1,242 +1,268 @@
 """
-What a sign-in costs, on PostgreSQL, without the hashing of a password: in an account's
-first session, displacing another, at a limit of five, with ten thousand ended sessions
-of the same account; in registries of all sizes at once, each asked in turn, so that
-they can be compared with one another.
+What a sign-in costs on PostgreSQL, without the hashing of a password.
+
+Measures an account's first session, one that displaces another, one at a limit of five,
+and one to an account with ten thousand ended sessions. Registries of all sizes take
+turns, so that they can be compared.
 """
 
 from __future__ import annotations
 
-import functools
 import random
+import subprocess
+import time
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from typing import Any
 
-from benchmarks import contenders, machine, registry_rows, throughput
-from benchmarks.contenders import OURS, PLAIN
-from benchmarks.databases import Database, database
-from benchmarks.figures import percentile, ratio, spread
-from benchmarks.workers import Worker, WorkerError, environment, started
-
-FIVE = contenders.get("session-limit-5")
-PEERS = tuple(
-    each for each in contenders.ALL.values() if each not in {PLAIN, OURS, FIVE}
+from benchmarks import cost, environments
+from benchmarks.contenders import FIVE, MEASURED, OURS, PLAIN, Contender
+from benchmarks.figures import (
+    difference,
+    measured,
+    percentile,
+    ratio,
+    spread,
+    table,
+    verdict,
 )
-# Of which plain has the same; all others are compared to its displacing.
+from benchmarks.registry_rows import ROWS_PER_ACCOUNT, add_ended, fill
+from benchmarks.servers import Worker, WorkerError, database, variables, worker
+
+PAGE = cost.PAGE
+BLOCKS = ("sign-in", "throughput")
+PEERS = tuple(each for each in MEASURED if each not in {PLAIN, OURS, FIVE})
+# Plain Django has these kinds; the others are compared to its displacing ones.
 WITH_A_PAGE = "displacing, and a page"
 COMPARED = {"first", "displacing", WITH_A_PAGE}
-ENDED_ROWS = 10_000
-MILLISECONDS = 1_000
+ENDED = 10_000
+# The numbers of rows in the registry.
+SIZES = (1_000, 100_000)
+FULL_SIZES = (*SIZES, 1_000_000)
+# How many sign-ins of each kind a round has.
+EACH = 6
+# Targets: how many milliseconds a displacing sign-in takes more than plain's, and how
+# far it may be from the one in the smallest registry.
+MORE_MS, FLAT = 5, 0.2
 
+# For the throughput: how many sign-ins a process does in a round, to how many accounts.
+PROCESSES = (1, 2, 4)
+SIGN_INS, ACCOUNTS = 40, 20
 
-# A contender's name, the rows of its registry, and the kind of sign-in.
-Key = tuple[str, int, str]
-
-
-@dataclass(frozen=True, slots=True)
-class Effort:
-    sizes: tuple[int, ...]
-    rounds: int
-    # How many sign-ins of each kind there are in a round.
-    each: int
-
-
-QUICKLY = Effort((1_000, 100_000), 12, 4)
-THOROUGHLY = Effort((1_000, 100_000, 1_000_000), 40, 6)
-HUGE = 10_000_000
+COLUMNS = ["", "sign-in", "statements", "ms", "p90", "more", "quiet", "times", "CPU"]
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """
-    One kind of sign-in, of one contender, in a registry of one size. ``pools`` are the
-    accounts to sign in to, those of one round after the other.
-    """
+    """One kind of sign-in, by one contender, to a registry of one size."""
 
+    contender: str
     worker: Worker
     size: int
     kind: str
-    pools: list[list[int]]
-    then_a_page: bool = False
+    # The accounts to sign in to, for one round after the other.
+    pools: list[list[str]]
     statements: dict[str, int] = field(default_factory=dict)
+    rounds: list[list[dict[str, float]]] = field(default_factory=list)
 
     @property
-    def key(self) -> Key:
-        return self.worker.contender.name, self.size, self.kind
+    def key(self) -> tuple[str, int, str]:
+        return self.contender, self.size, self.kind
 
-    def sign_in(self, number: int) -> list[dict[str, float]]:
-        """Return what each sign-in of this round took."""
-        ids = self.pools[number % len(self.pools)]
-        taken: list[dict[str, float]] = self.worker.ask(
-            "sign_in", ids=ids, then_a_page=self.then_a_page
+    def count(self) -> None:
+        found = self.worker.call(
+            "browsing.count_sign_in",
+            username=self.pools[-1][0],
+            then_a_page=self.kind == WITH_A_PAGE,
         )
-        return taken
+        self.statements.update(found)
+
+    def sign_in(self, number: int) -> None:
+        taken = self.worker.call(
+            "browsing.sign_in",
+            usernames=self.pools[number % len(self.pools)],
+            then_a_page=self.kind == WITH_A_PAGE,
+        )
+        self.rounds.append(taken)
+
+    def medians(self, clock: str) -> list[float]:
+        """Return the median of each round, in milliseconds."""
+        return [
+            1000 * spread([each[clock] for each in once]).median for once in self.rounds
+        ]
+
+    def walls(self) -> list[float]:
+        return [1000 * each["wall"] for once in self.rounds for each in once]
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """A contender's process, and the registry that it works on."""
-
-    worker: Worker
-    on: Database
-    size: int
-    is_new: bool
-    is_smallest: bool
-
-    def fill(self) -> None:
-        self.worker.ask("migrate")
-        # What is copied: two sign-ins, of which the second displaces.
-        [id] = self.worker.ask("create_users", count=1)
-        self.worker.ask("sign_in", ids=[id, id])
-        accounts = self.size // registry_rows.ROWS_PER_ACCOUNT
-        is_ours = self.worker.contender.environment == OURS.environment
-        registry_rows.fill(self.on, accounts, ours=is_ours)
-
-    def accounts(self, count: int, sessions: int) -> list[int]:
-        """Return new accounts that have been signed in to so often."""
-        ids: list[int] = self.worker.ask("create_users", count=count)
-        for _ in range(sessions):
-            self.worker.ask("sign_in", ids=ids)
-        return ids
-
-    def cases(self, effort: Effort) -> Iterator[Case]:
-        """Yield what this contender is asked to do, with the accounts for it."""
-        contender = self.worker.contender
-        case = functools.partial(Case, self.worker, self.size)
-        if self.is_new:
-            self.fill()
-        if contender is FIVE:
-            ids = self.accounts(effort.each, contender.limit)
-            yield case("at the limit of 5", [ids])
-            return
-        # One pool more than there are rounds: its accounts are there to be counted.
-        pools = effort.rounds + 1
-        fresh = self.accounts(pools * effort.each, 0)
-        yield case("first", [fresh[n::pools] for n in range(pools)])
-        yield case("displacing", [self.accounts(effort.each, 1)])
-        if self.is_smallest:
-            # Some displace only when the newcomer opens a page.
-            ids = self.accounts(effort.each, 1)
-            yield case(WITH_A_PAGE, [ids], then_a_page=True)
-        if contender is OURS:
-            [id] = self.accounts(1, 2)
-            registry_rows.add_ended(self.on, id, ENDED_ROWS)
-            yield case(f"{ENDED_ROWS:,} ended", [effort.each * [id]])
+def accounts(made: Worker, count: int, sessions: int) -> list[str]:
+    """Return the names of new accounts that have been signed in to so often."""
+    names: list[str] = made.call("people.create_users", count=count)
+    for _ in range(sessions):
+        made.call("browsing.sign_in", usernames=names)
+    return names
 
 
-def _prepared(effort: Effort, stack: ExitStack) -> Iterator[Prepared]:
-    smallest = min(effort.sizes)
-    for size in effort.sizes:
-        made: dict[str, Database] = {}
-        everybody = (PLAIN, OURS, FIVE, *(PEERS if size == smallest else ()))
-        for contender in everybody:
-            # The two limits of ours share a registry.
-            owner = contender.environment if contender is FIVE else contender.name
-            is_new = owner not in made
+def cases(
+    contender: Contender, made: Worker, name: str, size: int, rounds: int
+) -> Iterator[Case]:
+    def case(kind: str, pools: list[list[str]]) -> Case:
+        return Case(contender.name, made, size, kind, pools)
+
+    if contender is FIVE:
+        yield case("at the limit of 5", [accounts(made, EACH, FIVE.limit or 0)])
+        return
+    # One pool more than there are rounds: its accounts are for the count.
+    fresh = accounts(made, (rounds + 1) * EACH, 0)
+    yield case("first", [fresh[n :: rounds + 1] for n in range(rounds + 1)])
+    yield case("displacing", [accounts(made, EACH, 1)])
+    if size == min(SIZES):
+        # Some contenders displace only when the newcomer opens a page.
+        yield case(WITH_A_PAGE, [accounts(made, EACH, 1)])
+    if contender is OURS:
+        [username] = accounts(made, 1, 2)
+        add_ended(name, username, ENDED)
+        yield case(f"{ENDED:,} ended", [EACH * [username]])
+
+
+def prepare(
+    sizes: tuple[int, ...], rounds: int, stack: ExitStack
+) -> Iterator[Case | str]:
+    """Yield every case, and an error for each contender that does not run."""
+    for size in sizes:
+        databases: dict[str, dict[str, str]] = {}
+        for contender in (PLAIN, OURS, FIVE, *(PEERS if size == min(sizes) else ())):
+            # The two limits of this package share a registry.
+            owner = OURS.name if contender is FIVE else contender.name
+            is_new = owner not in databases
             if is_new:
-                on = database("postgresql", f"{owner}-{size}")
-                made[owner] = stack.enter_context(on)
-            variables = environment(contender, made[owner], contender.engines[0])
-            worker = stack.enter_context(started(contender, variables))
-            yield Prepared(worker, made[owner], size, is_new, size == smallest)
-
-
-class Times:
-    """What was taken, in milliseconds: by case, and within it by round."""
-
-    def __init__(self) -> None:
-        self._taken: dict[Key, list[list[dict[str, float]]]] = defaultdict(list)
-
-    def add(self, key: Key, once: list[dict[str, float]]) -> None:
-        self._taken[key].append(once)
-
-    def medians(self, key: Key, clock: str) -> list[float]:
-        """Return the median of each round."""
-        rounds = self._taken[key]
-        return [spread([each[clock] for each in once]).median for once in rounds]
-
-    def walls(self, key: Key) -> list[float]:
-        rounds = self._taken[key]
-        return [MILLISECONDS * each["wall"] for once in rounds for each in once]
-
-
-def _figure(case: Case, times: Times, smallest: int) -> dict[str, Any]:
-    name, size, kind = case.key
-    as_plain = kind if kind in COMPARED else "displacing"
-    plain: Key = (PLAIN.name, size, as_plain)
-    wall, plain_wall = times.medians(case.key, "wall"), times.medians(plain, "wall")
-    more = [MILLISECONDS * (a - b) for a, b in zip(wall, plain_wall, strict=True)]
-    cpu, every = times.medians(case.key, "cpu"), times.walls(case.key)
-    quiet = percentile(every, 10) - percentile(times.walls(plain), 10)
-    return {
-        "contender": name,
-        "rows": size,
-        "kind": kind,
-        "statements": case.statements,
-        "ms": spread(every),
-        "p90_ms": percentile(every, 90),
-        "more_ms": spread(more),
-        # Of the fastest tenth, which nothing else on the machine has slowed down.
-        "quiet_more_ms": quiet,
-        "to_plain": ratio(wall, plain_wall),
-        "cpu_to_plain": ratio(cpu, times.medians(plain, "cpu")),
-        # How much longer than in the smallest registry.
-        "to_smallest": ratio(wall, times.medians((name, smallest, kind), "wall")),
-    }
-
-
-def _line(figure: dict[str, Any]) -> str:
-    if "error" in figure:
-        return "{contender}: {error}".format(**figure)
-    return (
-        "{contender:26} {rows:>9} {kind:22}".format(**figure)
-        + f" {figure['ms'].median:6.2f} ms, p90 {figure['p90_ms']:6.2f},"
-        f" +{figure['more_ms'].median:.2f} (quiet +{figure['quiet_more_ms']:.2f}),"
-        f" x {figure['to_plain'].median:.2f}, CPU {figure['cpu_to_plain'].median:.2f},"
-        f" to the smallest {figure['to_smallest'].median:.2f} {figure['statements']}"
-    )
-
-
-def measure(effort: Effort) -> Iterator[dict[str, Any]]:
-    """Yield a figure for each case, and what failed for those that do not run."""
-    with ExitStack() as stack:
-        cases: list[Case] = []
-        for prepared in _prepared(effort, stack):
-            name = prepared.worker.contender.name
+                made = database("postgresql", f"{owner}_{size}")
+                databases[owner] = stack.enter_context(made)
+            on = databases[owner]
             try:
-                cases += prepared.cases(effort)
-            except WorkerError as error:
-                yield {"contender": name, "rows": prepared.size, "error": str(error)}
-        for case in cases:
-            counted = case.worker.ask(
-                "count_sign_in", id=case.pools[-1][0], then_a_page=case.then_a_page
-            )
-            case.statements.update(counted)
-        times = Times()
-        for number in range(effort.rounds):
-            for case in random.sample(cases, len(cases)):
-                times.add(case.key, case.sign_in(number))
-        for case in cases:
-            yield _figure(case, times, min(effort.sizes))
+                interpreter = environments.python(contender.environment)
+                given = variables(contender, on, engine=contender.engines[0])
+                started = stack.enter_context(worker(given, interpreter))
+                if is_new:
+                    started.call("people.migrate")
+                    # These two sign-ins leave the rows that are copied.
+                    accounts(started, 1, 2)
+                    count = size // ROWS_PER_ACCOUNT
+                    fill(on["BENCHMARKS_NAME"], count, ours=contender is OURS)
+                yield from cases(
+                    contender, started, on["BENCHMARKS_NAME"], size, rounds
+                )
+            except (WorkerError, subprocess.CalledProcessError) as error:
+                yield f"{contender.name} does not run: `{error}`"
 
 
-def run(*, full: bool, huge: bool, command: str) -> Iterator[dict[str, Any]]:
-    """Yield what is known so far, after each of the two parts."""
-    effort = THOROUGHLY if full else QUICKLY
-    if huge:
-        effort = Effort((*effort.sizes, HUGE), effort.rounds, effort.each)
-    result: dict[str, Any] = {
-        "machine": machine.describe(command),
-        "effort": effort,
-        "figures": [],
-        "throughput": [],
-    }
-    for figure in measure(effort):
-        print(_line(figure), flush=True)
-        result["figures"].append(figure)
-    yield result
-    result["throughput"] += throughput.measure(rounds=7 if full else 2)
-    yield result
+def row(
+    case: Case, found: dict[tuple[str, int, str], Case], smallest: int
+) -> list[str]:
+    as_plain = case.kind if case.kind in COMPARED else "displacing"
+    plain = found[PLAIN.name, case.size, as_plain]
+    wall, plain_wall = case.medians("wall"), plain.medians("wall")
+    quiet = percentile(case.walls(), 10) - percentile(plain.walls(), 10)
+    cells = [
+        case.contender,
+        case.kind,
+        cost.cells(case.statements),
+        f"{spread(case.walls()):.1f}",
+        f"{percentile(case.walls(), 90):.1f}",
+        f"{difference(wall, plain_wall):.1f}",
+        f"{quiet:.1f}",
+        f"{ratio(wall, plain_wall)}",
+        f"{ratio(case.medians('cpu'), plain.medians('cpu'))}",
+    ]
+    if case.size > smallest:
+        first = found[case.contender, smallest, case.kind]
+        cells.append(f"{ratio(wall, first.medians('wall'))}")
+    return cells
+
+
+def missed(
+    found: dict[tuple[str, int, str], Case], sizes: tuple[int, ...]
+) -> list[str]:
+    """Return the targets that a displacing sign-in missed, in words."""
+    misses = []
+    smallest = found[OURS.name, min(sizes), "displacing"].medians("wall")
+    for size in sizes:
+        wall = found[OURS.name, size, "displacing"].medians("wall")
+        plain = found[PLAIN.name, size, "displacing"].medians("wall")
+        more, times = difference(wall, plain).median, ratio(wall, smallest).median
+        if more > MORE_MS:
+            misses.append(f"{size:,} rows: {more:.1f} of {MORE_MS} ms more")
+        if abs(times - 1) > FLAT:
+            misses.append(f"{size:,} rows: {times:.2f} times {min(sizes):,} rows")
+    return misses
+
+
+def latency(sizes: tuple[int, ...], rounds: int) -> str:
+    """Return the tables of what one sign-in takes."""
+    with ExitStack() as stack:
+        prepared = list(prepare(sizes, rounds, stack))
+        every = [each for each in prepared if isinstance(each, Case)]
+        for case in every:
+            case.count()
+        for number in range(rounds):
+            for case in random.sample(every, len(every)):
+                case.sign_in(number)
+    found = {case.key: case for case in every}
+    parts = [verdict(missed(found, sizes))]
+    for size in sizes:
+        more = [] if size == min(sizes) else [f"to {min(sizes):,} rows"]
+        rows = [row(case, found, min(sizes)) for case in every if case.size == size]
+        parts += [
+            f"### {size:,} rows in the registry",
+            table([*COLUMNS, *more], rows),
+        ]
+    return "\n\n".join(parts + [each for each in prepared if isinstance(each, str)])
+
+
+def throughput(rounds: int) -> str:
+    """Return the table of displacing sign-ins a second, over several processes."""
+    taken = defaultdict(list)
+    with ExitStack() as stack:
+        groups = []
+        for contender in (PLAIN, OURS):
+            on = stack.enter_context(database("postgresql", f"{contender.name}_many"))
+            given = variables(contender, on)
+            interpreter = environments.python(contender.environment)
+            workers = [
+                stack.enter_context(worker(given, interpreter))
+                for _ in range(max(PROCESSES))
+            ]
+            workers[0].call("people.migrate")
+            pools = [accounts(workers[0], ACCOUNTS, 0) for _ in workers]
+            groups.append((contender.name, workers, pools))
+        for _ in range(rounds + 1):
+            for name, workers, pools in random.sample(groups, len(groups)):
+                for count in PROCESSES:
+                    many = [SIGN_INS // ACCOUNTS * pool for pool in pools[:count]]
+                    one = count * [SIGN_INS * pools[0][:1]]
+                    for over, names in (("many", many), ("one", one)):
+                        begun = time.perf_counter()
+                        for each, own in zip(workers, names, strict=False):
+                            each.begin("browsing.contend", usernames=own)
+                        for each in workers[:count]:
+                            each.end()
+                        each_second = count * SIGN_INS / (time.perf_counter() - begun)
+                        taken[over, count, name].append(each_second)
+    rows = []
+    for (over, count, name), found in sorted(taken.items()):
+        # The first round was for warming up.
+        own, plain = found[1:], taken[over, count, PLAIN.name][1:]
+        rows.append(
+            [name, count, over, f"{spread(own).median:.0f}", f"{ratio(own, plain)}"]
+        )
+    return table(["", "processes", "accounts", "a second", "times plain"], rows)
+
+
+def measure(*, full: bool) -> Iterator[str]:
+    """Yield the tables of the page."""
+    sizes, rounds = (FULL_SIZES, 40) if full else (SIZES, 10)
+    sentence = measured()
+    intro = f"{sentence} {rounds} rounds of {EACH} sign-ins of each kind."
+    yield f"{intro}\n\n{latency(sizes, rounds)}"
+    yield throughput(7 if full else 2)

@@ -1,4 +1,4 @@
-"""What browsers, apps and programs send, and what is made of it."""
+"""The headers that browsers, apps and programs send, and the device that each names."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ DEVICES = [
         "Chrome on iPad",
         TABLET,
     ),
-    # Chrome on iPadOS or iOS, asked for the desktop's page.
+    # Chrome on iPadOS or iOS, when it requests the desktop's page.
     (
         f"{MAC_SAFARI} CriOS/142 Version/18.5 Safari/605.1.15",
         "Chrome on iPhone or iPad",
@@ -169,7 +169,7 @@ DEVICES = [
         "Meta Quest Browser on Meta Quest",
         OTHER,
     ),
-    # Samsung's tablets ask for the desktop's page.
+    # Samsung's tablets request the desktop's page.
     (
         f"{LINUX} SamsungBrowser/28.0 {CHROME}",
         "Samsung Internet on Android",
@@ -250,7 +250,7 @@ DEVICES = [
         "Google app on iPhone",
         PHONE,
     ),
-    # ... and where nobody says whose it is.
+    # ... and pages inside an app that does not give its name.
     (f"{WEB_VIEW} {MOBILE_CHROME}", "Android", PHONE),
     (f"{IPHONE} Mobile/15E148", "iPhone", PHONE),
     (MAC_SAFARI, "Mac or iPad", COMPUTER),
@@ -259,11 +259,11 @@ DEVICES = [
         "Windows",
         COMPUTER,
     ),
-    # An app itself, which need not say whether it is on a phone.
+    # An app itself, which need not say whether it runs on a phone.
     ("Dalvik/2.1.0 (Linux; U; Android 15; Pixel 8)", "Android", OTHER),
     ("Shop/7.1 (iPhone; iOS 18.5; Scale/3.00)", "iPhone", PHONE),
     ("Shop/7.1 CFNetwork/3826.500.131 Darwin/24.5.0", "Apple device", OTHER),
-    # GNOME Web says what Safari says, on no device of Apple's.
+    # GNOME Web sends what Safari sends, and runs on no device of Apple's.
     (f"{LINUX} Version/18.0 Safari/605.1.15", "Linux", COMPUTER),
     (
         "Mozilla/5.0 (Mobile; rv:48.0) Gecko/48.0 Firefox/48.0 KAIOS/2.5",
@@ -292,5 +292,5 @@ ANDROID_CHROME = f"{ANDROID} {MOBILE_CHROME}"
 
 
 def name_device(request):
-    """What a project may name in ``SESSION_LIMIT_DEVICE``."""
+    """Return a device, as a project's function in ``SESSION_LIMIT_DEVICE`` does."""
     return Device("Shop app", PHONE)

@@ -1,4 +1,4 @@
-"""Calling what is asynchronous as if it were not."""
+"""Call asynchronous functions from synchronous tests."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ from asgiref.sync import async_to_sync
 
 def blocking(method):
     """
-    Return ``method``, of a test client of either kind, as one that blocks. As a server
-    does, an asynchronous request gets a context of its own: each leaves variables
-    behind, and every hop to a thread would copy those of all before it.
+    Return a blocking version of ``method``, a method of either kind of test client.
+
+    An asynchronous request runs in a new context, as on a server. Otherwise the
+    variables that each request leaves behind would add up, and every switch of threads
+    would copy all of them.
     """
     if not iscoroutinefunction(method):
         return method

@@ -1,7 +1,9 @@
 """
-What needs a server or a browser says so with the ``services`` marker. What is not there
-skips the test, or fails it where SESSION_LIMIT_REQUIRE_SERVICES=1; either way the run
-ends by naming what it did not cover.
+A test that needs a server or a browser says so with the ``services`` marker.
+
+If a service is absent, the test is skipped, or fails with
+SESSION_LIMIT_REQUIRE_SERVICES=1. Either way, the run ends with a list of what it did
+not cover.
 """
 
 from __future__ import annotations
@@ -50,13 +52,14 @@ PROGRAMS = {
     "nginx": "nginx",
     "caddy": "caddy",
     "ffmpeg": "ffmpeg",
-    # Copies a node's data to another, with mariadbd and the provider below.
+    # rsync copies a node's data to another. mariadbd and the provider below are needed
+    # too.
     "galera": "rsync",
     "sentinel": "redis-server",  # with --sentinel
 }
-# Files that are no program, and directories of programs that are not on the path.
+# Files that are not found on the PATH
 FILES = {"galera": GALERA_PROVIDER, "standby": POSTGRESQL_PROGRAMS / "pg_basebackup"}
-# Debian keeps nginx where root alone looks.
+# Debian installs nginx in a directory that is on the PATH of root alone.
 PATH = f"{os.environ.get('PATH', '')}:/usr/sbin"
 DATABASES = {"postgresql", "mariadb", "redis"}
 COMBINATIONS = {(3, 11): (5, 2), (3, 12): (6, 0), (3, 13): (6, 1)}
@@ -74,7 +77,7 @@ def address(service):
 
 @functools.cache
 def missing(service):
-    """Return what ``service`` lacks here, or the empty string."""
+    """Return what ``service`` lacks on this machine, or the empty string."""
     driver = DRIVERS.get(service)
     if driver is not None and importlib.util.find_spec(driver) is None:
         return f"{service}: {driver} is not installed"
@@ -114,8 +117,8 @@ def pytest_configure(config):
 
 
 def start_memcached():
-    """Run a memcached of our own, on a socket that nobody else knows."""
-    # Under root it wants to be told so.
+    """Run a memcached for this run alone, on a socket of its own."""
+    # memcached refuses to run as root unless it is told to.
     command = ["memcached", "-u", "root", "-s", settings.MEMCACHED_SOCKET]
     server = subprocess.Popen(command)
     deadline = time.monotonic() + 5
@@ -125,7 +128,7 @@ def start_memcached():
 
 
 def pytest_collection_modifyitems(items):
-    """Let every test that may use the database use all of them."""
+    """Let every test that may use the database use all databases."""
     for item in items:
         marker = item.get_closest_marker("django_db")
         if marker is not None:
@@ -136,10 +139,11 @@ def pytest_collection_modifyitems(items):
 @pytest.fixture(scope="session", autouse=True)
 def emptied():
     """
-    Empty the few tables that are written to after each test: to flush all of them, as
-    ``TransactionTestCase`` does, takes longer than a test here.
+    Empty the few tables that tests write to, after each test.
+
+    ``TransactionTestCase`` would flush all tables, which takes longer than a test here.
     """
-    # Models, for which Django has to be set up.
+    # Models can be imported only once Django is set up.
     from session_limit.models import AccountLimit, PendingSignIn, Play, UserSession
 
     store = stores.engine()
@@ -158,7 +162,7 @@ def emptied():
 
 @pytest.fixture(autouse=settings.ENGINE != "db")
 def emptied_store():
-    """Leave to the next test nothing that its database would have emptied."""
+    """Delete what a store other than the database would leave to the next test."""
     yield
     stores.empty()
 
@@ -166,11 +170,14 @@ def emptied_store():
 @pytest.hookimpl(wrapper=True)
 def pytest_pyfunc_call(pyfuncitem):
     """
-    Run each test in a context of its own: it leaves no language behind, nor the
-    variables of its addresses' resolvers, which every hop to a thread would copy.
+    Run each test in a context of its own.
+
+    A test then leaves no language active. It leaves no variables of URL resolvers
+    either, which every switch of threads would copy.
     """
     test = pyfuncitem.obj
-    # Wraps it, or pytest could not show the source of one that fails.
+    # The test is wrapped, because pytest could not show the source of a failure
+    # otherwise.
     run = functools.wraps(test)(functools.partial(contextvars.copy_context().run, test))
     pyfuncitem.obj = run
     try:
@@ -199,7 +206,7 @@ def pytest_report_header():
 
 
 def not_run(config):
-    """Yield a line for each thing that this run says nothing about."""
+    """Yield a line for each part of the suite that this run did not cover."""
     for reason, count in config.stash[skipped_services].items():
         yield f"{count} tests that need {reason}"
     others = [db for db in ("sqlite", *settings.SERVERS) if db != settings.DB]

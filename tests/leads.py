@@ -1,4 +1,4 @@
-"""Every address in an answer that a browser, a script or htmx may follow."""
+"""Find every address in an answer that a browser, a script or htmx may follow."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class _Page(HTMLParser):
 
 def _strings(value):
     if isinstance(value, str):
-        # Sentences are no addresses.
+        # A sentence is not an address.
         return [value] if value.startswith(("/", "\\", "http")) else []
     children = value.values() if isinstance(value, dict) else value
     if not isinstance(value, dict | list):
@@ -34,7 +34,7 @@ def _strings(value):
 
 
 def leads_of(headers, body):
-    """Return the addresses in this answer, with what their ``next`` leads to."""
+    """Return the addresses in this answer, and those in their ``next``."""
     found = [headers[name] for name in REDIRECTING if name in headers]
     if headers.get("Content-Type", "").startswith("application/json"):
         found += _strings(json.loads(body))

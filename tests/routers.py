@@ -1,10 +1,10 @@
-"""Where models are read and written: projects with more than one database."""
+"""Database routers of projects with more than one database."""
 
 from __future__ import annotations
 
 
 class SessionsElsewhere:
-    """Sessions have a database of their own, without a transaction in common."""
+    """Keep sessions in a database of their own, which shares no transaction."""
 
     def db_for_read(self, model, **hints):
         return "elsewhere" if model._meta.label == "sessions.Session" else None
@@ -16,7 +16,7 @@ class SessionsElsewhere:
 
 
 class ReadsFromReplica:
-    """Everything is read from a copy, as Django's documentation shows it."""
+    """Read everything from a replica, as in the example of Django's documentation."""
 
     def db_for_read(self, model, **hints):
         return "replica"

@@ -1,12 +1,12 @@
 """
-The project that the suite runs in. Four variables of the environment choose it:
+Configure the project that the suite runs in, by four environment variables.
 
 SESSION_LIMIT_TEST_DB          sqlite (default), postgresql or mariadb
 SESSION_LIMIT_TEST_DB_NAME     the database's name, so that two runs do not meet
 SESSION_LIMIT_TEST_ENGINE      where sessions are stored: one of ENGINES, default db
 SESSION_LIMIT_TEST_USER_MODEL  auth.User (default), users.EmailUser, users.CodeUser
 
-Where a server is and who connects is said by the variables that its own client reads.
+The servers' own environment variables give the address and the user of each server.
 """
 
 import os
@@ -37,7 +37,7 @@ SERVERS = {
 }
 REDIS_URL = os.environ.get("REDIS_URL", "redis://127.0.0.1:6379/0")
 
-# A file, because threads and processes share it.
+# In a file, because threads and processes share it.
 SQLITE_FILE = Path(tempfile.gettempdir()) / f"{DB_NAME}_{os.getpid()}.sqlite3"
 SQLITE = {
     "ENGINE": "django.db.backends.sqlite3",
@@ -48,7 +48,7 @@ SQLITE = {
 
 DATABASES = {"default": SQLITE if DB == "sqlite" else SERVERS[DB]}
 
-# What no other run shares: a prefix in Redis, a directory for files and for a socket.
+# No other run shares these: a prefix in Redis, a directory for files and a socket.
 RUN = f"{DB_NAME}_{os.getpid()}"
 RUN_DIRECTORY = Path(tempfile.gettempdir()) / RUN
 MEMCACHED_SOCKET = RUN_DIRECTORY / "memcached.sock"
@@ -64,12 +64,12 @@ MEMCACHED = {
     "LOCATION": f"unix:{MEMCACHED_SOCKET}",
 }
 
-# By name: SESSION_ENGINE, and the cache that it uses.
+# The SESSION_ENGINE and the cache that it uses, by name
 ENGINES = {
     "db": ("django.contrib.sessions.backends.db", LOCAL_MEMORY),
     # The same, with sessions in a database of their own ...
     "db_elsewhere": ("django.contrib.sessions.backends.db", LOCAL_MEMORY),
-    # ... and read from a copy that lags (tests/interleavings/test_replica.py).
+    # ... or read from a replica that lags (tests/interleavings/test_replica.py).
     "db_replica": ("django.contrib.sessions.backends.db", LOCAL_MEMORY),
     "cached_db": ("django.contrib.sessions.backends.cached_db", REDIS),
     "cache_locmem": ("django.contrib.sessions.backends.cache", LOCAL_MEMORY),
@@ -99,7 +99,7 @@ PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 SECRET_KEY = "tests"
 USE_TZ = True
 ALLOWED_HOSTS = ["*"]
-# Django 6.1 asks for it.
+# Django 6.1 requires this setting.
 MAILERS = {"default": {"BACKEND": "django.core.mail.backends.locmem.EmailBackend"}}
 
 INSTALLED_APPS = [

@@ -1,6 +1,7 @@
 """
-What the session engine keeps, whichever engine the suite runs on: read, changed and
-taken away behind everybody's back.
+Read, change and delete stored sessions behind the project's back.
+
+The functions work with each session engine that the suite runs on.
 """
 
 from __future__ import annotations
@@ -15,23 +16,23 @@ from django.core.cache import caches
 
 
 def engine():
-    """Return the engine's class, as it is without us."""
+    """Return the engine's class, without this package."""
     return import_module(settings.SESSION_ENGINE).SessionStore
 
 
 def is_cookie():
-    """Whether the client's cookie is all that there is."""
+    """Return whether the client's cookie holds the whole session."""
     return issubclass(engine(), signed_cookies.SessionStore)
 
 
 def rolls_back():
-    """Whether a browser is where it was when a request's transaction is undone."""
+    """Return whether rolling back a transaction also restores the browser's session."""
     in_database = issubclass(engine(), db.SessionStore)
     return is_cookie() or (in_database and settings.ENGINE != "db_elsewhere")
 
 
 def on(*engines):
-    """Mark what only these engines have."""
+    """Return a mark that skips a test unless the suite runs on one of these engines."""
     needed = " or ".join(engines)
     return pytest.mark.skipif(
         settings.ENGINE not in engines,
@@ -39,42 +40,43 @@ def on(*engines):
     )
 
 
-# For tests that choose an engine of their own: run once.
+# A test that chooses an engine of its own runs once.
 CHOSEN = pytest.mark.skipif(settings.ENGINE != "db", reason="chooses its own engine")
-# Elsewhere, what Django stored or deleted stays so when a transaction is undone.
+# With other engines, a rollback does not undo what Django stored or deleted.
 ROLLED_BACK = pytest.mark.skipif(
     not rolls_back(), reason="needs a store that rolls back"
 )
-# For what happens to stored sessions, ...
+# For tests about stored sessions, ...
 KEPT = pytest.mark.skipif(
     settings.ENGINE == "signed_cookies", reason="signed_cookies keeps nothing"
 )
-# ... and to what has expired by a clock that a test moves.
+# ... and for tests about sessions that expire by a clock that the test moves.
 TIMED = pytest.mark.skipif(
     settings.ENGINE == "file" or "cache" in settings.ENGINE,
     reason="files and caches have a clock of their own",
 )
 
 
-# What a page costs on which somebody is signed in: session and row, and the user.
-# django-qsessions has its own load(), so there they are two.
+# The statements of a page that reads the user: the session with its row, and the user.
+# The load() of django-qsessions reads the session and its row in two statements.
 STATEMENTS = 3 if settings.ENGINE == "qsessions_db" else 2
 
 
 def read(key):
-    """Return the data stored under ``key``, empty if nothing is."""
+    """Return the data stored under ``key``, or an empty dictionary."""
     return (engine()(key).load() or {}) if key else {}
 
 
 def without_the_engines(data):
-    """Return ``data`` without what the engine adds of its own (django-qsessions)."""
+    """Return ``data`` without the keys that django-qsessions adds."""
     return {name: data[name] for name in data if not name.startswith("_qsessions")}
 
 
 def write(key, data):
     """
-    Store ``data`` under ``key``, whether or not anything is. Return the key that leads
-    to them: another one where the key is the data.
+    Store ``data`` under ``key``, whether or not the key exists.
+
+    Returns the key that leads to the data: a new one if the cookie holds the session.
     """
     if is_cookie() and read(key) == data:
         return key
@@ -85,7 +87,7 @@ def write(key, data):
 
 
 def keeps_only(*those):
-    """Whether what is stored is what these keys lead to."""
+    """Return whether the store holds data under these keys and no others."""
     if is_cookie():
         return True
     if settings.CACHE == settings.MEMCACHED:
@@ -95,8 +97,10 @@ def keeps_only(*those):
 
 def kept():
     """
-    Return the keys under which anything is stored: none with memcached, which cannot be
-    asked. What is cached of a database's is a copy.
+    Return the keys under which the store holds data.
+
+    Returns none with memcached, which cannot list its keys. What ``cached_db`` has in
+    the cache is a copy, and does not count.
     """
     store = engine()()
     if isinstance(store, db.SessionStore):
@@ -114,18 +118,18 @@ def cached():
     cache = caches[settings.SESSION_CACHE_ALIAS]
     if settings.CACHE == settings.LOCAL_MEMORY:
         return list(cache._cache)
-    # Not all that is there: Redis is shared.
+    # Other runs share this Redis.
     names = cache._cache.get_client().scan_iter(f"{settings.RUN}:*")
     return [name.decode() for name in names]
 
 
 def empty():
-    """Take away all that is stored."""
+    """Delete all stored sessions."""
     store = engine()()
     for key in kept():
         store.delete(key)
     if settings.CACHE == settings.REDIS:
-        # Not clear(), which empties all of it: Redis is shared.
+        # Other runs share this Redis, so that clear() would delete too much.
         caches["default"].delete_many(
             [name.split(":", 2)[2] for name in cached()], version=1
         )

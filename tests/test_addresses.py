@@ -66,7 +66,7 @@ def test_address(remote, address):
         ("::ffff:198.51.100.7", "198.51.100.0"),
         ("::1", "::"),
         ("fe80::1:2:3:4%eth0", "fe80::"),
-        # 6to4, whose first 48 bits hold all of 198.51.100.7.
+        # 6to4: the first 48 bits contain the whole of 198.51.100.7.
         ("2002:c633:6407:1::1", "2002:c633:6400::"),
         ("nowhere", None),
     ],
@@ -88,12 +88,12 @@ SPOOFED = "203.0.113.66"
 @pytest.mark.parametrize(
     ("proxies", "remote", "forwarded", "address"),
     [
-        # No proxy of ours: the header is the client's own invention.
+        # Without a proxy of ours, a client may have made up the header.
         (0, "198.51.100.7", SPOOFED, "198.51.100.7"),
         (0, "198.51.100.7", None, "198.51.100.7"),
-        # A setting that is wrong (there is a check) believes nobody either.
+        # With a wrong setting, which a check reports, no header is believed either.
         (-1, "198.51.100.7", SPOOFED, "198.51.100.7"),
-        # One: its entry is the last, whatever a client put before it.
+        # One proxy writes the last entry, whatever a client put before it.
         (1, "192.0.2.1", "198.51.100.7", "198.51.100.7"),
         (1, "192.0.2.1", f"{SPOOFED}, 198.51.100.7", "198.51.100.7"),
         (1, "192.0.2.1", f"{SPOOFED},{SPOOFED} ,198.51.100.7:60123", "198.51.100.7"),
@@ -102,11 +102,11 @@ SPOOFED = "203.0.113.66"
         (1, "", "", None),
         (1, "192.0.2.1", "unknown", None),
         (1, "192.0.2.1", f"{SPOOFED}, unknown", None),
-        # Two: the inner one appended the outer one's address.
+        # Of two proxies, the inner one appends the address of the outer one.
         (2, "192.0.2.1", "198.51.100.7, 192.0.2.2", "198.51.100.7"),
         (2, "192.0.2.1", f"{SPOOFED}, 198.51.100.7, 192.0.2.2", "198.51.100.7"),
         (2, "192.0.2.1", "[2001:db8::1]:443, 192.0.2.2", "2001:db8::1"),
-        # Fewer entries than proxies: whoever came in by a shorter way.
+        # With fewer entries than proxies, the client took a shorter way.
         (2, "192.0.2.1", "198.51.100.7", "198.51.100.7"),
         (2, "198.51.100.7", None, "198.51.100.7"),
         (1, "198.51.100.7", " , ", "198.51.100.7"),
@@ -120,7 +120,7 @@ def test_only_the_proxies_that_are_ours_are_believed(
         assert stored(remote, forwarded) == address
 
 
-# Pieces of which addresses are made, and of which they are not.
+# Parts of addresses, and of what only looks like one
 PIECES = st.sampled_from(
     [
         *("1.2.3.4", "::", "::ffff:", "2001:db8::1", "fe80::1", "[", "]", ":", "%"),

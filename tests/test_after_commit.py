@@ -1,4 +1,4 @@
-"""What waits for a commit: none of it keeps the rest from being done."""
+"""One function that fails after a commit does not keep the others from running."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ def fail():
 @pytest.mark.parametrize("is_in_transaction", [False, True])
 def test_a_failure_is_logged(caplog, function, is_in_transaction):
     """
-    Fails if on_commit() is given a partial: up to Django 6.0 it asks for its name.
+    Fails if ``on_commit()`` receives a partial, of which Django up to 6.0 logs the
+    ``__qualname__``.
     """
     done = []
     if is_in_transaction:

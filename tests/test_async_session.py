@@ -1,4 +1,4 @@
-"""The guarded session's async methods, where they ask the registry."""
+"""The guarded session's async methods call the registry."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def request_with(key):
 
 
 def test_emptying_what_was_written_in_place_of_a_missing_session():
-    """Fails, as SynchronousOnlyOperation, where that is not done in a thread."""
+    """Fails, as SynchronousOnlyOperation, if the registry is not called in a thread."""
     request = request_with("a" * 32)
 
     async def work():
@@ -38,7 +38,9 @@ def test_emptying_what_was_written_in_place_of_a_missing_session():
 
 
 def test_signing_in_in_a_session_that_was_cleared_unread():
-    """Its row ends. Fails where only a row that was read is looked for."""
+    """
+    The row of the cleared session ends. Fails if only a row that was read can be ended.
+    """
     ada = get_user_model().objects.create_user("ada", password="pw")
     bob = get_user_model().objects.create_user("bob", password="pw")
     browser = Browser()

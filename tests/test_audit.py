@@ -1,4 +1,4 @@
-"""The log and the signals: what a project hears, when, and what it never hears."""
+"""What a project learns from the log and the signals, when, and what they leave out."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def phone(laptop):
 
 @pytest.fixture
 def heard():
-    """What each signal brought, in order."""
+    """Collect the signals and their arguments, in order."""
     told = []
 
     def listen(signal, **kwargs):
@@ -137,7 +137,7 @@ def test_a_logger_that_is_off_costs_nothing(ada, laptop, caplog):
 
 
 def test_control_characters_begin_no_line(ada, laptop, caplog, monkeypatch):
-    """Whatever a client says of itself, an event is one line of JSON."""
+    """An event is one line of JSON, whatever a client sends."""
     laptop.sign_in()
     (row,) = live(ada)
     row.device = 'x\r\n{"event": "forged"}\x1b[31m\u2028\x85'

@@ -1,86 +1,72 @@
-"""
-The benchmarks, without measuring: contenders are complete, figures are computed right,
-and the page is what was measured.
-"""
+"""The benchmarks, without measuring: contenders are complete, and figures are right."""
 
 from __future__ import annotations
 
 import random
-from pathlib import Path
-from xml.etree import ElementTree as ET
+from importlib import import_module
 
 import pytest
 
-from benchmarks import contenders, environments, figures, results
-from benchmarks.contenders.base import ENGINES
-from benchmarks.project.counting import kind_of
-from benchmarks.report import page, svg, tables, targets
-from benchmarks.report.contenders import version
+from benchmarks import figures
+from benchmarks.__main__ import SUBJECTS
+from benchmarks.contenders import BY_NAME, CONTROL, ENGINES, FIVE, MEASURED, OURS, PLAIN
+from benchmarks.cost import PAGE
+from benchmarks.environments import REQUIREMENTS
+from benchmarks.project import settings as stock
+from benchmarks.project.recording import kind_of
 
-EVERY = [*contenders.ALL.values(), contenders.CONTROL, contenders.FLOOR]
-LOCKS = sorted(Path(environments.ROOT, "benchmarks", "requirements").glob("*.txt"))
-
-
-def stock_settings():
-    return {
-        "INSTALLED_APPS": ["django.contrib.auth", "django.contrib.sessions"],
-        "MIDDLEWARE": [
-            "django.contrib.sessions.middleware.SessionMiddleware",
-            "django.contrib.auth.middleware.AuthenticationMiddleware",
-        ],
-    }
+EVERY = BY_NAME.values()
 
 
 @pytest.mark.parametrize("contender", EVERY, ids=lambda each: each.name)
 def test_a_contender_changes_the_settings_of_a_stock_project(contender):
-    changes_nothing = {"plain", "control"}
-    assert contenders.get(contender.name) == contender
-    assert contender.engines
     for engine in contender.engines:
-        settings = {**stock_settings(), "SESSION_ENGINE": ENGINES[engine]}
+        settings = {
+            "INSTALLED_APPS": [*stock.INSTALLED_APPS],
+            "MIDDLEWARE": [*stock.MIDDLEWARE],
+            "SESSION_ENGINE": ENGINES[engine],
+        }
         before = repr(settings)
         contender.configure(settings)
-        assert (repr(settings) == before) == (contender.name in changes_nothing)
+        assert (repr(settings) == before) == (contender in {PLAIN, CONTROL})
+        for name in contender.instead:
+            assert name in before
 
 
 @pytest.mark.parametrize("contender", EVERY, ids=lambda each: each.name)
-def test_a_contender_is_locked_with_hashes(contender):
-    text = environments.lock_file(contender).read_text()
-    assert "--hash=sha256:" in text
-    assert "django==5.2." in text
-    if contender.requirement and contender.environment != "session-limit":
-        assert version(contender)
+def test_a_contender_has_an_environment_with_a_fixed_version(contender):
+    requirements = REQUIREMENTS[contender.environment]
+    assert requirements == contender.requirements
+    assert all("==" in each for each in requirements[:1])
 
 
-@pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: lock.stem)
-def test_a_lock_names_no_index(lock):
-    assert lock.with_suffix(".in").exists()
-    assert "index-url" not in lock.read_text()
-    assert "://" not in lock.read_text()
+def test_a_contender_without_a_limit_ends_the_others_by_itself():
+    for contender in MEASURED:
+        ends_others = contender.after_sign_in is not PLAIN.after_sign_in
+        assert ends_others == (contender.limit is None and contender is not PLAIN)
 
 
-def test_what_ends_nothing_by_itself_is_told_what_to_do():
-    """Of those that are no yardstick: what they do after a sign-in is compared."""
-    for contender in contenders.ALL.values():
-        if contender is contenders.PLAIN:
-            continue
-        ends_others = contender.after_sign_in is not contenders.PLAIN.after_sign_in
-        assert contender.limits != ends_others, contender.name
+def test_the_page_names_every_version():
+    text = PAGE.read_text()
+    for contender in MEASURED:
+        name, _, version = (contender.requirements or ("",))[0].partition("==")
+        if name and contender is not OURS and contender is not FIVE:
+            assert f") | {version} |" in text
 
 
 def test_a_ratio_is_taken_within_a_round():
     """A machine that is ten times slower in one round changes nothing."""
     plain = [1.0, 10.0, 2.0, 1.0, 4.0]
     taken = [2.0, 20.0, 4.0, 2.0, 8.0]
-    assert figures.ratio(taken, plain) == figures.Spread(2.0, 2.0, 2.0, 5)
-    assert figures.ratio(plain, plain).median == 1
+    assert figures.ratio(taken, plain) == figures.Spread(2.0, 2.0, 2.0)
+    assert figures.difference(plain, plain).median == 0
 
 
 def test_a_spread_is_the_median_between_the_quartiles():
     values = [1.0, 2.0, 3.0, 4.0, 100.0]
     random.shuffle(values)
-    assert figures.spread(values) == figures.Spread(3.0, 2.0, 4.0, 5)
-    assert figures.difference(values, values).high == 0
+    assert figures.spread(values) == figures.Spread(3.0, 2.0, 4.0)
+    assert f"{figures.spread(values):.1f}" == "3.0 (2.0-4.0)"
     assert figures.percentile(list(map(float, range(101))), 90) == 90
 
 
@@ -105,55 +91,32 @@ def test_statements_are_counted_by_what_they_do(statement, kind):
     assert kind_of(statement) == kind
 
 
-def cost_of(ratio, statements):
-    spread = {"median": ratio, "low": ratio, "high": ratio, "count": 1}
-    where = {"database": "sqlite", "engine": "db", "server": "wsgi", "page": "member"}
-    plain = {**where, "contender": "plain", "statements": {"reads": 2}}
-    ours = {**where, "contender": "session-limit", "statements": statements}
-    return {"figures": [plain, {**ours, "cpu_ratio": spread}], "starts": []}
-
-
-@pytest.mark.parametrize(
-    ("ratio", "reads", "verdict"),
-    [(0.9, 2, "| hit |"), (0.96, 2, "**missed**"), (0.9, 3, "**missed**")],
-)
-def test_a_target_that_is_missed_is_said_to_be(ratio, reads, verdict):
-    text = targets.markdown(cost_of(ratio, {"reads": reads}), None)
-    assert verdict in text.splitlines()[-1]
-
-
-def test_nothing_measured_is_no_page_that_fails():
-    nothing = dict.fromkeys(("cost", "signin", "profile"))
-    assert "# Benchmarks" in page.render(nothing)
-    assert page.plots(nothing) == {}
-
-
-def test_the_documentation_shows_what_was_measured_last():
-    measured = {name: results.load(name) for name in ("cost", "signin", "profile")}
-    assert page.PAGE.read_text() == page.render(measured)
-    drawings = page.plots(measured)
-    assert drawings
-    for name, drawing in drawings.items():
-        ET.fromstring(drawing)  # noqa: S314 drawn here
-        assert (page.PAGE.with_suffix("") / f"{name}.svg").read_text() == drawing
-
-
-def test_a_drawing_escapes_what_it_is_told():
-    drawn = svg.bars("<a & b>", "", [svg.Bar("<c>", 1, 1, 1, "&")], 1)
-    assert "<c>" not in drawn
-    ET.fromstring(drawn)  # noqa: S314 drawn here
-
-
-def test_a_result_is_kept_as_it_was(tmp_path):
-    spread = figures.spread([1.0, 2.0, 3.0])
-    results.save("one", {"figure": spread, "long": 1.23456789}, tmp_path)
-    assert results.load("one", tmp_path) == {
-        "figure": {"median": 2.0, "low": 1.5, "high": 2.5, "count": 3},
-        "long": 1.235,
-    }
-    assert results.load("none", tmp_path) is None
+def test_a_target_that_was_missed_is_named():
+    assert "too slow" in figures.verdict(["too slow"])
+    assert "met" in figures.verdict([])
 
 
 def test_a_table_has_a_line_for_each_row():
-    text = tables.table(["", "b"], [["c", 1]])
+    text = figures.table(["", "b"], [["c", 1]])
     assert text.splitlines() == ["|  | b |", "| --- | --- |", "| c | 1 |"]
+
+
+def test_figures_replace_their_block_of_a_page_alone(tmp_path):
+    page = tmp_path / "page.md"
+    block = "<!-- figures: {} -->\n\nold \\1\n\n<!-- end -->\n"
+    page.write_text(f"before\n{block.format('one')}{block.format('two')}after\n")
+    figures.publish(page, "two", "new \\1")
+    assert figures.block(page, "one") == "old \\1"
+    assert figures.block(page, "two") == "new \\1"
+    assert page.read_text().startswith("before\n")
+    assert page.read_text().endswith("<!-- end -->\nafter\n")
+    with pytest.raises(ValueError, match="0 blocks"):
+        figures.publish(page, "three", "")
+
+
+@pytest.mark.parametrize("name", SUBJECTS)
+def test_a_subject_has_its_figures_on_a_page(name):
+    subject = import_module(f"benchmarks.{name}")
+    assert "Measured 20" in figures.block(subject.PAGE, subject.BLOCKS[0])
+    for block in subject.BLOCKS:
+        assert "| --- |" in figures.block(subject.PAGE, block)

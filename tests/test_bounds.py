@@ -1,4 +1,4 @@
-"""What one account can leave behind is bounded, and goes with its user."""
+"""What one account can leave behind is limited, and is deleted with its user."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def bob():
 
 
 def add(user, number, *, ended=False, **fields):
-    """Add sessions, each of which ended a second later than the one before."""
+    """Add sessions. If ``ended``, each ended a second later than the one before."""
     now = timezone.now()
     return UserSession.objects.bulk_create(
         UserSession(
@@ -57,7 +57,7 @@ def add(user, number, *, ended=False, **fields):
     )
 
 
-# Which sessions have expired, as a statement and as Python say it.
+# Expired sessions are found by a statement and by Python alike
 
 
 def test_a_statement_finds_due_what_python_does(ada):
@@ -180,7 +180,7 @@ def test_starts_that_were_stopped_before_they_began_are_bounded(
     assert Play.objects.filter(user=bob).count() == 1
     assert Play.objects.begun().count() == 1
     assert Play.objects.filter(user=ada).count() == 5 + 1
-    # The newest are still known.
+    # The newest stops are still known.
     assert registry.play(laptop, key="7").play.ended_at is not None
     assert registry.play(phone, key="0").play.ended_at is None
 

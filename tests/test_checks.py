@@ -43,7 +43,7 @@ UA_PARSER = "session_limit.contrib.ua_parser.describe_device"
 
 def ids(check):
     messages = list(check())
-    # What is wrong, and what to do about it.
+    # Each message says what is wrong, and what to do about it.
     assert all(message.msg and message.hint for message in messages)
     levels = {"E": ERROR, "W": WARNING}
     assert all(levels[message.id[14]] == message.level for message in messages)
@@ -56,7 +56,7 @@ def the_message(check):
 
 
 def test_a_project_set_up_as_the_readme_says_hears_nothing():
-    # Django 6.1 lets checks connect that are asked for by their tag.
+    # Django 6.1 lets checks that are selected by their tag connect to databases.
     assert run_checks(tags=[checks.TAG], databases=[]) == []
 
 
@@ -168,7 +168,7 @@ def test_durations_that_are_absurd_together(values, named):
         {"TOUCH_INTERVAL": 900, "IDLE_TIMEOUT": 900},
         {"IDLE_TIMEOUT": 900, "ABSOLUTE_TIMEOUT": 901},
         {"RETENTION": timedelta(weeks=2)},
-        # What is no duration is told by check_settings() alone.
+        # check_settings() alone reports values that are no durations.
         {"TOUCH_INTERVAL": "0.5"},
         {"RETENTION": None, "TOUCH_INTERVAL": 0.5},
     ],
@@ -324,7 +324,7 @@ FUNCTION = f"{__name__}.function_middleware"
         ([SESSIONS, FUNCTION, OURS], ["E103"]),
         ([SESSIONS, "nowhere.Middleware", OURS], ["E103"]),
         ([OURS, SESSIONS], ["E103"]),
-        # What wraps around to the last one would look right.
+        # The index before the first is the last one, which would look right.
         ([OURS, OTHER, SESSIONS], ["E103"]),
         ([OTHER, OURS], ["E103"]),
         ([OURS], ["E103"]),
@@ -338,7 +338,7 @@ def test_middleware(middleware, expected):
 
 # Apps
 
-# Whatever the user model of this run is.
+# These include the user model of each run.
 USERS = ["django.contrib.contenttypes", "django.contrib.auth", "tests.users"]
 CACHE_ENGINE = "django.contrib.sessions.backends.cache"
 
@@ -348,7 +348,7 @@ CACHE_ENGINE = "django.contrib.sessions.backends.cache"
 
 
 class SessionStore(DatabaseSessionStore):
-    """This module as an engine: with a table of an app other than Django's."""
+    """Make this module a session engine, with a table of an app other than Django's."""
 
     @classmethod
     def get_model_class(cls):
@@ -375,7 +375,7 @@ def test_apps(apps, engine, expected):
 
 def test_an_engine_whose_model_cannot_be_imported(monkeypatch):
     def get_model_class():
-        raise RuntimeError  # as below, where Django raises it
+        raise RuntimeError  # as Django raises it
 
     monkeypatch.setattr(SessionStore, "get_model_class", get_model_class)
     with override_settings(SESSION_ENGINE=__name__):
@@ -383,7 +383,7 @@ def test_an_engine_whose_model_cannot_be_imported(monkeypatch):
 
 
 def start(apps):
-    """Set up, in a Python of its own, a project of ``apps``, and run the checks."""
+    """Set up a project with these ``apps`` in another process, and run the checks."""
     code = f"""
 import django
 from django.conf import settings
@@ -439,7 +439,7 @@ class RegistryElsewhere:
 
 
 def connection(vendor, options, *, atomic_requests=True):
-    """Return what the check may look at: with no database here, connecting fails."""
+    """Return what a check may read. There is no database to connect to."""
     settings_dict = {"ATOMIC_REQUESTS": atomic_requests, "OPTIONS": options}
     return SimpleNamespace(vendor=vendor, settings_dict=settings_dict)
 
@@ -493,7 +493,7 @@ def test_sqlite(check_one, options, expected):
         ({"isolation_level": "repeatable read"}, ["W302"]),
         ({"isolation_level": "Repeatable Read"}, ["W302"]),
         ({"isolation_level": "serializable"}, ["W302"]),
-        # The server's own default, which is REPEATABLE READ.
+        # The server's own default is REPEATABLE READ.
         ({"isolation_level": None}, ["W302"]),
         ({"isolation_level": ""}, ["W302"]),
     ],
@@ -589,7 +589,7 @@ def test_a_wait_for_the_database_without_a_bound(check_stalls, vendor):
     for name in options:
         assert check_stalls(vendor, **options | {name: 0}) == [UNBOUNDED[vendor]]
         assert name in the_message(checks.check_stalls).hint
-    # Over a Unix socket nothing is forgotten on the way.
+    # A network may drop a connection silently. A Unix socket does not.
     assert check_stalls(vendor, host="/var/run/postgresql") == []
     assert check_stalls(vendor, host="") == []
 
@@ -604,7 +604,9 @@ def test_a_database_without_a_network(check_stalls):
 
 
 def test_the_options_of_the_how_to_are_enough(check_stalls):
-    """And its snippets are Python."""
+    """
+    The snippets on the page are valid Python, and the check accepts their options.
+    """
     page = (ROOT / "docs" / "how-to" / "stalled-connections.md").read_text()
     snippets = re.findall(r"```python\n(DATABASES.*?)```", page, re.DOTALL)
     engines = set()
@@ -619,7 +621,7 @@ def test_the_options_of_the_how_to_are_enough(check_stalls):
 
 
 class Answers:
-    """A connection to a server, which answers every statement with ``rows``."""
+    """A connection to a server that answers every statement with ``rows``."""
 
     def __init__(self, vendor, rows):
         self.vendor = vendor
@@ -649,7 +651,7 @@ def check_server(monkeypatch):
     ("variables", "expected"),
     [
         ({}, []),  # MySQL
-        ({"wsrep_on": "OFF", "wsrep_sync_wait": "0"}, []),  # MariaDB by itself
+        ({"wsrep_on": "OFF", "wsrep_sync_wait": "0"}, []),  # MariaDB without a cluster
         ({"wsrep_on": "ON", "wsrep_sync_wait": "0"}, ["W307"]),
         ({"wsrep_on": "ON", "wsrep_sync_wait": "1"}, []),
         # Writes wait, and reads do not.
@@ -692,7 +694,7 @@ def test_only_the_server_that_holds_the_registry_is_asked(monkeypatch):
 
 
 def test_servers_are_asked_when_django_lets_checks_connect(monkeypatch):
-    """By ``migrate`` and ``check --database``, and not by ``check``."""
+    """``migrate`` and ``check --database`` ask the servers, and ``check`` does not."""
     found = {"default": Answers("postgresql", [("off",)])}
     monkeypatch.setattr(databases, "connections", found)
     assert "session_limit.W308" not in {message.id for message in run_checks()}
@@ -771,12 +773,12 @@ def test_of_rules_that_are_none_another_check_tells(path):
         assert ids(checks.check_reauthentication) == []
 
 
-# The page
+# The reference page
 
 
 def test_the_page_lists_exactly_the_checks():
     package = ROOT / "src" / "session_limit"
-    # A bus checks itself.
+    # Each bus defines its own checks.
     modules = [*package.glob("checks/*.py"), *package.glob("bus/*.py")]
     source = "".join(module.read_text() for module in modules)
     page = (ROOT / "docs" / "reference" / "checks.md").read_text()

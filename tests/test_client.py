@@ -24,7 +24,7 @@ PAGE = Path(__file__).resolve().parent.parent / "docs" / "how-to" / "devices.md"
 
 
 def test_a_request_without_headers_is_nobody_known():
-    # What force_login() of the test client sends.
+    # force_login() of the test client signs in with such a request.
     assert describe(HttpRequest()) == Client(None, "", OTHER)
 
 
@@ -42,7 +42,7 @@ def test_the_words_of_a_client_do_not_get_into_its_label():
     assert client(agent).device == "Firefox on Android"
 
 
-@settings(deadline=None)  # a busy machine's time is not the headers'
+@settings(deadline=None)  # a busy machine says nothing about the headers
 @given(st.text(), st.text(), st.text(), st.text(), st.text(), st.integers(0, 5))
 def test_no_header_makes_it_fail(agent, remote, forwarded, brands, platform, proxies):
     with override_settings(

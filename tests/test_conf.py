@@ -14,7 +14,7 @@ from session_limit.rules import Rules, get_rules
 
 DOCS = Path(__file__).resolve().parent.parent / "docs" / "reference" / "settings.md"
 
-# Each property, and the setting that its docstring says it reads.
+# Each property's docstring begins with the name of its setting.
 PROPERTIES = {
     name: re.match(r"``(\w+)``", value.__doc__)[1]
     for name, value in vars(Settings).items()
@@ -23,7 +23,7 @@ PROPERTIES = {
 
 
 class OtherRules(Rules):
-    """Named in a setting below."""
+    """A test below names this class in a setting."""
 
 
 @pytest.mark.parametrize(
@@ -102,11 +102,13 @@ def test_every_setting_is_checked():
 
 
 def documented():
-    """Return the settings of the page and the default it says each one has."""
+    """
+    Return the settings on the reference page, with the default that it gives for each.
+    """
     found = re.findall(
         r"^## `(\w+)`\n\nDefault: `(.+)`$", DOCS.read_text(), re.MULTILINE
     )
-    # The page's own words, as a project would write them.
+    # The page writes the defaults as a project would.
     return [(name, eval(default, {"timedelta": timedelta})) for name, default in found]  # noqa: S307
 
 

@@ -1,7 +1,8 @@
 """
-What the package costs, in statements over those of plain Django, measured beside it.
+Count the statements that the package adds to those of plain Django.
 
-Transaction control (``BEGIN``, ``SAVEPOINT``, ``SET TRANSACTION``) is left aside.
+Both are measured in the same test. Transaction control (``BEGIN``, ``SAVEPOINT``, ``SET
+TRANSACTION``) is left out.
 """
 
 from __future__ import annotations
@@ -50,13 +51,13 @@ def browser(request):
 
 
 def not_ours(signal):
-    # The first of each is its dispatch_uid and its sender.
+    # The first item of each receiver is its dispatch_uid with its sender.
     return [each for each in signal.receivers if "session_limit" not in str(each[0])]
 
 
 @contextmanager
 def plain_django(settings):
-    """As it is without the package: nothing guards, nothing listens."""
+    """Remove the package's middleware and its receivers."""
     middleware = [name for name in settings.MIDDLEWARE if name != OURS]
     with (
         override_settings(MIDDLEWARE=middleware),
@@ -70,8 +71,10 @@ def plain_django(settings):
 @pytest.fixture
 def over(settings, browser):
     """
-    Return a function that plays a scene in new browsers, without the package and with
-    it, and returns how many statements more its last act takes.
+    Return a function that counts the statements that the package adds to a scene.
+
+    It plays the scene in new browsers, without the package and with it, and compares
+    the statements of the last act.
     """
 
     def over(scene):
@@ -162,7 +165,7 @@ def test_an_ended_session_on_a_public_page_costs_nothing(ada, over):
         browser(PHONE).sign_in()
         return lambda: laptop.get(laptop.path("whoami"))
 
-    # Nobody to be looked up.
+    # Plain Django also looks up the user.
     assert over(scene) == -1
 
 
@@ -182,7 +185,7 @@ def again(browser):
 
 
 def switching(browser):
-    """Another user signs in in this browser, and displaces somebody else's session."""
+    """Return a sign-in as another user, which displaces that user's other session."""
     laptop, phone = browser(), browser(PHONE)
     phone.sign_in("bob")
     laptop.sign_in("ada")
@@ -206,12 +209,12 @@ def coming_back(browser):
     laptop, phone = browser(), browser(PHONE)
     laptop.sign_in()
     phone.sign_in()
-    # Without the package it would still be there.
+    # Plain Django would not have deleted the stored session.
     Session.objects.filter(session_key=laptop.cookie).delete()
     return laptop.sign_in
 
 
-# What is promised, and what it is.
+# The bound that the documentation promises, and the exact number
 SIGN_INS = [
     pytest.param(first, 5, 2, id="first"),
     pytest.param(displacing, 6, 4, id="displacing"),
@@ -256,7 +259,7 @@ def coming_back_to_a_known_browser(browser):
     return phone.sign_in
 
 
-# What stays has to be told of a new browser, and without a limit, be read for that.
+# The other sessions are told of a new browser. Without a limit they are read for that.
 @pytest.mark.parametrize(
     ("limit", "scene", "exactly"),
     [
@@ -278,7 +281,7 @@ def test_a_sign_in_without_a_limit_or_notices(ada, over, settings):
 
 
 def a_life(browser, user):
-    """What touches every part that plays could have a part in."""
+    """Do everything that plays could be involved in."""
     laptop, phone = browser(), browser(PHONE)
     laptop.sign_in()
     laptop.open()
@@ -292,7 +295,7 @@ def a_life(browser, user):
 
 
 def test_who_uses_no_plays_pays_nothing_for_them(ada, browser):
-    """No statement names their table: nor does a deletion cascade to it."""
+    """No statement names their table, not even a cascading deletion."""
     with statements() as ran:
         a_life(browser, ada)
     assert ran

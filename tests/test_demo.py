@@ -1,4 +1,4 @@
-"""The demo: what it prints, and that it neither starts nor ends badly."""
+"""The demo prints its story, and it starts and stops cleanly."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SECONDS = 120
 
 
 def environment(**given: str) -> dict[str, str]:
-    # A developer's own, and pytest-django's, are not the demo's.
+    # The demo must not use the variables of a developer or of pytest-django.
     chosen = {"DJANGO_SETTINGS_MODULE": "nobody.has.this", "PORT": "0", "SERVE": "0"}
     return os.environ | chosen | given
 
@@ -88,7 +88,8 @@ def test_a_bus_between_the_workers(bus, what):
         r"(is told on its open page|gets no more of the tide gauge) .*after (\d+) ms",
         done.stdout,
     )
-    # The sweep alone would need half a second, mostly. Less than it twice is no luck.
+    # The sweep alone takes half a second on average. Two shorter times are not by
+    # chance.
     assert [what for what, _ in told] == [
         "is told on its open page",
         "gets no more of the tide gauge",
@@ -118,8 +119,8 @@ def test_serves_until_interrupted():
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        # As from a terminal: a shell's background jobs ignore an interrupt, and so
-        # would what they start.
+        # A terminal's processes receive an interrupt. Those of a shell's background
+        # job, and their children, would ignore it.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 no threads here
     ) as demo:
         try:

@@ -42,7 +42,7 @@ def brands(*names):
 @pytest.mark.parametrize(
     ("agent", "hinted", "device"),
     [
-        # Brave says that it is Chrome, but for this.
+        # Only this header tells Brave from Chrome.
         (WINDOWS_CHROME, brands("Brave"), "Brave on Windows"),
         (ANDROID_CHROME, brands("Brave"), "Brave on Android"),
         (WINDOWS_CHROME, brands("Google Chrome"), "Chrome on Windows"),
@@ -51,20 +51,20 @@ def brands(*names):
         (f"{WINDOWS_CHROME} OPR/124", brands("Opera GX"), "Opera on Windows"),
         (WINDOWS_CHROME, brands("Google Chrome", "Vivaldi"), "Vivaldi on Windows"),
         (f"{WINDOWS_CHROME} Ddg/1", brands("DuckDuckGo"), "DuckDuckGo on Windows"),
-        # The window of an app, which is not the browser that it is made of.
+        # An app that embeds a browser is not that browser.
         (
             f"{WINDOWS_CHROME} Edg/142.0.0.0",
             brands("Microsoft Edge", "Microsoft Edge WebView2"),
             "Windows",
         ),
-        # Brands that say nothing leave it to the user agent.
+        # If no brand is known, the user agent decides.
         (f"{WEB_VIEW} {MOBILE_CHROME}", brands("Android WebView"), "Android"),
         (WINDOWS_CHROME, brands("Brave\u202e", "<b>", "brave"), "Chrome on Windows"),
         (WINDOWS_CHROME, '"\\"Brave";v="1"', "Chrome on Windows"),
         (WINDOWS_CHROME, '"\\\\"Brave";v="1', "Chrome on Windows"),
         (WINDOWS_CHROME, "Brave", "Chrome on Windows"),
         (WINDOWS_CHROME, '"Brave', "Chrome on Windows"),
-        # Carelessly written, and clear all the same.
+        # Not well-formed, but clear enough
         (WINDOWS_CHROME, '"Brave"', "Brave on Windows"),
         (WINDOWS_CHROME, ',;,"(Not\\"A;Brand"; v="9","Brave" ;v=1', "Brave on Windows"),
         ("", brands("Brave"), "Brave"),
@@ -89,7 +89,7 @@ def test_brands(agent, hinted, device):
         ("", '"Unknown"', "?1", "", OTHER),
         ("", '"<b>"', "?1", "", OTHER),
         ("", "", "?1", "", OTHER),
-        # Where the user agent says what it is, it says more.
+        # If the user agent names a platform, it is more precise.
         (f"{TIZEN} {CHROME}", '"Linux"', "?0", "Samsung Internet on TV", OTHER),
         (ANDROID_CHROME, '"Windows"', "?0", "Chrome on Android", PHONE),
     ],
@@ -101,7 +101,7 @@ def test_a_platform_that_is_hinted(agent, platform, mobile, device, device_class
 
 # ua-parser
 
-# Where it says more than our table.
+# Names that are more precise than those of our table
 LOOKED_UP = {
     "Firefox": "Firefox on FreeBSD",
     "Apple device": "Shop on Apple device",

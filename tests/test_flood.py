@@ -1,4 +1,4 @@
-"""The benchmark of a flood, in miniature: it measures what it says."""
+"""Run the benchmark of a flood on a small scale, to see that it measures it."""
 
 from __future__ import annotations
 
@@ -7,34 +7,25 @@ import asyncio
 import pytest
 
 from benchmarks import flood
-from benchmarks.databases import database
-from benchmarks.plays.__main__ import APPLICATION, GATEWAY, people
-from benchmarks.push.server import serving
+from benchmarks.contenders import OURS
+from benchmarks.gateway import PATH
+from benchmarks.servers import database, people, serving
 
 pytestmark = pytest.mark.services("postgresql", "servers")
 
 
-def test_who_is_signed_in_is_answered_in_a_flood(monkeypatch):
+def test_a_signed_in_user_is_answered_in_a_flood(monkeypatch):
     monkeypatch.setattr(flood, "BEFORE", 0.2)
     monkeypatch.setattr(flood, "AT_ONCE", 20)
-    with database("postgresql", "flood_test") as made:
-        [[key, _, _]] = people(1, made.environment)
-        with serving(made.environment, APPLICATION) as server:
-            row = asyncio.run(flood.flooded(server.port, GATEWAY, key, 5, 2))
-            next_ = asyncio.run(flood.abandoned(server.port, flood.EVENTS, key, 40))
-    assert row["rate"] > 0
-    assert 0 < row["median_ms"] <= row["longest_ms"]
-    found = {
-        "date": "today",
-        "commit": "abc",
-        "cores": 1,
-        "processor": "one",
-        "load": 0,
-        "versions": {},
-        "connections": 5,
-        "asked": 2,
-        "abandoned": 40,
-        "rows": [{"target": "the gateway", **row}],
-        "streams": [{"target": "the event stream", **next_}],
-    }
-    assert "| the event stream | " in flood.text(found)
+    with database(owner="flood_test") as on:
+        [person] = people(1, on)
+        with serving(on, OURS, pool="0") as server:
+            flooded = flood.flooded(server.port, PATH, person.key, 5, 2)
+            rate, alone, median, longest = asyncio.run(flooded)
+            events = flood.STREAMS["the event stream"]
+            abandoned = flood.abandoned(server.port, events, person.key, 40)
+            before, after = asyncio.run(abandoned)
+    assert rate > 0
+    assert alone > 0
+    assert 0 < median <= longest
+    assert min(before, after) > 0

@@ -1,4 +1,4 @@
-"""The house: imports run downwards only, and no cycle hides behind a local one."""
+"""Imports run downwards only, and no local import hides a cycle."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ import pytest
 PACKAGE = "session_limit"
 SOURCE = Path(__file__).resolve().parent.parent / "src"
 
-# From the bottom up. A module imports from layers below its own, and from the package
-# that the layer names. So the entry points never import one another.
+# From the bottom up. A module imports from lower layers, and from the package that the
+# layer names. The entry points therefore never import each other.
 LAYERS = [
-    # Modules that need no other module of the package.
+    # Modules that need no other module of the package
     {"exceptions", "policy", "signals", "url_matching"},
     {"conf", "utils", "store.users"},
     {"pages.durations", "pages.links", "pages.play_swap"},
     {"client"},
-    # The rows, and what is read on each request.
+    # The rows, and what each request reads
     {"models", "pages.use_here", "rules", "store.engines"},
     {"audit", "store.queries"},
     {"bus"},
-    # The only writer of the rows.
+    # The only writer of the rows
     {"registry"},
-    # What people are told, and the session of a request.
+    # What people are told, and the session of a request
     {"pages.chooser", "pages.messages", "pages.new_sign_in", "pages.overview"},
     {"pages.play_messages", "store"},
     {"pages"},
     {"gateway", "store.database_conflicts"},
     {"store.response_phase"},
-    # The entry points.
+    # The entry points
     {
         "admin",
         "asgi",
@@ -44,15 +44,16 @@ LAYERS = [
         "views",
         "wsgi",
     },
-    # Modules that connect the entry points, and those that stand on all of them.
+    # Modules that connect the entry points, and modules that use all of them
     {"checks", "urls"},
     {"apps", "contrib", "testing"},
 ]
 LAYER = {name: number for number, layer in enumerate(LAYERS) for name in layer}
-# Packages that hold nothing themselves, so that their modules can have layers.
+# Packages that contain no code themselves, so that their modules can be in several
+# layers
 SPLIT = {"pages", "store"}
 
-# Imports inside a function, each with its reason.
+# Imports inside a function, each with its reason
 LOCAL_IMPORTS = {
     ("apps", "session_limit.checks"): "needs the models, which load after the apps",
     ("apps", "session_limit.receivers"): "the same",
@@ -76,7 +77,9 @@ def is_type_checking(node: ast.AST) -> bool:
 
 
 def imports(tree: ast.AST, *, local: bool = False) -> Iterator[Import]:
-    """Yield what is imported when ``tree`` runs: not what type checkers alone read."""
+    """
+    Yield the imports that run with ``tree``, without those for type checkers alone.
+    """
     for node in ast.iter_child_nodes(tree):
         if isinstance(node, ast.Import):
             for alias in node.names:
@@ -99,19 +102,19 @@ def module_name(path: Path) -> str:
 
 
 MODULES = {module_name(path): path.read_text() for path in SOURCE.rglob("*.py")}
-# Migrations are Django's to import, and import what they record.
+# Django imports the migrations, and they import what they record.
 MODULES = {name: text for name, text in MODULES.items() if ".migrations" not in name}
 
 
 def resolve(name: str) -> str | None:
-    """Return the module of ours that importing ``name`` runs."""
+    """Return the module of this package that importing ``name`` runs."""
     while name and name not in MODULES:
         name = name.rpartition(".")[0]
     return name or None
 
 
 def part(module: str) -> str:
-    """Return the name in ``LAYERS`` that ``module`` falls under."""
+    """Return the name in ``LAYERS`` that ``module`` belongs to."""
     name = module.partition(".")[2]
     while name and name not in LAYER:
         name = name.rpartition(".")[0]
@@ -119,7 +122,7 @@ def part(module: str) -> str:
 
 
 def objections(module: str, text: str) -> list[str]:
-    """Return what the rules have against the imports of ``module``."""
+    """Return the rules that the imports of ``module`` break."""
     found = []
     for each in imports(ast.parse(text)):
         target = resolve(each.module)

@@ -1,4 +1,4 @@
-"""The catalogues: complete, correct in form, and of what the source says now."""
+"""The catalogues are complete, well-formed, and up to date with the source."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from session_limit.templatetags.session_limit import session_limit_when
 PACKAGE = Path(session_limit.__file__).parent
 DJANGO = Path(django.__file__).parent
 LANGUAGES = ["ar", "de", "es", "fr", "ja", "pt_BR"]
-# Further than any number that is counted here.
+# No larger number is counted here.
 NUMBERS = range(1001)
 PLACEHOLDER = re.compile(r"%\(\w+\)[sd]")
 
@@ -48,7 +48,9 @@ def translations(entry):
 
 
 def plural_forms(entries):
-    """Return how many forms there are, and which one a number takes."""
+    """
+    Return the number of plural forms, and the function that selects one for a number.
+    """
     header = entries.metadata["Plural-Forms"]
     count, expression = re.fullmatch(
         r"nplurals=(\d); plural=(.+);", header, re.DOTALL
@@ -94,8 +96,8 @@ def test_it_translates_what_the_source_says(language, tmp_path, monkeypatch):
 @each_language
 def test_plurals_follow_the_language(language):
     """
-    As Django's own do, which has had two forms or three for French and Spanish: the
-    third is for whole millions.
+    The plural forms follow Django's own. For French and Spanish, Django has had two
+    forms or three, the third of which is for whole millions.
     """
     entries = catalogue(language)
     count, plural = plural_forms(entries)
@@ -123,8 +125,8 @@ def test_placeholders_are_kept(language):
             assert set(found) <= wanted, text
             assert len(found) == len(set(found)), text
             assert "%" not in PLACEHOLDER.sub("", text)
-            # "One device": a form of one number alone may say that in words, and one
-            # of English's does.
+            # A form for a single number may write the number as a word. The English one
+            # does.
             is_of_one = form is not None and len(numbers.get(form, ())) == 1
             in_words = len(wanted - set(PLACEHOLDER.findall(entry.msgid)))
             may_lack = 1 if is_of_one else in_words if form == 0 else 0
@@ -176,7 +178,7 @@ NAMES = {
     "Apple device": ("Apple-Gerät", "Apple 製デバイス"),
     "TV": ("TV", "テレビ"),
     "Firefox": ("Firefox", "Firefox"),
-    # A message of the admin's too: "Ausführen".
+    # The admin has the message "Go" too, which means "Ausführen" there.
     "Go on Linux": ("Go auf Linux", "Linux の Go"),
 }
 
@@ -205,7 +207,9 @@ def test_words_of_other_names_stay_in_a_translated_one():
 
 
 def test_an_arabic_device_name_begins_from_the_right():
-    """Whatever stands around it: a <bdi> goes by the first letter."""
+    """
+    A ``<bdi>`` takes its direction from the first letter, whatever stands around it.
+    """
     with translation.override("ar"):
         assert device_label("Firefox on Android") == "\u200fFirefox على Android"
 

@@ -1,4 +1,4 @@
-"""A failure that comes all the time is logged once in a while."""
+"""A failure that happens all the time is logged once in a while."""
 
 import logging
 

@@ -1,4 +1,4 @@
-"""What is remembered is bounded, and what is used stays."""
+"""The cache is bounded, and keeps what was used most recently."""
 
 import threading
 
@@ -18,7 +18,7 @@ def test_the_least_recently_used_is_dropped():
         True,
     ]
     assert remembered.get(2) is None
-    # To look whether it is there is no use of it.
+    # Looking whether a key is there does not count as using it.
     assert 3 in remembered
     remembered.put(5, "5")
     assert 3 not in remembered

@@ -1,4 +1,4 @@
-"""The words: each reason its own, with what a person may do next."""
+"""Each reason has its own text, with what a person may do next."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 
 pytestmark = pytest.mark.django_db
 
-# What is never said: blame, alarm, and who or where.
+# No text blames or alarms a person, or says who displaced them or from where.
 NEVER = re.compile(
     r"(?i)kick|violat|suspicious|someone|somebody|illegal|!|address|192\.0\.2"
 )

@@ -1,4 +1,4 @@
-"""What people install: all of it, and nothing else."""
+"""People install the whole package, and nothing else."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ OPTIONAL = {
     "ua_parser",
 }
 
-built = pytest.mark.skipif(not TESTS_WHEEL, reason="this is not the wheel (make test)")
+built = pytest.mark.skipif(not TESTS_WHEEL, reason="needs the built wheel (make test)")
 cloned = pytest.mark.skipif(
     not (ROOT / ".pre-commit-config.yaml").exists(),
-    reason="this is not a clone of the repository",
+    reason="needs a clone of the repository",
 )
 
 
 def run(code):
-    """Run ``code`` in a Python of its own and return what it prints, as JSON."""
+    """Run ``code`` in another process, and return what it prints, parsed as JSON."""
     finished = subprocess.run(
         [sys.executable, "-W", "error", "-c", code],
         capture_output=True,
@@ -82,7 +82,7 @@ def test_the_version_is_the_one_built():
 
 
 def test_importing_it_imports_nothing_else():
-    """The package's own module is read before Django's settings are."""
+    """The package itself is imported before Django's settings are read."""
     code = "import json, sys, session_limit; print(json.dumps(list(sys.modules)))"
     modules = run(code)
     assert not {name for name in modules if name.partition(".")[0] == "django"}
@@ -127,7 +127,7 @@ print(json.dumps(list(sys.modules)))
 
 
 def links(markdown):
-    """Return what links, images and reference definitions lead to, outside of code."""
+    """Return the targets of links, images and references, outside of code."""
     prose = re.sub(
         r"^```.*?^```|`[^`\n]*`", "", markdown, flags=re.DOTALL | re.MULTILINE
     )
@@ -188,7 +188,7 @@ def test_what_is_linked_in_the_repository_is_there():
 
 
 def test_images_are_linked_as_files():
-    """The address below "blob" is a page about the image."""
+    """An address with "blob" is a page about the image."""
     readme = (ROOT / PROJECT["readme"]).read_text()
     images = re.findall(r"!\[[^\]]*\]\(([^)\s]*)|<img[^>]*src=.([^\"']*)", readme)
     for image in map("".join, images):

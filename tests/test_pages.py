@@ -1,4 +1,4 @@
-"""What every page of ours keeps to, whatever is on it: read off its source."""
+"""What the sources of all our pages have in common."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SCRIPT = "".join(
     (HERE / "static/session_limit" / name).read_text()
     for name in ("watch.js", "play.js")
 )
-# Mail programs know no style sheets.
+# Mail programs ignore style sheets.
 NAMES = sorted(
     path.relative_to(TEMPLATES).as_posix()
     for path in (TEMPLATES / "session_limit").rglob("*.html")
@@ -60,15 +60,15 @@ def test_every_class_has_a_style_and_every_style_a_class():
     for names in re.findall(r'className:.*?"([^"]*)"', SCRIPT):
         used |= set(names.split())
     styled = set(re.findall(r"\.([a-z][\w-]*)", re.sub(r"/\*.*?\*/", "", STYLE)))
-    # For projects to style, who find them fine as they are.
+    # Projects may style these two, which need no style of ours.
     assert used - styled == {f"session-limit-{name}" for name in ("text", "kept")}
-    # Django's own.
+    # Django's own forms use this class.
     assert styled - used == {"errorlist"}
 
 
 @pytest.mark.parametrize("name", ["watch", "play"])
 def test_the_script_declares_the_attributes_that_its_tag_writes(name):
-    """The types are what tsc checks each use of an attribute by."""
+    """The types let tsc check each use of an attribute."""
     written = re.findall(
         r"data-session-limit-([\w-]+)=", SOURCES[f"session_limit/tags/{name}.html"]
     )
@@ -104,7 +104,7 @@ def test_the_page_says_its_language_and_its_direction(language, direction):
 
 
 def test_a_base_of_the_projects_own(settings, tmp_path):
-    """One line, and every page stands in it."""
+    """A base of one line puts every page into the project's layout."""
     (tmp_path / "session_limit").mkdir()
     (tmp_path / "session_limit/base.html").write_text('{% extends "site.html" %}')
     title = "{% block title %}{% endblock %}"
@@ -133,7 +133,10 @@ def test_what_was_written_is_shown_as_it_was():
 
 @pytest.mark.parametrize("text", ["Row 1\nRow 2", "一行目\r\n二行目", "一" * 61])
 def test_what_has_lines_keeps_them(text):
-    """An input takes them out; not everybody puts spaces between words."""
+    """
+    An input would remove the line breaks, and some languages put no spaces between
+    words.
+    """
     page = render_to_string(
         "session_limit/ended.html", {"told": TOLD, "kept": [("text", text)]}
     )

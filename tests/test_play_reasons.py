@@ -1,4 +1,4 @@
-"""Why a play ended that nobody stopped, though clocks differ."""
+"""Why a play ended that nobody stopped, even if clocks differ."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ NOW = timezone.now()
     ("session_ended_at", "reason"),
     [
         (None, Reason.LAPSED),
-        # It was leased when its session ended.
+        # The lease was valid when the session ended.
         (NOW - timedelta(seconds=10), Reason.SESSION_ENDED),
-        # The same moment, by the clock of a server that is a minute ahead.
+        # The same moment, by the clock of a server that is a minute ahead
         (NOW + timedelta(seconds=50), Reason.SESSION_ENDED),
-        # It had lapsed long before.
+        # The lease had run out long before.
         (NOW + timedelta(seconds=70), Reason.LAPSED),
     ],
 )

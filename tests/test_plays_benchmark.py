@@ -1,54 +1,36 @@
-"""The benchmark of plays, in miniature: it measures what it says."""
+"""The benchmarks of plays and of the gateway, in miniature."""
 
 from __future__ import annotations
 
 import pytest
 
-from benchmarks.databases import database
-from benchmarks.plays.__main__ import APPLICATION, beside, first, people, report
-from benchmarks.plays.renewing import measure
-from benchmarks.push.server import serving
+from benchmarks import gateway, plays
+from benchmarks.contenders import WITH_PLAYS
+from benchmarks.servers import database, execute, people, serving
 
 pytestmark = pytest.mark.services("postgresql", "redis", "servers")
 
 
-def test_what_plays_is_renewed_and_the_gateway_asked():
-    with database("postgresql", "plays_test") as made:
-        everybody = people(16, made.environment)
-        live = [
-            measure(everybody, 1.0, made, through)
-            for through in ("django", "statements")
-        ]
-        with serving(made.environment, APPLICATION) as server:
-            row = beside(server.port, everybody, 2, 0.3, "play")
-            new = first(server.port, people(32, made.environment))
-    for each in live:
-        assert each["lost"] == 0
-        assert each["renewals_per_second"] > 1
-        # The session with its row, the user, the UPDATE; now and then a touch.
-        sent = each["statements_per_second"] / each["renewals_per_second"]
-        assert 2.9 < sent < 4.5
-    assert row["gateway"] > 0
-    assert 0 < new["ratio"] < 2
-    assert 0 < row["ratio"] < 2
-    found = {
-        "date": "today",
-        "commit": "abc",
-        "cores": 1,
-        "processor": "one",
-        "load": 0,
-        "versions": {},
-        "connections": 16,
-        "live": live,
-        "gateway": [
-            {"engine": "db", "kind": "play", **row},
-            {"engine": "db", "kind": "first", **new},
-        ],
-        "nginx": [
-            {"way": "free", "ms": 0.5, "rate": 9000.0},
-            {"way": "asked", "ms": 2.0, "rate": 900.0},
-        ],
-    }
-    text = report.text(found)
-    assert "costs a segment 1.50 ms." in text
-    assert ("Missed" in text) == (row["ratio"] < report.TARGET)
+def test_plays_are_renewed_and_the_gateway_answers():
+    with database(owner="plays_test") as on:
+        everybody = people(16, on)
+        row = plays.renew(everybody, 1.0, on)
+        new = people(32, on)
+        execute(plays.KEEP, on["BENCHMARKS_NAME"])
+        with serving(on, WITH_PLAYS, pool="0") as server:
+            ratios = [
+                gateway.compare(server.port, *asked)[2]
+                for asked in (
+                    (everybody, 2, 0.3, ""),
+                    (everybody, 2, 0.3, "play"),
+                    (new, 2, None, "first"),
+                )
+            ]
+    assert row["lapsed"] == 0
+    assert row["renewals"] > 1
+    # They read the session with its row and the user, and write the play. A few also
+    # record activity.
+    assert 2.9 < row["statements"] / row["renewals"] < 4.5
+    assert len(plays.cells(row)) == len(plays.COLUMNS)
+    assert all(0 < ratio < 2 for ratio in ratios)
+    assert "one core of PostgreSQL" in plays.summary([row])

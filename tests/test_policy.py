@@ -31,7 +31,7 @@ def session(number, *, signed_in=0, active=0, adopted=False):
     return LiveSession(UUID(int=number), at(signed_in), at(active), adopted)
 
 
-# Few minutes to choose from, so that sessions often tie.
+# There are few minutes to choose from, so that sessions often tie.
 sessions = st.lists(
     st.builds(
         session,
@@ -96,7 +96,7 @@ def test_the_order_in_which_sessions_are_given_does_not_matter(
 def test_a_newcomer_is_live_after_its_sign_in_however_limits_change(data, sign_ins):
     live = {}
     for number, (limit, displace) in enumerate(sign_ins):
-        # Clocks of several workers: a newcomer's may be behind everybody's.
+        # Clocks of workers differ, so that a newcomer may seem older than all others.
         minute = data.draw(st.integers(0, 4))
         newcomer = session(number, signed_in=minute, active=minute)
         decision = decide(
@@ -163,7 +163,7 @@ def test_a_limit_already_exceeded_comes_down_at_the_next_sign_in(displace):
     assert decision.ended == tuple(UUID(int=number) for number in range(expected))
 
 
-# Three sessions whose orders by sign-in, by activity and by id all differ.
+# Three sessions that sign-in, activity and id put into different orders
 FIRST_IN = session(2, signed_in=1, active=9)
 LEAST_ACTIVE = session(3, signed_in=2, active=3)
 LAST_IN = session(1, signed_in=3, active=6)
@@ -215,7 +215,7 @@ def test_an_adopted_session_counts_as_older_than_every_recorded_one():
     adopted = replace(LAST_IN, adopted=True)
     live = [FIRST_IN, LEAST_ACTIVE, adopted]
     assert excess(live, limit=2, displace=Displace.OLDEST) == (adopted.id,)
-    # When it was last active is known as well as of any other.
+    # Its last activity is known as well as that of any other session.
     assert excess(live, limit=2, displace=Displace.LEAST_RECENT) == (LEAST_ACTIVE.id,)
 
 

@@ -70,7 +70,7 @@ def test_what_is_due_is_ended_and_its_stored_session_deleted(ada):
 
 
 def test_nothing_is_ended_early(ada):
-    """What was active and has not been recorded yet counts for it."""
+    """A session may have been active since its last recorded activity."""
     row(ada, expires=timedelta(seconds=-30))
     assert registry.prune() == (0, 0)
     row(ada, expires=timedelta(seconds=-61))

@@ -1,80 +1,71 @@
-"""Open pages are told, from process to process: nobody is missed, or misled."""
+"""Open pages are told, from process to process: none is missed, and none is misled."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 
-from benchmarks.databases import database
-from benchmarks.environments import ROOT
+from benchmarks.connections import Connection
+from benchmarks.contenders import OURS
+from benchmarks.push import PLAYERS, Stream, measure_pages
+from benchmarks.servers import database, people, serving
 
 pytestmark = pytest.mark.services("postgresql", "redis", "servers")
 
-PEOPLE, IDLE, TIMES = 40, 10, 8
+IDLE, TIMES = 10, 8
 
 
 @pytest.fixture(scope="module")
 def site():
-    """A database with people in it; yield its environment, and their keys."""
-    pytest.importorskip("websockets")
-    command = [sys.executable, "-m", "benchmarks.push.project.people", str(PEOPLE)]
-    with database("postgresql", "push_test") as made:
-        environment = {**made.environment, "DJANGO_SETTINGS_MODULE": PROJECT}
-        listed = subprocess.run(
-            command,
-            cwd=ROOT,
-            env=os.environ | environment,
-            check=True,
-            capture_output=True,
-            text=True,
-        )
-        yield environment, dict(line.split() for line in listed.stdout.splitlines())
-
-
-PROJECT = "benchmarks.push.project.settings"
+    """Yield the variables of a database, and people in it."""
+    with database(owner="push_test") as on:
+        yield on, people(PLAYERS + IDLE, on)
 
 
 @pytest.mark.parametrize(
     ("bus", "processes", "soon"),
-    # In milliseconds, on a machine that does much else; the sweep takes a second.
+    # In milliseconds, on a machine that is busy; the sweep takes a second.
     [("memory", 1, 500), ("memory", 2, 2000), ("redis", 2, 500), ("postgres", 2, 500)],
 )
-def test_everybody_is_told_and_nobody_else(site, bus, processes, soon):
-    from benchmarks.push.__main__ import measure
-    from benchmarks.push.pages import Stream
-    from benchmarks.push.server import serving
-
-    environment, people = site
+def test_pages_of_an_ended_session_are_told_and_no_others(site, bus, processes, soon):
+    on, everybody = site
     with contextlib.ExitStack() as stack:
-        given = environment | {"BENCHMARKS_BUS": bus}
-        servers = [stack.enter_context(serving(given)) for _ in range(processes)]
-        found = asyncio.run(measure(Stream, people, IDLE, TIMES, servers))
+        servers = [
+            stack.enter_context(serving(on, OURS, bus=bus)) for _ in range(processes)
+        ]
+        found = asyncio.run(measure_pages(Stream, everybody, IDLE, TIMES, servers))
         held = Path(f"/proc/{servers[0].pid}/fd")
-        asyncio.run(come_and_go(servers[0].port, people, 300))
-        # What is left is a connection to the database, or to the bus, or two.
+        asyncio.run(come_and_go(servers[0].port, everybody, 300))
+        # The server keeps a few connections to the database and to the bus.
         deadline = time.monotonic() + 10
         while (left := len(list(held.iterdir()))) > 40:
             assert time.monotonic() < deadline, left
             time.sleep(0.1)
-    assert found["displacements"] == TIMES
+    assert found["displaced"] == TIMES
     assert (found["never"], found["misled"]) == (0, 0)
-    assert found["p50_ms"] < soon
+    assert found["p50"] < soon
 
 
-async def come_and_go(port, people, times):
-    """Open pages and leave them, without a goodbye."""
-    from benchmarks.push.pages import Stream
-
-    keys = list(people.values())
+async def come_and_go(port, everybody, times):
+    """Open pages, and abort their connections."""
+    keys = [person.key for person in everybody]
     for start in range(0, times, 50):
         numbers = range(start, start + 50)
         opening = [Stream().open(port, keys[number % len(keys)]) for number in numbers]
         for stream in await asyncio.gather(*opening):
-            stream.writer.transport.abort()
+            stream.connection.writer.transport.abort()
+
+
+def test_a_page_that_was_told_of_another_session_is_misled():
+    async def is_misled(data):
+        stream, reader = Stream(), asyncio.StreamReader()
+        stream.connection = Connection(reader, None)
+        reader.feed_data(data)
+        return stream.is_misled
+
+    assert asyncio.run(is_misled(b"event: ended"))
+    assert not asyncio.run(is_misled(b": still here"))

@@ -1,4 +1,4 @@
-"""Code that loads a session by itself, past the middleware: one call tells."""
+"""``verify()`` checks a session that code has loaded without the middleware."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def test_somebody_elses_id_is_nobodys(browser, verify):
 
 
 def test_what_it_costs(browser, django_assert_num_queries):
-    """Its row, and its user; the session is read already."""
+    """It reads the row and the user. The session has been read already."""
     session = load(browser)
     session.keys()  # loads it
     with django_assert_num_queries(2):

@@ -1,4 +1,4 @@
-"""What the signals of Django's user model lead to, at their edges."""
+"""Edge cases of the signals of Django's user model."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ pytestmark = pytest.mark.django_db
 
 
 class PermissionsBackend:
-    """Grants permissions, signs nobody in: Django asks it for no user."""
+    """
+    Grant permissions, but sign nobody in: Django never loads a user from this backend.
+    """
 
     def authenticate(self, request, **credentials):
         return None

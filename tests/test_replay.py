@@ -1,4 +1,4 @@
-"""What other limits would have done, from what was recorded."""
+"""Replay recorded sessions under other limits."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MONDAY = datetime(2026, 11, 23, tzinfo=UTC)
 
 
 def run(start, end, scope=""):
-    """Return a run between two hours, from Monday on."""
+    """Return a run between two hours, counted from Monday."""
     started = MONDAY + timedelta(hours=start)
     return Run(started, MONDAY + timedelta(hours=end), scope, started.date())
 
@@ -28,7 +28,9 @@ def days(*numbers):
 
 
 def counted(accounts, limit, shown=None):
-    """Return accounts touched, how many were displaced, and how many refused."""
+    """
+    Return the number of accounts affected, of sessions displaced and of those refused.
+    """
     outcome = replay(accounts, [limit], shown or days(0, 1, 2)).outcomes[limit]
     return outcome.accounts, outcome.displaced.total(), outcome.refused.total()
 
@@ -38,12 +40,13 @@ def counted(accounts, limit, shown=None):
     [
         ([], 1, (0, 0, 0)),
         ([run(1, 2), run(3, 4)], 1, (0, 0, 0)),
-        ([run(1, 3), run(3, 4)], 1, (0, 0, 0)),  # it ends as the other begins
+        ([run(1, 3), run(3, 4)], 1, (0, 0, 0)),  # the first ends when the second begins
         ([run(1, 5), run(2, 6)], 1, (1, 1, 1)),
         ([run(1, 5), run(2, 6)], 2, (0, 0, 0)),
-        # Displaced one after another; refused, only the first ever runs.
+        # Each displaces the one before. If sign-ins are refused, only the first runs.
         ([run(1, 9), run(2, 9), run(3, 9), run(4, 9)], 1, (1, 3, 3)),
-        # The refused one is not in the way of the third; the displacing one is.
+        # A refused run does not stand in the way of the third, but a displacing one
+        # does.
         ([run(1, 3), run(2, 9), run(4, 5)], 1, (1, 2, 1)),
         ([run(1, 9, "phone"), run(2, 9, "computer")], 1, (0, 0, 0)),
         ([run(1, 9, "phone"), run(2, 9, "phone"), run(2, 9)], 1, (1, 1, 1)),
@@ -65,14 +68,14 @@ def test_per_day():
         date(2026, 11, 23): 1,
         date(2026, 11, 24): 1,
     }
-    # What began before the days is there when they begin, and is not counted.
+    # A run that began before the days is active when they begin, and is not counted.
     result = replay([runs], [1], days(1))
     assert (result.accounts, result.starts.total()) == (1, 1)
     assert result.outcomes[1].refused == {date(2026, 11, 24): 1}
 
 
 def naive(runs, limit, *, displaces):
-    """The same, one moment after another."""
+    """Compute the same, one start after another."""
     met, open_ = 0, []
     for number, each in enumerate(sorted(runs)):
         taking = [o for o in open_ if o[0].ended > each.started]
@@ -152,7 +155,7 @@ def test_plays(settings):
             user=ada,
             session=session,
             started_at=now - timedelta(minutes=minutes),
-            # The first lapsed before the second began.
+            # The first lease ran out before the second play began.
             lease_until=now - timedelta(minutes=45) if ended_at is None else now,
             ended_at=ended_at,
         )

@@ -18,7 +18,7 @@ PAGE = Path(__file__).resolve().parent.parent / "docs" / "how-to" / "rules.md"
 
 
 def examples():
-    """Return what the page's Python says, as a project's own module would hold it."""
+    """Return what the page's Python defines, as a project's own module would."""
     found = {}
     fence = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
     for block in fence.findall(PAGE.read_text()):
@@ -79,7 +79,7 @@ def test_default_rules_follow_the_settings():
 def test_a_project_limits_by_plan():
     limits = [get_rules().limit(user, "") for user in (SOLO, FAMILY, STAFF)]
     assert limits == [1, 5, None]
-    # What a subclass leaves alone is what the settings say.
+    # A method that a subclass leaves alone follows the settings.
     assert get_rules().scope(SOLO, IPHONE) == ""
     with override_settings(SESSION_LIMIT_AT_LIMIT="deny"):
         assert get_rules().at_limit(SOLO, "") is AtLimit.DENY

@@ -1,4 +1,4 @@
-"""Whatever a client writes where an address is read, a browser stays on this site."""
+"""Whatever a client writes as an address, a browser stays on this site."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.whatwg import ELSEWHERE, host_of
 HOST = "testserver"
 REQUEST = RequestFactory().get("/")
 
-# Every one of these has led some parser, or some browser, to another host.
+# Some parser or browser follows each of these to another host.
 ELSEWHERES = [
     "//evil.example/x",
     "///evil.example",
@@ -59,12 +59,12 @@ ELSEWHERES = [
     "http://testserver///evil.example/",
     "/" + "a" * MAX_LENGTH,
     "/" + "\u00e9" * (MAX_LENGTH // 6 + 1),
-    # Another site's once a server has decoded it.
+    # These lead to another site once a server has decoded them.
     "/%2Fevil.example/",
     "/%5Cevil.example/",
     "/%09/evil.example/",
     "http://testserver/%2fevil.example/",
-    # Another site's once somebody has resolved the dots.
+    # These lead to another site once the dots have been resolved.
     "/.//evil.example/",
     "/..//evil.example/",
     "/a/..//evil.example/",
@@ -129,7 +129,7 @@ def test_the_requests_own_path_and_query():
     assert own_address(request) == "/caf%C3%A9/?q=a%5Cb"
 
 
-# What attackers combine: each piece means something to one parser or another.
+# Attackers combine these. Each means something to one parser or another.
 PIECES = st.sampled_from(
     [
         *("/", "\\", "//", "@", ":", "?", "#", ".", "..", ";", "&", "=", "*", "'", '"'),
@@ -163,7 +163,7 @@ def test_a_browser_stays_here(url):
     assert len(address) <= MAX_LENGTH
     assert host_of(address) == HOST
     assert host_of(url) == HOST
-    # A stored one is looked at again before it is followed.
+    # A stored address is checked again before it is followed.
     assert local_address(REQUEST, address) == address
 
 
@@ -178,7 +178,7 @@ PRINTABLE = st.characters(codec="utf-8", exclude_categories=["Cc"])
 def test_an_ordinary_address_is_followed(segments, query):
     path = "/" + "/".join(quote(segment, safe="") for segment in segments)
     url = f"{path}?q={quote(query)}"
-    # Decoded, "/ /evil.example" is "//evil.example" to some.
+    # Some parsers take the decoded "/ /evil.example" for "//evil.example".
     is_followed = "/".join(segments).lstrip(" ")[:1] not in {"/", "\\"}
     assert local_address(REQUEST, url) == (iri_to_uri(url) if is_followed else None)
 
@@ -202,5 +202,5 @@ def test_an_ordinary_address_is_followed(segments, query):
     ],
 )
 def test_the_judge(url, host):
-    """Fails where the oracle of these tests sees no other host."""
+    """Fails if the oracle of these tests does not recognize another host."""
     assert host_of(url) == host

@@ -1,4 +1,4 @@
-"""``{% load session_limit %}``: what it says, to whom, and what that costs."""
+"""What ``{% load session_limit %}`` shows, to whom, and what it costs."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ HOUR = timedelta(hours=1)
 
 
 def page(request, tag):
-    """A page with one tag on it, or with none. It may want to know who reads it."""
+    """Show a page with one tag, or none. With ``?who`` the view reads the user."""
     if "who" in request.GET:
         assert request.user.get_username() == "ada"
     tag = f"{{% session_limit_{tag} %}}" if tag != "none" else ""
@@ -64,14 +64,14 @@ def response(visitor, tag):
 
 
 def text(visitor, tag):
-    """Return what the tag says, without markup and with its spaces made one."""
+    """Return what the tag shows, without markup and with single spaces."""
     content = response(visitor, tag).content.decode()
     return " ".join(unescape(re.sub(r"<[^>]*>", " ", content)).split())
 
 
 def cost(visitor, tag):
-    """Return how many statements the tag adds to a page of somebody signed in."""
-    visitor.get("/page/none/?who")  # told of newer sign-ins, once
+    """Return how many statements the tag adds to a page that reads the user."""
+    visitor.get("/page/none/?who")  # shows the notices of newer sign-ins, once
     with statements() as without:
         visitor.get("/page/none/?who")
     with statements() as ran:
@@ -101,7 +101,7 @@ def test_usage_without_a_limit(laptop, settings):
 
 
 def test_usage_above_the_limit_names_no_limit(laptop, settings):
-    """It was lowered since, or is only observed."""
+    """The limit was lowered since, or is only observed."""
     Visitor(PHONE).sign_in()
     settings.SESSION_LIMIT = 1
     assert text(laptop, "usage") == "Signed in on 2 devices"
@@ -121,7 +121,7 @@ def test_usage_of_one_that_is_not_counted(laptop):
 
 
 def test_usage_costs_three_statements(laptop):
-    """The session's row, the account's limit, and the count."""
+    """They read the session's row, the account's limit, and the count."""
     for _ in range(2):
         Visitor(PHONE).sign_in()
     assert cost(laptop, "usage") == 3
@@ -144,7 +144,7 @@ def test_a_displaced_browser_is_told_on_a_public_page(displaced):
     )
     content = response(displaced, "ended").content.decode()
     assert 'href="/login/?next=/page/ended/"' in unescape(content).replace("%2F", "/")
-    # It stays: nobody has acted on it.
+    # The message stays until the person acts on it.
     assert text(displaced, "ended")
     assert set_cookie(response(displaced, "ended")) is None
 
@@ -178,7 +178,7 @@ def test_last_sign_in(laptop, settings):
     assert text(phone, "last_sign_in") == (
         "Last sign-in: Nov. 23, 2024, 8:17 p.m. +0545 , Firefox on Windows"
     )
-    # Of each, what came before it; live or not.
+    # Each session shows the sign-in before its own, whether or not it is live.
     assert text(laptop, "last_sign_in") == ""
     laptop.sign_out()
     assert "Firefox on Windows" in text(phone, "last_sign_in")
@@ -204,7 +204,7 @@ def test_last_sign_in_costs_two_statements(laptop):
     assert cost(phone, "last_sign_in") == 2
 
 
-# To whom nothing is said
+# Visitors who are shown nothing
 
 
 @pytest.mark.parametrize("tag", ["usage", "ended", "last_sign_in"])
@@ -294,7 +294,7 @@ def test_a_device_without_a_name():
     assert tags.session_limit_device(UserSession()) == "Unknown device"
 
 
-# The script that a page learns by.
+# The scripts of an open page
 
 
 @pytest.fixture
@@ -303,7 +303,7 @@ def included(settings):
 
 
 def rendered(visitor, tag, **context):
-    """Return what the tag puts on a page of this visitor."""
+    """Return what the tag adds to a page of this visitor."""
     request = RequestFactory().get("/")
     if visitor.cookie:
         request.COOKIES[settings.SESSION_COOKIE_NAME] = visitor.cookie
@@ -315,7 +315,7 @@ def rendered(visitor, tag, **context):
 
 
 def watch(visitor, tag="session_limit_watch", **context):
-    """Return the attributes of the last script that the tag puts on a page."""
+    """Return the attributes of the last script that the tag adds to a page."""
     markup = unescape(rendered(visitor, tag, **context))
     return dict(re.findall(r'([\w-]+)="([^"]*)"', markup))
 
@@ -338,7 +338,7 @@ def test_watch(laptop, included):
 def test_watch_costs_no_statement_where_the_session_was_read(laptop, included):
     with statements() as ran:
         watch(laptop)
-    assert len(ran) == 1  # the session's own
+    assert len(ran) == 1  # reads the session
 
 
 @pytest.mark.parametrize("mode", ["overlay", "redirect", "event"])
@@ -353,7 +353,7 @@ def test_watch_in_no_mode(laptop, included):
 
 
 class Lazy(str):
-    """As Django 6.0's nonce: false until it has been used."""
+    """Behave as Django 6.0's nonce, which is false until it has been used."""
 
     __slots__ = ()
 

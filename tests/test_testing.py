@@ -1,6 +1,7 @@
 """
-The tests of a project that uses this go on working, with Django's own tools and with
-``session_limit.testing``.
+A project's own tests keep working with this package installed.
+
+They may use Django's test tools or ``session_limit.testing``.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ def fine(request):
 
 
 class Project:
-    """What a project's tests do; run below in each kind of test case."""
+    """What a project's tests do. Both kinds of test case below run these."""
 
     def setUp(self):
         self.ada = get_user_model().objects.create_user(username="ada", password="pw")
@@ -197,7 +198,7 @@ class Project:
 
 
 class InATransaction(Project, TestCase):
-    """Nothing commits: what is heard after a commit is not heard."""
+    """Nothing is committed, so that signals after a commit are not sent."""
 
     def test_callbacks_can_be_captured(self):
         heard = []
@@ -230,7 +231,7 @@ class Committed(Project, TransactionTestCase):
     pass
 
 
-# What session_limit.testing gives
+# The tools of session_limit.testing
 
 
 @pytest.fixture
@@ -241,7 +242,7 @@ def ada(transactional_db):
 def test_two_browsers(ada):
     laptop, phone = two_browsers()
     for each in (laptop, phone):
-        # As people do: the client's own way in has no user agent.
+        # A person's sign-in has a user agent. The client's force_login() has none.
         each.post("/login/", {"username": "ada", "password": "pw"})
     (row,) = UserSession.objects.live()
     assert (row.device, row.device_class) == ("Chrome on Android", "phone")
@@ -269,7 +270,7 @@ def test_a_browser_asks_as_a_browser(ada, kind, user_agent, device):
     (row,) = UserSession.objects.live()
     assert row.device == device
     Browser().post("/login/", {"username": "ada", "password": "pw"})
-    # What a test asks for comes first.
+    # Headers that a test gives take precedence.
     json = {"Accept": "application/json"}
     assert get(browser, "/", headers=json)["Content-Type"] == "application/json"
     page = get(browser, "/")
@@ -311,7 +312,7 @@ def test_what_a_refused_sign_in_raises(ada, settings):
     laptop.force_login(ada)
     with pytest.raises(SessionLimitReached) as raised:
         phone.force_login(ada)
-    # As Django REST framework raises it anew.
+    # Django REST framework raises such a copy.
     assert isinstance(PermissionDenied(*raised.value.args), PermissionDenied)
     assert len(raised.value.args) <= 2
     assert str(raised.value) == "The account is at its session limit."

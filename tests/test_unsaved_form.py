@@ -1,4 +1,4 @@
-"""What a form that could not go through leaves to copy, and what it never shows."""
+"""What people can copy from a form that could not be saved, and what is never shown."""
 
 from __future__ import annotations
 

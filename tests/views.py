@@ -27,7 +27,7 @@ async def awhoami(request):
 
 
 def write(request):
-    """Write to the session: a number that grows."""
+    """Write a growing number to the session."""
     request.session["writes"] = request.session.get("writes", 0) + 1
     return JsonResponse(_identity(request.user) | {"n": request.session["writes"]})
 

@@ -1,4 +1,4 @@
-"""Where a browser goes: the part of the URL standard that decides on the host."""
+"""Which host a browser goes to, by the URL standard."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ C0_CONTROL_OR_SPACE = "".join(map(chr, range(0x21)))
 
 def host_of(url: str, base: str = "http://testserver/account/") -> str:
     """
-    Return the host, with its port, that a browser on the page ``base`` takes ``url``
-    to.
+    Return the host and port to which a browser on the page ``base`` would follow
+    ``url``.
 
-    Written from the state machine of https://url.spec.whatwg.org/#url-parsing, and not
-    from any parser of Python's. A scheme that opens no page of a host is ``ELSEWHERE``.
+    Follows the state machine of https://url.spec.whatwg.org/#url-parsing rather than
+    any parser of Python's. Returns ``ELSEWHERE`` for a scheme that opens no page of a
+    host.
     """
     base_scheme, _, rest = base.partition("://")
     base_host = rest.partition("/")[0]
@@ -35,10 +36,10 @@ def host_of(url: str, base: str = "http://testserver/account/") -> str:
 
 
 def _is_authority(url: str) -> bool:
-    # "relative slash state": a backslash is a slash in a special scheme.
+    # "relative slash state": a backslash counts as a slash in a special scheme.
     return len(url) > 1 and url[0] in "/\\" and url[1] in "/\\"
 
 
 def _authority(url: str) -> str:
-    # "special authority ignore slashes state", and what ends "authority state".
+    # "special authority ignore slashes state", and the end of "authority state".
     return re.split(r"[/\\?#]", url.lstrip("/\\"))[0].rpartition("@")[2].lower()

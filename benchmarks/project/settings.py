@@ -1,30 +1,36 @@
 """
-The one project that every contender runs in: what ``startproject`` makes, and nothing
-else. Variables of the environment choose the rest:
+The one project that everything runs in: what ``startproject`` makes, and nothing else.
+
+These variables of the environment choose the rest:
 
 BENCHMARKS_CONTENDER     a name of ``benchmarks.contenders``
-BENCHMARKS_ENGINE        db, cached_db or cache
+BENCHMARKS_ENGINE        a session engine of Django's
 BENCHMARKS_DATABASE      sqlite or postgresql
-BENCHMARKS_NAME          the file, or the database's name
+BENCHMARKS_NAME          the database's file or name
 BENCHMARKS_SERVER        wsgi or asgi
+BENCHMARKS_POOL          0 for an ASGI project without a pool of connections
+BENCHMARKS_BUS           memory, redis, postgres or channels
+BENCHMARKS_FILES         the directory of the ``file`` engine
 """
 
 import os
+from importlib.util import find_spec
 
-from benchmarks import contenders
-from benchmarks.contenders.base import ENGINES
-from benchmarks.project.redis_url import REDIS_URL
+from benchmarks.contenders import BY_NAME, ENGINES
+from benchmarks.servers import REDIS_URL
 
-CONTENDER = contenders.get(os.environ.get("BENCHMARKS_CONTENDER", "plain"))
+CONTENDER = BY_NAME[os.environ.get("BENCHMARKS_CONTENDER", "plain")]
 DATABASE = os.environ.get("BENCHMARKS_DATABASE", "sqlite")
 NAME = os.environ.get("BENCHMARKS_NAME", ":memory:")
 SERVER = os.environ.get("BENCHMARKS_SERVER", "wsgi")
+BUS = os.environ.get("BENCHMARKS_BUS", "memory")
 
 SECRET_KEY = "benchmarks-" + 50 * "x"
 ALLOWED_HOSTS = ["*"]
 TIME_ZONE = "UTC"
 USE_TZ = True
 LOGIN_URL = "/sign-in/"
+LOGGING = {"version": 1, "loggers": {"session_limit": {"level": "ERROR"}}}
 
 INSTALLED_APPS = [
     "django.contrib.admin",
@@ -59,8 +65,13 @@ TEMPLATES = [
     }
 ]
 
-# What a project in production has: connections that are kept. CONN_MAX_AGE does
-# nothing under ASGI, where a pool keeps them.
+# Connections are kept, as in production. CONN_MAX_AGE has no effect under ASGI, where a
+# pool keeps them. The suite, which measures nothing, has no psycopg_pool.
+HAS_POOL = (
+    SERVER == "asgi"
+    and os.environ.get("BENCHMARKS_POOL") != "0"
+    and find_spec("psycopg_pool") is not None
+)
 POSTGRESQL = {
     "ENGINE": "django.db.backends.postgresql",
     "HOST": os.environ.get("PGHOST", "127.0.0.1"),
@@ -69,7 +80,7 @@ POSTGRESQL = {
     "PASSWORD": os.environ.get("PGPASSWORD", ""),
     "NAME": NAME,
     "CONN_MAX_AGE": None if SERVER == "wsgi" else 0,
-    "OPTIONS": {} if SERVER == "wsgi" else {"pool": True},
+    "OPTIONS": {"pool": {"min_size": 1, "max_size": 4}} if HAS_POOL else {},
 }
 SQLITE = {
     "ENGINE": "django.db.backends.sqlite3",
@@ -88,8 +99,29 @@ CACHES = {
     "default": {
         "BACKEND": "django.core.cache.backends.redis.RedisCache",
         "LOCATION": REDIS_URL,
+        "KEY_PREFIX": NAME,
     }
 }
-SESSION_ENGINE = ENGINES[os.environ.get("BENCHMARKS_ENGINE", "db")]
+ENGINE = os.environ.get("BENCHMARKS_ENGINE", "db")
+SESSION_ENGINE = ENGINES[ENGINE]
+SESSION_FILE_PATH = os.environ.get("BENCHMARKS_FILES")
+
+if BUS == "redis":
+    SESSION_LIMIT_BUS = {
+        "BACKEND": "session_limit.bus.redis.RedisBus",
+        "OPTIONS": {"url": REDIS_URL, "channel": NAME},
+    }
+elif BUS == "postgres":
+    SESSION_LIMIT_BUS = {"BACKEND": "session_limit.bus.postgres.PostgresBus"}
+# By redis-py's default, a consumer that receives nothing for 5 seconds fails.
+CHANNEL_LAYERS = {
+    "default": {
+        "BACKEND": "channels_redis.core.RedisChannelLayer",
+        "CONFIG": {
+            "hosts": [{"address": REDIS_URL, "socket_timeout": None}],
+            "prefix": NAME,
+        },
+    }
+}
 
 CONTENDER.configure(globals())

@@ -12,6 +12,6 @@ urlpatterns = [
     path("async/member/", views.member_async),
     path("async/visitor/", views.visitor_async),
     path("async/public/", views.public_async),
-    path("sign-in/<int:id>/", views.sign_in),
+    path("sign-in/<username>/", views.sign_in),
     *(path(prefix, include(urls)) for prefix, urls in settings.CONTENDER.urls),
 ]

@@ -1,7 +1,7 @@
 """
-A browser hammers through several server processes while another signs in: what has
-ended stays ended, and who was admitted stays. And the harness finds it where it is not
-so. ``make finality`` does this for longer, and on more engines.
+Ended sessions stay ended under load, and the harness finds packages that fail at it.
+
+``make finality`` does this for longer, and on more engines.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.truth.deployment import CIRCUMSTANCES, Circumstances, Subject
-from benchmarks.truth.results import UnderLoad
-from benchmarks.truth.runner import Found, Plan, signing_in, under_load
 from tests.cap.databases import database
+from tests.finality.deployment import CIRCUMSTANCES, Circumstances, Subject
+from tests.finality.results import UnderLoad
+from tests.finality.runner import Found, Plan, signing_in, under_load
 from tests.mutants.breakages import MUTANTS
 from tests.mutants.mutant import PACKAGE, SOURCE
 
@@ -60,7 +60,7 @@ def test_finality(engine: str, kind: str, circumstances: Circumstances) -> None:
     with subject("session-limit", engine, kind) as ours:
         row, found = hammered(ours, circumstances)
     assert not row.is_bad, f"{row}\n{found.examples}\n{found.log}"
-    # The loser was busy when it lost.
+    # The trials were difficult: the loser had requests under way.
     assert row.under_way >= row.trials
 
 
@@ -71,8 +71,8 @@ def test_sign_ins_at_once_and_changes_in_flight() -> None:
 
 
 def test_a_package_that_caches_who_is_live_is_found_out(tmp_path: Path) -> None:
-    # Nothing else stands between an ended session and its return on this engine: what
-    # others have stored is deleted, too.
+    # On other engines an ended session is also deleted from the store. On this one only
+    # the registry keeps it from coming back.
     engine = "signed_cookies"
     source = tmp_path / "src"
     shutil.copytree(SOURCE, source)
@@ -80,14 +80,14 @@ def test_a_package_that_caches_who_is_live_is_found_out(tmp_path: Path) -> None:
     with subject("session-limit", engine, PYTHONPATH=str(source)) as broken:
         row, _ = hammered(broken, DEFAULT)
         found = list(signing_in(broken, PLAN))
-    # If the process that answers had not seen it live, it stays ended. That is up to
-    # chance, and about every other one.
+    # A process that has not seen the session live rejects it. Chance decides which
+    # process answers; about every other one has seen it.
     assert row.came_back_later > row.trials / 4
     assert any(each.row.is_bad for each in found)
 
 
 def test_the_recipe_is_found_out() -> None:
-    """It answers errors, and the loser ends the winner."""
+    """The recipe answers with errors, and the loser ends the winner's session."""
     with subject("tutorial", "db") as recipe:
         row, _ = hammered(recipe, ROTATING)
     assert row.winner_ended
@@ -97,5 +97,5 @@ def test_the_recipe_is_found_out() -> None:
 def test_without_any_package_the_loser_goes_on() -> None:
     with subject("plain", "db") as plain:
         row, _ = hammered(plain, DEFAULT)
-    # Where it had not just signed out.
+    # In the other trials the loser had just signed out.
     assert row.came_back_later > row.trials / 2

@@ -6,9 +6,9 @@ import dataclasses
 
 import pytest
 
-from benchmarks.truth.judge import Asked, Trial, judge
-from benchmarks.truth.results import Errors
 from tests.cap.browsers import Answer
+from tests.finality.judge import Asked, Trial, judge
+from tests.finality.results import Errors
 
 ANN = Answer(200, {"user": "ann", "credentials": "old"})
 NOBODY = Answer(401, {"user": None})
@@ -55,14 +55,14 @@ def test_the_winner_is_signed_out(answer: Answer) -> None:
     verdict = judge(changed(winner=[PAGE, Asked("whoami", 9, 10, answer), PAGE]))
     assert verdict.violated
     assert verdict.winner_ended
-    assert verdict.both_dead
+    assert verdict.both_ended
 
 
 def test_both_are_not_dead_where_the_loser_has_come_back() -> None:
     back, gone = Asked("whoami", 6, 7, ANN), Asked("whoami", 9, 10, NOBODY)
     verdict = judge(changed(loser=[back], winner=[PAGE, gone]))
     assert verdict.winner_ended
-    assert not verdict.both_dead
+    assert not verdict.both_ended
 
 
 def test_a_winner_whose_password_was_changed_meanwhile_is_rightly_signed_out() -> None:

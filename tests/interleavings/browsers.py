@@ -56,7 +56,7 @@ class Tab:
 
     @property
     def key(self):
-        """The session key in the cookie, or ``None``."""
+        """Return the session key in the cookie, or ``None``."""
         return key_in(self.client.cookies)
 
 
@@ -89,7 +89,9 @@ def is_only_live(user, tab):
 
 
 def is_in(tab, user):
-    """Return whether ``tab``, and no other browser, is signed in as ``user``."""
+    """
+    Return whether ``tab`` is signed in as ``user``, in the user's only live session.
+    """
     return is_only_live(user, tab) and whose(tab.key) == user.get_username()
 
 

@@ -30,7 +30,7 @@ def bob():
 
 @pytest.fixture(params=[False, True], ids=["sync", "async"])
 def browser(request):
-    """Return a function that opens a browser. Runs sync, and then async."""
+    """Return a function that opens a browser. The test runs sync and async."""
     return partial(Tab, asynchronous=request.param)
 
 
@@ -41,7 +41,9 @@ def atomic_requests(monkeypatch):
 
 @pytest.fixture
 def options(monkeypatch):
-    """Return a function that sets ``OPTIONS`` of the database, and reconnects."""
+    """
+    Return a function that sets the database's ``OPTIONS`` and closes the connection.
+    """
 
     def set_options(**changes):
         database = connections.settings["default"]

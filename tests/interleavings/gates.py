@@ -1,9 +1,9 @@
 """
 Run code in threads that stop at a chosen step, so that a test decides the order.
 
-A step is a database statement or, on engines that execute none, a call of the session
-engine. Each thread has database connections of its own. No wait is unlimited: a test
-fails if something does not happen within ``PATIENCE`` seconds.
+A step is a database statement or, with session engines that execute none, a call of the
+engine. Each thread has its own database connections. No wait is unlimited: a test fails
+if something does not happen within ``PATIENCE`` seconds.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from tests import stores
 
 PATIENCE = 20
 
-# How the steps on a stored session begin: statements, or the names of methods.
+# The steps on a stored session begin with these: statements, or names of methods.
 LOAD = "SELECT s.session_data" if settings.ENGINE == "db" else "load"
 CREATE, SAVE, DELETE = "create", "save", "delete"
 if issubclass(stores.engine(), db.SessionStore):
@@ -34,17 +34,21 @@ if issubclass(stores.engine(), db.SessionStore):
     SAVE = f"UPDATE {STORED}"
     DELETE = f"DELETE FROM {STORED}"  # noqa: S608  compared with what is executed
 
-# The stop of the current thread. asgiref copies it to the threads that it uses.
+# asgiref copies this variable to the threads that it uses.
 stop_here = ContextVar("stop_here", default=None)
 
 
 def plain(sql):
-    """Return ``sql`` without the quotes around names, which differ by database."""
+    """
+    Return ``sql`` without the quotes around names, which differ between databases.
+    """
     return sql.replace('"', "").replace("`", "")
 
 
 def on(*databases):
-    """Return a mark that skips a test on other databases than these."""
+    """
+    Return a mark that skips a test unless the suite runs on one of these databases.
+    """
     needed = " or ".join(databases)
     return pytest.mark.skipif(
         settings.DB not in databases, reason=f"needs SESSION_LIMIT_TEST_DB={needed}"
@@ -127,7 +131,7 @@ def make_stops(patch):
 
 
 class HeldInLoop:
-    """The stop of a coroutine, during which its event loop serves other tasks."""
+    """A point at which a coroutine stops while its event loop serves other tasks."""
 
     def __init__(self):
         self.reached = asyncio.Event()
@@ -135,7 +139,9 @@ class HeldInLoop:
 
 
 def aside_in_loop(patch, owner, name):
-    """Stop the next call of the coroutine function ``name`` of ``owner``."""
+    """
+    Make the next call of the coroutine function ``name`` of ``owner`` stop and wait.
+    """
     held, method = HeldInLoop(), getattr(owner, name)
 
     @functools.wraps(method)
@@ -163,7 +169,7 @@ class GivesUp:
     """
     Fail a statement as if the database had given up on its transaction.
 
-    Fails the first ``times`` executions, with a deadlock or with ``error``.
+    Fails the first ``times`` executions with ``error``, which is a deadlock by default.
     """
 
     def __init__(self, statement, times=1, error=None):
@@ -207,7 +213,7 @@ def gives_up_at_commit(times=1):
 
 
 class Aside:
-    """A thread that runs ``function`` and stops at ``stop``, if one is given."""
+    """Run ``function`` in a thread that stops at ``stop``, if one is given."""
 
     def __init__(self, function, stop):
         self.function = function
@@ -316,12 +322,14 @@ WAITING = {
 
 
 def until_blocked(count=1):
-    """Wait until ``count`` connections wait for a lock. Needs ``ROW_LOCKS``."""
+    """
+    Wait until ``count`` connections wait for a lock. Works where ``ROW_LOCKS`` applies.
+    """
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
         with connection.cursor() as cursor:
             cursor.execute(WAITING[settings.DB])
             if cursor.fetchone()[0] >= count:
                 return
-        time.sleep(0.15)  # InnoDB answers more frequent queries from a cache
+        time.sleep(0.15)  # InnoDB serves more frequent queries from a cache
     pytest.fail(f"{count} connections never waited for a lock.")

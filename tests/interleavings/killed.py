@@ -1,7 +1,7 @@
 """
 Run a request in a process that is killed at a chosen statement.
 
-The test forks the process before anything is connected.
+The process is forked before it has opened any connection.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from django.test import override_settings
 if not apps.ready:
     django.setup()
 
-from tests.interleavings.browsers import KEY, Tab  # needs the apps
+from tests.interleavings.browsers import KEY, Tab  # needs the apps to be ready
 from tests.interleavings.gates import plain
 
 
@@ -25,7 +25,7 @@ class Killed:
     """
     Kill this process before its statement or commit number ``point``.
 
-    First sends the statement to ``writer``.
+    Sends that statement to ``writer`` first.
     """
 
     def __init__(self, point, writer):
@@ -51,7 +51,7 @@ class Killed:
 
 def run(point, writer, database, work, key, *args):
     """
-    Call the function ``work`` for the browser with this session key.
+    Call the function named ``work`` with a browser that presents this session key.
 
     ``database`` overrides the settings of the database. See ``Killed`` for ``point``
     and ``writer``.

@@ -1,4 +1,4 @@
-"""Signed in before anybody recorded it: adopted once, or never."""
+"""Sessions that were signed in before the package was installed are adopted once."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ RECORD = "INSERT INTO session_limit_usersession"
 
 @pytest.fixture
 def old(ada, browser):
-    """A browser that was signed in before."""
+    """A browser that signed in before its session was recorded."""
     old = browser()
     old.post("/set-by-hand/", {"username": "ada"})
     assert not UserSession.objects.exists()
@@ -33,8 +33,9 @@ def ask(tab):
 
 def test_six_parallel_first_requests(ada, old, settings):
     """
-    One browser, one session. Fails where ``adopt()`` does not look whether this key
-    has been adopted: six, or five of its requests displaced.
+    Six parallel first requests of one browser adopt one session. Fails if ``adopt()``
+    does not look for an earlier adoption of this key: there are six sessions, or five
+    of the requests are answered as displaced.
     """
     settings.SESSION_LIMIT = 10
     tabs = [old.another() for _ in range(6)]
@@ -48,8 +49,9 @@ def test_six_parallel_first_requests(ada, old, settings):
 
 def test_refused_and_replayed_in_parallel(ada, old):
     """
-    The place is taken, by a sign-in. Fails where only a live row counts as this key's
-    adoption: six tombstones, and adopted once the place is free.
+    A sign-in has taken the place, so the old session is recorded once, as ended. Fails
+    if only a live row counts as the adoption of a key: there are six tombstones, and a
+    replay is adopted once the place is free.
     """
     phone = Tab()
     phone.sign_in(ada)
@@ -65,7 +67,8 @@ def test_refused_and_replayed_in_parallel(ada, old):
 
 def test_stored_once_more(ada, old):
     """
-    A store may bring back what was deleted: it stays ended. Fails as the one before.
+    A session stays ended even if the store brings back the data that was deleted. Fails
+    like the test before.
     """
     cookie, entry = old.key, stores.read(old.key)
     phone = Tab()
@@ -81,7 +84,8 @@ def test_stored_once_more(ada, old):
 @stores.CHOSEN
 def test_a_signed_cookie_replayed(ada, browser, settings):
     """
-    There is nothing to delete: the client keeps it. Fails as the ones before.
+    A signed cookie cannot be deleted, because the client keeps it. A copy of one is not
+    adopted again. Fails like the tests before.
     """
     settings.SESSION_ENGINE = "django.contrib.sessions.backends.signed_cookies"
     old = browser()
@@ -97,7 +101,8 @@ def test_a_signed_cookie_replayed(ada, browser, settings):
 @ROW_LOCKS
 def test_a_sign_in_waits_for_an_adoption(ada, old):
     """
-    And displaces it. Fails where ``adopt()`` does not lock the account: two are live.
+    A sign-in waits for an adoption in progress, and then displaces that session. Fails
+    if ``adopt()`` does not lock the account: two sessions are live.
     """
     phone = Tab()
     with (
@@ -114,7 +119,10 @@ def test_a_sign_in_waits_for_an_adoption(ada, old):
 
 @ROW_LOCKS
 def test_an_adoption_waits_for_a_sign_in(ada, old):
-    """And does not displace it: it counts as the oldest. Fails as the one before."""
+    """
+    An adoption waits for a sign-in in progress and does not displace it, because an
+    adopted session counts as the oldest. Fails like the test before.
+    """
     phone = Tab()
     with (
         aside(lambda: phone.sign_in(ada), before=RECORD) as signing_in,

@@ -1,4 +1,4 @@
-"""Answers that come late, and browsers that sign in by themselves."""
+"""Responses that arrive late, and browsers that are signed in automatically."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ pytestmark = [
 @pytest.mark.parametrize("path", ["/", "/whoami/", "/write/"])
 def test_a_late_poll_leaves_the_cookie(ada, browser, settings, path, every_request):
     """
-    A page of the ended session polls; "Use here instead" has set a new cookie by the
-    time that the answer comes. Fails where every answer to an ended session takes its
-    cookie away, or sets one.
+    A page of the ended session polls, and before the answer arrives, "Use here instead"
+    has set a new cookie. Fails if every answer to an ended session deletes its cookie,
+    or sets one.
     """
     settings.SESSION_SAVE_EVERY_REQUEST = every_request
     laptop, phone = browser(), browser()
@@ -48,7 +48,10 @@ def test_a_late_poll_leaves_the_cookie(ada, browser, settings, path, every_reque
 
 
 def test_a_navigation_takes_the_cookie_away(ada, browser):
-    """What a person sees does: they were told."""
+    """
+    The answer to a navigation deletes the cookie, because the person has read why the
+    session ended.
+    """
     laptop, phone = browser(), browser()
     laptop.sign_in(ada)
     phone.sign_in(ada)
@@ -59,7 +62,7 @@ def test_a_navigation_takes_the_cookie_away(ada, browser):
 
 @pytest.fixture
 def by_itself(settings):
-    """A server in front says who it is, with every request."""
+    """Return a function that opens a page through a proxy that names the user."""
     settings.MIDDLEWARE = [
         *settings.MIDDLEWARE,
         "django.contrib.auth.middleware.RemoteUserMiddleware",
@@ -76,8 +79,9 @@ def by_itself(settings):
 
 def test_two_browsers_that_sign_in_by_themselves(ada, browser, by_itself):
     """
-    They do not displace each other for ever. Fails where a sign-in in a middleware is
-    admitted though its browser's session has ended: eight of eight requests.
+    Two browsers that sign in automatically do not displace each other endlessly. Fails
+    if a middleware's sign-in is admitted in a browser with an ended session: eight of
+    eight requests are.
     """
     laptop, phone = browser(), browser()
     assert by_itself(laptop).status_code == 200
@@ -91,8 +95,9 @@ def test_two_browsers_that_sign_in_by_themselves(ada, browser, by_itself):
 @stores.KEPT
 def test_two_browsers_that_sign_in_by_themselves_at_once(ada, browser, by_itself):
     """
-    The first is displaced before it has a cookie: it may try once more, as a browser
-    that nobody knows. Then that is that. Fails as the one before.
+    The first browser is displaced before it has received a cookie. It may sign in once
+    more, as a browser without a session; after that the other one waits for a person.
+    Fails like the test before.
     """
     laptop, phone = browser(), browser()
     with aside(lambda: by_itself(laptop), before=SAVE) as first:
@@ -107,7 +112,10 @@ def test_two_browsers_that_sign_in_by_themselves_at_once(ada, browser, by_itself
 
 
 def test_use_here_instead(ada, browser, by_itself):
-    """A person chooses: the other browser is told. Fails without that choice."""
+    """
+    "Use here instead" signs this browser in, and the other browser is told why its
+    session ended. Fails if the choice has no effect.
+    """
     laptop, phone = browser(), browser()
     by_itself(laptop)
     by_itself(phone)
@@ -121,7 +129,10 @@ def test_use_here_instead(ada, browser, by_itself):
 
 
 def test_denied_by_itself(ada, browser, by_itself, settings):
-    """With every request anew, and nothing is recorded. Fails where rows are."""
+    """
+    Each request tries again to sign in and is refused, but no row is recorded. Fails if
+    refused sign-ins are.
+    """
     settings.SESSION_LIMIT_AT_LIMIT = "deny"
     laptop, phone = browser(), browser()
     assert by_itself(laptop).status_code == 200

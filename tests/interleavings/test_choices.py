@@ -1,4 +1,4 @@
-"""A choice of what to sign out, and what happens while it is being made."""
+"""Events that happen while a person chooses which session to sign out."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ pytestmark = [
 ]
 
 CHOOSE = "/account/sessions/choose/"
-# The first statement of an admission.
+# An admission begins with this statement.
 LOCK = "INSERT INTO session_limit_accountlimit"
 
 
@@ -29,14 +29,14 @@ def ask(settings):
 
 @pytest.fixture
 def laptop(ada):
-    """The browser that has the one place."""
+    """Sign in the browser that occupies the only place."""
     laptop = Tab()
     laptop.sign_in(ada)
     return laptop
 
 
 def asked(tab, user, path=None):
-    """Sign in at the limit; return what to post to go on."""
+    """Sign in at the limit, and return the data of the form that makes the choice."""
     answer = tab.sign_in(user, path=path)
     assert answer.status_code == 409
     question = answer.json()
@@ -52,9 +52,9 @@ def choose(tab, data):
 
 def test_two_tabs_post_one_choice(ada, laptop, browser, settings):
     """
-    Both have found the sign-in that waits; the one that comes second to the account's
-    lock is not admitted, though there is room by then. Fails where what waits is looked
-    for before the lock alone.
+    Two tabs post the same choice, and both find the pending sign-in. The second to lock
+    the account is not admitted, although there is room by then. Fails if the pending
+    sign-in is looked up only before the lock.
     """
     tab = browser()
     data = asked(tab, ada)
@@ -72,8 +72,8 @@ def test_two_tabs_post_one_choice(ada, laptop, browser, settings):
 @stores.KEPT
 def test_a_choice_is_used_up_with_the_admission(ada, laptop, browser, settings):
     """
-    Not with the answer, which another tab may overtake. Fails where what waits is left
-    to the response phase.
+    An admission deletes the pending sign-in itself, since a request of another tab may
+    arrive before the response is sent. Fails if the response phase deletes it.
     """
     tab = browser()
     data = asked(tab, ada)
@@ -90,15 +90,16 @@ def test_two_tabs_post_one_choice_in_snapshots(
     ada, laptop, browser, settings, atomic_requests, repeatable_read
 ):
     """
-    The same where each request is a transaction that goes on seeing what there was when
-    it began. The late one may be told to try again, and is not admitted.
+    As above, but each request is a transaction that keeps its first snapshot. The later
+    request may be asked to try again, and is not admitted.
     """
     tab = browser()
-    # Django serves no async view of the project's in a transaction.
+    # The project serves its async views without a transaction: Django has none for
+    # them.
     data = asked(tab, ada, path="/login/")
     other = tab.another()
     settings.SESSION_LIMIT = 3
-    # Where it has found what waits, and no lock is held yet: last_login is next.
+    # This thread has found the pending sign-in and holds no lock: last_login is next.
     last_login = f"UPDATE {get_user_model()._meta.db_table}"
     with aside(partial(choose, other, data), before=last_login) as late:
         assert choose(tab, data).status_code == 200
@@ -108,7 +109,10 @@ def test_two_tabs_post_one_choice_in_snapshots(
 
 
 def test_eight_choose_the_same(ada, laptop, browser):
-    """One is let in; what the others chose was gone, and they are asked again."""
+    """
+    One of eight is admitted. The session that the other seven chose has ended, so they
+    are asked again.
+    """
     tabs = [browser() for _ in range(8)]
     data = [asked(tab, ada) for tab in tabs]
     answers = at_once(
@@ -123,7 +127,9 @@ def test_eight_choose_the_same(ada, laptop, browser):
 
 
 def test_the_password_is_changed_while_it_is_made(ada, laptop, browser):
-    """Whoever chose has the old one, and is nobody."""
+    """
+    The choice belongs to a sign-in with the old password, and does not sign in anybody.
+    """
     tab = browser()
     data = asked(tab, ada)
     with aside(partial(choose, tab, data), before=LOCK) as late:
@@ -133,7 +139,9 @@ def test_the_password_is_changed_while_it_is_made(ada, laptop, browser):
 
 
 def test_what_was_chosen_signs_out_meanwhile(ada, laptop, browser):
-    """Its place is free, and is taken."""
+    """
+    The chosen session has signed out, so its place is free, and the newcomer takes it.
+    """
     tab = browser()
     data = asked(tab, ada)
     with aside(partial(choose, tab, data), before=LOCK) as late:
@@ -146,7 +154,10 @@ def test_what_was_chosen_signs_out_meanwhile(ada, laptop, browser):
 def test_a_choice_in_a_transaction_of_the_projects_own(
     ada, laptop, browser, atomic_requests
 ):
-    """Refused and asked, then chosen: what waits outlives the view's rollback."""
+    """
+    A pending sign-in survives the rollback of the view that refused the sign-in, and
+    that of a choice that did not go through.
+    """
     tab = browser()
     data = asked(tab, ada, path="/login/")
     assert PendingSignIn.objects.count() == 1

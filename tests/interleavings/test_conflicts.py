@@ -1,4 +1,4 @@
-"""The database gives up on a sign-in, or on our own code: repeated, or a 503."""
+"""When the database gives up on our work, it is repeated or answered 503."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ ALWAYS = 1000
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch):
-    """Repeat without the pauses."""
+    """Repeat without pauses."""
     monkeypatch.setattr(transactions, "PAUSE", (0, 0))
 
 
@@ -54,7 +54,7 @@ def users_table(django_user_model):
 
 @pytest.fixture
 def gives_up(users_table):
-    """Return a context in which the database gives up at a step of a sign-in."""
+    """Return a function that makes the database give up at one step of a sign-in."""
     steps = {
         "last_login": f"UPDATE {users_table} SET last_login",  # noqa: S608  compared
         "cycle_key": CREATE,
@@ -71,12 +71,12 @@ def gives_up(users_table):
 
 
 def sign_in(tab, user, **extra):
-    # Not the async view: ATOMIC_REQUESTS has none.
+    # The async view would not do: Django has no ATOMIC_REQUESTS for it.
     return tab.sign_in(user, path="/login/", **extra)
 
 
 def is_retry(response):
-    """Return whether it may be tried again, and leaves the browser's cookies alone."""
+    """Return whether the answer asks for a retry and leaves the cookies unchanged."""
     return (
         response.status_code == 503
         and response.headers["Retry-After"] == "1"
@@ -87,7 +87,8 @@ def is_retry(response):
 
 STEPS = ["last_login", "cycle_key", "lock", "record", "commit"]
 if settings.ENGINE not in {"db", "cached_db"}:
-    # Elsewhere, no statement in this database stores a session under another key.
+    # With other engines, no statement in this database stores a session under a new
+    # key.
     STEPS.remove("cycle_key")
 
 
@@ -96,9 +97,9 @@ def test_a_sign_in_in_the_views_transaction(
     ada, browser, atomic_requests, gives_up, step
 ):
     """
-    Whatever part of it fails: 503, nobody is displaced, and the browser has the session
-    that it had, with what was in the cart. Fails, as a 500, if only a session that
-    names a user counts as a sign-in, or only one that was not admitted.
+    Whichever part of the sign-in fails, the answer is a 503, no session is displaced,
+    and the browser keeps its session and its cart. Fails, as a 500, if a sign-in is
+    recognized only by a session that names a user, or only by a missing admission.
     """
     laptop, phone = browser(), browser()
     sign_in(laptop, ada)
@@ -121,7 +122,10 @@ def test_a_sign_in_in_the_views_transaction(
 def test_a_user_switch_in_the_views_transaction(
     ada, bob, browser, atomic_requests, gives_up, step
 ):
-    """The browser stays signed in as before. Fails if its emptied session loses it."""
+    """
+    The browser stays signed in as before. Fails if the session that Django emptied is
+    not restored.
+    """
     tab = browser()
     sign_in(tab, bob)
     key = tab.key
@@ -138,7 +142,10 @@ def test_a_user_switch_in_the_views_transaction(
 def test_signing_in_again_in_the_views_transaction(
     ada, browser, atomic_requests, gives_up, step
 ):
-    """The session already names the user, and has a row. Fails if that rules it out."""
+    """
+    A session that already names the user and has a row may sign in again. Fails if such
+    a session does not count as a sign-in.
+    """
     tab = browser()
     sign_in(tab, ada)
     with gives_up(step):
@@ -149,8 +156,9 @@ def test_signing_in_again_in_the_views_transaction(
 @pytest.mark.parametrize("path", ["/login/", "/alogin/"])
 def test_a_sign_in_whose_last_login_is_not_written(ada, browser, gives_up, path):
     """
-    It is Django's statement, in no transaction of ours or the view's: the key that
-    login() has replaced by then works again. Fails where the cart goes with it.
+    Django updates ``last_login`` outside any transaction of ours or of the view. If
+    that fails, the key that ``login()`` has replaced works again. Fails if the cart is
+    deleted with the new key.
     """
     tab = browser()
     tab.get("/put/?item=book")
@@ -166,7 +174,7 @@ def test_a_sign_in_whose_last_login_is_not_written(ada, browser, gives_up, path)
 
 @pytest.mark.parametrize("step", ["lock", "record"])
 def test_a_sign_in_in_our_own_transaction(ada, browser, gives_up, step):
-    """Repeated nine times. Fails with fewer attempts."""
+    """The sign-in is repeated nine times. Fails with fewer attempts."""
     tab = browser()
     with gives_up(step, times=9):
         assert tab.sign_in(ada).status_code == 302
@@ -176,7 +184,7 @@ def test_a_sign_in_in_our_own_transaction(ada, browser, gives_up, step):
 
 
 def test_a_sign_in_that_is_given_up_in_the_end(ada, browser, gives_up):
-    """After ten attempts, 503."""
+    """After ten attempts the answer is a 503."""
     tab = browser()
     with gives_up("record", ALWAYS):
         assert is_retry(tab.sign_in(ada))
@@ -185,7 +193,10 @@ def test_a_sign_in_that_is_given_up_in_the_end(ada, browser, gives_up):
 
 
 def test_a_commit_of_our_own(ada):
-    """A conflict that is found at COMMIT, as on Galera. Fails if it is not repeated."""
+    """
+    A conflict that the database finds at COMMIT, as on Galera, is repeated. Fails if it
+    is raised.
+    """
     Tab().sign_in(ada)
     with gives_up_at_commit():
         assert len(registry.end_all(ada, UserSession.Reason.REVOKED)) == 1
@@ -196,8 +207,9 @@ def test_a_commit_of_our_own(ada):
 @pytest.mark.parametrize("at_limit", ["displace", "deny"])
 def test_the_save_of_the_response(ada, browser, settings, at_limit):
     """
-    Django calls every error of the database an UpdateError, and answers 400. Repeated;
-    and 503 if that does not help, with the place free for the next attempt.
+    Django turns every database error during the save into ``UpdateError`` and answers
+    400. We repeat the save. If that does not help, the answer is a 503, and the place
+    is free for the next attempt.
     """
     settings.SESSION_LIMIT_AT_LIMIT = at_limit
     tab = browser()
@@ -214,8 +226,8 @@ def test_the_save_of_the_response(ada, browser, settings, at_limit):
 @pytest.mark.parametrize("step", ["last_login", "record"])
 def test_a_sign_in_in_a_middleware(ada, browser, settings, gives_up, step):
     """
-    Of which Django tells process_exception() nothing. Fails, as a 500, if only views
-    count.
+    Django does not pass a middleware's exception to ``process_exception()``. Fails, as
+    a 500, if only exceptions of views are handled.
     """
     settings.MIDDLEWARE = [
         *settings.MIDDLEWARE,
@@ -234,7 +246,7 @@ def test_a_sign_in_in_a_middleware(ada, browser, settings, gives_up, step):
 
 @pytest.fixture
 def csrf(settings):
-    """Return the token of a form on the page that ``tab`` shows."""
+    """Return a function that returns the CSRF token of the page that ``tab`` shows."""
 
     def csrf(tab):
         page = tab.get("/login/", headers={"Accept": "text/html"}).content.decode()
@@ -248,7 +260,10 @@ def csrf(settings):
 def test_the_same_form_can_be_sent_again(
     ada, browser, settings, atomic_requests, gives_up, csrf, in_session, step
 ):
-    """Fails, as a 403, if the browser gets the token that login() made."""
+    """
+    A form can be sent again after a 503. Fails, as a 403, if the browser receives the
+    token that ``login()`` created.
+    """
     settings.CSRF_USE_SESSIONS = in_session
     tab = browser(enforce_csrf_checks=True)
     form = {"username": "ada", "password": "pw", "csrfmiddlewaretoken": csrf(tab)}
@@ -278,7 +293,10 @@ def asked(tab, user):
 
 
 def test_what_waits_is_written_again(ada, browser, ask):
-    """Fails if pend() has no transaction that is repeated."""
+    """
+    The write of a pending sign-in is repeated. Fails if it has no transaction of its
+    own that can be repeated.
+    """
     tab = browser()
     with connection.execute_wrapper(GivesUp(PEND, times=9)):
         assert choose(tab, asked(tab, ada)).status_code == 200
@@ -290,7 +308,7 @@ def choose(tab, data):
 
 
 def test_what_waits_cannot_be_written(ada, browser, ask):
-    """503, and the browser's session is as it was. Fails as a 500."""
+    """The answer is a 503, and the browser's session is unchanged. Fails as a 500."""
     tab = browser()
     tab.get("/put/?item=book")
     key = tab.key
@@ -306,8 +324,8 @@ def test_what_waits_cannot_be_written(ada, browser, ask):
 @pytest.mark.parametrize("step", ["last_login", "record", "commit"])
 def test_a_choice(ada, browser, ask, atomic_requests, gives_up, step):
     """
-    Nobody was signed out, and the same choice can be sent again. Fails if the answer
-    takes the cookie away that leads to what waits.
+    No session has ended, and the same choice can be sent again. Fails if the answer
+    deletes the cookie that leads to the pending sign-in.
     """
     tab = browser()
     data = asked(tab, ada)
@@ -346,7 +364,7 @@ def failing_at(step):
 
 
 def test_the_start_of_a_play(ada, settings, atomic_requests):
-    """Of which nothing is left, if its commit fails."""
+    """A start leaves nothing behind if its commit fails."""
     settings.SESSION_LIMIT_PLAYS = 1
     tab = Tab()
     sign_in(tab, ada)
@@ -363,7 +381,9 @@ def test_the_start_of_a_play(ada, settings, atomic_requests):
 
 
 def test_signing_out(ada, browser, atomic_requests):
-    """The session is as live as before, and its cookie still there."""
+    """
+    If the commit fails, the session is still live, and the browser keeps its cookie.
+    """
     tab = browser()
     sign_in(tab, ada)
     with gives_up_at_commit():
@@ -379,7 +399,10 @@ def test_signing_out(ada, browser, atomic_requests):
 def test_a_view_that_is_none_of_our_concern(
     ada, atomic_requests, users_table, step, signed_in
 ):
-    """A project's own conflicts stay Django's. Fails if we answer all of them."""
+    """
+    Django answers a conflict in a view that calls none of our code. Fails if we answer
+    every conflict.
+    """
     tab = Tab(raise_request_exception=False)
     if signed_in:
         sign_in(tab, ada)
@@ -389,7 +412,10 @@ def test_a_view_that_is_none_of_our_concern(
 
 
 def test_our_code_in_a_view_of_the_projects(ada, atomic_requests):
-    """Fails if only our own pages and sign-ins count."""
+    """
+    A conflict in our code is answered 503 if a project's view calls it. Fails if only
+    our own pages and sign-ins count.
+    """
     Tab().sign_in(ada)
     with connection.execute_wrapper(GivesUp(END)):
         assert is_retry(Tab().get("/end-all/"))
@@ -404,7 +430,10 @@ REKEYED = "UPDATE session_limit_usersession SET session_key"
 
 
 def test_the_renewal_of_a_play(ada, settings):
-    """Repeated nine times, and then 503. Fails if one statement is not repeated."""
+    """
+    The renewal is repeated nine times, and then answered 503. Fails if a single
+    statement is not repeated.
+    """
     settings.SESSION_LIMIT_PLAYS = 1
     tab = Tab()
     sign_in(tab, ada)
@@ -422,8 +451,8 @@ def test_the_renewal_of_a_play(ada, settings):
 @pytest.mark.parametrize("step", [REKEYED, LOCK])
 def test_a_password_change(ada, browser, step):
     """
-    The new key is recorded, and the moment of the change, however often the database
-    gives up. Fails, as a 503 after which the browser is signed out.
+    The session's new key and the time of the change are recorded although the database
+    gives up nine times. Fails with a 503, after which the browser is signed out.
     """
     tab = browser()
     tab.sign_in(ada)
@@ -432,7 +461,7 @@ def test_a_password_change(ada, browser, step):
     assert is_in(tab, ada)
 
 
-# What the database says
+# Errors of the databases
 
 
 def made_of(cause):
@@ -451,10 +480,11 @@ class FromPostgreSQL(Exception):
     ("error", "expected"),
     [
         *[(Exception(number, ""), True) for number in (1213, 1020, 1205, 1969, 3101)],
-        # Unknown column; the server has gone away; not an up-to-date Galera node.
+        # Unknown column; the server closed the connection; the Galera node is not up to
+        # date.
         *[(Exception(number, ""), False) for number in (1054, 2006, 1047)],
         *[(FromPostgreSQL(s), True) for s in ("40001", "40P01", "55P03", "57014")],
-        # Too many connections; the administrator shut it down.
+        # Too many connections; an administrator shut the server down.
         *[(FromPostgreSQL(state), False) for state in ("53300", "57P01")],
         (Exception("database is locked"), True),
         (Exception("database table is locked"), True),
@@ -464,7 +494,7 @@ class FromPostgreSQL(Exception):
 )
 def test_what_may_be_repeated(error, expected):
     assert is_retryable(made_of(error)) is expected
-    # As Django's db engine says it.
+    # Django's db engine raises UpdateError from the original error.
     hidden = UpdateError()
     hidden.__context__ = made_of(error)
     assert is_retryable(hidden) is expected
@@ -477,7 +507,7 @@ def test_what_is_no_error_of_the_database():
 
 
 def test_pauses_and_attempts_are_bounded(monkeypatch):
-    """Ten attempts, with a pause of its own length between each two."""
+    """There are ten attempts, with nine pauses of different lengths between them."""
     monkeypatch.undo()
     pauses, calls = [], []
     monkeypatch.setattr(transactions.time, "sleep", pauses.append)
@@ -494,7 +524,10 @@ def test_pauses_and_attempts_are_bounded(monkeypatch):
 
 
 def test_a_long_wait_is_not_begun_again(monkeypatch):
-    """Fails if the attempts are bounded by their number alone."""
+    """
+    Work that has waited for long is not begun again. Fails if only the number of
+    attempts is limited.
+    """
     now, calls = [0.0], []
     monkeypatch.setattr(transactions.time, "monotonic", lambda: now[0])
 
@@ -509,7 +542,10 @@ def test_a_long_wait_is_not_begun_again(monkeypatch):
 
 
 def test_a_part_of_the_callers_transaction_is_not_repeated(users_table):
-    """After a deadlock, MySQL has rolled back what came before it as well."""
+    """
+    Work inside the caller's transaction is not repeated: after a deadlock, MySQL has
+    rolled back the caller's earlier statements too.
+    """
     calls = []
 
     def work():
@@ -527,7 +563,10 @@ def test_a_part_of_the_callers_transaction_is_not_repeated(users_table):
 
 
 def test_what_needs_no_database_does_not_connect(users_table, monkeypatch):
-    """A session in a cache is saved by the same function."""
+    """
+    Work that uses no database opens no connection. The same function saves the sessions
+    that are kept in a cache.
+    """
     wrapper = connections["default"]
     with monkeypatch.context() as patch:
         patch.setattr(wrapper, "connection", None)
@@ -537,7 +576,9 @@ def test_what_needs_no_database_does_not_connect(users_table, monkeypatch):
 
 @on("sqlite")
 def test_a_database_that_stays_locked(ada, browser, options, users_table):
-    """SQLite gives up after its timeout: 503, and no wait of ours in addition."""
+    """
+    SQLite gives up after its own timeout. The answer is a 503, and we add no wait.
+    """
     options(timeout=3)
     tab = browser()
 
@@ -562,7 +603,7 @@ LOCK_TIMEOUTS = {
 def test_a_lock_that_is_not_granted_in_time(
     ada, browser, options, atomic_requests, users_table
 ):
-    """PostgreSQL's lock_timeout and MySQL's error 1205."""
+    """PostgreSQL's ``lock_timeout`` and MySQL's error 1205 are answered 503."""
     options(**LOCK_TIMEOUTS[connection.vendor])
     tab = browser()
 
@@ -591,8 +632,9 @@ def test_simultaneous_sign_ins_at_serializable(
     django_user_model, serializable, atomic_requests
 ):
     """
-    Of several accounts at once, wherever the database finds a conflict: 302 or 503, and
-    whoever tries again gets in. Fails, as a 500, if the key's rotation does not count.
+    Several accounts sign in at once, and the database may find a conflict at any
+    statement. Each answer is a 302 or a 503, and a retry succeeds. Fails, as a 500, if
+    a conflict during the key's rotation is not handled.
     """
     create = django_user_model.objects.create_user
     users = [create(username=f"user {n}", password="pw") for n in range(6)]

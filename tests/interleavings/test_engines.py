@@ -1,6 +1,8 @@
 """
-Each way in which one of Django's engines brings back what was deleted, forced. That it
-did come back is asserted too: else nothing was proved.
+Force each way in which one of Django's session engines brings deleted data back.
+
+Each test also asserts that the data did come back, because it would prove nothing
+otherwise.
 """
 
 from __future__ import annotations
@@ -36,7 +38,7 @@ DISPLACED = UserSession.Reason.DISPLACED
 
 @pytest.fixture
 def engine(settings, tmp_path):
-    """Choose an engine, with a cache of this process."""
+    """Return a function that selects an engine, with a cache in this process."""
 
     def choose(name):
         settings.ENGINE = name
@@ -50,25 +52,27 @@ def engine(settings, tmp_path):
 
 
 def is_back_and_nobodys(laptop, key):
-    """Whether what is stored under ``key`` says "signed in", and signs nobody in."""
+    """
+    Return whether ``key`` authenticates nobody, although it leads to a user's data.
+    """
     assert "_auth_user_id" in stores.read(key)
     assert is_told(laptop.get("/"))
     return whose(key) is None
 
 
 STORES_LATE = {
-    # It looks whether the session is there, and then stores it.
+    # The engine checks that the session is stored, and then stores it again.
     "cache": (LocMemCache, "set"),
-    # It writes the database, and then fills the cache.
+    # The engine writes to the database, and then fills the cache.
     "cached_db": (LocMemCache, "set"),
-    # It writes a temporary, and moves it over what was deleted.
+    # The engine writes a temporary file, and moves it to the path of the deleted one.
     "file": (shutil, "move"),
 }
 
 
 @pytest.mark.parametrize("name", STORES_LATE)
 def test_saved_over_what_was_deleted(ada, browser, engine, monkeypatch, name):
-    """Between two steps of ``save()``, the session is displaced and deleted."""
+    """The session is displaced and deleted between two steps of ``save()``."""
     engine(name)
     laptop, phone = browser(), browser()
     laptop.sign_in(ada)
@@ -83,7 +87,10 @@ def test_saved_over_what_was_deleted(ada, browser, engine, monkeypatch, name):
 
 
 def test_cache_sets_and_deletes_in_one_loop(ada, engine, monkeypatch):
-    """``asave()`` and ``adelete()`` of two requests that one event loop serves."""
+    """
+    One event loop serves two requests, one in ``asave()`` and the other in
+    ``adelete()``.
+    """
     engine("cache")
     laptop, phone = Tab(asynchronous=True), Tab(asynchronous=True)
     laptop.sign_in(ada)
@@ -114,14 +121,16 @@ def test_cached_db_is_filled_again_after_a_delete(ada, browser, engine, monkeypa
     with aside(lambda: laptop.get("/"), before="set") as reading:
         phone.sign_in(ada)
         assert stores.read(laptop.key) == {}
-        # It began before the sign-in; and its row is asked after it.
+        # The request began before the sign-in, but its row is read afterwards.
         assert is_told(reading.result())
     assert is_back_and_nobodys(laptop, laptop.key)
     assert is_only_live(ada, phone)
 
 
 def test_cached_db_is_filled_by_a_read_before_the_commit(ada, browser, engine):
-    """The deletion is not seen yet, and the cache filled with what is to go."""
+    """
+    A request that does not see the deletion yet fills the cache with the deleted data.
+    """
     engine("cached_db")
     laptop, phone = browser(), browser()
     laptop.sign_in(ada)
@@ -133,7 +142,7 @@ def test_cached_db_is_filled_by_a_read_before_the_commit(ada, browser, engine):
         late.result()
     assert whose(key) is None
     assert is_told(laptop.get("/"))
-    # And the cache was emptied once more, after the commit.
+    # The cache entry is deleted again after the commit.
     assert stores.read(key) == {}
     assert is_only_live(ada, phone)
 
@@ -141,9 +150,9 @@ def test_cached_db_is_filled_by_a_read_before_the_commit(ada, browser, engine):
 @pytest.mark.parametrize("name", STORES_LATE)
 def test_an_old_copy_ends_no_newer_one(ada, browser, engine, name):
     """
-    A password change gives the session another hash. What an engine brings back of the
-    time before is nobody's, and its end not the session's. Fails where every flush for
-    a hash that does not verify ends the row.
+    A password change gives the session another hash. An engine may bring back the data
+    from before: it authenticates nobody, and flushing it does not end the session.
+    Fails if every flush of data with an invalid hash ends the row.
     """
     engine(name)
     laptop = browser()
@@ -159,7 +168,7 @@ def test_an_old_copy_ends_no_newer_one(ada, browser, engine, name):
 
 @pytest.fixture
 def redis_of_ours(settings, tmp_path):
-    """A Redis that can go down and come back with what it had."""
+    """Start a Redis server that can stop and return with its data."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -195,7 +204,8 @@ def test_the_cache_is_away_while_a_session_ends(
     ada, browser, settings, redis_of_ours, name, caplog
 ):
     """
-    The row goes, nothing is raised, and what the cache has when it is back is nobody's.
+    A session can end while the cache is unreachable. The row ends, nothing is raised,
+    and the data that the cache still has authenticates nobody.
     """
     settings.SESSION_ENGINE = f"{BACKENDS}.{name}"
     laptop, phone = browser(), browser()
@@ -214,7 +224,8 @@ def test_the_cache_is_away_while_a_session_ends(
     assert ended.ended_reason == UserSession.Reason.REVOKED
 
 
-# signed_cookies: nothing is kept, so nothing can be deleted, and every copy verifies.
+# The signed_cookies engine stores nothing, so nothing can be deleted, and the signature
+# of every copy is valid.
 
 
 @pytest.fixture
@@ -223,7 +234,7 @@ def signed(engine):
 
 
 def copies(tab, *paths):
-    """Return every cookie that ``tab`` has had while it opened these pages."""
+    """Return every cookie that ``tab`` had while it opened these pages."""
     seen = [tab.key]
     for path in paths:
         tab.get(path)
@@ -244,7 +255,10 @@ def test_no_copy_of_a_displaced_signed_cookie_is_anybodys(ada, browser, signed):
 
 
 def test_a_signed_cookie_that_is_saved_when_its_session_has_ended(ada, browser, signed):
-    """Its request is told, and the cookie that it would have been given is nobody's."""
+    """
+    The session ends before its request is saved. The response says so, and the
+    browser's cookie authenticates nobody.
+    """
     laptop, phone = browser(), browser()
     laptop.sign_in(ada)
     with aside(
@@ -258,8 +272,8 @@ def test_a_signed_cookie_that_is_saved_when_its_session_has_ended(ada, browser, 
 
 def test_a_password_changed_in_a_signed_cookie(ada, browser, signed):
     """
-    The copies from before are nobody's, and end nothing. Fails where each flush of one
-    whose hash does not verify ends the row.
+    The copies from before the change authenticate nobody, and end nothing. Fails if
+    every flush of data with an invalid hash ends the row.
     """
     laptop = browser()
     laptop.sign_in(ada)
@@ -272,15 +286,15 @@ def test_a_password_changed_in_a_signed_cookie(ada, browser, signed):
 
 def test_a_signed_cookie_from_before_installation(ada, browser, signed, settings):
     """
-    Used, ended and replayed, as often as one likes: adopted once. And another one from
-    before that ending is not adopted, for it may be a copy. Fails where ``adopt()``
-    does not ask when it was signed.
+    A cookie from before the installation is used, ended and replayed: it is adopted
+    once. Another cookie from before that ending is not adopted either, because it may
+    be a copy. Fails if ``adopt()`` does not check when the cookie was signed.
     """
     settings.SESSION_LIMIT = 5
     laptop = browser()
     laptop.post("/set-by-hand/", {"username": "ada"})
     old = laptop.key
-    # With plain Django its browser went on, and has another cookie by now.
+    # Under plain Django, the browser would have gone on and have a newer cookie.
     data = {**stores.read(old), "page": 2}
     laptop.client.cookies["sessionid"] = stores.write(old, data)
     assert laptop.get("/").status_code == 200
@@ -293,8 +307,9 @@ def test_a_signed_cookie_from_before_installation(ada, browser, signed, settings
 
 def test_a_signed_cookie_expires_when_it_should(ada, browser, signed):
     """
-    Its signature is good for ``SESSION_COOKIE_AGE``, whatever ``set_expiry()`` said
-    (#19201). Fails where a session's own expiry is always left to the engine.
+    The session's own expiry ends a signed cookie, although Django accepts its signature
+    for ``SESSION_COOKIE_AGE`` whatever ``set_expiry()`` said (#19201). Fails if a
+    session's expiry is always left to the engine.
     """
     laptop = browser()
     laptop.sign_in(ada)

@@ -1,4 +1,4 @@
-"""The database gives up on one statement after another of what a person does."""
+"""Make the database give up on each statement of what a person does, one at a time."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ pytestmark = [
 ]
 
 SESSIONS = "/account/sessions/"
-# What a password change writes before any of our code runs is Django's, and so is what
-# begins the transaction that a view runs in.
+# Django executes these before any of our code runs: the UPDATE of a password change,
+# and what begins the transaction of a view.
 DJANGOS = ("BEGIN", "UPDATE {users} SET password", "SELECT {users}.id")
 
 
 class FailsAt:
-    """Fails the statement with this number, and notes what has been executed."""
+    """Fail the statement with this number, and note all that have been executed."""
 
     def __init__(self, number):
         self.number = number
@@ -40,7 +40,9 @@ class FailsAt:
 
 
 def sign_in(tab, user):
-    """Displace another browser, and take a cart along."""
+    """
+    Sign in where another browser is displaced and an anonymous session has a cart.
+    """
     Tab().sign_in(user)
     tab.get("/put/?item=book")
     return lambda: tab.sign_in(user)
@@ -73,7 +75,7 @@ def stop_playing(tab, user):
 
 
 def state(tab, user):
-    """Return how many sessions are live, and whose browser it is."""
+    """Return the number of live sessions, the user of this browser, and its key."""
     return len(live(user)), whose(tab.key) if tab.key else None, tab.key
 
 
@@ -85,9 +87,10 @@ def state(tab, user):
 )
 def test_every_statement(django_user_model, settings, request, action, atomic):
     """
-    It is repeated, skipped, or answered 503, never 500. In a transaction of the view a
-    503 changes nothing. Fails, as a 500, if what is told after the commit is
-    not robust, or if the sign-in is answered before what may be skipped.
+    A failed statement is repeated, skipped or answered 503, but never 500. If the view
+    has a transaction, a 503 changes nothing. Fails, as a 500, if an error after the
+    commit is raised, or if a statement that may be skipped fails a response that has
+    been decided.
     """
     settings.SESSION_LIMIT_PLAYS = 1
     users = django_user_model._meta.db_table

@@ -1,4 +1,4 @@
-"""The package comes and goes: the engine's sessions stay readable, both ways."""
+"""Sessions stay readable when the package is installed and when it is removed."""
 
 from __future__ import annotations
 
@@ -19,8 +19,9 @@ pytestmark = [
 @pytest.mark.parametrize("engine", ["db", "file", "cached_db", "signed_cookies"])
 def test_the_middleware_put_in_and_taken_out(ada, browser, settings, tmp_path, engine):
     """
-    Nobody is signed out. Fails where the guarded class has a name of its own: the salt
-    that sessions are signed with is made of it.
+    Installing and removing the middleware signs nobody out. Fails if the guarded
+    session class has a name of its own, because Django derives the salt that signs
+    sessions from the class name.
     """
     settings.SESSION_ENGINE = f"django.contrib.sessions.backends.{engine}"
     settings.SESSION_FILE_PATH = str(tmp_path)
@@ -33,20 +34,26 @@ def test_the_middleware_put_in_and_taken_out(ada, browser, settings, tmp_path, e
     laptop.sign_in(ada)
     for middleware in (plain, guarded, guarded, plain):
         settings.MIDDLEWARE = middleware
-        # The handler is made with the middlewares that were set then.
+        # A client creates its handler with the current middleware, hence a new one.
         tab = laptop.another()
         assert tab.get(path).json() == {"user": "ada"}
         laptop.client.cookies = tab.client.cookies
 
 
 def test_a_sign_in_without_a_request(ada):
-    """As Channels sends it: nobody is signed in here, and nothing is raised."""
+    """
+    Channels sends the signal without a request. No session is recorded, and nothing is
+    raised.
+    """
     user_logged_in.send(sender=type(ada), request=None, user=ada)
     assert not UserSession.objects.exists()
 
 
 def test_what_is_stored_is_nobodys_without_a_row(ada, browser):
-    """Fails where an id without a row is adopted."""
+    """
+    Stored data without a row authenticates nobody. Fails if an id without a row is
+    adopted.
+    """
     laptop = browser()
     laptop.sign_in(ada)
     UserSession.objects.all().delete()

@@ -1,4 +1,4 @@
-"""A process killed at each statement: nothing is half done, and the next one works."""
+"""Kill a process at each statement: nothing is half done, and the next one works."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ pytestmark = [
     pytest.mark.urls("tests.interleavings.urls"),
     pytest.mark.skipif(
         settings.ENGINE != "db",
-        reason="counts statements: tests/interleavings/test_engines.py has what an "
+        reason="counts statements; tests/interleavings/test_engines.py tests what an "
         "engine may leave behind",
     ),
 ]
@@ -32,16 +32,17 @@ RECORD = "INSERT INTO session_limit_usersession"
 END = "UPDATE session_limit_usersession SET ended_at"
 LOCK = "INSERT INTO session_limit_accountlimit"
 
-# Its children are forked from a process that has imported Django and opened nothing.
+# The children are forked from a process that has imported Django but opened nothing.
 processes = multiprocessing.get_context("forkserver")
 processes.set_forkserver_preload([killed.__name__])
 
 
 def kill(point, work, tab, *args):
     """
-    Run ``work`` with the cookies of ``tab`` in a process of its own that is killed
-    before the statement or commit with the number ``point``. Return which one that
-    was, or ``None`` where there are not so many.
+    Run ``work`` with the cookies of ``tab`` in a separate process, and kill it before
+    statement or commit number ``point``.
+
+    Returns that statement, or ``None`` if the process executed fewer.
     """
     reader, writer = processes.Pipe(duplex=False)
     process = processes.Process(
@@ -58,7 +59,7 @@ def kill(point, work, tab, *args):
 
 
 def places(reached):
-    """Return the statements that matter among those ``reached``."""
+    """Return which of the statements that matter are among those ``reached``."""
     known = (LOCK, END, RECORD, "COMMIT", SAVE)
     return {each for each in known if any(text.startswith(each) for text in reached)}
 
@@ -66,8 +67,9 @@ def places(reached):
 @pytest.mark.parametrize("situation", ["first", "atomic", "switch"])
 def test_a_sign_in_killed(ada, bob, request, situation):
     """
-    What it displaces is live or ended, in its row, its cookie and its store alike; the
-    cap holds; a next sign-in works. Fails where ``admit()`` is not one transaction.
+    The displaced session is either live or ended, in its row, for its cookie and in the
+    store alike. The cap holds, and the next sign-in works. Fails if ``admit()`` is not
+    one transaction.
     """
     if situation == "atomic":
         request.getfixturevalue("atomic_requests")
@@ -95,13 +97,14 @@ def test_a_sign_in_killed(ada, bob, request, situation):
         if place is None:
             break
         reached.append(place)
-    # It was killed everywhere, before the commit of an admission and after it.
+    # The process was killed at every step, before and after the commit of an admission.
     assert places(reached) == {LOCK, END, RECORD, "COMMIT", SAVE}, reached
 
 
 def test_an_admission_that_was_never_saved_gives_its_place_back(ada, settings):
     """
-    Under ``deny``, to a newer sign-in, a while later. Fails without ``end_unusable()``.
+    Under ``deny``, a newer sign-in can take the place after a while. Fails if an
+    admission does not end the rows of sessions that were never stored.
     """
     settings.SESSION_LIMIT_AT_LIMIT = "deny"
     for point in count():
@@ -118,8 +121,8 @@ def test_an_admission_that_was_never_saved_gives_its_place_back(ada, settings):
 
 def test_a_rotation_killed(ada):
     """
-    The browser has its old key, and is signed in by it or by none; then it is displaced
-    as any other. Fails where truth goes by the key that was recorded.
+    The browser keeps its old key, which authenticates it or nobody, and a sign-in
+    elsewhere displaces it as usual. Fails if the recorded key decides what is live.
     """
     reached = []
     for point in count():

@@ -1,4 +1,4 @@
-"""Transactions that wait for one another, and what they then see."""
+"""Transactions that wait for each other, and what they see afterwards."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ LOCK = "INSERT INTO session_limit_accountlimit"
 RECORD = "INSERT INTO session_limit_usersession"
 RENEW = "UPDATE session_limit_usersession SET authenticated_at"
 END = "UPDATE session_limit_usersession SET ended_at"
-# Or displaced before its response was saved, and told: whichever comes first.
+# A session may be displaced before its response is saved: the answer is a 401 then.
 ADMITTED = {302, 401}
 
 
@@ -50,7 +50,7 @@ def users_table(django_user_model):
 
 
 def sign_in(tab, user):
-    # Not the async view: ATOMIC_REQUESTS has none.
+    # The async view would not do: Django has no ATOMIC_REQUESTS for it.
     return lambda: tab.sign_in(user, path="/login/")
 
 
@@ -59,8 +59,8 @@ def test_a_sign_in_waits_for_a_password_change(
     ada, browser, atomic_requests, users_table
 ):
     """
-    Neither is answered 500: both lock the user's row first. Fails, as a deadlock, where
-    the app stands before ``django.contrib.auth``.
+    Both lock the user's row first, and neither is answered 500. Fails, as a deadlock,
+    if ``session_limit`` is installed before ``django.contrib.auth``.
     """
     laptop, phone = browser(), browser()
     sign_in(laptop, ada)()
@@ -74,14 +74,17 @@ def test_a_sign_in_waits_for_a_password_change(
         until_blocked()
         assert changing.result().status_code in ADMITTED
         assert signing_in.result().status_code == 302
-    # It gave the old password, which the change has overtaken.
+    # The sign-in used the old password, which has been changed since.
     assert whose(phone.key) is None
     assert whose(laptop.key) is None
 
 
 @ROW_LOCKS
 def test_a_password_change_waits_for_a_sign_in(ada, browser, atomic_requests):
-    """The other way round: it is displaced, and told. Fails as the one before."""
+    """
+    The session that changes the password is displaced, and its browser is told why.
+    Fails like the test before.
+    """
     laptop, phone = browser(), browser()
     sign_in(laptop, ada)()
     with (
@@ -100,8 +103,8 @@ def test_two_who_end_each_other_after_giving_the_password(
     ada, settings, atomic_requests
 ):
     """
-    One is told that it has ended, and ends nobody. Fails, as a deadlock, where each
-    records its password before it waits for the other.
+    The second browser learns that its session has ended, and ends no other. Fails, as a
+    deadlock, if each records its new authentication before it waits for the other.
     """
     settings.SESSION_LIMIT = 2
     laptop, phone = Tab(), Tab()
@@ -129,9 +132,10 @@ def test_two_who_end_each_other_after_giving_the_password(
 @pytest.mark.parametrize("limit", [2, None])
 def test_ending_all_against_a_sign_in(ada, settings, limit):
     """
-    Both lock the account's sessions, in one order: without a limit too, where they are
-    told of a new browser. Fails, as a deadlock that has to be
-    repeated, where one of them locks as it finds: the older was written to later.
+    Both lock the account's sessions in the same order. Without a limit they do too,
+    because the sessions are marked to be notified of a new browser. Fails, as a
+    deadlock that has to be repeated, if one of them locks rows in the order in which it
+    finds them: the older row was written last.
     """
     settings.SESSION_LIMIT = limit
     older, newer, newest = Tab(), Tab(), Tab()
@@ -163,9 +167,9 @@ def test_ending_all_against_a_sign_in(ada, settings, limit):
 @ROW_LOCKS
 def test_a_sign_out_against_a_sign_in(ada, browser):
     """
-    The one waits for the other. Fails on MariaDB where ending a session is not repeated
-    after a deadlock: the sign-out locks the row first, and the sign-in the index by
-    which it finds it.
+    The sign-in and the sign-out both succeed. Fails on MariaDB if the ending of a
+    session is not repeated after a deadlock: the sign-out locks the row first, and the
+    sign-in locks the index by which it finds the row.
     """
     laptop, phone = browser(), browser()
     laptop.sign_in(ada)
@@ -191,7 +195,9 @@ def test_a_sign_out_against_a_sign_in(ada, browser):
 
 
 class Explain:
-    """Keeps the indexes that the database considers for writes to a table, by id."""
+    """
+    Collect the indexes that the database considers for each UPDATE of a table by id.
+    """
 
     def __init__(self, table):
         self.table = table
@@ -215,8 +221,9 @@ class Explain:
 @on("mariadb")
 def test_writes_by_id_lock_the_row_first(ada):
     """
-    And no index that an ending changes, which it would do holding the row. Fails where
-    what is live is told by an indexed column.
+    A write by id does not lock an index that an ending changes, because an ending
+    changes it while it holds the row. Fails if the condition for live rows names an
+    indexed column.
     """
     laptop = Tab()
     laptop.sign_in(ada)
@@ -234,8 +241,8 @@ def test_writes_by_id_lock_the_row_first(ada):
 @pytest.mark.parametrize("atomic", [False, True])
 def test_deleting_a_user_against_a_sign_in(ada, request, atomic):
     """
-    The deletion stands. Fails, as a deadlock, where it ends the sessions before it
-    locks the account.
+    The deletion succeeds and leaves no session. Fails, as a deadlock, if it ends the
+    sessions before it locks the account.
     """
     if atomic:
         request.getfixturevalue("atomic_requests")
@@ -255,8 +262,8 @@ def test_deleting_a_user_against_a_sign_in(ada, request, atomic):
 @ROW_LOCKS
 def test_two_endings_of_one_session(ada):
     """
-    The first reason stands, and is told once. Fails where ``end()`` reads without a
-    lock.
+    The first reason stands, and the signal is sent once. Fails if ``end()`` reads
+    without a lock.
     """
     laptop = Tab()
     laptop.sign_in(ada)
@@ -289,9 +296,9 @@ def test_two_endings_of_one_session(ada):
 @ROW_LOCKS
 def test_two_opposite_user_switches(ada, bob, browser, atomic_requests):
     """
-    Each ends what it was and then locks what it becomes: a deadlock, of which the
-    database ends one. Nobody gets a 500, nothing is half done, and the one that is
-    asked to try again is admitted when it does.
+    Each switch ends its former session and then locks its new account, so that they
+    deadlock and the database aborts one. Neither is answered 500, nothing is half done,
+    and the aborted one succeeds when it tries again.
     """
     laptop, phone = browser(), browser()
     sign_in(laptop, ada)()
@@ -317,9 +324,9 @@ def test_two_opposite_user_switches(ada, bob, browser, atomic_requests):
 @pytest.mark.parametrize("switch", [False, True])
 def test_an_admission_repeated(ada, bob, browser, switch):
     """
-    After a deadlock, from where it began: one row, one stored session, one cookie.
-    Fails where it is not repeated, and where it goes on with a key that was rolled
-    back.
+    After a deadlock the admission starts again from the beginning. It leaves one row,
+    one stored session and one cookie. Fails if it is not repeated, or if it continues
+    with a key that was rolled back.
     """
     laptop, phone = browser(), browser()
     phone.sign_in(ada)
@@ -340,8 +347,9 @@ def test_an_admission_sees_the_newest_under_repeatable_read(
     ada, browser, repeatable_read
 ):
     """
-    At the first attempt. Fails on PostgreSQL, as a serialization failure that has to be
-    repeated, where its transaction does not begin with READ COMMITTED.
+    The second admission succeeds at its first attempt. Fails on PostgreSQL, as a
+    serialization failure that has to be repeated, if its transaction does not begin
+    with READ COMMITTED.
     """
     laptop, phone = browser(), browser()
     with (
@@ -359,8 +367,8 @@ def test_an_admission_sees_the_newest_under_repeatable_read(
 @ROW_LOCKS
 def test_two_first_sign_ins_under_repeatable_read(ada, bob, browser, repeatable_read):
     """
-    Of two users who have no row yet: each at the first attempt. Fails on MariaDB where
-    the transaction does not begin with READ COMMITTED: both lock the same gap.
+    Two users who have no row yet are admitted at the first attempt. Fails on MariaDB if
+    the transaction does not begin with READ COMMITTED, because both lock the same gap.
     """
     laptop, phone = browser(), browser()
     with (
@@ -377,8 +385,8 @@ def test_two_first_sign_ins_under_repeatable_read(ada, bob, browser, repeatable_
 
 def displaced_behind_its_snapshot(ada, browser, users_table):
     """
-    Return the answer to a sign-in in a transaction whose snapshot is from before
-    another one was admitted, and the two browsers.
+    Sign in with a snapshot that is older than another admission, and return the answer
+    and both browsers.
     """
     laptop, phone = browser(), browser()
     reading = f"UPDATE {users_table}"
@@ -392,8 +400,9 @@ def test_a_snapshot_that_is_too_old(
     ada, browser, repeatable_read, atomic_requests, users_table
 ):
     """
-    PostgreSQL cannot write behind it: one answer that may be tried again, and the cap
-    holds. Fails, as a 500, without ``process_exception()``.
+    PostgreSQL refuses writes that conflict with a newer commit. The answer is a 503
+    that may be retried, and the cap holds. Fails, as a 500, without
+    ``process_exception()``.
     """
     response, laptop, phone = displaced_behind_its_snapshot(ada, browser, users_table)
     assert response.status_code == 503
@@ -412,8 +421,9 @@ def test_a_snapshot_that_hides_a_session(
     ada, browser, repeatable_read, atomic_requests, users_table
 ):
     """
-    MariaDB writes behind it, and a plain read would not see who was admitted since.
-    Fails where ``live_rows()`` reads without a lock: two are live.
+    MariaDB accepts writes although the snapshot is outdated, and a plain read would not
+    show the session that was admitted since. Fails if ``live_rows()`` reads without a
+    lock: two sessions are live.
     """
     response, laptop, phone = displaced_behind_its_snapshot(ada, browser, users_table)
     assert response.status_code == 302
@@ -431,8 +441,8 @@ def test_atomic_requests_that_begin_immediately(
     ada, browser, atomic_requests, immediate
 ):
     """
-    The second waits before it has read anything. Fails, as "database is locked", where
-    ``transaction_mode`` is not IMMEDIATE.
+    The second sign-in waits before it reads anything. Fails, as "database is locked",
+    if ``transaction_mode`` is not IMMEDIATE.
     """
     laptop, phone = browser(), browser()
     with (
@@ -449,8 +459,8 @@ def test_atomic_requests_that_begin_immediately(
 @on("sqlite")
 def test_an_admission_begins_by_writing(ada, browser):
     """
-    So that one waits for another, in a deferred transaction too. Fails where it reads
-    before it locks the account: neither can then write.
+    An admission waits for another even in a deferred transaction, because it begins
+    with a write. Fails if it reads before it locks the account: neither can write then.
     """
     laptop, phone = browser(), browser()
     with (

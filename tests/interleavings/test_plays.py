@@ -83,7 +83,7 @@ def lapse(id):
 
 @pytest.mark.parametrize("at_limit", ["displace", "deny"])
 def test_eight_start_at_once(at_limit, device, settings):
-    """Fails where a start does not lock the account."""
+    """The limit holds. Fails if a start does not lock the account."""
     settings.SESSION_LIMIT_PLAYS_AT_LIMIT = at_limit
     tabs = [device() for _ in range(8)]
     answers = at_once([partial(start, tab) for tab in tabs], before=LOCK)
@@ -94,7 +94,10 @@ def test_eight_start_at_once(at_limit, device, settings):
 
 @ROW_LOCKS
 def test_a_start_waits_for_another(device):
-    """Fails where a start does not lock the account."""
+    """
+    The later start displaces the earlier one. Fails if a start does not lock the
+    account.
+    """
     first, second = device(), device()
     with (
         aside(partial(start, first), after=RECORD) as early,
@@ -109,13 +112,13 @@ def test_a_start_waits_for_another(device):
 @ROW_LOCKS
 def test_a_renewal_under_way_is_waited_for(device, settings):
     """
-    It began in time, and commits after its lease would have been over: it counts. Fails
-    where a start reads the open plays without a lock, and takes this one for lapsed.
+    A renewal that begins in time counts, even if it commits after the lease would have
+    run out. Fails if a start reads the open plays without a lock and takes this one for
+    lapsed.
     """
     settings.SESSION_LIMIT_PLAYS_AT_LIMIT = "deny"
     first, second = device(), device()
     id = started(first)
-    # Two seconds are left of it.
     soon = DatabaseNow() + timedelta(seconds=2)
     Play.objects.filter(pk=id).update(lease_until=soon)
 
@@ -138,8 +141,8 @@ def test_a_renewal_under_way_is_waited_for(device, settings):
 
 def test_a_renewal_that_comes_too_late(device, settings):
     """
-    Its place has been given away when it gets to its row. Fails where a start leaves
-    what has lapsed open.
+    Another play has taken the place before the renewal reaches its row. Fails if a
+    start leaves lapsed plays open.
     """
     settings.SESSION_LIMIT_PLAYS_AT_LIMIT = "deny"
     first, second = device(), device()
@@ -147,13 +150,17 @@ def test_a_renewal_that_comes_too_late(device, settings):
     with aside(partial(renew, first, id), before=RENEW) as late:
         lapse(id)
         other = started(second)
-        # As if its statement had begun before that: only what is recorded stops it.
+        # The renewal might have begun before the lease lapsed, so that only the
+        # recorded ending stops it.
         assert late.result().status_code == 410
     assert live() == [other]
 
 
 def test_a_displaced_one_is_renewed(device):
-    """Fails where a renewal does not look whether the play has ended."""
+    """
+    A displaced play cannot be renewed. Fails if a renewal does not check whether the
+    play has ended.
+    """
     first, second = device(), device()
     id = started(first)
     with aside(partial(renew, first, id), before=RENEW) as late:
@@ -183,8 +190,8 @@ def end_first(ada):
 
 def test_its_session_ends_before_it_starts(ada, device):
     """
-    It takes nobody's place. Fails where a start does not look, under the account's
-    lock, whether its session is live.
+    The start is refused, and no other play is displaced. Fails if a start does not
+    check, under the account's lock, that its session is live.
     """
     first, second = device(), device()
     other = started(second)
@@ -196,7 +203,9 @@ def test_its_session_ends_before_it_starts(ada, device):
 
 @ROW_LOCKS
 def test_its_session_ends_while_it_starts(ada, device):
-    """The ending waits. Fails where a start reads its session without a lock."""
+    """
+    The ending waits for the start. Fails if a start reads its session without a lock.
+    """
     first, second = device(), device()
     with (
         aside(partial(start, first), before=RECORD) as early,
@@ -218,7 +227,10 @@ def test_its_account_is_deleted_while_it_starts(ada, device):
 
 
 def test_a_stop_that_overtakes_its_start(device, settings):
-    """Its page is gone, and would keep the place. Fails where nothing is left of it."""
+    """
+    The page was closed, and its play would keep the place. Fails if the stop records
+    nothing.
+    """
     settings.SESSION_LIMIT_PLAYS_AT_LIMIT = "deny"
     first, second = device(), device()
     with aside(partial(start, first, key="a"), before=LOCK) as late:
@@ -232,12 +244,15 @@ def test_a_stop_that_overtakes_its_start(device, settings):
 
 @ROW_LOCKS
 def test_a_retry_whose_lease_runs_out_meanwhile(device):
-    """Fails where what has not been renewed is said to play."""
+    """
+    The answer says that the lease lapsed. Fails if a play that was not renewed is
+    reported as running.
+    """
     first = device()
     id = started(first, key="a")
     soon = DatabaseNow() + timedelta(seconds=0.5)
     Play.objects.filter(pk=id).update(lease_until=soon)
-    # Between what is read of it and its renewal.
+    # The lease runs out between the retry's read and its renewal.
     with aside(partial(start, first, key="a"), before=RENEW) as late:
         time.sleep(0.6)
         answer = late.result()
@@ -249,18 +264,24 @@ def test_a_retry_whose_lease_runs_out_meanwhile(device):
 def test_another_session_that_is_newer_than_the_snapshot(
     device, settings, atomic_requests, repeatable_read
 ):
-    """What it plays goes on. Fails where a session that is not seen has ended."""
+    """
+    The play of the newer session continues. Fails if a session that the snapshot does
+    not show counts as ended.
+    """
     settings.SESSION_LIMIT_PLAYS = 5
     first = device()
     with aside(partial(start, first), before=LOCK) as late:
         other = started(device())
-        # On PostgreSQL it is to be tried again.
+        # On PostgreSQL the client has to try again.
         assert late.result().status_code in {200, 503}
     assert other in live()
 
 
 def test_one_start_sent_twice_at_once(device):
-    """Fails where a key is looked for before the lock."""
+    """
+    A repeated start returns the same play. Fails if the key is looked up before the
+    lock.
+    """
     tab = device()
     twins = [tab, tab.another()]
     answers = at_once([partial(start, each, key="a") for each in twins], before=LOCK)
@@ -272,8 +293,8 @@ def test_one_start_sent_twice_at_once(device):
 @ROW_LOCKS
 def test_starts_in_snapshots(device, atomic_requests, repeatable_read):
     """
-    Each in a transaction that goes on seeing what there was when it began: the late
-    one is admitted by what there is, or told to try again.
+    Each start runs in a transaction that keeps its first snapshot. The later one is
+    decided by the current rows, or asked to try again.
     """
     first, second = device(), device()
     with aside(partial(start, second), before=LOCK) as late:
@@ -295,7 +316,9 @@ def test_a_deadlock_is_tried_again(device):
 
 
 def test_a_deadlock_in_a_transaction_of_the_projects_own(device, atomic_requests):
-    """It is not ours to repeat: 503, and not 500."""
+    """
+    We do not repeat a part of the project's transaction. The answer is 503, not 500.
+    """
     tab = device()
     with connection.execute_wrapper(GivesUp(RECORD)):
         answer = start(tab)
@@ -305,7 +328,7 @@ def test_a_deadlock_in_a_transaction_of_the_projects_own(device, atomic_requests
 
 
 def test_an_end_and_a_start_lock_in_one_order(ada, device):
-    """Ending all against a start: neither waits for the other for ever."""
+    """Enforcing the limit and starting plays never deadlock."""
     tabs = [device() for _ in range(3)]
     for _ in range(3):
         at_once(

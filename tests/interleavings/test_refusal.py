@@ -1,4 +1,4 @@
-"""A sign-in that is refused, and what has happened to its exception on the way."""
+"""Refused sign-ins, including those whose exception other code replaced or caught."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def deny(settings):
 
 @pytest.fixture
 def laptop(ada):
-    """The browser that has the one place."""
+    """Sign in the browser that occupies the only place."""
     laptop = Tab()
     laptop.sign_in(ada)
     return laptop
@@ -38,9 +38,9 @@ def is_refused(response):
 @pytest.mark.parametrize("cart", [False, True])
 def test_a_second_tab_refused_takes_no_cookie_away(ada, browser, cart):
     """
-    Both tabs of one browser sign in; the later one is refused. Its answer must not
-    touch the cookie with which the earlier one was admitted, or nobody has the place.
-    Fails where a refusal saves, empties or forgets the session as any other answer.
+    Two tabs of one browser sign in, and the later one is refused. Its answer must not
+    touch the cookie that the earlier one received, or no browser could use the place.
+    Fails if a refusal saves, empties or deletes the session as other responses do.
     """
     tab = browser()
     if cart:
@@ -57,9 +57,9 @@ def test_a_second_tab_refused_takes_no_cookie_away(ada, browser, cart):
 
 def test_a_second_tab_with_a_key_that_is_gone(ada, browser):
     """
-    The same, where it was sent after the first was admitted, with the cookie from
-    before: what that led to was deleted. Fails where a key that leads nowhere is
-    answered by deleting the cookie.
+    As above, but the second tab signs in after the first one was admitted, with the
+    earlier cookie, whose stored session has been deleted. Fails if the answer to an
+    unknown key deletes the cookie.
     """
     tab = browser()
     tab.get("/put/?item=book")
@@ -74,8 +74,8 @@ def test_a_second_tab_with_a_key_that_is_gone(ada, browser):
 @stores.KEPT
 def test_one_that_was_admitted_and_is_not_saved_keeps_its_place(ada, browser):
     """
-    Its session's data are stored with its response. Fails if ``end_unusable()`` ends a
-    session because its data are not stored yet.
+    A session is stored with its response, and keeps its place until then. Fails if an
+    admission takes a session that is not stored yet for a deleted one.
     """
     phone, laptop = browser(), browser()
     with aside(lambda: phone.sign_in(ada), before=SAVE) as first:
@@ -86,8 +86,9 @@ def test_one_that_was_admitted_and_is_not_saved_keeps_its_place(ada, browser):
 
 def test_the_request_is_nobodys(ada, laptop, browser):
     """
-    However it is asked: ``login()`` has put the user on the request, and ``auser()``
-    remembers one of its own from Django 6.0 on. Fails where a refusal resets only one.
+    After a refusal, every way to read the user finds nobody: ``login()`` has put the
+    user on the request, and from Django 6.0 on ``auser()`` caches another. Fails if a
+    refusal resets only one of them.
     """
     phone = browser()
     phone.get("/put/?item=book")
@@ -102,20 +103,26 @@ def test_the_request_is_nobodys(ada, laptop, browser):
 
 
 def test_raised_anew(ada, laptop, browser):
-    """As Django REST framework does, whose exception takes two arguments."""
+    """
+    Django REST framework turns a refusal into an exception of its own, which takes two
+    arguments. It is still answered as a refusal.
+    """
     assert is_refused(browser().post("/reraise/", {"username": "ada"}))
 
 
 def test_its_arguments():
-    """At most two: three are a ``TypeError`` where it is raised anew."""
+    """
+    The exception has at most two arguments: with three, raising it as Django REST
+    framework does would be a ``TypeError``.
+    """
     assert len(SessionLimitReached().args) <= 2
     assert isinstance(SessionLimitReached(), PermissionDenied)
 
 
 def test_swallowed(ada, laptop, browser):
     """
-    As allauth's OAuth flow does: the view answers as if nobody had signed in. Fails
-    where the exception decides on the answer, and not the mark.
+    allauth's OAuth flow catches the exception and answers as if nobody had signed in.
+    Fails if the exception, rather than the recorded refusal, decides on the answer.
     """
     phone = browser()
     view = "swallow-async" if phone.asynchronous else "swallow"
@@ -126,9 +133,9 @@ def test_swallowed(ada, laptop, browser):
 @pytest.mark.parametrize("view", ["swallow", "reraise"])
 def test_an_anonymous_session_stays(ada, laptop, browser, atomic_requests, view):
     """
-    Whether its transaction was committed or rolled back: what was in the cart is
-    there, under the key that the browser has. Fails where the anonymous session is left
-    under the key that ``login()`` gave it.
+    Whether the view's transaction is committed or rolled back, the cart is still there,
+    under the browser's key. Fails if the anonymous session stays under the key that
+    ``login()`` gave it.
     """
     phone = browser()
     phone.get("/put/?item=book")

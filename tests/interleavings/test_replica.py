@@ -1,6 +1,6 @@
 """
-Everything is read from a replica, which lags behind: what has ended is ended before the
-replica knows, and who has just signed in loses nothing while it does not.
+All reads go to a replica that lags behind. A session that ended is ended before the
+replica knows, and a browser that has just signed in stays signed in.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ REPLICATED = [get_user_model(), Session, UserSession, AccountLimit]
 
 
 def catch_up():
-    """Let the replica hold what the database holds now."""
+    """Copy the current rows of the database to the replica."""
     empty_replica()
     for model in REPLICATED:
         rows = model._base_manager.using("default").all()
@@ -48,13 +48,15 @@ def sign_in(tab, user):
 
 
 def test_the_displaced_is_nobody_at_once(ada, browser):
-    """Fails where the registry is read from the replica."""
+    """
+    A displaced session ends at once. Fails if the registry is read from the replica.
+    """
     catch_up()
     laptop, phone = browser(), browser()
     sign_in(laptop, ada)
     assert laptop.get("/").status_code == 200
     assert phone.sign_in(ada).status_code == 302
-    # On the replica, nothing has happened yet.
+    # The replica has not changed yet.
     assert Session.objects.filter(pk=laptop.key).exists()
     assert is_told(laptop.get("/"))
     assert whose(laptop.key) is None
@@ -64,7 +66,10 @@ def test_the_displaced_is_nobody_at_once(ada, browser):
 
 
 def test_the_winner_keeps_its_cookie_meanwhile(ada, browser):
-    """Fails where a key that the replica does not know yet is taken for a dead one."""
+    """
+    The newcomer's cookie is kept. Fails if a key that the replica does not know yet
+    counts as an ended session's.
+    """
     catch_up()
     laptop = browser()
     assert laptop.sign_in(ada).status_code == 302
@@ -76,7 +81,10 @@ def test_the_winner_keeps_its_cookie_meanwhile(ada, browser):
 
 
 def test_a_rotation_the_replica_has_not_seen(ada, browser):
-    """Fails where the row is looked for by the key that the replica knows."""
+    """
+    A rotated session is found and ended. Fails if the row is looked up by the key that
+    the replica has.
+    """
     catch_up()
     laptop, phone = browser(), browser()
     sign_in(laptop, ada)
@@ -91,7 +99,7 @@ def test_a_rotation_the_replica_has_not_seen(ada, browser):
 
 
 def test_a_sign_out_the_replica_has_not_seen(ada, browser):
-    """Fails where what is to be deleted is first read from the replica."""
+    """The stored session is deleted. Fails if it is first read from the replica."""
     catch_up()
     laptop = browser()
     sign_in(laptop, ada)
@@ -102,7 +110,10 @@ def test_a_sign_out_the_replica_has_not_seen(ada, browser):
 
 
 def test_what_was_stored_since_the_replica_is_deleted(ada, browser):
-    """Django's own ``delete()`` finds nothing to delete, and deletes nothing."""
+    """
+    Data that the replica does not have yet is deleted too. Django's own ``delete()``
+    would find nothing to delete.
+    """
     catch_up()
     laptop = browser()
     assert laptop.sign_in(ada).status_code == 302

@@ -1,4 +1,4 @@
-"""A sign-in that is rolled back after it was admitted: nothing has happened."""
+"""A sign-in that is rolled back after its admission leaves no trace."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ STATUSES = ["404", "500"]
 
 @pytest.fixture
 def heard():
-    """What listeners were told, by name."""
+    """Return a function that names the signals that were sent, in order."""
     names = []
 
     def hear(signal, **kwargs):
@@ -48,16 +48,16 @@ def fail(tab, user, status):
 
 @pytest.fixture
 def visitor(browser):
-    """A browser to which a 500 is an answer like another."""
+    """Return a function that opens a browser that accepts a 500 as an answer."""
     return partial(browser, raise_request_exception=False)
 
 
 @pytest.mark.parametrize("status", ["404", "403", "400", "500"])
 def test_it_ends_nothing(ada, visitor, status, heard):
     """
-    Its browser gets its answer and no cookie; whom it would have displaced lives on;
-    nobody hears of it. Fails where a session that cannot be saved is always taken for
-    an ended one, and where listeners do not wait for the commit.
+    The browser gets its answer and no cookie, the other session stays live, and no
+    listener is called. Fails if a session that cannot be saved always counts as ended,
+    or if listeners do not wait for the commit.
     """
     laptop, phone = visitor(), visitor()
     laptop.sign_in(ada, path="/login/")
@@ -68,7 +68,7 @@ def test_it_ends_nothing(ada, visitor, status, heard):
     assert whose(laptop.key) == "ada"
     assert is_only_live(ada, laptop)
     assert not UserSession.objects.ended().exists()
-    # Django answers with a 500 and saves nothing, nor is anything taken back.
+    # With a 500 Django saves nothing, and nothing is taken back.
     if stores.rolls_back() or status != "500":
         assert stores.keeps_only(laptop.key)
     assert heard() == ["started"]
@@ -76,7 +76,7 @@ def test_it_ends_nothing(ada, visitor, status, heard):
 
 @pytest.mark.parametrize("status", STATUSES)
 def test_an_anonymous_session_stays(ada, visitor, status):
-    """What was in the cart is there, under the key that the browser has."""
+    """The cart is still there, under the key that the browser has."""
     laptop = visitor()
     laptop.get("/put/?item=book")
     key = laptop.key
@@ -84,7 +84,7 @@ def test_an_anonymous_session_stays(ada, visitor, status):
     assert response.status_code == int(status)
     assert key_in(response.cookies) is None
     assert laptop.key == key
-    # As above: what Django's login() moved to another key is there.
+    # As above: with a 500, what login() moved to another key stays there.
     if stores.rolls_back() or status != "500":
         assert laptop.get("/cart/").json() == {"cart": "book"}
     assert whose(key) is None
@@ -105,7 +105,9 @@ def test_signing_in_again(ada, visitor, status):
 @stores.ROLLED_BACK
 @pytest.mark.parametrize("status", STATUSES)
 def test_a_user_switch(ada, bob, visitor, status):
-    """The browser is signed in as before: the session that Django emptied is back."""
+    """
+    The browser is signed in as before: the session that Django emptied is restored.
+    """
     laptop = visitor()
     laptop.sign_in(ada, path="/login/")
     key = laptop.key
@@ -121,8 +123,8 @@ def test_a_user_switch(ada, bob, visitor, status):
 @pytest.mark.parametrize("status", STATUSES)
 def test_an_adoption(ada, visitor, status):
     """
-    A browser that was signed in before anybody recorded it stays signed in. Fails
-    where the id of a row that was rolled back is stored.
+    A browser that signed in before the installation stays signed in. Fails if the id of
+    a row that was rolled back is stored.
     """
     laptop = visitor()
     laptop.post("/set-by-hand/", {"username": "ada"})
@@ -135,7 +137,7 @@ def test_an_adoption(ada, visitor, status):
 
 @pytest.mark.parametrize("status", STATUSES)
 def test_saving_every_request(ada, visitor, settings, status):
-    """Fails where a cookie is set whose key is "None"."""
+    """No cookie is set. Fails if one is set with the key "None"."""
     settings.SESSION_SAVE_EVERY_REQUEST = True
     phone = visitor()
     response = fail(phone, ada, status)
@@ -145,7 +147,7 @@ def test_saving_every_request(ada, visitor, settings, status):
 
 @pytest.fixture(params=["cache", "file"])
 def engine(request, settings, tmp_path):
-    """An engine whose store does not roll back."""
+    """Use an engine whose store does not roll back."""
     settings.SESSION_ENGINE = f"django.contrib.sessions.backends.{request.param}"
     settings.SESSION_FILE_PATH = str(tmp_path)
     yield import_module(settings.SESSION_ENGINE)
@@ -157,9 +159,9 @@ def engine(request, settings, tmp_path):
 @pytest.mark.parametrize("switch", [False, True])
 def test_a_store_that_does_not_roll_back(ada, bob, visitor, engine, status, switch):
     """
-    What it keeps has an id without a row: it is nobody's, and taken back with an answer
-    that Django would save it with. Fails where such an id is adopted, or taken for
-    live.
+    The store keeps data with an id that has no row. It authenticates nobody, and is
+    deleted again unless the answer is a 500, with which Django saves nothing. Fails if
+    such an id is adopted or counts as live.
     """
     laptop, phone = visitor(), visitor()
     laptop.sign_in(ada, path="/login/")
@@ -174,6 +176,6 @@ def test_a_store_that_does_not_roll_back(ada, bob, visitor, engine, status, swit
     assert whose(key) is None
     assert whose(laptop.key) == "ada"
     assert len(live(ada)) == 1
-    # And the browser is not shut out.
+    # The browser can sign in again.
     assert phone.sign_in(ada, path="/login/").status_code == 302
     assert whose(phone.key) == "ada"

@@ -1,4 +1,4 @@
-"""A session that ends before, inside or after ``cycle_key()``."""
+"""Sessions that end before, during or after ``cycle_key()``."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from tests.stories.people import long_recorded
 pytestmark = [
     pytest.mark.django_db(transaction=True),
     pytest.mark.urls("tests.interleavings.urls"),
-    # tests/interleavings/test_signed_cookies.py has what is left of them there.
+    # tests/interleavings/test_engines.py tests what applies to signed cookies.
     stores.KEPT,
 ]
 
@@ -44,7 +44,7 @@ RECORD = "UPDATE session_limit_usersession SET session_key"
 
 class PasswordChange:
     password = "new"
-    # Takes effect at once: nothing to prepare.
+    # A password change needs no settings to be prepared.
     prepared = nullcontext
 
     @staticmethod
@@ -53,7 +53,7 @@ class PasswordChange:
 
 
 class NewSecretKey:
-    """``SECRET_KEY_FALLBACKS``: the next page that a browser gets rotates its key."""
+    """Rotate the key by the next page, because ``SECRET_KEY`` is now a fallback."""
 
     password = "pw"
 
@@ -80,8 +80,8 @@ def test_displaced_at_each_step_of_a_rotation(
     ada, browser, rotation, where, is_overtaken
 ):
     """
-    Fails where ``verify`` looks a row up by its key only; where ``rekey()`` writes to
-    an ended row; and, as a 400, where the middleware does not save.
+    Fails if liveness is looked up by the key alone; if ``rekey()`` writes to an ended
+    row; and, as a 400, if the middleware does not save the session itself.
     """
     laptop, phone = browser(), browser()
     laptop.sign_in(ada)
@@ -99,8 +99,7 @@ def test_displaced_at_each_step_of_a_rotation(
 
 def test_displaced_after_a_rotation(ada, browser, rotation):
     """
-    The stored session goes whatever key it has come to have. Fails where the new key
-    is not recorded.
+    The stored session is deleted under its new key. Fails if that key is not recorded.
     """
     laptop, phone = browser(), browser()
     laptop.sign_in(ada)
@@ -115,8 +114,9 @@ def test_displaced_after_a_rotation(ada, browser, rotation):
 
 def test_two_who_change_the_password_at_once(ada, browser, settings):
     """
-    The one stays whose password it is in the end. Fails where a change ends the others
-    without looking whether it has been overtaken: both sign in again.
+    The browser that set the final password stays signed in. Fails if a change ends the
+    other sessions without checking that its own password is still valid: both have to
+    sign in again.
     """
     settings.SESSION_LIMIT = 2
     laptop, phone = browser(), browser()
@@ -145,8 +145,9 @@ def test_two_who_change_the_password_at_once(ada, browser, settings):
 
 def test_six_parallel_rotations_then_displaced(ada, browser):
     """
-    Each makes a key that authenticates, and one row can hold one key. Fails where
-    truth goes by the key: five of the six authenticate again.
+    Each rotation makes a key that authenticates, but a row holds only one. Displacing
+    the session ends all six. Fails if the key decides what is live: five of the six
+    authenticate again.
     """
     laptop, phone = browser(), browser()
     laptop.sign_in(ada)
@@ -166,8 +167,8 @@ def test_six_parallel_rotations_then_displaced(ada, browser):
 @ROW_LOCKS
 def test_a_rotation_under_way_is_waited_for(ada, browser, atomic_requests):
     """
-    Its new key is what must be deleted, and a plain read answers with the old one.
-    Fails where ``live_rows()`` reads without a lock: the new one stays stored.
+    The sign-in has to delete the rotation's new key, and a plain read would return the
+    old one. Fails if ``live_rows()`` reads without a lock: the new key stays stored.
     """
     laptop, phone = browser(), browser()
     laptop.sign_in(ada, path="/login/")
@@ -189,9 +190,9 @@ def test_a_rotation_waits_for_the_sign_in_that_displaces_it(
     ada, browser, atomic_requests
 ):
     """
-    The other way round: neither waits for what the other holds, the winner gets its
-    page and the loser is told. Fails, as a deadlock, where ``cycle_key()`` records
-    the key after it has stored it.
+    The rotation waits, and neither transaction waits for a lock that the other holds.
+    The newcomer gets its page, and the displaced browser is told why. Fails, as a
+    deadlock, if ``cycle_key()`` stores the key before it records it.
     """
     laptop, phone = browser(), browser()
     laptop.sign_in(ada, path="/login/")
@@ -212,8 +213,8 @@ def test_a_rotation_that_is_rolled_back_ends_nothing(
     ada, browser, atomic_requests, status
 ):
     """
-    The registry then holds the key that the browser still has. Fails where a session
-    that cannot be saved under a key is taken for one that was deleted.
+    After the rollback, the registry holds the key that the browser still has. Fails if
+    a session that cannot be saved under a key counts as deleted.
     """
     laptop = browser(raise_request_exception=False)
     laptop.sign_in(ada, path="/login/")
@@ -229,8 +230,8 @@ def test_a_rotation_that_is_rolled_back_ends_nothing(
 
 def test_a_sign_out_overtaken(ada, browser):
     """
-    A displaced browser that signs out at that moment ends nobody else's session, and
-    the first reason stands. Fails where ``end_row()`` writes to an ended row.
+    A browser is displaced while it signs out. It ends no other session, and the first
+    reason stands. Fails if ``end_row()`` writes to an ended row.
     """
     laptop, phone = browser(), browser()
     laptop.sign_in(ada)
@@ -253,8 +254,8 @@ def test_a_sign_out_in_another_tab_at_each_step_of_a_rotation(
     ada, browser, rotation, where
 ):
     """
-    The other tab presents the former key, and its person has been told that they are
-    signed out. Fails where a sign-out ends only what it finds in the store.
+    The other tab presents the former key, and its person reads that they are signed
+    out. Fails if a sign-out ends only what it finds in the store.
     """
     laptop = browser()
     laptop.sign_in(ada)
@@ -267,12 +268,13 @@ def test_a_sign_out_in_another_tab_at_each_step_of_a_rotation(
         for key in {other.key, laptop.key, *stores.kept()}:
             assert whose(key) is None
     (ended,) = UserSession.objects.ended()
-    # Its hash fails already, and that is found first, if only the password is saved.
+    # If only the password has been saved, the session's hash is already invalid, and
+    # that reason is found first.
     assert ended.ended_reason in {"signed_out", "password_changed"}
 
 
 def test_a_sign_out_in_another_tab_after_a_rotation(ada, browser, rotation):
-    """It was sent before the tab knew of the new key."""
+    """The other tab sends the key from before the rotation."""
     laptop = browser()
     laptop.sign_in(ada)
     other = laptop.another()
@@ -284,7 +286,7 @@ def test_a_sign_out_in_another_tab_after_a_rotation(ada, browser, rotation):
 
 
 def test_a_former_key_signs_nobody_out_later(ada, browser):
-    """It may be in other hands: that may be why the password was changed."""
+    """A former key may be in other hands, which may be why the password was changed."""
     laptop = browser()
     laptop.sign_in(ada)
     thief = laptop.another()
@@ -295,7 +297,7 @@ def test_a_former_key_signs_nobody_out_later(ada, browser):
 
 
 def test_signing_out_when_the_store_has_lost_the_session(ada, browser):
-    """The row is the session. Fails where only what is stored is signed out."""
+    """A sign-out ends the row. Fails if it ends only what is stored."""
     laptop = browser()
     laptop.sign_in(ada)
     stores.empty()

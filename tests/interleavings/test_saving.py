@@ -1,4 +1,4 @@
-"""A session that ends while a request that it serves is not over."""
+"""Sessions that end while a request that uses them is being answered."""
 
 from __future__ import annotations
 
@@ -18,15 +18,16 @@ from tests.interleavings.gates import SAVE, GivesUp, aside, on, until_blocked
 pytestmark = [
     pytest.mark.django_db(transaction=True),
     pytest.mark.urls("tests.interleavings.urls"),
-    # tests/interleavings/test_signed_cookies.py has what is left of them there.
+    # tests/interleavings/test_engines.py tests what applies to signed cookies.
     stores.KEPT,
 ]
 
 
 def test_displaced_before_what_the_view_wrote_is_saved(ada, browser):
     """
-    The ended answer, and no cookie: another tab may just have got a new one. Fails, as
-    ``SessionInterrupted``'s bare 400, where the middleware does not save.
+    The answer says that the session ended, and sets no cookie, because another tab may
+    just have received a new one. Fails, as the bare 400 of ``SessionInterrupted``, if
+    the middleware does not save the session itself.
     """
     laptop, phone = browser(), browser()
     laptop.sign_in(ada)
@@ -41,8 +42,8 @@ def test_displaced_before_what_the_view_wrote_is_saved(ada, browser):
 
 def test_displaced_before_its_own_sign_in_is_saved(ada, browser):
     """
-    The loser of two sign-ins is told, and holds no cookie that is anybody's. Fails, as
-    a bare 400, where the middleware does not save.
+    The displaced browser is told why, and receives no cookie that authenticates. Fails,
+    as a bare 400, if the middleware does not save the session itself.
     """
     laptop, phone = browser(), browser()
     with aside(lambda: laptop.sign_in(ada), before=SAVE) as signing_in:
@@ -56,9 +57,9 @@ def test_displaced_before_its_own_sign_in_is_saved(ada, browser):
 
 def test_displaced_after_a_user_switch_and_before_its_response(ada, bob, browser):
     """
-    Another user signs in where ada was: Django empties the session, which then has no
-    key. Fails where ``admit()`` does not ``create()``: the loser's session is stored
-    afresh, and its sign-in answered as if it had stood.
+    Another user signs in in ada's browser. Django empties the session, which then has
+    no key. Fails if ``admit()`` does not call ``create()``: the displaced session is
+    stored again, and its sign-in is answered as successful.
     """
     laptop, phone = browser(), browser()
     laptop.sign_in(ada)
@@ -69,15 +70,14 @@ def test_displaced_after_a_user_switch_and_before_its_response(ada, bob, browser
     assert key_in(response.cookies) is None
     assert stores.keeps_only(phone.key)
     assert whose(phone.key) == "bob"
-    # Django emptied ada's session in that browser: that one is ended too.
     assert live(ada) == []
 
 
 def test_displaced_while_signing_in_again(ada, browser):
     """
-    A browser that is signed in signs in again, and is displaced before it is admitted:
-    its sign-in is the later one, and stands. Fails where ``admit()`` leaves it the key
-    of the session that was ended, under which nothing is stored any more.
+    A signed-in browser signs in again, and another sign-in displaces its session before
+    it is admitted. Its own sign-in is the later one, and stands. Fails if ``admit()``
+    keeps the key of the ended session, under which nothing is stored any more.
     """
     laptop, phone = browser(), browser()
     laptop.sign_in(ada)
@@ -99,8 +99,8 @@ def test_saving_in_the_response_phase_costs_nothing(
     ada, browser, settings, path, every_request
 ):
     """
-    ``SessionMiddleware`` saves the same state once more, which is nothing. Fails where
-    that save is not skipped.
+    ``SessionMiddleware`` saves the same data again, without a statement. Fails if that
+    save is not skipped.
     """
     settings.SESSION_SAVE_EVERY_REQUEST = every_request
     laptop = browser()
@@ -115,14 +115,14 @@ def test_saving_in_the_response_phase_costs_nothing(
     unguarded.client.cookies = laptop.client.cookies
     with CaptureQueriesContext(connection) as plainly:
         assert unguarded.get(path).json()["user"] == "ada"
-    # Where sessions and rows are not read in one statement, the row is read by its id.
+    # Unless one statement reads the session and its row, the row is read by its id.
     assert len(guarded) == len(plainly) + (settings.ENGINE != "db")
 
 
 def test_a_save_that_the_database_gives_up_on_ends_nothing(ada, browser):
     """
-    Django's ``db`` engine says ``UpdateError`` whatever went wrong. Fails where that is
-    taken for a stored session that is gone.
+    Django's ``db`` engine raises ``UpdateError`` for any failure. Fails if that is
+    taken to mean that the stored session was deleted.
     """
     laptop = browser()
     laptop.sign_in(ada)
@@ -136,9 +136,7 @@ def test_a_save_that_the_database_gives_up_on_ends_nothing(ada, browser):
 
 @on("postgresql")
 def test_two_parallel_saves_under_repeatable_read(ada, browser, repeatable_read):
-    """
-    The same for real: PostgreSQL refuses the second of two. Fails as the one before.
-    """
+    """PostgreSQL really refuses the second of two saves. Fails like the test before."""
     laptop = browser()
     laptop.sign_in(ada)
     tab = laptop.another()
@@ -155,8 +153,8 @@ def test_two_parallel_saves_under_repeatable_read(ada, browser, repeatable_read)
 
 def stream_past(tab, path, happening):
     """
-    Return what a streaming answer sends after its first piece, where ``happening``
-    comes between the two.
+    Call ``happening`` after the first piece of a streaming response, and return the
+    rest.
     """
     if not tab.asynchronous:
         pieces = iter(tab.get(path).streaming_content)
@@ -177,8 +175,8 @@ def stream_past(tab, path, happening):
 @pytest.mark.parametrize("what", ["save", "cycle_key", "create", "flush"])
 def test_displaced_inside_a_streaming_body(ada, browser, what):
     """
-    Whatever the rest of the body does to the session, it stays ended and displaced, and
-    the winner stays. Fails where an id without a live row is somebody, where
+    The session stays ended as displaced, whatever the rest of the body does to it, and
+    the newcomer stays signed in. Fails if an id without a live row authenticates, or if
     ``rekey()`` and ``end_row()`` write to an ended row.
     """
     laptop, phone = browser(), Tab()
@@ -186,7 +184,8 @@ def test_displaced_inside_a_streaming_body(ada, browser, what):
     first = laptop.key
     path = "/stream-async/" if laptop.asynchronous else "/stream/"
     (last,) = stream_past(laptop, f"{path}{what}/", lambda: phone.sign_in(ada))
-    # Nobody is left to be told: what is ended cannot be saved.
+    # An ended session cannot be saved. The reason cannot be told: the headers were
+    # sent.
     assert last == (b"UpdateError" if what == "save" else b"done")
     for key in {first, *stores.kept()} - {phone.key}:
         assert whose(key) is None
@@ -197,7 +196,7 @@ def test_displaced_inside_a_streaming_body(ada, browser, what):
 
 
 class EndsOwnSession(Rules):
-    """Ends what the account has live while it signs in again."""
+    """End the account's live sessions while the browser signs in again."""
 
     def scope(self, user, request):
         for row in live(user):
@@ -207,9 +206,9 @@ class EndsOwnSession(Rules):
 
 def test_a_session_that_ends_under_its_own_second_sign_in(ada, browser, settings):
     """
-    What is stored for the admitted session carries its own id at once, and not first
-    that of the session before it, which has ended. Fails if a save during the admission
-    takes the former row for the session's.
+    The data that is stored for the admitted session carries its own id from the start,
+    not that of the ended session before it. Fails if a save during the admission takes
+    the former row for the session's own.
     """
     tab = browser()
     tab.sign_in(ada)

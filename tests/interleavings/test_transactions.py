@@ -1,4 +1,4 @@
-"""Transactions of our own, and those that the caller manages."""
+"""Transactions of our own, and transactions that the caller manages."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ pytestmark = [
 def autocommit_off():
     transaction.set_autocommit(False)
     try:
-        # A query has begun the caller's transaction.
+        # This query begins the caller's transaction.
         get_user_model().objects.exists()
         yield
         transaction.commit()
@@ -36,7 +36,7 @@ def autocommit_off():
 
 @pytest.fixture(params=["read committed", "repeatable read"])
 def level(request):
-    """Have connections begin transactions at each isolation level."""
+    """Run the test at two isolation levels. SQLite has only one."""
     if request.param == "repeatable read" and connection.vendor != "sqlite":
         request.getfixturevalue("repeatable_read")
 
@@ -80,7 +80,7 @@ def delete(user):
 )
 def test_with_autocommit_off(ada, settings, level, act, left):
     """
-    As in a management command that manages its transaction. Fails, on PostgreSQL and
+    A management command may manage its own transaction. Fails, on PostgreSQL and
     MariaDB, if we take the transaction for our own and set its isolation level.
     """
     settings.SESSION_LIMIT = 2
@@ -96,7 +96,7 @@ def test_with_autocommit_off(ada, settings, level, act, left):
 # With autocommit off, SQLite's driver commits before a savepoint, as Django documents.
 @on("postgresql", "mariadb")
 def test_rolled_back_by_its_caller(ada, level):
-    """Nothing has ended, and no listener hears that it did."""
+    """No session has ended, and no listener is called."""
     laptop = Tab()
     laptop.sign_in(ada)
     heard = []
@@ -115,7 +115,7 @@ def test_rolled_back_by_its_caller(ada, level):
 
 
 def test_stopping_a_play_with_autocommit_off(ada, settings):
-    """Fails if its listeners are registered outside a transaction: Django refuses."""
+    """Fails if listeners are registered outside a transaction, which Django refuses."""
     settings.SESSION_LIMIT_PLAYS = 1
     Tab().sign_in(ada)
     (session,) = live(ada)
@@ -136,7 +136,7 @@ def durability(using=None):
 
 @pytest.fixture
 def servers_default():
-    """Give the tests' database a synchronous_commit of its own."""
+    """Return a function that sets the database's own ``synchronous_commit``."""
     name = connection.ops.quote_name(connection.settings_dict["NAME"])
 
     def set_default(value):
@@ -163,7 +163,10 @@ def servers_default():
     ],
 )
 def test_our_commits_are_durable(servers_default, default, ours):
-    """And only ours: what the project commits next is as the server has it."""
+    """
+    Only our transaction is durable. The project's next commit uses the server's
+    setting.
+    """
     servers_default(default)
     assert transactional(durability)() == ours
     assert durability() == default
@@ -177,7 +180,9 @@ def test_a_project_that_sets_it_in_its_options(options):
 
 @on("postgresql")
 def test_a_transaction_of_the_projects_own(servers_default):
-    """It is left alone: what else it commits is not ours to make slower."""
+    """
+    A project's transaction keeps its setting: we must not slow down its other writes.
+    """
     servers_default("off")
     with transaction.atomic():
         assert transactional(durability)() == "off"
@@ -186,7 +191,10 @@ def test_a_transaction_of_the_projects_own(servers_default):
 @on("postgresql")
 @pytest.mark.parametrize("binding", [False, True])
 def test_it_takes_one_round_trip(options, binding):
-    """With the isolation level, also with psycopg's server-side parameters."""
+    """
+    Durability and isolation are set in one statement, even with psycopg's server-side
+    parameters.
+    """
     options(server_side_binding=binding, prepare_threshold=1)
     ran = []
 

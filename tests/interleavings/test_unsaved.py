@@ -1,7 +1,8 @@
 """
-Requests that have recorded a key, or changed a password, and have yet to store their
-session. Nobody else's sign-in ends it, however short the touch interval is and however
-far apart the clocks of two servers are.
+Requests that have recorded a key or changed a password, but not stored their session.
+
+Another sign-in must not end such a session, however short the touch interval is and
+however far apart the clocks of two servers are.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ def at_limit(request, settings):
 
 @pytest.fixture(params=[-3600, -65, 0, 65, 3600], ids=lambda ahead: f"{ahead}s")
 def other_server(request):
-    """How many seconds the clock of the server of the second sign-in is ahead."""
+    """Return a function that signs in on a server with another clock."""
 
     def sign_in(tab, user, password="pw"):
         with clock() as now:
@@ -69,7 +70,9 @@ def test_a_rotation_that_is_not_stored_yet(ada, browser, other_server):
 
 @pytest.mark.parametrize("ahead", [-65, 0, 65])
 def test_a_password_that_is_stored_before_its_session(ada, browser, ahead):
-    """Its moment is by an application's clock: clocks may be a minute apart."""
+    """
+    An application's clock dates the password change, and clocks may be a minute apart.
+    """
     laptop, phone = browser(), browser()
     laptop.sign_in(ada)
 
@@ -85,5 +88,7 @@ def test_a_password_that_is_stored_before_its_session(ada, browser, ahead):
 
 
 def test_how_long_is_long_enough():
-    """A view under ``ATOMIC_REQUESTS`` may take a minute, and clocks differ by one."""
+    """
+    A view under ``ATOMIC_REQUESTS`` may take a minute, and clocks may differ by one.
+    """
     assert STORED_WITHIN.total_seconds() >= 120

@@ -183,7 +183,7 @@ async def swallow_async(request):
     return HttpResponse()
 
 
-# The user and the session of the latest request after its login() has raised.
+# What the latest request shows of its user and session after login() has raised.
 seen = {}
 
 

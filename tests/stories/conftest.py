@@ -9,7 +9,7 @@ from tests.stories.people import TABLET, Visitor, make_user
 
 
 def pytest_collection_modifyitems(items):
-    """Let every test here commit its transactions, as a real site does."""
+    """Make every test in this directory commit its transactions, as a site does."""
     here = Path(__file__).parent
     for item in items:
         if item.path.is_relative_to(here):
@@ -79,7 +79,8 @@ class FromHeader(RemoteUserMiddleware):
 
     @property
     def header(self):
-        # Before Django had get_username(), the async path added HTTP_ itself.
+        # Before Django had get_username(), the async path added the prefix HTTP_
+        # itself.
         prefixes = self.is_async and not hasattr(RemoteUserMiddleware, "get_username")
         return "X_REMOTE_USER" if prefixes else "HTTP_X_REMOTE_USER"
 

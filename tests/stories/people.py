@@ -64,7 +64,7 @@ class Visitor:
         return response
 
     def _drop_deleted_cookies(self):
-        # Browsers do this. Django's client keeps sending them without a value.
+        # A browser drops these cookies. Django's client goes on sending empty ones.
         for name, morsel in list(self.client.cookies.items()):
             if morsel["max-age"] == 0:
                 del self.client.cookies[name]
@@ -81,7 +81,7 @@ class Visitor:
         headers = {**self.headers, **(headers or {})}
         return self.call("post", path, data or {}, headers=headers, **kwargs)
 
-    # What people do.
+    # What people do
 
     def sign_in(self, name="ada", password=PASSWORD, path=None, **kwargs):
         data = {"username": name, "password": password}
@@ -104,7 +104,7 @@ class Visitor:
         """Open a public page that writes to the session."""
         return self.get(self.path("write"), **kwargs)
 
-    # What a test can observe.
+    # What a test can observe
 
     @property
     def state(self):
@@ -149,7 +149,7 @@ class Visitor:
 
     @property
     def row(self):
-        """Return the row with the id that is stored under this browser's cookie."""
+        """Return the row that the data stored under this browser's cookie names."""
         id = self.stored.get("_session_limit_id")
         return UserSession.objects.filter(pk=id).first() if id else None
 
@@ -169,7 +169,7 @@ def make_user(name="ada", password=PASSWORD, **fields):
 
 
 def long_recorded():
-    """Make every key look old enough that its data must be stored by now."""
+    """Make each key look old enough for its session to have been stored by now."""
     recorded_at = DatabaseNow() - 2 * STORED_WITHIN
     UserSession.objects.update(key_recorded_at=recorded_at)
 
@@ -187,7 +187,7 @@ def reasons():
 
 
 def only_kept(*visitors):
-    """Return whether the store has the sessions of these browsers and no others."""
+    """Return whether the store holds the sessions of these browsers and no others."""
     return stores.keeps_only(*(visitor.cookie for visitor in visitors))
 
 
@@ -206,7 +206,7 @@ def mark_as_installed_later(visitor):
     Make this browser's session look as if ``session_limit`` was installed after its
     sign-in: remove the id from its data, and delete its row.
     """
-    # Two cookies with the same data that are signed within one second are equal.
+    # Two cookies with the same data, signed within one second, would be equal.
     data = {**visitor.stored, "browser": visitor.user_agent}
     UserSession.objects.filter(pk=data.pop("_session_limit_id")).delete()
     visitor.stored = data
@@ -215,9 +215,9 @@ def mark_as_installed_later(visitor):
 @contextmanager
 def statements():
     """
-    Yield a list that is filled, after the block, with the statements that ran in it.
+    Collect the statements that run in the block.
 
-    Leaves out transaction control.
+    Yields a list that is filled after the block. Transaction control is left out.
     """
     ran = []
     with CaptureQueriesContext(connection) as context:
@@ -234,6 +234,6 @@ def writes(ran):
 
 
 def events(caplog):
-    """Return the records of the package's log, parsed."""
+    """Return the events in the package's log, parsed from JSON."""
     records = [record for record in caplog.records if record.name == "session_limit"]
     return [json.loads(record.getMessage()) for record in records]

@@ -1,6 +1,7 @@
 """
-A client makes up the path of its request, ``next``, and ``Referer``: none of them leads
-a browser to another site, in no answer of this package.
+A client may forge the path of its request, ``next`` and ``Referer``.
+
+No answer of this package leads a browser to another site because of them.
 """
 
 from __future__ import annotations
@@ -40,8 +41,8 @@ NEXTS = [
 
 
 def ask(visitor, path, method="get", **kwargs):
-    """Send a request whose path no client library would send."""
-    # The test clients parse the path that they are given.
+    """Send a request for a path that no client library would send."""
+    # The test clients would parse and normalize the path.
     raw = path if visitor.is_async else path.encode().decode("latin-1")
     visitor.client._get_path = lambda parsed: raw
     try:
@@ -55,12 +56,12 @@ def leads(response):
 
 
 def assert_stays(response):
-    """Each address in the answer keeps a browser on this site."""
+    """Assert that each address in the answer keeps a browser on this site."""
     assert response.status_code < 500
     for url in leads(response):
         assert "evil" not in host_of(url, f"http://{HOST}/"), url
         assert host_of(url, f"http://{HOST}/") == HOST, url
-        # What it leads to is asked for next, and its path may be linked to again.
+        # The browser requests this address next, and a page may link to its path.
         assert not url.startswith(("//", "/\\")), url
 
 
@@ -75,8 +76,8 @@ def fields(response):
 @pytest.mark.parametrize("accept", ["text/html", "application/json"])
 def test_the_path_asked_for(ada, remote, settings, path, at_limit, accept):
     """
-    Under ``RemoteUser`` any address signs in. Under ``ask`` and ``deny`` this sign-in
-    is refused, and under ``displace`` it ends the laptop's session.
+    Under ``RemoteUser`` a request for any path signs in. The phone's sign-in is refused
+    under ``ask`` and ``deny``, and ends the laptop's session under ``displace``.
     """
     settings.SESSION_LIMIT_AT_LIMIT = at_limit
     laptop, phone = remote("ada", "Firefox"), remote("ada", PHONE)
@@ -90,7 +91,7 @@ def test_the_path_asked_for(ada, remote, settings, path, at_limit, accept):
 
 @pytest.mark.parametrize("path", PATHS[:3])
 def test_what_the_chooser_leads_on_to(ada, remote, settings, path):
-    """The first address of the sign-in is where the choice goes on to."""
+    """The choice leads on to the path of the request that first signed in."""
     settings.SESSION_LIMIT_AT_LIMIT = "ask"
     laptop, phone = remote("ada", "Firefox"), remote("ada", PHONE)
     laptop.open()
@@ -103,7 +104,9 @@ def test_what_the_chooser_leads_on_to(ada, remote, settings, path):
 
 @pytest.mark.parametrize("accept", ["text/html", "application/json"])
 def test_what_was_stored_is_looked_at_again(ada, remote, settings, accept):
-    """A pending sign-in may be from a release that stored whatever was asked for."""
+    """
+    A pending sign-in may be from a release that stored the path without checking it.
+    """
     settings.SESSION_LIMIT_AT_LIMIT = "ask"
     laptop, phone = remote("ada", "Firefox"), remote("ada", PHONE)
     laptop.open()
@@ -118,10 +121,12 @@ def test_what_was_stored_is_looked_at_again(ada, remote, settings, accept):
 
 @pytest.mark.parametrize("url", NEXTS)
 def test_next_and_the_headers(ada, laptop, phone, settings, url):
-    """Each place that a client may write an address to, in each form of answer."""
+    """
+    Forge each value that a client may put an address into, for each form of answer.
+    """
     laptop.sign_in()
     phone.sign_in()
-    # A header has no line ends, and no characters beyond one byte.
+    # A header has no line breaks, and no characters beyond one byte.
     header = url.encode().decode("latin-1").translate(dict.fromkeys(range(0x20)))
     for headers in (
         {"Referer": header},
@@ -157,17 +162,17 @@ def test_next_of_a_sign_in(ada, laptop, phone, settings, at_limit, url):
 @pytest.mark.parametrize(
     ("location", "link"),
     [
-        # What login_required writes of a request for that path.
+        # login_required writes this for a request with that path.
         ("/login/?next=//evil.example/x", "/login/?next=%2Frelocated%2F"),
         ("https://evil.example/login/?next=/", "/login/?next=%2Frelocated%2F"),
         ("/\\evil.example/login/?next=/", "/login/?next=%2Frelocated%2F"),
-        # What a project adds to its sign-in page's address stays.
+        # What a project has added to the address of its sign-in page stays.
         ("/login/?hint=ada&next=/members/", "/login/?hint=ada&next=/members/"),
         ("/other-login/?next=/members/", "/other-login/?next=/members/"),
     ],
 )
 def test_the_redirect_of_other_code(ada, laptop, phone, settings, location, link):
-    """The page that says why links to where the view was about to redirect."""
+    """The page that says why links to the target of the view's redirect."""
     settings.MIDDLEWARE = [*settings.MIDDLEWARE, f"{__name__}.Relocating"]
     Relocating.location = location
     laptop.sign_in()
@@ -179,7 +184,7 @@ def test_the_redirect_of_other_code(ada, laptop, phone, settings, location, link
 
 
 def test_the_sign_in_page_of_another_host(ada, laptop, phone, settings):
-    """``LOGIN_URL`` is the project's word, and so is a redirect to its host."""
+    """A project may name another host in ``LOGIN_URL`` and redirect to that host."""
     settings.LOGIN_URL = "https://sso.example/login/"
     settings.MIDDLEWARE = [*settings.MIDDLEWARE, f"{__name__}.Relocating"]
     Relocating.location = "https://sso.example/authorize?next=/members/"
@@ -189,7 +194,7 @@ def test_the_sign_in_page_of_another_host(ada, laptop, phone, settings):
 
 
 class Relocating:
-    """Redirects, as a project's own code does."""
+    """Redirect as a project's own code does."""
 
     sync_capable = True
     async_capable = False

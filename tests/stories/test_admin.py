@@ -1,4 +1,4 @@
-"""An administrator looks at sessions and ends them, and who may not, does not."""
+"""Administrators look at sessions and end them, if they have the permission."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def project(project, settings, transactional_db):
 
 @pytest.fixture
 def hire(monkeypatch):
-    """Return a function that signs in somebody of the staff who may do these things."""
+    """Return a function that signs in a member of staff with the given permissions."""
     user_model = get_user_model()
     granted = defaultdict(set)
     if not hasattr(user_model, "user_permissions"):
@@ -98,7 +98,7 @@ def hire(monkeypatch):
 
 @pytest.fixture
 def grace(hire):
-    """An administrator who may do everything with sessions, and change users."""
+    """Sign in an administrator with all permissions on sessions and users."""
     return hire("grace", *ALL, *on_users())
 
 
@@ -110,7 +110,7 @@ def on_users(*verbs):
 
 @pytest.fixture
 def victor(hire):
-    """Somebody of the staff who may look at sessions."""
+    """Sign in a member of staff who may only look at sessions."""
     return hire("victor", "session_limit.view_usersession")
 
 
@@ -121,7 +121,7 @@ def ada():
 
 @pytest.fixture
 def signed_in(ada):
-    """Ada, at her laptop and with her phone, from an address worth hiding."""
+    """Sign ada in on a laptop and a phone, each from an address worth hiding."""
     laptop, phone = Visitor(), Visitor(PHONE)
     for visitor, address in ((laptop, "203.0.113.77"), (phone, "2001:db8::beef")):
         visitor.post(
@@ -154,7 +154,7 @@ def messages(response):
     return [str(message) for message in response.context["messages"]]
 
 
-# Looking.
+# Looking
 
 
 def test_the_list(grace, ada, signed_in):
@@ -342,7 +342,7 @@ def test_looking_is_logged(grace, ada, signed_in, caplog):
     ]
 
 
-# Who may do what.
+# Permissions
 
 
 @pytest.mark.parametrize("path", [LIST, f"{LIST}{uuid4()}/change/"])
@@ -394,7 +394,7 @@ def test_get_ends_nothing(grace, ada, signed_in):
     assert len(live(ada)) == 2
 
 
-# Ending.
+# Ending
 
 
 def test_ending_is_confirmed(grace, ada, signed_in):
@@ -407,7 +407,7 @@ def test_ending_is_confirmed(grace, ada, signed_in):
     assert other.device not in text
     assert "you will be signed out" not in text
     assert len(live(ada)) == 2
-    # As the page's form says.
+    # These are the fields of the page's form.
     fields = dict(re.findall(r'type="hidden" name="([^"]+)" value="([^"]*)"', text))
     response = grace.post(LIST, fields, follow=True)
     assert messages(response) == ["1 session was ended."]
@@ -454,7 +454,9 @@ def test_ones_own_session(grace, ada, signed_in):
 
 
 def test_thousands(grace, ada, signed_in, monkeypatch):
-    """Across all pages: what the filter finds, in batches, and nothing else."""
+    """
+    An action across all pages ends what the filter finds, in batches, and nothing else.
+    """
     monkeypatch.setattr(admin_module, "BATCH", 7)
     now = timezone.now()
     UserSession.objects.bulk_create(
@@ -484,13 +486,13 @@ def test_a_session_that_a_server_with_a_fast_clock_recorded(grace, ada, ahead):
 
 
 def test_who_signs_in_meanwhile_was_not_selected(grace, ada, signed_in, monkeypatch):
-    """Nor do they keep "all" from coming to an end."""
+    """Newer sessions do not keep the action from coming to an end either."""
     monkeypatch.setattr(admin_module, "BATCH", 1)
     end, ended = registry.end, []
 
     def end_while_others_sign_in(ids, *args, **kwargs):
         ended.append(ids)
-        assert len(ended) < 5, "it does not come to an end"
+        assert len(ended) < 5, "the action does not come to an end"
         for name in ("bea", "cleo"):
             user = make_user(f"{name}{len(ended)}")
             UserSession.objects.create(user=user, expires_at=timezone.now())
@@ -547,11 +549,11 @@ def test_hostile_names_are_escaped(grace, ada, signed_in):
         assert b"&lt;script&gt;alert" in text
 
 
-# On the user's page.
+# The user's page
 
 
 def change(visitor, user, limit, meanwhile=lambda: None):
-    """Save the page of ``user`` as it is shown, but for the limit."""
+    """Submit the page of ``user`` as it is shown, with another limit."""
     response = visitor.get(page_of_user(user))
     form = response.context["adminform"].form
     data = {
@@ -606,7 +608,7 @@ def test_a_limit_of_ones_own(grace, ada, signed_in, caplog):
         f"session_limit_changed:{ada.pk},None,1"
     ]
 
-    # And back to the project's.
+    # An empty limit restores the project's.
     response = change(grace, ada, "")
     assert registry.limit_of(ada) is None
     assert len(live(ada)) == 1
@@ -684,7 +686,7 @@ def test_a_new_user_has_no_sessions_and_may_have_a_limit(hire):
 
 @pytest.fixture(params=[False, True], ids=["unheard", "heard"])
 def listening(request):
-    """A project may listen to the deletion of sessions: the admin then lists them."""
+    """If a project listens to the deletion of sessions, the admin lists them."""
     heard = []
 
     def hear(instance, **kwargs):

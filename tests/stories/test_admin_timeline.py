@@ -39,7 +39,7 @@ from tests.stories.test_admin import (
     victor,
 )
 
-# What the stories of the admin begin with.
+# The stories of the admin define these fixtures.
 __all__ = ["ada", "grace", "hire", "project", "signed_in", "victor"]
 
 Reason = UserSession.Reason
@@ -52,7 +52,7 @@ def ago(hours):
 
 
 def session(start, end=None, *, due=-100, **more):
-    """Return a session of so many hours ago, that nobody has stored."""
+    """Return an unsaved session that began ``start`` hours ago."""
     return UserSession(
         created_at=ago(start),
         ended_at=None if end is None else ago(end),
@@ -75,7 +75,7 @@ def displaced(by, field):
     return {"ended_reason": Reason.DISPLACED, field: by.pk}
 
 
-# Where things are: no database.
+# The drawing, without a database
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def displaced(by, field):
         (session(200), -BEYOND, 100 + 2 * BEYOND, True),
         (session(50, 50), 50, SHORTEST, False),
         (session(0, 0), 100 - SHORTEST, SHORTEST, False),
-        # Clocks differ.
+        # The clock of the server that recorded it was ahead.
         (session(-1, -2), 100 - SHORTEST, SHORTEST, False),
     ],
 )
@@ -154,7 +154,7 @@ def test_displacements():
     marked = [bar.row for lane in drawn for bar in lane.bars if bar.is_displaced]
     assert marked == [older, first, unknown]
 
-    # What displaced it may be below, where clocks differ, and begin later.
+    # If clocks differ, the displacing session may be drawn below, and begin later.
     [line] = displacements(draw([older, newer], [], WINDOW))
     assert line.y2 > line.y1
     older.ended_at = ago(42)
@@ -183,11 +183,11 @@ def test_ticks_are_by_the_clock_even_when_it_is_put_back():
     found = [*ticks(window, 7)]
     assert {tick.moment.hour for tick in found} == {0}
     widths = {round(later.x - sooner.x, 2) for sooner, later in pairwise(found)}
-    # A day of 25 hours.
+    # One day has 25 hours.
     assert len(widths) == 2
 
 
-# The page.
+# The page
 
 
 def account(user, query=""):
@@ -302,7 +302,7 @@ def test_nothing_to_be_seen(grace, ada):
 def test_the_newest_of_many(grace, ada, plays, monkeypatch):
     monkeypatch.setattr(timeline_view, "SESSIONS", 2)
     monkeypatch.setattr(timeline_view, "PLAYS", 3)
-    # Ids of one millisecond come in any order.
+    # Ids made in the same millisecond have no order.
     first = store(ada, device="first", id=uuid.UUID(int=1))
     rows = [store(ada), store(ada)]
     for number in range(4):
@@ -361,7 +361,7 @@ def test_it_is_linked_to(grace, ada, signed_in):
     assert link in grace.get(page_of(live(ada)[0])).content.decode()
 
 
-# Who may.
+# Permissions
 
 
 def test_only_who_may_look_at_sessions(hire, victor, ada, signed_in):

@@ -1,4 +1,4 @@
-"""What a browser is told whose session is over, in the form it asked for."""
+"""A browser learns why its session ended, in the form that the request asks for."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Reason = UserSession.Reason
 
 NO_STORE = "max-age=0, no-cache, no-store, must-revalidate, private"
 
-# What requests say of themselves that nobody looks at the answer of.
+# Headers of requests to which no person sees the answer.
 UNSEEN = [
     pytest.param({"Sec-Fetch-Mode": "cors", "Sec-Fetch-Dest": "empty"}, id="fetch"),
     pytest.param({"Sec-Fetch-Mode": "same-origin"}, id="same-origin"),
@@ -46,14 +46,14 @@ UNSEEN = [
 
 @pytest.fixture
 def displaced(ada, laptop, phone):
-    """A laptop whose session was displaced by a sign-in on a phone."""
+    """Displace the laptop's session by a sign-in on a phone."""
     laptop.sign_in()
     phone.sign_in()
     return laptop
 
 
 def sign_in_link(response):
-    """Return where "Use here instead" leads."""
+    """Return the target of "Use here instead"."""
     page = unescape(response.content.decode())
     (link,) = re.findall(r'href="([^"]+)">Use here instead', page)
     assert urlsplit(link).path == "/login/"
@@ -97,7 +97,10 @@ def test_the_page_is_told_once_and_then_the_visitor_is_an_ordinary_one(displaced
 
 
 def test_the_way_back_from_a_form_that_was_sent(displaced):
-    """The page of the form, since a POST cannot be gone back to."""
+    """
+    The way back leads to the page of the form, since a POST cannot be repeated by a
+    link.
+    """
     referer = {"Referer": "http://testserver/basket/?step=2"}
     response = displaced.post("/forbidden/", {"text": "unsaved"}, headers=referer)
     assert response.status_code == 401
@@ -116,7 +119,8 @@ def test_the_way_back_never_leads_elsewhere(displaced, referer):
 
 def test_json(displaced):
     (row,) = UserSession.objects.ended()
-    # A person is sent back to the page whose script asked, not to what it asked for.
+    # The link leads to the page that the script runs in, not to what the script
+    # requested.
     response = displaced.open(**JSON, Referer="http://testserver/basket/")
     assert response.status_code == 401
     assert response["Content-Type"] == "application/json"
@@ -150,7 +154,7 @@ def test_a_script_that_takes_anything_gets_json(displaced):
 
 
 def test_the_form_that_the_view_chose_where_anything_will_do(displaced):
-    """A client such as curl."""
+    """A client such as curl accepts anything, and gets the view's own form."""
     response = displaced.get("/api/", headers={"Accept": "*/*"})
     assert response.status_code == 401
     assert response.json()["code"] == "session_ended"
@@ -173,7 +177,7 @@ def test_htmx(displaced):
     assert next_of(address) == "/basket/?step=2"
     assert response["Cache-Control"] == NO_STORE
 
-    # It goes there, is told why, and from there back. No loop.
+    # htmx goes to the page that says why, and from there back. There is no loop.
     page = displaced.get(address)
     assert page.status_code == 401
     assert b"Your account was signed in on a phone." in page.content
@@ -215,7 +219,7 @@ def test_who_does_not_look_is_told_each_time_and_keeps_the_cookie(displaced, hea
         response = displaced.open(**headers)
         assert response.status_code == 401
         assert set_cookie(response) is None
-    # And a person, then, is told once.
+    # A person then sees the reason once.
     response = displaced.open(**{"Sec-Fetch-Mode": "navigate"})
     assert response.status_code == 401
     assert b"Your account was signed in on a phone." in response.content
@@ -223,7 +227,7 @@ def test_who_does_not_look_is_told_each_time_and_keeps_the_cookie(displaced, hea
 
 
 def test_a_poll_does_not_take_the_cookie_of_the_sign_in_it_overlapped(displaced):
-    """Its answer comes after that of "Use here instead"."""
+    """The answer to the poll arrives after that of "Use here instead"."""
     poll = displaced.twin()
     displaced.sign_in()
     answer = poll.open(**JSON)
@@ -256,7 +260,7 @@ def test_what_an_ended_visitor_writes_is_kept_and_so_is_the_reason(displaced):
     response = displaced.open()
     assert response.status_code == 401
     assert b"Your account was signed in on a phone." in response.content
-    # Told, and what was written is still there.
+    # The browser has been told, and what was written is still there.
     assert displaced.state == NOBODY
     assert displaced.get("/cart/").json() == {"cart": "tea"}
 
@@ -304,7 +308,7 @@ def test_an_ended_session_under_an_own_401_or_403(displaced):
 def test_a_tombstone_that_has_been_pruned(displaced):
     UserSession.objects.ended().delete()
     assert displaced.name is None
-    # Nobody knows it any more; though a cookie that is all of it says what it was.
+    # Nothing says that the session ended, unless the cookie itself holds the session.
     assert displaced.open().status_code == (401 if stores.is_cookie() else 302)
     assert displaced.cookie is None or stores.is_cookie()
     assert stores.read(displaced.cookie) == {}
@@ -314,14 +318,14 @@ def test_a_stranger_with_an_unknown_cookie(laptop):
     laptop.cookie = "a" * 32
     response = laptop.open()
     assert response.status_code == 302
-    # Gone; where the cookie is all of it, Django sends an empty one.
+    # Django deletes the cookie, or replaces a signed one with an empty one.
     assert laptop.cookie is None or stores.is_cookie()
     assert stores.read(laptop.cookie) == {}
 
 
 @pytest.mark.parametrize("served", ["sync"])  # the words are the same in both
 def test_reasons_are_told_in_words(ada, laptop, settings):
-    """And every reason has some."""
+    """Each reason has a text."""
     settings.SESSION_LIMIT = None
     for reason in Reason:
         laptop.sign_in()
@@ -338,7 +342,7 @@ def test_reasons_are_told_in_words(ada, laptop, settings):
 
 
 def steps(response):
-    """Return what the page offers, by what is written on it."""
+    """Return the links on the page, by their text."""
     page = unescape(response.content.decode())
     links = re.findall(r'<a class="[^"]*" href="([^"]*)">([^<]*)</a>', page)
     return {text: address for address, text in links}
@@ -399,7 +403,7 @@ def test_who_is_refused_sees_where_they_are_signed_in(ada, laptop, phone, settin
     }
 
 
-# What a form had held
+# What was written in a form
 
 
 def test_what_was_written_into_a_form_is_on_the_page(displaced):
@@ -430,7 +434,8 @@ def test_back_shows_no_page_to_whoever_is_at_a_device_that_was_left(
         Reason.LIMIT_LOWERED,
         Reason.CREDENTIALS_CHANGED,
     }
-    # Not by a poll, and not where browsers do not heed it.
+    # A poll does not clear it, nor does plain HTTP, over which browsers ignore the
+    # header.
     poll = laptop.get(laptop.path("members"), headers=JSON, secure=True)
     assert "Clear-Site-Data" not in poll
     plain = laptop.twin().open()
@@ -454,7 +459,7 @@ def test_where_no_address_of_ours_is_included(displaced, settings):
     assert response["HX-Redirect"] == "/login/"
 
 
-# What is never told
+# What is never shown
 
 
 def secrets():
@@ -520,7 +525,7 @@ def test_an_id_of_one_that_ended_long_ago_is_never_adopted(ada, laptop, phone):
     phone.sign_in()
     phone.sign_out()
     UserSession.objects.all().delete()
-    # Somebody brings the stored session back, and nobody remembers it.
+    # The stored session is restored, but its tombstone has been deleted.
     stores.write(key, stored)
     assert laptop.name is None
     assert UserSession.objects.count() == 0

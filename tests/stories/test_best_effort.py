@@ -1,6 +1,7 @@
 """
-The database refuses writes, or another transaction holds the rows. Pages that only read
-are answered as Django answers them, and at once.
+The database refuses writes, or another transaction holds the rows.
+
+Pages that only read are answered as Django would answer them, without a wait.
 """
 
 from __future__ import annotations
@@ -35,10 +36,10 @@ from tests.stories.people import (
 
 Reason = UserSession.Reason
 
-# What is stored in a table here refuses to be deleted, as the registry does.
+# A table whose rows cannot be deleted, like the registry's, holds these sessions.
 pytestmark = stores.KEPT
 
-# What a person's browser sends, which is told once.
+# A person who sends these headers is shown the reason once.
 PAGE = {"Accept": "text/html", "Sec-Fetch-Mode": "navigate"}
 
 TOUCH = 60  # SESSION_LIMIT_TOUCH_INTERVAL
@@ -52,7 +53,7 @@ READ_ONLY = {
     "mariadb": ("SET SESSION tx_read_only = 1", "SET SESSION tx_read_only = 0"),
     "sqlite": ("PRAGMA query_only = 1", "PRAGMA query_only = 0"),
 }
-# A statement that waits longer does not hold up the run. Several pages take less.
+# A statement that waits is cancelled after these seconds. Several pages take less.
 PATIENCE = 12
 IMPATIENT = {
     "postgresql": (
@@ -77,7 +78,7 @@ def execute(sql):
 
 @contextmanager
 def read_only():
-    """The database answers every write with an error."""
+    """Make the database answer every write with an error."""
     begin, end = READ_ONLY[settings.DB]
     execute(begin)
     try:
@@ -88,7 +89,9 @@ def read_only():
 
 @contextmanager
 def locked():
-    """Another transaction holds every row of the registry: on SQLite, the file."""
+    """
+    Lock every row of the registry in another transaction. On SQLite, lock the file.
+    """
     begin, end = IMPATIENT[settings.DB]
     execute(begin)
     other = connections["default"].copy()
@@ -107,7 +110,7 @@ def locked():
                     cursor.fetchall()
         began = monotonic()
         yield
-        assert monotonic() - began < PATIENCE, "it waited for the lock"
+        assert monotonic() - began < PATIENCE, "the request waited for the lock"
     finally:
         other.rollback()
         other.close()
@@ -176,7 +179,7 @@ def test_a_session_whose_time_is_up_says_why(ada, laptop, time, settings, fault)
 
 
 def test_within_a_transaction_of_the_views(ada, time, settings, fault, monkeypatch):
-    """The view loads the session, and its own statements go on after that."""
+    """The view loads the session, and its own statements still work afterwards."""
     monkeypatch.setitem(connections.settings["default"], "ATOMIC_REQUESTS", True)
     settings.SESSION_LIMIT_IDLE_TIMEOUT = 10 * MINUTE
     laptop = Visitor()
@@ -211,7 +214,7 @@ def test_an_account_that_was_disabled(ada, laptop, fault):
 
 
 def test_changed_credentials(ada, laptop, fault):
-    """The session's hash no longer verifies: no statement has to say so first."""
+    """The session's hash is invalid, which needs no statement to find out."""
     laptop.sign_in()
     type(ada).objects.update(password="!")
     with fault():
@@ -221,7 +224,7 @@ def test_changed_credentials(ada, laptop, fault):
     assert reasons() == [Reason.CREDENTIALS_CHANGED]
 
 
-# Elsewhere the session is saved, and its browser told once.
+# With other stores the session is saved, so that its browser is told only once.
 @pytest.mark.skipif(
     settings.ENGINE.startswith("qsessions"), reason="has a table that is not locked"
 )
@@ -239,7 +242,7 @@ def test_an_ending_that_an_anonymous_session_remembers(ada, laptop, phone, fault
 
 @pytest.mark.parametrize("error", [OperationalError, InterfaceError, InternalError])
 def test_whatever_the_driver_raises(ada, laptop, time, error):
-    """A lost connection is an ``InterfaceError``, which is no ``DatabaseError``."""
+    """A broken connection is an ``InterfaceError``, which is no ``DatabaseError``."""
     laptop.sign_in()
     time.advance(TOUCH + 1)
 
@@ -304,7 +307,10 @@ LOCK_TABLE = {
 
 @pytest.mark.parametrize("binds_on_server", [False, True])
 def test_a_table_that_is_locked(ada, laptop, time, settings, binds_on_server):
-    """By an index that is built, or a backup: it can be read. Fails if a page waits."""
+    """
+    While an index is built or a backup runs, a table can only be read. Fails if a page
+    waits.
+    """
     begin, end = IMPATIENT[settings.DB]
     lock, unlock = LOCK_TABLE[settings.DB]
     laptop.sign_in()
@@ -319,7 +325,7 @@ def test_a_table_that_is_locked(ada, laptop, time, settings, binds_on_server):
             cursor.execute(lock)
             began = monotonic()
             assert laptop.open().status_code == 200
-            assert monotonic() - began < PATIENCE / 2, "it waited for the lock"
+            assert monotonic() - began < PATIENCE / 2, "the request waited for the lock"
             assert laptop.row.last_active_at == before
             cursor.execute(unlock)
     finally:
@@ -360,7 +366,10 @@ def test_a_write_that_fails_halfway_leaves_nothing_in_the_transaction(ada):
 
 
 def test_a_surrounding_transaction_that_was_rolled_back_is_not_continued(ada):
-    """MySQL rolls back all of it after a deadlock, and Galera after a conflict."""
+    """
+    MySQL rolls back the whole transaction after a deadlock, as Galera does after a
+    conflict.
+    """
 
     def write():
         execute("ROLLBACK")
@@ -405,7 +414,7 @@ def test_other_statements_wait_as_before(ada, laptop, is_in_transaction, fails):
         ending.ENDINGS.attempt(write)
         assert waits() == usual
     assert waits() == usual
-    if settings.DB != "mariadb":  # there, each statement says it itself
+    if settings.DB != "mariadb":  # MariaDB sets it for each statement
         assert seen != [usual]
     assert seen
 
@@ -413,7 +422,7 @@ def test_other_statements_wait_as_before(ada, laptop, is_in_transaction, fails):
 @pytest.mark.skipif(settings.DB != "mariadb", reason="stands in for MySQL")
 @pytest.mark.parametrize("fails", [False, True])
 def test_mysql_waits_a_second(ada, monkeypatch, fails):
-    """MySQL knows no ``SET STATEMENT``."""
+    """MySQL has no ``SET STATEMENT``, so the connection's setting is changed."""
     seen = []
 
     def write():
@@ -430,8 +439,8 @@ def test_mysql_waits_a_second(ada, monkeypatch, fails):
 
 def test_a_failure_that_ends_the_transaction_around_it_is_raised(ada):
     """
-    As a deadlock does on MySQL. Fails, with what was written before lost and nobody
-    told, if the error is taken for one that may be skipped.
+    MySQL rolls back the whole transaction after a deadlock. Fails if that error is
+    skipped: the earlier writes disappear, and no error says so.
     """
 
     def deadlock():

@@ -1,4 +1,4 @@
-"""At the limit the person is asked, and is nobody until they have chosen."""
+"""Under ``ask``, a person at the limit is not signed in until they have chosen."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def ask(settings):
 
 @pytest.fixture
 def asked(ada, laptop, phone):
-    """A phone whose sign-in was asked what to sign out: the laptop is signed in."""
+    """Sign in on the laptop, and then on the phone, which is asked what to sign out."""
     laptop.sign_in()
     response = phone.sign_in(headers=HTML)
     assert (response.status_code, response["Location"]) == (303, CHOOSE)
@@ -64,7 +64,7 @@ def choose(visitor, *ids, page=None, headers=HTML, **more):
     return visitor.post(CHOOSE, data, headers=headers)
 
 
-# The way through
+# Choices that sign in
 
 
 def test_who_is_asked_is_nobody(asked, laptop):
@@ -161,7 +161,7 @@ def test_it_never_leads_elsewhere(ada, laptop, phone, next_url):
 
 
 def test_what_was_written_before_it_is_kept(ada, laptop, phone):
-    """Of a browser that had no cookie: while it is asked, it is given none."""
+    """The browser had no cookie, and receives none while it is asked."""
     laptop.sign_in()
     phone.post(phone.path("play"), {"acts": "write login:ada"}, headers=HTML)
     assert phone.cookie is None
@@ -252,14 +252,14 @@ def test_what_was_written_while_it_waited_stays(ada, laptop, phone):
     laptop.sign_in()
     phone.write()
     phone.post(phone.path("play"), {"acts": "write login:ada"}, headers=HTML)
-    # One more than that, where the cookie is not all of it.
+    # The refused request's write counts too, unless the cookie holds the session.
     left = phone.stored["writes"]
     phone.write()
     choose(phone, laptop.row.pk)
     assert phone.stored["writes"] == left + 1
 
 
-# Where it does not go through
+# Choices that do not sign in
 
 
 def test_a_choice_that_is_gone_asks_again(asked, laptop, tablet):
@@ -276,7 +276,7 @@ def test_a_choice_that_is_gone_asks_again(asked, laptop, tablet):
 
 def test_one_choice_admits_once(asked, laptop, settings):
     page, twin, id = open_chooser(asked), asked.twin(), laptop.row.pk
-    # From here on there would be room for both.
+    # Now there is room for both.
     settings.SESSION_LIMIT = 3
     assert choose(asked, id, page=page).status_code == 302
     assert choose(twin, id, page=page).status_code == 410
@@ -287,7 +287,7 @@ def test_one_choice_admits_once(asked, laptop, settings):
 def test_the_back_button(asked, laptop):
     page = open_chooser(asked)
     choose(asked, laptop.row.pk, page=page)
-    # It shows the chooser, kept by the browser, and what is chosen there is over.
+    # The browser shows its copy of the chooser, and the chosen session has ended.
     (row,) = live()
     response = choose(asked, row.pk, page=page)
     assert response.status_code == 302
@@ -493,7 +493,7 @@ def test_without_our_urls_it_is_a_refusal(ada, laptop, phone, settings):
 
 
 def test_at_an_address_that_has_to_be_quoted(ada, settings):
-    # Django's asynchronous client does not send what a server makes of such a path.
+    # Django's async client does not send such a path as a server receives it.
     laptop, phone = Visitor(), Visitor(PHONE)
     settings.ROOT_URLCONF = "tests.stories.urls_quoted"
     laptop.sign_in(path="/login/")
@@ -544,12 +544,14 @@ def test_the_refused_answer_touches_no_session_cookie(ada, laptop, phone):
     assert phone.cookie is None
 
 
-# What a refused sign-in leaves, and where it goes on
+# What a refused sign-in leaves behind
 
 
 @pytest.fixture
 def second_factor():
-    """A receiver that runs before ours, as django-otp's does, and one after it."""
+    """
+    Connect a receiver that runs before ours, as django-otp's does, and one after it.
+    """
     ran = []
 
     def before(request, **kwargs):
@@ -561,7 +563,7 @@ def second_factor():
     receivers = user_logged_in.receivers
     user_logged_in.connect(before)
     user_logged_in.connect(after)
-    # Signals have no order but that of being connected.
+    # Receivers run in the order in which they were connected.
     user_logged_in.receivers.insert(0, user_logged_in.receivers.pop(-2))
     user_logged_in.sender_receivers_cache.clear()
     yield ran

@@ -1,4 +1,4 @@
-"""Passwords, hashes, keys and accounts that change under live sessions."""
+"""Passwords, hashes, secret keys and accounts change while sessions are live."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ NEW = "battery staple"
 
 @pytest.fixture
 def two(settings):
-    """An account that may have two sessions."""
+    """Allow two sessions per account."""
     settings.SESSION_LIMIT = 2
 
 
@@ -47,7 +47,7 @@ def test_a_password_changed_here_ends_the_others_and_not_this_one(
     response = phone.open()
     assert b"Your password was changed" in response.content
 
-    # And sign in there, with the new one. Nobody has lost a place.
+    # The phone signs in with the new password, and both have a place.
     phone.sign_in(password=NEW)
     assert laptop.state == phone.state == SIGNED_IN
     assert len(live(ada)) == 2
@@ -62,7 +62,7 @@ def test_sessions_that_a_password_change_ended_hold_no_place_under_deny(
     laptop.change_password(NEW)
     time.advance(120)
     laptop.open()
-    # The phone was put away: it has not been seen since.
+    # The phone has sent no request since.
     tablet = Visitor(is_async=laptop.is_async)
     assert tablet.sign_in(password=NEW).status_code == 302
     assert tablet.state == laptop.state == SIGNED_IN
@@ -80,7 +80,7 @@ def test_the_key_from_before_a_password_change_is_nobodys(ada, laptop):
 
 
 def test_a_password_changed_elsewhere(two, ada, laptop, phone):
-    """By an administrator, or by a link in a mail."""
+    """An administrator or a link in a mail changes the password."""
     laptop.sign_in()
     phone.sign_in()
     ada.refresh_from_db()
@@ -125,7 +125,7 @@ def test_a_hash_upgraded_at_sign_in_is_no_password_change(
 def test_a_hash_upgraded_long_after_a_password_change_is_none(
     two, ada, laptop, phone, settings
 ):
-    """The laptop changed the password itself, and stayed."""
+    """The laptop changed the password itself, and stayed signed in."""
     laptop.sign_in()
     laptop.change_password(NEW)
     settings.PASSWORD_HASHERS = [
@@ -139,7 +139,7 @@ def test_a_hash_upgraded_long_after_a_password_change_is_none(
 def test_a_secret_key_replaced_without_a_fallback(ada, laptop, settings):
     laptop.sign_in()
     settings.SECRET_KEY = "another"
-    # What is stored can no longer be read: to Django it is an empty session.
+    # Django cannot decode what is stored any more, and takes it for an empty session.
     assert laptop.name is None
     assert laptop.state == NOBODY
 
@@ -153,7 +153,7 @@ def test_a_secret_key_replaced_with_a_fallback(ada, laptop, phone, settings):
     key, row = laptop.cookie, laptop.row
     old, settings.SECRET_KEY = settings.SECRET_KEY, "another"
     settings.SECRET_KEY_FALLBACKS = [old]
-    # Django gives the session a new key and its new hash, on a GET.
+    # On a GET, Django gives the session a new key and a new hash.
     assert laptop.state == SIGNED_IN
     assert laptop.cookie != key
     assert laptop.row == row
@@ -190,7 +190,8 @@ def test_an_account_disabled_by_update_is_ended_when_seen(two, ada, laptop, phon
     get_user_model().objects.filter(pk=ada.pk).update(is_active=False)
     assert laptop.state == Reason.ACCOUNT_DISABLED
 
-    # Enabled again: who was seen stays ended, and who was not seen never knew.
+    # The account is enabled again. The laptop's session ended when it was seen. The
+    # phone's was not seen meanwhile, and stays.
     get_user_model().objects.filter(pk=ada.pk).update(is_active=True)
     assert laptop.state == Reason.ACCOUNT_DISABLED
     assert phone.state == SIGNED_IN
@@ -217,7 +218,7 @@ def test_a_disabled_account_seen_on_a_public_page(ada, laptop):
     assert reasons() == [Reason.ACCOUNT_DISABLED]
 
 
-# A cookie that is all of the session says that it was one, when nobody knows of it.
+# A signed cookie still says that it was a session when no row says so.
 WITHOUT_REASON = {None} if stores.is_cookie() else set()
 
 
@@ -266,7 +267,7 @@ def test_ended_from_elsewhere(two, ada, bob, laptop, phone):
     assert b"list of devices" in phone.open().content
     assert laptop.state == SIGNED_IN
 
-    # Once more is nothing, and the first reason stands.
+    # Ending again changes nothing, and the first reason stands.
     assert registry.end([ended.pk], Reason.PASSWORD_CHANGED) == []
     assert registry.end([uuid4()], Reason.REVOKED) == []
     assert registry.end([], Reason.REVOKED) == []

@@ -1,4 +1,4 @@
-"""One phone and one computer, as the ready-made rules count them."""
+"""``PerDeviceClass`` allows one phone and one computer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Every way in: the admin, force_login, a proxy, an administrator, keys set by hand."""
+"""
+Every way to sign in: the admin, force_login, a proxy, impersonation, keys set by hand.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,7 @@ Reason = UserSession.Reason
 
 @pytest.fixture
 def admin(monkeypatch):
-    """Somebody whom the admin lets in, whatever the user model has of that."""
+    """Create a user that the admin lets in, whichever user model is in use."""
     if hasattr(get_user_model(), "is_staff"):
         return make_user("grace", is_staff=True)
     monkeypatch.setattr(get_user_model(), "is_staff", True, raising=False)
@@ -94,7 +96,7 @@ def test_signals_without_a_request(ada, laptop):
 
 
 def test_signals_whose_request_has_no_session(ada, laptop):
-    """Tokens, Basic authentication: nobody is signed in here."""
+    """Token views and Basic authentication send signals, and sign nobody in here."""
     laptop.sign_in()
     request = HttpRequest()
     user_logged_in.send(sender=type(ada), request=request, user=ada)
@@ -108,7 +110,7 @@ def test_signals_whose_request_has_no_session(ada, laptop):
 
 
 def request_of_ours():
-    """Return a request as code builds one that signs people in by itself."""
+    """Return a request such as code builds that signs people in outside of a view."""
     request = RequestFactory().get("/")
     request.session = stores.engine()()
     request.user = AnonymousUser()
@@ -174,7 +176,7 @@ def test_another_users_keys_set_by_hand(ada, bob, laptop, phone):
     assert laptop.state == Reason.DISPLACED
 
 
-# By itself: a proxy says who it is, with every request
+# Automatic sign-ins: a proxy names the user with every request
 
 
 def test_remote_user_in_two_browsers_does_not_loop(ada, remote):
@@ -184,7 +186,7 @@ def test_remote_user_in_two_browsers_does_not_loop(ada, remote):
         assert each.state == SIGNED_IN
     (row,) = live(ada)
 
-    # Reloads and polls: told each time, and nobody is displaced by that.
+    # Reloads and polls say why each time, and displace no session.
     for _ in range(4):
         page = laptop.open()
         assert page.status_code == 401
@@ -213,10 +215,10 @@ def test_use_here_instead_is_a_persons_choice(ada, remote):
     action, fields = form(laptop.open())
     assert fields["next"] == laptop.path("members")
 
-    # A GET of that address never chooses anything.
+    # A GET of that address makes no choice.
     for _ in range(3):
         assert laptop.get(action, query_params=fields).status_code == 401
-    # Nor does a POST that another site makes up.
+    # A POST that another site forges makes none either.
     for forged in ({}, {"token": "x"}, {"token": "", "next": "/"}):
         response = laptop.post(action, forged)
         assert response.status_code == 401
@@ -285,7 +287,7 @@ def test_remote_user_is_asked(ada, remote, settings):
 
 
 def test_remote_user_who_is_somebody_else_by_now(ada, bob, remote, settings):
-    """What the one was asked, the other is neither shown nor chooses by."""
+    """The second user is not shown the first user's question, and cannot answer it."""
     settings.SESSION_LIMIT_AT_LIMIT = "ask"
     chooser = "/account/sessions/choose/"
     adas, bobs = remote("ada", "Firefox"), remote("bob", "Firefox")
@@ -352,12 +354,12 @@ def test_impersonation_takes_no_place_and_displaces_nobody(
     assert hers.state == SIGNED_IN
     assert [row.counted for row in live(ada)] == [True, False]
 
-    # She signs in elsewhere: her own sign-in makes room, and he goes on.
+    # She signs in elsewhere. That displaces her own session, and he goes on.
     another.sign_in("ada")
     assert hers.state == Reason.DISPLACED
     assert his.name == "ada"
 
-    # Back in his own account is a sign-in like any other: it takes a place again.
+    # Returning to his own account is a sign-in like any other, and takes a place.
     elsewhere = browser()
     elsewhere.sign_in("grace")
     his.post("/hijack/release/")
@@ -391,7 +393,7 @@ def test_an_impersonation_can_be_ended(hijack, admin, ada, browser):
 
 
 def test_who_was_released_and_signs_in_again_takes_a_place(hijack, admin, ada, browser):
-    """Not by a click on a button of ours, but with a password."""
+    """The second sign-in uses a password rather than the button that releases."""
     his, elsewhere = browser(), browser()
     his.sign_in("grace")
     his.post("/hijack/acquire/", {"user_pk": str(ada.pk)})

@@ -1,4 +1,4 @@
-"""Clients that send what no browser sends, and stored data that nobody wrote."""
+"""Clients send what no browser sends, and the store holds what no code wrote."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.stories.people import JSON, SIGNED_IN, live, statements
 
 @pytest.fixture
 def database(db):
-    """Rolled back after each test: there are many, and none is about a commit."""
+    """Roll back after each test. There are many, and none depends on a commit."""
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def test_garbage_for_a_cookie(ada, laptop, cookie):
         with statements() as ran:
             response = laptop.open(**headers, **kind)
         assert response.status_code == 302
-        # What is stored under it, and whose it was if it could be anybody's.
+        # The stored session is read, and the row if the key could be a session's.
         assert len(ran) <= 2
     assert laptop.write(headers=headers).status_code == 200
     assert laptop.sign_in(headers=headers).status_code == 302
@@ -100,7 +100,7 @@ def test_garbage_for_an_id_is_nobody(ada, laptop, id):
     laptop.sign_in()
     laptop.stored = {**laptop.stored, "_session_limit_id": id}
     assert laptop.name is None
-    assert laptop.state is None  # it is over, and nobody knows why
+    assert laptop.state is None  # it has ended for no known reason
     assert laptop.open().status_code == 401
     assert laptop.open().status_code == 302
     assert laptop.sign_in().status_code == 302
@@ -129,8 +129,8 @@ def test_the_id_of_somebody_elses_session_is_nobody(ada, bob, laptop, phone):
     assert len(live(bob)) == 1
 
 
-# The client names the encoding of a form. The first two can spell half a character,
-# which is no text; the others cannot be decoded as text at all.
+# The client names the encoding of a form. The first two can encode half of a surrogate
+# pair, which no text contains. The others cannot be decoded as text at all.
 NO_TEXT = {
     "utf-7": b"+2AA-",
     "unicode_escape": b"\\ud800",
@@ -142,7 +142,7 @@ NO_TEXT = {
 
 @pytest.fixture(params=NO_TEXT)
 def no_text(request):
-    """Return a function that posts fields which are no text."""
+    """Return a function that posts fields that are not valid text."""
 
     def post(visitor, path, *names, **headers):
         body = b"".join(
@@ -162,7 +162,7 @@ def no_text(request):
 def test_a_form_that_is_no_text_is_told_why_its_session_ended(
     ada, laptop, phone, no_text
 ):
-    """The page shows what a form had in it, and no response can hold this."""
+    """The page shows what was written in a form, but no response could encode this."""
     laptop.sign_in()
     phone.sign_in()
     response = no_text(laptop, laptop.path("members"), "body", Accept="text/html")

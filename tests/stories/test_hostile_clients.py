@@ -1,6 +1,7 @@
 """
-What no browser says of itself. Nothing breaks, nothing comes out unescaped, and nothing
-that a client wrote about its address is believed.
+Headers that no browser sends.
+
+Nothing breaks, everything is escaped, and no address that a client claims is believed.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from tests.stories.people import JSON, SIGNED_IN, events, live
 PARROT = f"{__name__}.parrot"
 CALLABLES = {
     "table": "session_limit.client.describe_device",
-    # Its names may be the client's own words.
+    # This one may return the client's own words as a name.
     "ua-parser": "session_limit.contrib.ua_parser.describe_device",
     "parrot": PARROT,
 }
@@ -31,7 +32,7 @@ FORGED = "203.0.113.66"
 
 
 def parrot(request):
-    """Believe the client, as no project should."""
+    """Name the device by what the client says, as no project should."""
     said = request.META.get("HTTP_USER_AGENT", "")
     return Device(said, said)
 
@@ -52,7 +53,7 @@ def forwarded(**named):
 
 
 def as_received(text):
-    """Return what a server makes of these bytes: each one a character."""
+    """Return these bytes as a server passes them on, with one character for each."""
     return text.encode().decode("latin-1")
 
 
@@ -189,7 +190,7 @@ def test_what_is_made_of_it(caplog, settings, headers, named_by):
         client = describe(request)
         assert_harmless(client.device, client.device_class, client.address)
     assert client.address == REMOTE
-    # Nor is any of these a failure that would fill the log.
+    # None of these counts as a failure, or a client could fill the log.
     assert caplog.records == []
 
 
@@ -210,7 +211,7 @@ def test_what_people_and_logs_see_of_it(ada, laptop, phone, caplog, settings, he
         assert json.loads(record.getMessage())["event"]
     assert [event["event"] for event in events(caplog)] == [f"session_created:{ada.pk}"]
 
-    # A name may be markup: where it is shown, it is escaped.
+    # A name may contain markup, which a page escapes.
     page = "<td title='{{ row.device }}'>{{ row.device }} {{ row.address }}</td>"
     shown = engines["django"].from_string(page).render({"row": row})
     assert shown.count("<") == shown.count(">") == 2

@@ -1,4 +1,4 @@
-"""Signed in before installation; and the package taken out again."""
+"""Sessions from before the installation, and sessions after the package was removed."""
 
 from __future__ import annotations
 
@@ -25,7 +25,9 @@ Reason = UserSession.Reason
 
 @pytest.fixture
 def installed_later(ada, settings):
-    """Sign browsers in, as it was before the package was installed."""
+    """
+    Return a function that signs browsers in as if the package was installed later.
+    """
 
     def sign_in(*browsers):
         limit, settings.SESSION_LIMIT = settings.SESSION_LIMIT, None
@@ -52,7 +54,10 @@ def test_one_signed_in_before(ada, laptop, phone, installed_later):
 
 
 def test_one_signed_in_before_and_not_seen_since(ada, laptop, phone, installed_later):
-    """It has no row, so nobody could count it: it comes back to find no place."""
+    """
+    The session has no row, so that no sign-in could count it. It returns when the place
+    is taken.
+    """
     installed_later(laptop)
     phone.sign_in()
     assert laptop.name is None
@@ -63,7 +68,7 @@ def test_one_signed_in_before_and_not_seen_since(ada, laptop, phone, installed_l
 
 def test_several_signed_in_before(ada, laptop, phone, tablet, installed_later):
     installed_later(laptop, phone, tablet)
-    # The first to be seen has the place.
+    # The first one to send a request takes the place.
     assert phone.name == "ada"
     assert laptop.name is None
     assert tablet.state == Reason.DISPLACED
@@ -79,7 +84,7 @@ def test_several_signed_in_before_with_places_for_all(
     assert [each.name for each in (laptop, phone, tablet)] == ["ada"] * 3
     assert reasons() == []
 
-    # Whoever signs in now is newer than all of them.
+    # A session that signs in now is newer than all of them.
     another = browser()
     another.sign_in()
     states = [each.state for each in (laptop, phone, tablet)]
@@ -135,13 +140,13 @@ def test_under_deny_what_was_signed_in_before_takes_its_place_when_seen(
 def test_the_first_requests_of_one_browser_in_parallel_are_one_session(
     ada, laptop, installed_later
 ):
-    """Each loaded the session before another's answer was saved."""
+    """Each request loads the session before the answer to another was saved."""
     installed_later(laptop)
     cookie, before = laptop.cookie, laptop.stored
     for _ in range(6):
         assert laptop.name == "ada"
         assert len(live(ada)) == 1
-        # As the next of them found it.
+        # The next request loads what the first one did.
         laptop.cookie = stores.write(cookie, before)
     assert laptop.state == SIGNED_IN
     assert reasons() == []
@@ -195,7 +200,7 @@ def test_another_user_where_somebody_was_signed_in_before(
 
 @pytest.mark.skipif(
     settings.ENGINE == "qsessions_cached_db",
-    reason="it saves what went with the user: a 400, with us or without",
+    reason="it saves a session deleted with its user: a 400 without this package too",
 )
 def test_a_session_of_an_account_that_is_gone(ada, laptop, installed_later):
     installed_later(laptop)
@@ -240,7 +245,7 @@ def python(tmp_path, code, *, taken_out):
         env={
             **os.environ,
             "SESSION_LIMIT_TEST_DB": "sqlite",
-            # tests/interleavings/test_installation.py has the others.
+            # tests/interleavings/test_installation.py tests other engines.
             "SESSION_LIMIT_TEST_ENGINE": "db",
         },
         cwd=tmp_path,
@@ -250,7 +255,7 @@ def python(tmp_path, code, *, taken_out):
 
 
 def test_the_package_taken_out_again(tmp_path):
-    """Nobody is signed out by that, by putting it back, or by dropping its tables."""
+    """Removing the package, adding it again and dropping its tables sign nobody out."""
     sign_in = """
 call_command("migrate", verbosity=0)
 get_user_model().objects.create_user(username="ada", password="pw")

@@ -49,7 +49,7 @@ ENDED = {
     "Dieses Konto kann auf höchstens 1 Gerät gleichzeitig verwendet werden.",
     "ar": "تم تسجيل الدخول إلى حسابك على هاتف. "
     "يمكن استخدام هذا الحساب على جهاز واحد في الوقت نفسه.",
-    # Sentences there need no space between them.
+    # Japanese needs no space between sentences.
     "ja": "お使いのアカウントがスマートフォンでログインされました。"
     "このアカウントを同時に使えるのは 1 台までです。",
 }
@@ -112,7 +112,7 @@ def test_your_sessions_in_json_name_devices_in_the_language(ada, reader):
     accept = {"Accept": "application/json"}
     (said,) = laptop.get("/account/sessions/", headers=accept).json()["sessions"]
     assert said["device"] == "Firefox auf Windows"
-    # Kept as it was.
+    # The row keeps the name in English.
     (row,) = live()
     assert row.device == "Firefox on Windows"
 

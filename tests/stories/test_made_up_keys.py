@@ -1,7 +1,8 @@
 """
-A client makes up the value of its session cookie. The server never stores anything
-under such a key: an attacker who planted it in somebody's browser would know the key of
-that person's session (ASVS 7.2.3).
+A client may make up the value of its session cookie.
+
+The server never stores anything under such a key. An attacker who planted it in a
+person's browser would otherwise know the key of that person's session (ASVS 7.2.3).
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ KEYS = [
 
 @pytest.fixture(params=["deny", "ask"])
 def refusal(request, settings):
-    """Refuse at the limit; return the status of the answer."""
+    """Refuse sign-ins at the limit, and return the status of the answer."""
     settings.SESSION_LIMIT_AT_LIMIT = request.param
     return {"deny": 403, "ask": 303}[request.param]
 
@@ -48,7 +49,7 @@ def atomic_requests():
 
 
 def assert_is_moved(response, laptop, phone, key):
-    """What the view had written is stored under a key that the server has chosen."""
+    """Assert that what the view wrote is stored under a key that the server chose."""
     assert set_cookie(response) not in {None, "", key}
     assert phone.stored["writes"] == 1
     assert only_kept(laptop, phone)
@@ -57,8 +58,8 @@ def assert_is_moved(response, laptop, phone, key):
 @pytest.mark.parametrize("key", KEYS)
 def test_a_refused_sign_in_stores_under_a_new_key(ada, laptop, phone, refusal, key):
     """
-    Fails where what the view had written goes under the key in the cookie: with some of
-    these keys the answer is a 500 then, with others somebody knows where it is.
+    Fails if what the view wrote is stored under the key in the cookie. Some of these
+    keys lead to a 500 then, and with the others an attacker knows the key.
     """
     laptop.sign_in()
     phone.cookie = key
@@ -70,7 +71,7 @@ def test_a_refused_sign_in_stores_under_a_new_key(ada, laptop, phone, refusal, k
 
 @pytest.mark.parametrize("key", KEYS)
 def test_a_refused_sign_in_with_nothing_to_keep(ada, laptop, phone, refusal, key):
-    """It touches no cookie: another tab may just have been given one."""
+    """The answer sets no cookie, because another tab may just have received one."""
     laptop.sign_in()
     phone.cookie = key
     response = phone.sign_in()
@@ -80,7 +81,7 @@ def test_a_refused_sign_in_with_nothing_to_keep(ada, laptop, phone, refusal, key
 
 
 def test_a_key_that_was_loaded_is_kept(ada, laptop, phone, refusal):
-    """The browser of an anonymous session keeps its key, and gets no new cookie."""
+    """An anonymous session keeps its key, and its browser receives no new cookie."""
     laptop.sign_in()
     phone.post("/cart/", {"cart": "tea"})
     key = phone.cookie
@@ -95,7 +96,9 @@ def test_a_key_that_was_loaded_is_kept(ada, laptop, phone, refusal):
 
 
 def test_the_key_of_a_session_that_is_gone_is_made_up(ada, laptop, phone, refusal):
-    """A key that the server gave once is no better: somebody else may have kept it."""
+    """
+    A key that the server once gave out is not safe either: somebody may have kept it.
+    """
     laptop.sign_in()
     phone.post("/cart/", {"cart": "tea"})
     key = phone.cookie
@@ -109,7 +112,7 @@ def test_the_key_of_a_session_that_is_gone_is_made_up(ada, laptop, phone, refusa
 
 @pytest.mark.parametrize("key", KEYS)
 def test_what_else_reads_and_writes(ada, laptop, phone, key):
-    """Every other door gives its ordinary answer, and stores nothing under the key."""
+    """Every other page answers as usual, and stores nothing under the key."""
     laptop.sign_in()
     phone.cookie = key
     assert phone.open().status_code == 302
@@ -135,7 +138,7 @@ def test_what_else_reads_and_writes(ada, laptop, phone, key):
 
 @pytest.mark.parametrize("key", KEYS)
 def test_a_sign_in_that_is_rolled_back(ada, phone, atomic_requests, key):
-    """A store that rolls nothing back still holds what ``login()`` stored."""
+    """A store without transactions still holds what ``login()`` stored."""
     phone.cookie = key
     response = phone.post("/play/", {"acts": "write login:ada rollback"})
     assert response.status_code == 200
@@ -146,7 +149,7 @@ def test_a_sign_in_that_is_rolled_back(ada, phone, atomic_requests, key):
 
 @pytest.mark.parametrize("key", KEYS)
 def test_a_session_that_is_emptied_unread(ada, laptop, phone, refusal, key):
-    """Nobody has looked whether the store holds anything under the key."""
+    """The view never read the session, so that nothing is known about the key."""
     laptop.sign_in()
     phone.cookie = key
     response = phone.post(phone.path("play"), {"acts": "clear write login:ada"})
@@ -175,8 +178,8 @@ def test_another_spelling_of_a_key_is_another_key(
 ):
     """
     Fails on MariaDB if the database decides: it compares keys without regard to case,
-    accents and trailing spaces, so that a session goes on under a key that the client
-    has spelled.
+    accents and trailing spaces, so that a session would continue under a key that the
+    client spelled differently.
     """
     laptop.sign_in()
     phone.write()

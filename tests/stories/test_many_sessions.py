@@ -1,4 +1,4 @@
-"""An account that a script has signed in to thousands of times."""
+"""A script has signed in to one account thousands of times."""
 
 from __future__ import annotations
 
@@ -28,13 +28,15 @@ PAGE = 50
 
 @pytest.fixture(autouse=True)
 def observed(settings, ada):
-    """A trial run, as it is before the limit is enforced."""
+    """Only observe the limit, as in a trial run before it is enforced."""
     settings.SESSION_LIMIT = 3
     settings.SESSION_LIMIT_AT_LIMIT = "observe"
 
 
 def add(user, number, **fields):
-    """Add live sessions, each a second more recently active than the one before."""
+    """
+    Add live sessions, each of which was active a second later than the one before.
+    """
     now = timezone.now()
     return UserSession.objects.bulk_create(
         UserSession(
@@ -235,12 +237,12 @@ def test_all_others_end_in_as_many_statements_as_two(ada, laptop, settings):
     assert many == few
 
 
-# Those at the limit
+# At the limit
 
 
 @pytest.fixture
 def asked(ada, phone, settings):
-    """Return a function that has a phone asked beside so many sessions."""
+    """Return a function that adds sessions and then has a sign-in on a phone asked."""
 
     def asked(number, limit=3, **fields):
         rows = add(ada, number, **fields)
@@ -343,7 +345,7 @@ def test_the_refused_page_lists_fifty_and_says_how_many_more(ada, phone, setting
 def test_the_refused_page_does_not_say_that_the_limit_is_how_many_there_are(
     ada, phone, settings, limit, said
 ):
-    """After the limit was lowered, the page lists more than the limit."""
+    """After the limit was lowered, the page lists more sessions than the limit."""
     add(ada, 3)
     settings.SESSION_LIMIT, settings.SESSION_LIMIT_AT_LIMIT = limit, "deny"
     page = phone.sign_in(headers=HTML).content.decode()
@@ -361,7 +363,7 @@ def test_the_chooser_takes_as_many_statements_however_many_there_are(asked, phon
     assert len(page.content) < 100_000
 
 
-# Rows whose stored sessions were deleted take no place; each costs a read.
+# Rows without a stored session take no place. Finding out costs a read of each.
 
 
 @pytest.mark.parametrize("gone", [0, 7, 10])

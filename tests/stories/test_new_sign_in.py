@@ -1,6 +1,8 @@
 """
-Ada signs in from a browser that she has not used before, and her other sessions are
-told: once each, at their next page. The browser itself remembers who has used it.
+Ada signs in from a browser that she has not used before.
+
+Each of her other sessions shows a message on its next page, once. A cookie in the
+browser remembers which accounts have used it.
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ from tests.stories import views
 from tests.stories.people import JSON, live, make_user, statements, writes
 from tests.stories.urls import urlpatterns as project
 
-# The project without addresses of ours.
+# The project's addresses without those of this package.
 WITHOUT_OURS = tuple(each for each in project if "account" not in str(each.pattern))
 
 
@@ -36,7 +38,7 @@ def several_devices(settings):
 
 @pytest.fixture
 def heard():
-    """Return what the signal says of each sign-in, in order."""
+    """Collect whether the signal calls each sign-in's browser new, in order."""
     said = []
 
     def hear(is_new_browser, **kwargs):
@@ -48,12 +50,12 @@ def heard():
 
 
 def messages(visitor):
-    """Return the messages that wait for this browser's next page, and show them."""
+    """Return the messages that this browser's next page shows."""
     return visitor.get("/messages/", headers=JSON).json()
 
 
 def told(visitor):
-    """Open a page, and return what the browser is told after it."""
+    """Open a page, and return the messages that follow it."""
     assert visitor.open().status_code == 200
     return messages(visitor)
 
@@ -67,7 +69,7 @@ def clear_cookies(visitor):
     visitor.client.cookies.clear()
 
 
-# Who is told, and of what.
+# Which sessions are told, and of what
 
 
 def test_another_session_is_told_once(ada, laptop, phone):
@@ -149,7 +151,10 @@ def test_a_refused_sign_in_is_no_news(ada, laptop, phone, settings, heard):
 def test_one_that_was_asked_what_to_sign_out(
     ada, laptop, phone, tablet, settings, heard
 ):
-    """It is news when it is admitted, to those that stay, and known from then on."""
+    """
+    The sessions that stay are told once it is admitted, and the browser is known from
+    then on.
+    """
     settings.SESSION_LIMIT = 2
     settings.SESSION_LIMIT_AT_LIMIT = "ask"
     laptop.sign_in()
@@ -196,7 +201,7 @@ def test_a_device_without_a_name(ada, laptop, browser):
     assert "Unknown device" in message
 
 
-# Where "Wasn't you?" leads.
+# Where "Wasn't you?" leads
 
 
 def test_it_leads_to_your_sessions(ada, laptop, phone, settings):
@@ -205,7 +210,7 @@ def test_it_leads_to_your_sessions(ada, laptop, phone, settings):
     phone.sign_in()
     [message] = told(laptop)
     assert '<a href="/account/sessions/">Wasn\'t you?</a>' in message
-    # What it opens acts on nothing.
+    # The link opens a page, and changes nothing.
     assert laptop.get("/account/sessions/").status_code == 200
     assert len(live(ada)) == 2
 
@@ -235,7 +240,7 @@ def test_nothing_in_it_is_unescaped(ada, laptop, phone):
     assert "New sign-in: &lt;script&gt;, " in message
 
 
-# When it is told.
+# When they are told
 
 
 @pytest.mark.parametrize(
@@ -360,7 +365,7 @@ def test_a_template_of_the_projects(ada, laptop, phone, settings, tmp_path):
     assert told(laptop) == ["Hello from Chrome on Android."]
 
 
-# Which browsers are known.
+# Which browsers are known
 
 
 def test_a_known_browser_is_no_news(ada, laptop, phone, heard):
@@ -415,7 +420,7 @@ def test_a_browser_remembers_those_who_used_it_last(ada, phone):
 
 
 def is_new(visitor, user):
-    """Whether ``user`` has not signed in from this browser before."""
+    """Return whether ``user`` has not signed in from this browser before."""
     seen = []
 
     def hear(is_new_browser, **kwargs):
@@ -481,7 +486,7 @@ def test_a_cookie_that_is_not_ours_is_unknown(ada, laptop, phone):
 
 
 def test_another_persons_cookie_is_unknown(ada, bob, laptop, phone, tablet):
-    """Who has signed in to an account of their own is no friend of this one's."""
+    """A browser that knows another account is new to this one."""
     laptop.sign_in("ada")
     tablet.sign_in("bob")
     phone.client.cookies[known_browsers.COOKIE] = browser_cookie(tablet)
@@ -548,7 +553,7 @@ def test_switched_off(ada, laptop, phone, settings, heard):
     assert heard == [False, False]
 
 
-# Who signs in as somebody else.
+# Impersonation
 
 
 class ForAdministrators(Rules):
@@ -571,11 +576,11 @@ def test_impersonation_is_no_news_and_hears_none(
     assert heard == [True, False, True]
 
 
-# Who signed in elsewhere, or otherwise.
+# Other ways to sign in
 
 
 def test_a_browser_from_before_the_installation(ada, laptop, phone, heard):
-    """It is known from its first request on, and is news to nobody."""
+    """The browser is known from its first request on, and no session is told of it."""
     laptop.sign_in()
     phone.post("/by-hand/", {"name": "ada"})
     phone.open()
@@ -588,14 +593,17 @@ def test_a_browser_from_before_the_installation(ada, laptop, phone, heard):
 
 
 def test_where_no_browser_can_be_known_there_is_no_news(ada, laptop, heard):
-    """The test client's own ways to sign in, say."""
+    """
+    The test client's ``force_login()`` has no browser to remember anything, for
+    example.
+    """
     laptop.sign_in()
     Client().force_login(ada)
     assert told(laptop) == []
     assert heard == [True, False]
 
 
-# What it costs.
+# What it costs
 
 
 def cost(visitor):
@@ -607,8 +615,8 @@ def cost(visitor):
 @pytest.mark.parametrize("limit", [1, 2, None])
 def test_what_a_sign_in_costs(ada, browser, settings, limit):
     """
-    One statement where sessions stay that have to be told; one more without a limit,
-    where nothing else reads them.
+    A sign-in takes one more statement if there are sessions to tell. Without a limit it
+    takes another, because nothing else reads them.
     """
     settings.SESSION_LIMIT = limit
     costs = {}

@@ -1,4 +1,4 @@
-"""Ada signs in from a browser that she has not used before, and gets a mail of it."""
+"""Ada receives a mail when she signs in from a browser that she has not used before."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def mailing(settings):
 @pytest.fixture
 def ada(django_user_model):
     if not hasattr(django_user_model, "EMAIL_FIELD"):
-        pytest.skip("its users have no address")
+        pytest.skip("this user model has no email address")
     if django_user_model.USERNAME_FIELD == "email":
         return make_user(ADDRESS)
     return make_user(ADDRESS, email=ADDRESS)
@@ -39,7 +39,7 @@ def ada(django_user_model):
 
 @pytest.fixture
 def outbox(ada, laptop):
-    """Ada's account has been in use."""
+    """Sign ada in once, so that her account is not new, and return the mails."""
     laptop.sign_in(ADDRESS)
     assert mail.outbox == []
     return mail.outbox
@@ -158,9 +158,9 @@ def test_an_adopted_one_is_none(outbox, phone):
 
 
 def test_the_first_one_of_an_old_account_is_news(ada, phone, settings):
-    """It may have signed in before, longer ago than anybody remembers."""
+    """The account may have signed in before, longer ago than its rows are kept."""
     if not hasattr(ada, "date_joined"):
-        pytest.skip("its users do not say since when they are users")
+        pytest.skip("this user model does not record when an account was made")
     ada.date_joined = timezone.now() - timedelta(days=31)
     ada.save()
     phone.sign_in(ADDRESS)
@@ -194,7 +194,7 @@ def test_who_has_no_address_gets_none(phone, browser):
     make_user("eve")
     browser().sign_in("eve")
     if "eve" in mail_addresses():
-        pytest.skip("its users go by their address")
+        pytest.skip("in this user model, the name is the address")
     phone.sign_in("eve")
     assert mail.outbox == []
     assert phone.state == SIGNED_IN

@@ -1,4 +1,4 @@
-"""Several things in one request: sign-ins that are undone, repeated, taken back."""
+"""One request does several things: sign-ins are repeated, refused and undone."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def atomic_requests():
 
 
 def play(visitor, *acts):
-    """Have one request do these things, in this order."""
+    """Do these things in one request, in this order."""
     path = visitor.path("play")
     return visitor.post(path, {"acts": " ".join(acts)})
 
@@ -82,7 +82,7 @@ def test_signing_in_one_after_the_other(ada, bob, laptop):
     "acts", ["login:bob", "login:ada login:bob", "login:bob cycle"]
 )
 def test_displaced_before_the_answer_to_the_sign_in(ada, bob, laptop, acts):
-    """Where another user was signed in: that leaves Django's session without a key."""
+    """Signing in as another user leaves Django's session without a key."""
     laptop.sign_in("ada")
     other = Visitor(PHONE)
     views.meanwhile.append(lambda: other.sign_in("bob"))
@@ -128,7 +128,7 @@ def test_who_a_refused_sign_in_is_to_the_view(ada, laptop, phone, settings):
 
 
 def test_a_refused_sign_in_and_then_another(ada, bob, laptop, phone, settings):
-    """What the request ends with is what it is answered with."""
+    """The last sign-in of the request decides on the answer."""
     settings.SESSION_LIMIT_AT_LIMIT = "deny"
     laptop.sign_in("ada")
     response = play(phone, "login:ada", "login:bob")
@@ -154,8 +154,8 @@ def test_a_view_that_undoes_its_sign_in_with_a_404(
     ada, laptop, phone, browser, atomic_requests
 ):
     """
-    Under ``ATOMIC_REQUESTS``: the sign-in is rolled back, and Django would save the
-    session that had been created in it.
+    ``ATOMIC_REQUESTS`` rolls the sign-in back, but Django would still save the session
+    that was created for it.
     """
     laptop.sign_in(path="/login/")
     cookies = [None]
@@ -196,7 +196,7 @@ def test_under_atomic_requests_all_is_as_ever(ada, bob, laptop, phone, atomic_re
     assert live(bob) == []
 
 
-# By itself: a page that signs people in when it is fetched
+# Automatic sign-ins: a page that signs people in when it is fetched
 
 
 def test_silent_sign_on_does_not_displace_by_itself(ada, laptop, phone):
@@ -220,7 +220,7 @@ def test_silent_sign_on_signs_a_new_visitor_in(ada, laptop, phone):
 
 
 def test_a_link_that_a_person_follows_signs_in(ada, laptop, phone):
-    """From a mail, say."""
+    """The link may be in a mail, for example."""
     laptop.sign_in()
     phone.sign_in()
     headers = {"Sec-Fetch-Dest": "document", "Sec-Fetch-Mode": "navigate"}
@@ -258,7 +258,7 @@ def test_an_account_made_again_under_the_same_key(ada, laptop):
     again = make_user("ada", pk=pk) if pk != "ada" else make_user("ada")
     assert again.pk == pk
     assert laptop.name is None
-    # Even where the stored session comes back.
+    # The stored session is restored, and still authenticates nobody.
     laptop.stored = stored
     assert laptop.name is None
     assert live() == []

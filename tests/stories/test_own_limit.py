@@ -1,4 +1,4 @@
-"""A limit of one account's own: given, lowered, taken back."""
+"""An account's own limit is set, lowered and removed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def grace():
 
 @pytest.fixture
 def three(settings, ada, time):
-    """Ada, in three browsers, the first of which is the least recent."""
+    """Sign ada in with three browsers, the least recent first."""
     settings.SESSION_LIMIT = 3
     browsers = []
     for _ in range(3):

@@ -1,4 +1,7 @@
-"""Whoever has been asked, and has not chosen, is nobody: whatever they try."""
+"""
+A browser that was asked and has not chosen yet is signed in nowhere, whatever it
+requests.
+"""
 
 from __future__ import annotations
 
@@ -13,14 +16,14 @@ from session_limit.pages.chooser import COOKIE
 from tests.stories.people import JSON, NOBODY, SIGNED_IN, live
 
 HTML = {"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
-# What its form, or the end of it, is for.
+# This page alone is for a pending sign-in.
 CHOOSER = "/account/sessions/choose/"
 
 seen = []
 
 
 class ReadsEarly(AuthenticationMiddleware):
-    """Some project's middleware: asks who it is, before and after the view."""
+    """Read the user before and after the view, as a project's middleware may do."""
 
     def process_request(self, request):
         super().process_request(request)
@@ -32,7 +35,7 @@ class ReadsEarly(AuthenticationMiddleware):
 
 
 def paths(patterns, prefix="/"):
-    """Return an address of each pattern there is."""
+    """Yield one address for each URL pattern."""
     for pattern in patterns:
         route = str(pattern.pattern)
         for name, value in (
@@ -56,7 +59,7 @@ def asked(ada, laptop, phone, settings):
     ada.is_staff = ada.is_superuser = True
     ada.save()
     laptop.sign_in(path="/login/")
-    # The page that LoginRequiredMiddleware lets through.
+    # LoginRequiredMiddleware lets this page through.
     phone.sign_in(path="/login/", headers=HTML)
     assert COOKIE in phone.client.cookies
     return phone
@@ -79,7 +82,7 @@ def middleware(request, settings):
     return request.param
 
 
-# What these do, they do to anybody; and one of them raises for everybody.
+# These act on every visitor's session in the same way, and one of them always raises.
 LEFT_OUT = (
     *("/interrupted/", "/ainterrupted/", "/play/", "/aplay/", "/sign-in-"),
     *("/stream", "/astream"),
@@ -87,7 +90,8 @@ LEFT_OUT = (
 
 
 def test_every_address_takes_them_for_nobody(middleware, asked, laptop, browser):
-    # In this order: a client loads its middleware once.
+    # The fixture ``middleware`` comes first, because a client loads its middleware
+    # once.
     addresses = sorted(set(paths(get_resolver().url_patterns)) - {CHOOSER})
     addresses = [each for each in addresses if not each.startswith(LEFT_OUT)]
     assert len(addresses) > 40
@@ -114,7 +118,10 @@ def test_every_address_takes_them_for_nobody(middleware, asked, laptop, browser)
 
 
 def test_its_cookie_is_no_session(asked, browser):
-    """Nor is what it holds a key, an id, or anything of the session's."""
+    """
+    The pending sign-in's cookie holds no session key and no id, and authenticates
+    nobody.
+    """
     secret = asked.client.cookies[COOKIE].value
     thief = browser(asked.user_agent)
     for cookie in (secret, secret[::-1], f"{secret}:1abc:def"):
@@ -126,7 +133,7 @@ def test_its_cookie_is_no_session(asked, browser):
 
 
 def test_no_replay_of_a_session_from_before_is_anybody(asked, laptop, browser):
-    """What a client keeps of the sign-in that was undone: nothing."""
+    """A client keeps nothing of the sign-in that was undone."""
     assert asked.cookie is None or "_auth_user_id" not in asked.stored
     replayed = browser(asked.user_agent)
     replayed.cookie = asked.cookie
@@ -134,7 +141,9 @@ def test_no_replay_of_a_session_from_before_is_anybody(asked, laptop, browser):
 
 
 def test_the_middleware_is_where_it_belongs(settings):
-    """Or what is said here of reading early would say nothing."""
+    """
+    If the middleware were elsewhere, the test that reads early would prove nothing.
+    """
     names = list(settings.MIDDLEWARE)
     session = f"{SessionMiddleware.__module__}.{SessionMiddleware.__qualname__}"
     if session in names:

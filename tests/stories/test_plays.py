@@ -1,4 +1,4 @@
-"""Signed in on many devices, playing on few."""
+"""An account may sign in on many devices and play on few."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def post(visitor, path, **data):
 
 
 def start(visitor, what="film", **data):
-    """Have ``visitor`` press play."""
+    """Press play in ``visitor``, and return the answer."""
     return post(visitor, PLAYS, what=what, **data)
 
 
@@ -53,21 +53,21 @@ def stop(visitor, id):
 
 
 def started(visitor, what="film", **data):
-    """Have ``visitor`` play, and return the play's id."""
+    """Press play in ``visitor``, and return the play's id."""
     answer = start(visitor, what, **data)
     assert answer.status_code == 200, answer.content
     return answer.json()["play"]
 
 
 def state(visitor, id):
-    """Return whether the play goes on, or why not."""
+    """Return "playing" if the play can be renewed, and otherwise why it ended."""
     answer = renew(visitor, id)
     said = answer.json()
     return said["code"] if answer.status_code == 200 else said.get("reason")
 
 
 def lapse(id, by=timedelta(minutes=1)):
-    """Have the lease run out, by the database's clock."""
+    """Let the lease run out, by the database's clock."""
     Play.objects.filter(pk=id).update(lease_until=DatabaseNow() - by)
 
 
@@ -77,7 +77,7 @@ def playing():
 
 @pytest.fixture
 def both(ada, laptop, phone):
-    """A laptop and a phone of one account."""
+    """Sign in on a laptop and a phone."""
     laptop.sign_in()
     phone.sign_in()
 
@@ -108,9 +108,9 @@ def test_the_newest_play_pauses_the_other(both, laptop, phone):
             },
         ],
     }
-    # Both are signed in all the same.
+    # Both devices are still signed in.
     assert len(live()) == 2
-    # And it comes back with a click.
+    # A click brings it back.
     third = started(laptop)
     assert state(phone, second) == "displaced"
     assert playing() == [third]
@@ -164,7 +164,7 @@ def test_what_is_not_heard_of_gives_its_place_up(both, laptop, phone, settings):
     settings.SESSION_LIMIT_PLAYS_AT_LIMIT = "deny"
     first = started(laptop)
     lapse(first)
-    assert state(laptop, first) == "lapsed"  # nobody has needed the place yet
+    assert state(laptop, first) == "lapsed"  # no other play has taken the place yet
     started(phone)
     assert state(laptop, first) == "lapsed"
     row = Play.objects.get(pk=first)
@@ -172,7 +172,7 @@ def test_what_is_not_heard_of_gives_its_place_up(both, laptop, phone, settings):
 
 
 def test_a_lease_is_thirty_seconds_by_the_clock_of_the_database(both, laptop, time):
-    time.advance(timedelta(hours=3))  # of this machine
+    time.advance(timedelta(hours=3))  # the clock of this machine
     first = started(laptop)
     left = Play.objects.annotate(left=F("lease_until") - DatabaseNow()).get().left
     assert timedelta(seconds=25) < left <= timedelta(seconds=30)
@@ -235,7 +235,7 @@ def test_a_person_who_is_asked_swaps(both, laptop, phone, tablet, settings):
     third = started(phone, swap=codes[1])
     assert state(laptop, first) == "playing"
     assert state(tablet, second) == "displaced"
-    # Each is used once, and by nobody else.
+    # Each code works once, and for no other session.
     assert stop(phone, third).status_code == 200
     started(tablet)
     assert start(phone, swap=codes[1]).status_code == 409
@@ -270,10 +270,10 @@ def test_a_retry_is_the_same_start(both, laptop, phone):
     first = started(laptop, key="press 1")
     assert started(laptop, key="press 1") == first
     assert Play.objects.count() == 1
-    # The same key elsewhere is another play.
+    # The same key in another session starts another play.
     second = started(phone, key="press 1")
     assert second != first
-    # And one that has ended is not brought back by what is repeated.
+    # Repeating a start does not bring an ended play back.
     answer = start(laptop, key="press 1")
     assert (answer.status_code, answer.json()["reason"]) == (410, "displaced")
     assert playing() == [second]
@@ -282,7 +282,7 @@ def test_a_retry_is_the_same_start(both, laptop, phone):
 def test_what_is_not_answered_yet_is_stopped_by_its_key(both, laptop, phone):
     first, second = started(laptop, key="press 1"), started(phone, key="press 2")
     assert playing() == [second]
-    # Another's key is nobody's here, as one is that nothing was started under.
+    # Another session's key stops nothing, and neither does an unknown one.
     for key in ("press 2", "press 3"):
         assert post(laptop, f"{PLAYS}stop/", key=key).json()["code"] == "stopped"
     assert playing() == [second]
@@ -315,7 +315,7 @@ def test_swapping_too_often_cools_down(both, laptop, phone, settings):
     assert said["heading"] == "Playback has only just moved to another device."
     assert said["detail"] == f"You can watch here in {said['retry_after']} seconds."
     assert playing() == [second]
-    # A place that was given up is no swap.
+    # A play that was stopped was not swapped.
     stop(phone, second)
     third = started(laptop)
     Play.objects.update(ended_at=F("ended_at") - timedelta(seconds=61))
@@ -390,7 +390,7 @@ def test_a_limit_that_is_lowered_stops_the_oldest(ada, both, laptop, phone, sett
     assert answer.json()["reason"] == "limit_lowered"
     assert answer.json()["detail"] == ("You can now watch on fewer devices at a time.")
     assert state(phone, second) == "playing"
-    # With the sessions' own.
+    # Enforcing the account's limit on sessions includes the one on plays.
     settings.SESSION_LIMIT_PLAYS = 2
     started(laptop)
     settings.SESSION_LIMIT_PLAYS = 1
@@ -400,9 +400,9 @@ def test_a_limit_that_is_lowered_stops_the_oldest(ada, both, laptop, phone, sett
 
 @pytest.fixture(params=["America/New_York", "Asia/Kolkata"])
 def local_time(request, settings):
-    """The project is in this zone, and stores moments without one."""
+    """Put the project into this time zone, with ``USE_TZ`` off."""
     settings.TIME_ZONE, settings.USE_TZ = request.param, False
-    # No process but a test's changes its mind.
+    # The converters are cached, because these settings change in tests alone.
     queries._converters.cache_clear()
     yield
     queries._converters.cache_clear()
@@ -420,7 +420,7 @@ def test_without_time_zones_its_moments_are_the_projects_own(
     second = started(phone)
     assert state(laptop, first) == "displaced"
     assert now <= Play.objects.get(pk=first).ended_at <= timezone.now()
-    # Whoever listens finds it, from this moment on and not from another.
+    # The sweep finds it if it asks from before the end, and not if it asks from later.
     found = dict(bulk_reads.read_plays_ended_since(now - timedelta(seconds=1)))
     assert [str(id) for id in found] == [first]
     assert not list(
@@ -435,7 +435,7 @@ def test_without_time_zones_its_moments_are_the_projects_own(
     assert state(phone, second) == "lapsed"
 
 
-@pytest.mark.skipif(connection.vendor == "postgresql", reason="it stores zones")
+@pytest.mark.skipif(connection.vendor == "postgresql", reason="PostgreSQL stores zones")
 def test_a_database_may_have_a_zone_of_its_own(ada, both, laptop, phone, monkeypatch):
     monkeypatch.setitem(connection.settings_dict, "TIME_ZONE", "Asia/Kolkata")
     for name in ("timezone", "timezone_name"):
@@ -456,7 +456,7 @@ def test_a_database_may_have_a_zone_of_its_own(ada, both, laptop, phone, monkeyp
         queries._converters.cache_clear()
 
 
-# What happens by itself.
+# Automatic starts
 
 
 @pytest.mark.parametrize("resumes", [True, "true"])
@@ -468,7 +468,7 @@ def test_what_resumes_by_itself_displaces_nobody(both, laptop, phone, resumes):
     said = answer.json()
     assert (answer.status_code, said["code"]) == (409, "play_limit")
     assert [rival["play"] for rival in said["rivals"]] == [second]
-    # A click is enough.
+    # A click would be enough.
     assert (said["actions"][0]["step"], said["detail"]) == ("watch_here", "")
     stop(phone, second)
     third = started(laptop, resumes=resumes)

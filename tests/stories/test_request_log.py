@@ -1,4 +1,4 @@
-"""A refused sign-in is expected: Django's log of failed requests says nothing of it."""
+"""Django's log of failed requests leaves out refused sign-ins, which are expected."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def at_limit(request, settings):
 
 @pytest.mark.parametrize("view", ["login", "sign-in-and-swallow"])
 def test_only_the_audit_log_has_it(ada, laptop, phone, at_limit, caplog, view):
-    """Whether the exception leaves the view, or the view has caught it."""
+    """This holds whether the exception leaves the view or the view catches it."""
     laptop.sign_in()
     caplog.clear()
     data = {"username": "ada", "password": PASSWORD, "name": "ada"}
@@ -45,7 +45,7 @@ def test_only_the_audit_log_has_it(ada, laptop, phone, at_limit, caplog, view):
 
 
 def test_a_refusal_in_a_middleware(ada, remote, at_limit, caplog):
-    """No middleware of ours sees this exception: Django answers it further in."""
+    """Django answers this exception before it reaches a middleware of ours."""
     laptop, phone = remote("ada", "Firefox"), remote("ada", PHONE)
     laptop.open()
     caplog.clear()
@@ -55,7 +55,7 @@ def test_a_refusal_in_a_middleware(ada, remote, at_limit, caplog):
 
 
 def test_one_that_a_person_has_to_choose(ada, remote, caplog):
-    """A browser whose session has ended is not signed in by itself again."""
+    """A browser whose session has ended is not signed in automatically again."""
     laptop, phone = remote("ada", "Firefox"), remote("ada", PHONE)
     laptop.open()
     phone.open()
@@ -80,7 +80,7 @@ def test_no_error_is_signalled(ada, laptop, phone, at_limit):
 
 
 def test_what_else_is_forbidden_is_logged(ada, laptop, caplog):
-    """Everything that Django logged before: another's refusal, an error, a 403."""
+    """Django still logs other refusals, errors and 403 answers."""
     laptop.get("/forbidden/")
     laptop.get("/nowhere/")
     assert [record.status_code for record in logged(caplog, "django.request")] == [

@@ -1,4 +1,4 @@
-"""What an open page asks: how its session stands."""
+"""An open page asks for the status of its session."""
 
 import pytest
 from django.utils import timezone
@@ -25,7 +25,9 @@ def included(settings):
 
 
 def status(visitor, **kwargs):
-    """Return the answer, which takes no cookie away and is kept by nobody."""
+    """
+    Return the status. Asserts that the answer sets no cookie and may not be stored.
+    """
     response = visitor.get(STATUS, **kwargs)
     assert response.status_code == 200
     assert set_cookie(response) is None
@@ -78,7 +80,7 @@ def test_displaced(ada, laptop, phone, settings):
                 "url": "/secure/",
             },
         ]
-    # Whoever comes to the page is told there all the same.
+    # A person who opens the page is still told why.
     assert laptop.state == "displaced"
     assert phone.state == SIGNED_IN
 
@@ -115,7 +117,9 @@ def test_asking_keeps_nobody_from_being_idle(ada, laptop, time, settings):
 
 
 def test_a_password_that_was_changed(ada, laptop, phone, settings):
-    """No row has ended yet: asking ends it, as any request would."""
+    """
+    No row has ended yet. The request for the status ends it, as any request would.
+    """
     settings.SESSION_LIMIT = 2
     laptop.sign_in()
     phone.sign_in()
@@ -164,7 +168,7 @@ def test_the_time_of_the_end_is_told(ada, laptop, phone):
 
 
 def test_where_signing_in_happens_by_itself(ada, remote):
-    """Going on takes a click there, on the page that says why."""
+    """A click on the page that says why lets this browser go on."""
     laptop, phone = remote("ada", "Firefox"), remote("ada", PHONE)
     laptop.open()
     phone.open()

@@ -1,4 +1,4 @@
-"""What happens to the stored session: gone, emptied, overwritten, expired."""
+"""The stored session is deleted, emptied, overwritten, or expires."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ TWO_WEEKS = 14 * DAY  # SESSION_COOKIE_AGE
 TOUCH = 60  # SESSION_LIMIT_TOUCH_INTERVAL
 
 
-# Gone
+# Deleted
 
 
 @stores.KEPT
@@ -62,7 +62,7 @@ def test_clearsessions_of_what_has_expired(ada, laptop, time):
 
 @stores.KEPT
 def test_the_stored_session_goes_during_a_request_that_writes(ada, laptop):
-    """Django's answer to that is a bare 400."""
+    """Django alone would answer with a bare 400."""
     laptop.sign_in()
     views.meanwhile.append(stores.empty)
     response = laptop.get(laptop.path("interrupted"))
@@ -81,7 +81,8 @@ def test_a_session_displaced_during_a_request_that_writes(ada, laptop, phone):
     response = laptop.get(laptop.path("interrupted"))
     assert response.status_code == 401
     assert b"Your account was signed in on a phone." in response.content
-    # Nor is the page, which a project may have made its own, somebody's.
+    # The request has no user either, since a project may render the page with its own
+    # template.
     request = getattr(response, "wsgi_request", None) or response.asgi_request
     assert not request.user.is_authenticated
     assert laptop.name is None
@@ -105,7 +106,7 @@ def test_a_session_displaced_during_a_request_that_rotates_its_key(ada, laptop):
 
 @stores.KEPT
 def test_an_anonymous_session_that_goes_during_a_request_is_djangos_business(laptop):
-    """We change nothing of what Django does where nobody is signed in."""
+    """Nobody is signed in, so that Django's own behaviour stays."""
     laptop.write()
     views.meanwhile.append(stores.empty)
     assert laptop.get(laptop.path("interrupted")).status_code == 400
@@ -129,7 +130,7 @@ def test_what_is_gone_from_the_store_holds_no_place(
 def test_who_lost_the_stored_session_may_sign_in_again_under_deny(
     ada, laptop, settings
 ):
-    """At once: a browser cannot be locked out by itself."""
+    """The sign-in succeeds at once: a browser cannot lock itself out."""
     settings.SESSION_LIMIT_AT_LIMIT = "deny"
     laptop.sign_in()
     stores.empty()
@@ -299,7 +300,7 @@ def test_set_expiry_after_sign_in_is_recorded(ada, laptop, phone, settings):
 
 
 def test_remember_me_at_sign_in(ada, laptop, time):
-    """The expiry is set by the view, after ``login()``."""
+    """The view sets the expiry after ``login()``."""
     laptop.post("/remember-me/", {"name": "ada"})
     (row,) = live(ada)
     assert about(row.expires_at - row.created_at, days=60)
@@ -340,7 +341,7 @@ def test_an_idle_timeout_is_never_early_and_at_most_one_touch_late(
     for _ in range(5):
         time.advance(idle - 1)
         assert laptop.state == SIGNED_IN
-    # Activity that was not written counts as if it had been.
+    # Activity counts even if it was not written.
     time.advance(touch - 1)
     assert laptop.state == SIGNED_IN
     time.advance(idle - 1)

@@ -1,6 +1,8 @@
 """
-``login()`` in the body of a streaming response. The headers have been sent by then, so
-that no browser would get the cookie of the session that displaces another.
+The body of a streaming response calls ``login()``.
+
+The headers have been sent by then, so that no browser would receive the cookie of a
+session that displaces another.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ from tests.stories.people import SIGNED_IN, live, only_kept, set_cookie, stateme
 
 
 def body(visitor, path):
-    """Ask for the page, and read its body to the end as a server does."""
+    """Request the page, and read its body to the end as a server does."""
     response = visitor.get(path)
     assert response.streaming
 
@@ -35,7 +37,9 @@ def body(visitor, path):
 @pytest.mark.parametrize("at_limit", ["displace", "deny", "ask"])
 @pytest.mark.parametrize("query", ["", "?read"])
 def test_nobody_is_displaced_by_it(ada, laptop, phone, settings, at_limit, query):
-    """However the account's limit works, and whether or not the view read a session."""
+    """
+    This holds for each kind of limit, and whether or not the view read the session.
+    """
     settings.SESSION_LIMIT_AT_LIMIT = at_limit
     laptop.sign_in()
     response, text = body(phone, phone.path("stream") + query)
@@ -51,7 +55,7 @@ def test_nobody_is_displaced_by_it(ada, laptop, phone, settings, at_limit, query
 
 
 def test_an_anonymous_session_stays(ada, laptop, phone):
-    """``login()`` gives it another key first, of which the browser cannot be told."""
+    """``login()`` would first give it another key, and could not tell the browser."""
     laptop.sign_in()
     phone.post("/cart/", {"cart": "tea"})
     body(phone, phone.path("stream"))
@@ -113,7 +117,9 @@ def test_a_request_that_is_tried_again(ada):
 
 
 def test_without_the_middleware(ada, settings, laptop):
-    """Nothing here knows of a response then, and Django's own behaviour stays."""
+    """
+    Nothing knows about the response in this case, and Django's own behaviour stays.
+    """
     settings.MIDDLEWARE = [
         name for name in settings.MIDDLEWARE if not name.startswith("session_limit")
     ]

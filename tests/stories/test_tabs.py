@@ -1,8 +1,8 @@
 """
-Two tabs of one browser that sign in at once.
+Two tabs of one browser sign in at once.
 
 The second request begins before the first one has been answered, with the cookie that
-both tabs had; the browser keeps whichever cookie is answered last.
+both tabs had. The browser keeps the cookie that arrives last.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Reason = UserSession.Reason
 
 
 class Slow(ModelBackend):
-    """Takes its time to look at a password: things happen meanwhile."""
+    """Call what a test wants to happen meanwhile before checking the password."""
 
     def authenticate(self, request, **kwargs):
         request.session.get("cart")
@@ -61,8 +61,9 @@ in_and_out_of_transactions = pytest.mark.parametrize(
 
 def sign_in_both_tabs(browser):
     """
-    Sign in in two tabs: the second is answered within the first one's request. Return
-    what the second and the first were answered; the browser has both one's cookies.
+    Sign in in two tabs, the second of which is answered during the request of the
+    first. Return both answers, the second tab's first. The browser keeps the cookies of
+    both.
     """
     second = browser.twin(is_async=False)  # within a request of the other
     answers = []
@@ -107,7 +108,7 @@ def test_two_tabs_with_a_cart(ada, laptop, settings, at_limit):
 
 
 def test_the_second_tab_signs_in_after_the_first(ada, laptop, settings):
-    """One after the other, each with the cookie from before."""
+    """The second tab still sends the cookie from before the first one's sign-in."""
     settings.SESSION_LIMIT_AT_LIMIT = "deny"
     laptop.post("/cart/", {"cart": "tea"})
     tab = laptop.twin()
@@ -143,14 +144,14 @@ def test_a_cart_survives_a_refusal(ada, laptop, phone, settings, atomic):
 def test_a_refusal_leaves_who_is_signed_in_signed_in_elsewhere(
     ada, bob, laptop, phone, settings, atomic
 ):
-    """A user switch that is refused: Django had emptied the session before."""
+    """Django had emptied bob's session before the switch to ada was refused."""
     settings.SESSION_LIMIT_AT_LIMIT = "deny"
     laptop.sign_in("ada")
     phone.sign_in("bob")
     response = phone.sign_in("ada")
     assert response.status_code == 403
     assert laptop.state == SIGNED_IN
-    # Django has emptied it before; unless that is rolled back.
+    # Emptying the session stands, unless it is rolled back.
     assert phone.name == ("bob" if atomic and stores.rolls_back() else None)
     assert len(live(ada)) == 1
     assert len(live(bob)) == (1 if atomic else 0)

@@ -1,4 +1,6 @@
-"""One account, two browsers: who stays, who goes, and how many may."""
+"""
+One account in two browsers: which session stays, which ends, and how many may live.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,7 @@ Reason = UserSession.Reason
 
 @pytest.fixture
 def heard():
-    """What listeners were told, in order."""
+    """Collect the signals that were sent, in order."""
     told = []
 
     def hear_ended(session, reason, by, by_session, **kwargs):
@@ -90,7 +92,7 @@ def test_neither_an_ended_cookie_nor_its_sign_out_touches_the_winner(
 
 
 def test_a_stored_session_that_comes_back_is_nobodys(ada, laptop, phone):
-    """A request that saves late, a cache, a backup: what is stored proves nothing."""
+    """A late save, a cache or a backup may restore the data, which proves nothing."""
     laptop.sign_in()
     stored = laptop.stored
     phone.sign_in()
@@ -187,8 +189,8 @@ def test_sign_out_back_button_and_a_replayed_cookie(ada, laptop):
     assert live() == []
     assert laptop.cookie is None
     assert laptop.state == NOBODY
-    # The page from before, again: what the browser sends now has no cookie; what a
-    # thief kept has the old one.
+    # Going back requests the page again. The browser sends no cookie now, and a thief
+    # sends the old one.
     assert laptop.open().status_code == 302
     assert thief.name is None
     assert thief.state == Reason.SIGNED_OUT
@@ -204,7 +206,7 @@ def test_another_user_in_the_same_browser(ada, bob, laptop, phone):
     thief = laptop.twin()
     assert laptop.sign_in("bob").status_code == 302
     assert laptop.name == "bob"
-    # Django empties the browser's old session: that one is over, and no other.
+    # Django empties the browser's former session. That one has ended, and no other.
     assert live(ada) == []
     assert thief.state == Reason.SIGNED_OUT
 
@@ -254,7 +256,7 @@ def test_deny_refuses_the_newcomer(ada, laptop, phone, settings, heard):
 
 
 def test_a_refusal_that_a_view_catches_is_a_refusal(ada, laptop, phone, settings):
-    """The answer goes by what happened, not by the exception that tells of it."""
+    """The refusal decides on the answer, not the exception."""
     settings.SESSION_LIMIT_AT_LIMIT = "deny"
     laptop.sign_in()
     response = phone.post(phone.path("sign-in-and-swallow"), {"name": "ada"})
@@ -287,7 +289,9 @@ def test_an_accounts_own_limit_comes_first(ada, bob, browser):
 
 
 class PerPlan(Rules):
-    """Who pays has three, staff has no limit, all others have one."""
+    """
+    Allow three sessions for the team, any number for staff, and one for all others.
+    """
 
     def limit(self, user, scope):
         return {"team": 3, "staff": None}.get(user.get_username(), 1)
@@ -303,7 +307,7 @@ def test_a_limit_per_plan(browser, settings):
 
 
 class OneOfEach(Rules):
-    """One phone, one computer, and so on."""
+    """Count phones and all other devices apart."""
 
     def scope(self, user, request):
         return "phone" if "Mobile" in request.headers.get("User-Agent", "") else "other"

@@ -1,4 +1,4 @@
-"""Your sessions: who sees them, who ends them, and what it takes."""
+"""Who sees and ends the sessions on the page "Your sessions", and what it takes."""
 
 from __future__ import annotations
 
@@ -55,12 +55,12 @@ def end(row):
 
 
 def text(response):
-    """Return what a page says, without its tags."""
+    """Return the text of a page, without its tags."""
     return " ".join(re.sub(r"<[^>]*>", " ", response.content.decode()).split())
 
 
 def status_text(response):
-    """Return what the page's live region says."""
+    """Return the text of the page's live region."""
     found = re.findall(
         r'role="status"[^>]*>(.*?)<', response.content.decode(), re.DOTALL
     )
@@ -77,7 +77,7 @@ def went_to(response):
 
 
 def grow_stale(visitor):
-    """Let this browser's credentials have been given an hour ago."""
+    """Date this browser's last authentication back by an hour."""
     rows = UserSession.objects.filter(pk=visitor.row.pk)
     rows.update(authenticated_at=timezone.now() - AN_HOUR)
 
@@ -177,7 +177,7 @@ def test_in_use_are_those_that_take_a_place_in_this_scope(
     answer = laptop.get(LIST, headers=JSON).json()
     assert answer["in_use"] == 1
     assert len(answer["sessions"]) == 3
-    # An exempt one may see and end them too.
+    # An exempt session may see and end the others too.
     assert tablet.get(LIST, headers=JSON).json()["in_use"] == 1
     assert went_to(tablet.post(end(phone.row))).startswith(LIST)
     assert phone.state == Reason.REVOKED
@@ -239,13 +239,13 @@ def test_the_list_takes_six_statements_however_long_it_is(
     with statements() as ran:
         response = laptop.get(LIST, headers=headers)
     assert response.status_code == 200
-    # The session and its row, the user, this session, the others, the ended ones, the
-    # account's limit.
+    # They read the session and its row, the user, this session, the others, the ended
+    # ones and the account's limit.
     assert len(ran) == (7 if project.ENGINE == "qsessions_db" else 6)
     assert writes(ran) == []
 
 
-# Ending one
+# Ending another one
 
 
 def test_one_click_ends_another_session_at_once(laptop, phone, settings):
@@ -313,7 +313,7 @@ def test_ending_one_that_was_displaced_says_that_it_is_over(laptop, phone, setti
     row = phone.row
     laptop.sign_in()
     grow_stale(laptop)
-    # Nothing is ended, so nothing is asked.
+    # Nothing would be ended, so that no password is needed.
     page = laptop.get(went_to(laptop.post(end(row))))
     assert status_text(page) == "Signed out already: Chrome on Android."
 
@@ -429,7 +429,7 @@ def test_after_a_while_the_password_is_asked_for_in_the_same_step(
     assert went_to(response).startswith(LIST)
     assert phone.state == Reason.REVOKED
     assert laptop.state == SIGNED_IN
-    # One that is signed within the same second may say the same.
+    # Two signed cookies of the same second may be equal.
     assert laptop.cookie != cookie or stores.is_cookie()
     assert laptop.row == row
     assert laptop.row.authenticated_at > row.authenticated_at
@@ -462,7 +462,7 @@ def test_the_cookie_from_before_the_password_is_dead(laptop, phone):
     thief = laptop.twin()
     laptop.post(end(phone.row), {"password": PASSWORD})
     assert laptop.state == SIGNED_IN
-    # A signed cookie has no key that could change: what it says is the same session.
+    # A signed cookie has no key that could change: both copies name the same session.
     assert thief.state == (SIGNED_IN if stores.is_cookie() else NOBODY)
 
 
@@ -533,7 +533,7 @@ def test_json_is_told_that_the_password_is_needed(laptop, phone):
 
 
 class AnybodysPassword(ModelBackend):
-    """One that takes a password for another account's."""
+    """Accept any password as another account's."""
 
     def authenticate(self, request, username=None, password=None, **kwargs):
         return get_user_model()._default_manager.get_by_natural_key("bob")
@@ -607,7 +607,7 @@ def test_a_project_may_have_a_page_of_its_own(laptop, phone, settings):
     laptop.sign_in()
     grow_stale(laptop)
     address = end(phone.row)
-    # A password is nothing it has asked for.
+    # A password that we did not ask for is ignored.
     for page in (laptop.get(address), laptop.post(address, {"password": PASSWORD})):
         assert page.status_code == 200
         assert not asks_for_password(page)
@@ -622,7 +622,7 @@ def test_a_project_may_have_a_page_of_its_own(laptop, phone, settings):
     assert phone.state == SIGNED_IN
 
 
-# Who is not signed in, or not any more
+# Without a live session
 
 
 @pytest.mark.parametrize("path", [LIST, END_OTHERS, f"{LIST}{uuid.UUID(int=1)}/end/"])
@@ -660,7 +660,7 @@ def test_whose_session_ended_is_told_why(laptop, phone, settings):
 
 
 class EndedWhileItIsChecked(ModelBackend):
-    """One during whose work everything ends."""
+    """End the session while its password is being checked."""
 
     def authenticate(self, request, **credentials):
         user = super().authenticate(request, **credentials)
@@ -674,7 +674,7 @@ def test_a_session_that_ends_meanwhile_ends_no_others(laptop, phone, settings):
     laptop.sign_in()
     grow_stale(laptop)
     settings.AUTHENTICATION_BACKENDS = [f"{__name__}.EndedWhileItIsChecked"]
-    # Its backend is one of those that the session names.
+    # The sessions must name this backend to stay valid.
     for visitor in (laptop, phone):
         data = visitor.stored
         data["_auth_user_backend"] = f"{__name__}.EndedWhileItIsChecked"
@@ -696,7 +696,7 @@ def test_without_the_middleware_a_developer_is_told(laptop, settings):
 
 
 class ShowsBob:
-    """As middlewares do that show an administrator somebody else's account."""
+    """Show another person's account, as middleware for administrators does."""
 
     def __init__(self, get_response):
         self.get_response = get_response
@@ -712,7 +712,7 @@ def test_whoever_is_shown_anothers_account_has_no_session_of_it(bob, laptop, set
     assert laptop.twin().get(LIST, headers=JSON).status_code == 401
 
 
-# Hostile
+# Hostile requests
 
 
 def test_anothers_session_is_not_found(bob, laptop, phone):
@@ -728,7 +728,7 @@ def test_anothers_session_is_not_found(bob, laptop, phone):
             assert response.json() == {"version": 1, "code": "not_found"}
         if theirs.is_live:
             assert phone.state == SIGNED_IN
-        # The same once it has ended.
+        # An ended session of another account is not found either.
         registry.end([theirs.pk], Reason.REVOKED)
         theirs.refresh_from_db()
         assert status_text(laptop.get(f"{LIST}?done={theirs.pk}")) == ""
@@ -846,7 +846,7 @@ def test_a_password_is_kept_out_of_error_reports(laptop, phone, settings):
     assert authenticate(request, username="ada", password=PASSWORD) is not None
 
 
-# Under way
+# New sign-ins, and htmx
 
 
 def test_a_new_sign_in_is_marked_for_a_day(laptop, phone, time):

@@ -87,7 +87,7 @@ def say(request):
     return HttpResponse(", ".join(shown))
 
 
-# The results of the acts of a request.
+# The results of the acts of a request
 seen = []
 
 
@@ -284,7 +284,7 @@ async def facade_async(request):
     )
 
 
-# Functions that run while a request that has read its session is under way.
+# Functions that run during a request that has read its session
 meanwhile = []
 
 
@@ -377,7 +377,7 @@ async def sign_in_and_swallow_async(request):
     return HttpResponse("Signed in.")
 
 
-# The results of a sign-in in the body of a streaming response, or its error.
+# The error of a sign-in in the body of a streaming response, and the user's name
 raised = []
 
 

@@ -1,4 +1,4 @@
-"""User models that are as unlike Django's own as a project's may be."""
+"""User models that differ from Django's own as much as a project's may."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from django.db import models
 
 
 class Manager(BaseUserManager):
-    """Takes what the suite gives ``User.objects``, whatever the model has of it."""
+    """Accept the arguments that the suite passes for Django's own user model."""
 
     def create_user(self, username, password=None, **fields):
         user = self.model(**{self.model.USERNAME_FIELD: username}, **fields)
@@ -22,7 +22,9 @@ class Manager(BaseUserManager):
 
 
 class EmailUser(AbstractBaseUser):
-    """A UUID for a key, no ``username``, no ``is_staff``, no permissions."""
+    """
+    A user with a UUID as primary key, and no ``username``, ``is_staff`` or permissions.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     email = models.CharField(max_length=254, unique=True)
@@ -35,7 +37,9 @@ class EmailUser(AbstractBaseUser):
 
 
 class CodeUser(AbstractBaseUser):
-    """A string for a key, which is the login too; may use the admin."""
+    """
+    A user whose primary key is a string, which is also the login. May use the admin.
+    """
 
     code = models.CharField(max_length=50, primary_key=True)
     is_active = models.BooleanField(default=True)

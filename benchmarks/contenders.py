@@ -1,0 +1,276 @@
+"""
+Everything that is measured: plain Django, this package, and the alternatives on PyPI.
+
+Nothing here imports Django or a measured package before it is used, so that one module
+serves every environment.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+Settings = dict[str, Any]
+
+# What every environment has. The versions of all requirements are in this file.
+COMMON = (
+    "Django==5.2.19",
+    "gunicorn==27.0.1",
+    "psycopg[binary,pool]==3.3.9",
+    "pymemcache==4.0.0",
+    "redis==8.1.0",
+    "uvicorn==0.54.0",
+)
+# What the process that measures needs in addition.
+HARNESS = ("channels==4.3.2", "channels_redis==4.3.0", "websockets==17.4")
+
+ENGINES = {
+    name: f"django.contrib.sessions.backends.{name}"
+    for name in ("db", "cached_db", "cache", "file", "signed_cookies")
+}
+AUTH = "django.contrib.auth"
+SESSIONS = "django.contrib.sessions"
+LAST_APP = "django.contrib.staticfiles"
+SESSION_MIDDLEWARE = "django.contrib.sessions.middleware.SessionMiddleware"
+AUTH_MIDDLEWARE = "django.contrib.auth.middleware.AuthenticationMiddleware"
+LAST_MIDDLEWARE = "django.middleware.clickjacking.XFrameOptionsMiddleware"
+
+
+def nothing_more(request: Any) -> None:
+    """Do nothing after ``login()``, because the package limits sessions by itself."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Contender:
+    """
+    One way to set up the project in ``benchmarks.project``.
+
+    The settings are those that the contender's documentation asks for; the page
+    docs/explanation/benchmarks.md links to it.
+    ``after_sign_in`` is what that documentation has a project call after ``login()`` to
+    keep one session per account.
+    """
+
+    name: str
+    # A directory of .venv-bench; contenders that need the same packages share one.
+    environment: str
+    requirements: tuple[str, ...] = ()
+    engines: tuple[str, ...] = tuple(ENGINES)
+    # The number of live sessions that the contender allows an account by itself.
+    limit: int | None = 1
+    # An entry of INSTALLED_APPS or MIDDLEWARE, and the entries that take its place.
+    instead: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    # A package with session engines of its own, under the names of Django's.
+    engine_package: str = ""
+    after_sign_in: Callable[[Any], None] = nothing_more
+    urls: tuple[tuple[str, str], ...] = ()
+
+    def configure(self, settings: Settings) -> None:
+        """Change the settings of a stock project, which name one of ``engines``."""
+        for name in ("INSTALLED_APPS", "MIDDLEWARE"):
+            entries = [self.instead.get(entry, (entry,)) for entry in settings[name]]
+            settings[name] = [entry for group in entries for entry in group]
+        if self.engine_package:
+            engine = settings["SESSION_ENGINE"].rpartition(".")[2]
+            settings["SESSION_ENGINE"] = f"{self.engine_package}.backends.{engine}"
+        settings |= self.settings
+
+
+def delete_other_sessions(request: Any) -> None:
+    """Delete the account's other sessions, as django-user-sessions documents it."""
+    own = request.session.session_key
+    request.user.session_set.exclude(session_key=own).delete()
+
+
+def delete_others_one_by_one(request: Any) -> None:
+    """
+    Delete the account's other sessions, each by itself.
+
+    On the ``cached_db`` engine of django-qsessions, ``session_set.delete()`` raises if
+    it finds none.
+    """
+    own = request.session.session_key
+    for session in request.user.session_set.exclude(session_key=own):
+        session.delete()
+
+
+def allauth_sign_in(request: Any) -> None:
+    """Do what allauth adds to ``login()``, and what its page does to end the others."""
+    from allauth.account.signals import user_logged_in
+    from allauth.usersessions.internal.flows.sessions import end_other_sessions
+
+    user_logged_in.send(type(request.user), request=request, user=request.user)
+    end_other_sessions(request, request.user)
+
+
+def delete_other_profiles(request: Any) -> None:
+    """Delete the sessions that the account's other profiles name."""
+    from sessionprofile.models import SessionProfile
+
+    own = request.session.session_key
+    profiles = SessionProfile.objects.filter(user=request.user)
+    for profile in profiles.exclude(session_key=own):
+        request.session.delete(profile.session_key)
+        profile.delete()
+
+
+def below_auth(middleware: str) -> dict[str, tuple[str, ...]]:
+    return {AUTH_MIDDLEWARE: (AUTH_MIDDLEWARE, middleware)}
+
+
+PLAIN = Contender("plain", "plain", limit=None)
+# Plain Django once more. How far its ratio to plain is from 1 shows which differences
+# mean nothing.
+CONTROL = dataclasses.replace(PLAIN, name="control")
+OURS = Contender(
+    "session-limit",
+    "session-limit",
+    # Its engines are tried with this package in tests/finality.
+    requirements=("django-qsessions==2.1.0",),
+    instead={
+        AUTH: (AUTH, "session_limit"),
+        SESSION_MIDDLEWARE: (
+            SESSION_MIDDLEWARE,
+            "session_limit.middleware.SessionLimitMiddleware",
+        ),
+    },
+    urls=(("account/sessions/", "session_limit.urls"),),
+)
+FIVE = dataclasses.replace(
+    OURS, name="session-limit-5", limit=5, settings={"SESSION_LIMIT": 5}
+)
+WITH_PLAYS = dataclasses.replace(
+    OURS, name="session-limit-plays", settings={"SESSION_LIMIT_PLAYS": 1}
+)
+ALLAUTH = Contender(
+    "allauth-sessions",
+    "allauth-sessions",
+    ("django-allauth==65.21.1",),
+    limit=None,
+    instead={
+        LAST_APP: (
+            LAST_APP,
+            "django.contrib.humanize",
+            "allauth",
+            "allauth.account",
+            "allauth.usersessions",
+        ),
+        **below_auth("allauth.account.middleware.AccountMiddleware"),
+    },
+    settings={
+        "AUTHENTICATION_BACKENDS": [
+            "django.contrib.auth.backends.ModelBackend",
+            "allauth.account.auth_backends.AuthenticationBackend",
+        ]
+    },
+    after_sign_in=allauth_sign_in,
+    urls=(("accounts/", "allauth.urls"),),
+)
+QSESSIONS = Contender(
+    "qsessions-db",
+    "qsessions",
+    ("django-qsessions==2.1.0",),
+    engines=("db",),
+    limit=None,
+    instead={
+        SESSIONS: ("qsessions",),
+        SESSION_MIDDLEWARE: ("qsessions.middleware.SessionMiddleware",),
+    },
+    engine_package="qsessions",
+    after_sign_in=delete_others_one_by_one,
+)
+
+MEASURED = (
+    PLAIN,
+    OURS,
+    FIVE,
+    # The recipe of the tutorials, written from its description in tests/cap/recipe: a
+    # table with one key per user, two receivers and a middleware.
+    Contender(
+        "tutorial",
+        "plain",
+        # It raises on engines without a table.
+        engines=("db", "cached_db"),
+        instead={
+            LAST_APP: (LAST_APP, "tests.cap.recipe.apps.RecipeConfig"),
+            **below_auth("tests.cap.recipe.middleware.OneSessionPerUserMiddleware"),
+        },
+    ),
+    Contender(
+        "preventconcurrentlogins",
+        "preventconcurrentlogins",
+        ("django-preventconcurrentlogins==0.8.2",),
+        instead={
+            LAST_APP: (LAST_APP, "preventconcurrentlogins"),
+            **below_auth(
+                "preventconcurrentlogins.middleware.PreventConcurrentLoginsMiddleware"
+            ),
+        },
+    ),
+    Contender(
+        "single-session",
+        "single-session",
+        ("django-single-session==0.2.0",),
+        # It refuses to start with other engines.
+        engines=("db",),
+        instead={LAST_APP: (LAST_APP, "single_session")},
+    ),
+    Contender(
+        "singlelogin",
+        "singlelogin",
+        ("django-singlelogin==0.0.3",),
+        instead={
+            LAST_APP: (LAST_APP, "singlelogin"),
+            **below_auth("singlelogin.middleware.OneSessionPerUserMiddleware"),
+        },
+    ),
+    Contender(
+        "user-sessions",
+        "user-sessions",
+        # It imports pkg_resources, which newer versions of setuptools do not have.
+        ("django-user-sessions==2.0.0", "setuptools<81"),
+        engines=("db",),
+        limit=None,
+        instead={
+            SESSIONS: ("user_sessions",),
+            SESSION_MIDDLEWARE: ("user_sessions.middleware.SessionMiddleware",),
+        },
+        engine_package="user_sessions",
+        # The admin checks for Django's own session middleware by name.
+        settings={"SILENCED_SYSTEM_CHECKS": ["admin.E410"]},
+        after_sign_in=delete_other_sessions,
+    ),
+    QSESSIONS,
+    dataclasses.replace(QSESSIONS, name="qsessions-cached-db", engines=("cached_db",)),
+    ALLAUTH,
+    dataclasses.replace(
+        ALLAUTH,
+        name="allauth-sessions-tracking",
+        instead={
+            **ALLAUTH.instead,
+            LAST_MIDDLEWARE: (
+                LAST_MIDDLEWARE,
+                "allauth.usersessions.middleware.UserSessionsMiddleware",
+            ),
+        },
+        settings={**ALLAUTH.settings, "USERSESSIONS_TRACK_ACTIVITY": True},
+    ),
+    Contender(
+        "sessionprofile",
+        "sessionprofile",
+        ("django-sessionprofile==3.0.0",),
+        limit=None,
+        instead={
+            LAST_APP: (LAST_APP, "sessionprofile"),
+            SESSION_MIDDLEWARE: (
+                "sessionprofile.middleware.SessionProfileMiddleware",
+                SESSION_MIDDLEWARE,
+            ),
+        },
+        after_sign_in=delete_other_profiles,
+    ),
+)
+BY_NAME = {each.name: each for each in (*MEASURED, CONTROL, WITH_PLAYS)}

@@ -1,1 +1,0 @@
-"""What plays cost, and the gateway: ``make plays``."""

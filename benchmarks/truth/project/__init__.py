@@ -1,1 +1,0 @@
-"""What the servers serve, whoever the contender is. ``settings.py`` configures it."""

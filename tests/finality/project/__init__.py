@@ -1,0 +1,1 @@
+"""The project that the servers serve, with any contender."""
