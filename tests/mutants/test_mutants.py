@@ -25,8 +25,8 @@ def test_each_has_a_name_of_its_own():
 NOTICED = Mutant(
     "whoever came last goes first",
     "policy/decisions.py",
-    old="sorted(live, key=_ORDERS[displace])",
-    new="sorted(live, key=_ORDERS[displace], reverse=True)",
+    old="sorted(live, key=_by_sign_in if is_by_age else _by_activity)",
+    new="sorted(live, key=_by_sign_in if is_by_age else _by_activity, reverse=True)",
     tests="test_policy",
     test="test_sessions_go_in_the_order_that_was_chosen",
 )
@@ -41,8 +41,11 @@ def test_a_mutant_that_is_noticed():
 @pytest.mark.parametrize(
     ("new", "reason"),
     [
-        ("sorted([*live], key=_ORDERS[displace])", "SURVIVED"),
-        ("sorted(live, key=ORDERS[displace])", "broken itself"),
+        ("sorted([*live], key=_by_sign_in if is_by_age else _by_activity)", "SURVIVED"),
+        (
+            "sorted(living, key=_by_sign_in if is_by_age else _by_activity)",
+            "broken itself",
+        ),
         ("sorted(live, key=", "was never closed"),
     ],
 )
