@@ -1,9 +1,9 @@
 """
-A test that needs a server or a browser says so with the ``services`` marker.
+Fixtures and hooks of the whole suite.
 
-If a service is absent, the test is skipped, or fails with
-SESSION_LIMIT_REQUIRE_SERVICES=1. Either way, the run ends with a list of what it did
-not cover.
+A test that needs a server, a browser or another program carries the ``services``
+marker. Where one of them is absent, the test is skipped, or fails if
+SESSION_LIMIT_REQUIRE_SERVICES=1. The last line of a run says what it did not cover.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ import contextvars
 import functools
 import importlib.util
 import os
+import re
 import shutil
 import socket
 import subprocess
-import sys
 import time
+from collections import Counter
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import django
 import pytest
 from django.conf import settings
 from django.contrib.auth import get_user_model
@@ -31,9 +31,9 @@ import session_limit
 from tests import stores
 from tests.browser import chromium
 from tests.clusters.programs import GALERA_PROVIDER, POSTGRESQL_PROGRAMS
+from tests.drivers import ABSENT, REQUIRED
 from tests.history import services as history
 
-REQUIRED = os.environ.get("SESSION_LIMIT_REQUIRE_SERVICES") == "1"
 TESTS_WHEEL = os.environ.get("SESSION_LIMIT_TEST_WHEEL") == "1"
 
 DRIVERS = {
@@ -62,9 +62,26 @@ FILES = {"galera": GALERA_PROVIDER, "standby": POSTGRESQL_PROGRAMS / "pg_basebac
 # Debian installs nginx in a directory that is on the PATH of root alone.
 PATH = f"{os.environ.get('PATH', '')}:/usr/sbin"
 DATABASES = {"postgresql", "mariadb", "redis"}
-COMBINATIONS = {(3, 11): (5, 2), (3, 12): (6, 0), (3, 13): (6, 1)}
 
-skipped_services = pytest.StashKey[dict[str, int]]()
+# Several workers may share a run ("pytest -n 2 --dist loadgroup", which "make test"
+# does). Each has databases, caches and directories of its own (tests/settings.py), so
+# most tests may run beside any other. These all run in one worker, one after another:
+# they start servers or browsers that are busy themselves, or measure time.
+SERIAL = (
+    "tests/browser/",
+    "tests/bus/",
+    "tests/cap/",
+    "tests/clusters/",
+    "tests/faults/",
+    "tests/finality/",
+    "tests/asgi/test_hub.py",
+    "tests/history/",
+    "tests/servers/",
+    "tests/test_demo.py",
+    "tests/test_flood.py",
+    "tests/test_plays_benchmark.py",
+    "tests/test_push.py",
+)
 
 
 def address(service):
@@ -107,13 +124,22 @@ def unreachable(service, host, port):
 
 
 def pytest_configure(config):
-    config.stash[skipped_services] = {}
+    if not is_distributing(config):
+        # Coverage is measured in this process, not in what its tests start.
+        os.environ.pop("COVERAGE_PROCESS_CONFIG", None)
+    if is_distributing(config):
+        return
     settings.RUN_DIRECTORY.mkdir(exist_ok=True)
     if settings.CACHE == settings.MEMCACHED:
         server = start_memcached()
         config.add_cleanup(server.wait)
         config.add_cleanup(server.terminate)
     config.add_cleanup(functools.partial(shutil.rmtree, settings.RUN_DIRECTORY))
+
+
+def is_distributing(config):
+    """Whether this process only hands tests to the workers of pytest-xdist."""
+    return config.getoption("dist", "no") != "no" and not hasattr(config, "workerinput")
 
 
 def start_memcached():
@@ -127,9 +153,12 @@ def start_memcached():
     return server
 
 
-def pytest_collection_modifyitems(items):
-    """Let every test that may use the database use all databases."""
+def pytest_collection_modifyitems(config, items):
+    """Let tests that use the database use all of them, and group the serial ones."""
+    groups = config.pluginmanager.hasplugin("xdist")
     for item in items:
+        if groups and item.nodeid.startswith(SERIAL):
+            item.add_marker(pytest.mark.xdist_group("serial"))
         marker = item.get_closest_marker("django_db")
         if marker is not None:
             whole = {**marker.kwargs, "databases": "__all__"}
@@ -188,13 +217,12 @@ def pytest_pyfunc_call(pyfuncitem):
 
 def pytest_runtest_setup(item):
     for marker in item.iter_markers("services"):
-        if lacking := [text for name in marker.args if (text := missing(name))]:
-            reason = "; ".join(lacking)
+        absent = {name: text for name in marker.args if (text := missing(name))}
+        if absent:
+            reason = "; ".join(absent.values())
             if REQUIRED:
                 pytest.fail(f"A required service is absent. {reason}", pytrace=False)
-            counts = item.config.stash[skipped_services]
-            counts[reason] = counts.get(reason, 0) + 1
-            pytest.skip(reason)
+            pytest.skip(ABSENT.format(", ".join(absent)) + reason)
 
 
 def pytest_report_header():
@@ -205,29 +233,30 @@ def pytest_report_header():
     ]
 
 
-def not_run(config):
-    """Yield a line for each part of the suite that this run did not cover."""
-    for reason, count in config.stash[skipped_services].items():
-        yield f"{count} tests that need {reason}"
-    others = [db for db in ("sqlite", *settings.SERVERS) if db != settings.DB]
-    yield f"the suite on {', '.join(others)} (SESSION_LIMIT_TEST_DB)"
-    engines = [engine for engine in settings.ENGINES if engine != settings.ENGINE]
-    yield f"with {', '.join(engines)} (SESSION_LIMIT_TEST_ENGINE)"
-    here = (sys.version_info[:2], django.VERSION[:2])
-    rest = [
-        "Django {}.{} on Python {}.{}".format(*tested, *python)
-        for python, tested in COMBINATIONS.items()
-        if (python, tested) != here
-    ]
-    yield f"{', '.join(rest)} (PYTHON)"
-    models = {"auth.User", "users.EmailUser", "users.CodeUser"}
-    other_models = sorted(models - {settings.AUTH_USER_MODEL})
-    yield f"with {', '.join(other_models)} (SESSION_LIMIT_TEST_USER_MODEL)"
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_sessionfinish(session):
+    """End the run with one line about what it did not cover."""
+    result = yield
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is not None and not hasattr(session.config, "workerinput"):
+        reporter.ensure_newline()
+        reporter.write_line(not_run(reporter.stats.get("skipped", [])))
+    return result
+
+
+def not_run(skipped):
+    """Describe in one line what a run with these ``skipped`` reports did not cover."""
+    absent = re.compile(re.escape(ABSENT).replace(r"\{\}", "([^:]*)"))
+    services, without = Counter(), 0
+    for report in skipped:
+        if found := absent.search(report.longrepr[2]):
+            services.update(found[1].split(", "))
+            without += 1
+    parts = ["other databases, session engines, user models, Pythons and Djangos"]
+    if len(skipped) > without:
+        parts.insert(0, f"{len(skipped) - without} tests of those")
+    if without:
+        parts.insert(0, f"{without} tests for want of {', '.join(sorted(services))}")
     if not TESTS_WHEEL:
-        yield "the built wheel: this was the source tree (make test)"
-
-
-def pytest_terminal_summary(terminalreporter, config):
-    terminalreporter.section("not run here (.ci/run runs all of it)")
-    for line in not_run(config):
-        terminalreporter.write_line(f"- {line}")
+        parts.append("the built wheel")
+    return f"Not run here, but by .ci/run: {'; '.join(parts)}."

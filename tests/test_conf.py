@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from django.test import override_settings
 
-from session_limit.checks.settings import SETTINGS
+from session_limit.checks.setting_kinds import SETTINGS
 from session_limit.conf import NewSignIn, Settings, conf
 from session_limit.policy import AtLimit, Displace
 from session_limit.rules import Rules, get_rules

@@ -46,7 +46,7 @@ def test_what_is_there_stays(tmp_path):
     mine.write_text("mine")
     out = copy(tmp_path, "ended.html", "base.html")
     assert out == (
-        f"Left {mine} as it is: --force overwrites it\n"
+        f"Kept {mine}, which exists. Use --force to overwrite it\n"
         f"Copied {tmp_path}/session_limit/base.html\n"
     )
     assert mine.read_text() == "mine"

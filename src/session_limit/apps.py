@@ -1,4 +1,4 @@
-"""The application's configuration."""
+"""Configure the Django app."""
 
 from __future__ import annotations
 

@@ -1,8 +1,4 @@
-"""
-Answer a proxy's questions under WSGI: ``SessionGateway``.
-
-    application = SessionGateway(get_wsgi_application())
-"""
+"""Answer a proxy's questions about sessions in a WSGI application."""
 
 from __future__ import annotations
 
@@ -19,13 +15,23 @@ from session_limit import url_matching
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-    from session_limit.gateway import Question, Verdict
+    from session_limit.gateway import Verdict
 
 
 class SessionGateway:
     """
-    Wrap a WSGI application and answer a proxy's questions at ``session_limit:gateway``
-    before Django's handler and its middleware. Other requests pass through.
+    Wrap a WSGI application and answer a proxy's questions about sessions.
+
+    A proxy asks at the URL ``session_limit:gateway`` whether a cookie belongs to a live
+    session. The answer skips Django's handler and its middleware. Other requests pass
+    through to ``application``. In ``wsgi.py``::
+
+        from django.core.wsgi import get_wsgi_application
+        from session_limit.wsgi import SessionGateway
+
+        application = SessionGateway(get_wsgi_application())
+
+    Under ASGI, ``session_limit.asgi.SessionGuard`` does the same.
     """
 
     def __init__(self, application: WSGIApplication) -> None:
@@ -44,22 +50,20 @@ class SessionGateway:
         verdict = self._answer(environ, is_below=bool(below))
         status = f"{verdict.status.value} {verdict.status.phrase}"
         start_response(status, verdict.headers)
-        # Some servers would send the body, and a proxy take it for the next response.
+        # Some servers send a body after HEAD, which a proxy takes for the next
+        # response.
         return [] if environ["REQUEST_METHOD"] == "HEAD" else [verdict.body]
 
     def _answer(self, environ: WSGIEnvironment, *, is_below: bool) -> Verdict:
-        # As Django decodes it. In Latin-1, some bytes are spaces, which no name has.
+        # Decode as Django does. In Latin-1, some bytes are spaces, which no name has.
         cookies = get_str_from_wsgi(environ, "HTTP_COOKIE", "")
         query = environ.get("QUERY_STRING", "")
         question = self._gateway.question(cookies, query, is_below=is_below)
         if isinstance(question, self._gateway.Verdict):
             return question
-        return self._judge(question, environ)
-
-    def _judge(self, question: Question, environ: WSGIEnvironment) -> Verdict:
         close_old_connections()
         try:
-            # Nothing is read of the client's query, nor of a body.
+            # The query and the body say nothing about the session.
             bare = {**environ, "QUERY_STRING": "", "CONTENT_TYPE": ""}
             request = functools.partial(WSGIRequest, bare)
             return self._gateway.judge(question, request)

@@ -220,7 +220,7 @@ def refuse_threads(patch):
     def refuse(worker):
         raise RuntimeError("can't start new thread")
 
-    patch.setattr(database_threads._Worker, "start", refuse)
+    patch.setattr(database_threads.Worker, "start", refuse)
 
 
 def test_a_thread_that_could_not_be_started_is_started_later(thread, monkeypatch):

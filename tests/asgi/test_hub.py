@@ -16,6 +16,7 @@ from session_limit.bus import Bus
 from session_limit.models import AccountLimit, UserSession
 from session_limit.registry import connected
 from session_limit.store import engines
+from session_limit.utils.log_once import OutageLog
 from tests.asgi.test_sockets import Application, story
 from tests.asgi.wire import ENDED, Socket, asked, until, verified
 
@@ -62,10 +63,10 @@ def test_a_bus_that_was_lost_is_heard_again(ada, laptop, monkeypatch, caplog):
                 assert await socket.closed() == (ENDED, "revoked")
 
     texts = [r.getMessage() for r in caplog.records if "bus" in r.getMessage()]
-    trouble = "The bus is not heard, and the sweep goes on"
+    trouble = "No connection to the bus; the sweep finds endings"
     assert texts == [
-        f"{trouble}: SESSION_LIMIT_BUS, Lossy (ConnectionError)",
-        f"Over: {trouble}.",
+        f"{trouble}: SESSION_LIMIT_BUS, Lossy (ConnectionError).",
+        f"Recovered: {trouble}.",
     ]
 
 
@@ -129,15 +130,15 @@ def test_a_bus_that_cannot_be_made_leaves_the_sweep(ada, laptop, told, monkeypat
             assert await socket.closed() == (ENDED, "revoked")
 
     [record] = told()
-    assert record.getMessage().endswith("goes on: SESSION_LIMIT_BUS (ValueError)")
+    assert record.getMessage().endswith("endings: SESSION_LIMIT_BUS (ValueError).")
     assert record.exc_info is None
 
 
 def test_a_database_that_is_away_is_one_line(caplog):
-    trouble = hub._Trouble("What has ended cannot be read")
-    trouble.begins(OperationalError("postgresql://ada:secret@db/members"))
+    outage = OutageLog("Endings cannot be read", expected=hub._UNANSWERED)
+    outage.begin(OperationalError("postgresql://ada:secret@db/members"))
     [record] = caplog.records
-    assert record.getMessage() == "What has ended cannot be read: OperationalError"
+    assert record.getMessage() == "Endings cannot be read: OperationalError."
     assert record.exc_info is None
 
 

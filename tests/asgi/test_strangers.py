@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from session_limit import gateway
 from session_limit.asgi import event_stream, hub
-from session_limit.asgi.disconnects import PROMPT, Gone, Inbox
+from session_limit.asgi.disconnects import PROMPT, ClientDisconnected, Inbox
 from session_limit.asgi.scopes import request_of, with_one_cookie_header
 from session_limit.store import engines, identification
 from session_limit.wsgi import SessionGateway
@@ -245,7 +245,7 @@ def test_a_server_that_cancels_the_application():
 
     async def main():
         with Inbox(asyncio.Event().wait) as inbox:
-            work = inbox.unless_gone(asyncio.Event().wait())
+            work = inbox.run_unless_disconnected(asyncio.Event().wait())
             task = asyncio.create_task(work)
             await asyncio.sleep(2 * PROMPT)
             task.cancel()
@@ -260,7 +260,7 @@ def test_the_message_that_was_asked_for_meanwhile_is_the_applications():
 
     async def main():
         with Inbox(messages.get) as inbox:
-            await inbox.unless_gone(asyncio.sleep(2 * PROMPT))
+            await inbox.run_unless_disconnected(asyncio.sleep(2 * PROMPT))
             messages.put_nowait({"type": "websocket.receive", "text": "1"})
             messages.put_nowait({"type": "websocket.receive", "text": "2"})
             return [(await inbox.receive())["text"] for _ in range(2)]
@@ -274,7 +274,7 @@ def test_an_error_of_the_server_is_not_swallowed():
 
     async def main():
         with Inbox(receive) as inbox, pytest.raises(OSError, match="reset"):
-            await inbox.unless_gone(asyncio.Event().wait())
+            await inbox.run_unless_disconnected(asyncio.Event().wait())
 
     asyncio.run(main())
 
@@ -288,8 +288,8 @@ def test_a_body_is_not_kept():
 
     async def main():
         with Inbox(receive) as inbox:
-            with pytest.raises(Gone):
-                await inbox.unless_gone(asyncio.Event().wait())
+            with pytest.raises(ClientDisconnected):
+                await inbox.run_unless_disconnected(asyncio.Event().wait())
             assert not inbox._read
 
     asyncio.run(main())

@@ -175,7 +175,7 @@ async def verified():
 async def asked():
     """Wait until the hub has verified every session that it was asked to verify."""
     hub = current_hub()
-    await until(lambda: not hub._something.is_set())
+    await until(lambda: not hub._has_work.is_set())
 
 
 async def recorded():

@@ -12,9 +12,9 @@ from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from redis import Redis, RedisError
-from redis.backoff import NoBackoff
-from redis.retry import Retry
+from tests.drivers import library
+
+redis = library("redis")
 
 # In seconds: how long to wait before a test fails.
 PATIENCE = 15.0
@@ -41,20 +41,20 @@ class Server:
         credentials = f"default:{QUOTED}@" if self.password else ""
         return f"redis://{credentials}127.0.0.1:{self.port}/0"
 
-    def client(self) -> Redis:
+    def client(self) -> redis.Redis:
         """Return a client that tries each command once."""
-        return Redis(
+        return redis.Redis(
             port=self.port,
             password=self.password,
             socket_timeout=2,
-            retry=Retry(NoBackoff(), 0),
+            retry=redis.retry.Retry(redis.backoff.NoBackoff(), 0),
             decode_responses=True,
             protocol=3,
         )
 
     def ask(self, *command: object) -> object:
         """Return the server's answer, or ``None`` if it does not answer."""
-        with closing(self.client()) as client, suppress(RedisError):
+        with closing(self.client()) as client, suppress(redis.RedisError):
             return client.execute_command(*command)
         return None
 

@@ -19,9 +19,10 @@ from tests.asgi.test_sockets import Application, story
 from tests.asgi.wire import ENDED, Socket, verified
 from tests.bus import brokers
 from tests.bus.buses import REDIS
+from tests.drivers import library
 from tests.stories.people import Visitor, make_user
 
-redis = pytest.importorskip("session_limit.bus.redis")
+redis = library("session_limit.bus.redis")
 
 pytestmark = [pytest.mark.services("sentinel")]
 

@@ -14,9 +14,12 @@ from session_limit.checks.settings import check_settings
 from tests.bus import brokers
 from tests.bus.buses import REDIS
 from tests.bus.test_buses import PATIENCE, nobody, rude, silent
+from tests.drivers import library
 
-redis = pytest.importorskip("session_limit.bus.redis")
+redis = library("session_limit.bus.redis")
 options_of = redis.options_of
+
+pytestmark = pytest.mark.services("redis")
 
 # In seconds: a publisher may wait 0.25 s, and a busy machine takes longer.
 BUSY = 0.75

@@ -10,11 +10,12 @@ import time
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-import MySQLdb
-
 from tests.cap.databases import MariaDB
 from tests.clusters.ports import free_ports
 from tests.clusters.programs import GALERA_PROVIDER
+from tests.drivers import library
+
+MySQLdb = library("MySQLdb")
 
 # In seconds. A node first copies the data of another, and the machine may be busy.
 PATIENCE = 60

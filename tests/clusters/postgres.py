@@ -12,11 +12,12 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 
-import psycopg
-
 from tests.cap.databases import PostgreSQL
 from tests.clusters.ports import free_ports
 from tests.clusters.programs import POSTGRESQL_PROGRAMS
+from tests.drivers import library
+
+psycopg = library("psycopg")
 
 PATIENCE = 30
 

@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 from contextlib import aclosing
 
-import psycopg
 import pytest
 from asgiref.sync import async_to_sync
 from django.conf import settings
 
-from session_limit.bus import postgres
 from tests.asgi.wire import until
+from tests.drivers import library
 from tests.faults.proxy import Proxy
 from tests.interleavings.gates import on
+
+postgres = library("session_limit.bus.postgres")
+psycopg = library("psycopg")
 
 pytestmark = on("postgresql")
 

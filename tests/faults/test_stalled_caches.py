@@ -16,6 +16,8 @@ from tests.asgi.test_sockets import story
 from tests.asgi.wire import until
 from tests.faults.proxy import Proxy
 
+pytestmark = pytest.mark.services("redis")
+
 
 @pytest.fixture
 def network(settings, monkeypatch):

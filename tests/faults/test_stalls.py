@@ -12,7 +12,7 @@ from django.core.handlers.asgi import ASGIHandler
 from django.db import connection, connections
 
 from session_limit import bus, registry
-from session_limit.asgi import database_threads, hub
+from session_limit.asgi import database_threads, database_worker, hub
 from session_limit.models import UserSession
 from session_limit.registry import connected
 from tests.asgi.test_events import opened, stream, told
@@ -141,7 +141,7 @@ def test_a_connection_that_opens_after_its_thread_was_abandoned(network, monkeyp
         return opened
 
     monkeypatch.setattr(wrapper, "get_new_connection", open_late)
-    monkeypatch.setattr(database_threads, "CANCELLED", 0.05)
+    monkeypatch.setattr(database_worker, "CANCELLED", 0.05)
 
     @story
     async def _():
@@ -174,7 +174,7 @@ def test_connections_that_are_cut_or_refused(ada, laptop, phone, network, swept)
 @pytest.fixture
 def unreadable(network, monkeypatch):
     """Return a function after which no call to the database is answered."""
-    monkeypatch.setattr(hub, "UNREADABLE", 1.0)
+    monkeypatch.setattr(hub, "GIVE_UP_AFTER", 1.0)
 
     def begin():
         network.stall_new = True
@@ -218,7 +218,7 @@ def test_what_the_bus_does_not_name_stays(ada, laptop, unreadable, nobody_tells)
 
 
 def test_what_the_bus_names_and_is_read_stays(ada, laptop, network, monkeypatch):
-    monkeypatch.setattr(hub, "UNREADABLE", 0.5)
+    monkeypatch.setattr(hub, "GIVE_UP_AFTER", 0.5)
     laptop.sign_in()
     id = laptop.row.pk
 
@@ -240,7 +240,7 @@ def test_a_hint_that_arrives_before_the_row(
 
     A bus may be faster than the replication between the nodes of a cluster.
     """
-    monkeypatch.setattr(hub, "AGAIN", (0.3, 1.0))
+    monkeypatch.setattr(hub, "REREAD_AFTER", (0.3, 1.0))
     laptop.sign_in()
     id = laptop.row.pk
     read = []

@@ -35,7 +35,7 @@ RUN = [
 )
 def test_libraries(project, files):
     # Do not use the suite's own database, which is in use.
-    name = f"{settings.DB_NAME}_libraries"
+    name = f"{settings.DB_NAME}_libraries_{project}"
     choice = ["--ds", f"tests.libraries.{project}", "-o", f"python_files={files}"]
     result = subprocess.run(
         [*RUN, *choice, HERE],

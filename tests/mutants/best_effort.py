@@ -199,7 +199,7 @@ MUTANTS = [
     ),
     Mutant(
         "the admin ends what its own clock says was there",
-        "admin/sessions.py::UserSessionAdmin.end_sessions",
+        "admin/ending.py::EndingAdmin.end_sessions",
         old="        live = queryset.live()\n",
         new="        from django.utils.timezone import now\n\n"
         "        live = queryset.live().filter(created_at__lte=now())\n",
@@ -208,8 +208,9 @@ MUTANTS = [
     ),
     Mutant(
         "the admin ends who signs in meanwhile",
-        "admin/sessions.py::UserSessionAdmin.end_sessions",
-        old="ended = sum(self._end(request, batch) for batch in _batches(ids))\n",
+        "admin/ending.py::EndingAdmin.end_sessions",
+        old="ended = sum("
+        "self._end(request, ids[start : start + BATCH]) for start in starts)\n",
         new="ended = 0\n"
         "        while ids := list(others.values_list('pk', flat=True)[:BATCH]):\n"
         "            ended += self._end(request, ids)\n",

@@ -769,7 +769,7 @@ OWN_SESSIONS = [
 ADMIN = [
     Mutant(
         "whoever sees sessions ends them",
-        "admin/sessions.py::UserSessionAdmin.has_end_permission",
+        "admin/ending.py::EndingAdmin.has_end_permission",
         old='return request.user.has_perm("session_limit.end_usersession")',
         new="return True",
         tests="stories/test_admin",
@@ -793,7 +793,7 @@ ADMIN = [
     ),
     Mutant(
         "sessions end unconfirmed",
-        "admin/sessions.py::UserSessionAdmin.end_sessions",
+        "admin/ending.py::EndingAdmin.end_sessions",
         old='if "confirmed" not in request.POST:',
         new="if False:",
         tests="stories/test_admin",
@@ -946,7 +946,7 @@ LIVE = [
     ),
     Mutant(
         "a hint of the bus is believed",
-        "asgi/hub.py::Hub._hear",
+        "asgi/hub.py::Hub._listen",
         old="                        self._hint(ids)\n",
         new="                        for id in ids or ():\n"
         "                            self._end(id, '')\n",
@@ -988,8 +988,8 @@ LIVE = [
     Mutant(
         "what is sent after the end goes out",
         "asgi/connection.py::Connection.send",
-        old="        if self.over:\n            await asyncio.sleep(SWALLOWED)",
-        new="        if not self.over:\n            await self._send(message)",
+        old="if self.has_ended:\n            await asyncio.sleep(DISCARD_PAUSE)",
+        new="if not self.has_ended:\n            await self._send(message)",
         tests="asgi/test_sockets",
         test="test_what_is_sent_after_the_end_goes_nowhere",
     ),
@@ -1003,7 +1003,7 @@ LIVE = [
     ),
     Mutant(
         "a download that was cut passes for whole",
-        "asgi/streaming.py::_Response.say_goodbye",
+        "asgi/streaming.py::_Response.notify_client",
         old="if not self.has_length and not self.is_finished:",
         new="if not self.is_finished:",
         tests="asgi/test_responses",
@@ -1146,8 +1146,8 @@ PLAYS = [
     Mutant(
         "news of a play is lost among newcomers",
         "asgi/hub.py::Hub._read",
-        old="has_news=waiting is self._news",
-        new="has_news=waiting is self._news and id not in self._newcomers",
+        old="elif waiting is self._news",
+        new="elif waiting is self._news and id not in self._to_verify",
         tests="asgi/test_changed",
         test="test_it_is_told_whatever_else_is_looked_for",
     ),

@@ -213,9 +213,9 @@ MUTANTS = [
     ),
     Mutant(
         "the failure of a bus is logged with a traceback",
-        "bus/__init__.py::_Publisher.publish",
-        old="                logger.error(  # noqa: TRY400\n",
-        new="                logger.exception(\n",
+        "utils/log_once.py::OutageLog.begin",
+        old="bool(detail) or",
+        new="",
         tests="bus/test_buses",
         test="test_its_failure_is_one_line_without_a_password",
     ),

@@ -120,14 +120,14 @@ MUTANTS = [
     Mutant(
         "abandoned questions are answered",
         "asgi/disconnects.py::Inbox._note",
-        old="            self._reason = Gone()\n",
+        old="            self._reason = ClientDisconnected()\n",
         new="            return\n",
         tests="asgi/test_strangers",
         test="test_a_question_that_its_client_has_left_is_dropped",
     ),
     Mutant(
         "abandoned questions stay in the queue",
-        "asgi/disconnects.py::Inbox.unless_gone",
+        "asgi/disconnects.py::Inbox.run_unless_disconnected",
         old="            return await work\n",
         new="            return await asyncio.shield(work)\n",
         tests="asgi/test_strangers",
@@ -183,7 +183,7 @@ MUTANTS = [
     ),
     Mutant(
         "streams keep a server from stopping",
-        "asgi/shutdown.py::Shutdown._tell_and_pass_on",
+        "asgi/shutdown.py::Shutdown._begin_and_pass_on",
         old="        self.begin()\n        theirs(number, frame)\n",
         new="        theirs(number, frame)\n",
         tests="servers/test_servers",
@@ -199,7 +199,7 @@ MUTANTS = [
     ),
     Mutant(
         "the server's own handler is not called",
-        "asgi/shutdown.py::Shutdown._tell_and_pass_on",
+        "asgi/shutdown.py::Shutdown._begin_and_pass_on",
         old="        self.begin()\n        theirs(number, frame)\n",
         new="        self.begin()\n",
         tests="asgi/test_shutdown",
@@ -208,8 +208,8 @@ MUTANTS = [
     Mutant(
         "all pages come back at the same moment",
         "asgi/event_stream.py::_wait",
-        old="    retry = random.randint(*RETRY)",
-        new="    retry = max(RETRY)",
+        old="random.randint(*RETRY)",
+        new="max(RETRY)",
         tests="asgi/test_shutdown",
         test="test_streams_end_and_pages_come_back_at_random",
     ),

@@ -72,7 +72,7 @@ WAITS = [
     ),
     Mutant(
         "what was given up is tried again",
-        "asgi/database_threads.py::_Call._result",
+        "asgi/database_worker.py::Call._result",
         old="                if self.future.done():\n                    raise\n",
         new="",
         tests="asgi/test_database_threads",
@@ -88,7 +88,7 @@ WAITS = [
     ),
     Mutant(
         "a process waits for a call that does not return",
-        "asgi/database_threads.py::_Worker.__init__",
+        "asgi/database_worker.py::Worker.__init__",
         old='name="session-limit", daemon=True',
         new='name="session-limit", daemon=False',
         tests="asgi/test_database_threads",
@@ -114,7 +114,7 @@ WAITS = [
     ),
     Mutant(
         "a statement that was given up goes on in PostgreSQL",
-        "asgi/database_threads.py::_Worker.disconnect",
+        "asgi/database_worker.py::Worker.disconnect",
         old="            driver_timeouts.cancel(connection)\n",
         new="            pass\n",
         tests="faults/test_stalls",
@@ -123,7 +123,7 @@ WAITS = [
     ),
     Mutant(
         "a statement that was given up goes on in MariaDB",
-        "asgi/database_threads.py::_bound_locks",
+        "asgi/database_worker.py::_bound_locks",
         old="        driver_timeouts.bound_locks(connection)\n",
         new="        pass\n",
         tests="faults/test_stalls",
@@ -169,8 +169,8 @@ WAITS = [
     Mutant(
         "what the bus names is closed though it was read",
         "asgi/hub.py::Hub._read",
-        old="            if id not in self._news:\n",
-        new="            if False:\n",
+        old="if id not in self._news and (",
+        new="if False and (",
         tests="faults/test_stalls",
         test="test_what_the_bus_names_and_is_read_stays",
         database="postgresql",
@@ -178,7 +178,7 @@ WAITS = [
     Mutant(
         "a hint that arrives before the row is lost",
         "asgi/hub.py::Hub._hint",
-        old="        for seconds in AGAIN if named else ():\n",
+        old="        for seconds in REREAD_AFTER if named else ():\n",
         new="        for seconds in ():\n",
         tests="faults/test_stalls",
         test="test_a_hint_that_arrives_before_the_row",
@@ -287,15 +287,15 @@ LOCKS = [
 HEARING = [
     Mutant(
         "a bus that flaps is connected to all the time",
-        "asgi/hub.py::Hub._hear",
-        old="            if time() - began >= last:\n",
+        "asgi/hub.py::Hub._listen",
+        old="            if time() - began >= longest:\n",
         new="            if True:\n",
         tests="asgi/test_hub",
         test="test_a_bus_that_flaps_is_connected_to_less_and_less_often",
     ),
     Mutant(
         "a bus that cannot be made ends the hub's listening",
-        "asgi/hub.py::Hub._hear",
+        "asgi/hub.py::Hub._listen",
         old="            began, carrier = time(), None\n",
         new="            began, carrier = time(), bus.get_bus()\n",
         tests="asgi/test_hub",
@@ -303,8 +303,8 @@ HEARING = [
     ),
     Mutant(
         "the log quotes what a database that is away has said",
-        "asgi/hub.py::_Trouble.begins",
-        old="isinstance(error, _AWAY)",
+        "utils/log_once.py::OutageLog.begin",
+        old="isinstance(error, self._expected)",
         new="False",
         tests="asgi/test_hub",
         test="test_a_database_that_is_away_is_one_line",

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import ast
+import compileall
 import os
 import re
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCE = ROOT / "src"
 PACKAGE = "session_limit"
+
+COMPILING = threading.Lock()
 
 # More than every test together takes.
 LONGEST = 300
@@ -166,20 +171,34 @@ class Run:
         return [(test, why) for test, _, why in found]
 
 
+@cache
+def compiled() -> TemporaryDirectory[str]:
+    """Return a copy of the package with bytecode, removed when this process ends."""
+    directory = TemporaryDirectory(prefix="session_limit_mutants_")
+    copy = Path(directory.name, "src")
+    shutil.copytree(SOURCE, copy, ignore=shutil.ignore_patterns("__pycache__", "*.pyc"))
+    compileall.compile_dir(copy, quiet=1)
+    return directory
+
+
 def run_tests(
     tests: list[str], database: str, name: str, mutant: Mutant | None = None
 ) -> Run:
     """Run ``tests`` with a copy of the package, changed as ``mutant`` says."""
     with TemporaryDirectory(prefix="session_limit_mutant_") as directory:
         source = Path(directory).resolve() / "src"
-        shutil.copytree(
-            SOURCE, source, ignore=shutil.ignore_patterns("__pycache__", "*.pyc")
-        )
+        with COMPILING:
+            template = Path(compiled().name, "src")
+        shutil.copytree(template, source)
         if mutant is not None:
-            (source / PACKAGE / mutant.file).write_text(mutant.text())
-        options = ["--no-migrations", "--tb=no", "-x", "-p", "no:cacheprovider"]
-        # Whose plugin takes longer to import than most of these tests to run.
-        options += ["-p", "no:hypothesispytest"]
+            file = source / PACKAGE / mutant.file
+            file.write_text(mutant.text())
+            for bytecode in file.parent.glob(f"__pycache__/{file.stem}.*.pyc"):
+                bytecode.unlink()
+        options = ["-ra", "--no-migrations", "--tb=no", "-x", "-p", "no:cacheprovider"]
+        # These take longer to import than most of these tests to run.
+        for plugin in ("anyio", "hypothesispytest", "schemathesis"):
+            options += ["-p", f"no:{plugin}"]
         try:
             ran = subprocess.run(
                 [sys.executable, "-m", "pytest", *options, *tests],

@@ -7,7 +7,6 @@ owner of a play, as another user and without a session.
 
 from __future__ import annotations
 
-import importlib
 from pathlib import Path
 from uuid import uuid4
 
@@ -18,13 +17,9 @@ from example.browser import Browser
 from example.people import LAPTOP, PHONE, sign_in
 from session_limit.urls import urlpatterns
 from tests.browser.site import prepare, served
-from tests.conftest import REQUIRED
+from tests.drivers import library
 
-schemathesis = (
-    importlib.import_module("schemathesis")
-    if REQUIRED
-    else pytest.importorskip("schemathesis")
-)
+schemathesis = library("schemathesis")
 import jsonschema_rs  # noqa: E402 comes with it
 import requests  # noqa: E402
 from hypothesis import HealthCheck, settings  # noqa: E402

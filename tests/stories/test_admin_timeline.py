@@ -14,8 +14,8 @@ from django.contrib.auth import get_user_model
 from django.utils import timezone
 
 from session_limit import registry
-from session_limit.admin import timeline_view
-from session_limit.admin.timeline import (
+from session_limit.admin import timeline_page
+from session_limit.admin.timeline_layout import (
     BEYOND,
     MAX_ROWS,
     SHORTEST,
@@ -23,7 +23,7 @@ from session_limit.admin.timeline import (
     displacements,
     ticks,
 )
-from session_limit.admin.timeline import lanes as draw
+from session_limit.admin.timeline_layout import lay_out as draw
 from session_limit.models import Play, UserSession
 from tests.stories.people import events, live, make_user, statements
 from tests.stories.test_admin import (
@@ -300,8 +300,8 @@ def test_nothing_to_be_seen(grace, ada):
 
 
 def test_the_newest_of_many(grace, ada, plays, monkeypatch):
-    monkeypatch.setattr(timeline_view, "SESSIONS", 2)
-    monkeypatch.setattr(timeline_view, "PLAYS", 3)
+    monkeypatch.setattr(timeline_page, "SESSIONS", 2)
+    monkeypatch.setattr(timeline_page, "PLAYS", 3)
     # Ids made in the same millisecond have no order.
     first = store(ada, device="first", id=uuid.UUID(int=1))
     rows = [store(ada), store(ada)]

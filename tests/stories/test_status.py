@@ -85,7 +85,7 @@ def test_displaced(ada, laptop, phone, settings):
     assert phone.state == SIGNED_IN
 
 
-@pytest.mark.parametrize("reason", set(Reason) - {Reason.DISPLACED})
+@pytest.mark.parametrize("reason", sorted({*Reason} - {Reason.DISPLACED}))
 def test_every_reason(ada, laptop, reason):
     laptop.sign_in()
     registry.end_all(ada, reason)

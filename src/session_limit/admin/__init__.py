@@ -1,6 +1,8 @@
 """
-The admin: sessions, live and ended, to see and to end, and on a user's page that
-user's sessions and own limit. It needs nothing set, and writes through the registry.
+Show sessions in Django's admin, end them, and set limits of single accounts.
+
+``UserSessionAdmin`` is registered by itself. Add the two inlines to the admin of your
+user model. All writes go through the registry.
 """
 
 from __future__ import annotations

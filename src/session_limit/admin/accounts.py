@@ -1,20 +1,20 @@
-"""On a user's page: the account's own limit, and its live sessions."""
+"""Show an account's own limit and its live sessions on a user's page."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
-from django import forms
 from django.contrib import admin, messages
 from django.forms.models import BaseInlineFormSet
 from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy, ngettext
 
 from session_limit import audit, registry
-from session_limit.admin.columns import Columns, administrator
+from session_limit.admin.columns import Columns, administrator, deny
 from session_limit.models import AccountLimit, UserSession
 
 if TYPE_CHECKING:
+    from django import forms
     from django.db.models import Model, QuerySet
     from django.http import HttpRequest
 
@@ -24,42 +24,41 @@ if TYPE_CHECKING:
     SessionFormSetBase = BaseInlineFormSet[UserSession, Any, forms.ModelForm[Any]]
     LimitInlineBase = admin.StackedInline[AccountLimit, Any]
     SessionInlineBase = admin.TabularInline[UserSession, Any]
-    LimitFormBase = forms.ModelForm[AccountLimit]
 else:
-    LimitFormBase = forms.ModelForm
     LimitFormSetBase = SessionFormSetBase = BaseInlineFormSet
     LimitInlineBase, SessionInlineBase = admin.StackedInline, admin.TabularInline
 
-# Of an account with more, the newest.
+# How many sessions of an account are listed, newest first.
 SHOWN = 20
 
 
-class AccountLimitForm(LimitFormBase):
-    class Meta:
-        model = AccountLimit
-        fields = ("limit",)
-        help_texts = {
-            "limit": gettext_lazy(
-                "How many sessions this user may have at once. Empty: as many as the "
-                "project says. Sessions beyond a lower limit end straight away."
-            )
-        }
+class UnsavedFormSet:
+    """Keep Django from saving the rows of an inline."""
+
+    model: Any
+
+    @classmethod
+    def get_default_prefix(cls) -> str:
+        # Django takes the prefix from the relation's reverse name, which is hidden.
+        return str(cls.model._meta.model_name)
+
+    def save(self, commit: bool = True) -> list[Any]:
+        self.new_objects: list[Any] = []
+        self.changed_objects: list[Any] = []
+        self.deleted_objects: list[Any] = []
+        return []
 
 
-class AccountLimitFormSet(LimitFormSetBase):
+class AccountLimitFormSet(UnsavedFormSet, LimitFormSetBase):
     """
-    One form, whether the account has a row or not: a sign-in creates it, even while
-    the page is open. Saved by the registry, which ends what a lower limit leaves no
-    place for.
+    Show one form, whether the account has a row or not, and save it by the registry.
+
+    A sign-in creates the row, even while the page is open. The registry ends the
+    sessions beyond a lower limit.
     """
 
     request: HttpRequest
     queryset: QuerySet[AccountLimit]
-
-    @classmethod
-    def get_default_prefix(cls) -> str:
-        # Of the relation's name, which has none, Django would make "-1".
-        return "accountlimit"
 
     def initial_form_count(self) -> int:
         return 0
@@ -76,14 +75,14 @@ class AccountLimitFormSet(LimitFormSetBase):
     def get_form_kwargs(self, index: int | None) -> dict[str, Any]:
         return {**super().get_form_kwargs(index), "instance": self.account}
 
-    def save(self, commit: bool = True) -> list[AccountLimit]:
-        self.new_objects, self.changed_objects, self.deleted_objects = [], [], []
+    def save(self, commit: bool = True) -> list[Any]:
+        super().save(commit)
         [form] = self.forms
         if not form.has_changed():
             return []
         limit, by = form.cleaned_data["limit"], administrator(self.request)
         ended = len(registry.set_limit(self.instance, limit, by=by))
-        # What the page's history says was changed.
+        # Django records this in the history of the user's page.
         self.changed_objects = [(form.instance, form.changed_data)]
         if ended:
             text = ngettext(
@@ -96,24 +95,20 @@ class AccountLimitFormSet(LimitFormSetBase):
 
 
 class AccountLimitInline(LimitInlineBase):
-    """An account's own limit, for who has ``change_accountlimit``."""
+    """
+    Edit an account's own limit on the page of its user.
+
+    Administrators need the permission ``change_accountlimit`` to edit it, and
+    ``view_accountlimit`` to see it. A lower limit ends sessions at once. See
+    ``UserSessionInline`` for an example.
+    """
 
     model = AccountLimit
-    form = AccountLimitForm
     formset = AccountLimitFormSet
     template = "admin/session_limit/accountlimit/inline.html"
     fieldsets = ((gettext_lazy("Session limit"), {"fields": ("limit",)}),)
     can_delete = False
-
-    def has_add_permission(
-        self, request: HttpRequest, obj: Model | None = None
-    ) -> bool:
-        return False
-
-    def has_delete_permission(
-        self, request: HttpRequest, obj: Model | None = None
-    ) -> bool:
-        return False
+    has_add_permission = has_delete_permission = deny
 
     def get_readonly_fields(
         self, request: HttpRequest, obj: Model | None = None
@@ -123,22 +118,26 @@ class AccountLimitInline(LimitInlineBase):
     def get_formset(
         self, request: HttpRequest, obj: Model | None = None, **kwargs: Any
     ) -> type[AccountLimitFormSet]:
+        help_text = gettext_lazy(
+            "How many sessions this user may have at once. Empty: as many as the "
+            "project says. Sessions beyond a lower limit end straight away."
+        )
+        kwargs["help_texts"] = {"limit": help_text}
         formset = super().get_formset(request, obj, **kwargs)
         formset = cast("type[AccountLimitFormSet]", formset)
         formset.request = request
         return formset
 
 
-class UserSessionFormSet(SessionFormSetBase):
-    """What is shown, and never sent: what ends meanwhile is nobody's mistake."""
+class UserSessionFormSet(UnsavedFormSet, SessionFormSetBase):
+    """
+    List sessions, and ignore what the browser sends back.
+
+    A session may end while the page is open. That must not make the form invalid.
+    """
 
     shown = SHOWN
     queryset: QuerySet[UserSession]
-
-    @classmethod
-    def get_default_prefix(cls) -> str:
-        # Of the relation's name, which has none, Django would make "-1".
-        return "usersession"
 
     def __init__(self, data: Any = None, files: Any = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -151,13 +150,19 @@ class UserSessionFormSet(SessionFormSetBase):
     def is_valid(self) -> bool:
         return True
 
-    def save(self, commit: bool = True) -> list[UserSession]:
-        self.new_objects, self.changed_objects, self.deleted_objects = [], [], []
-        return []
-
 
 class UserSessionInline(Columns, SessionInlineBase):
-    """A user's live sessions, newest first, for who has ``view_usersession``."""
+    """
+    List a user's newest live sessions on the page of that user.
+
+    Administrators need the permission ``view_usersession`` to see it. In ``admin.py``::
+
+        from session_limit.admin import AccountLimitInline, UserSessionInline
+
+        @admin.register(User)
+        class AccountAdmin(UserAdmin):
+            inlines = [*UserAdmin.inlines, AccountLimitInline, UserSessionInline]
+    """
 
     model = UserSession
     formset = UserSessionFormSet
@@ -167,26 +172,12 @@ class UserSessionInline(Columns, SessionInlineBase):
     extra = 0
     can_delete = False
     show_change_link = True
-
-    def has_add_permission(
-        self, request: HttpRequest, obj: Model | None = None
-    ) -> bool:
-        return False
-
-    def has_change_permission(
-        self, request: HttpRequest, obj: Model | None = None
-    ) -> bool:
-        return False
-
-    def has_delete_permission(
-        self, request: HttpRequest, obj: Model | None = None
-    ) -> bool:
-        return False
+    has_delete_permission = deny
 
     def has_view_permission(
         self, request: HttpRequest, obj: Model | None = None
     ) -> bool:
-        # Who is being added has none.
+        # On the page that adds a user, there is none yet.
         return obj is not None and super().has_view_permission(request, obj)
 
     def get_fields(self, request: HttpRequest, obj: Model | None = None) -> list[Any]:
@@ -199,7 +190,7 @@ class UserSessionInline(Columns, SessionInlineBase):
         return self.get_fields(request, obj)
 
     def get_queryset(self, request: HttpRequest) -> UserSessionQuerySet:
-        # Django's own asks for the permission once more, without saying whose page.
+        # Django's version checks has_view_permission() again, without the user.
         return UserSession.objects.live().order_by(*self.get_ordering(request))
 
     def get_formset(

@@ -1,4 +1,4 @@
-"""How one session is shown, in a list, on its page and on its user's."""
+"""Define the columns that show a session in the admin."""
 
 from __future__ import annotations
 
@@ -27,15 +27,22 @@ DEVICE_CLASSES: dict[str, Any] = {
 
 
 def administrator(request: HttpRequest) -> AbstractBaseUser:
-    """Return who asks: the admin lets nobody else in."""
+    """Return the user of the request, whom the admin has authenticated."""
     return cast("AbstractBaseUser", request.user)
 
 
+def deny(*_args: Any, **_kwargs: Any) -> bool:
+    """Deny a permission, in place of a ``has_..._permission()`` method."""
+    return False
+
+
 class Columns:
-    """What a session is shown by. Nothing of it is edited."""
+    """Show the columns of a session, none of which can be edited."""
+
+    has_add_permission = has_change_permission = deny
 
     def address_column(self, request: HttpRequest) -> str:
-        """Return the name of the column with as much of the address as may be seen."""
+        """Return the column for the address: masked without ``view_address``."""
         whole = request.user.has_perm("session_limit.view_address")
         return "address" if whole else "masked_address"
 

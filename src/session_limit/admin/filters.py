@@ -1,4 +1,4 @@
-"""Narrowing the admin's list of sessions, and turning its pages."""
+"""Filter and paginate the admin's list of sessions."""
 
 from __future__ import annotations
 
@@ -21,11 +21,13 @@ if TYPE_CHECKING:
 else:
     PaginatorBase = Paginator
 
-# As far as a list counts.
+# How many rows a list counts at most.
 COUNTED = 10_000
 
 
 class StateFilter(admin.SimpleListFilter):
+    """Filter by live and ended sessions."""
+
     title = gettext_lazy("state")
     parameter_name = "state"
 
@@ -39,7 +41,7 @@ class StateFilter(admin.SimpleListFilter):
 
 
 class DeviceClassFilter(admin.SimpleListFilter):
-    """By the classes there are: to ask the table would be to read all of it."""
+    """Filter by device class. Offers all classes, to save reading the whole table."""
 
     title = gettext_lazy("device class")
     parameter_name = "device_class"
@@ -53,7 +55,7 @@ class DeviceClassFilter(admin.SimpleListFilter):
 
 
 class BoundedPaginator(PaginatorBase):
-    """Counts no further than anybody turns pages: a count reads what it counts."""
+    """Count at most ``COUNTED`` rows, because a count reads each row that it counts."""
 
     @cached_property
     def count(self) -> int:

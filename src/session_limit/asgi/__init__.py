@@ -1,10 +1,4 @@
-"""
-``SessionGuard``: what is connected stops when its session does.
-
-    application = SessionGuard(get_asgi_application())
-
-A pure ASGI wrapper around the project's application, Django alone or a Channels router.
-"""
+"""Wrap a project's ASGI application so that connections end with their session."""
 
 from __future__ import annotations
 
@@ -15,13 +9,22 @@ __all__ = ["SessionGuard"]
 
 class SessionGuard:
     """
-    Wraps an ASGI application. Closes the WebSockets and cuts the streaming responses of
-    a session that ends, whatever code runs them; refuses the sockets of one that has
-    ended; serves the event stream of connected pages. Everything else passes through.
+    Wrap an ASGI application and end each connection when its session ends.
+
+    The guard closes WebSockets and cuts streaming responses of an ended session,
+    whatever code serves them. It refuses WebSockets that present an ended session,
+    serves the event stream of open pages, and answers the gateway. Everything else
+    passes through to ``application``, which is Django's handler or a router such as
+    Channels' ``ProtocolTypeRouter``. In ``asgi.py``::
+
+        from django.core.asgi import get_asgi_application
+        from session_limit.asgi import SessionGuard
+
+        application = SessionGuard(get_asgi_application())
     """
 
     def __init__(self, application: Application) -> None:
-        # Where it is imported, at the top of asgi.py, no model can be yet.
+        # asgi.py imports this module before the models can be imported.
         from session_limit.asgi import dispatch
 
         self.application = application

@@ -1,4 +1,4 @@
-"""Reads about many sessions at once: those that are connected to this process."""
+"""Read about many sessions at once: those that are connected to this process."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from session_limit.models import Play, UserSession, registry_alias
 
 def read_unexpired(ids: Collection[UUID]) -> dict[UUID, Any]:
     """
-    Return which of the sessions with these ids are live and before the time at which
-    they are recorded to expire, each with its user's primary key: one indexed read for
-    as many ids as the database takes in one statement.
+    Return which of these sessions are live and before their recorded expiry, each with
+    the primary key of its user. Makes one indexed read for as many ids as the database
+    takes in one statement, and so do the other functions here.
     """
     using = registry_alias()
     rows = UserSession.objects.using(using).live().filter(expires_at__gt=timezone.now())
@@ -30,27 +30,24 @@ def read_unexpired(ids: Collection[UUID]) -> dict[UUID, Any]:
 
 
 def read_ended_since(moment: datetime) -> list[UUID]:
-    """Return the ids of the sessions that ended after ``moment``: one indexed read."""
+    """Return the ids of the sessions that ended after ``moment``."""
     rows = UserSession.objects.primary()
     return list(rows.filter(ended_at__gt=moment).values_list("pk", flat=True))
 
 
 def read_open_plays(user_ids: Collection[Any]) -> list[tuple[UUID, UUID]]:
-    """
-    Return the ids of the plays of these users that have not ended, each with that of
-    its session: one indexed read for as many users as a statement takes.
-    """
+    """Return the id and the session's id of each play of these users that is open."""
     using = registry_alias()
     plays = Play.objects.using(using).open()
     return [
-        found
+        pair
         for some in _batches(user_ids, using)
-        for found in plays.filter(user_id__in=some).values_list("pk", "session_id")
+        for pair in plays.filter(user_id__in=some).values_list("pk", "session_id")
     ]
 
 
 def read_displaced(play_ids: Collection[UUID]) -> list[UUID]:
-    """Return the sessions of those of the plays with these ids that others ended."""
+    """Return the sessions of those of these plays that something else has ended."""
     using = registry_alias()
     plays = Play.objects.using(using).filter(ended_reason__in=Play.HEARD)
     return [
@@ -60,13 +57,10 @@ def read_displaced(play_ids: Collection[UUID]) -> list[UUID]:
     ]
 
 
-def read_plays_ended_since(
-    moment: datetime | Combinable,
-) -> list[tuple[UUID, UUID]]:
+def read_plays_ended_since(moment: datetime | Combinable) -> list[tuple[UUID, UUID]]:
     """
-    Return the ids of the plays that others ended after ``moment``, each with that of
-    its session: one indexed read. ``moment`` may be an expression, so that the
-    database's clock decides.
+    Return the id and the session's id of each play that something else ended after
+    ``moment``. It may be an expression, so that the database's clock decides.
     """
     rows = Play.objects.primary().filter(ended_at__gt=moment)
     heard = rows.filter(ended_reason__in=Play.HEARD)
@@ -74,7 +68,7 @@ def read_plays_ended_since(
 
 
 def _batches(values: Collection[Any], using: str) -> Iterator[list[Any]]:
-    """Divide ``values`` so that each part fits into a statement with some others."""
+    """Divide ``values``, so that each part and ten parameters fit into a statement."""
     most = connections[using].features.max_query_params
     size = most - 10 if most else max(len(values), 1)
     rest = list(values)

@@ -1,4 +1,4 @@
-"""A connection that may be over before its application has done."""
+"""Stand between an application and its server, and end their connection early."""
 
 from __future__ import annotations
 
@@ -14,28 +14,33 @@ from session_limit.asgi.types import Application, Message, Receive, Scope, Send
 
 logger = logging.getLogger("session_limit")
 
-# How long an application may take to go, in seconds, and a server to send what is last.
+# In seconds: how long an ended connection waits for the server to send the last message
+# and for the application to return.
 LINGER = 1.0
-# What it sends until then goes nowhere. Not at once: it may send without end.
-SWALLOWED = 0.01
+# In seconds: the pause after each message that an application sends in vain. Without
+# it, an application that sends in a loop would block the event loop.
+DISCARD_PAUSE = 0.01
 
 
 class Connection:
     """
-    Stands between an application and its server. Once its session has ended, the
-    client is told, the application is disconnected, and cancelled if it lingers.
+    Run an application on one connection until the application returns or its session
+    ends.
+
+    When the session ends, the client is notified, the application receives a
+    disconnect, and it is cancelled if it has not returned after ``LINGER`` seconds.
+    Subclasses set ``disconnect`` to the message that the application then receives.
     """
 
-    # What the application is told.
     disconnect: Message
 
-    # The request that our middleware guards, where Django's handler serves it.
+    # Set by our middleware if Django's handler serves this connection.
     request: HttpRequest | None = None
 
     def __init__(self, scope: Scope, receive: Receive, send: Send, hub: Hub) -> None:
         self.scope = scope
         self.hub = hub
-        self.over = False
+        self.has_ended = False
         self._receive = receive
         self._send = send
         self._watched: UUID | None = None
@@ -46,7 +51,7 @@ class Connection:
         self._closing: asyncio.Task[None] | None = None
 
     async def run(self, application: Application) -> None:
-        """Run ``application`` until it has done, or its session has ended."""
+        """Run ``application`` until it returns or its session has ended."""
         self._task = asyncio.current_task()
         try:
             await application(self.scope, self.receive, self.send)
@@ -59,23 +64,25 @@ class Connection:
                 self.hub.leave(self._watched, self._end)
             if self._closing is not None:
                 self._done.set()
-                # The server closes what its application leaves open, and does not say
-                # why.
+                # Returning first would make the server close the connection without our
+                # code and reason.
                 await self._closing
 
     def watch(self, id: UUID) -> None:
         """
-        Have it end with the session with this id: known to the hub first, and verified
-        then, so that an ending cannot pass between the two.
+        Close this connection when the session with this id ends.
+
+        Registers with the hub before checking that the session is live, so that an
+        ending between the two steps is not missed.
         """
-        if self._watched is None and not self.over:
+        if self._watched is None and not self.has_ended:
             self._watched = id
             self.hub.join(id, self._end)
             self.hub.verify(id)
 
     async def receive(self) -> Message:
-        """Return the client's next message, or that it is disconnected."""
-        if self.over:
+        """Return the client's next message, or ``disconnect`` after the session."""
+        if self.has_ended:
             return await self._disconnected_message()
         self._receiver = task = asyncio.current_task()
         try:
@@ -91,36 +98,37 @@ class Connection:
 
     async def _disconnected_message(self) -> Message:
         if self._disconnected:
-            # It has been told, and asks again: not for ever.
+            # An application that ignores the disconnect would otherwise receive it in
+            # an endless loop. _close() cancels this wait.
             await asyncio.get_running_loop().create_future()
         self._disconnected = True
         return self.disconnect
 
     async def send(self, message: Message) -> None:
-        """Send ``message``, unless all is over."""
-        if self.over:
-            await asyncio.sleep(SWALLOWED)
+        """Send ``message``, or discard it if the session has ended."""
+        if self.has_ended:
+            await asyncio.sleep(DISCARD_PAUSE)
         else:
             await self._send(message)
 
     def _end(self, reason: str | None) -> None:
-        """End it, where there is a reason: the hub calls this."""
-        if reason is not None and not self.over:
-            self.over = True
+        """End the connection, unless the hub only reports that a play has ended."""
+        if reason is not None and not self.has_ended:
+            self.has_ended = True
             self._closing = asyncio.get_running_loop().create_task(self._close(reason))
 
     async def _close(self, reason: str) -> None:
-        # A server may have to be asked for nothing before it closes (granian).
+        # granian does not close a connection while a receive() is under way.
         if self._receiver is not None:
             self._interrupted = True
             self._receiver.cancel()
             await asyncio.sleep(0)
         try:
             async with asyncio.timeout(LINGER):
-                await self.say_goodbye(reason)
+                await self.notify_client(reason)
         except Exception:
-            # It may have gone, or read nothing.
-            logger.debug("A client could not be told.", exc_info=True)
+            # The client may have disconnected, or may not read what it is sent.
+            logger.debug("A client could not be notified.", exc_info=True)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(LINGER):
                 await self._done.wait()
@@ -128,6 +136,6 @@ class Connection:
             self._cancelled = True
             self._task.cancel()
 
-    async def say_goodbye(self, reason: str) -> None:
-        """Tell the client that it is over."""
+    async def notify_client(self, reason: str) -> None:
+        """Send the last message of the connection. Subclasses implement this."""
         raise NotImplementedError

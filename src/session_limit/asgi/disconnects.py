@@ -5,26 +5,26 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Coroutine
-from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from session_limit.asgi.types import Message, Receive
 
 T = TypeVar("T")
 
-# In seconds. Work that takes less is done before the client is watched.
+# In seconds. Work that takes less time is not interrupted, and costs no extra task.
 PROMPT = 0.05
 
 
-class Gone(Exception):
-    """The client has disconnected."""
+class ClientDisconnected(Exception):
+    """Raised when the client disconnects."""
 
 
 class Inbox:
     """
-    Receive from a server ahead of the application, which then gets the same messages.
+    Receive messages from a server ahead of the application.
 
-    As a context manager, it stops receiving from the server on exit.
+    The application then gets the same messages from ``receive()``. Used as a context
+    manager, the inbox stops receiving from the server on exit.
     """
 
     def __init__(self, receive: Receive) -> None:
@@ -33,19 +33,14 @@ class Inbox:
         # The receive() that is under way. It is kept until it returns, because some
         # servers fail if receive() is cancelled and then called again.
         self._next: asyncio.Future[Message] | None = None
-        # The task that waits in unless_gone(), and why it was cancelled.
+        # The task that waits in run_unless_disconnected(), and why it was cancelled.
         self._task: asyncio.Task[Any] | None = None
         self._reason: BaseException | None = None
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         if self._next is not None:
             self._next.cancel()
 
@@ -60,13 +55,13 @@ class Inbox:
         finally:
             self._next = None
 
-    async def unless_gone(self, work: Coroutine[Any, Any, T]) -> T:
+    async def run_unless_disconnected(self, work: Coroutine[Any, Any, T]) -> T:
         """
         Return what ``work`` returns. If the client disconnects first, cancel ``work``
-        and raise ``Gone``.
+        and raise ``ClientDisconnected``. Raises what the server's ``receive()`` raises.
         """
         self._task = asyncio.current_task()
-        timer = asyncio.get_running_loop().call_later(PROMPT, self._ask)
+        timer = asyncio.get_running_loop().call_later(PROMPT, self._receive_ahead)
         try:
             return await work
         except asyncio.CancelledError:
@@ -78,25 +73,25 @@ class Inbox:
             timer.cancel()
             self._task = None
 
-    def _ask(self) -> None:
+    def _receive_ahead(self) -> None:
         self._next = asyncio.ensure_future(self._receive())
-        self._next.add_done_callback(self._take)
+        self._next.add_done_callback(self._handle)
 
-    def _take(self, asked: asyncio.Future[Message]) -> None:
+    def _handle(self, received: asyncio.Future[Message]) -> None:
         """Keep a message that arrived for the application, and note a disconnect."""
-        if self._task is None or asked.cancelled():
+        if self._task is None or received.cancelled():
             return
-        self._next, self._reason = None, asked.exception()
+        self._next, self._reason = None, received.exception()
         if self._reason is None:
-            self._note(asked.result())
+            self._note(received.result())
         if self._reason is None:
-            self._ask()
+            self._receive_ahead()
         else:
             self._task.cancel()
 
     def _note(self, message: Message) -> None:
         if message["type"] in {"http.disconnect", "websocket.disconnect"}:
-            self._reason = Gone()
+            self._reason = ClientDisconnected()
         # The body of a request that no application gets is dropped.
         elif message["type"] != "http.request":
             self._read.append(message)

@@ -1,4 +1,4 @@
-"""Choose the part of the guard, or the application, that serves a connection."""
+"""Choose what serves a connection: a part of this package, or the application."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from session_limit.asgi.types import Application, Message, Receive, Scope, Send
 async def serve(
     application: Application, scope: Scope, receive: Receive, send: Send
 ) -> None:
-    """Serve one connection, or one application's lifespan."""
+    """Serve one HTTP request or WebSocket, or the lifespan of the server."""
     kind = scope["type"]
     if kind == "http":
         await _serve_http(application, with_one_cookie_header(scope), receive, send)
@@ -25,7 +25,7 @@ async def serve(
         else:
             await websockets.serve(application, scope, receive, send)
     elif kind == "lifespan":
-        await _live(application, scope, receive, send)
+        await _serve_lifespan(application, scope, receive, send)
     else:
         await application(scope, receive, send)
 
@@ -44,16 +44,16 @@ async def _serve_http(
         await application(scope, receive, send)
 
 
-async def _live(
+async def _serve_lifespan(
     application: Application, scope: Scope, receive: Receive, send: Send
 ) -> None:
-    async def receive_and_stop() -> Message:
+    async def receive_and_stop_hub() -> Message:
         message = await receive()
         if message["type"] == "lifespan.shutdown":
             await current_hub().stop()
         return message
 
-    await application(scope, receive_and_stop, send)
+    await application(scope, receive_and_stop_hub, send)
 
 
 def _has_session_cookie(scope: Scope) -> bool:

@@ -12,11 +12,11 @@ from django.core.cache.backends.memcached import PyMemcacheCache
 from django.core.cache.backends.redis import RedisCache
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-# In whole seconds, as drivers want it. The least that libpq takes is 2.
+# In seconds. Drivers take a whole number, and libpq at least 2.
 TIMEOUT = 2
-# The drivers that take all of the names below.
+# The drivers that take all three options below.
 _MYSQL_DRIVERS = {"MySQLdb", "pymysql"}
-# The options of Django's caches that bound each wait.
+# The options that bound each wait of Django's own cache backends.
 _CACHE_TIMEOUTS: list[tuple[type[BaseCache], tuple[str, str]]] = [
     (RedisCache, ("socket_connect_timeout", "socket_timeout")),
     (PyMemcacheCache, ("connect_timeout", "timeout")),
@@ -25,13 +25,13 @@ _CACHE_TIMEOUTS: list[tuple[type[BaseCache], tuple[str, str]]] = [
 
 def set_timeouts(connection: BaseDatabaseWrapper) -> None:
     """
-    Set the driver's timeouts for a ``connection`` that has yet to be opened, unless the
-    project's ``OPTIONS`` have set them. Do not use the project's pool.
+    Set the driver's timeouts on a ``connection`` before it opens, unless the project's
+    ``OPTIONS`` set them. Take the connection out of the project's pool.
 
-    They end what ``disconnect()`` cannot: opening a connection, and any wait with
-    mysqlclient, which shows its socket to no other thread. The wrapper belongs to one
-    thread, so the project's own connections are not affected. A pool would hand out
-    the next stalled connection, and make its caller wait while views use all others.
+    The timeouts end what ``disconnect()`` cannot: opening a connection, and any wait of
+    mysqlclient, which keeps its socket private. The wrapper belongs to one thread, so
+    the project's own connections are not affected. A pool could hand out another
+    stalled connection, or make this thread wait while views use all of them.
     """
     names: tuple[str, ...] = ()
     if connection.vendor in {"postgresql", "mysql"}:
@@ -47,9 +47,9 @@ def set_timeouts(connection: BaseDatabaseWrapper) -> None:
 
 def set_cache_timeouts(alias: str) -> None:
     """
-    Set the timeouts of this thread's own object for the cache ``alias``, before it
-    connects, unless the project's ``OPTIONS`` have set them. Other caches than Django's
-    for Redis and Memcached are left alone.
+    Set the timeouts of this thread's client of the cache ``alias`` before it connects,
+    unless the project's ``OPTIONS`` set them. Only Django's backends for Redis and
+    Memcached are changed.
     """
     cache = caches[alias]
     for kind, names in _CACHE_TIMEOUTS:
@@ -60,10 +60,10 @@ def set_cache_timeouts(alias: str) -> None:
 
 def bound_locks(connection: BaseDatabaseWrapper) -> None:
     """
-    Let the server end each wait for a row lock over a ``connection`` just opened.
+    Make the server of a ``connection`` that has just opened bound waits for row locks.
 
-    MySQL and MariaDB do not notice that a client has left while its statement waits for
-    a row lock, by default for 50 seconds, and their protocol cannot cancel it.
+    MySQL and MariaDB do not notice that a client has disconnected while its statement
+    waits for a row lock, by default for 50 seconds. Their protocol cannot cancel it.
     """
     if connection.vendor == "mysql":
         with connection.cursor() as cursor:
@@ -72,14 +72,15 @@ def bound_locks(connection: BaseDatabaseWrapper) -> None:
 
 def cancel(connection: BaseDatabaseWrapper) -> None:
     """
-    Ask PostgreSQL to cancel what ``connection`` executes in another thread. Blocks.
+    Ask PostgreSQL to cancel the statement that ``connection`` executes in another
+    thread. Blocks.
 
-    PostgreSQL does not notice that a client has left while its statement waits for a
-    lock. Without this, the statements that were given up would use up the server's
-    connections until the lock is released.
+    PostgreSQL does not notice that a client has disconnected while its statement waits
+    for a lock. Without this, abandoned statements would use up the server's connections
+    until the lock is released.
     """
     opened = connection.connection
-    # A connection may be closed meanwhile, and a server may not answer.
+    # The connection may close meanwhile, and the server may not answer.
     with contextlib.suppress(Exception):
         if hasattr(opened, "cancel_safe"):
             opened.cancel_safe(timeout=TIMEOUT)
@@ -89,14 +90,14 @@ def cancel(connection: BaseDatabaseWrapper) -> None:
 
 def disconnect(connection: BaseDatabaseWrapper) -> None:
     """
-    Shut the socket of ``connection`` from another thread than the one that uses it.
+    Shut down the socket of ``connection``, which another thread uses.
 
-    A call that waits there for the server's answer then fails, as if the server had
-    closed the connection. The thread that owns the connection closes it.
+    A call that waits for the server's answer then fails, as if the server had closed
+    the connection. The other thread still has to close it.
     """
     opened = connection.connection
     if hasattr(opened, "fileno"):
-        # A driver raises an error of its own for a connection that is closed.
+        # A driver raises an error of its own if the connection is closed.
         with contextlib.suppress(Exception):
             _shut(opened.fileno())
 

@@ -1,7 +1,9 @@
 """
-The event stream of connected pages: an event when their session has ended, and when one
-of its plays may have. In front of Django's handler, where a reader who waits holds
-neither a thread nor a connection.
+Serve the event stream of open pages.
+
+A page gets an event when its session has ended and when one of its plays may have. The
+stream is served in front of Django's handler, so an open page holds neither a thread
+nor a database connection.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from typing import Any
 
 from session_limit import url_matching
 from session_limit.asgi.connection import LINGER
-from session_limit.asgi.disconnects import Gone, Inbox
+from session_limit.asgi.disconnects import ClientDisconnected, Inbox
 from session_limit.asgi.hub import current_hub
 from session_limit.asgi.scopes import find_below
 from session_limit.asgi.shutdown import shutdown
@@ -24,34 +26,39 @@ from session_limit.pages import json_answers
 from session_limit.utils.log_once import RateLimitedLog
 
 _FAILURE = RateLimitedLog(
-    "The session of an event stream could not be identified. Its page asks again."
+    "The session of an event stream could not be identified. Its page tries again."
 )
 
 # In seconds: the pause between two comments, and how long a stream may last. The latter
-# bounds the wait of a server that stops without notice: see shutdown.py.
+# bounds how long a server waits that stops without notice: see shutdown.py.
 HEARTBEAT = 15.0
 LIFE = 30.0, 60.0
-# In milliseconds: how long a page waits before it opens the next stream. At random, so
-# that the pages of a server that has stopped do not all come at once.
+# In milliseconds: how long a page waits before it opens the next stream. Random, so
+# that the pages of a server that has stopped do not all reconnect at once.
 RETRY = 1000, 5000
-# In seconds: when to ask again if the session could not be read.
+# In seconds: when a page should try again if its session could not be read.
 RETRY_AFTER = 1, 5
 
 _HEADERS = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
     (b"cache-control", b"no-store"),
-    # nginx would keep it to itself.
+    # By default nginx buffers a response until it ends.
     (b"x-accel-buffering", b"no"),
 ]
 
 
 def is_asked_for(scope: Scope) -> bool:
-    """Return whether this is a request for the stream, at its exact address."""
+    """Return whether this request is for the event stream."""
     return scope["method"] == "GET" and find_below(scope, url_matching.EVENTS) == ""
 
 
 async def serve(scope: Scope, receive: Receive, send: Send) -> None:
-    """Serve the event stream of the session whose cookie is in ``scope``."""
+    """
+    Serve the event stream of the session whose cookie is in ``scope``.
+
+    Answers 204 without a session, which makes the page stop asking; 403 to a page of
+    another site; 503 if the session could not be read.
+    """
     if _is_foreign(scope):
         await _answer(send, HTTPStatus.FORBIDDEN)
         return
@@ -62,102 +69,99 @@ async def serve(scope: Scope, receive: Receive, send: Send) -> None:
 async def _serve(scope: Scope, inbox: Inbox, send: Send) -> None:
     hub = current_hub()
     try:
-        who = await inbox.unless_gone(hub.identify(scope))
-    except Gone:
+        who = await inbox.run_unless_disconnected(hub.identify(scope))
+    except ClientDisconnected:
         return
     except Exception as error:  # noqa: BLE001 logged
         _FAILURE.log(error)
         wait = (b"retry-after", str(random.randint(*RETRY_AFTER)).encode())  # noqa: S311
         await _answer(send, HTTPStatus.SERVICE_UNAVAILABLE, wait)
         return
-    news = _News()
+    updates = _Updates()
     if who.reason is not None:
-        news.ended.set_result(who.reason)
+        updates.note(who.reason)
     elif who.id is None:
         await _answer(send, HTTPStatus.NO_CONTENT)
         return
 
     if who.id is not None:
-        hub.join(who.id, news.tell)
+        hub.join(who.id, updates.note)
         hub.verify(who.id)
     try:
-        await _stream(inbox.receive, send, news)
+        await _stream(inbox.receive, send, updates)
     finally:
         if who.id is not None:
-            hub.leave(who.id, news.tell)
+            hub.leave(who.id, updates.note)
 
 
-class _News:
-    """What the hub tells of a session: it goes on, and something of it has; its end."""
+class _Updates:
+    """Hold what the hub has reported about a session and the stream has not sent."""
+
+    # Why the session has ended, or None while it is live.
+    reason: str | None = None
+    has_changed = False
 
     def __init__(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self.ended: asyncio.Future[str] = self._loop.create_future()
-        self.changed: asyncio.Future[None] = self._loop.create_future()
+        self.arrived = asyncio.Event()
 
-    def tell(self, reason: str | None) -> None:
-        if reason is None and not self.changed.done():
-            self.changed.set_result(None)
-        elif reason is not None and not self.ended.done():
-            self.ended.set_result(reason)
-
-    def last_words(self) -> str:
-        """Return what a stream ends with that has come to its end."""
-        return _ended(self.ended.result()) if self.ended.done() else ""
-
-    def take_change(self) -> bool:
-        """Whether anything has changed since this was last asked."""
-        has_changed = self.changed.done()
-        if has_changed:
-            self.changed = self._loop.create_future()
-        return has_changed
+    def note(self, reason: str | None) -> None:
+        """Note the ``reason`` of an ending, or ``None`` for a change. See ``Hub``."""
+        if reason is None:
+            self.has_changed = True
+        elif self.reason is None:
+            self.reason = reason
+        self.arrived.set()
 
 
-async def _stream(receive: Receive, send: Send, news: _News) -> None:
-    gone, stopping = asyncio.ensure_future(_gone(receive)), shutdown.begins()
+async def _stream(receive: Receive, send: Send, updates: _Updates) -> None:
+    disconnect = asyncio.ensure_future(_wait_for_disconnect(receive))
+    stopping = shutdown.begins()
+    for stop in (disconnect, stopping):
+        stop.add_done_callback(lambda _: updates.arrived.set())
     try:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(random.uniform(*LIFE)):  # noqa: S311 no secret
-                await _wait(send, news, gone, stopping)
-        if not gone.done():
+                await _wait(send, updates, disconnect, stopping)
+        if not disconnect.done():
+            text = "" if updates.reason is None else _ended(updates.reason)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(LINGER):
-                    await _say(send, news.last_words())
+                    await _send_body(send, text)
     finally:
-        gone.cancel()
+        disconnect.cancel()
         stopping.cancel()
 
 
-async def _wait(send: Send, news: _News, *over: asyncio.Future[None]) -> None:
-    """Keep the stream open until the session has ended or one of ``over`` is done."""
+async def _wait(send: Send, updates: _Updates, *stops: asyncio.Future[None]) -> None:
+    """Keep the stream open until the session has ended or one of ``stops`` is done."""
     await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
-    live = json.dumps({"version": json_answers.VERSION})
-    retry = random.randint(*RETRY)  # noqa: S311 no secret
-    text = f"retry: {retry}\nevent: live\ndata: {live}\n\n"
-    while not news.ended.done():
-        await _say(send, text, more=True)
-        any_: list[asyncio.Future[Any]] = [*over, news.ended, news.changed]
-        await asyncio.wait(any_, timeout=HEARTBEAT, return_when=asyncio.FIRST_COMPLETED)
-        if any(each.done() for each in over):
+    text = f"retry: {random.randint(*RETRY)}\n" + _event("live")  # noqa: S311 no secret
+    while updates.reason is None:
+        await _send_body(send, text, more=True)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(HEARTBEAT):
+                await updates.arrived.wait()
+        if any(each.done() for each in stops):
             return
-        has_changed = news.take_change()
-        text = f"event: changed\ndata: {live}\n\n" if has_changed else ":\n\n"
+        text = _event("changed") if updates.has_changed else ":\n\n"
+        updates.has_changed = False
+        updates.arrived.clear()
 
 
 def _ended(reason: str) -> str:
-    ended = {
-        "version": json_answers.VERSION,
-        "code": "session_ended",
-        "reason": reason or None,
-    }
-    return f"event: ended\ndata: {json.dumps(ended)}\n\n"
+    return _event("ended", code="session_ended", reason=reason or None)
 
 
-async def _say(send: Send, text: str, *, more: bool = False) -> None:
+def _event(name: str, **data: Any) -> str:
+    data = {"version": json_answers.VERSION, **data}
+    return f"event: {name}\ndata: {json.dumps(data)}\n\n"
+
+
+async def _send_body(send: Send, text: str, *, more: bool = False) -> None:
     await send({"type": "http.response.body", "body": text.encode(), "more_body": more})
 
 
-async def _gone(receive: Receive) -> None:
+async def _wait_for_disconnect(receive: Receive) -> None:
     message: Message = {"type": ""}
     while message["type"] != "http.disconnect":
         message = await receive()
@@ -170,13 +174,14 @@ async def _answer(
     await send(
         {"type": "http.response.start", "status": status.value, "headers": headers}
     )
-    await _say(send, "")
+    await _send_body(send, "")
 
 
 def _is_foreign(scope: Scope) -> bool:
     """
-    Return whether another site's page asks. It could not read the answer, but it would
-    notice when the stream ends.
+    Return whether a page of another site sent the request.
+
+    That page could not read the answer, but it would notice when the stream ends.
     """
     headers = dict(scope["headers"])
     site = headers.get(b"sec-fetch-site", b"none")

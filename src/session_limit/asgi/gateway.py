@@ -1,11 +1,11 @@
-"""Answer the gateway's questions under ASGI. ``session_limit.gateway`` decides."""
+"""Answer a proxy's questions under ASGI. ``session_limit.gateway`` decides."""
 
 from __future__ import annotations
 
 import functools
 
 from session_limit import gateway
-from session_limit.asgi.disconnects import Gone, Inbox
+from session_limit.asgi.disconnects import ClientDisconnected, Inbox
 from session_limit.asgi.hub import current_hub
 from session_limit.asgi.scopes import cookies_of, request_of
 from session_limit.asgi.types import Receive, Scope, Send
@@ -14,16 +14,18 @@ from session_limit.store import identification
 
 async def serve(scope: Scope, receive: Receive, send: Send, *, is_below: bool) -> None:
     """
-    Answer one question, asked with any method. ``is_below`` says that a path follows
-    the gateway's address. No failure is answered with 200.
+    Answer one question, whatever its HTTP method.
+
+    ``is_below`` says that the path continues after the gateway's own. A failure is
+    never answered with 200, which would let the proxy's client in.
     """
     query = scope["query_string"].decode("latin1")
     verdict = gateway.question(cookies_of(scope), query, is_below=is_below)
     if isinstance(verdict, gateway.Question):
         with Inbox(receive) as inbox:
             try:
-                verdict = await inbox.unless_gone(_judge(verdict, scope))
-            except Gone:
+                verdict = await inbox.run_unless_disconnected(_judge(verdict, scope))
+            except ClientDisconnected:
                 return
     headers = [
         (name.lower().encode("latin1"), value.encode("latin1"))
@@ -39,8 +41,9 @@ async def _judge(question: gateway.Question, scope: Scope) -> gateway.Verdict:
     hub = current_hub()
     try:
         if not identification.is_known(question.key):
-            # Ask first whether an unknown cookie belongs to a live session. Clients can
-            # invent cookies, which must delay neither known sessions nor writes.
+            # Clients can invent cookies. Find out on a separate thread whether this one
+            # belongs to a live session, so that it delays neither known sessions nor
+            # writes.
             reading = question.without_writes
             verdict = await hub.strangers.run(gateway.judge, reading, request)
             if not question.writes or not identification.is_known(question.key):

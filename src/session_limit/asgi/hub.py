@@ -1,9 +1,9 @@
-"""Who is connected, and what tells them: one hub per event loop, so one per process."""
+"""Know the connections of this process and notify them: one hub per event loop."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
+import functools
 import random
 from collections.abc import Callable, Iterable
 from contextlib import aclosing
@@ -21,33 +21,32 @@ from session_limit.asgi.types import Scope
 from session_limit.conf import conf
 from session_limit.registry import connected
 from session_limit.store.identification import Identity, is_known
+from session_limit.utils.log_once import OutageLog
 
-logger = logging.getLogger("session_limit")
-
-# Called in the hub's event loop: once with the reason when the session has ended, and
-# with ``None`` when the session goes on and one of its plays may have ended.
+# The hub calls a listener in its event loop: once with the reason when the session has
+# ended, and with ``None`` when one of the plays of a live session may have ended.
 Listener = Callable[[str | None], None]
 
-# In seconds: how often the sweep asks, and how often every connected session is
-# verified with its credentials.
+# In seconds: how often the sweep reads, and how often the credentials of every
+# connected session are verified.
 SWEEP = 1.0
 VERIFY = 60.0
 # How many sessions are verified in one statement.
 BATCH = 500
-# In seconds: when to ask again about a session that the bus has named and that reads as
+# In seconds: when to read a session again that the bus has named and that reads as
 # live. A bus may be faster than the replication between the nodes of a cluster.
-AGAIN = 0.05, 0.2
-# In seconds: after this, a session that the bus has named counts as ended if the
-# database has not said otherwise. Time for two attempts (see ``threads.PATIENCE``).
-UNREADABLE = 5.0
-# In seconds: how long the hub stays without connections, so that a page that
-# reconnects finds it.
+REREAD_AFTER = 0.05, 0.2
+# In seconds: after this, a session that the bus has named counts as ended if it could
+# not be read. That is time for two attempts (see ``database_threads.PATIENCE``).
+GIVE_UP_AFTER = 5.0
+# In seconds: how long the hub keeps running without connections, so that a page that
+# reconnects need not start it again.
 LINGER = 10.0
-# In seconds: the first and the longest pause between two attempts to hear the bus.
+# In seconds: the first and the longest pause before the hub subscribes again.
 BACK_OFF = 0.5, 15.0
 
-# What a call to a database raises that is away or does not answer.
-_AWAY = InterfaceError, OperationalError, NotAnswered
+# Raised by a call to a database that is unreachable or does not answer.
+_UNANSWERED = InterfaceError, OperationalError, NotAnswered
 
 _hubs: WeakKeyDictionary[asyncio.AbstractEventLoop, Hub] = WeakKeyDictionary()
 
@@ -56,7 +55,7 @@ def current_hub() -> Hub:
     """Return the hub of the running event loop."""
     loop = asyncio.get_running_loop()
     if loop not in _hubs:
-        # A loop may have been closed without a word, and threads outlive it.
+        # Nothing reports that a loop was closed, and its hub's threads outlive it.
         for reference in _hubs.keyrefs():
             other = reference()
             if other is not None and other.is_closed():
@@ -67,39 +66,41 @@ def current_hub() -> Hub:
 
 class Hub:
     """
-    Know the connections of each session, and tell them when it ends.
+    Know the connections of each session, and notify them when it ends.
 
-    An event of the bus is a hint. The hub reads the database before it tells anybody,
-    and waits for no answer without a bound: see ``DatabaseThread``.
+    The hub learns of endings from the bus, from the sweep and by verifying sessions. A
+    message of the bus is only a hint: the hub reads the database before it notifies
+    anyone. No read waits without a bound: see ``DatabaseThread``.
     """
 
     def __init__(self) -> None:
         self._listeners: dict[UUID, set[Listener]] = {}
-        # Sessions to read: those with news, whose connections hear of it even if the
-        # session goes on; those that may have ended; and those to verify thoroughly.
+        # Sessions to read: those with news, whose listeners are called even if the
+        # session is live; those that may have ended; those to verify with credentials.
         self._news: set[UUID] = set()
         self._doubtful: set[UUID] = set()
-        self._newcomers: set[UUID] = set()
-        # Those that the bus has named and that have not been read since.
+        self._to_verify: set[UUID] = set()
+        # The sessions that the bus has named and that have not been read since.
         self._named: dict[UUID, asyncio.TimerHandle] = {}
-        self._something = asyncio.Event()
+        self._has_work = asyncio.Event()
         self._unrecorded: asyncio.Queue[list[UUID]] = asyncio.Queue()
         self._tasks: list[asyncio.Task[None]] = []
-        # What may wait for a row lock has threads of its own, and so has the gateway.
+        # Calls that may wait for a row lock, and the gateway, have their own threads.
         self._locking, self.renewing = DatabaseThread(), DatabaseThread()
         self._asking = DatabaseThread(locking=self._locking)
         self._identifying = DatabaseThread(locking=self._locking)
         self.judging = DatabaseThread(locking=self.renewing)
-        # For cookies that this process has not found live before.
+        # For cookies that this process has never found live.
         self.strangers = DatabaseThread(locking=self._locking)
         self._sweeper = Sweep()
-        self._unverified = _Trouble("Connected sessions cannot be verified")
-        self._unswept = _Trouble("What has ended cannot be read")
-        self._unheard = _Trouble("The bus is not heard, and the sweep goes on")
-        self._unwritten = _Trouble("What has ended cannot be recorded")
+        outage = functools.partial(OutageLog, expected=_UNANSWERED)
+        self._verify_outage = outage("Connected sessions cannot be verified")
+        self._sweep_outage = outage("Endings cannot be read")
+        self._bus_outage = outage("No connection to the bus; the sweep finds endings")
+        self._record_outage = outage("Endings cannot be recorded")
 
     async def identify(self, scope: Scope) -> Identity:
-        """Identify a connection's session. Raises what store and database raise."""
+        """Identify a connection's session. Raises what engine and database raise."""
         key = session_key_of(scope)
         if key is None:
             return Identity()
@@ -107,26 +108,24 @@ class Hub:
         return await thread.run(identify_connection, scope)
 
     def join(self, id: UUID, listener: Listener) -> None:
-        """Call ``listener`` from now on when something happens to a session."""
+        """Call ``listener`` when this session ends or one of its plays may have."""
         self._listeners.setdefault(id, set()).add(listener)
         if not self._tasks:
             loop = asyncio.get_running_loop()
-            work = (self._verify(), self._sweep(), self._hear(), self._record())
+            work = (self._verify(), self._sweep(), self._listen(), self._record())
             self._tasks = [loop.create_task(each) for each in work]
 
     def leave(self, id: UUID, listener: Listener) -> None:
         """Stop calling ``listener`` for the session with this id."""
-        listeners = self._listeners.get(id)
-        if listeners is None:
-            return
+        listeners = self._listeners.get(id, set())
         listeners.discard(listener)
         if not listeners:
-            del self._listeners[id]
+            self._listeners.pop(id, None)
 
     def verify(self, id: UUID) -> None:
-        """Verify the session with this id soon, its credentials too."""
-        self._newcomers.add(id)
-        self._something.set()
+        """Verify the session with this id and its credentials soon."""
+        self._to_verify.add(id)
+        self._has_work.set()
 
     async def stop(self) -> None:
         """Stop listening. Connected clients are not notified."""
@@ -145,121 +144,114 @@ class Hub:
         return tasks
 
     def close_threads(self) -> None:
-        """End the threads, after the calls that wait. A later call starts them anew."""
+        """End the threads once their calls have run. A later call starts new ones."""
         reading = self._asking, self._identifying, self.judging, self.strangers
         for thread in (*reading, self._locking, self.renewing):
             thread.close()
 
     def _hint(self, ids: Iterable[UUID] | None) -> None:
         """
-        Read the connected sessions among ``ids``, which the bus has named, or all
-        connected sessions if ``ids`` is ``None``.
+        Read the connected sessions among ``ids``, which the bus has named.
+
+        If ``ids`` is ``None``, messages may have been lost: read all sessions.
         """
         if ids is None:
-            # The bus was connected again. Nothing says that any of these has ended.
+            # No timer: nothing suggests that any of these has ended.
             self._read_soon(self._news, self._listeners)
             return
         named = self._listeners.keys() & set(ids)
         loop = asyncio.get_running_loop()
         for id in named - self._named.keys():
-            self._named[id] = loop.call_later(UNREADABLE, self._give_up, id)
+            self._named[id] = loop.call_later(GIVE_UP_AFTER, self._give_up, id)
         self._read_soon(self._news, named)
-        for seconds in AGAIN if named else ():
+        for seconds in REREAD_AFTER if named else ():
             loop.call_later(seconds, self._read_soon, self._doubtful, named)
 
     def _read_soon(self, waiting: set[UUID], ids: Iterable[UUID]) -> None:
-        """Add the connected sessions among ``ids`` to ``waiting``, to be read soon."""
+        """Add the connected sessions among ``ids`` to the set ``waiting``."""
         connected = self._listeners.keys() & set(ids)
         if connected:
             waiting.update(connected)
-            self._something.set()
+            self._has_work.set()
 
     def _give_up(self, id: UUID) -> None:
-        """End the connections of a session that the bus named and no read has found."""
+        """End the connections of a session that the bus named and no read reached."""
         self._named.pop(id, None)
         self._end(id, "")
 
     async def _verify(self) -> None:
         while True:
-            await self._something.wait()
-            # What a bus names comes first, and a batch at a time, so that it need not
-            # wait until everybody else has been read.
-            waiting = self._news or self._doubtful or self._newcomers
+            await self._has_work.wait()
+            # Sessions named by the bus come first. Reading in batches keeps them from
+            # waiting until all others have been read.
+            waiting = self._news or self._doubtful or self._to_verify
             if not waiting:
-                self._something.clear()
+                self._has_work.clear()
                 continue
             ids = set(islice(waiting, BATCH))
             waiting -= ids
             try:
                 await self._read(ids, waiting)
             except (DatabaseError, NotAnswered) as error:
-                self._unverified.begins(error)
+                self._verify_outage.begin(error)
                 waiting |= ids & self._listeners.keys()
                 await asyncio.sleep(SWEEP)
 
     async def _read(self, ids: set[UUID], waiting: set[UUID]) -> None:
-        """Read sessions that were taken from ``waiting``, and tell their listeners."""
-        thorough = waiting is self._newcomers
+        """Read sessions taken from the set ``waiting``, and notify their listeners."""
+        thorough = waiting is self._to_verify
         try:
             found = await self._asking.run(connected.standings, ids, thorough=thorough)
         except (DatabaseError, NotAnswered):
             raise
         except Exception as error:  # noqa: BLE001 logged, once
-            # Read them one by one. The project's own code may fail for one session, and
-            # the others must still be verified. VERIFY brings this one up again.
+            # The project's own code may fail for one session. Read one by one, so that
+            # the others are still verified. This one is tried again after VERIFY.
             if len(ids) > 1:
                 for id in ids:
                     await self._read({id}, waiting)
             else:
-                self._unverified.begins(error)
+                self._verify_outage.begin(error)
             return
-        self._unverified.ends()
+        self._verify_outage.end()
         for id, standing in found.items():
-            if id not in self._news:
-                self._was_read(id)
-            self._tell(id, standing, has_news=waiting is self._news)
+            if id not in self._news and (timer := self._named.pop(id, None)):
+                timer.cancel()
+            if not standing.is_live:
+                self._end(id, standing.reason)
+            elif waiting is self._news:
+                self._notify_changed(id)
         unrecorded = [id for id, each in found.items() if not each.is_recorded]
         if unrecorded:
             self._unrecorded.put_nowait(unrecorded)
 
-    def _was_read(self, id: UUID) -> None:
-        timer = self._named.pop(id, None)
-        if timer is not None:
-            timer.cancel()
-
-    def _tell(self, id: UUID, standing: connected.Standing, *, has_news: bool) -> None:
-        if not standing.is_live:
-            self._end(id, standing.reason)
-        elif has_news:
-            self._tell_changed(id)
-
     def _end(self, id: UUID, reason: str) -> None:
-        """Tell the listeners of a session that it has ended."""
+        """Notify the listeners of a session that it has ended."""
         for listener in self._listeners.pop(id, ()):
             listener(reason)
 
-    def _tell_changed(self, id: UUID) -> None:
-        """Tell the listeners of a live session that one of its plays may have ended."""
+    def _notify_changed(self, id: UUID) -> None:
+        """Notify the listeners of a live session that a play of it may have ended."""
         if conf.uses_plays():
             for listener in tuple(self._listeners.get(id, ())):
                 listener(None)
 
     async def _record(self) -> None:
-        """Write down the endings that were read from rows still marked live."""
+        """Record the endings of sessions whose rows are still marked live."""
         while True:
             ids = await self._unrecorded.get()
             try:
                 await self._locking.run(connected.record_endings, ids)
             except Exception as error:  # noqa: BLE001 logged, once
-                self._unwritten.begins(error)
+                self._record_outage.begin(error)
             else:
-                self._unwritten.ends()
+                self._record_outage.end()
 
     async def _sweep(self) -> None:
         time = asyncio.get_running_loop().time
         due = verified = in_use = time()
         while True:
-            # Keep a fixed rate, whatever time each answer takes.
+            # Keep a fixed rate, however long each read takes.
             due = max(due + SWEEP, time())
             await asyncio.sleep(due - time())
             if self._listeners:
@@ -270,7 +262,7 @@ class Hub:
                 return
             if time() - verified >= VERIFY:
                 verified = time()
-                self._read_soon(self._newcomers, self._listeners)
+                self._read_soon(self._to_verify, self._listeners)
 
     async def _sweep_once(self) -> None:
         ids = self._sweeper.next_ids(self._listeners.keys())
@@ -279,58 +271,30 @@ class Hub:
                 self._sweeper.read, ids, len(self._listeners)
             )
         except Exception as error:  # noqa: BLE001 logged, once
-            self._unswept.begins(error)
+            self._sweep_outage.begin(error)
             return
-        self._unswept.ends()
+        self._sweep_outage.end()
         self._sweeper.note(ids, reading)
         self._read_soon(self._doubtful, reading.doubtful)
         for id in reading.changed:
-            self._tell_changed(id)
+            self._notify_changed(id)
 
-    async def _hear(self) -> None:
+    async def _listen(self) -> None:
         time = asyncio.get_running_loop().time
-        first, last = BACK_OFF
-        wait = first
+        wait, longest = BACK_OFF
         while True:
             began, carrier = time(), None
             try:
                 carrier = bus.get_bus()
-                async with aclosing(carrier.subscribe()) as heard:
-                    async for ids in heard:
-                        self._unheard.ends()
+                async with aclosing(carrier.subscribe()) as messages:
+                    async for ids in messages:
+                        self._bus_outage.end()
                         self._hint(ids)
             except Exception as error:  # noqa: BLE001 logged, once
-                self._unheard.begins(error, bus.failure_of(carrier, error))
-            # Each connection makes the hub read every session. A server that closes
-            # connections as soon as they are made must not cause that all the time.
-            if time() - began >= last:
-                wait = first
+                self._bus_outage.begin(error, bus.failure_of(carrier, error))
+            # Each new subscription makes the hub read every session. A server that
+            # closes connections at once must not cause that continuously.
+            if time() - began >= longest:
+                wait = BACK_OFF[0]
             await asyncio.sleep(random.uniform(wait / 2, wait))  # noqa: S311 no secret
-            wait = min(2 * wait, last)
-
-
-class _Trouble:
-    """Something that may fail every second: logged when it begins and when it ends."""
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-        self.is_there = False
-
-    def begins(self, error: Exception, what: str = "") -> None:
-        """
-        Log ``error``, unless the trouble is there already. ``what`` says more about it.
-
-        One line is enough if that is given, or if the database does not answer: a
-        traceback says nothing more, and the error's text may quote a password.
-        """
-        if not self.is_there:
-            is_known = bool(what) or isinstance(error, _AWAY)
-            what = what or type(error).__name__
-            exc_info = None if is_known else error
-            logger.error("%s: %s", self.text, what, exc_info=exc_info)
-        self.is_there = True
-
-    def ends(self) -> None:
-        if self.is_there:
-            logger.info("Over: %s.", self.text)
-        self.is_there = False
+            wait = min(2 * wait, longest)

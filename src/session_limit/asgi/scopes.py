@@ -1,4 +1,4 @@
-"""Read an ASGI connection's scope as Django does."""
+"""Read cookies, sessions and paths from an ASGI scope as Django does."""
 
 from __future__ import annotations
 
@@ -11,16 +11,17 @@ from session_limit import url_matching
 from session_limit.asgi.types import Scope
 from session_limit.store import identification
 
-# Django raises for some hostile content types, and this class reads no body.
-_LEFT_OUT = {b"content-type", b"content-length"}
+# Django raises for some hostile content types, and nothing here reads a body.
+_OMITTED_HEADERS = {b"content-type", b"content-length"}
 
 
 def with_one_cookie_header(scope: Scope) -> Scope:
     """
     Return ``scope`` with its ``Cookie`` headers joined into one.
 
-    RFC 9113, section 8.2.3, asks for that before an application sees them. Without it,
-    Django, Channels and this package could each take another session's cookie.
+    RFC 9113, section 8.2.3, requires this before an application sees the headers.
+    Without it, Django, Channels and this package could each read a different session's
+    cookie.
     """
     first, *more = _cookies(scope) or [b""]
     if not more:
@@ -35,10 +36,11 @@ def _cookies(scope: Scope) -> list[bytes]:
 
 def request_of(scope: Scope) -> ASGIRequest:
     """
-    Return the request that opened a connection of any kind, without its query and body:
-    neither says anything about the session, and a hostile one can make Django raise.
+    Return the request that opened a connection of any kind, without query and body.
+
+    Neither says anything about the session, and a hostile one can make Django raise.
     """
-    headers = [each for each in scope["headers"] if each[0] not in _LEFT_OUT]
+    headers = [each for each in scope["headers"] if each[0] not in _OMITTED_HEADERS]
     bare = {**scope, "method": "GET", "query_string": b"", "headers": headers}
     return ASGIRequest(bare, io.BytesIO())
 
@@ -49,16 +51,19 @@ def cookies_of(scope: Scope) -> str:
 
 
 def session_key_of(scope: Scope) -> str | None:
-    """Return the session key that a connection comes with, if it may be one."""
+    """Return the session key in the cookies, or ``None`` if none looks valid."""
     return identification.session_key_in_header(cookies_of(scope))
 
 
 def identify_connection(scope: Scope) -> identification.Identity:
-    """See ``identity.identify()``."""
+    """Identify the session of a connection. See ``identification.identify()``."""
     return identification.identify(request_of(scope))
 
 
 def find_below(scope: Scope, name: str) -> str | None:
-    """See ``routes.find_below()``. Cuts the prefix at which the server mounts us."""
+    """
+    Return what follows the URL named ``name`` in the path. See
+    ``url_matching.find_below()``. Removes the server's mount prefix first.
+    """
     root_path = settings.FORCE_SCRIPT_NAME or scope.get("root_path", "")
     return url_matching.find_below(scope["path"].removeprefix(root_path), name)

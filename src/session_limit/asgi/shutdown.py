@@ -1,13 +1,13 @@
 """
-Notice that the server is about to stop, so that it need not wait for event streams.
+Notice that the server is about to stop, so that event streams do not delay it.
 
-A server sends ``lifespan.shutdown`` only after its connections have closed, and waits
-for those first. What tells a process earlier differs:
+A server waits for its connections to close before it sends ``lifespan.shutdown``. What
+announces the stop earlier depends on the server:
 
 - uvicorn, granian, gunicorn and daphne handle a signal in the process that serves;
 - hypercorn's master process sets an event that its workers share.
 
-A server that recycles a worker (``max_requests``) says nothing beforehand.
+A server that recycles a worker (``max_requests``) announces nothing.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ from typing import Any
 Handler = Callable[[int, FrameType | None], Any]
 
 SIGNALS = signal.SIGTERM, signal.SIGINT
-# In seconds: how often the event of hypercorn's master is looked at, and how long a
-# server may take to stop. If the process is still there then, it goes on serving.
+# In seconds: how often hypercorn's event is checked, and how long a server may take to
+# stop. A process that still runs after that was not stopped, and serves streams again.
 POLL = 0.5
 LASTS = 60.0
 
 
 class Shutdown:
-    """What one process knows about the end of its server."""
+    """Know whether the server of this process has begun to stop."""
 
     def __init__(self) -> None:
         self._began: float | None = None
@@ -43,8 +43,9 @@ class Shutdown:
 
     def begins(self) -> asyncio.Future[None]:
         """
-        Return a future that is done when the server begins to stop. Cancel the future
-        when you no longer wait for that.
+        Return a future that is done when the server begins to stop.
+
+        Cancel the future when you no longer wait for it.
         """
         future = asyncio.get_running_loop().create_future()
         if self._began is not None and time.monotonic() - self._began < LASTS:
@@ -57,20 +58,20 @@ class Shutdown:
                 self._handle(number)
         event = _event_of_master()
         if event is not None and (self._poll is None or self._poll.done()):
-            self._poll = future.get_loop().create_task(self._look_at(event))
+            self._poll = future.get_loop().create_task(self._poll_event(event))
         return future
 
     def _handle(self, number: int) -> None:
-        """Put our handler of this signal in front of the server's, once."""
+        """Install our handler in front of the server's, unless it is there already."""
         theirs, ours = signal.getsignal(number), self._handlers.get(number)
         # A server without a handler of its own does not stop gracefully.
         is_default = theirs is signal.default_int_handler
         if callable(theirs) and not is_default and theirs is not ours:
-            handler = functools.partial(self._tell_and_pass_on, theirs)
+            handler = functools.partial(self._begin_and_pass_on, theirs)
             signal.signal(number, handler)
             self._handlers[number] = handler
 
-    def _tell_and_pass_on(
+    def _begin_and_pass_on(
         self, theirs: Handler, number: int, frame: FrameType | None
     ) -> None:
         if signal.getsignal(number) is self._handlers.get(number):
@@ -80,14 +81,14 @@ class Shutdown:
         theirs(number, frame)
 
     def begin(self) -> None:
-        """Complete what ``begins()`` has returned. Signal handlers may call this."""
+        """Complete the futures of ``begins()``. A signal handler may call this."""
         self._began = time.monotonic()
         for future in tuple(self._waiting):
-            # A loop that is closed raises RuntimeError, and nothing in it waits.
+            # A closed loop raises RuntimeError. Nothing waits in it.
             with contextlib.suppress(RuntimeError):
                 future.get_loop().call_soon_threadsafe(_finish, future)
 
-    async def _look_at(self, event: Any) -> None:
+    async def _poll_event(self, event: Any) -> None:
         while self._waiting and not event.is_set():  # noqa: ASYNC110 other process's
             await asyncio.sleep(POLL)
         if event.is_set():

@@ -1,4 +1,4 @@
-"""HTTP: a response that streams is cut when its session ends."""
+"""Cut the streaming HTTP responses of a session when it ends."""
 
 from __future__ import annotations
 
@@ -11,17 +11,19 @@ from session_limit.store import identification
 from session_limit.store.state import CONNECTION, state_of
 from session_limit.utils.log_once import RateLimitedLog
 
-# For how many seconds a response has to stream for its end to be worth waiting for: the
-# parts of a long page are there before.
-LASTING = 0.05
+# In seconds: a response that takes longer counts as a stream, and its session is
+# watched. The parts of an ordinary long page are sent sooner.
+STREAM_AFTER = 0.05
 
-_FAILURE = RateLimitedLog("Whose response this is could not be found out.")
+_FAILURE = RateLimitedLog(
+    "The session of a streaming response could not be identified, and it was cut."
+)
 
 
 async def serve(
     application: Application, scope: Scope, receive: Receive, send: Send
 ) -> None:
-    """Serve a request that comes with a session's cookie."""
+    """Serve an HTTP request that has a session cookie."""
     response = _Response({**scope}, receive, send, current_hub())
     response.scope[CONNECTION] = response
     try:
@@ -30,7 +32,7 @@ async def serve(
     finally:
         if response.timer is not None:
             response.timer.cancel()
-        # Nothing that refers to itself is left to the garbage collector.
+        # Break the reference cycle, so that the garbage collector has less to do.
         del response.scope[CONNECTION]
 
 
@@ -39,7 +41,7 @@ class _Response(Connection):
     has_length = False
     is_finished = False
     timer: asyncio.TimerHandle | None = None
-    lasts = False
+    is_stream = False
     _identifying: asyncio.Task[None] | None = None
 
     async def send(self, message: Message) -> None:
@@ -49,22 +51,22 @@ class _Response(Connection):
                 for name, _ in message.get("headers", ())
             )
         elif message.get("more_body"):
-            self._goes_on()
-        elif not self.over:
+            self._note_more_follows()
+        elif not self.has_ended:
             self.is_finished = message["type"] == "http.response.body"
         await super().send(message)
 
-    def _goes_on(self) -> None:
-        """More is to come: of a long page at once, of what streams for as long as."""
-        if self.lasts:
-            self._find_whose()
+    def _note_more_follows(self) -> None:
+        """Watch the session once the response has lasted ``STREAM_AFTER`` seconds."""
+        if self.is_stream:
+            self._find_session()
         elif self.timer is None:
             loop = asyncio.get_running_loop()
-            self.timer = loop.call_later(LASTING, self._find_whose)
+            self.timer = loop.call_later(STREAM_AFTER, self._find_session)
 
-    def _find_whose(self) -> None:
-        """Watch the session that it streams to, as soon as that is known."""
-        self.lasts = True
+    def _find_session(self) -> None:
+        """Watch the session of this response, once it is known."""
+        self.is_stream = True
         if self._watched is not None:
             return
         if self.request is not None:
@@ -72,7 +74,7 @@ class _Response(Connection):
             if state is not None and state.row is not None:
                 self.watch(state.row.id)
         elif self._identifying is None:
-            # Other code's response, which our middleware has not seen.
+            # Code outside Django serves this response, without our middleware.
             identify = self._identify()
             self._identifying = asyncio.get_running_loop().create_task(identify)
 
@@ -90,8 +92,10 @@ class _Response(Connection):
 
     def remember(self) -> None:
         """
-        Remember a session that the middleware has found live. Its first socket, stream
-        and question to the gateway are then not queued among those of strangers.
+        Remember a session that the middleware has found live.
+
+        The session's next WebSocket, stream or gateway question then does not queue
+        behind unknown cookies.
         """
         state = state_of(self.request)
         if self.request is not None and state is not None and state.row is not None:
@@ -99,7 +103,7 @@ class _Response(Connection):
             if key is not None:
                 identification.remember(key, is_live=True)
 
-    async def say_goodbye(self, reason: str) -> None:
-        # Nobody is to take it for a whole download.
+    async def notify_client(self, reason: str) -> None:
+        # A clean end would make a cut download look complete.
         if not self.has_length and not self.is_finished:
             await self._send({"type": "http.response.body", "more_body": False})

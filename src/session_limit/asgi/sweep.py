@@ -1,4 +1,4 @@
-"""Find endings that no bus has told of, by asking about the connected sessions."""
+"""Find endings that no bus has reported, by reading about the connected sessions."""
 
 from __future__ import annotations
 
@@ -13,23 +13,24 @@ from session_limit.asgi import bulk_reads
 from session_limit.conf import conf
 from session_limit.models import DatabaseNow
 
-# How many connected sessions one sweep asks about. It takes a few milliseconds.
+# How many connected sessions one sweep reads. That takes a few milliseconds.
 AT_ONCE = 2_000
-# How far back the sweep reads what has ended recently. This only speeds up what asking
-# about every session finds anyway, so no guarantee depends on this number or on clocks.
+# How far back a sweep also reads all endings, to find those of the other sessions
+# sooner. Reading about each session in turn finds them too, so no guarantee depends on
+# this number or on clocks.
 RECENT = timedelta(seconds=10)
 
-# The ids of the open plays of sessions.
+# The ids of the open plays of each session.
 Plays = Mapping[UUID, frozenset[UUID]]
 
 
 class Reading(NamedTuple):
     """
-    What one sweep has read.
+    Hold the result of one sweep.
 
-    ``doubtful`` sessions have ended or are about to expire. ``changed`` sessions had a
-    play that was ended from elsewhere. ``playing`` maps each session that was asked
-    about to its open plays. ``recent`` plays were ended from elsewhere recently.
+    ``doubtful`` sessions have ended or reached their expiry. ``changed`` sessions had a
+    play that something else ended. ``playing`` maps each session that was read to its
+    open plays. ``recent`` holds the plays that something else ended recently.
     """
 
     doubtful: set[UUID]
@@ -40,21 +41,21 @@ class Reading(NamedTuple):
 
 class Sweep:
     """
-    Ask about all connected sessions in turn, ``AT_ONCE`` at a time.
+    Read about all connected sessions in turn, ``AT_ONCE`` at a time.
 
-    Depends on no clock: whatever the time of an ending is said to be and however long
-    its transaction took, the session is asked about within
-    ``ceil(connected / AT_ONCE)`` readings after the commit.
+    This depends on no clock. Whatever time an ending records and however long its
+    transaction takes, the session is read within ``ceil(connected / AT_ONCE)`` sweeps
+    after the commit.
     """
 
     def __init__(self) -> None:
-        # The sessions that this turn has not asked about yet.
+        # The sessions that this round has not read yet.
         self._left: list[UUID] = []
         self._playing: dict[UUID, frozenset[UUID]] = {}
         self._recent: frozenset[UUID] = frozenset()
 
     def next_ids(self, connected: Collection[UUID]) -> list[UUID]:
-        """Return the sessions to ask about next; the same until ``note()``."""
+        """Return the sessions to read next. Repeat them until ``note()`` is called."""
         if not self._left:
             self._left = list(connected)
             self._playing = {
@@ -63,7 +64,7 @@ class Sweep:
         return self._left[:AT_ONCE]
 
     def read(self, ids: Collection[UUID], connected: int) -> Reading:
-        """Read from the database about ``ids``, out of all ``connected``. Blocks."""
+        """Read the sessions with these ``ids``, of ``connected`` in all. Blocks."""
         owners = bulk_reads.read_unexpired(ids)
         doubtful = set(ids) - owners.keys()
         if connected > AT_ONCE:
@@ -71,18 +72,18 @@ class Sweep:
         if not conf.uses_plays():
             return Reading(doubtful, set(), {}, frozenset())
         playing = _open_plays(owners)
-        # A play that is open no longer may have been stopped by its own page, or have
-        # ended while the last reading was under way, which then has found it already.
+        # A play that is no longer open may have been stopped by its own page, or it may
+        # have ended during the last sweep, which then has reported it.
         before = {play for id in ids for play in self._playing.get(id, ())}
         after = {play for plays in playing.values() for play in plays}
         changed = set(bulk_reads.read_displaced(before - after - self._recent))
-        # A play that started and ended between two readings.
+        # Plays that started and ended between two sweeps.
         recent = dict(bulk_reads.read_plays_ended_since(DatabaseNow() - RECENT))
         changed |= {recent[play] for play in recent.keys() - self._recent}
         return Reading(doubtful, changed, playing, frozenset(recent))
 
     def note(self, ids: Collection[UUID], reading: Reading) -> None:
-        """Remember the ``reading`` about ``ids``, and go on to the next ids."""
+        """Remember the ``reading`` of these ``ids``, so that the next ones follow."""
         del self._left[: len(ids)]
         for id in ids:
             self._playing.pop(id, None)
@@ -91,7 +92,7 @@ class Sweep:
 
 
 def _open_plays(owners: Mapping[UUID, Any]) -> dict[UUID, frozenset[UUID]]:
-    """Return the open plays of sessions, given with the primary keys of their users."""
+    """Return the open plays of each session. ``owners`` maps sessions to users."""
     found: dict[UUID, set[UUID]] = {}
     for play, session in bulk_reads.read_open_plays(set(owners.values())):
         if session in owners:

@@ -1,4 +1,4 @@
-"""ASGI, as far as types go."""
+"""Define type aliases for the ASGI protocol."""
 
 from __future__ import annotations
 

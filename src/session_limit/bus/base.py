@@ -1,4 +1,4 @@
-"""What carries the news of an ending from process to process."""
+"""Define what a bus is: the carrier of endings between processes."""
 
 from __future__ import annotations
 
@@ -10,43 +10,54 @@ from django.core.checks import CheckMessage
 
 class Bus:
     """
-    The interface: derive from it to bring your own, and name that in
-    ``SESSION_LIMIT_BUS``; ``OPTIONS`` are its keyword arguments.
+    Carry the ids of sessions that have ended to every process that serves open pages.
 
-    What it carries are ids of sessions that have ended, and hints only: whoever hears
-    one reads the row before anybody is told. So what is lost, doubled or forged costs a
-    second at most: the sweep under every bus finds what was lost.
+    Subclass this to use another broker, and name the subclass in ``SESSION_LIMIT_BUS``.
+    Its ``OPTIONS`` are passed as keyword arguments::
+
+        SESSION_LIMIT_BUS = {
+            "BACKEND": "accounts.buses.MyBus",
+            "OPTIONS": {"server": "broker.internal"},
+        }
+
+    Messages are hints: a process that receives an id reads the session's row before it
+    notifies anyone. A message that is lost, repeated or forged therefore does no harm.
+    The sweep finds the endings of lost messages within a second.
     """
 
-    # Whether what one process publishes is heard by others.
+    # Whether other processes receive what one process publishes.
     crosses_processes = False
 
     @property
     def address(self) -> str:
         """
-        Where this bus connects to, as the log names it: without a password.
+        The server of this bus, for the log. It must not contain a password.
 
-        By default the name of its class.
+        By default the name of the class.
         """
         return type(self).__name__
 
     def publish(self, ids: Sequence[UUID]) -> None:
         """
-        Tell that the sessions with these ids have ended. Called after the commit, in
-        the request that ended them: it has to be done in a quarter of a second, or to
-        raise. What it raises is logged, and fails nothing.
+        Publish that the sessions with these ids have ended.
+
+        Called after the commit, in the request that ended them. Return or raise within
+        a quarter of a second, because that request waits. Errors are logged and do not
+        fail the request.
         """
         raise NotImplementedError
 
     def subscribe(self) -> AsyncGenerator[Sequence[UUID] | None]:
         """
-        Hear what is published, over one connection: yield ``None`` as soon as it
-        listens, for what was published before it may have missed; then ids, as they
-        come. Raises what tells that the connection was lost, and does not connect
-        again: its caller does, after a while. Closing the generator ends it.
+        Yield the ids that are published, as they arrive over one connection.
+
+        Yield ``None`` first, once messages can arrive: the caller then reads all
+        sessions, because earlier messages may have been missed. Raise if the connection
+        is lost, and do not reconnect: the caller subscribes again after a pause. The
+        caller closes the generator when it stops listening.
         """
         raise NotImplementedError
 
     def check(self) -> Iterable[CheckMessage]:
-        """Return what is wrong with how it was set up, for Django's system checks."""
+        """Return messages about mistakes in the options, for Django's system checks."""
         return []

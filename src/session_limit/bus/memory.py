@@ -1,4 +1,4 @@
-"""Within one process. The sweep reaches the others."""
+"""Carry endings within one process."""
 
 from __future__ import annotations
 
@@ -8,14 +8,20 @@ from uuid import UUID
 
 from session_limit.bus.base import Bus
 
-# How many endings may wait to be heard. More than that are all looked at.
-MOST = 1000
+# How many endings may wait in a subscriber's queue. If there are more, the subscriber
+# reads all sessions instead.
+MAX_WAITING = 1000
 
 _Queue = asyncio.Queue[Sequence[UUID] | None]
 
 
 class MemoryBus(Bus):
-    """The default: no broker, and nothing to set up."""
+    """
+    Carry endings between the threads of one process. This is the default.
+
+    It needs no broker and takes no options. The sweep notifies pages that are connected
+    to other processes, within a second.
+    """
 
     def __init__(self) -> None:
         self._subscribers: set[tuple[asyncio.AbstractEventLoop, _Queue]] = set()
@@ -24,11 +30,11 @@ class MemoryBus(Bus):
         for loop, queue in tuple(self._subscribers):
             try:
                 loop.call_soon_threadsafe(_put, queue, ids)
-            except RuntimeError:  # the loop was closed, and nobody said so
+            except RuntimeError:  # the loop is closed
                 self._subscribers.discard((loop, queue))
 
     async def subscribe(self) -> AsyncGenerator[Sequence[UUID] | None]:
-        subscriber = asyncio.get_running_loop(), _Queue(MOST)
+        subscriber = asyncio.get_running_loop(), _Queue(MAX_WAITING)
         self._subscribers.add(subscriber)
         try:
             yield None

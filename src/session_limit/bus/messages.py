@@ -1,4 +1,4 @@
-"""How a bus that carries text writes ids: in hexadecimal, with commas between them."""
+"""Encode ids for a bus that carries text, as hexadecimal joined by commas."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from uuid import UUID
 
 logger = logging.getLogger("session_limit")
 
-# In one message: PostgreSQL takes less than 8,000 bytes.
-MOST = 200
+# How many ids fit into a message: PostgreSQL takes less than 8,000 bytes.
+MAX_IDS = 200
 
 
 def encode(ids: Sequence[UUID]) -> Iterator[str]:
     """Yield the messages that carry ``ids``."""
-    for start in range(0, len(ids), MOST):
-        yield ",".join(id.hex for id in ids[start : start + MOST])
+    for start in range(0, len(ids), MAX_IDS):
+        yield ",".join(id.hex for id in ids[start : start + MAX_IDS])
 
 
 def decode(message: str | bytes) -> list[UUID]:
-    """Return the ids that a message carries: none, where others wrote it."""
+    """Return the ids in a message, or an empty list if something else sent it."""
     try:
         text = message.decode() if isinstance(message, bytes) else message
         return [UUID(hex=part) for part in text.split(",")]
     except ValueError:
-        logger.debug("The bus carried a message that is not ours.")
+        logger.debug("The bus carried a message of another sender.")
         return []

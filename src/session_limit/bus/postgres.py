@@ -1,4 +1,4 @@
-"""PostgreSQL's ``LISTEN`` and ``NOTIFY`` (``django-session-limit[postgres]``)."""
+"""Carry endings by PostgreSQL's ``LISTEN`` and ``NOTIFY``."""
 
 from __future__ import annotations
 
@@ -16,22 +16,28 @@ from session_limit.bus.base import Bus
 from session_limit.bus.messages import decode, encode
 from session_limit.models import registry_alias
 
-# How long a request waits for the lock that NOTIFY takes to commit: the one thing here
-# that others can hold.
+# How long a request waits for the lock that NOTIFY takes when it commits. Nothing else
+# here can make it wait.
 LOCK_TIMEOUT = "100ms"
-# How often a server that says nothing is asked whether it is there, and how long it may
-# take to answer, in seconds.
+# In seconds: how often the subscriber asks a silent server for an answer, and how long
+# the server may take to connect or to answer.
 PING = 15.0
 PATIENCE = 5.0
 
-# What Django adds for connections of its own.
-_DJANGOS = {"context", "cursor_factory", "prepare_threshold"}
+# Parameters that Django adds for its own connections.
+_DJANGO_ONLY = {"context", "cursor_factory", "prepare_threshold"}
 
 
 class PostgresBus(Bus):
     """
-    ``using``: the alias of the database, by default the one that writes the registry.
-    ``channel``: the name of the channel. Others may share it: ids are hints.
+    Carry endings through a PostgreSQL database, without another broker.
+
+    ``using`` is the alias of the database, by default the one that writes the registry.
+    ``channel`` is the name of the channel, which other projects may share. Each process
+    with open pages keeps one more connection to the database. Install
+    ``django-session-limit[postgres]``, and set::
+
+        SESSION_LIMIT_BUS = {"BACKEND": "session_limit.bus.postgres.PostgresBus"}
     """
 
     crosses_processes = True
@@ -44,19 +50,19 @@ class PostgresBus(Bus):
 
     @property
     def using(self) -> str:
-        """The alias of the database that carries it."""
+        """The alias of the database that carries the messages."""
         return self._using or registry_alias()
 
     @property
     def address(self) -> str:
-        """The server and the database, as an address without user and password."""
+        """The server and the database as a URL, without user and password."""
         server = connections[self.using].settings_dict
         host, port = server["HOST"] or "localhost", server["PORT"] or 5432
         return f"postgresql://{host}:{port}/{server['NAME']}"
 
     def publish(self, ids: Sequence[UUID]) -> None:
-        # On the connection that has just committed, in a transaction of one statement:
-        # NOTIFY is serialized with every other, from here to its commit.
+        # Use a transaction of one statement, because PostgreSQL lets only one
+        # transaction with a NOTIFY commit at a time.
         with connections[self.using].cursor() as cursor:
             for message in encode(ids):
                 cursor.execute(
@@ -73,22 +79,23 @@ class PostgresBus(Bus):
             while True:
                 async for notification in connection.notifies(timeout=PING):
                     yield decode(notification.payload)
-                # Nothing came: is anybody there?
+                # Raises if a server that has been silent does not answer.
                 await _execute(connection, sql.SQL("SELECT 1"))
         finally:
             await connection.close()
 
     async def _connect(self) -> psycopg.AsyncConnection[Any]:
         parameters: dict[str, Any] = connections[self.using].get_connection_params()
-        given = {name: parameters[name] for name in parameters.keys() - _DJANGOS}
+        given = {name: parameters[name] for name in parameters.keys() - _DJANGO_ONLY}
         return await psycopg.AsyncConnection.connect(**given, autocommit=True)
 
     def check(self) -> Iterable[checks.CheckMessage]:
         if connections[self.using].vendor != "postgresql":
             yield checks.Error(
-                f'The bus is PostgreSQL\'s, and the database "{self.using}" is not.',
-                hint='Name one of DATABASES that is as "using" in its OPTIONS, or take '
-                "another bus.",
+                f'SESSION_LIMIT_BUS is PostgresBus, but the database "{self.using}" '
+                "is not PostgreSQL.",
+                hint='Set "using" in its OPTIONS to the alias of a PostgreSQL '
+                "database, or choose another bus.",
                 id="session_limit.E024",
             )
 
@@ -107,6 +114,6 @@ async def _execute(
             raise TimeoutError("The server no longer answers.")
         await executing
     finally:
-        # Without waiting: psycopg asks the server to cancel the statement, and waits
-        # for the answer without a bound. Closing the connection ends that.
+        # Do not wait for this. psycopg asks the server to cancel the statement and
+        # waits for its answer without a bound. Closing the connection ends that wait.
         executing.cancel()

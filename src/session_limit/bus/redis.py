@@ -1,6 +1,7 @@
 """
-Redis or Valkey, by publish and subscribe (``django-session-limit[redis]``): one server,
-the master that Sentinels name, or any node of a Redis Cluster.
+Carry endings by publish and subscribe of Redis or Valkey.
+
+Works with one server, with the master that Sentinels name, or with Redis Cluster.
 """
 
 from __future__ import annotations
@@ -28,27 +29,32 @@ from session_limit.bus.base import Bus
 from session_limit.bus.messages import decode, encode
 from session_limit.bus.redis_addresses import is_address, options_of, place_of
 
-# How long one wait for a server may last, in seconds: to connect, to send, or to be
-# answered. A request waits while its process publishes, but never for the subscriber.
+# In seconds: how long one wait for a server may last, to connect, send or receive. A
+# request waits for the publisher, but never for the subscriber.
 PATIENCE = 0.1
 SUBSCRIBERS_PATIENCE = 2.0
-# After how many seconds of silence the subscriber asks whether the server is there.
+# In seconds: after this much silence the subscriber sends a ping to the server.
 PING = 5.0
 
 
 class RedisBus(Bus):
     """
-    Publish and subscribe through Redis or Valkey.
+    Carry endings through Redis or Valkey.
 
-    ``url`` is an address that redis-py understands (``redis://``, ``rediss://``,
+    ``url`` is a string that redis-py understands (``redis://``, ``rediss://``,
     ``unix://``). With Redis Cluster it is a list of the addresses of several nodes. A
     Cluster passes a message to all of its nodes, so one node that answers is enough.
 
     ``sentinels`` is a list of the addresses of Redis Sentinels. The host in ``url`` is
     then the name of the master that they watch (``redis://:password@mymaster/0``).
 
-    ``channel`` is the name of the channel. Other projects may share it, because
-    messages are hints.
+    ``channel`` is the name of the channel, which other projects may share. Install
+    ``django-session-limit[redis]``, and set::
+
+        SESSION_LIMIT_BUS = {
+            "BACKEND": "session_limit.bus.redis.RedisBus",
+            "OPTIONS": {"url": "redis://127.0.0.1:6379/0"},
+        }
     """
 
     crosses_processes = True
@@ -62,14 +68,14 @@ class RedisBus(Bus):
         self.urls = _listed(url)
         self.sentinels = _listed(sentinels)
         self.channel = channel
-        # The processes of a project spread over the nodes, and a subscriber that lost
-        # one node tries the next.
+        # A random order spreads the processes of a project over the nodes. A subscriber
+        # that has lost one node tries the next.
         nodes = random.sample(self.urls, len(self.urls))
         self._turns = itertools.cycle(nodes)
 
     @property
     def address(self) -> str:
-        """Where the servers are, for messages to people, without credentials."""
+        """The addresses of the servers, without credentials."""
         places = [place_of(url) for url in self.urls]
         if self.sentinels:
             places = [place_of(url, "{host}/{db}") for url in self.urls]
@@ -88,8 +94,8 @@ class RedisBus(Bus):
                         pipeline.publish(self.channel, message)
                     pipeline.execute()
             except RedisError:
-                # The next call starts at the next node. This one goes on only if the
-                # node refused without a wait, because a request waits for it.
+                # The next call starts at the next node. This call tries another node
+                # only if little time has passed, because a request waits for it.
                 self._publishers = [*clients[number:], *clients[:number]]
                 if number == len(clients) or time.monotonic() > until:
                     raise
@@ -98,9 +104,9 @@ class RedisBus(Bus):
 
     @cached_property
     def _publishers(self) -> list[Redis]:
-        # One client for all threads, and for forked processes: its pool handles both.
-        # Under ASGI each request has its own thread, and connecting takes longer than
-        # publishing.
+        # All threads share the clients, and so do forked processes: the pool of a
+        # client supports both. A client per thread would connect in each request under
+        # ASGI, which takes longer than publishing.
         if not self.sentinels:
             return [_client(url, PATIENCE) for url in self.urls]
         manager = Sentinel([])
@@ -120,8 +126,8 @@ class RedisBus(Bus):
                 answer_is_due = message is None
                 if message is None:
                     await pubsub.ping()
-                # A second "subscribe" would say that redis-py connected again by
-                # itself, and that messages may have been lost in between.
+                # The first confirms the subscription. Another would mean that redis-py
+                # has reconnected by itself, and that messages may have been lost.
                 elif message["type"] == "subscribe":
                     yield None
                 elif message["type"] == "message":
@@ -129,7 +135,7 @@ class RedisBus(Bus):
 
     @asynccontextmanager
     async def _subscriber(self) -> AsyncIterator[redis_asyncio.Redis]:
-        """Yield a client of the next node, or of the master that Sentinels name now."""
+        """Yield a client of the next node, or of the master that Sentinels now name."""
         url = next(self._turns)
         async with AsyncExitStack() as stack:
             if not self.sentinels:
@@ -145,13 +151,13 @@ class RedisBus(Bus):
             yield await stack.enter_async_context(client)
 
     def check(self) -> Iterable[checks.CheckMessage]:
-        # The messages do not quote an address: parts of a password could be in it.
+        # Do not quote the address: it could contain parts of a password.
         if not all(is_address(url) for url in (*self.urls, *self.sentinels)):
             yield checks.Error(
-                "SESSION_LIMIT_BUS has an address that is not one of Redis.",
+                "SESSION_LIMIT_BUS has an address that redis-py does not understand.",
                 hint='Write "redis://host:6379/0", "rediss://..." or "unix://..." for '
-                "the url and for each of the sentinels, and percent-encode what is "
-                "special in a password.",
+                "the url and each of the sentinels, and percent-encode the special "
+                "characters of a password.",
                 id="session_limit.E023",
             )
         elif not self.urls or (
@@ -159,19 +165,19 @@ class RedisBus(Bus):
             and (len(self.urls) > 1 or not options_of(self.urls[0]).get("host"))
         ):
             yield checks.Error(
-                "The url of SESSION_LIMIT_BUS names no server, or does not fit its "
+                "The url of SESSION_LIMIT_BUS names no server, or does not match its "
                 "sentinels.",
-                hint='With sentinels, write "redis://mymaster/0": one url, with the '
-                "name of the master that they watch as its host. A list of several "
-                "urls is for Redis Cluster, without sentinels.",
+                hint='With sentinels, write one url such as "redis://mymaster/0", with '
+                "the name of the master as its host. A list of several urls is for "
+                "Redis Cluster, without sentinels.",
                 id="session_limit.E031",
             )
         elif len(self.urls) > 1 and any(options_of(url).get("db") for url in self.urls):
             yield checks.Error(
                 "SESSION_LIMIT_BUS lists nodes of a Redis Cluster with a database "
-                "other than 0, which is the only one that a Cluster has.",
-                hint="Remove the database from the addresses. To keep projects apart, "
-                "give each a channel of its own.",
+                "other than 0. A Cluster has no other database.",
+                hint="Remove the database from the addresses. To separate projects, "
+                "give each its own channel.",
                 id="session_limit.E032",
             )
 
@@ -194,14 +200,14 @@ def _bounds(retry: Any, patience: float) -> dict[str, Any]:
     return {
         "socket_timeout": patience,
         "socket_connect_timeout": patience,
-        # By default redis-py connects again without reporting that it lost messages.
+        # By default redis-py reconnects without reporting that messages were lost.
         "retry": retry(NoBackoff(), 0),
         "retry_on_error": [],
     }
 
 
 def _options_of_master(url: str) -> dict[str, Any]:
-    """Return what ``Sentinel.master_for()`` takes for this address."""
+    """Return the arguments of ``Sentinel.master_for()`` for this address."""
     options = options_of(url)
     options.pop("port", None)
     options["service_name"] = options.pop("host")

@@ -1,10 +1,9 @@
 """
-The addresses of Redis servers, read as redis-py reads them, but kept secret.
+Parse the addresses of Redis servers as redis-py does, without exposing passwords.
 
-In ``redis://:12#34@host`` the ``#`` of the password ends the address. redis-py would
-connect to port 12, and a message that shows the address would show the password. And
-redis-py 6 and 7 put the options of a connection into the error that no master was
-found.
+In ``redis://:12#34@host`` the ``#`` in the password ends the address. redis-py would
+connect to port 12, and a message with the address would show the password. redis-py 6
+and 7 also put a connection's options into the error that no master was found.
 """
 
 from __future__ import annotations
@@ -24,15 +23,17 @@ DEFAULTS: dict[str, Any] = {"host": "localhost", "port": 6379, "db": 0}
 
 def options_of(url: str, parse: Parser = parse_url) -> dict[str, Any]:
     """
-    Return redis-py's options for an address, in which no text is a password. ``parse``
-    is redis-py's function for sync connections, or the one for asyncio. Raises
-    ``ValueError`` if it is not an address of Redis.
+    Return redis-py's options for an address, without the password in plain text.
+
+    ``parse`` is redis-py's function for sync connections, or the one for asyncio.
+    Raises ``ValueError`` if redis-py does not understand the address, or if it has an
+    unquoted special character.
     """
     options = parse(url)
     parts = urlsplit(url)
     database = "" if "path" in options else parts.path.strip("/")
     if parts.fragment or not f"0{database}".isdecimal():
-        raise ValueError("A character that is special in a URL is not quoted.")
+        raise ValueError("A special character in the URL is not percent-encoded.")
     if parts.query:
         parse_qsl(parts.query, strict_parsing=True)
     user, password = options.pop("username", None), options.pop("password", None)
@@ -43,7 +44,7 @@ def options_of(url: str, parse: Parser = parse_url) -> dict[str, Any]:
 
 
 def is_address(url: str) -> bool:
-    """Return whether redis-py can connect to this address, without connecting."""
+    """Return whether redis-py accepts this address. Does not connect."""
     try:
         ConnectionPool(**options_of(url)).make_connection()
     except (AttributeError, TypeError, ValueError):
@@ -52,7 +53,7 @@ def is_address(url: str) -> bool:
 
 
 def place_of(url: str, form: str = "{host}:{port}/{db}") -> str:
-    """Return host, port and database of an address, or the path of its socket."""
+    """Return an address without credentials: in ``form``, or the path of its socket."""
     try:
         options = DEFAULTS | options_of(url)
     except (AttributeError, ValueError):

@@ -1,9 +1,8 @@
 """
-Report mistakes in a project's setup of the package before it runs.
+Report mistakes in a project's setup of the package, by Django's system checks.
 
-All checks but ``check_servers`` read settings alone. That one connects to the database,
-and so runs when Django lets checks do that. Each id has its entry in
-``docs/reference/checks.md``.
+Only ``check_servers`` connects to a database, and it runs when Django allows that. The
+other checks only read settings. ``docs/reference/checks.md`` describes each id.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ __all__ = [
     "register_checks",
 ]
 
-# manage.py check --tag session_limit
+# Selects these checks, as in "manage.py check --tag session_limit".
 TAG = "session_limit"
 
 
@@ -45,7 +44,7 @@ def register_checks() -> None:
     checks.register(check_durations, TAG)
     checks.register(check_middleware, TAG)
     checks.register(check_apps, TAG)
-    # Not under Django's tag for databases, which is for checks that may connect.
+    # Without Django's tag for databases, which is for checks that connect to one.
     checks.register(check_databases, TAG)
     checks.register(check_stalls, TAG, deploy=True)
     checks.register(check_servers, TAG, checks.Tags.database)

@@ -1,4 +1,4 @@
-"""What a dotted path in the settings names."""
+"""Look up the classes that settings name by their dotted paths."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from django.utils.module_loading import import_string
 def imported(path: str) -> Any:
     try:
         return import_string(path)
-    except ImportError:  # Django names it when it loads its middleware
+    except ImportError:  # Django or check_settings() reports the path
         return None
 
 

@@ -1,4 +1,4 @@
-"""The database that holds the registry: its settings here, and on its server."""
+"""Check the database of the registry: its settings in the project and on the server."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from session_limit.models import UserSession
 
 
 def check_databases(**_kwargs: Any) -> Iterator[checks.CheckMessage]:
-    """Check for what makes sign-ins at the same moment fail."""
+    """Warn about settings with which simultaneous sign-ins fail."""
     alias = router.db_for_write(UserSession)
     connection = connections[alias]
     if not connection.settings_dict["ATOMIC_REQUESTS"]:
-        return  # transactions of our own begin as they should
+        return  # the package then begins its own transactions, as it needs them
     if _begins_deferred(connection):
         yield checks.Warning(
-            f'Database "{alias}" is SQLite with ATOMIC_REQUESTS: sign-ins at the same '
-            'moment fail with "database is locked".',
-            hint='Set OPTIONS["transaction_mode"] to "IMMEDIATE": they then queue.',
+            f'Database "{alias}" is SQLite with ATOMIC_REQUESTS, so simultaneous '
+            'sign-ins fail with "database is locked".',
+            hint='Set OPTIONS["transaction_mode"] to "IMMEDIATE" to make them queue.',
             id="session_limit.W301",
         )
     if _repeats_reads(connection):
         yield checks.Warning(
             f'Database "{alias}" has ATOMIC_REQUESTS and an isolation level above READ '
-            "COMMITTED: of sign-ins at the same moment some fail, with a 503.",
+            "COMMITTED, so some of several simultaneous sign-ins fail with a 503.",
             hint='Set OPTIONS["isolation_level"] to read committed.',
             id="session_limit.W302",
         )
@@ -43,12 +43,12 @@ def _begins_deferred(connection: BaseDatabaseWrapper) -> bool:
 def _repeats_reads(connection: BaseDatabaseWrapper) -> bool:
     options = connection.settings_dict["OPTIONS"]
     if connection.vendor == "mysql":
-        # Django's default is READ COMMITTED; None leaves it to the server, whose
-        # default is REPEATABLE READ.
+        # Django's default is READ COMMITTED. None selects the server's default, which
+        # is REPEATABLE READ.
         level = options.get("isolation_level", "read committed") or "repeatable read"
         return level.lower() in {"repeatable read", "serializable"}
     if connection.vendor == "postgresql" and "isolation_level" in options:
-        # A number that means another level to each driver; Django knows which.
+        # Each driver uses other numbers for the levels. Django has the right ones.
         levels = import_string(
             "django.db.backends.postgresql.psycopg_any.IsolationLevel"
         )
@@ -61,8 +61,10 @@ def check_servers(
     *, databases: Sequence[str] | None = None, **_kwargs: Any
 ) -> Iterator[checks.CheckMessage]:
     """
-    Check what the server says about its cluster. Django names the ``databases`` that a
-    check may connect to: ``migrate`` does, and ``check --database``.
+    Warn about server settings with which an ended session may become live again.
+
+    Connects only to ``databases`` that Django allows, as ``migrate`` and ``check
+    --database`` do.
     """
     alias = router.db_for_write(UserSession)
     if databases is None or alias not in databases:
@@ -71,8 +73,8 @@ def check_servers(
     if connection.vendor == "mysql" and _may_read_late(connection):
         yield checks.Warning(
             f'Database "{alias}" is a Galera cluster on which reads do not wait for '
-            "other nodes' writes: a node that lags authenticates sessions that "
-            "have ended.",
+            "the writes of other nodes. A node that lags behind authenticates sessions "
+            "that have ended.",
             hint='Set OPTIONS["init_command"] to "SET SESSION wsrep_sync_wait=1".',
             id="session_limit.W307",
         )
@@ -80,8 +82,8 @@ def check_servers(
         durability = _synchronous_commit(connection)
         if durability in {"off", "local"}:
             yield checks.Warning(
-                f'Database "{alias}" commits with synchronous_commit = {durability}: '
-                "after a failover"
+                f'Database "{alias}" commits with synchronous_commit = {durability}. '
+                "After a failover"
                 f"{' or a crash' if durability == 'off' else ''}, sessions that had "
                 "ended may be live again.",
                 hint="Set synchronous_commit to on. session_limit does so in its own "
@@ -98,7 +100,7 @@ def _may_read_late(connection: BaseDatabaseWrapper) -> bool:
             "SHOW VARIABLES WHERE Variable_name IN ('wsrep_on', 'wsrep_sync_wait')"
         )
         found = dict(cursor.fetchall())
-    # The first bit is the one for reads.
+    # The lowest bit is for reads.
     return found.get("wsrep_on") == "ON" and not int(found["wsrep_sync_wait"]) & 1
 
 

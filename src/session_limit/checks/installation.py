@@ -1,7 +1,9 @@
-"""How the package was put into a project: middleware, apps, addresses."""
+"""Check how a project has installed the package: middleware, apps and URLs."""
 
 from __future__ import annotations
 
+import contextlib
+import functools
 from collections.abc import Iterator
 from importlib import import_module
 from typing import Any
@@ -21,50 +23,51 @@ from session_limit.rules import Rules
 
 
 def check_middleware(**_kwargs: Any) -> Iterator[checks.CheckMessage]:
-    """Check that ours is there, once, and directly inside the sessions'."""
+    """Check that our middleware is installed once, directly below Django's."""
     classes = [imported(path) for path in settings.MIDDLEWARE]
     ours = [
         position
         for position, middleware in enumerate(classes)
         if is_subclass(middleware, SessionLimitMiddleware)
     ]
-    hint = (
-        'Put "session_limit.middleware.SessionLimitMiddleware" directly below '
-        '"django.contrib.sessions.middleware.SessionMiddleware", once.'
+    error = functools.partial(
+        checks.Error,
+        hint='Put "session_limit.middleware.SessionLimitMiddleware" directly below '
+        '"django.contrib.sessions.middleware.SessionMiddleware", once.',
     )
     if not ours:
-        yield checks.Error(
-            "SessionLimitMiddleware is not in MIDDLEWARE: a session that has ended "
-            "would go on.",
-            hint=hint,
+        yield error(
+            "SessionLimitMiddleware is not in MIDDLEWARE, so ended sessions would "
+            "still authenticate.",
             id="session_limit.E101",
         )
         return
     if len(ours) > 1:
-        yield checks.Error(
+        yield error(
             f"SessionLimitMiddleware is in MIDDLEWARE {len(ours)} times.",
-            hint=hint,
             id="session_limit.E102",
         )
     outer = classes[: ours[0]]
     if not (outer and is_subclass(outer[-1], SessionMiddleware)):
-        yield checks.Error(
-            "SessionLimitMiddleware is not directly below SessionMiddleware: what "
-            "stands between them would see sessions that have ended.",
-            hint=hint,
+        yield error(
+            "SessionLimitMiddleware is not directly below SessionMiddleware. "
+            "Middleware between them would see sessions that have ended.",
             id="session_limit.E103",
         )
 
 
 def check_apps(**_kwargs: Any) -> Iterator[checks.CheckMessage]:
-    """Check the place among the apps, and for the one that the engine needs."""
-    # Without django.contrib.auth at all, no model of ours could be imported.
+    """
+    Check that the app is in the right position in ``INSTALLED_APPS`` and that the app
+    required by the session engine is installed.
+    """
+    # Without django.contrib.auth, Django could not have imported our models.
     names = [config.name for config in apps.get_app_configs()]
     if names.index("session_limit") < names.index("django.contrib.auth"):
         yield checks.Error(
-            "session_limit is above django.contrib.auth in INSTALLED_APPS: a sign-in "
-            "would take its locks in the wrong order, and could deadlock with a change "
-            "of password.",
+            "session_limit is above django.contrib.auth in INSTALLED_APPS. A sign-in "
+            "would take locks in the wrong order, and could deadlock with a password "
+            "change.",
             hint='Move "session_limit" below "django.contrib.auth".',
             id="session_limit.E201",
         )
@@ -81,24 +84,21 @@ def check_apps(**_kwargs: Any) -> Iterator[checks.CheckMessage]:
 def _is_installed(store: type[SessionStore]) -> bool:
     try:
         model = store.get_model_class()
-    except RuntimeError:  # a model cannot even be imported without its app
+    except RuntimeError:  # a model cannot be imported without its app
         return False
     return model._meta.app_label in apps.app_configs
 
 
 def check_urls(**_kwargs: Any) -> Iterator[checks.CheckMessage]:
-    """Check that the pages of ours can be reached."""
+    """Check that the URLs of our pages are included, and that static files work."""
     if not getattr(settings, "ROOT_URLCONF", None):
-        return  # a project without pages, as Django's own checks see it
-    try:
+        return  # Django's own URL checks skip such a project too
+    with contextlib.suppress(NoReverseMatch):
         reverse(ENDED_VIEW)
-    except NoReverseMatch:
-        pass
-    else:
         if not apps.is_installed("django.contrib.staticfiles"):
             yield checks.Warning(
-                "django.contrib.staticfiles is not installed: the pages of "
-                "session_limit have no style.",
+                "django.contrib.staticfiles is not installed, so the pages of "
+                "session_limit have no style sheet.",
                 hint='Add "django.contrib.staticfiles" to INSTALLED_APPS.',
                 id="session_limit.W404",
             )
@@ -106,35 +106,36 @@ def check_urls(**_kwargs: Any) -> Iterator[checks.CheckMessage]:
     hint = 'Add path("account/sessions/", include("session_limit.urls")).'
     if getattr(settings, "SESSION_LIMIT_AT_LIMIT", None) == AtLimit.ASK:
         yield checks.Error(
-            "session_limit.urls are not included in ROOT_URLCONF: with "
-            'SESSION_LIMIT_AT_LIMIT = "ask" nobody can choose what to sign out, and a '
-            "sign-in at the limit is refused.",
+            "session_limit.urls are not included in ROOT_URLCONF. With "
+            'SESSION_LIMIT_AT_LIMIT = "ask" nobody can choose which session to end, '
+            "and a sign-in at the limit is refused.",
             hint=hint,
             id="session_limit.E402",
         )
     else:
         yield checks.Warning(
-            "session_limit.urls are not included in ROOT_URLCONF: people cannot see "
-            "and end their sessions, and whoever signs in without a form cannot choose "
-            "to go on here.",
+            "session_limit.urls are not included in ROOT_URLCONF. People cannot see "
+            "and end their sessions, and after an automatic sign-in they cannot choose "
+            "to use this browser instead.",
             hint=hint,
             id="session_limit.W401",
         )
 
 
 def check_reauthentication(**_kwargs: Any) -> Iterator[checks.CheckMessage]:
-    """Check that django-allauth's own page is where credentials are given again."""
+    """Check that people re-authenticate on django-allauth's own page."""
     if not apps.is_installed("allauth.account"):
         return
     path = getattr(settings, "SESSION_LIMIT_RULES", None)
     rules = imported(path) if isinstance(path, str) else Rules
     if not is_subclass(rules, Rules):
-        return  # check_settings() says so
+        return  # check_settings() reports it
     if rules.reauthentication_url is Rules.reauthentication_url:
         yield checks.Warning(
-            "django-allauth is installed, and whoever ends other sessions is asked for "
-            "their password by a form of ours, whatever else allauth would take.",
-            hint="Name session_limit.contrib.allauth.AllauthRules in "
-            "SESSION_LIMIT_RULES, or derive your rules from it.",
+            "django-allauth is installed, but people who end other sessions are asked "
+            "for their password by a form of session_limit, even if allauth would "
+            "accept another factor.",
+            hint="Set SESSION_LIMIT_RULES to "
+            "session_limit.contrib.allauth.AllauthRules or to a subclass of it.",
             id="session_limit.W403",
         )

@@ -1,4 +1,4 @@
-"""Check that a stalled connection to the database does not block a thread for ever."""
+"""Check that a stalled database connection cannot block a thread for ever."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from django.db import connections, router
 
 from session_limit.models import UserSession
 
-# The options of the drivers that bound each wait, and the check's id.
+# The driver options that bound each wait, and the id of the check.
 _BOUNDS = {
     "postgresql": (
         ("connect_timeout", "keepalives_idle", "tcp_user_timeout"),
@@ -18,7 +18,7 @@ _BOUNDS = {
     ),
     "mysql": (("connect_timeout", "read_timeout"), "session_limit.W305"),
 }
-# Options that name a file which may hold the above. The check does not read it.
+# Options that name a file which may set those above. The check does not read it.
 _ELSEWHERE = {"service", "read_default_file", "option_files"}
 
 
@@ -32,8 +32,8 @@ def check_stalls(**_kwargs: Any) -> Iterator[checks.CheckMessage]:
     absent = [name for name in names if not options.get(name)]
     if absent and not _is_local(settings) and not _ELSEWHERE & options.keys():
         yield checks.Warning(
-            f'A connection to the database "{alias}" that a firewall or a server has '
-            "forgotten blocks the thread that uses it for minutes, or for ever.",
+            f'If a firewall or a server drops a connection to the database "{alias}" '
+            "silently, the thread that uses it blocks for minutes or for ever.",
             hint=f"Set {', '.join(absent)} in its OPTIONS. See "
             "docs/how-to/stalled-connections.md.",
             id=id,
@@ -41,7 +41,7 @@ def check_stalls(**_kwargs: Any) -> Iterator[checks.CheckMessage]:
 
 
 def _is_local(settings: dict[str, Any]) -> bool:
-    """Return whether the connection uses a Unix socket, so no network can stall it."""
+    """Return whether the connection uses a Unix socket, which no network can stall."""
     return str(settings["HOST"]).startswith("/") or not (
         settings["HOST"] or settings["OPTIONS"].get("host")
     )

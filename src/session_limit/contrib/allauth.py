@@ -1,4 +1,4 @@
-"""django-allauth's own re-authentication, by whichever factor an account has."""
+"""Re-authenticate on django-allauth's own page, by any factor of the account."""
 
 from __future__ import annotations
 
@@ -23,16 +23,22 @@ if TYPE_CHECKING:
 
 class AllauthRules(Rules):
     """
-    Name it in ``SESSION_LIMIT_RULES``, or derive your own rules from it.
+    Ask for credentials on django-allauth's page before a person ends other sessions.
 
-    As in django-allauth itself, nothing is asked of those who have neither a password
-    nor a second factor, but only accounts of other sites.
+    As in django-allauth itself, accounts with neither a password nor a second factor,
+    which sign in at other sites, need not re-authenticate. Name this class or a
+    subclass of it in the settings::
+
+        SESSION_LIMIT_RULES = "session_limit.contrib.allauth.AllauthRules"
     """
 
     def is_fresh(
         self, user: AbstractBaseUser, session: UserSession, request: HttpRequest
     ) -> bool:
-        """Return whether credentials were given on allauth's page lately, too."""
+        """
+        Return whether the person gave credentials at sign-in or on allauth's page
+        within the last ``SESSION_LIMIT_REAUTHENTICATION_AGE``.
+        """
         if super().is_fresh(user, session, request):
             return True
         if not get_adapter(request).get_reauthentication_methods(user):
@@ -46,6 +52,6 @@ class AllauthRules(Rules):
     def reauthentication_url(
         self, user: AbstractBaseUser, request: HttpRequest, back: str
     ) -> str | None:
-        """Return the address of allauth's page, which offers each factor."""
+        """Return the URL of allauth's page. It redirects to ``back`` afterwards."""
         page = reverse("account_reauthenticate")
         return f"{page}?{urlencode({REDIRECT_FIELD_NAME: back})}"

@@ -1,8 +1,8 @@
 """
-Device names out of ua-parser's list, for what our table does not tell apart.
+Name devices that the package's own table does not know, by the list of ua-parser.
 
-What our table knows stays as it is: it is honest about what an iPad says of itself,
-calls a TV a TV, and does not take the window of an app for a browser.
+Names from our table stay, because it is more careful: it does not guess what an iPad
+reports, recognises a TV, and does not take an app's web view for a browser.
 """
 
 from __future__ import annotations
@@ -25,24 +25,30 @@ except ImportError as error:
 if TYPE_CHECKING:
     from django.http import HttpRequest
 
-# What many say that they are who are something else.
+# Names that many other browsers also claim.
 _COMMON = frozenset({"", "Chrome", "Edge", "Firefox", "Safari"})
-# Names for what is made of these, which are no news: "Chrome Mobile WebView". An app
-# that shows a page is taken for "Apple Mail".
-_NO_NEWS = re.compile("Chrome|Chromium|Edge|Firefox|Safari|Android|WebView|Apple Mail")
+# Names of ua-parser that add nothing to these, such as "Chrome Mobile WebView". It also
+# takes web views of apps for "Apple Mail".
+_UNINFORMATIVE = re.compile(
+    "Chrome|Chromium|Edge|Firefox|Safari|Android|WebView|Apple Mail"
+)
 
 
 def describe_device(request: HttpRequest) -> Device:
     """
-    Return what our table and ua-parser make of the device that sent ``request``. Unlike
-    our table's, ua-parser's names may repeat words of the client's:
-    ``client.describe`` bounds them.
+    Return the name and class of the device that sent ``request``.
+
+    Names from ua-parser may contain words that the client sent. ``client.describe()``
+    shortens them and removes unprintable characters. Install the extra ``ua-parser``,
+    and set::
+
+        SESSION_LIMIT_DEVICE = "session_limit.contrib.ua_parser.describe_device"
     """
     found = parse(user_agent(request))
     platform, device_class = platform_of(request)
     browser = browser_of(request, platform)
     family = found.user_agent.family if found.user_agent else ""
-    if browser in _COMMON and family and not _NO_NEWS.search(family):
+    if browser in _COMMON and family and not _UNINFORMATIVE.search(family):
         browser = family.removesuffix(" Mobile")
     if not platform and found.os:
         platform = found.os.family

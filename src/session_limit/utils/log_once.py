@@ -34,3 +34,39 @@ class RateLimitedLog:
             unlogged, self._unlogged, self._logged_at = self._unlogged, 0, now
         text = "%s (%s more since the last record.)"
         logger.error(text, self._text, unlogged, exc_info=error)
+
+
+class OutageLog:
+    """
+    Log a failure when it begins and again when it ends, and nothing in between.
+
+    ``text`` describes the failure, without a full stop. Errors of the ``expected``
+    classes are logged by their class alone: their traceback says nothing more, and
+    their text may quote a password.
+    """
+
+    def __init__(
+        self, text: str, *, expected: tuple[type[Exception], ...] = ()
+    ) -> None:
+        self._text = text
+        self._expected = expected
+        self._is_failing = False
+
+    def begin(self, error: Exception, detail: str = "") -> None:
+        """
+        Log ``error``, unless the failure has been logged and has not ended since.
+
+        If there is a ``detail``, log that in place of the error and its traceback.
+        """
+        if not self._is_failing:
+            is_explained = bool(detail) or isinstance(error, self._expected)
+            detail = detail or type(error).__name__
+            exc_info = None if is_explained else error
+            logger.error("%s: %s.", self._text, detail, exc_info=exc_info)
+        self._is_failing = True
+
+    def end(self) -> None:
+        """Log that the failure has ended, if one had begun."""
+        if self._is_failing:
+            logger.info("Recovered: %s.", self._text)
+        self._is_failing = False

@@ -1,4 +1,4 @@
-"""``manage.py copysessiontemplates``: our templates, to be changed."""
+"""Copy the package's templates into the project, so that it can change them."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ FOLDER = "session_limit"
 
 class Command(BaseCommand):
     help = (
-        "Copy the templates of session_limit into a directory of yours: one that "
-        'TEMPLATES["DIRS"] names, or the templates directory of an app above '
-        "session_limit in INSTALLED_APPS. What is there already stays as it is."
+        "Copy the templates of session_limit into a directory of your project: one of "
+        'TEMPLATES["DIRS"], or the templates directory of an app above session_limit '
+        "in INSTALLED_APPS. Existing files stay unchanged."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
-            "directory", type=Path, help=f"Where the directory {FOLDER} goes."
+            "directory", type=Path, help=f"Where to create the directory {FOLDER}."
         )
         parser.add_argument(
-            "names", nargs="*", help='Which, "ended.html" say; all unless given.'
+            "names", nargs="*", help='Templates such as "ended.html" (default: all).'
         )
         parser.add_argument(
-            "--force", action="store_true", help="Overwrite what is there already."
+            "--force", action="store_true", help="Overwrite existing files."
         )
 
     def handle(
@@ -50,7 +50,7 @@ class Command(BaseCommand):
             target = directory / FOLDER / name
             done = f"Copied {target}"
             if target.exists() and not force:
-                done = f"Left {target} as it is: --force overwrites it"
+                done = f"Kept {target}, which exists. Use --force to overwrite it"
             else:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 target.write_bytes((source / name).read_bytes())

@@ -1,4 +1,4 @@
-"""``manage.py prunesessions``: a shell over ``registry.prune()``."""
+"""End expired sessions and delete old tombstones, by ``registry.prune()``."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from session_limit import registry
 
 class Command(BaseCommand):
     help = (
-        "End the sessions whose time is up, and delete the tombstones older than "
-        "SESSION_LIMIT_RETENTION. Run it daily, beside clearsessions."
+        "End the sessions that have expired, and delete the tombstones older than "
+        "SESSION_LIMIT_RETENTION. Run this daily, as well as clearsessions."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
-            "--dry-run", action="store_true", help="Count; write nothing."
+            "--dry-run", action="store_true", help="Only count, and write nothing."
         )
 
     def handle(self, *, dry_run: bool, verbosity: int, **options: Any) -> None:

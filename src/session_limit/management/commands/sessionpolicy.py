@@ -1,4 +1,4 @@
-"""``manage.py sessionpolicy``: what other limits would have done, from what is kept."""
+"""Show what other limits would have done, from the recorded history."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from session_limit.conf import conf
 from session_limit.models import Play, UserSession, registry_alias
 from session_limit.policy.replay import Run, WhatIf, replay
 
-# Why a session ends, and a play, that something newer took the place of.
+# The same value for sessions and for plays.
 DISPLACED = UserSession.Reason.DISPLACED.value
 
-# Of how many accounts the history is read at once.
+# How many accounts are read at once.
 PAGE = 1000
 
-# How wide a count is, and the longest bar: two of both fit into 80 columns.
+# In characters: the width of a count and of the longest bar. Two of both fit into 80.
 COUNT, BAR = 9, 16
 
 
 class Command(BaseCommand):
     help = (
-        "Show how many accounts and sign-ins other limits would have met, from the "
-        "sessions that are recorded. Writes nothing."
+        "Show how many accounts and sign-ins other limits would have affected, from "
+        "the recorded sessions. Writes nothing."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -37,27 +37,29 @@ class Command(BaseCommand):
             "--what-if",
             required=True,
             metavar="LIMITS",
-            help="The limits to try, with commas between: 1,2,3,5.",
+            help="The limits to try, separated by commas, such as 1,2,3,5.",
         )
         parser.add_argument(
-            "--plays", action="store_true", help="Try them on plays, not on sessions."
+            "--plays",
+            action="store_true",
+            help="Try the limits on plays instead of sessions.",
         )
         parser.add_argument(
             "--days",
             type=int,
             default=28,
-            help="How many days to show, the last of which is today (default: 28).",
+            help="How many days to show, up to today (default: 28).",
         )
 
     def handle(self, *, what_if: str, plays: bool, days: int, **options: Any) -> None:
         limits = _limits(what_if)
         today = _day(timezone.now())
         if not 1 <= days <= today.toordinal():
-            raise CommandError(f"--days is a number of days from 1, not {days}.")
+            raise CommandError(f"--days must be a number of days from 1, not {days}.")
         if plays and not conf.uses_plays():
             raise CommandError(
-                "There are no plays: SESSION_LIMIT_PLAYS is not set. To record them "
-                "and end none, set it to None."
+                "SESSION_LIMIT_PLAYS is not set, so no plays are recorded. Set it to "
+                "None to record plays without a limit."
             )
         first = today.toordinal() - days + 1
         shown = [date.fromordinal(first + number) for number in range(days)]
@@ -74,29 +76,30 @@ class Command(BaseCommand):
 
 
 def _limits(text: str) -> list[int]:
-    """Return the limits that ``text`` names, in order. Raises ``CommandError``."""
+    """Return the limits in ``text``, sorted. Raises ``CommandError`` for other text."""
     names = [name.strip() for name in text.split(",") if name.strip()]
     if names and all(name.isdecimal() and int(name) >= 1 for name in names):
         return sorted({int(name) for name in names})
     raise CommandError(
-        f"--what-if takes whole numbers from 1 with commas between, not {text!r}."
+        f"--what-if takes whole numbers from 1, separated by commas, not {text!r}."
     )
 
 
 def _day(moment: datetime) -> date:
     """Return the day of ``moment`` in the current time zone."""
-    # Without USE_TZ, moments are the project's own zone's and do not say so.
+    # Without USE_TZ, moments are naive and in the project's own time zone.
     is_aware = timezone.is_aware(moment)
     return (timezone.localtime(moment) if is_aware else moment).date()
 
 
 def _accounts(rows: QuerySet[Any], started: str, until: str) -> Iterator[list[Run]]:
     """
-    Yield what each account has run. ``started`` and ``until`` name the columns that say
-    when a row began, and by when its time is up.
+    Yield the history of each account. ``started`` and ``until`` name the columns with
+    the start and the expiry of a row.
 
-    In pages of accounts, by the index that begins with them: MySQL's driver would load
-    the result of one statement whole, and PostgreSQL keep a copy of it on its disk.
+    Reads pages of accounts, by the index that begins with the user. From one large
+    statement, MySQL's driver would load all rows into memory, and PostgreSQL would keep
+    a copy on its disk.
     """
     columns = ("user_id", "scope", started, "ended_at", until, "ended_reason")
     users = rows.order_by("user_id").values_list("user_id", flat=True).distinct()
@@ -117,25 +120,25 @@ def _run(
     until: datetime,
     reason: str,
 ) -> Run:
-    # What expires is ended when somebody comes across it: its place was free before.
+    # An expired row is ended some time later, but its place was free at once.
     ended = until if ended_at is None else min(ended_at, until)
     if reason == DISPLACED:
-        # It held the place when what displaced it came, which was recorded after it.
+        # It still held its place when the one that displaced it was recorded.
         ended += timedelta(seconds=1)
     return Run(started, ended, scope, _day(started))
 
 
 def _lines(result: WhatIf, days: Sequence[date], noun: str) -> Iterator[str]:
-    """Yield the table of the limits, and for each a plot of its days."""
+    """Yield the lines of the table of limits, and of a plot per limit."""
     starts = result.starts.total()
     zone = timezone.get_current_timezone_name()
     yield f"What if: {days[0]} to {days[-1]} ({zone})"
     yield f"Recorded: {starts} {noun}, accounts: {result.accounts}"
-    # The last day that nothing is kept of but what ended later.
+    # The last day of which the rows that ended by then may have been deleted.
     pruned = _day(timezone.now() - conf.retention)
     if days[0] <= pruned:
         yield (
-            f"Note: what ended on {pruned} or earlier is deleted, or due to be "
+            f"Note: rows that ended on {pruned} or earlier are deleted or soon will be "
             "(SESSION_LIMIT_RETENTION).\nThe days up to then show too little."
         )
     yield ""
@@ -145,7 +148,7 @@ def _lines(result: WhatIf, days: Sequence[date], noun: str) -> Iterator[str]:
         displaced = _share(outcome.displaced.total(), starts)
         refused = _share(outcome.refused.total(), starts)
         yield f"{limit:>5}  {touched:>20}  {displaced:>20}  {refused:>20}"
-    # One scale, so that limits can be compared.
+    # Use one scale, so that the limits can be compared.
     most = max(
         count
         for outcome in result.outcomes.values()
@@ -154,7 +157,7 @@ def _lines(result: WhatIf, days: Sequence[date], noun: str) -> Iterator[str]:
     )
     for limit, outcome in result.outcomes.items():
         if not outcome.accounts:
-            yield f"\nLimit {limit}: nobody would have met it."
+            yield f"\nLimit {limit}: no account would have been affected."
             continue
         yield f"\nLimit {limit}, per day"
         wide = COUNT + 1 + BAR
@@ -170,12 +173,12 @@ def _lines(result: WhatIf, days: Sequence[date], noun: str) -> Iterator[str]:
 
 
 def _share(count: int, of: int) -> str:
-    """Return ``count``, with how much that is ``of`` all of them."""
+    """Return ``count`` and its percentage ``of`` the total."""
     return f"{count} ({count / of if of else 0:.1%})"
 
 
 def _bar(count: int, most: int) -> str:
-    """Return ``count`` as a bar, the longest of which is ``most``, and in figures."""
-    # What has happened shows, however seldom.
+    """Return ``count`` in figures and as a bar. A count of ``most`` fills ``BAR``."""
+    # Show at least one character for any count but zero.
     length = max(1, round(BAR * count / most)) if count else 0
     return f"{count:>{COUNT}} {'#' * length}"

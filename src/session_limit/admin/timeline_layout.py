@@ -1,6 +1,8 @@
 """
-An account's timeline: sessions and plays in, shapes out. No database, no request and
-no clock. Across it counts in percent, of whatever the page is wide; down in pixels.
+Lay out an account's timeline: compute shapes from sessions and plays.
+
+This module uses no database, request or clock. ``x`` and ``width`` are percentages of
+the page's width; ``y`` and ``height`` are pixels.
 """
 
 from __future__ import annotations
@@ -13,9 +15,9 @@ from uuid import UUID
 
 from session_limit.models import Play, UserSession
 
-# From the top: dates, then a lane for each session: its name, its bar, rows of plays.
-# Below all, the dates once more.
-# A lane is as high as timeline.css says for as many rows.
+# Heights in pixels, from the top: dates, then a lane for each session with its name,
+# its bar and rows of plays. Below all lanes, the dates again. timeline.css has the
+# height of a lane for each number of rows.
 TOP = 28
 BELOW = 16
 NAME = 24
@@ -24,20 +26,20 @@ PLAY = 6
 GAP = 4
 FOOT = 10
 MAX_ROWS = 4
-# What is shorter would not be seen.
+# In percent: a shorter bar would be invisible.
 SHORTEST = 0.6
-# What began before or goes on is drawn beyond the edge, which cuts it off.
+# In percent: how far a bar that started earlier or is live extends beyond the edge.
 BEYOND = 1.0
-# A tick this near to an edge has its words to one side.
+# In percent: a tick this close to an edge has its label on one side.
 EDGE = 5.0
 
-# By the days that are shown: how far apart ticks are.
+# The distance between ticks, by the number of days shown.
 STEPS = {1: timedelta(hours=3), 7: timedelta(days=1), 30: timedelta(days=5)}
 
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """A session or a play: ``start`` to ``end`` is when it counted, drawn or not."""
+    """Place a session or a play, which counted from ``start`` to ``end``."""
 
     row: UserSession | Play
     start: datetime
@@ -54,7 +56,7 @@ class Bar:
 
     @property
     def displaced_by(self) -> UUID | None:
-        """The id of what displaced it."""
+        """The id of the session or play that displaced this one, if one did."""
         if not self.is_displaced:
             return None
         if isinstance(self.row, Play):
@@ -72,7 +74,7 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """A session and its plays, in as many ``rows``."""
+    """Place a session and, below it, its plays in a number of ``rows``."""
 
     session: Bar
     plays: list[Bar]
@@ -86,7 +88,7 @@ class Lane:
 
 
 class Line(NamedTuple):
-    """From the end of what was displaced to what displaced it."""
+    """Connect the end of a displaced bar with the bar that displaced it."""
 
     x1: float
     y1: int
@@ -95,7 +97,7 @@ class Line(NamedTuple):
 
 
 class Tick(NamedTuple):
-    """A moment on the axis, and which of its sides has room for words."""
+    """Mark a moment on the axis. ``anchor`` is the side that has room for a label."""
 
     x: float
     moment: datetime
@@ -104,13 +106,13 @@ class Tick(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """The time that is shown."""
+    """Map the period that the timeline shows to positions on the page."""
 
     since: datetime
     until: datetime
 
     def x(self, moment: datetime) -> float:
-        # By timestamps: clocks that are put forward or back make no odds.
+        # Timestamps are unaffected by changes to and from daylight saving time.
         since, until = self.since.timestamp(), self.until.timestamp()
         share = (moment.timestamp() - since) / (until - since)
         return min(max(share, 0.0), 1.0) * 100
@@ -134,19 +136,19 @@ class Window:
         return Bar(row, start, end, is_live, x, y, width, height)
 
 
-def lanes(
+def lay_out(
     sessions: Sequence[UserSession], plays: Sequence[Play], window: Window
 ) -> list[Lane]:
-    """Return a lane for each session, in their order."""
+    """Return a lane for each session, in the order of ``sessions``."""
     by_session: dict[UUID, list[Play]] = {}
     for play in sorted(plays, key=lambda play: play.started_at):
         by_session.setdefault(play.session_id, []).append(play)
-    found, top = [], TOP
+    lanes, top = [], TOP
     for session in sessions:
         lane = _lane(session, by_session.get(session.pk, ()), window, top)
-        found.append(lane)
+        lanes.append(lane)
         top = lane.bottom
-    return found
+    return lanes
 
 
 def _lane(
@@ -159,29 +161,31 @@ def _lane(
     y = top + NAME
     own = window.bar(session, session.created_at, end, y, is_live=is_live)
     y += SESSION + GAP
-    # When the last of each row is over.
+    # When the last play of each row has ended.
     rows: list[datetime] = []
     bars = []
     for play in plays:
-        goes_on = is_live and play.ended_at is None and play.lease_until > now
-        # Nobody writes down when it happens that a lease, or a play's session, is over.
-        over = play.ended_at or min(play.lease_until, end)
+        is_live_play = is_live and play.ended_at is None and play.lease_until > now
+        # Nothing records the end of a play if its lease expires or its session ends.
+        play_end = play.ended_at or min(play.lease_until, end)
         row = _row(rows, play.started_at)
-        rows[row : row + 1] = [over]
+        rows[row : row + 1] = [play_end]
         at = y + row * (PLAY + GAP)
-        bars.append(window.bar(play, play.started_at, over, at, is_live=goes_on))
+        bars.append(
+            window.bar(play, play.started_at, play_end, at, is_live=is_live_play)
+        )
     bottom = y + len(rows) * (PLAY + GAP) + FOOT
     return Lane(own, bars, len(rows), top, bottom)
 
 
 def _row(rows: Sequence[datetime], start: datetime) -> int:
-    """Return the first row that is free by then, else the last that there may be."""
-    free = (number for number, over in enumerate(rows) if over <= start)
+    """Return the first row that is free at ``start``, or else the last row allowed."""
+    free = (number for number, end in enumerate(rows) if end <= start)
     return next(free, min(len(rows), MAX_ROWS - 1))
 
 
 def displacements(lanes: Sequence[Lane]) -> Iterator[Line]:
-    """Yield a line for each that was displaced by what is shown as well."""
+    """Yield a line for each bar that was displaced by another one of ``lanes``."""
     bars = {bar.row.pk: bar for lane in lanes for bar in lane.bars}
     for bar in bars.values():
         if (id := bar.displaced_by) and (newer := bars.get(id)):
@@ -191,7 +195,7 @@ def displacements(lanes: Sequence[Lane]) -> Iterator[Line]:
 
 
 def ticks(window: Window, days: int) -> Iterator[Tick]:
-    """Yield the moments that are marked, by the clock of the window's zone."""
+    """Yield the moments to mark on the axis, in the time zone of ``window``."""
     moment = datetime.combine(window.since, time(), window.since.tzinfo)
     while moment < window.until:
         if moment > window.since:

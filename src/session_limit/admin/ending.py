@@ -1,0 +1,124 @@
+"""End selected sessions by an action of the admin's list."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib.auth import get_user_model
+from django.core.exceptions import BadRequest, ValidationError
+from django.template.response import TemplateResponse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from session_limit import registry
+from session_limit.admin.columns import administrator
+from session_limit.models import UserSession
+from session_limit.store.state import state_of
+from session_limit.utils.safe_redirects import own_address
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest, HttpResponse
+
+    from session_limit.models import UserSessionQuerySet
+
+    ModelAdmin = admin.ModelAdmin[UserSession]
+else:
+    ModelAdmin = admin.ModelAdmin
+
+# How many sessions the confirmation page lists, and how many end in one transaction.
+LISTED = 100
+BATCH = 500
+
+
+class EndingAdmin(ModelAdmin):
+    """Let administrators with ``end_usersession`` end the sessions they select."""
+
+    actions = ["end_sessions"]
+
+    def has_end_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("session_limit.end_usersession")
+
+    def response_action(self, *args: Any, **kwargs: Any) -> HttpResponse | None:
+        try:
+            return super().response_action(*args, **kwargs)
+        except ValidationError as error:
+            # A selected value is not an id.
+            raise BadRequest from error
+
+    @admin.action(
+        description=gettext_lazy("End selected %(verbose_name_plural)s"),
+        permissions=["end"],
+    )
+    def end_sessions(
+        self, request: HttpRequest, queryset: UserSessionQuerySet
+    ) -> HttpResponse | None:
+        """End the selected live sessions, after a page that asks for confirmation."""
+        live = queryset.live()
+        state = state_of(request)
+        own = live.filter(pk=state.row.id).first() if state and state.row else None
+        if not live.exists():
+            text = _("The selected sessions were over already.")
+            self.message_user(request, text, messages.WARNING)
+            return None
+        if "confirmed" not in request.POST:
+            return self._ask_to_end(request, live, own)
+        # Read the ids once. Sessions that start meanwhile were not selected, and on a
+        # busy site there would always be more. The administrator's own session is last.
+        others = live if own is None else live.exclude(pk=own.pk)
+        ids = [*others.values_list("pk", flat=True), *([own.pk] if own else [])]
+        starts = range(0, len(ids), BATCH)
+        ended = sum(self._end(request, ids[start : start + BATCH]) for start in starts)
+        text = ngettext(
+            "%(count)d session was ended.", "%(count)d sessions were ended.", ended
+        )
+        self.message_user(request, text % {"count": ended}, messages.SUCCESS)
+        ended_before = len(request.POST.getlist(ACTION_CHECKBOX_NAME)) - ended
+        if ended_before > 0:
+            text = ngettext(
+                "%(count)d had been over already.",
+                "%(count)d had been over already.",
+                ended_before,
+            )
+            text %= {"count": ended_before}
+            self.message_user(request, text, messages.WARNING)
+        return None
+
+    def _end(self, request: HttpRequest, ids: list[UUID]) -> int:
+        by = administrator(request)
+        ended = registry.end(ids, UserSession.Reason.REVOKED, by=by)
+        users = get_user_model()._base_manager.in_bulk({row.user_id for row in ended})
+        for objects, text in (
+            (ended, _("Ended.")),
+            (users.values(), _("Ended sessions of this user.")),
+        ):
+            LogEntry.objects.log_actions(by.pk, objects, CHANGE, text)
+        return len(ended)
+
+    def _ask_to_end(
+        self, request: HttpRequest, live: UserSessionQuerySet, own: UserSession | None
+    ) -> TemplateResponse:
+        count = live.count()
+        request.current_app = self.admin_site.name
+        return TemplateResponse(
+            request,
+            "admin/session_limit/usersession/end_confirmation.html",
+            {
+                **self.admin_site.each_context(request),
+                "title": _("End sessions"),
+                "opts": self.opts,
+                "media": self.media,
+                "action_checkbox_name": ACTION_CHECKBOX_NAME,
+                "selected": request.POST.getlist(ACTION_CHECKBOX_NAME),
+                "select_across": request.POST.get("select_across"),
+                "sessions": live[:LISTED],
+                "count": count,
+                "more": max(count - LISTED, 0),
+                "own": own,
+                # An empty link leads back to the URL that the browser shows.
+                "cancel_url": own_address(request) or "",
+            },
+        )

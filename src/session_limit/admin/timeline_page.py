@@ -1,0 +1,190 @@
+"""
+Read the sessions and plays of an account's timeline, and describe its bars in words.
+
+``timeline_layout`` computes the shapes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from django.db.models import Q
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.functional import cached_property
+from django.utils.text import capfirst
+from django.utils.translation import gettext_lazy, pgettext
+
+from session_limit.admin import timeline_layout
+from session_limit.admin.timeline_layout import Bar, Lane, Line, Tick, Window
+from session_limit.client.device import device_label
+from session_limit.conf import conf
+from session_limit.models import Play, UserSession
+
+if TYPE_CHECKING:
+    from django.db.models import QuerySet
+
+# How many are shown, newest first.
+SESSIONS = 50
+PLAYS = 500
+
+# With more lanes than this, the dates are repeated below them.
+TALL = 8
+
+# By the query parameter "days".
+PERIODS: dict[str, Any] = {
+    "1": gettext_lazy("Last 24 hours"),
+    "7": gettext_lazy("Last 7 days"),
+    "30": gettext_lazy("Last 30 days"),
+}
+DEFAULT_PERIOD = "7"
+
+
+@dataclass(slots=True)
+class Caption:
+    """
+    Describe a bar in words.
+
+    ``url`` is the session's page, or ``""`` if the administrator may not see it. ``by``
+    describes the bar that displaced this one, if it is shown too.
+    """
+
+    bar: Bar
+    device: str
+    url: str
+    state: str
+    what: str = ""
+    by: Caption | None = None
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """
+    Read and describe the newest sessions of ``found`` within the last ``days``, and
+    their plays. ``url_of`` returns the URL of a session's page, or ``""``.
+    """
+
+    found: QuerySet[UserSession]
+    days: str
+    url_of: Callable[[UserSession], str]
+
+    @cached_property
+    def window(self) -> Window:
+        until = timezone.now()
+        since = until - timedelta(days=int(self.days))
+        # Without USE_TZ, both are in the project's time zone already.
+        if timezone.is_aware(until):
+            return Window(timezone.localtime(since), timezone.localtime(until))
+        return Window(since, until)
+
+    def _counted_until(self, expiry: str) -> Q:
+        """Match rows that ended, or else reach ``expiry``, after the window began."""
+        since = self.window.since
+        return Q(**{"ended_at": None, f"{expiry}__gt": since}) | Q(ended_at__gt=since)
+
+    @cached_property
+    def _sessions(self) -> list[UserSession]:
+        was_live = self._counted_until("expires_at")
+        # Read one more than is shown, to know whether there are more.
+        return list(self.found.filter(was_live).order_by("-pk")[: SESSIONS + 1])
+
+    @cached_property
+    def _plays(self) -> list[Play]:
+        sessions = self._sessions[:SESSIONS]
+        if not sessions or not conf.uses_plays():
+            return []
+        was_live = self._counted_until("lease_until")
+        # The index begins with the user.
+        shown = Q(user_id=sessions[0].user_id, session__in=sessions)
+        rows = Play.objects.primary().begun().filter(shown, was_live)
+        # Ids derived from a page's key are not ordered by time.
+        return list(rows.order_by("-started_at", "-pk")[: PLAYS + 1])
+
+    @property
+    def most_sessions(self) -> int | None:
+        """Return how many are shown, or ``None`` if that is all."""
+        return SESSIONS if len(self._sessions) > SESSIONS else None
+
+    @property
+    def most_plays(self) -> int | None:
+        """Return how many are shown, or ``None`` if that is all."""
+        return PLAYS if len(self._plays) > PLAYS else None
+
+    @property
+    def has_plays(self) -> bool:
+        return bool(self._plays)
+
+    @cached_property
+    def lanes(self) -> list[Lane]:
+        sessions, plays = self._sessions[:SESSIONS], self._plays[:PLAYS]
+        return timeline_layout.lay_out(sessions, plays, self.window)
+
+    @property
+    def height(self) -> int:
+        return self.lanes[-1].bottom
+
+    @property
+    def is_tall(self) -> bool:
+        return len(self.lanes) > TALL
+
+    @property
+    def foot(self) -> int:
+        return self.height + timeline_layout.BELOW if self.is_tall else self.height
+
+    @property
+    def displacements(self) -> Iterator[Line]:
+        return timeline_layout.displacements(self.lanes)
+
+    @property
+    def displaced(self) -> list[Bar]:
+        return [bar for lane in self.lanes for bar in lane.bars if bar.is_displaced]
+
+    @cached_property
+    def ticks(self) -> list[tuple[Tick, str, bool]]:
+        """Return the ticks, each with its label and whether a day begins there."""
+        ticks = timeline_layout.ticks(self.window, int(self.days))
+        return [(tick, *_tick_label(tick.moment)) for tick in ticks]
+
+    @cached_property
+    def described_lanes(self) -> list[tuple[Lane, Caption, list[Caption]]]:
+        """Return each lane with the captions of its session and of its plays."""
+        return [(lane, *self._describe(lane)) for lane in self.lanes]
+
+    @property
+    def captions(self) -> list[Caption]:
+        """Return all captions in the order of the lanes, for the table."""
+        captions = [
+            caption
+            for _, session, plays in self.described_lanes
+            for caption in (session, *plays)
+        ]
+        known = {caption.bar.row.pk: caption for caption in captions}
+        for caption in captions:
+            id = caption.bar.displaced_by
+            caption.by = known.get(id) if id else None
+        return captions
+
+    def _describe(self, lane: Lane) -> tuple[Caption, list[Caption]]:
+        session = lane.session.row
+        assert isinstance(session, UserSession)
+        about = (device_label(session.device), self.url_of(session))
+        plays = []
+        for bar in lane.plays:
+            assert isinstance(bar.row, Play)
+            what = bar.row.what or capfirst(str(Play._meta.verbose_name))
+            reason = bar.row.end_reason(lane.session.end)
+            plays.append(Caption(bar, *about, _state(bar, reason), what))
+        why = UserSession.Reason(session.ended_reason or session.expires_reason)
+        return Caption(lane.session, *about, _state(lane.session, why)), plays
+
+
+def _state(bar: Bar, reason: UserSession.Reason | Play.Reason) -> str:
+    return pgettext("session", "Live") if bar.is_live else capfirst(str(reason.label))
+
+
+def _tick_label(moment: datetime) -> tuple[str, bool]:
+    is_day = not (moment.hour or moment.minute)
+    return date_format(moment, "MONTH_DAY_FORMAT" if is_day else "TIME_FORMAT"), is_day

@@ -1,0 +1,172 @@
+"""Define which values each setting may have."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from django.utils.functional import Promise
+
+from session_limit.conf import NewSignIn
+from session_limit.policy import AtLimit, Displace
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """
+    A kind of value: its description, a test for it, and a hint for other values.
+
+    ``expected`` completes the sentence "SETTING must be ...".
+    """
+
+    expected: str
+    is_valid: Callable[[Any], bool]
+    hint: str
+
+
+def is_whole_number(value: Any) -> bool:
+    # True is an int to Python, but nobody means a number by it.
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _is_duration(value: Any) -> bool:
+    if isinstance(value, bool) or not isinstance(value, int | float | timedelta):
+        return False
+    try:
+        duration = value if isinstance(value, timedelta) else timedelta(seconds=value)
+    except (OverflowError, ValueError):  # more than a timedelta holds, or NaN
+        return False
+    return duration > timedelta()
+
+
+def is_bus(value: Any) -> bool:
+    return (
+        isinstance(value, dict)
+        and isinstance(value.get("BACKEND"), str)
+        and isinstance(value.get("OPTIONS", {}), dict)
+        and value.keys() <= {"BACKEND", "OPTIONS"}
+    )
+
+
+def _one_of(choices: Iterable[str], hint: str) -> Kind:
+    # A set would raise for a value that is not hashable.
+    valid = list(choices)
+    expected = "one of " + ", ".join(f'"{choice}"' for choice in valid)
+    return Kind(expected, valid.__contains__, hint)
+
+
+def _optional(kind: Kind) -> Kind:
+    return Kind(
+        f"None or {kind.expected}",
+        lambda value: value is None or kind.is_valid(value),
+        kind.hint,
+    )
+
+
+def _dotted_path(of: str, hint: str) -> Kind:
+    expected = f"the dotted path of a {of}, as a string"
+    return Kind(expected, lambda value: isinstance(value, str), hint)
+
+
+_SECONDS = "Use a number of seconds or a datetime.timedelta."
+_DURATION = Kind("a duration above zero", _is_duration, _SECONDS)
+_ADDRESS = Kind(
+    "an address",
+    lambda value: isinstance(value, str | Promise),
+    'Use a string such as "/account/secure/", or reverse_lazy().',
+)
+
+# Every setting, with the id of the check that fails for another kind of value.
+SETTINGS = {
+    "SESSION_LIMIT": (
+        "session_limit.E001",
+        _optional(
+            Kind(
+                "a whole number above zero",
+                is_whole_number,  # check_settings() reports zero as E002
+                "A value from the environment is a string: convert it with int().",
+            )
+        ),
+    ),
+    "SESSION_LIMIT_AT_LIMIT": (
+        "session_limit.E003",
+        _one_of(AtLimit, "It decides what happens to a sign-in beyond the limit."),
+    ),
+    "SESSION_LIMIT_DISPLACE": (
+        "session_limit.E004",
+        _one_of(Displace, "It decides which session makes room for a newer one."),
+    ),
+    "SESSION_LIMIT_RULES": (
+        "session_limit.E005",
+        _dotted_path("class", 'For example "accounts.rules.PlanRules".'),
+    ),
+    "SESSION_LIMIT_BUS": (
+        "session_limit.E021",
+        Kind(
+            "a dictionary with a BACKEND and optional OPTIONS",
+            is_bus,
+            'For example {"BACKEND": "session_limit.bus.redis.RedisBus", "OPTIONS": '
+            '{"url": "redis://127.0.0.1:6379/0"}}.',
+        ),
+    ),
+    "SESSION_LIMIT_PLAYS": (
+        "session_limit.E025",
+        _optional(
+            Kind(
+                "a whole number above zero",
+                lambda value: is_whole_number(value) and value > 0,
+                "None sets no limit on plays. To use no plays, remove the setting.",
+            )
+        ),
+    ),
+    "SESSION_LIMIT_PLAYS_AT_LIMIT": (
+        "session_limit.E026",
+        _one_of(AtLimit, "It decides what happens to a play beyond the limit."),
+    ),
+    "SESSION_LIMIT_PLAY_COOLDOWN": (
+        "session_limit.E027",
+        Kind(
+            "a duration, or 0",
+            lambda value: (
+                _is_duration(value)
+                or (value in (0, timedelta()) and value is not False)
+            ),
+            _SECONDS,
+        ),
+    ),
+    "SESSION_LIMIT_TOUCH_INTERVAL": ("session_limit.E008", _DURATION),
+    "SESSION_LIMIT_IDLE_TIMEOUT": ("session_limit.E009", _optional(_DURATION)),
+    "SESSION_LIMIT_ABSOLUTE_TIMEOUT": ("session_limit.E010", _optional(_DURATION)),
+    "SESSION_LIMIT_STORE_ADDRESS": (
+        "session_limit.E011",
+        _one_of(
+            ("none", "truncated", "full"), 'To store no address, use the string "none".'
+        ),
+    ),
+    "SESSION_LIMIT_TRUSTED_PROXIES": (
+        "session_limit.E012",
+        Kind(
+            "a whole number",
+            is_whole_number,
+            "Count your own proxies that a request passes through, or use 0.",
+        ),
+    ),
+    "SESSION_LIMIT_DEVICE": (
+        "session_limit.E016",
+        _dotted_path(
+            "callable", 'For example "session_limit.contrib.ua_parser.describe_device".'
+        ),
+    ),
+    "SESSION_LIMIT_RETENTION": ("session_limit.E013", _DURATION),
+    "SESSION_LIMIT_SECURE_ACCOUNT_URL": ("session_limit.E014", _optional(_ADDRESS)),
+    "SESSION_LIMIT_SUPPORT_URL": ("session_limit.E017", _optional(_ADDRESS)),
+    "SESSION_LIMIT_REAUTHENTICATION_AGE": ("session_limit.E018", _DURATION),
+    "SESSION_LIMIT_NEW_SIGN_IN": (
+        "session_limit.E019",
+        _one_of(NewSignIn, 'To tell people nothing, use the string "none".'),
+    ),
+}
