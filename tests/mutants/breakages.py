@@ -1088,7 +1088,7 @@ PLAYS = [
     ),
     Mutant(
         "a lapsed play is renewed",
-        "registry/leases.py::renew",
+        "registry/leases.py::renew_play",
         old=".leased().filter(pk=id, session_id=session_id)\n    return",
         new=".open().filter(pk=id, session_id=session_id)\n    return",
         tests="stories/test_plays",
@@ -1153,7 +1153,7 @@ PLAYS = [
     ),
     Mutant(
         "a play is renewed by whoever knows its id",
-        "registry/leases.py::renew",
+        "registry/leases.py::renew_play",
         old=".leased().filter(pk=id, session_id=session_id)\n    return",
         new=".leased().filter(pk=id)\n    return",
         tests="stories/test_plays",
