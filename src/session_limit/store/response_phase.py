@@ -7,7 +7,7 @@ All of it is sync. The async middleware runs it in a thread, and only if it is n
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from django.conf import settings
 from django.contrib.auth import HASH_SESSION_KEY
@@ -33,11 +33,13 @@ from session_limit.registry.transactions import is_retryable
 from session_limit.store import database_conflicts, response_saving
 from session_limit.store.guarded import GuardedSession
 from session_limit.store.queries import Row
-from session_limit.store.request import GuardedRequest
 from session_limit.store.state import Kind, Refusal, SessionState, state_of
 from session_limit.store.unstored_keys import identify_key
 from session_limit.store.users import has_backend, lazy_user, make_anonymous, user_of
 from session_limit.utils import request_log
+
+if TYPE_CHECKING:
+    from session_limit.request import GuardedRequest
 
 
 def is_needed(request: HttpRequest, response: HttpResponseBase) -> bool:

@@ -28,7 +28,7 @@ from session_limit.models import UserSession
 from session_limit.pages import durations, endings, links
 from session_limit.pages.next_steps import LABELS, Step, next_steps
 from session_limit.pages.overview import usage
-from session_limit.store.request import GuardedRequest
+from session_limit.request import GuardedRequest
 from session_limit.store.state import state_of
 from session_limit.utils.safe_redirects import own_address
 

@@ -19,7 +19,7 @@ from session_limit.registry.pending import (
     rivals_of,
     user_waiting,
 )
-from session_limit.store.request import GuardedRequest
+from session_limit.request import GuardedRequest
 from session_limit.store.state import state_of
 from session_limit.views.base import PublicView
 

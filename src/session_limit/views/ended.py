@@ -8,7 +8,7 @@ from django.http import HttpResponse, HttpResponseRedirect
 
 from session_limit.client import posted_data
 from session_limit.pages import links, use_here
-from session_limit.store.request import GuardedRequest
+from session_limit.request import GuardedRequest
 from session_limit.views.base import PublicView
 
 

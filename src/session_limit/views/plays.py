@@ -16,7 +16,7 @@ from session_limit.conf import conf
 from session_limit.models import Play, UserSession
 from session_limit.pages import endings, json_answers, play_swap
 from session_limit.pages.json_answers import answer
-from session_limit.store.request import GuardedRequest
+from session_limit.request import GuardedRequest
 from session_limit.views.base import OwnerView
 
 # In characters. Clients make up the key of a start.

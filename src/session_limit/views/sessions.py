@@ -29,8 +29,8 @@ from session_limit.models import UserSession, parse_uuid
 from session_limit.pages import json_answers, links
 from session_limit.pages.json_answers import answer
 from session_limit.pages.overview import PAGE, Overview, done_message, others_than
+from session_limit.request import GuardedRequest
 from session_limit.rules import get_rules
-from session_limit.store.request import GuardedRequest
 from session_limit.utils.safe_redirects import LocalAddress, local_address
 from session_limit.views.base import OwnerView
 from session_limit.views.forms import PasswordForm

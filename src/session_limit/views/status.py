@@ -7,8 +7,8 @@ from typing import cast
 from django.http import JsonResponse
 
 from session_limit.pages import endings, json_answers, links
+from session_limit.request import GuardedRequest
 from session_limit.store.guarded import GuardedSession
-from session_limit.store.request import GuardedRequest
 from session_limit.store.state import state_of
 from session_limit.views.base import PublicView
 
