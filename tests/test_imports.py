@@ -17,22 +17,26 @@ SOURCE = Path(__file__).resolve().parent.parent / "src"
 # layer names. The entry points therefore never import each other.
 LAYERS = [
     # Modules that need no other module of the package
-    {"exceptions", "policy", "signals", "url_matching"},
-    {"conf", "utils", "store.users"},
-    {"pages.durations", "pages.links", "pages.play_swap"},
-    {"client"},
-    # The rows, and what each request reads
-    {"models", "pages.use_here", "rules", "store.engines"},
-    {"audit", "store.queries"},
-    {"bus"},
+    {
+        "exceptions",
+        "pages.durations",
+        "pages.play_swap",
+        "policy",
+        "signals",
+        "store.users",
+        "url_matching",
+    },
+    {"conf", "utils"},
+    # The rows, the engines and what each request reads of both
+    {"models", "pages.links", "store.engines"},
+    {"audit", "bus", "client", "pages.next_steps", "store.queries"},
+    {"pages.use_here", "rules"},
     # The only writer of the rows
     {"registry"},
-    # What people are told, and the session of a request
-    {"pages.chooser", "pages.messages", "pages.new_sign_in", "pages.overview"},
-    {"pages.play_messages", "store"},
+    # What people are told, and then the session of a request
     {"pages"},
-    {"gateway", "store.database_conflicts"},
-    {"store.response_phase"},
+    {"store"},
+    {"gateway", "request"},
     # The entry points
     {
         "admin",

@@ -9,8 +9,8 @@ import pytest
 from django.utils import timezone
 
 from session_limit.models import AccountLimit, UserSession
-from session_limit.pages import durations, messages
-from session_limit.pages.messages import Step
+from session_limit.pages import durations, endings, messages
+from session_limit.pages.next_steps import Step
 from tests.stories.people import make_user
 
 Reason = UserSession.Reason
@@ -45,13 +45,13 @@ def ended(ada):
 
 
 def of(session):
-    told = messages.ended(session)
+    told = endings.ended_session(session)
     return told.heading, told.text, set(told.steps)
 
 
 @pytest.mark.parametrize("reason", Reason)
 def test_every_reason_has_a_heading_a_text_and_something_to_do(ended, reason):
-    told = messages.ended(ended(reason))
+    told = endings.ended_session(ended(reason))
     assert told.heading
     assert told.text.endswith(".")
     assert not NEVER.search(f"{told.heading} {told.text}")
@@ -62,7 +62,9 @@ def test_every_reason_has_a_heading_a_text_and_something_to_do(ended, reason):
 
 def test_only_a_displaced_session_can_be_taken_up_again(ended):
     can = [
-        each for each in Reason if Step.USE_HERE in messages.ended(ended(each)).steps
+        each
+        for each in Reason
+        if Step.USE_HERE in endings.ended_session(ended(each)).steps
     ]
     assert can == [Reason.DISPLACED]
 
@@ -71,7 +73,7 @@ def test_displaced(ended, ada):
     newer = UserSession.objects.create(
         user=ada, expires_at=timezone.now(), device_class="tablet", device="Safari"
     )
-    told = messages.ended(ended(Reason.DISPLACED, ended_by_session=newer.pk))
+    told = endings.ended_session(ended(Reason.DISPLACED, ended_by_session=newer.pk))
     assert told.heading == "You're signed out here"
     assert told.text == (
         "Your account was signed in on a tablet. "
@@ -89,7 +91,7 @@ def test_displaced_by_what_has_no_name(ended, ada, settings, device_class):
         by = UserSession.objects.create(
             user=ada, expires_at=timezone.now(), device_class=device_class
         ).pk
-    told = messages.ended(ended(Reason.DISPLACED, ended_by_session=by))
+    told = endings.ended_session(ended(Reason.DISPLACED, ended_by_session=by))
     assert told.text == "Your account was signed in on another device."
 
 
@@ -137,7 +139,10 @@ def test_the_limit_was_lowered(ended, ada, settings, limit, text):
     settings.SESSION_LIMIT = None
     if limit is not None:
         AccountLimit.objects.create(user=ada, limit=limit)
-    assert messages.ended(ended(Reason.LIMIT_LOWERED)).text == f"Your account {text}"
+    assert (
+        endings.ended_session(ended(Reason.LIMIT_LOWERED)).text
+        == f"Your account {text}"
+    )
 
 
 def test_idle_says_for_how_long(ended):
@@ -163,7 +168,7 @@ def test_absolute_says_how_often(ended):
 
 
 def test_an_ending_that_nobody_remembers():
-    told = messages.ended(None)
+    told = endings.ended_session(None)
     assert told.text == "Your session has ended."
     assert told.steps == {Step.SIGN_IN}
     assert (told.reason, told.ended_at, told.device_class) == (None, None, None)

@@ -11,7 +11,8 @@ from django.template.loader import render_to_string
 from django.utils import translation
 
 import session_limit
-from session_limit.pages.messages import Message, Step
+from session_limit.pages.messages import Message
+from session_limit.pages.next_steps import Step
 
 HERE = Path(session_limit.__file__).parent
 TEMPLATES = HERE / "templates"

@@ -17,8 +17,8 @@ from django.utils import timezone
 
 from session_limit import registry
 from session_limit.models import UserSession
+from session_limit.request import SessionLimit
 from session_limit.store.guarded import install
-from session_limit.store.request import SessionLimit
 from session_limit.templatetags import session_limit as tags
 from session_limit.testing import LAPTOP, PHONE
 from tests import stores

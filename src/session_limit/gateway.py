@@ -107,8 +107,7 @@ class Verdict(NamedTuple):
         if self.status is HTTPStatus.OK:
             return b""
         reason = {"reason": self.reason} if self.reason else {}
-        content = {"version": json_answers.VERSION, "code": self.code, **reason}
-        return json.dumps(content).encode()
+        return json.dumps(json_answers.envelope(self.code, **reason)).encode()
 
 
 NOT_SIGNED_IN = Verdict(HTTPStatus.UNAUTHORIZED, "not_signed_in")

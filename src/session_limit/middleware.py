@@ -19,9 +19,9 @@ if not apps.is_installed("session_limit"):
         "after 'django.contrib.auth'."
     )
 
+from session_limit.request import GuardedRequest, SessionLimit
 from session_limit.store import database_conflicts, response_phase
 from session_limit.store.guarded import install
-from session_limit.store.request import GuardedRequest, SessionLimit
 from session_limit.store.state import CONNECTION, set_answered
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase | Awaitable[HttpResponseBase]]

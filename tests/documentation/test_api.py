@@ -12,7 +12,7 @@ from django.dispatch import Signal
 
 from session_limit import audit, exceptions, registry, signals
 from session_limit.models import Play, UserSession
-from session_limit.store.request import SessionLimit
+from session_limit.request import SessionLimit
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "api.md"
 TEXT = PAGE.read_text()

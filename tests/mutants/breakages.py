@@ -557,7 +557,7 @@ CLIENTS = [
     Mutant(
         "a 6to4 address is stored with all of the IPv4 one in it",
         "client/addresses.py::address_of",
-        old="bits = _KEPT_BITS_6TO4 if is_6to4 else",
+        old="bits = _STORED_BITS_6TO4 if is_6to4 else",
         new="bits =",
         tests="test_addresses",
         test="test_an_address_is_truncated_unless_the_settings_say_otherwise",
@@ -591,7 +591,7 @@ NOTICES = [
     ),
     Mutant(
         "each of two requests gives the notice",
-        "pages/new_sign_in.py::tell",
+        "pages/new_sign_in.py::leave_message",
         old="if row.notice is None or not mark_notified(row.id, row.notice):",
         new="if row.notice is None or mark_notified(row.id, row.notice) is None:",
         tests="stories/test_new_sign_in",
@@ -741,7 +741,7 @@ OWN_SESSIONS = [
     ),
     Mutant(
         "another site ends sessions",
-        "views/sessions.py::_OwnView",
+        "views/base.py::OwnerView",
         old="        csrf_protect,\n",
         new="",
         tests="stories/test_your_sessions",
@@ -749,7 +749,7 @@ OWN_SESSIONS = [
     ),
     Mutant(
         "a link says of any session that it was ended",
-        "pages/overview.py::told_of",
+        "pages/overview.py::done_message",
         old=".primary().ended().for_user(user)",
         new=".primary().ended()",
         tests="stories/test_your_sessions",
@@ -888,7 +888,7 @@ PAGES = [
     Mutant(
         "who goes straight on waits for an emptied cache",
         "pages/responses.py::ended",
-        old="if told.reason in _LEFT_BEHIND and request_kind.is_acted_on(request):",
+        old="if clears and request_kind.is_acted_on(request):",
         new="if request_kind.is_acted_on(request):",
         tests="stories/test_answers",
         test="test_back_shows_no_page_to_whoever_is_at_a_device_that_was_left",
@@ -1088,7 +1088,7 @@ PLAYS = [
     ),
     Mutant(
         "a lapsed play is renewed",
-        "registry/leases.py::renew",
+        "registry/leases.py::renew_play",
         old=".leased().filter(pk=id, session_id=session_id)\n    return",
         new=".open().filter(pk=id, session_id=session_id)\n    return",
         tests="stories/test_plays",
@@ -1105,7 +1105,7 @@ PLAYS = [
     Mutant(
         "a swap code is anybody's",
         "pages/play_swap.py::play_to_end",
-        old="UUID(hex=play_id) if of == session_id.hex else None",
+        old="UUID(hex=play_id) if owner == session_id.hex else None",
         new="UUID(hex=play_id)",
         tests="stories/test_plays",
         test="test_a_person_who_is_asked_swaps",
@@ -1153,7 +1153,7 @@ PLAYS = [
     ),
     Mutant(
         "a play is renewed by whoever knows its id",
-        "registry/leases.py::renew",
+        "registry/leases.py::renew_play",
         old=".leased().filter(pk=id, session_id=session_id)\n    return",
         new=".leased().filter(pk=id)\n    return",
         tests="stories/test_plays",

@@ -83,7 +83,7 @@ MUTANTS = [
     Mutant(
         "the chooser asks to choose what makes no room",
         "pages/chooser.py::Question.is_for_all",
-        old="        return self.going > len(self.rivals.listed)\n",
+        old="        return self.to_end > len(self.rivals.listed)\n",
         new="        return False\n",
         tests=MANY,
         test="test_where_no_choice_makes_room_all_are_signed_out",

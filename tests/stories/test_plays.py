@@ -691,7 +691,7 @@ def test_a_queryset_knows_what_counts(both, laptop, phone, settings):
 def test_one_who_is_shown_another_account_plays_nothing(both, laptop, monkeypatch):
     other = make_user("eve")
     monkeypatch.setattr(
-        "session_limit.views.plays.state_of",
+        "session_limit.views.base.state_of",
         lambda request: type(
             "SessionState", (), {"row": type("Row", (), {"user_id": other.pk})}
         ),

@@ -144,8 +144,8 @@ async def _wait(send: Send, updates: _Updates, *stops: asyncio.Future[None]) -> 
 
 
 def _event(name: str, **data: Any) -> str:
-    data = {"version": json_answers.VERSION, **data}
-    return f"event: {name}\ndata: {json.dumps(data)}\n\n"
+    content = json.dumps(json_answers.envelope(**data))
+    return f"event: {name}\ndata: {content}\n\n"
 
 
 async def _send_body(send: Send, text: str, *, more: bool = False) -> None:

@@ -1,31 +1,29 @@
 """
-The address of who is calling, as it may be stored, and as it may be shown.
+Find the IP address of a client, and mask it.
 
-It is read from the connection and, as far as proxies of ours wrote it, from
-X-Forwarded-For: never from ``Forwarded``, ``X-Real-IP`` or the like, which whoever
-sends a request can write, and which most proxies pass on as they came.
+The address comes from the connection and from the part of ``X-Forwarded-For`` that the
+project's proxies wrote. Other headers, such as ``Forwarded`` and ``X-Real-IP``, are
+ignored. Clients can send them, and most proxies pass them on unchanged.
 """
 
 from __future__ import annotations
 
 import ipaddress
 import re
-from typing import TYPE_CHECKING
+
+from django.http import HttpRequest
 
 from session_limit.conf import conf
 
-if TYPE_CHECKING:
-    from django.http import HttpRequest
-
-# Some proxies pass the port on: "192.0.2.1:443", "[2001:db8::1]:443".
+# Some proxies add the port: "192.0.2.1:443", "[2001:db8::1]:443".
 _WITH_PORT = re.compile(r"\[([^]]+)\](?::[0-9]+)?|([^:]+):[0-9]+")
-_KEPT_BITS = {4: 24, 6: 48}
-# What begins with 2002 has a whole IPv4 address in its first 48 bits.
-_KEPT_BITS_6TO4 = 16 + _KEPT_BITS[4]
+_STORED_BITS = {4: 24, 6: 48}
+# A 6to4 address (2002::/16) has a whole IPv4 address in its first 48 bits.
+_STORED_BITS_6TO4 = 16 + _STORED_BITS[4]
 
 
 def address_of(request: HttpRequest) -> str | None:
-    """Return it as ``SESSION_LIMIT_STORE_ADDRESS`` lets it be stored, or ``None``."""
+    """Return the part of the address that ``SESSION_LIMIT_STORE_ADDRESS`` allows."""
     mode = conf.store_address
     if mode == "none":
         return None
@@ -35,15 +33,16 @@ def address_of(request: HttpRequest) -> str | None:
     if mode == "full":
         return str(address)
     is_6to4 = isinstance(address, ipaddress.IPv6Address) and address.sixtofour
-    bits = _KEPT_BITS_6TO4 if is_6to4 else _KEPT_BITS[address.version]
+    bits = _STORED_BITS_6TO4 if is_6to4 else _STORED_BITS[address.version]
     network = ipaddress.ip_network((address, bits), strict=False)
     return str(network.network_address)
 
 
 def mask(address: str) -> str:
     """
-    Return of a stored address what administrators see who may not see all of it:
-    "203.0.x.x", "2001:db8:…"; ``""`` of what is no address.
+    Return the part of a stored address that every administrator may see.
+
+    For example "203.0.x.x" or "2001:db8:…". Return ``""`` if it is no address.
     """
     parsed = _parse(address)
     if parsed is None:
@@ -57,11 +56,11 @@ def mask(address: str) -> str:
 
 def _nearest_untrusted(request: HttpRequest) -> str:
     """
-    Return who spoke to the outermost of our proxies.
+    Return the address that connected to the outermost of the project's proxies.
 
-    Each proxy appends whom it heard, so only that many entries from the right were
-    written by ours; what stands before them was sent by whoever wanted us to believe
-    it. With fewer entries than proxies, the leftmost is as far as anybody knows.
+    Each proxy appends the address that connected to it. Only the last entries, one for
+    each proxy, can be trusted, because a client can send the entries before them. If
+    there are fewer entries than proxies, return the first.
     """
     remote: str = request.META.get("REMOTE_ADDR", "")
     proxies = conf.trusted_proxies
@@ -75,7 +74,7 @@ def _nearest_untrusted(request: HttpRequest) -> str:
 def _parse(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     if with_port := _WITH_PORT.fullmatch(text):
         text = with_port[1] or with_port[2]
-    # A zone is the name of an interface of the machine it was read on.
+    # A zone ("fe80::1%eth0") names an interface of one machine.
     text = text.partition("%")[0]
     try:
         address = ipaddress.ip_address(text)

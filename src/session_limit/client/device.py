@@ -1,17 +1,16 @@
 """
-Who is calling: an address as it may be stored, and a device named well enough for
-its owner to recognize it in a list.
+Describe a client: its address, and a name by which people recognize their device.
 
-Everything read here is what a client says of itself. It is shown to people and may
-choose a scope; nothing is ever authenticated by it.
+The description relies on headers that clients can forge. It is shown to people and can
+choose a scope, and it never authenticates anybody.
 """
 
 from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from django.http import HttpRequest
 from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -26,18 +25,15 @@ from session_limit.client.user_agents import (
 )
 from session_limit.conf import conf
 
-if TYPE_CHECKING:
-    from django.http import HttpRequest
-
 logger = logging.getLogger("session_limit")
 
-# As long as the database's column.
+# In characters: the length of the database column.
 MAX_DEVICE = 100
 
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """``name``: "Firefox on Android"; ``""`` where nothing is known of it."""
+    """A kind of device with a ``name`` such as "Firefox on Android", or ``""``."""
 
     name: str
     device_class: DeviceClass
@@ -46,8 +42,10 @@ class Device:
 @dataclass(frozen=True, slots=True)
 class Client:
     """
-    ``address``: as ``SESSION_LIMIT_STORE_ADDRESS`` lets it be stored, or ``None``.
-    ``device``, ``device_class``: as ``SESSION_LIMIT_DEVICE`` names them.
+    What is stored about a client.
+
+    ``address`` is as ``SESSION_LIMIT_STORE_ADDRESS`` lets it be stored, or ``None``.
+    ``SESSION_LIMIT_DEVICE`` finds ``device``, a name, and ``device_class``.
     """
 
     address: str | None
@@ -57,9 +55,10 @@ class Client:
 
 def describe(request: HttpRequest) -> Client:
     """
-    Return who sent ``request``. No header, however hostile, makes this fail, and
-    neither does a ``SESSION_LIMIT_DEVICE`` that does: nobody is kept out for want of a
-    name. Its failure is logged.
+    Describe the client that sent ``request``.
+
+    Never raises. If ``SESSION_LIMIT_DEVICE`` does, the error is logged and the device
+    has no name, because a sign-in must not fail for want of one.
     """
     try:
         device = import_string(conf.device)(request)
@@ -75,16 +74,17 @@ def describe(request: HttpRequest) -> Client:
 
 
 def _legible(name: str) -> str:
-    # A callable of a project's may repeat what a client sent. What controls a terminal
-    # or turns the text around it right to left is not printable, as Unicode has it.
-    kept = (char for char in name if char.isprintable() or char.isspace())
-    return " ".join("".join(kept).split())[:MAX_DEVICE].rstrip()
+    # A project's function may return what a client sent. Characters that control a
+    # terminal or the direction of the text around them are not printable.
+    legible = (char for char in name if char.isprintable() or char.isspace())
+    return " ".join("".join(legible).split())[:MAX_DEVICE].rstrip()
 
 
 def describe_device(request: HttpRequest) -> Device:
     """
-    Return what a small table knows of the device that sent ``request``: the default of
-    ``SESSION_LIMIT_DEVICE``. Made of our names alone: of a client's words none gets
+    Look the device up in a table. This is the default of ``SESSION_LIMIT_DEVICE``.
+
+    The name consists of words from the table only, so that no text of a client gets
     into a page or a log.
     """
     platform, device_class = platform_of(request)
@@ -92,12 +92,11 @@ def describe_device(request: HttpRequest) -> Device:
 
 
 def device_name(browser: str, platform: str) -> str:
-    """Return "Firefox on Android", or the one of the two that is known."""
+    """Return a name such as "Firefox on Android", or the part that is known."""
     return " on ".join(filter(None, (browser, platform)))
 
 
-# Names are stored in English. What of them is no trademark is said in the reader's
-# language.
+# Names are stored in English. These words are no trademarks, and are translated.
 _WORDS = {
     "TV": gettext_lazy("TV"),
     "Mac or iPad": gettext_lazy("Mac or iPad"),
@@ -110,8 +109,9 @@ _APPS = {name for name, _words in BROWSERS if name.endswith(" app")}
 
 def device_label(name: str) -> str:
     """
-    Return a device's stored ``name`` in the reader's language: "Firefox auf Android".
-    Words that are not of our table stay as they are, whoever found them.
+    Return a stored ``name`` in the active language, such as "Firefox auf Android".
+
+    Names that are not made of the table's words are returned unchanged.
     """
     if not name:
         return _("Unknown device")

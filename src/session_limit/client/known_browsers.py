@@ -1,9 +1,9 @@
 """
-Which browsers a user has signed in with: the browser itself keeps that, in a cookie.
+Remember in a cookie of the browser which users have signed in with it.
 
-A random token of its own and, for each user, a keyed digest of both: so one browser's
-cookie says nothing in another's hands about who uses it, nothing is stored about it
-here, and nothing is read off it. Whoever clears their cookies is new again.
+The cookie has a random token and, for each user, a keyed digest of the token and the
+user. It reveals no user to somebody who reads it, and the server stores nothing. After
+a person deletes the cookie, their browser counts as new.
 """
 
 from __future__ import annotations
@@ -23,20 +23,21 @@ COOKIE = "session_limit_browser"
 SALT = "session_limit.browser"
 MAX_AGE = timedelta(days=365)
 
-# More people than share a browser, and less than a cookie holds.
+# More people rarely share a browser, and the cookie stays below 4 KB.
 MAX_USERS = 8
 
 
 class _Browser(TypedDict):
-    # A random token, and the digests of its users, who signed in last first.
+    # A random token, and the digests of the users, the latest to sign in first.
     b: str
     u: list[str]
 
 
 def is_new(request: HttpRequest, user_id: Any) -> bool:
     """
-    Whether the user with this primary key signs in from a browser for the first time.
-    ``False`` where our middleware is not there to remember any.
+    Return whether the user with this primary key has not used this browser before.
+
+    Return ``False`` without ``SessionLimitMiddleware``, which sets the cookie.
     """
     if not hasattr(request, "session_limit"):
         return False
@@ -45,7 +46,7 @@ def is_new(request: HttpRequest, user_id: Any) -> bool:
 
 
 def remember(request: HttpRequest, response: HttpResponseBase, user_id: Any) -> None:
-    """Have the browser that gets ``response`` remember that this user signed in."""
+    """Set the cookie on ``response`` that says that this user has signed in."""
     browser = _read(request)
     own, *former = _digests(browser, user_id)
     others = [digest for digest in browser["u"] if digest not in {own, *former}]
@@ -58,13 +59,13 @@ def remember(request: HttpRequest, response: HttpResponseBase, user_id: Any) -> 
         path=settings.SESSION_COOKIE_PATH,
         secure=settings.SESSION_COOKIE_SECURE,
         httponly=True,
-        # Sent with every sign-in that the session's own cookie is sent with.
+        # The browser sends it with the same sign-ins as the session's cookie.
         samesite=settings.SESSION_COOKIE_SAMESITE,
     )
 
 
 def _read(request: HttpRequest) -> _Browser:
-    """Return what the browser remembers: nothing yet, where we did not write it."""
+    """Return the content of the cookie, or a new one if it is absent or forged."""
     try:
         browser: _Browser = signing.loads(
             request.COOKIES.get(COOKIE, ""), salt=SALT, max_age=MAX_AGE
@@ -75,5 +76,5 @@ def _read(request: HttpRequest) -> _Browser:
 
 
 def _digests(browser: _Browser, user_id: Any) -> list[str]:
-    """Return the user's digest, and what it was under each former secret."""
+    """Return the user's digest under the current key, then under each fallback key."""
     return [each[:16] for each in keyed_digests(SALT, f"{browser['b']}:{user_id}")]

@@ -29,8 +29,9 @@ def posted(request: HttpRequest) -> Mapping[str, Any]:
 @sensitive_variables()
 def form(request: HttpRequest) -> QueryDict:
     """
-    Return the fields of a posted form. Raises ``BadRequest`` if they are no text in
-    the encoding that the client names.
+    Return the fields of a posted form.
+
+    Raises ``BadRequest`` if they cannot be decoded with the encoding of the request.
     """
     try:
         fields = request.POST
@@ -45,7 +46,7 @@ def _check_text(data: object) -> None:
     """
     Raise ``UnicodeEncodeError`` if a text in ``data`` has half a surrogate pair.
 
-    No hash, database or response takes one. JSON can spell it, and so can a form in an
-    encoding such as UTF-7.
+    No hash, database or response accepts one. A client can send one in JSON, or in a
+    form that is encoded in UTF-7.
     """
     json.dumps(data, ensure_ascii=False).encode()

@@ -8,8 +8,10 @@ from django.http.response import HttpResponseBase
 
 def is_acted_on(request: HttpRequest) -> bool:
     """
-    Whether a person sees the answer to ``request``: a navigation, and not a poll, a
-    prefetch or part of a page. Browsers say so in Fetch Metadata, over HTTPS.
+    Return whether a person sees the answer to ``request``.
+
+    They see a navigation, and not a poll, a prefetch or a part of a page. Browsers send
+    the headers for this (Fetch Metadata) only over HTTPS.
     """
     headers = request.headers
     if "prefetch" in headers.get("Sec-Purpose", headers.get("Purpose", "")):
@@ -22,16 +24,17 @@ def is_acted_on(request: HttpRequest) -> bool:
 
 def wants_json(request: HttpRequest, response: HttpResponseBase | None = None) -> bool:
     """
-    Whether the client is better served with JSON than with a page, which ``response``
-    may be.
+    Return whether the client prefers JSON to a page.
+
+    ``response`` is the view's. Its type decides if the client accepts anything.
     """
     accept = request.headers.get("Accept", "")
     if "text/html" in accept or "json" in accept:
         preferred = request.get_preferred_type(["text/html", "application/json"])
-        # None of the two: a media type of its own (application/vnd.api+json).
+        # Any other type with "json" in it, such as application/vnd.api+json, is JSON.
         return preferred != "text/html"
-    # Anything will do (fetch() and most clients): the form that the view chose, or
-    # that the client did, or what a script can read.
+    # fetch() and most clients accept anything. They get JSON if the view answered in
+    # JSON, if the client sent JSON, or if it is a script.
     chosen = "" if response is None else response.headers.get("Content-Type", "")
     is_json = "application/json" in {chosen.partition(";")[0], request.content_type}
     return is_json or _is_script(request)
@@ -47,5 +50,5 @@ def _is_script(request: HttpRequest) -> bool:
 
 
 def is_htmx(request: HttpRequest) -> bool:
-    """Whether htmx asks."""
+    """Return whether htmx sent ``request``."""
     return request.headers.get("HX-Request") == "true"

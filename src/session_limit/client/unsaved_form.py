@@ -1,6 +1,7 @@
 """
-What a person had written into a form that could not go through: shown on the page that
-says why, so that it is not lost with the session.
+Find what a person had written into a form when their session ended.
+
+The page that explains the ending shows the texts, so that the person can copy them.
 """
 
 from __future__ import annotations
@@ -14,12 +15,12 @@ from django.http import HttpRequest
 from session_limit.client import posted_data
 from session_limit.pages import links
 
-# What is read, and what is shown, at most. More than people write into a form.
+# In bytes that are read, and in characters that are shown.
 MAX_BODY = 1_000_000
-MAX_KEPT = 64 * 1024
+MAX_SHOWN = 64 * 1024
 
-# Fields that may hold a secret, which is not to stand on a page. Short words by
-# themselves alone: "pin" is one, and "opinion" is what somebody has written.
+# Names of fields that may hold a secret, which a page must not show. Short words only
+# count as whole words: "pin" is a secret, and "opinion" is not.
 _SECRET = re.compile(
     r"passw|passphrase|passcode|secret|token|credential|cvc|cvv|iban"
     r"|(?<![a-z])"
@@ -27,8 +28,8 @@ _SECRET = re.compile(
     r"(?![a-z])"
 )
 _CAPITAL = re.compile(r"(?<=[a-z])(?=[A-Z])")
-# What no person has written: buttons and methods, where to go next, and what Django's
-# formsets count.
+# Names of fields that no person fills in: buttons and methods, the page to go to next,
+# and the counters of Django's formsets.
 _NOT_WRITTEN = re.compile(
     r"_.*|next|.*-(TOTAL_FORMS|INITIAL_FORMS|MIN_NUM_FORMS|MAX_NUM_FORMS)", re.DOTALL
 )
@@ -36,9 +37,10 @@ _NOT_WRITTEN = re.compile(
 
 def of_post(request: HttpRequest) -> list[tuple[str, str]]:
     """
-    Return labels and texts of what was posted with ``request``, if it came from a page
-    of this site: another's is not to put its words onto a page of ours. Never fails,
-    whatever was posted.
+    Return the labels and texts that a person has posted with ``request``.
+
+    Never raises. Returns nothing if the form was on another site, which could otherwise
+    put its words onto a page of this one.
     """
     if request.method != "POST" or not _is_from_this_site(request):
         return []
@@ -62,17 +64,17 @@ def _is_from_this_site(request: HttpRequest) -> bool:
 def _shown(
     request: HttpRequest, posted: list[tuple[str, str]]
 ) -> list[tuple[str, str]]:
-    # What the decorator sensitive_post_parameters() has left on the request.
+    # The decorator sensitive_post_parameters() sets this attribute.
     sensitive = getattr(request, "sensitive_post_parameters", ())
     if sensitive == "__ALL__":
         return []
-    left, shown = MAX_KEPT, []
+    left, shown = MAX_SHOWN, []
     for name, text in posted:
         is_written = text.strip() and not _NOT_WRITTEN.fullmatch(name)
         size = len(name) + len(text)
         if is_written and size <= left and not _is_secret(name, sensitive):
             left -= size
-            # What Django labels a field of this name, unless told otherwise.
+            # Django's default label for a field of this name.
             shown.append((pretty_name(name), text))
     return shown
 

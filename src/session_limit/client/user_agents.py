@@ -1,17 +1,15 @@
-"""Recognize browsers and platforms by what clients say of themselves."""
+"""Recognize browsers and platforms by the headers that clients send."""
 
 from __future__ import annotations
 
 import enum
 import re
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from django.http import HttpRequest
+from django.http import HttpRequest
 
 
 class DeviceClass(enum.StrEnum):
-    """What kind of device it is; a scope, for one phone and one computer."""
+    """The kind of a device, which ``PerDeviceClass`` uses as a scope."""
 
     PHONE = "phone"
     TABLET = "tablet"
@@ -19,12 +17,12 @@ class DeviceClass(enum.StrEnum):
     OTHER = "other"
 
 
-# Longer than any browser's own header; nothing after it is looked at.
+# In characters. No browser's own header is as long, and the rest is ignored.
 MAX_HEADER = 512
 
 
 def user_agent(request: HttpRequest) -> str:
-    """Return as much of the user agent as is looked at."""
+    """Return the first ``MAX_HEADER`` characters of the user agent."""
     return _header(request, "USER_AGENT")
 
 
@@ -33,8 +31,8 @@ def _header(request: HttpRequest, name: str) -> str:
     return header[:MAX_HEADER]
 
 
-# The first row counts whose words are in the user agent: most also claim to be
-# something further down.
+# The first row that matches the user agent counts. Most devices also claim to be one of
+# a later row.
 PLATFORMS = tuple(
     (platform, device_class, re.compile(words))
     for platform, device_class, words in (
@@ -48,31 +46,30 @@ PLATFORMS = tuple(
         ("KaiOS", DeviceClass.PHONE, "KAIOS/"),
         ("HarmonyOS", DeviceClass.PHONE, r"\(Phone; OpenHarmony"),
         ("HarmonyOS", DeviceClass.TABLET, r"\(Tablet; OpenHarmony"),
-        # "Desktop site", which Samsung's tablets ask for by themselves.
+        # Samsung's tablets ask for the "Desktop site" by default.
         ("Android", DeviceClass.TABLET, "X11.*SamsungBrowser/"),
         ("Android", DeviceClass.PHONE, "Android.*Mobile"),
         ("Android", DeviceClass.TABLET, "Mozilla/.*Android"),
         ("Android", DeviceClass.OTHER, "Android"),
         ("Windows", DeviceClass.COMPUTER, "Windows"),
         ("ChromeOS", DeviceClass.COMPUTER, "CrOS"),
-        # The same, in a browser that exists on iOS and iPadOS alone.
+        # A browser for iOS (FxiOS/, CriOS/) that asks for the desktop site.
         ("iPhone or iPad", DeviceClass.TABLET, "Macintosh.*iOS/"),
         ("macOS", DeviceClass.COMPUTER, "Macintosh.*(?:Chrome|Firefox)/"),
-        # Safari, and every app, says on an iPad exactly what it says on a Mac.
+        # Safari and apps send the same header on an iPad as on a Mac.
         ("Mac or iPad", DeviceClass.COMPUTER, "Macintosh"),
-        # What the network library of Apple's says for an app.
+        # Apple's network library sends this for an app.
         ("Apple device", DeviceClass.OTHER, "CFNetwork/"),
         ("Linux", DeviceClass.COMPUTER, "Linux"),
         ("", DeviceClass.COMPUTER, r"\(X11;"),
     )
 )
 
-
-# The same, of browsers.
+# The first row that matches counts here as well.
 BROWSERS = tuple(
     (browser, re.compile(words))
     for browser, words in (
-        # Apps that open a link inside themselves.
+        # Apps that show a page inside themselves.
         ("Messenger app", "FBAN/Messenger|Orca-Android"),
         ("Facebook app", "FBA[NV]/|FB_IAB/"),
         ("Instagram app", r"\bInstagram "),
@@ -99,12 +96,12 @@ BROWSERS = tuple(
         ("Meta Quest Browser", "OculusBrowser/"),
         ("Internet Explorer", "Trident/|MSIE "),
         ("Firefox", "Firefox/|FxiOS/"),
-        # An app is not the browser that its window is made of, and these do not say
-        # which app. On iOS they leave out one of Safari's two words.
+        # Apps that embed a browser but do not say which app they are. On iOS they omit
+        # one of Safari's two words, and match no row.
         ("", r"; wv\)|Electron/"),
         ("Headless Chrome", "HeadlessChrome/"),
         ("Chrome", "Chrome/|CriOS/"),
-        # Programs that sign in by themselves.
+        # Programs.
         ("curl", "^curl/"),
         ("Wget", "^Wget/"),
         ("Python", "^(?:python-|Python[-/]|aiohttp/)"),
@@ -114,14 +111,41 @@ BROWSERS = tuple(
     )
 )
 
-
 _SAFARI_RUNS_ON = frozenset({"iPhone", "iPad", "Mac or iPad"})
+
+
+_HINTED_ANDROIDS = {"?1": DeviceClass.PHONE, "?0": DeviceClass.TABLET}
+_HINTED_COMPUTERS = {
+    "Windows": "Windows",
+    "macOS": "macOS",
+    "Linux": "Linux",
+    "Chrome OS": "ChromeOS",
+    "Chromium OS": "ChromeOS",
+}
+# The first of these among the brands counts. The others say what it is based on.
+_BRANDS = {
+    "Brave": "Brave",
+    "DuckDuckGo": "DuckDuckGo",
+    "Microsoft Edge WebView2": "",  # an app that embeds it
+    "Microsoft Edge": "Edge",
+    "Opera": "Opera",
+    "Opera GX": "Opera",
+    "Samsung Internet": "Samsung Internet",
+    "Vivaldi": "Vivaldi",
+    "YaBrowser": "Yandex Browser",
+    "Whale": "Whale",
+    "HeadlessChrome": "Headless Chrome",
+    "Google Chrome": "Chrome",
+}
+# Browsers also send made-up brands with quotes and backslashes in them.
+_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
 
 
 def platform_of(request: HttpRequest) -> tuple[str, DeviceClass]:
     """
-    Return what the device runs, as its owner would call it, and its class. The user
-    agent knows more than the hints (a TV, "Mac or iPad"), which count where it is mute.
+    Return the platform, as its owner would call it, and the class of the device.
+
+    The user agent comes first, since it knows more than the client hints, such as a TV.
     """
     agent = user_agent(request)
     for platform, device_class, words in PLATFORMS:
@@ -135,43 +159,11 @@ def platform_of(request: HttpRequest) -> tuple[str, DeviceClass]:
     return platform, DeviceClass.COMPUTER if platform else DeviceClass.OTHER
 
 
-_HINTED_ANDROIDS = {"?1": DeviceClass.PHONE, "?0": DeviceClass.TABLET}
-
-
-_HINTED_COMPUTERS = {
-    "Windows": "Windows",
-    "macOS": "macOS",
-    "Linux": "Linux",
-    "Chrome OS": "ChromeOS",
-    "Chromium OS": "ChromeOS",
-}
-
-
-# The first that is among the brands counts: the others are what it is made of.
-_BRANDS = {
-    "Brave": "Brave",
-    "DuckDuckGo": "DuckDuckGo",
-    "Microsoft Edge WebView2": "",  # an app, as above
-    "Microsoft Edge": "Edge",
-    "Opera": "Opera",
-    "Opera GX": "Opera",
-    "Samsung Internet": "Samsung Internet",
-    "Vivaldi": "Vivaldi",
-    "YaBrowser": "Yandex Browser",
-    "Whale": "Whale",
-    "HeadlessChrome": "Headless Chrome",
-    "Google Chrome": "Chrome",
-}
-
-
-# Browsers send made-up brands too, so that nobody parses these carelessly.
-_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
-
-
 def browser_of(request: HttpRequest, platform: str) -> str:
     """
-    Return the browser or app, or ``""``. The client hints come first, because some,
-    like Brave, are told from Chrome by these alone.
+    Return the browser or app, or ``""``.
+
+    The client hints come first, because only they tell Brave and others from Chrome.
     """
     brands = set(_QUOTED.findall(_header(request, "SEC_CH_UA")))
     for brand, browser in _BRANDS.items():

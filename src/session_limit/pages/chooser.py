@@ -1,9 +1,9 @@
 """
-Asked at the limit: the cookie by which a browser waits with a sign-in that nobody has
-admitted yet, and what its person posted from the chooser.
+The chooser's cookie, form and question.
 
-A cookie of its own, and not the session: no code that reads a session finds anything of
-it, and no answer that saves one can take it along.
+The cookie leads to the pending sign-in. It is separate from the session's cookie, so
+that code which reads the session does not see the pending sign-in, and an answer that
+saves the session does not delete it.
 """
 
 from __future__ import annotations
@@ -37,15 +37,17 @@ from session_limit.utils.keyed_digests import keyed_digests
 COOKIE = "session_limit_pending"
 SALT = "session_limit.code"
 
-# How many ids one choice may name: as many as the chooser lists. "all" ends all.
+# How many ids one choice may name: those that the chooser lists.
 MAX_CHOSEN = LISTED
 
 
 @dataclass(frozen=True, slots=True)
 class Posted:
     """
-    What was posted. ``chosen``: the ids of whom to sign out, ``None`` for everybody;
-    ``code``: what tells that it comes from the chooser, or from the answer with it.
+    A choice that was posted.
+
+    ``code`` proves that it comes from the chooser. ``chosen`` are the ids of the
+    sessions to end, or ``None`` for all.
     """
 
     code: str
@@ -56,9 +58,9 @@ class Posted:
 @dataclass(frozen=True, slots=True)
 class Question:
     """
-    What a person is asked: for which ``pending`` sign-in, whose cookie holds
-    ``secret``, one of ``rivals`` is to be signed out; ``limit`` is how many there may
-    be.
+    Which of the ``rivals`` to sign out for the ``pending`` sign-in.
+
+    ``secret`` is the value of its cookie. ``limit`` is the account's limit.
     """
 
     pending: PendingSignIn
@@ -67,10 +69,11 @@ class Question:
     rivals: Rivals
 
     @property
-    def going(self) -> int:
+    def to_end(self) -> int:
         """
-        Return how many have to be signed out. It is more than one if the limit was
-        lowered, or only observed, when they signed in.
+        Return how many sessions have to end.
+
+        There are several if the limit was lowered, or only observed until now.
         """
         if self.limit is None:
             return 1
@@ -78,42 +81,43 @@ class Question:
 
     @property
     def is_for_all(self) -> bool:
-        """Return whether no choice among those listed makes room."""
-        return self.going > len(self.rivals.listed)
+        """Return whether no choice among the listed sessions makes room."""
+        return self.to_end > len(self.rivals.listed)
 
 
 def browser(request: HttpRequest) -> Browser:
-    """Return who ``request`` comes from, by its cookie if that can be one of ours."""
-    value = request.COOKIES.get(COOKIE, "")
-    is_secret = len(value) == SECRET_LENGTH
+    """Return the browser of ``request``, with its cookie's secret if it has one."""
+    secret = request.COOKIES.get(COOKIE, "")
+    is_secret = len(secret) == SECRET_LENGTH
     agent = request.META.get("HTTP_USER_AGENT", "")
-    return Browser(value if is_secret else None, agent)
+    return Browser(secret if is_secret else None, agent)
 
 
 def code(secret: str) -> str:
     """
-    Return what the chooser's form posts along: only who was answered with it knows it,
-    so that no other site can make the choice.
+    Return the code of the chooser's form.
+
+    Only the browser that got the form knows it, so another site cannot post a choice.
     """
     return keyed_digests(SALT, secret)[0]
 
 
 def is_code(value: str, secret: str) -> bool:
-    """Whether ``value`` is the code of this ``secret``."""
-    return any(
-        constant_time_compare(value, each) for each in keyed_digests(SALT, secret)
-    )
+    """Return whether ``value`` is the code for ``secret``, under any current key."""
+    codes = keyed_digests(SALT, secret)
+    return any(constant_time_compare(value, each) for each in codes)
 
 
 def posted(request: HttpRequest) -> Posted:
     """
-    Return what ``request`` posts, as a form or as JSON. Raises ``BadRequest`` where it
-    says nothing that could be a choice.
+    Return the choice that ``request`` posts as a form or as JSON.
+
+    Raises ``BadRequest`` if it names no session and does not cancel.
     """
     data = posted_data.posted(request)
     end = data.getlist("end") if isinstance(data, QueryDict) else data.get("end", [])
     values = [end] if isinstance(end, str) else end
-    # The button that signs out all also posts the boxes that are ticked.
+    # The button "Sign out all others" also posts the selected boxes.
     if not isinstance(values, list) or (len(values) - values.count("all") > MAX_CHOSEN):
         raise BadRequest(f'end is a list of at most {MAX_CHOSEN} ids, or "all".')
     ids = frozenset(filter(None, map(parse_uuid, values)))
@@ -125,7 +129,7 @@ def posted(request: HttpRequest) -> Posted:
 
 
 def choice(request: HttpRequest) -> Choice | None:
-    """Return what ``request`` posts to the chooser; ``None`` where it cannot count."""
+    """Return the choice that ``request`` posts to the chooser, if it is a valid one."""
     if not is_asked_here(request):
         return None
     waiting = browser(request)
@@ -138,8 +142,8 @@ def choice(request: HttpRequest) -> Choice | None:
     return Choice(pending, made.chosen)
 
 
-def hand_out(response: HttpResponseBase, secret: str, expires_at: datetime) -> None:
-    """Give the browser the cookie to wait with."""
+def set_cookie(response: HttpResponseBase, secret: str, expires_at: datetime) -> None:
+    """Set the cookie that leads to the pending sign-in."""
     response.set_cookie(
         COOKIE,
         secret,
@@ -152,8 +156,8 @@ def hand_out(response: HttpResponseBase, secret: str, expires_at: datetime) -> N
     )
 
 
-def take_back(request: HttpRequest, response: HttpResponseBase) -> None:
-    """Take the cookie from a browser that has no more to wait for."""
+def delete_cookie(request: HttpRequest, response: HttpResponseBase) -> None:
+    """Delete the cookie, if the browser has one."""
     if COOKIE in request.COOKIES:
         response.delete_cookie(
             COOKIE,
@@ -164,17 +168,17 @@ def take_back(request: HttpRequest, response: HttpResponseBase) -> None:
 
 
 def _same_site() -> Literal["Lax", "None"]:
-    # Not "Strict": who comes from another site's sign-in would be nobody's here. But
-    # where the session goes along in a frame, so does this.
+    # Under "Strict", a browser would not send the cookie after a sign-in at another
+    # site. "None" lets it work in a frame where the session's cookie does.
     return "None" if settings.SESSION_COOKIE_SAMESITE == "None" else "Lax"
 
 
 def forget(request: HttpRequest, response: HttpResponseBase) -> None:
-    """Delete the pending sign-in, and its cookie, of a browser that has signed in."""
+    """Delete the pending sign-in of a browser that has signed in, and its cookie."""
     try_to_cancel(browser(request))
-    take_back(request, response)
+    delete_cookie(request, response)
 
 
 def is_asked_here(request: HttpRequest) -> bool:
-    """Whether ``request`` is to the chooser's own address."""
-    return links.is_to(request, links.choose_url())
+    """Return whether ``request`` is for the chooser."""
+    return links.is_to(request, links.url_of(links.CHOOSE_VIEW))

@@ -1,6 +1,8 @@
 """
-Spans of time in words. Every unit has sentences of its own, since languages inflect
-what is counted by what is said of it.
+Name durations in sentences.
+
+Each unit has its own sentences, because in many languages a unit changes its form with
+the rest of the sentence.
 """
 
 from __future__ import annotations
@@ -66,19 +68,20 @@ _ACTIVE = {
 
 
 def without_activity(span: timedelta) -> str:
-    """Say that a person was signed out after ``span`` without activity."""
-    return _said(_WITHOUT_ACTIVITY, span)
+    """Return the sentence for a session that ended after ``span`` without activity."""
+    return _sentence(_WITHOUT_ACTIVITY, span)
 
 
 def every(span: timedelta) -> str:
-    """Say that a person has to sign in again every ``span``."""
-    return _said(_EVERY, span)
+    """Return the sentence for an account that must sign in again every ``span``."""
+    return _sentence(_EVERY, span)
 
 
 def active(span: timedelta, *, unrecorded: timedelta) -> str:
     """
-    Say, rounded, that a session was last active ``span`` ago, where activity may have
-    gone ``unrecorded`` for so long.
+    Return when a session was last active: ``span`` ago, rounded down.
+
+    Activity may not have been recorded for as long as ``unrecorded``.
     """
     if span < unrecorded + MINUTE:
         return _("Active now")
@@ -86,8 +89,8 @@ def active(span: timedelta, *, unrecorded: timedelta) -> str:
     return str(_ACTIVE[unit] % {"count": span // unit})
 
 
-def _said(words: dict[timedelta, _StrPromise], span: timedelta) -> str:
-    """Say ``span`` in the longest unit that it is a whole number of, or in minutes."""
+def _sentence(sentences: dict[timedelta, _StrPromise], span: timedelta) -> str:
+    """Return the sentence in the longest unit that divides ``span``, or in minutes."""
     minutes = max(1, round(span / MINUTE))
-    unit = next(unit for unit in words if not minutes * MINUTE % unit)
-    return str(words[unit] % {"count": minutes * MINUTE // unit})
+    unit = next(unit for unit in sentences if not minutes * MINUTE % unit)
+    return str(sentences[unit] % {"count": minutes * MINUTE // unit})

@@ -1,68 +1,94 @@
 """
-What is said of sessions in JSON. ``docs/reference/json.md`` is what clients rely on: a
-change that breaks one of them is another version.
+Answer in JSON.
+
+Clients rely on ``docs/reference/json.md``. A change that breaks them needs another
+``VERSION``.
 """
 
 from __future__ import annotations
 
 import math
+from http import HTTPStatus
 from typing import Any
 from uuid import UUID
 
-from django.utils.translation import gettext_lazy
+from django.http import JsonResponse
 
 from session_limit import registry
 from session_limit.client.device import device_label
 from session_limit.conf import conf
 from session_limit.models import LEASE, Play, UserSession
-from session_limit.pages import links, play_messages, play_swap
-from session_limit.pages.messages import Message, Step
+from session_limit.pages import chooser, links, play_messages, play_swap
+from session_limit.pages.messages import Message
+from session_limit.pages.next_steps import NextStep, next_steps
 from session_limit.pages.overview import Overview
 from session_limit.policy import AtLimit
 from session_limit.registry.leases import INTERVAL
+from session_limit.registry.outcomes import Admission
 from session_limit.registry.pending import LISTED, Rivals
 
 VERSION = 1
 
 
-# In the order of their weight.
-_LABELS = {
-    Step.USE_HERE: gettext_lazy("Use here instead"),
-    Step.SIGN_IN: gettext_lazy("Sign in"),
-    Step.SECURE_ACCOUNT: gettext_lazy("Not you? Secure your account"),
-    Step.SUPPORT: gettext_lazy("Contact support"),
-}
+def envelope(code: str | None = None, **fields: Any) -> dict[str, Any]:
+    """Return ``fields`` after the version and the ``code``, as in every JSON answer."""
+    head = {"version": VERSION} if code is None else {"version": VERSION, "code": code}
+    return {**head, **fields}
 
 
-def session_over(told: Message, sign_in_url: str) -> dict[str, Any]:
-    """Return what the holder of an ended session's cookie is told."""
-    urls = {
-        Step.USE_HERE: sign_in_url,
-        Step.SIGN_IN: sign_in_url,
-        Step.SECURE_ACCOUNT: conf.secure_account_url,
-        Step.SUPPORT: conf.support_url,
-    }
+def answer(
+    code: str | None = None, *, status: HTTPStatus = HTTPStatus.OK, **fields: Any
+) -> JsonResponse:
+    """Return a response with the ``envelope()`` of ``code`` and ``fields``."""
+    return JsonResponse(envelope(code, **fields), status=status)
+
+
+def session_ended(message: Message, sign_in_url: str) -> JsonResponse:
+    """Explain why the client's session ended, and what the person can do next."""
+    return answer(
+        "session_ended",
+        **_ending(message),
+        sign_in_url=sign_in_url,
+        actions=_actions(next_steps(message.steps, sign_in_url)),
+    )
+
+
+def sign_in_refused(message: Message, admission: Admission) -> JsonResponse:
+    """Explain that a sign-in was refused at the limit."""
+    return answer(
+        "session_limit",
+        detail=message.text,
+        limit=admission.limit,
+        **_rivals(admission.rivals),
+    )
+
+
+def question(message: Message, question: chooser.Question) -> JsonResponse:
+    """Ask which session to sign out, and say how to answer."""
+    return answer(
+        "choose_session",
+        detail=message.text,
+        limit=question.limit,
+        **_rivals(question.rivals),
+        choice=chooser.code(question.secret),
+        choose_url=links.url_of(links.CHOOSE_VIEW),
+        expires_at=question.pending.expires_at,
+    )
+
+
+def _rivals(rivals: Rivals) -> dict[str, Any]:
+    """Describe the sessions that take the places, the most recently active first."""
     return {
-        "version": VERSION,
-        "code": "session_ended",
-        "reason": told.reason,
-        "heading": told.heading,
-        "detail": told.text,
-        "ended_at": told.ended_at,
-        "device_class": told.device_class,
-        "sign_in_url": sign_in_url,
-        "actions": [
-            {"step": step, "label": label, "url": urls[step]}
-            for step, label in _LABELS.items()
-            if step in told.steps and urls[step]
-        ],
+        "count": rivals.count,
+        "sessions": [_rival(session) for session in rivals.listed[::-1]],
     }
 
 
-def rival(session: UserSession) -> dict[str, Any]:
+def _rival(session: UserSession) -> dict[str, Any]:
     """
-    Return a session to somebody who has not been admitted: enough to choose by, and
-    never from where it is used.
+    Describe a session to a person who has not been admitted yet.
+
+    The address is left out: only the account's owner may see it.
     """
     return {
         "id": session.pk,
@@ -73,98 +99,86 @@ def rival(session: UserSession) -> dict[str, Any]:
     }
 
 
-def rivals(rivals: Rivals) -> dict[str, Any]:
-    """Return the sessions that take the places, the most recently active first."""
+def _session(session: UserSession, current: UUID | None = None) -> dict[str, Any]:
+    """Describe a session to its owner. ``current`` is the id of the request's own."""
     return {
-        "count": rivals.count,
-        "sessions": [rival(session) for session in rivals.listed[::-1]],
-    }
-
-
-def session(session: UserSession, current: UUID | None = None) -> dict[str, Any]:
-    """Return a session to its owner; ``current`` is the id of the one that asks."""
-    return {
-        **rival(session),
+        **_rival(session),
         "address": session.address,
         "is_current": session.pk == current,
         "is_new": session.is_new,
     }
 
 
-def ended_session(row: UserSession) -> dict[str, Any]:
-    """Return a session that has ended, and why."""
-    return {
-        **session(row),
-        "ended_at": row.ended_at,
-        "reason": row.ended_reason,
-        "ended_by_you": row.was_ended_by_owner,
-    }
-
-
 def overview(
     overview: Overview, *, next_url: str | None, previous_url: str | None
-) -> dict[str, Any]:
+) -> JsonResponse:
     """
-    Return a page of an account's sessions, and the addresses of its neighbours. The
-    session that asks comes first of all.
+    List a page of an account's sessions.
+
+    The session of the request comes first on the first page. ``next_url`` and
+    ``previous_url`` are the addresses of the pages beside this one.
     """
     current = overview.current.pk
-    return {
-        "limit": overview.limit,
-        "in_use": overview.in_use,
-        "count": overview.count,
-        "next": next_url,
-        "previous": previous_url,
-        "retention_seconds": int(conf.retention.total_seconds()),
-        "sessions": [session(row, current) for row in overview.sessions],
-        "ended": [ended_session(row) for row in overview.ended],
-    }
+    return answer(
+        limit=overview.limit,
+        in_use=overview.in_use,
+        count=overview.count,
+        next=next_url,
+        previous=previous_url,
+        retention_seconds=int(conf.retention.total_seconds()),
+        sessions=[_session(row, current) for row in overview.sessions],
+        ended=[
+            {
+                **_session(row),
+                "ended_at": row.ended_at,
+                "reason": row.ended_reason,
+                "ended_by_you": row.was_ended_by_owner,
+            }
+            for row in overview.ended
+        ],
+    )
 
 
-def playing(id: UUID) -> dict[str, Any]:
-    """Return what a play that counts is told: when to ask again."""
-    return {
-        "version": VERSION,
-        "code": "playing",
-        "play": id,
-        "interval": INTERVAL.total_seconds(),
-        "lease": LEASE.total_seconds(),
-    }
+def playing(id: UUID) -> JsonResponse:
+    """Confirm that a play counts, and say when its client must renew it."""
+    return answer(
+        "playing",
+        play=id,
+        interval=INTERVAL.total_seconds(),
+        lease=LEASE.total_seconds(),
+    )
 
 
 def play_refused(
-    start: registry.PlayStart,
-    sessions: dict[UUID, UserSession],
-    current: UUID,
-) -> dict[str, Any]:
+    start: registry.PlayStart, sessions: dict[UUID, UserSession], current: UUID
+) -> JsonResponse:
     """
-    Return why the session with the id ``current`` may not play: the rivals, of their
-    ``sessions``, each with a code to swap by where a person may choose.
+    Explain why the session with the id ``current`` may not play now.
+
+    ``sessions`` are the sessions of the rivals by id. If the account's policy is to ask
+    and no cool-down is running, each rival has a code that swaps it for this play.
     """
     is_here = all(row.session_id == current for row in start.rivals)
-    told = play_messages.refused(start, is_here=is_here)
+    message = play_messages.refused(start, is_here=is_here)
     wait = start.retry_after
-    # No swap can be made before the time is over.
     is_asked = start.at_limit is AtLimit.ASK and wait is None
-    said: dict[str, Any] = {
-        "version": VERSION,
-        "code": "play_limit" if wait is None else "cooling_down",
-        "heading": told.heading,
-        "detail": told.text,
-        "limit": start.limit,
-        "in_use": len(start.rivals),
-        "rivals": [
+    response = answer(
+        "play_limit" if wait is None else "cooling_down",
+        status=HTTPStatus.CONFLICT if wait is None else HTTPStatus.TOO_MANY_REQUESTS,
+        heading=message.heading,
+        detail=message.text,
+        limit=start.limit,
+        in_use=len(start.rivals),
+        rivals=[
             _playing_rival(row, sessions.get(row.session_id), current, is_asked)
             for row in start.rivals[:LISTED]
         ],
-        "actions": _play_actions(),
-    }
-    if wait is None and start.at_limit is AtLimit.DISPLACE:
-        # It would have gone on by itself: a click displaces.
-        said["actions"].insert(0, _WATCH_HERE)
+        actions=_actions(next_steps(message.steps)),
+        **({} if wait is None else {"retry_after": math.ceil(wait.total_seconds())}),
+    )
     if wait is not None:
-        said["retry_after"] = math.ceil(wait.total_seconds())
-    return said
+        response.headers["Retry-After"] = str(math.ceil(wait.total_seconds()))
+    return response
 
 
 def _playing_rival(
@@ -180,34 +194,25 @@ def _playing_rival(
     }
 
 
-def play_over(play: Play, newer: UserSession | None) -> dict[str, Any]:
-    """Return what is told of a ``play`` that has ended; ``newer`` displaced it."""
-    told = play_messages.ended(play, newer)
+def play_ended(message: Message) -> JsonResponse:
+    """Explain why a play ended."""
+    return answer(
+        "play_ended",
+        status=HTTPStatus.GONE,
+        **_ending(message),
+        actions=_actions(next_steps(message.steps)),
+    )
+
+
+def _ending(message: Message) -> dict[str, Any]:
     return {
-        "version": VERSION,
-        "code": "play_ended",
-        "reason": told.reason,
-        "heading": told.heading,
-        "detail": told.text,
-        "ended_at": told.ended_at,
-        "device_class": told.device_class,
-        "actions": [_WATCH_HERE, *_play_actions()],
+        "reason": message.reason,
+        "heading": message.heading,
+        "detail": message.text,
+        "ended_at": message.ended_at,
+        "device_class": message.device_class,
     }
 
 
-def _play_actions() -> list[dict[str, Any]]:
-    return [
-        {
-            "step": Step.SEE_DEVICES,
-            "label": play_messages.SEE_DEVICES,
-            "url": links.list_url(),
-        }
-    ]
-
-
-# Not an address: what plays is to be started anew.
-_WATCH_HERE = {
-    "step": Step.WATCH_HERE,
-    "label": play_messages.WATCH_HERE,
-    "url": None,
-}
+def _actions(steps: list[NextStep]) -> list[dict[str, Any]]:
+    return [{"step": each.kind, "label": each.label, "url": each.url} for each in steps]

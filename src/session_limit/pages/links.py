@@ -1,4 +1,4 @@
-"""How a request was made, what kept it out, and where it may go next."""
+"""Find the URLs of our views, of the sign-in page, and of the page to return to."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from urllib.parse import parse_qs, unquote, urlencode, urlsplit
 
 from django.conf import settings
 from django.contrib.auth import REDIRECT_FIELD_NAME
-from django.http import HttpRequest, QueryDict
+from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.shortcuts import resolve_url
 from django.urls import NoReverseMatch, reverse
@@ -24,18 +24,16 @@ REDIRECTS = range(HTTPStatus.MULTIPLE_CHOICES, HTTPStatus.BAD_REQUEST)
 
 
 def is_barred(response: HttpResponseBase) -> bool:
-    """
-    Whether ``response`` keeps an anonymous visitor out: a 401, a 403, or a redirect
-    to where they can sign in.
-    """
+    """Return whether ``response`` is a 401, a 403 or a redirect to a sign-in."""
     is_denied = response.status_code in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
     return is_denied or sign_in_redirect(response) is not None
 
 
 def sign_in_redirect(response: HttpResponseBase) -> str | None:
     """
-    Return where ``response`` redirects to, if that address says where to go ``next``
-    or is the sign-in page's.
+    Return the URL that ``response`` redirects to if it leads to a sign-in.
+
+    It does if it is the sign-in page or has a ``next`` parameter.
     """
     location = response.headers.get("Location", "")
     if response.status_code not in REDIRECTS or not location:
@@ -51,19 +49,13 @@ def sign_in_redirect(response: HttpResponseBase) -> str | None:
 
 
 def page_for_htmx(request: HttpRequest) -> str:
-    """
-    Return the page to send htmx to: the one that says why the session ended, which
-    leads back to the page that the person sees.
-    """
+    """Return the URL that htmx should open: it explains why the session ended."""
     back = local_address(request, request.headers.get("HX-Current-URL", ""))
     return ended_page_url(back) or sign_in_url(back)
 
 
-def way_back(request: HttpRequest) -> LocalAddress | None:
-    """
-    Return the page that ``request`` asks for, or that it was posted from. "Use here
-    instead" returns there.
-    """
+def return_url(request: HttpRequest) -> LocalAddress | None:
+    """Return the page of ``request``, or of the form that it posts, to go back to."""
     match = request.resolver_match
     if match is not None and match.view_name == ENDED_VIEW:
         return local_address(request, request.GET.get(REDIRECT_FIELD_NAME, ""))
@@ -77,14 +69,9 @@ def calling_page(request: HttpRequest) -> LocalAddress | None:
     return local_address(request, request.headers.get("Referer", ""))
 
 
-def next_url(request: HttpRequest, data: QueryDict) -> str:
-    """Return the ``next`` address of ``data`` if it is local, else the landing page."""
-    return landing_page(request, data.get(REDIRECT_FIELD_NAME, ""))
-
-
-def landing_page(request: HttpRequest, url: str) -> str:
-    """Return ``url`` if it is local, and ``LOGIN_REDIRECT_URL`` if not."""
-    return local_address(request, url) or resolve_url(settings.LOGIN_REDIRECT_URL)
+def landing_page(request: HttpRequest, url: str | None) -> str:
+    """Return ``url`` if it is a local address, and ``LOGIN_REDIRECT_URL`` if not."""
+    return local_address(request, url or "") or resolve_url(settings.LOGIN_REDIRECT_URL)
 
 
 def sign_in_page_for(request: HttpRequest, response: HttpResponseBase) -> str:
@@ -104,65 +91,36 @@ def sign_in_page_for(request: HttpRequest, response: HttpResponseBase) -> str:
     onward = parse_qs(target.query).get(REDIRECT_FIELD_NAME, [])
     if is_known and all(local_address(request, url) for url in onward):
         return location
-    return sign_in_url(way_back(request))
+    return sign_in_url(return_url(request))
 
 
 def sign_in_url(back: LocalAddress | None) -> str:
-    """Return the sign-in page's address, returning to ``back``."""
+    """Return the URL of the sign-in page, which then leads to ``back``."""
     page = _sign_in_page()
-    # A page that says why is better than the error of a LOGIN_URL that is not there.
+    # If LOGIN_URL names no view, a page with a useless link is better than an error.
     return (back or "/") if page is None else _with_next(page, back)
 
 
-def ended_url() -> str | None:
-    """Return the address that says why, where the project includes our urls."""
-    return _address(ENDED_VIEW)
-
-
 def ended_page_url(back: LocalAddress | None) -> str | None:
-    """Return ``ended_url()``, leading on from there to ``back``."""
-    url = ended_url()
+    """Return the URL of the page that explains an ending, which leads to ``back``."""
+    url = url_of(ENDED_VIEW)
     return None if url is None else _with_next(url, back)
 
 
-def choose_url() -> str | None:
-    """Return the chooser's address, where the project includes our urls."""
-    return _address(CHOOSE_VIEW)
-
-
 def is_to(request: HttpRequest, url: str | None) -> bool:
-    """Whether ``request`` is to ``url``, one of our addresses."""
-    # Those are quoted, and the path of a request is not.
+    """Return whether ``request`` is for ``url``, the URL of one of our views."""
+    # Django unquotes the path of a request, and reverse() quotes.
     return url is not None and request.path == unquote(url)
 
 
-def list_url() -> str | None:
-    """Return the address of an account's own sessions, where it is included."""
-    return _address(LIST_VIEW)
-
-
-def status_url() -> str | None:
-    """Return the address that says how a session stands, where it is included."""
-    return _address(STATUS_VIEW)
-
-
-def events_url() -> str | None:
-    """Return the address of the event stream, where it is included."""
-    return _address(EVENTS_VIEW)
-
-
-def plays_url() -> str | None:
-    """Return the address where plays are started, where it is included."""
-    return _address(PLAYS_VIEW)
-
-
 def is_ours(request: HttpRequest) -> bool:
-    """Whether ``request`` is for one of our own pages."""
+    """Return whether ``request`` is for one of our own views."""
     match = request.resolver_match
     return match is not None and match.app_name == "session_limit"
 
 
-def _address(view: str) -> str | None:
+def url_of(view: str) -> str | None:
+    """Return the URL of one of our views, or ``None`` if the project has none."""
     try:
         return reverse(view)
     except NoReverseMatch:
@@ -171,13 +129,12 @@ def _address(view: str) -> str | None:
 
 def after_sign_in(request: HttpRequest) -> str:
     """
-    Return the local address that the sign-in of ``request`` was to lead to, or ``""``.
+    Return the local address that the sign-in of ``request`` leads to, or ``""``.
 
-    A form says so in ``next``. A sign-in in a middleware leads to the page that the
-    request asks for.
+    A form has it in ``next``. A sign-in in a middleware leads to the requested page.
     """
     if request.resolver_match is None:
-        return "" if is_to(request, choose_url()) else way_back(request) or ""
+        return "" if is_to(request, url_of(CHOOSE_VIEW)) else return_url(request) or ""
     asked = request.POST.get(REDIRECT_FIELD_NAME) or request.GET.get(
         REDIRECT_FIELD_NAME, ""
     )

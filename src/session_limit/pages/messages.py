@@ -1,17 +1,21 @@
-"""What a person is told. Calm, the reason first, and never who or where."""
+"""
+The messages about endings and refusals of sessions.
+
+They are calm, give the reason first, and never name another person or a place. The
+functions read nothing: callers pass the facts.
+"""
 
 from __future__ import annotations
 
-import enum
 from dataclasses import dataclass
 from datetime import datetime
 
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext, pgettext
 
-from session_limit import registry
 from session_limit.models import UserSession
 from session_limit.pages import durations
+from session_limit.pages.next_steps import Step
 from session_limit.registry.outcomes import Admission
 
 Reason = UserSession.Reason
@@ -19,23 +23,13 @@ Reason = UserSession.Reason
 RETRY = gettext_lazy("Please try that again.")
 
 
-class Step(enum.StrEnum):
-    """What a person may do next. The pages say where that is, if anywhere."""
-
-    USE_HERE = "use_here"
-    SIGN_IN = "sign_in"
-    SECURE_ACCOUNT = "secure_account"
-    SUPPORT = "support"
-    WATCH_HERE = "watch_here"
-    SEE_DEVICES = "see_devices"
-
-
 @dataclass(frozen=True, slots=True)
 class Message:
     """
-    What is told: ``heading`` and ``text``, and the next ``steps`` that make sense;
-    ``reason`` and ``ended_at`` where they are known, and the ``device_class`` of what
-    displaced it.
+    A message for a person, and the kinds of next ``steps`` that make sense after it.
+
+    About an ending, ``reason`` and ``ended_at`` are set if they are known, and
+    ``device_class`` if a session on a device of that class displaced this one.
     """
 
     heading: str
@@ -48,6 +42,7 @@ class Message:
 
 _SIGNED_OUT = gettext_lazy("You're signed out here")
 _SIGN_IN_AGAIN = gettext_lazy("Please sign in again")
+_AT_LIMIT = gettext_lazy("You're at your limit of devices")
 _HEADINGS = {
     Reason.SIGNED_OUT: gettext_lazy("You're signed out"),
     Reason.CREDENTIALS_CHANGED: _SIGN_IN_AGAIN,
@@ -56,7 +51,7 @@ _HEADINGS = {
     Reason.ABSOLUTE: _SIGN_IN_AGAIN,
 }
 
-# Every reason says the reason, and no more than is known.
+# Each text gives the reason, and claims nothing that the package does not know.
 _TEXTS = {
     Reason.SIGNED_OUT: gettext_lazy("Your session on this device has ended."),
     Reason.PASSWORD_CHANGED: gettext_lazy(
@@ -85,16 +80,22 @@ _DISPLACED_BY = {
 _DISPLACED = gettext_lazy("Your account was signed in on another device.")
 
 
-def ended(session: UserSession | None) -> Message:
-    """Return what the holder of an ended session's cookie is told."""
+def ended(
+    session: UserSession | None, *, limit: int | None, device_class: str | None
+) -> Message:
+    """
+    Return the message about an ended session; ``None`` if its row was deleted.
+
+    ``limit`` is the account's limit in the session's scope. ``device_class`` is that
+    of the newer session. They are used only for the reasons that name them.
+    """
     if session is None:
         text = _("Your session has ended.")
         return Message(str(_SIGN_IN_AGAIN), text, frozenset({Step.SIGN_IN}))
     reason = Reason(session.ended_reason)
-    device_class = _class_of_newer(session) if reason is Reason.DISPLACED else None
     return Message(
         heading=str(_HEADINGS.get(reason, _SIGNED_OUT)),
-        text=_text(session, reason, device_class),
+        text=_text(session, reason, limit, device_class),
         steps=_steps(session, reason),
         reason=reason,
         ended_at=session.ended_at,
@@ -102,11 +103,13 @@ def ended(session: UserSession | None) -> Message:
     )
 
 
-def _text(session: UserSession, reason: Reason, device_class: str | None) -> str:
+def _text(
+    session: UserSession, reason: Reason, limit: int | None, device_class: str | None
+) -> str:
     if reason is Reason.DISPLACED:
-        return _displaced(session, device_class)
+        return _displaced(limit, device_class)
     if reason is Reason.LIMIT_LOWERED:
-        return _limit_lowered(session)
+        return _limit_lowered(limit)
     if reason is Reason.REVOKED:
         is_own = session.was_ended_by_owner
         return str(_BY_ITS_OWNER if is_own else _BY_AN_ADMINISTRATOR)
@@ -118,8 +121,8 @@ def _text(session: UserSession, reason: Reason, device_class: str | None) -> str
 
 
 def _steps(session: UserSession, reason: Reason) -> frozenset[Step]:
-    # Only a displaced session can be taken up again by signing in; and only where
-    # somebody acted on the account can it have been another than its owner.
+    # Only after a displacement does signing in here take the place back. The owner only
+    # needs to secure the account, or to ask support, if another person may have acted.
     if reason is Reason.DISPLACED:
         return frozenset({Step.USE_HERE, Step.SECURE_ACCOUNT})
     if reason is Reason.ACCOUNT_DISABLED:
@@ -133,13 +136,6 @@ def _steps(session: UserSession, reason: Reason) -> frozenset[Step]:
     return frozenset(steps)
 
 
-def _class_of_newer(session: UserSession) -> str | None:
-    by = session.ended_by_session
-    rows = UserSession.objects.primary()
-    newer = rows.filter(pk=by).first() if by is not None else None
-    return newer.device_class if newer is not None else None
-
-
 def _at_a_time(limit: int) -> str:
     return ngettext(
         "This account can be used on %(limit)d device at a time.",
@@ -148,19 +144,17 @@ def _at_a_time(limit: int) -> str:
     ) % {"limit": limit}
 
 
-def _displaced(session: UserSession, device_class: str | None) -> str:
+def _displaced(limit: int | None, device_class: str | None) -> str:
     text = str(_DISPLACED_BY.get(device_class or "", _DISPLACED))
-    limit = registry.limit_of(session.user, session.scope)
     if limit is None:
         return text
-    # Translators: one after the other.
+    # Translators: two sentences, one after the other.
     both = pgettext("sentences", "%(first)s %(second)s")
     return both % {"first": text, "second": _at_a_time(limit)}
 
 
-def _limit_lowered(session: UserSession) -> str:
-    limit = registry.limit_of(session.user, session.scope)
-    if limit is None:  # it has been raised again since
+def _limit_lowered(limit: int | None) -> str:
+    if limit is None:  # The limit was removed after it had been lowered.
         return _(
             "Your account could be used on fewer devices, so this one was signed out."
         )
@@ -173,60 +167,48 @@ def _limit_lowered(session: UserSession) -> str:
 
 
 def refused(admission: Admission) -> Message:
-    """Return what a person is told whose sign-in met the limit."""
+    """Return the message about a sign-in that was refused at the limit."""
     limit = admission.limit or 0
-    heading = _("You're at your limit of devices")
     if admission.rivals.count > limit:
         # The limit was lowered, or only observed until now. Signing out on one device
         # is not enough, and the page lists more than the limit.
-        return Message(heading=heading, text=_at_a_time(limit))
-    return Message(
-        heading=heading,
-        text=ngettext(
+        text = _at_a_time(limit)
+    else:
+        text = ngettext(
             "Your account is signed in on %(limit)d device already, which is as many "
             "as it may. To sign in here, sign out there first.",
             "Your account is signed in on %(limit)d devices already, which is as many "
             "as it may. To sign in here, sign out on one of them first.",
             limit,
-        )
-        % {"limit": limit},
-    )
+        ) % {"limit": limit}
+    return Message(str(_AT_LIMIT), text, frozenset({Step.SUPPORT}))
 
 
 def asked(limit: int | None, *, is_for_all: bool) -> Message:
     """
-    Return the text of the chooser. ``is_for_all`` says that so many sessions have to
-    end that no choice among those listed makes room.
+    Return the message of the chooser.
+
+    ``is_for_all`` is true if so many sessions have to end that no choice among the
+    listed ones makes room.
     """
-    limit = limit or 0
     if is_for_all:
-        return Message(
-            heading=_("You're at your limit of devices"),
-            text=_(
-                "Your account is signed in on too many devices to choose from. To sign "
-                "in here, sign out all others. This ends them straight away; unsaved "
-                "work there may be lost."
-            ),
+        text = _(
+            "Your account is signed in on too many devices to choose from. To sign in "
+            "here, sign out all others. This ends them straight away; unsaved work "
+            "there may be lost."
         )
-    return Message(
-        heading=_("Choose a device to sign out"),
-        text=ngettext(
-            "Your account can be used on %(limit)d device at a time. Signing it out "
-            "ends it straight away; unsaved work there may be lost.",
-            "Your account can be used on %(limit)d devices at a time. Signing one out "
-            "ends it straight away; unsaved work there may be lost.",
-            limit,
-        )
-        % {"limit": limit},
-    )
+        return Message(str(_AT_LIMIT), text)
+    text = ngettext(
+        "Your account can be used on %(limit)d device at a time. Signing it out ends "
+        "it straight away; unsaved work there may be lost.",
+        "Your account can be used on %(limit)d devices at a time. Signing one out ends "
+        "it straight away; unsaved work there may be lost.",
+        limit or 0,
+    ) % {"limit": limit or 0}
+    return Message(_("Choose a device to sign out"), text)
 
 
-def choice_gone() -> Message:
-    """Return what a person is told whose sign-in waits no longer."""
-    return Message(
-        heading=str(_SIGN_IN_AGAIN),
-        text=_(
-            "This sign-in is no longer waiting: it was finished, or it took too long."
-        ),
-        steps=frozenset({Step.SIGN_IN}),
-    )
+def no_pending_sign_in() -> Message:
+    """Return the message for a person without a pending sign-in to choose for."""
+    text = _("This sign-in is no longer waiting: it was finished, or it took too long.")
+    return Message(str(_SIGN_IN_AGAIN), text, frozenset({Step.SIGN_IN}))

@@ -1,6 +1,8 @@
 """
-A sign-in from a browser that its user had not signed in with: told to the account's
-other sessions as a message, and by mail. Device and time; never address or place.
+Notify an account's owner of a sign-in from a new browser.
+
+The account's other sessions show a message, and the owner gets a mail. Both name the
+device and the time, and never an address or a place.
 """
 
 from __future__ import annotations
@@ -22,17 +24,20 @@ from session_limit.client.device import device_label
 from session_limit.conf import NewSignIn, conf
 from session_limit.models import UserSession
 from session_limit.pages import links
+from session_limit.pages.next_steps import Step, next_steps
 from session_limit.registry.activity import mark_notified
 from session_limit.store.queries import Row
 
-# An account that signs in more often than this within an hour is a script's: a mail
-# about each would tell nobody anything.
+# An account that signs in more often within an hour is a script's, and mails about all
+# of its sign-ins would be of no use.
 MAX_SIGN_INS = 20
 HOUR = timedelta(hours=1)
 
+_STEPS = frozenset({Step.SEE_DEVICES, Step.SECURE_ACCOUNT})
 
-def can_be_told(request: HttpRequest, response: HttpResponseBase) -> bool:
-    """Whether a person will see a message that is left with ``response``."""
+
+def can_leave_message(request: HttpRequest, response: HttpResponseBase) -> bool:
+    """Return whether a person will see a message that is left with ``response``."""
     status = response.status_code
     is_page = HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES and (
         response.headers.get("Content-Type", "").startswith("text/html")
@@ -44,24 +49,24 @@ def can_be_told(request: HttpRequest, response: HttpResponseBase) -> bool:
     )
 
 
-def tell(request: HttpRequest, response: HttpResponseBase, row: Row) -> None:
+def leave_message(request: HttpRequest, response: HttpResponseBase, row: Row) -> None:
     """
-    Leave a message about the sign-in that the session with this ``row`` has not been
-    told of, for the next page that shows any.
+    Leave a message about the sign-in that ``row`` has a notice of.
+
+    The next page that shows messages shows it. Does nothing if the session has no
+    notice, or if another request has just left the message.
     """
     if row.notice is None or not mark_notified(row.id, row.notice):
         return
     rows = UserSession.objects.primary()
     newer = rows.filter(pk=row.notice).first()
     if newer is None:
-        return  # so old that it has been pruned
-    context = {
-        **_context(newer),
-        "url": links.list_url() or conf.secure_account_url,
-    }
+        return  # The newer session has been pruned.
+    url = next((step.url for step in next_steps(_STEPS)), None)
+    context = {**_context(newer), "url": url}
     text = render_to_string("session_limit/new_sign_in_message.html", context, request)
     messages.info(request, text)
-    # Again: MessageMiddleware, further in, has stored what there was before.
+    # MessageMiddleware is further in, and has stored the messages already.
     cast("BaseStorage", messages.get_messages(request)).update(response)
 
 
@@ -73,8 +78,10 @@ def mail_new_sign_in(
     **kwargs: Any,
 ) -> None:
     """
-    Mail the account's owner, where that is set. In the sign-in's request: what takes
-    long belongs into a receiver of the project's own, or an email backend that queues.
+    Mail the account's owner about a new browser, if the settings ask for mail.
+
+    The mail is sent during the request that signs in. A project with a slow mail server
+    should use an email backend that queues.
     """
     if conf.new_sign_in is not NewSignIn.MAIL or not is_new_browser:
         return
@@ -82,15 +89,13 @@ def mail_new_sign_in(
     address = getattr(user, user.get_email_field_name(), None)
     if not address or not _is_news(session):
         return
-    absolute = request.build_absolute_uri
-    urls = {
-        "url": links.list_url(),
-        "secure_account_url": conf.secure_account_url,
-        "support_url": conf.support_url,
-    }
+    steps = next_steps(_STEPS | {Step.SUPPORT})
+    urls = {step.kind: request.build_absolute_uri(str(step.url)) for step in steps}
     context = {
         **_context(session),
-        **{name: absolute(str(url)) if url else None for name, url in urls.items()},
+        "url": urls.get(Step.SEE_DEVICES),
+        "secure_account_url": urls.get(Step.SECURE_ACCOUNT),
+        "support_url": urls.get(Step.SUPPORT),
         "user": user,
         "host": request.get_host(),
     }
@@ -110,8 +115,10 @@ def mail_new_sign_in(
 
 def _is_news(session: UserSession) -> bool:
     """
-    Whether its owner would want to know. Not of the account's first sign-in; one that
-    is older than what is kept of its sessions may have signed in before.
+    Return whether the account's owner would want to know of the sign-in.
+
+    The first sign-in of a new account is no news. If the account is older than the
+    retention of ended sessions, it may have had others before.
     """
     rows = UserSession.objects.primary().for_user(session.user)
     earlier = rows.exclude(pk=session.pk).order_by("-created_at")

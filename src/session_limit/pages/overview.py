@@ -1,4 +1,4 @@
-"""An account's sessions, as its owner sees them from one of them."""
+"""Read the sessions of an account for the page that lists them to its owner."""
 
 from __future__ import annotations
 
@@ -25,21 +25,22 @@ from session_limit.store.queries import live_of
 # How many live sessions a page lists.
 PAGE = 50
 MAX_ENDED = 10
-# What has more digits is no number of a page, and need not be one to a database.
+# A longer number is no page, and a database may not take it.
 MAX_DIGITS = 9
-# For so long, what was ended is news.
+# For how long after an ending the page reports it as just done.
 NEWS = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
 class Overview:
     """
-    A page of an account's live sessions. ``current`` is the first session of the first
-    page; ``others`` are the other sessions of this page, the most recently active
-    first. ``count`` is how many live sessions there are on all pages, and ``in_use``
-    how many of them take one of the places that ``limit`` limits, which are those of
-    the scope of ``current``. ``ended`` are the sessions that ended last, the latest
-    first. ``next_page`` and ``previous_page`` are numbers of pages, or ``None``.
+    A page of an account's live sessions.
+
+    ``current`` is the first session of the first page, and ``others`` are the other
+    sessions of this page, the most recently active first. ``count`` is the number of
+    live sessions on all pages. ``in_use`` is how many of them count against ``limit``,
+    the limit in the scope of ``current``. ``ended`` are the sessions that ended last,
+    the latest first. ``next_page`` and ``previous_page`` are numbers, or ``None``.
     """
 
     current: UserSession
@@ -56,14 +57,15 @@ class Overview:
         cls, user: AbstractBaseUser, current: UserSession, page: str | None = None
     ) -> Overview:
         """
-        Return the ``page`` with that number of the sessions of ``user``, one of which
-        is ``current``. If ``page`` is not a number, return the first page, and if it is
-        too large, the last. Executes three statements, however many sessions there are.
+        Return the page with the number ``page`` of the sessions of ``user``.
+
+        If ``page`` is not a number, return the first page, and if it is too large, the
+        last. Executes three statements, however many sessions there are.
         """
         number = _number(page)
         others = _others_on(number, current)
         if number > 1 and not others:
-            # Sessions may have ended since this page was linked to.
+            # Sessions may have ended since the link to this page was made.
             number = -(-usage(current)[0] // PAGE)
             others = _others_on(number, current)
         count, in_use = (others[0].total, others[0].taking) if others else (0, 0)
@@ -88,7 +90,7 @@ class Overview:
 
 
 def _number(page: str | None) -> int:
-    """Return the number of the page that an address asks for, or 1."""
+    """Return the number of the page that a query asks for, or 1."""
     if page is None or not page.isdecimal() or len(page) > MAX_DIGITS:
         return 1
     return max(int(page), 1)
@@ -96,9 +98,11 @@ def _number(page: str | None) -> int:
 
 def _others_on(number: int, current: UserSession) -> list[Any]:
     """
-    Return the sessions on the page with this ``number``, but for ``current``, which has
-    the first place of the first page. Each carries the ``total`` of all pages, and how
-    many of those are ``taking`` a place: the statement that reads them counts as well.
+    Return the sessions on the page with this ``number`` except ``current``.
+
+    ``current`` is the first session of the first page. Each of the others has the
+    ``total`` of all pages, and how many of those are ``taking`` a place, so that one
+    statement reads and counts.
     """
     counts = {
         "total": Window(Count("pk")),
@@ -110,10 +114,7 @@ def _others_on(number: int, current: UserSession) -> list[Any]:
 
 
 def usage(current: UserSession) -> tuple[int, int]:
-    """
-    Return how many live sessions the account of ``current`` has, and how many of them
-    take a place in its scope.
-    """
+    """Return how many live sessions an account has, and how many take a place."""
     others = others_than(current).aggregate(
         total=Count("pk"),
         taking=Count("pk", filter=taking_place_in(current.scope)),
@@ -126,11 +127,12 @@ def others_than(current: UserSession) -> UserSessionQuerySet:
     return live_of(current.user_id).exclude(pk=current.pk)
 
 
-def told_of(user: AbstractBaseUser, id: UUID) -> str:
+def done_message(user: AbstractBaseUser, id: UUID) -> str:
     """
-    Return what is told of the end of the session with this id, and of those that were
-    ended with it: nothing where it is not an ended one of ``user``'s, so that nobody
-    else's link puts words on the page.
+    Return the sentence about the ending of the session with this id, or ``""``.
+
+    The sentence counts the sessions that ended together with it. A link can have any
+    id, so sessions that are live or of another user have no sentence.
     """
     ended = UserSession.objects.primary().ended().for_user(user)
     row = ended.filter(pk=id).first()

@@ -1,4 +1,4 @@
-"""What a person is told whose play was refused, or has ended."""
+"""The messages about plays that were refused or that ended."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from session_limit.models import Play, UserSession
 from session_limit.pages.durations import MINUTE
 from session_limit.pages.messages import Message
+from session_limit.pages.next_steps import Step
 from session_limit.policy import AtLimit
 from session_limit.registry import PlayStart
 
@@ -23,14 +24,15 @@ _MOVED_TO = {
 }
 _MOVED = gettext_lazy("It is playing on another device now.")
 _PAUSED = gettext_lazy("Playback is paused here.")
-WATCH_HERE = gettext_lazy("Watch here")
-SEE_DEVICES = gettext_lazy("See devices")
+_SEE_DEVICES = frozenset({Step.SEE_DEVICES})
+_WATCH_HERE = frozenset({Step.WATCH_HERE, Step.SEE_DEVICES})
 
 
 def refused(start: PlayStart, *, is_here: bool) -> Message:
     """
-    Return what a person is told whose play met the limit. ``is_here``: their own
-    session plays all there is.
+    Return the message about a play that was refused at the limit.
+
+    ``is_here`` is true if all the plays that count are of the person's own session.
     """
     if start.retry_after is not None:
         return _cooling_down(start.retry_after)
@@ -39,14 +41,16 @@ def refused(start: PlayStart, *, is_here: bool) -> Message:
         "%(in_use)d of %(limit)d stream is in use.",
         "%(in_use)d of %(limit)d streams are in use.",
         limit,
-        # A limit that was lowered may be exceeded.
+        # More plays than the limit may count if the limit was lowered.
     ) % {"in_use": min(len(start.rivals), limit), "limit": limit}
     if start.at_limit is AtLimit.DISPLACE:
-        # A click is enough.
-        return Message(heading, "")
+        # The client tried to resume by itself. If the person asks, the play displaces.
+        return Message(heading, "", _WATCH_HERE)
     if is_here:
-        return Message(heading, _("To watch here, stop watching in another tab."))
-    return Message(heading, _("To watch here, stop watching on another device."))
+        text = _("To watch here, stop watching in another tab.")
+    else:
+        text = _("To watch here, stop watching on another device.")
+    return Message(heading, text, _SEE_DEVICES)
 
 
 def _cooling_down(wait: timedelta) -> Message:
@@ -64,13 +68,15 @@ def _cooling_down(wait: timedelta) -> Message:
             "You can watch here in %(count)d minutes.",
             minutes,
         ) % {"count": minutes}
-    return Message(_("Playback has only just moved to another device."), text)
+    heading = _("Playback has only just moved to another device.")
+    return Message(heading, text, _SEE_DEVICES)
 
 
 def ended(play: Play, newer: UserSession | None) -> Message:
     """
-    Return what a person is told whose ``play`` has ended. ``newer`` is the session of
-    what displaced it.
+    Return the message about an ended ``play``.
+
+    ``newer`` is the session of the play that displaced it, if there is one.
     """
     reason, text = Reason(play.ended_reason), ""
     heading = str(_PAUSED)
@@ -89,6 +95,7 @@ def ended(play: Play, newer: UserSession | None) -> Message:
     return Message(
         heading=heading,
         text=text,
+        steps=_WATCH_HERE,
         reason=reason,
         ended_at=play.ended_at,
         device_class=device_class,

@@ -1,6 +1,8 @@
 """
-What a client gets whose session is over, or whose sign-in was refused: a page, JSON,
-or what htmx follows, at the address that was asked for.
+Explain to a client why its session ended or why its sign-in was refused.
+
+The answer comes at the address that the client asked for: a page, JSON, or a header
+that htmx follows.
 """
 
 from __future__ import annotations
@@ -9,7 +11,7 @@ from http import HTTPStatus
 from typing import Any
 from uuid import UUID
 
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.template.loader import render_to_string
 from django.utils.cache import add_never_cache_headers
@@ -18,28 +20,26 @@ from session_limit import audit
 from session_limit.client import request_kind, unsaved_form
 from session_limit.conf import conf
 from session_limit.models import UserSession
-from session_limit.pages import chooser, json_answers, links, messages, use_here
+from session_limit.pages import (
+    chooser,
+    endings,
+    json_answers,
+    links,
+    messages,
+    use_here,
+)
+from session_limit.pages.next_steps import next_steps
 from session_limit.registry.outcomes import Admission
 from session_limit.registry.pending import Rivals
 
 Reason = UserSession.Reason
 
-# Where whoever is at the device now need not be who was signed in on it, so that its
-# "Back" had better not show what they saw. In the other cases the same person is about
-# to go on, and would wait for everything of this site to be fetched again.
-_LEFT_BEHIND = frozenset(
-    {
-        Reason.SIGNED_OUT,
-        Reason.REVOKED,
-        Reason.PASSWORD_CHANGED,
-        Reason.ACCOUNT_DISABLED,
-        Reason.EXPIRED,
-        Reason.IDLE,
-        Reason.ABSOLUTE,
-    }
-)
+# After these endings the same person is about to go on, and keeps the pages that the
+# browser has cached. After all others somebody else may be at the device. The browser
+# then drops its pages, so that "Back" does not show what the account's owner saw.
+_KEEPS_CACHE = {Reason.DISPLACED, Reason.LIMIT_LOWERED, Reason.CREDENTIALS_CHANGED}
 
-# What middlewares further in have put on the answer that ours stands for.
+# Headers of the view's response that the answer in its place needs as well.
 _PROTECTING = (
     "Content-Security-Policy",
     "Content-Security-Policy-Report-Only",
@@ -55,37 +55,42 @@ def ended(
     to_choose: UUID | None = None,
 ) -> HttpResponse:
     """
-    Return the 401 that stands for ``response`` where the session of ``request`` has
-    ended: ``session`` is its tombstone, if that is still kept. ``to_choose``: its id,
-    where signing in would happen by itself, so that going on takes a click.
+    Return the 401 in place of ``response`` that explains why the session ended.
+
+    ``session`` is the ended row, or ``None`` if it was deleted. ``to_choose`` is its id
+    if sign-ins happen automatically, so that the person has to click to sign in again.
     """
     if session is not None:
         audit.used_after_end(session)
-    told = messages.ended(session)
+    message = endings.ended_session(session)
     if request_kind.is_htmx(request):
-        # htmx swaps nothing in on an error, and follows this.
+        # htmx does not swap in the body of an error, and follows this header.
         page = links.page_for_htmx(request)
         answer = HttpResponse(headers={"HX-Redirect": page})
     elif request_kind.wants_json(request, response):
-        # Back to the page whose script asked, not to what it asked for.
+        # Lead back to the page of the script, not to the address that it fetched.
         back = links.calling_page(request)
         url = links.ended_page_url(back) if to_choose else None
-        sign_in_url = url or links.sign_in_url(back)
-        answer = JsonResponse(json_answers.session_over(told, sign_in_url))
+        answer = json_answers.session_ended(message, url or links.sign_in_url(back))
     else:
-        back = links.way_back(request)
+        back = links.return_url(request)
+        sign_in_url = links.sign_in_page_for(request, response)
+        use_here_url = links.url_of(links.ENDED_VIEW) if to_choose else None
+        token = use_here.token(to_choose) if to_choose else None
+        form = None
+        if use_here_url and token:
+            form = {"token": token, **({"next": back} if back else {})}
         context = {
-            "told": told,
+            **_told(message, use_here_url or sign_in_url, form),
             "back": back,
-            "sign_in_url": links.sign_in_page_for(request, response),
-            "use_here_url": links.ended_url() if to_choose else None,
-            "token": use_here.token(to_choose) if to_choose else None,
-            "secure_account_url": conf.secure_account_url,
-            "support_url": conf.support_url,
+            "sign_in_url": sign_in_url,
+            "use_here_url": use_here_url,
+            "token": token,
             "kept": unsaved_form.of_post(request),
         }
         answer = _page(request, "session_limit/ended.html", context)
-        if told.reason in _LEFT_BEHIND and request_kind.is_acted_on(request):
+        clears = message.reason is not None and message.reason not in _KEEPS_CACHE
+        if clears and request_kind.is_acted_on(request):
             _clear_cache(request, answer)
     return _in_place_of(response, answer, HTTPStatus.UNAUTHORIZED)
 
@@ -93,25 +98,16 @@ def ended(
 def refused(
     request: HttpRequest, response: HttpResponseBase, admission: Admission
 ) -> HttpResponse:
-    """Return the 403 of a sign-in that met the limit."""
-    told = messages.refused(admission)
+    """Return the 403 for a sign-in that was refused at the limit."""
+    message = messages.refused(admission)
     if request_kind.wants_json(request, response):
-        answer: HttpResponse = JsonResponse(
-            {
-                "version": json_answers.VERSION,
-                "code": "session_limit",
-                "detail": told.text,
-                "limit": admission.limit,
-                **json_answers.rivals(admission.rivals),
-            }
-        )
+        answer: HttpResponse = json_answers.sign_in_refused(message, admission)
     else:
         context = {
-            "told": told,
+            **_told(message),
             **_listed(admission.rivals),
             "limit": admission.limit,
-            "back": links.way_back(request),
-            "support_url": conf.support_url,
+            "back": links.return_url(request),
         }
         answer = _page(request, "session_limit/refused.html", context)
     return _in_place_of(response, answer, HTTPStatus.FORBIDDEN)
@@ -121,23 +117,24 @@ def asked(
     request: HttpRequest, response: HttpResponseBase, question: chooser.Question
 ) -> HttpResponse:
     """
-    Return what asks a person at the limit: a way to the chooser, or the chooser where
-    this is its address.
+    Return the answer to a sign-in that waits for a choice.
+
+    At the chooser's own address it is the chooser, and at any other it leads there.
     """
     is_here = chooser.is_asked_here(request)
     is_first = is_here and request.method != "POST"
     status = HTTPStatus.OK if is_first else HTTPStatus.CONFLICT
-    choose_url = links.choose_url()
+    choose_url = links.url_of(links.CHOOSE_VIEW)
+    message = messages.asked(question.limit, is_for_all=question.is_for_all)
     if request_kind.is_htmx(request) and not is_here:
         answer = HttpResponse(headers={"HX-Redirect": choose_url})
     elif request_kind.wants_json(request, response):
-        answer = JsonResponse(_question(question))
+        answer = json_answers.question(message, question)
     elif is_here:
-        going = question.rivals.listed[: question.going]
         context = {
-            "told": messages.asked(question.limit, is_for_all=question.is_for_all),
+            "told": message,
             **_listed(question.rivals),
-            "selected": [row.pk for row in going],
+            "selected": [row.pk for row in question.rivals.listed[: question.to_end]],
             "is_for_all": question.is_for_all,
             "limit": question.limit,
             "choice": chooser.code(question.secret),
@@ -152,50 +149,27 @@ def asked(
     return _in_place_of(response, answer, status)
 
 
-def _question(question: chooser.Question) -> dict[str, Any]:
-    return {
-        "version": json_answers.VERSION,
-        "code": "choose_session",
-        "detail": messages.asked(question.limit, is_for_all=question.is_for_all).text,
-        "limit": question.limit,
-        **json_answers.rivals(question.rivals),
-        "choice": chooser.code(question.secret),
-        "choose_url": links.choose_url(),
-        "expires_at": question.pending.expires_at,
-    }
-
-
-def _listed(rivals: Rivals) -> dict[str, Any]:
-    """Return what a page lists of ``rivals``: the most recently active first."""
-    return {
-        "sessions": rivals.listed[::-1],
-        "count": rivals.count,
-        "more": rivals.count - len(rivals.listed),
-    }
-
-
-def choice_gone(request: HttpRequest, response: HttpResponseBase) -> HttpResponse:
-    """Return the 410 of a choice that was made already, took too long or may not be."""
-    told = messages.choice_gone()
+def no_pending_sign_in(
+    request: HttpRequest, response: HttpResponseBase
+) -> HttpResponse:
+    """Return the 410 for a choice after its sign-in was finished, expired or ended."""
+    message = messages.no_pending_sign_in()
     if request_kind.wants_json(request, response):
-        answer: HttpResponse = JsonResponse(
-            {
-                "version": json_answers.VERSION,
-                "code": "choice_gone",
-                "detail": told.text,
-            }
-        )
+        # The code is part of the documented JSON, and so keeps its name.
+        answer: HttpResponse = json_answers.answer("choice_gone", detail=message.text)
     else:
-        context = {"told": told, "sign_in_url": links.sign_in_url(None)}
-        answer = _page(request, "session_limit/choice_gone.html", context)
-    chooser.take_back(request, answer)
+        sign_in_url = links.sign_in_url(None)
+        context = {**_told(message, sign_in_url), "sign_in_url": sign_in_url}
+        answer = _page(request, "session_limit/no_pending_sign_in.html", context)
+    chooser.delete_cookie(request, answer)
     return _in_place_of(response, answer, HTTPStatus.GONE)
 
 
 def retry(response: HttpResponseBase | None = None) -> HttpResponse:
     """
-    Return a 503 that asks the client to try again in a second. It takes over from
-    ``response``, if there is one, the duty to close what the view opened.
+    Return a 503 that asks the client to try again in a second.
+
+    If it replaces ``response``, closing it also closes what the view opened.
     """
     answer = HttpResponse(
         messages.RETRY,
@@ -209,15 +183,40 @@ def retry(response: HttpResponseBase | None = None) -> HttpResponse:
     return answer
 
 
+def _told(
+    message: messages.Message,
+    sign_in_url: str | None = None,
+    form: dict[str, str] | None = None,
+) -> dict[str, Any]:
+    """Return the template variables for ``message`` and the steps after it."""
+    steps = next_steps(message.steps, sign_in_url, form)
+    return {
+        "told": message,
+        "next_steps": {step.kind.value: step for step in steps},
+        "secure_account_url": conf.secure_account_url,
+        "support_url": conf.support_url,
+    }
+
+
+def _listed(rivals: Rivals) -> dict[str, Any]:
+    """Return the template variables that list ``rivals``, the latest active first."""
+    return {
+        "sessions": rivals.listed[::-1],
+        "count": rivals.count,
+        "more": rivals.count - len(rivals.listed),
+    }
+
+
 def _page(request: HttpRequest, template: str, context: dict[str, Any]) -> HttpResponse:
     return HttpResponse(render_to_string(template, context, request))
 
 
 def _clear_cache(request: HttpRequest, answer: HttpResponse) -> None:
     """
-    Have the browser forget the pages that it keeps of this site; browsers heed this
-    over HTTPS alone. Pages only: "cookies" and "storage" would take along what other
-    applications of this site keep, and drafts that were not sent yet.
+    Make the browser drop the pages of this site that it has cached.
+
+    Browsers heed the header only over HTTPS. It does not name "cookies" and "storage",
+    which hold what other applications of this site keep, and drafts.
     """
     if request.is_secure():
         answer.headers["Clear-Site-Data"] = '"cache"'
@@ -236,5 +235,5 @@ def _in_place_of(
 
 
 def _close_with(answer: HttpResponse, response: HttpResponseBase) -> None:
-    """Close what the view opened with the answer given in its place."""
+    """Close what the view opened when ``answer``, given in its place, is closed."""
     vars(answer)["_resource_closers"].extend(vars(response)["_resource_closers"])

@@ -1,8 +1,9 @@
 """
-"Use here instead", where signing in happens by itself: a person's click, posted.
+The form "Use here instead", for projects whose sign-ins happen automatically.
 
-The form stands on pages that no view has rendered, so it brings a token of its own: the
-signed id of the ended session, which only the holder of its cookie is shown.
+The form appears in place of any page, so it cannot rely on Django's CSRF cookie. It has
+a token instead: the signed id of the ended session. Only the browser with the cookie of
+that session gets it.
 """
 
 from __future__ import annotations
@@ -19,16 +20,19 @@ SALT = "session_limit.choice"
 
 
 def token(id: UUID) -> str:
-    """Return what the form posts for the ended session with this id."""
+    """Return the token for the ended session with this id."""
     return signing.dumps(id.hex, salt=SALT)
 
 
 def is_chosen(request: HttpRequest, id: UUID) -> bool:
     """
-    Return whether ``request`` is that click, for the ended session with this id. Raises
-    ``BadRequest``.
+    Return whether ``request`` posts the form for the ended session with this id.
+
+    Raises ``BadRequest`` for a malformed form.
     """
-    if request.method != "POST" or not links.is_to(request, links.ended_url()):
+    if request.method != "POST" or not links.is_to(
+        request, links.url_of(links.ENDED_VIEW)
+    ):
         return False
     token = posted_data.form(request).get("token", "")
     try:

@@ -163,19 +163,15 @@ def _waits_once_at_most(
     return _waits_at_most(connection, milliseconds)
 
 
-@contextmanager
 def _waits_at_most(
     connection: BaseDatabaseWrapper, milliseconds: int
-) -> Iterator[None]:
+) -> AbstractContextManager[None]:
     """Bound how long a statement on ``connection`` waits for a lock."""
     if connection.vendor == "postgresql":
-        bound = _bounded_on_postgresql(connection, milliseconds)
-    elif connection.vendor == "mysql":
-        bound = _bounded_on_mysql(connection, milliseconds)
-    else:
-        bound = _bounded_on_sqlite(connection, milliseconds)
-    with bound:
-        yield
+        return _bounded_on_postgresql(connection, milliseconds)
+    if connection.vendor == "mysql":
+        return _bounded_on_mysql(connection, milliseconds)
+    return _bounded_on_sqlite(connection, milliseconds)
 
 
 @contextmanager

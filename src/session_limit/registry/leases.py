@@ -48,11 +48,6 @@ def renew_play(using: str, id: UUID, session_id: UUID) -> bool:
     The caller knows that the session is live. This is one indexed ``UPDATE`` and does
     not lock the account. Start a play that has lapsed anew, with ``play()``.
     """
-    return renew(id, session_id, using)
-
-
-def renew(id: UUID, session_id: UUID, using: str) -> bool:
-    """Renew a play in the current transaction on ``using``. See ``renew_play()``."""
     rows = Play.objects.using(using).leased().filter(pk=id, session_id=session_id)
     return rows.update(lease_until=DatabaseNow() + LEASE) > 0
 

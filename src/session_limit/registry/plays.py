@@ -29,7 +29,7 @@ from session_limit.registry.leases import (
     end_plays,
     lock_counting_plays,
     play_id_of,
-    renew,
+    renew_play,
 )
 from session_limit.registry.limits import (
     play_at_limit_for,
@@ -152,7 +152,7 @@ def _crowding(session: UserSession, staying: Sequence[Play]) -> Sequence[Play]:
 
 def _renewed(id: UUID, session_id: UUID, using: str) -> Play | None:
     """Return the play that an earlier start made, if any, renewed if it counts."""
-    counts = renew(id, session_id, using)
+    counts = renew_play(id, session_id)
     row = Play.objects.using(using).filter(pk=id).first()
     if row is not None and row.ended_at is None and not counts:
         end_plays([row], PlayEndReason.LAPSED, using)

@@ -7,7 +7,7 @@ All of it is sync. The async middleware runs it in a thread, and only if it is n
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from django.conf import settings
 from django.contrib.auth import HASH_SESSION_KEY
@@ -33,11 +33,13 @@ from session_limit.registry.transactions import is_retryable
 from session_limit.store import database_conflicts, response_saving
 from session_limit.store.guarded import GuardedSession
 from session_limit.store.queries import Row
-from session_limit.store.request import GuardedRequest
 from session_limit.store.state import Kind, Refusal, SessionState, state_of
 from session_limit.store.unstored_keys import identify_key
 from session_limit.store.users import has_backend, lazy_user, make_anonymous, user_of
 from session_limit.utils import request_log
+
+if TYPE_CHECKING:
+    from session_limit.request import GuardedRequest
 
 
 def is_needed(request: HttpRequest, response: HttpResponseBase) -> bool:
@@ -97,7 +99,7 @@ def _finish(request: GuardedRequest, response: HttpResponseBase) -> HttpResponse
         return _explain_ending(request, response, session)
     if state.row is not None and _is_notice_due(request, response, state):
         # This may write a message into the session.
-        new_sign_in.tell(request, response, state.row)
+        new_sign_in.leave_message(request, response, state.row)
     if _is_to_be_saved(session, response):
         response_saving.save(session)
     if state.found.ended_during_request:
@@ -159,9 +161,9 @@ def _explain_refusal(
         to_choose = session.session_limit_state.found.ended_id
         return responses.ended(request, response, ended, to_choose=to_choose)
     if admission.is_too_late:
-        return responses.choice_gone(request, response)
+        return responses.no_pending_sign_in(request, response)
     announcements.limit_reached(refusal.user, admission)
-    if admission.at_limit is AtLimit.ASK and links.choose_url():
+    if admission.at_limit is AtLimit.ASK and links.url_of(links.CHOOSE_VIEW):
         return _ask(request, response, session, refusal, admission)
     return responses.refused(request, response, admission)
 
@@ -189,7 +191,7 @@ def _ask(
         )
     question = chooser.Question(pending, secret, admission.limit, admission.rivals)
     answer = responses.asked(request, response, question)
-    chooser.hand_out(answer, secret, pending.expires_at)
+    chooser.set_cookie(answer, secret, pending.expires_at)
     return answer
 
 
@@ -216,7 +218,7 @@ def _is_notice_due(
 ) -> bool:
     """Return whether ``response`` can show the notice of a newer sign-in."""
     is_waiting = state.row is not None and state.row.notice is not None
-    return is_waiting and new_sign_in.can_be_told(request, response)
+    return is_waiting and new_sign_in.can_leave_message(request, response)
 
 
 def _remember_browser(

@@ -1,7 +1,8 @@
 """
-``{% load session_limit %}``: what a project's templates may say of sessions, and how
-ours say it. Each tag finds the request in the context, and says nothing where there is
-nothing to say: outside a request, without our middleware, to an anonymous visitor.
+The template tags and filters of ``{% load session_limit %}``.
+
+The tags need the request in the context. They write nothing if there is none, if it did
+not pass ``SessionLimitMiddleware``, or if they have nothing to say to the visitor.
 """
 
 from __future__ import annotations
@@ -24,9 +25,10 @@ from session_limit import registry
 from session_limit.client.device import device_label
 from session_limit.conf import conf
 from session_limit.models import UserSession
-from session_limit.pages import durations, links, messages
+from session_limit.pages import durations, endings, links
+from session_limit.pages.next_steps import LABELS, Step, next_steps
 from session_limit.pages.overview import usage
-from session_limit.store.request import GuardedRequest
+from session_limit.request import GuardedRequest
 from session_limit.store.state import state_of
 from session_limit.utils.safe_redirects import own_address
 
@@ -38,8 +40,9 @@ register = template.Library()
 @register.simple_tag
 def session_limit_style() -> str:
     """
-    Link the style of our pages. Nothing where the project serves no static files, or
-    has not collected this one: a page without its style still says what it has to.
+    Link the style sheet of our pages.
+
+    Writes nothing if the project has not collected it. A page can be read without it.
     """
     address = _static("session_limit.css")
     return format_html('<link rel="stylesheet" href="{}">', address) if address else ""
@@ -48,13 +51,15 @@ def session_limit_style() -> str:
 @register.inclusion_tag("session_limit/tags/watch.html", takes_context=True)
 def session_limit_watch(context: Context, mode: str = "overlay") -> dict[str, Any]:
     """
-    Have the page learn at once that its session is over. ``mode``: ``"overlay"`` says
-    so in a dialog, ``"redirect"`` leads to the page that says why, ``"event"`` leaves
-    it to the project's own code. Raises ``ValueError`` for another.
+    Load the script that notices at once when the session ends.
+
+    ``mode`` is ``"overlay"`` for a dialog, ``"redirect"`` to open the page that
+    explains the ending, or ``"event"`` to leave it to the project's own script. Raises
+    ``ValueError`` for another mode.
     """
     if mode not in WATCH_MODES:
         raise ValueError(f"mode is one of {', '.join(WATCH_MODES)}, not {mode!r}")
-    request, status_url = _signed_in_request(context), links.status_url()
+    request, status_url = _signed_in_request(context), links.url_of(links.STATUS_VIEW)
     state = state_of(request)
     if request is None or state is None or state.row is None or status_url is None:
         return {}
@@ -63,25 +68,28 @@ def session_limit_watch(context: Context, mode: str = "overlay") -> dict[str, An
         "session": state.row.id,
         "mode": mode,
         "status_url": status_url,
-        "events_url": links.events_url(),
-        "ended_url": links.ended_url(),
+        "events_url": links.url_of(links.EVENTS_VIEW),
+        "ended_url": links.url_of(links.ENDED_VIEW),
+        "sign_in": LABELS[Step.SIGN_IN],
     }
 
 
 @register.inclusion_tag("session_limit/tags/play.html", takes_context=True)
 def session_limit_play(context: Context) -> dict[str, Any]:
     """
-    Have what plays on the page, in elements with ``data-session-limit-play``, take one
-    of the account's places. Nothing where the project counts no plays.
+    Load the script that starts and renews plays, if the project limits plays.
+
+    Elements with ``data-session-limit-play`` then take one of the account's places.
     """
     request = _signed_in_request(context) if conf.uses_plays() else None
-    plays_url = links.plays_url()
+    plays_url = links.url_of(links.PLAYS_VIEW)
     if request is None or plays_url is None:
         return {}
     return {
         **_script(context, request, "play.js"),
         "clock": _static("clock.js"),
         "plays_url": plays_url,
+        "watch": LABELS[Step.WATCH_HERE],
         "token": get_token(request),
         "cookie": settings.CSRF_COOKIE_NAME,
     }
@@ -89,7 +97,7 @@ def session_limit_play(context: Context) -> dict[str, Any]:
 
 @register.inclusion_tag("session_limit/tags/usage.html", takes_context=True)
 def session_limit_usage(context: Context) -> dict[str, Any]:
-    """Say "Signed in on 2 of 3 devices"."""
+    """Write "Signed in on 2 of 3 devices"."""
     request = _request(context)
     if request is None or (current := request.session_limit.current) is None:
         return {}
@@ -102,21 +110,23 @@ def session_limit_usage(context: Context) -> dict[str, Any]:
 
 @register.inclusion_tag("session_limit/tags/ended.html", takes_context=True)
 def session_limit_ended(context: Context) -> dict[str, Any]:
-    """Say why this browser is signed out, and link to where it may sign in again."""
+    """Explain why this browser is signed out, and link to the next step."""
     request = _request_with_cookie(context)
     if request is None or (session := request.session_limit.ended) is None:
         return {}
+    message = endings.ended_session(session)
     sign_in_url = links.sign_in_url(own_address(request))
-    return {"told": messages.ended(session), "sign_in_url": sign_in_url}
+    step = next_steps(message.steps, sign_in_url)[0]
+    return {"told": message, "sign_in_url": sign_in_url, "step": step}
 
 
 @register.inclusion_tag("session_limit/tags/last_sign_in.html", takes_context=True)
 def session_limit_last_sign_in(context: Context) -> dict[str, Any]:
-    """Say when and with what the account was signed in before this sign-in."""
+    """Write the time and the device of the account's sign-in before this one."""
     request = _request(context)
     if request is None or (current := request.session_limit.current) is None:
         return {}
-    # Nobody knows when one that was adopted was signed in.
+    # The time of the sign-in of an adopted session is not known.
     rows = UserSession.objects.primary().filter(
         user_id=current.user_id, created_at__lt=current.created_at, adopted=False
     )
@@ -128,13 +138,13 @@ def session_limit_last_sign_in(context: Context) -> dict[str, Any]:
 
 @register.filter
 def session_limit_device(session: UserSession) -> str:
-    """Return the device's name, in the reader's language."""
+    """Return the name of the session's device in the active language."""
     return device_label(session.device)
 
 
 @register.filter
 def session_limit_active(session: UserSession) -> str:
-    """Say, rounded, when it was last active: "Active 12 minutes ago"."""
+    """Return a ``<time>`` such as "Active 12 minutes ago"."""
     ago = timezone.now() - session.last_active_at
     text = durations.active(ago, unrecorded=conf.touch_interval)
     return _time(session.last_active_at, text)
@@ -142,19 +152,19 @@ def session_limit_active(session: UserSession) -> str:
 
 @register.filter
 def session_limit_when(moment: datetime) -> str:
-    """Say when, by the clock of the current time zone, which is named."""
+    """Return the date and the time in the current time zone, which is named."""
     local = _local(moment)
     is_this_year = local.year == _local(timezone.now()).year
     date = date_format(local, "MONTH_DAY_FORMAT" if is_this_year else "DATE_FORMAT")
     time, zone = date_format(local, "TIME_FORMAT"), date_format(local, "T")
-    # Translators: "November 23, 14:32 UTC".
+    # Translators: for example "November 23, 14:32 UTC".
     text = _("%(date)s, %(time)s %(zone)s")
     return text % {"date": date, "time": time, "zone": zone}
 
 
 @register.filter
 def session_limit_time(moment: datetime) -> str:
-    """Mark ``session_limit_when`` up, so that a machine can tell it too."""
+    """Return a ``<time>`` with the date and the time, and for machines UTC."""
     return _time(moment, session_limit_when(moment))
 
 
@@ -163,7 +173,7 @@ def _script(context: Context, request: GuardedRequest, name: str) -> dict[str, A
         "script": _static(name),
         "shared": _static("shared.js"),
         "style": _static("session_limit.css"),
-        # Not asked whether it is true: Django 6.0's is not, until it has been used.
+        # Compare it to None: Django 6.0's nonce is false until it has been used.
         "nonce": context.get("csp_nonce", getattr(request, "csp_nonce", None)),
     }
 
@@ -176,7 +186,7 @@ def _static(name: str) -> str:
 
 
 def _request(context: Context) -> GuardedRequest | None:
-    """Return the request, if it is one that our middleware has guarded."""
+    """Return the request if it has passed ``SessionLimitMiddleware``."""
     request = getattr(context, "request", None) or context.get("request")
     is_guarded = hasattr(request, "session_limit")
     return cast("GuardedRequest", request) if is_guarded else None
@@ -184,8 +194,9 @@ def _request(context: Context) -> GuardedRequest | None:
 
 def _request_with_cookie(context: Context) -> GuardedRequest | None:
     """
-    Return the request, if it came with a session's cookie: without one there is nothing
-    to read, and no reason to vary by it.
+    Return the request if it has a session's cookie.
+
+    Without one, the session is not read, and the page does not vary by the cookie.
     """
     request = _request(context)
     state = state_of(request)
@@ -193,7 +204,7 @@ def _request_with_cookie(context: Context) -> GuardedRequest | None:
 
 
 def _signed_in_request(context: Context) -> GuardedRequest | None:
-    """Return the request, if it is that of a live session."""
+    """Return the request if its session is live."""
     request = _request_with_cookie(context)
     if request is None:
         return None
@@ -208,7 +219,7 @@ def _time(moment: datetime, text: str) -> str:
 
 
 def _local(moment: datetime) -> datetime:
-    # Without USE_TZ, moments are the project's own zone's and do not say so.
+    # Without USE_TZ, naive times are in the project's time zone.
     if timezone.is_naive(moment):
         return timezone.make_aware(moment, timezone.get_default_timezone())
     return timezone.localtime(moment)

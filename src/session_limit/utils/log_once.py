@@ -8,12 +8,12 @@ import time
 
 logger = logging.getLogger("session_limit")
 
-# In seconds: at most one record in this time.
+# In seconds: the shortest time between two records.
 EVERY = 1.0
 
 
 class RateLimitedLog:
-    """A failure that ``text`` describes. Threads may share it."""
+    """Log one kind of failure, which ``text`` describes. Threads may share it."""
 
     def __init__(self, text: str) -> None:
         self._text = text

@@ -1,4 +1,4 @@
-"""Remember a bounded number of things."""
+"""A mapping with a limited number of entries."""
 
 from __future__ import annotations
 

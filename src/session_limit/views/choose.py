@@ -1,4 +1,4 @@
-"""The chooser: who meets the limit signs something out, and goes on."""
+"""The chooser: at the limit, a person chooses which session to sign out."""
 
 from __future__ import annotations
 
@@ -7,12 +7,7 @@ from uuid import UUID
 
 from django.contrib.auth import login
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.contrib.auth.decorators import login_not_required
-from django.http import HttpResponse, HttpResponseRedirect, JsonResponse
-from django.utils.decorators import method_decorator
-from django.views import View
-from django.views.decorators.cache import never_cache
-from django.views.decorators.csrf import csrf_exempt
+from django.http import HttpResponse, HttpResponseRedirect
 
 from session_limit.client import request_kind
 from session_limit.models import PendingSignIn
@@ -24,81 +19,80 @@ from session_limit.registry.pending import (
     rivals_of,
     user_waiting,
 )
-from session_limit.store.request import GuardedRequest
+from session_limit.request import GuardedRequest
 from session_limit.store.state import state_of
+from session_limit.views.base import PublicView
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
 
-# Whoever is asked is nobody yet. What posts here brings a code of its own: asking.py.
-@method_decorator([csrf_exempt, login_not_required, never_cache], name="dispatch")
-class ChooseView(View):
-    """Asks what to sign out, and goes on with the sign-in that waits for it."""
+class ChooseView(PublicView):
+    """Ask which session to sign out, and finish the pending sign-in."""
 
     http_method_names = ["get", "head", "post"]
+    user: AbstractBaseUser
 
     def get(self, request: GuardedRequest) -> HttpResponse:
-        """Ask, or go on where a place has become free."""
-        question, user = self._question(request)
-        if question is None or user is None:
+        """Ask, or sign in if a place has become free."""
+        question = self._question(request)
+        if question is None:
             return self._nothing_asked(request)
         limit = question.limit
         is_free = limit is None or question.rivals.count < limit
         is_visit = request.method == "GET" and request_kind.is_acted_on(request)
         if is_free and is_visit:
-            return self._go_on(request, user, question.pending, frozenset())
+            return self._sign_in(request, question.pending, frozenset())
         return responses.asked(request, HttpResponse(), question)
 
     def post(self, request: GuardedRequest) -> HttpResponse:
-        """Sign out what was chosen, and sign in; or forget it."""
-        question, user = self._question(request)
-        if question is None or user is None:
+        """Sign out what was chosen and sign in, or cancel the pending sign-in."""
+        question = self._question(request)
+        if question is None:
             return self._nothing_asked(request)
         made = chooser.posted(request)
         if not chooser.is_code(made.code, question.secret):
-            # Another sign-in waits in this browser by now.
+            # The form is of an earlier sign-in in this browser.
             return responses.asked(request, HttpResponse(), question)
         if made.is_cancelled:
             cancel_pending(question.pending)
             response = HttpResponseRedirect(links.sign_in_url(None))
-            chooser.take_back(request, response)
+            chooser.delete_cookie(request, response)
             return response
-        return self._go_on(request, user, question.pending, made.chosen)
+        return self._sign_in(request, question.pending, made.chosen)
 
-    def _question(
-        self, request: GuardedRequest
-    ) -> tuple[chooser.Question | None, AbstractBaseUser | None]:
+    def _question(self, request: GuardedRequest) -> chooser.Question | None:
         browser = chooser.browser(request)
         pending = find_pending(browser)
         user = user_waiting(pending) if pending is not None else None
         if pending is None or browser.secret is None or user is None:
-            return None, None
+            return None
+        self.user = user
         limit, rivals = rivals_of(pending, user)
-        return chooser.Question(pending, browser.secret, limit, rivals), user
+        return chooser.Question(pending, browser.secret, limit, rivals)
 
     def _nothing_asked(self, request: GuardedRequest) -> HttpResponse:
         state = state_of(request)
         sign_in = state.sign_in if state is not None else None
         if sign_in is not None and sign_in.admitted and sign_in.choice is not None:
-            # By a middleware, on its way here.
+            # A middleware has signed in during this request, and used the choice.
             return self._signed_in(request, sign_in.choice.pending)
         if request.session_limit.current is not None:
-            return HttpResponseRedirect(links.next_url(request, request.GET))
-        return responses.choice_gone(request, HttpResponse())
+            url = links.landing_page(request, request.GET.get("next"))
+            return HttpResponseRedirect(url)
+        return responses.no_pending_sign_in(request, HttpResponse())
 
-    def _go_on(
+    def _sign_in(
         self,
         request: GuardedRequest,
-        user: AbstractBaseUser,
         pending: PendingSignIn,
         chosen: frozenset[UUID] | None,
     ) -> HttpResponse:
         state = state_of(request)
         if state is not None:
             state.sign_in.choice = Choice(pending, chosen)
-        # Refused, the middleware asks again.
-        login(request, cast("User", user), backend=pending.backend)
+        # If login() is refused, the middleware asks again.
+        login(request, cast("User", self.user), backend=pending.backend)
         return self._signed_in(request, pending)
 
     def _signed_in(
@@ -106,6 +100,5 @@ class ChooseView(View):
     ) -> HttpResponse:
         url = links.landing_page(request, pending.next)
         if request_kind.wants_json(request, HttpResponse()):
-            version = json_answers.VERSION
-            return JsonResponse({"version": version, "code": "signed_in", "next": url})
+            return json_answers.answer("signed_in", next=url)
         return HttpResponseRedirect(url)

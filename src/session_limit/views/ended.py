@@ -1,39 +1,40 @@
-"""The address that says why, for clients that are sent to a page."""
+"""The page that explains why a session ended."""
 
 from __future__ import annotations
 
 from http import HTTPStatus
 
-from django.contrib.auth.decorators import login_not_required
 from django.http import HttpResponse, HttpResponseRedirect
-from django.utils.decorators import method_decorator
-from django.views import View
-from django.views.decorators.csrf import csrf_exempt
 
 from session_limit.client import posted_data
 from session_limit.pages import links, use_here
-from session_limit.store.request import GuardedRequest
+from session_limit.request import GuardedRequest
+from session_limit.views.base import PublicView
 
 
-# The form that posts here has a token of its own: see use_here.py.
-@method_decorator([csrf_exempt, login_not_required], name="dispatch")
-class EndedView(View):
-    """Says why this browser's session ended; "Use here instead" posts to it."""
+class EndedView(PublicView):
+    """
+    Explain why the browser's session ended. "Use here instead" posts here.
+
+    Clients that cannot be answered in place, such as htmx, are sent to this page.
+    """
 
     http_method_names = ["get", "head", "post"]
 
     def get(self, request: GuardedRequest) -> HttpResponse:
-        """Show the reason, or go on where nothing has ended."""
+        """Explain the ending, or redirect to ``next`` if no session has ended."""
         if request.session_limit.ended is None:
-            return HttpResponseRedirect(links.next_url(request, request.GET))
-        # The middleware puts the page in its place, as anywhere else.
+            url = request.GET.get("next")
+            return HttpResponseRedirect(links.landing_page(request, url))
+        # The middleware puts the page in place of this answer, as at any address.
         return HttpResponse(status=HTTPStatus.UNAUTHORIZED)
 
     def post(self, request: GuardedRequest) -> HttpResponse:
-        """Forget the ended session, so that signing in may go on by itself."""
+        """Forget the ended session, so that an automatic sign-in can go on."""
         ended = request.session_limit.ended
         if ended is not None:
             if not use_here.is_chosen(request, ended.pk):
                 return HttpResponse(status=HTTPStatus.FORBIDDEN)
             request.session.flush()
-        return HttpResponseRedirect(links.next_url(request, posted_data.form(request)))
+        url = posted_data.form(request).get("next")
+        return HttpResponseRedirect(links.landing_page(request, url))

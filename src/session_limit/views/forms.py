@@ -1,4 +1,4 @@
-"""What people fill in."""
+"""The form that asks for a password."""
 
 from __future__ import annotations
 
@@ -12,14 +12,16 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
 
-# Nobody's password is longer, and hashing one takes its time.
+# In characters. Bounds the time that hashing a posted password can take.
 MAX_PASSWORD = 4096
 
 
 class PasswordForm(forms.Form):
     """
-    Asks who is signed in for their password again. Once it is valid, ``user`` is as
-    the backend returned it: with a password hash that may have just been upgraded.
+    Ask a person who is signed in for their password.
+
+    After validation, ``user`` is the user that the backend returned. Its password hash
+    may be new, because ``authenticate()`` upgrades old hashes.
     """
 
     password = forms.CharField(
@@ -38,9 +40,9 @@ class PasswordForm(forms.Form):
 
     @sensitive_variables()
     def clean_password(self) -> str:
-        """Raise ``ValidationError`` where no backend takes it for this account."""
+        """Raise ``ValidationError`` if no backend accepts it for this account."""
         password: str = self.cleaned_data["password"]
-        # As at a sign-in: what locks an account out counts these failures too.
+        # authenticate() lets packages that count failed sign-ins count these too.
         found = authenticate(
             self.request, username=self.user.get_username(), password=password
         )

@@ -1,4 +1,4 @@
-"""Plays, in JSON alone: a player starts one, renews it, and stops it."""
+"""Start, renew and stop plays. The answers are always JSON."""
 
 from __future__ import annotations
 
@@ -6,158 +6,118 @@ from http import HTTPStatus
 from typing import Any
 from uuid import UUID
 
-from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import BadRequest
-from django.http import HttpRequest, JsonResponse
+from django.http import JsonResponse
 from django.http.response import HttpResponseBase
-from django.utils.decorators import method_decorator
-from django.views import View
-from django.views.decorators.cache import never_cache
-from django.views.decorators.csrf import csrf_protect
 
 from session_limit import registry
 from session_limit.client import posted_data
 from session_limit.conf import conf
 from session_limit.models import Play, UserSession
-from session_limit.pages import json_answers, play_swap
-from session_limit.store.queries import Row
-from session_limit.store.request import GuardedRequest
-from session_limit.store.state import state_of
-from session_limit.views.answer import answer
+from session_limit.pages import endings, json_answers, play_swap
+from session_limit.pages.json_answers import answer
+from session_limit.request import GuardedRequest
+from session_limit.views.base import OwnerView
 
-# Of a key that a client makes up.
+# In characters. Clients make up the key of a start.
 MAX_KEY_LENGTH = 64
 
 
-def _sessions() -> Any:
-    return UserSession.objects.primary()
-
-
-@method_decorator([never_cache, csrf_protect, login_not_required], name="dispatch")
-class _PlayView(View):
-    """For who is signed in by a session, whose ``row`` it is."""
-
+class _PlayView(OwnerView):
     http_method_names = ["post"]
-    request: GuardedRequest
-    row: Row
+    wants_json = True
 
-    def dispatch(
-        self, request: HttpRequest, *args: Any, **kwargs: Any
-    ) -> HttpResponseBase:
-        """Answer 404 where the project counts no plays, and 401 to nobody."""
+    def refusal(self) -> HttpResponseBase | None:
+        """Refuse every request if the project does not limit plays."""
         if not conf.uses_plays():
-            return answer(HTTPStatus.NOT_FOUND, code="no_plays")
-        # Asked first: it ends a session whose credentials were changed.
-        is_signed_in = request.user.is_authenticated
-        state = state_of(request)
-        row = state.row if state is not None else None
-        # Not somebody's who is shown another's account, or is known by a token.
-        if not is_signed_in or row is None or row.user_id != request.user.pk:
-            # Where its session has ended, the middleware says so in its place.
-            return answer(HTTPStatus.UNAUTHORIZED, code="not_signed_in")
-        self.row = row
-        try:
-            return super().dispatch(request, *args, **kwargs)
-        except BadRequest as error:
-            return answer(HTTPStatus.BAD_REQUEST, code="bad_request", detail=str(error))
+            return answer("no_plays", status=HTTPStatus.NOT_FOUND)
+        return super().refusal()
 
-    def over(self, play: Play | None) -> JsonResponse:
-        """Answer that a play counts no more; ``None``: this session had no such one."""
+    def ended(self, play: Play | None) -> JsonResponse:
+        """Answer that a play has ended; ``None`` if the session never had the play."""
         if play is None:
-            return answer(HTTPStatus.NOT_FOUND, code="not_found")
-        # A play that has lapsed stays open until another one needs its place.
-        play.ended_reason = play.end_reason()
-        play.ended_at = play.ended_at or play.lease_until
-        newer = None
-        if play.ended_by_play is not None:
-            by = Play.objects.primary().filter(pk=play.ended_by_play)
-            newer = _sessions().filter(pk__in=by.values("session_id")).first()
-        return JsonResponse(json_answers.play_over(play, newer), status=HTTPStatus.GONE)
+            return answer("not_found", status=HTTPStatus.NOT_FOUND)
+        return json_answers.play_ended(endings.ended_play(play))
 
 
 class PlaysView(_PlayView):
-    """Starts a play."""
+    """Start a play."""
 
     def post(self, request: GuardedRequest) -> JsonResponse:
         """
-        ``what`` names the content; ``key``, of the client's choice, makes a retry the
-        same start; ``swap`` is a code that an earlier answer came with; ``resumes`` is
-        true where nobody has asked for it just now.
+        Start a play with the posted fields, all of which are optional.
+
+        ``what`` names the content. ``key``, which the client chooses, makes a retry the
+        same start. ``swap`` is a code from an earlier refusal. ``resumes`` is true if
+        the client starts by itself, without a person's request.
         """
         data = posted_data.posted(request)
-        what, key = _text(data, "what", longest=200), _text(data, "key")
-        session = request.session_limit.current
-        if session is None:
-            return answer(HTTPStatus.UNAUTHORIZED, code="not_signed_in")
         start = registry.play(
-            session,
-            what,
-            key=key or None,
-            swap=play_swap.play_to_end(data.get("swap"), session.pk),
+            self.current,
+            _text(data, "what", longest=200),
+            key=_text(data, "key") or None,
+            swap=play_swap.play_to_end(data.get("swap"), self.row.id),
             resumes=_flag(data, "resumes"),
         )
         if start.is_too_late:
-            return answer(HTTPStatus.UNAUTHORIZED, code="not_signed_in")
+            return answer("not_signed_in", status=HTTPStatus.UNAUTHORIZED)
         if start.play is None:
-            return self._refused(start)
+            ids = {row.session_id for row in start.rivals}
+            sessions = UserSession.objects.primary().in_bulk(ids)
+            return json_answers.play_refused(start, sessions, self.row.id)
         if start.play.ended_at is not None:
-            return self.over(start.play)
-        return JsonResponse(json_answers.playing(start.play.pk))
-
-    def _refused(self, start: registry.PlayStart) -> JsonResponse:
-        sessions = _sessions().in_bulk({row.session_id for row in start.rivals})
-        said = json_answers.play_refused(start, sessions, self.row.id)
-        if start.retry_after is None:
-            return JsonResponse(said, status=HTTPStatus.CONFLICT)
-        headers = {"Retry-After": str(said["retry_after"])}
-        too_many = HTTPStatus.TOO_MANY_REQUESTS
-        return JsonResponse(said, status=too_many, headers=headers)
+            return self.ended(start.play)
+        return json_answers.playing(start.play.pk)
 
 
 class RenewView(_PlayView):
-    """Renews a play: one indexed ``UPDATE``."""
+    """Renew a play, with one indexed ``UPDATE``."""
 
     def post(self, request: GuardedRequest, id: UUID) -> JsonResponse:
-        """Answer when to ask again, or why there is no need to."""
+        """Answer when to renew it again, or why it has ended."""
         if registry.renew_play(id, self.row.id):
-            return JsonResponse(json_answers.playing(id))
-        return self.over(registry.find_play(id, self.row.id))
+            return json_answers.playing(id)
+        return self.ended(registry.find_play(id, self.row.id))
 
 
 class StopView(_PlayView):
-    """Stops a play, and frees its place at once."""
+    """Stop a play, which frees its place at once."""
 
     def post(self, request: GuardedRequest, id: UUID | None = None) -> JsonResponse:
         """
-        Idempotent, and the same for what was never there. Without an ``id``, the one
-        that is started under the posted ``key``: by who has not heard of it yet.
+        Stop the play with this ``id``, or without one the play of the posted ``key``.
+
+        A client that has not got the answer to its start knows only the key. The answer
+        is the same if there is no such play, and for every repetition.
         """
         if id is not None:
             registry.stop_play(id, self.row.id)
-            return answer(code="stopped")
+            return answer("stopped")
         key = _text(posted_data.posted(request), "key")
         if not key:
             raise BadRequest("key names the start that is to be stopped.")
-        session = request.session_limit.current
-        if session is not None:
-            registry.stop_start(session, key)
-        return answer(code="stopped")
+        registry.stop_start(self.current, key)
+        return answer("stopped")
 
 
 def _text(data: Any, name: str, *, longest: int = MAX_KEY_LENGTH) -> str:
-    """Return the text ``name`` of what was posted. Raises ``BadRequest``."""
+    """
+    Return the posted text ``name``, or ``""``.
+
+    Raises ``BadRequest`` if it is no text, has more than ``longest`` characters, or has
+    a NUL, which PostgreSQL does not store.
+    """
     value = data.get(name, "")
-    # No database takes a NUL in a text.
     if not isinstance(value, str) or len(value) > longest or "\0" in value:
         raise BadRequest(f"{name} is a text of at most {longest} characters.")
     return value
 
 
 def _flag(data: Any, name: str) -> bool:
-    """Return whether ``name`` is so, in JSON or in a form. Raises ``BadRequest``."""
+    """Return the posted boolean ``name``. Raises ``BadRequest`` if it is none."""
     value = data.get(name, False)
-    if isinstance(value, bool):
-        return value
     if value in ("true", "false"):
         return bool(value == "true")
+    if isinstance(value, bool):
+        return value
     raise BadRequest(f"{name} is true or false.")

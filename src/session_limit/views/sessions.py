@@ -1,24 +1,17 @@
-"""
-Your sessions: seeing them, ending one, ending all others. A page or JSON, from the same
-calls of the registry.
-"""
+"""List an account's own sessions, and end one or all others: as pages and in JSON."""
 
 from __future__ import annotations
 
+from dataclasses import fields
 from http import HTTPStatus
-from typing import Any, cast
+from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
 
 from django.conf import settings
 from django.contrib.auth import logout, update_session_auth_hash
-from django.contrib.auth.base_user import AbstractBaseUser
-from django.contrib.auth.decorators import login_not_required
-from django.contrib.auth.views import redirect_to_login
-from django.core.exceptions import ImproperlyConfigured
 from django.http import (
     Http404,
-    HttpRequest,
     HttpResponse,
     HttpResponseNotAllowed,
     HttpResponseRedirect,
@@ -26,97 +19,48 @@ from django.http import (
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, render, resolve_url
 from django.urls import reverse
-from django.utils.decorators import method_decorator
 from django.utils.encoding import escape_uri_path
-from django.views import View
-from django.views.decorators.cache import never_cache
-from django.views.decorators.csrf import csrf_protect
-from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
+from django.views.decorators.debug import sensitive_variables
 
 from session_limit import registry
-from session_limit.client import posted_data, request_kind
+from session_limit.client import posted_data
 from session_limit.conf import conf
 from session_limit.models import UserSession, parse_uuid
 from session_limit.pages import json_answers, links
-from session_limit.pages.overview import PAGE, Overview, others_than, told_of
+from session_limit.pages.json_answers import answer
+from session_limit.pages.overview import PAGE, Overview, done_message, others_than
+from session_limit.request import GuardedRequest
 from session_limit.rules import get_rules
-from session_limit.store.request import GuardedRequest
-from session_limit.utils.safe_redirects import LocalAddress, local_address, own_address
-from session_limit.views.answer import answer
+from session_limit.utils.safe_redirects import LocalAddress, local_address
+from session_limit.views.base import OwnerView
 from session_limit.views.forms import PasswordForm
 
 REVOKED = UserSession.Reason.REVOKED
 
 
-def _wants_json(request: HttpRequest) -> bool:
-    # htmx swaps in what the page says.
-    return request_kind.wants_json(request) and not request_kind.is_htmx(request)
-
-
-# Not Django's login_required() or its middleware: JSON is answered in JSON.
-@method_decorator(
-    [
-        never_cache,
-        csrf_protect,
-        login_not_required,
-        sensitive_post_parameters("password"),
-    ],
-    name="dispatch",
-)
-class _OwnView(View):
-    """For who is signed in by a session, which is the ``current`` one."""
-
-    request: GuardedRequest
-    user: AbstractBaseUser
-    current: UserSession
-
-    def dispatch(
-        self, request: HttpRequest, *args: Any, **kwargs: Any
-    ) -> HttpResponseBase:
-        """Raises ``ImproperlyConfigured`` where our middleware is missing."""
-        if not hasattr(request, "session_limit"):
-            raise ImproperlyConfigured(
-                "This page needs session_limit.middleware.SessionLimitMiddleware."
-            )
-        request = cast("GuardedRequest", request)
-        current = request.session_limit.current
-        # Not somebody's who is shown another's account, or is known by a token.
-        if current is None or current.user_id != request.user.pk:
-            if _wants_json(request):
-                return answer(HTTPStatus.UNAUTHORIZED, code="not_signed_in")
-            back = own_address(request) or resolve_url(settings.LOGIN_REDIRECT_URL)
-            return redirect_to_login(back)
-        self.current = current
-        self.user = cast("AbstractBaseUser", request.user)
-        return super().dispatch(request, *args, **kwargs)
-
-
-class ListView(_OwnView):
-    """Shows an account its sessions."""
+class ListView(OwnerView):
+    """List the sessions of the account."""
 
     def get(self, request: GuardedRequest) -> HttpResponse:
         """
-        Answer the page ``?page=<number>``. With ``?done=<id>`` it says what has just
-        been done.
+        List the page ``?page=<number>``.
+
+        With ``?done=<id>``, the page also says that the session with this id was ended.
         """
         overview = Overview.of(self.user, self.current, request.GET.get("page"))
         urls = {
             "next_url": self._url_of(overview.next_page),
             "previous_url": self._url_of(overview.previous_page),
         }
-        if _wants_json(request):
-            return answer(**json_answers.overview(overview, **urls))
+        if self.wants_json:
+            return json_answers.overview(overview, **urls)
         done = parse_uuid(request.GET.get("done"))
         context = {
+            **{field.name: getattr(overview, field.name) for field in fields(overview)},
             **urls,
             "current": None if overview.previous_page else overview.current,
-            "others": overview.others,
-            "count": overview.count,
-            "ended": overview.ended,
-            "limit": overview.limit,
-            "in_use": overview.in_use,
             "retention": conf.retention,
-            "done": told_of(self.user, done) if done is not None else "",
+            "done": done_message(self.user, done) if done is not None else "",
         }
         return render(request, "session_limit/sessions.html", context)
 
@@ -128,15 +72,17 @@ class ListView(_OwnView):
         return f"{reverse(links.LIST_VIEW)}?{urlencode(query)}"
 
 
-class EndView(_OwnView):
+class EndView(OwnerView):
     """
-    Ends the session with an ``id``, or without one all others: asks on GET, acts on
-    POST. To end others than one's own, credentials have to be fresh.
+    End the session with an ``id``, or without one all others of the account.
+
+    A GET asks for confirmation, and a POST ends. To end another session than their own,
+    a person must have given credentials lately.
     """
 
     def get(self, request: GuardedRequest, id: UUID | None = None) -> HttpResponseBase:
-        """Ask, and for the password where that is needed."""
-        if _wants_json(request):
+        """Ask for confirmation, and for the password if the last sign-in is too old."""
+        if self.wants_json:
             return HttpResponseNotAllowed(["POST"])
         targets = self._targets(id)
         if not any(row.is_live for row in targets):
@@ -148,13 +94,17 @@ class EndView(_OwnView):
         return self._ask(targets, form, url)
 
     def post(self, request: GuardedRequest, id: UUID | None = None) -> HttpResponseBase:
-        """End, if need be with the password that comes with it. Idempotent."""
+        """
+        End the sessions. Ending them again changes nothing.
+
+        If the last sign-in is too old, the posted password must be right.
+        """
         try:
             targets = self._targets(id)
         except Http404:
-            if not _wants_json(request):
+            if not self.wants_json:
                 raise
-            return answer(HTTPStatus.NOT_FOUND, code="not_found")
+            return answer("not_found", status=HTTPStatus.NOT_FOUND)
         if id == self.current.pk:
             return self._sign_out()
         if any(row.is_live for row in targets) and not self._may_end(targets):
@@ -166,14 +116,15 @@ class EndView(_OwnView):
             if id is None
             else registry.end([id], REVOKED, by=self.user)
         )
-        if _wants_json(request):
+        if self.wants_json:
             return answer(ended=[row.pk for row in ended])
         return self._done(ended or targets)
 
     def _targets(self, id: UUID | None) -> list[UserSession]:
         """
-        Return the session with this ``id``, or as many of all others as a page lists.
-        The session may have ended. Raises ``Http404`` if the account has none such.
+        Return the session with this ``id``, live or ended, or a page of all others.
+
+        Raises ``Http404`` if the account has no session with the id.
         """
         if id is None:
             others = others_than(self.current).order_by("-last_active_at", "-pk")
@@ -190,19 +141,19 @@ class EndView(_OwnView):
 
     def _reauthentication_url(self) -> str | None:
         request = self.request
-        # Back to the page whose script asked, not to what it asked for.
-        back = links.calling_page(request) if _wants_json(request) else None
+        # Lead back to the page of the script, not to the address that it fetched.
+        back = links.calling_page(request) if self.wants_json else None
         back = back or self._own_path()
         url = back or reverse(links.LIST_VIEW)
         return get_rules().reauthentication_url(self.user, request, url)
 
     def _own_path(self) -> LocalAddress | None:
-        """Return the address of this page without its query, if it can be linked to."""
+        """Return the address of this page without its query, if it can be a link."""
         return local_address(self.request, escape_uri_path(self.request.path))
 
     @sensitive_variables()
     def _reauthenticate(self, targets: list[UserSession]) -> HttpResponseBase | None:
-        """Return the answer where credentials have yet to be given."""
+        """Check the posted password. Return the answer if that does not suffice."""
         url = self._reauthentication_url()
         data = posted_data.posted(self.request) if url is None else {}
         form = PasswordForm(
@@ -210,30 +161,34 @@ class EndView(_OwnView):
         )
         if form.is_valid():
             return self._renew(form.user)
-        if not _wants_json(self.request):
+        if not self.wants_json:
             return self._ask(targets, form if url is None else None, url)
         code = "wrong_password" if form.is_bound else "reauthentication_required"
-        return answer(HTTPStatus.FORBIDDEN, code=code, reauthentication_url=url)
+        return answer(code, status=HTTPStatus.FORBIDDEN, reauthentication_url=url)
 
     def _renew(self, user: Any) -> HttpResponse | None:
-        """Go on under another key (ASVS 7.2.4), with what a new hash verifies."""
+        """
+        Give the session a new key, and the hash of ``user``, which may be new.
+
+        ASVS 7.2.4 demands the new key. Return an answer if the session has ended.
+        """
         session = self.request.session
         is_live = registry.reauthenticated(self.current.pk, session, user)
         update_session_auth_hash(self.request, user)
-        # It ended under this request, and the middleware says why.
+        # The middleware replaces the 401 by the reason why the session ended.
         return None if is_live else HttpResponse(status=HTTPStatus.UNAUTHORIZED)
 
     def _sign_out(self) -> HttpResponse:
         logout(self.request)
-        if _wants_json(self.request):
+        if self.wants_json:
             return answer(ended=[self.current.pk])
-        return _see_other(
-            resolve_url(settings.LOGOUT_REDIRECT_URL or settings.LOGIN_URL)
-        )
+        url = resolve_url(settings.LOGOUT_REDIRECT_URL or settings.LOGIN_URL)
+        return HttpResponseRedirect(url, status=HTTPStatus.SEE_OTHER)
 
     def _done(self, ended: list[UserSession]) -> HttpResponse:
         url = reverse(links.LIST_VIEW)
-        return _see_other(f"{url}?{urlencode({'done': ended[0].pk})}" if ended else url)
+        url = f"{url}?{urlencode({'done': ended[0].pk})}" if ended else url
+        return HttpResponseRedirect(url, status=HTTPStatus.SEE_OTHER)
 
     def _ask(
         self,
@@ -256,7 +211,3 @@ class EndView(_OwnView):
             "cancel_url": reverse(links.LIST_VIEW),
         }
         return render(self.request, "session_limit/confirm_end.html", context)
-
-
-def _see_other(url: str) -> HttpResponse:
-    return HttpResponseRedirect(url, status=HTTPStatus.SEE_OTHER)

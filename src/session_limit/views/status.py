@@ -1,47 +1,45 @@
-"""What an open page asks, again and again: whether its session is live still."""
+"""The status of a session, which open pages poll."""
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import cast
 
-from django.contrib.auth.decorators import login_not_required
 from django.http import JsonResponse
-from django.utils.decorators import method_decorator
-from django.views import View
-from django.views.decorators.cache import never_cache
 
-from session_limit.pages import json_answers, links, messages
+from session_limit.pages import endings, json_answers, links
+from session_limit.request import GuardedRequest
 from session_limit.store.guarded import GuardedSession
-from session_limit.store.request import GuardedRequest
 from session_limit.store.state import state_of
+from session_limit.views.base import PublicView
 
 
-@method_decorator([login_not_required, never_cache], name="dispatch")
-class StatusView(View):
+class StatusView(PublicView):
     """
-    Says how the session stands, in JSON and in three words at most. No activity, and no
-    answer of its own takes a cookie away: a page that is merely open asks it.
+    Answer in JSON whether the session is live, has ended, or does not exist.
+
+    A request counts as no activity and deletes no cookie, because open pages send it by
+    themselves.
     """
 
     http_method_names = ["get", "head"]
 
     def get(self, request: GuardedRequest) -> JsonResponse:
-        """Answer 200, however it stands."""
-        answer = JsonResponse(self._standing(request))
+        """Answer 200, whatever the status is."""
+        answer = self._answer(request)
         session, state = cast("GuardedSession", request.session), state_of(request)
         if state is not None and not state.sign_in.adopted:
             session.leave_untouched()
         return answer
 
-    def _standing(self, request: GuardedRequest) -> dict[str, Any]:
-        # Asked first: it ends a session whose credentials were changed.
+    def _answer(self, request: GuardedRequest) -> JsonResponse:
+        # Reading the user comes first: it ends the session if credentials changed.
         is_signed_in = request.user.is_authenticated
         state = state_of(request)
         row = state.row if state is not None else None
         if is_signed_in and row is not None:
-            return {"version": json_answers.VERSION, "code": "live", "session": row.id}
+            return json_answers.answer("live", session=row.id)
         ended = request.session_limit.ended if state is not None else None
         if state is None or not state.found.is_ended:
-            return {"version": json_answers.VERSION, "code": "nobody"}
-        back = links.calling_page(request)
-        return json_answers.session_over(messages.ended(ended), links.sign_in_url(back))
+            return json_answers.answer("nobody")
+        sign_in_url = links.sign_in_url(links.calling_page(request))
+        return json_answers.session_ended(endings.ended_session(ended), sign_in_url)

@@ -24,7 +24,7 @@ from django.http.response import HttpResponseBase, StreamingHttpResponse
 
 from session_limit import registry
 from session_limit.models import UserSession
-from session_limit.store.request import GuardedRequest
+from session_limit.request import GuardedRequest
 
 # The views sign a user in without a password.
 BACKEND = "django.contrib.auth.backends.ModelBackend"

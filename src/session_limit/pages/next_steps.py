@@ -1,0 +1,82 @@
+"""Decide what a person can do next: for pages, messages, mail and JSON alike."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from django.utils.translation import gettext_lazy
+
+from session_limit.conf import conf
+from session_limit.pages import links
+
+
+class Step(enum.StrEnum):
+    """A kind of next step, by the name that JSON answers give it."""
+
+    USE_HERE = "use_here"
+    SIGN_IN = "sign_in"
+    WATCH_HERE = "watch_here"
+    SEE_DEVICES = "see_devices"
+    SECURE_ACCOUNT = "secure_account"
+    SUPPORT = "support"
+
+
+# The most important step first.
+LABELS = {
+    Step.USE_HERE: gettext_lazy("Use here instead"),
+    Step.SIGN_IN: gettext_lazy("Sign in"),
+    Step.WATCH_HERE: gettext_lazy("Watch here"),
+    Step.SEE_DEVICES: gettext_lazy("See devices"),
+    Step.SECURE_ACCOUNT: gettext_lazy("Not you? Secure your account"),
+    Step.SUPPORT: gettext_lazy("Contact support"),
+}
+
+_FORM = frozenset({Step.USE_HERE, Step.SIGN_IN})
+
+
+@dataclass(frozen=True, slots=True)
+class NextStep:
+    """
+    One thing that a person can do next.
+
+    ``url`` is a link if ``form`` is ``None``. Otherwise it takes a POST with the fields
+    of ``form``. ``WATCH_HERE`` has no URL, because the player does it.
+    """
+
+    kind: Step
+    label: str
+    url: str | None
+    form: Mapping[str, str] | None = None
+
+
+def next_steps(
+    kinds: frozenset[Step],
+    sign_in_url: str | None = None,
+    form: Mapping[str, str] | None = None,
+) -> list[NextStep]:
+    """
+    Return the steps of these ``kinds`` that have an address, the most important first.
+
+    ``USE_HERE`` and ``SIGN_IN`` lead to ``sign_in_url``, and post ``form`` there if it
+    is given. A step without an address, such as ``SUPPORT`` if the project has not set
+    ``SESSION_LIMIT_SUPPORT_URL``, is left out. If nothing else is left, or if ``form``
+    is the only way on, the person can sign in.
+    """
+    urls = {
+        Step.USE_HERE: sign_in_url,
+        Step.SIGN_IN: sign_in_url,
+        Step.WATCH_HERE: None,
+        Step.SEE_DEVICES: links.url_of(links.LIST_VIEW),
+        Step.SECURE_ACCOUNT: conf.secure_account_url,
+        Step.SUPPORT: conf.support_url,
+    }
+    has_address = any(urls[kind] for kind in kinds)
+    if (form is not None or not has_address) and Step.USE_HERE not in kinds:
+        kinds |= {Step.SIGN_IN}
+    return [
+        NextStep(kind, str(label), urls[kind], form if kind in _FORM else None)
+        for kind, label in LABELS.items()
+        if kind in kinds and (urls[kind] or kind is Step.WATCH_HERE)
+    ]

@@ -1,0 +1,130 @@
+"""
+The bases of the views.
+
+The views are exempt from Django's ``LoginRequiredMiddleware``, which would redirect a
+client that wants JSON.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from http import HTTPStatus
+from typing import Any, cast
+
+from django.conf import settings
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.contrib.auth.decorators import login_not_required
+from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import BadRequest, ImproperlyConfigured
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.shortcuts import resolve_url
+from django.utils.decorators import method_decorator
+from django.views import View
+from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import csrf_exempt, csrf_protect
+from django.views.decorators.debug import sensitive_post_parameters
+
+from session_limit.client import request_kind
+from session_limit.models import UserSession
+from session_limit.pages.json_answers import answer
+from session_limit.request import GuardedRequest
+from session_limit.store.queries import Row
+from session_limit.store.state import state_of
+from session_limit.utils.safe_redirects import own_address
+
+
+class _SessionDeletedError(Exception):
+    """The row of the request's session was deleted after the request had begun."""
+
+
+public = method_decorator(
+    [csrf_exempt, login_not_required, never_cache], name="dispatch"
+)
+
+
+@public
+class PublicView(View):
+    """
+    A view for everybody, signed in or not.
+
+    It is exempt from Django's CSRF protection. A view that takes a POST checks a code
+    of its own, which only the browser with the right cookie is given.
+    """
+
+
+@method_decorator(
+    [
+        never_cache,
+        csrf_protect,
+        login_not_required,
+        sensitive_post_parameters("password"),
+    ],
+    name="dispatch",
+)
+class OwnerView(View):
+    """
+    A view for a person who is signed in by a session of their own.
+
+    It refuses requests that a token authenticates, and those of a person who is shown
+    another's account, as with django-impersonate. ``row`` is what the request has read
+    of its session.
+    """
+
+    request: GuardedRequest
+    user: AbstractBaseUser
+    row: Row
+
+    def dispatch(
+        self, request: HttpRequest, *args: Any, **kwargs: Any
+    ) -> HttpResponseBase:
+        """
+        Serve the request if its user owns its session.
+
+        Raises ``ImproperlyConfigured`` if ``SessionLimitMiddleware`` is not installed.
+        """
+        if not hasattr(request, "session_limit"):
+            raise ImproperlyConfigured(
+                "This page needs session_limit.middleware.SessionLimitMiddleware."
+            )
+        try:
+            return self.refusal() or super().dispatch(request, *args, **kwargs)
+        except _SessionDeletedError:
+            return self._not_signed_in()
+        except BadRequest as error:
+            if not self.wants_json:
+                raise
+            status = HTTPStatus.BAD_REQUEST
+            return answer("bad_request", status=status, detail=str(error))
+
+    @property
+    def wants_json(self) -> bool:
+        """Whether to answer in JSON. htmx gets pages, and swaps them in."""
+        request = self.request
+        return request_kind.wants_json(request) and not request_kind.is_htmx(request)
+
+    @cached_property
+    def current(self) -> UserSession:
+        """The session of the request, read from the database on first use."""
+        session = self.request.session_limit.current
+        if session is None:
+            raise _SessionDeletedError
+        return session
+
+    def refusal(self) -> HttpResponseBase | None:
+        """Return the answer to a request that may not be served, or ``None``."""
+        # Reading the user comes first: it ends the session if credentials changed.
+        user = self.request.user
+        state = state_of(self.request) if user.is_authenticated else None
+        row = state.row if state is not None else None
+        if row is None or row.user_id != user.pk:
+            return self._not_signed_in()
+        self.user, self.row = cast("AbstractBaseUser", user), row
+        return None
+
+    def _not_signed_in(self) -> HttpResponseBase:
+        # If the session has ended, the middleware replaces this answer by the reason.
+        if self.wants_json:
+            return answer("not_signed_in", status=HTTPStatus.UNAUTHORIZED)
+        back = own_address(self.request) or resolve_url(settings.LOGIN_REDIRECT_URL)
+        return redirect_to_login(back)
