@@ -14,6 +14,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import zlib
 from pathlib import Path
 
 import pytest
@@ -34,8 +35,9 @@ RUN = [
     [("settings", "with_*.py"), ("settings_axes_and_unfold", "under_*.py")],
 )
 def test_libraries(project, files):
-    # Do not use the suite's own database, which is in use.
-    name = f"{settings.DB_NAME}_libraries_{project}"
+    # Do not use the suite's own database, which is in use. PostgreSQL allows names of
+    # 63 characters.
+    name = f"{settings.DB_NAME[:40]}_{zlib.crc32(project.encode()):x}"
     choice = ["--ds", f"tests.libraries.{project}", "-o", f"python_files={files}"]
     result = subprocess.run(
         [*RUN, *choice, HERE],

@@ -703,7 +703,7 @@ OWN_SESSIONS = [
         "whoever knows its id ends another account's session",
         "views/sessions.py::EndView._targets",
         old=".primary().for_user(self.user)",
-        new=".using(registry_alias())",
+        new=".primary()",
         tests="stories/test_your_sessions",
         test="test_anothers_session_is_not_found",
     ),
