@@ -17,7 +17,7 @@ from django.test import override_settings
 from django.utils.module_loading import import_string
 
 from session_limit import bus, registry
-from session_limit.bus import get_bus, messages
+from session_limit.bus import get_bus, messages, publisher
 from session_limit.bus.memory import MAX_WAITING
 from session_limit.checks.settings import check_settings
 from session_limit.models import UserSession
@@ -319,17 +319,17 @@ def test_it_is_asked_again_after_a_while(monkeypatch, caplog):
                 raise ConnectionError("away")
 
     now = [100.0]
-    monkeypatch.setattr(bus.time, "monotonic", lambda: now[0])
-    publisher, failing = bus._Publisher(), Failing()
-    publisher.publish(failing, [1])
-    publisher.publish(failing, [2])
-    now[0] += bus.PAUSE
-    publisher.publish(failing, [3])
-    publisher.publish(failing, [4])
+    monkeypatch.setattr(publisher.time, "monotonic", lambda: now[0])
+    publishing, failing = publisher.Publisher(), Failing()
+    publishing.publish(failing, [1])
+    publishing.publish(failing, [2])
+    now[0] += publisher.PAUSE
+    publishing.publish(failing, [3])
+    publishing.publish(failing, [4])
     failing.works = True
-    now[0] += bus.PAUSE
-    publisher.publish(failing, [5])
-    publisher.publish(failing, [6])
+    now[0] += publisher.PAUSE
+    publishing.publish(failing, [5])
+    publishing.publish(failing, [6])
     assert asked == [[1], [3], [5], [6]]
     texts = [record.getMessage() for record in caplog.records]
     assert [text.split(" that")[0] for text in texts] == [
@@ -366,7 +366,7 @@ class Misnamed(Away):
     ],
 )
 def test_its_failure_is_one_line_without_a_password(away, address, caplog):
-    bus._Publisher().publish(away, [1])
+    publisher.Publisher().publish(away, [1])
     [record] = caplog.records
     assert (record.levelname, record.exc_info) == ("ERROR", None)
     [line] = record.getMessage().splitlines()

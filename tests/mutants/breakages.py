@@ -717,7 +717,7 @@ OWN_SESSIONS = [
     ),
     Mutant(
         "another account's password will do",
-        "views/forms.py::PasswordForm.clean_password",
+        "views/password_form.py::PasswordForm.clean_password",
         old="if found is None or found.pk != self.user.pk:",
         new="if found is None:",
         tests="stories/test_your_sessions",
@@ -1019,7 +1019,7 @@ LIVE = [
     ),
     Mutant(
         "a bus that fails fails the sign-in",
-        "bus/__init__.py::_Publisher.publish",
+        "bus/publisher.py::Publisher.publish",
         old="        except Exception as error:  # noqa: BLE001",
         new="        except LookupError as error:  #",
         tests="bus/test_buses",
@@ -1027,7 +1027,7 @@ LIVE = [
     ),
     Mutant(
         "a bus that has failed is asked by everybody",
-        "bus/__init__.py::_Publisher.publish",
+        "bus/publisher.py::Publisher.publish",
         old="                if time.monotonic() < self._again_at:\n",
         new="                if time.monotonic() < 0:\n",
         tests="bus/test_buses",

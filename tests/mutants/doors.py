@@ -205,7 +205,7 @@ MUTANTS = [
     ),
     Mutant(
         "the failure of a bus is logged with its password",
-        "bus/__init__.py::failure_of",
+        "bus/publisher.py::failure_of",
         old="({type(error).__name__})",
         new="({error})",
         tests="bus/test_buses",

@@ -311,7 +311,7 @@ HEARING = [
     ),
     Mutant(
         "a bus without an address fails the sign-in",
-        "bus/__init__.py::failure_of",
+        "bus/publisher.py::failure_of",
         old="    with contextlib.suppress(Exception):\n",
         new="    with contextlib.suppress():\n",
         tests="bus/test_buses",

@@ -33,7 +33,7 @@ from session_limit.request import GuardedRequest
 from session_limit.rules import get_rules
 from session_limit.utils.safe_redirects import LocalAddress, local_address
 from session_limit.views.base import OwnerView
-from session_limit.views.forms import PasswordForm
+from session_limit.views.password_form import PasswordForm
 
 REVOKED = UserSession.Reason.REVOKED
 

@@ -1,0 +1,59 @@
+"""Publish endings on a bus, and leave a bus alone for a while after it has failed."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Sequence
+from uuid import UUID
+
+from session_limit.bus.base import Bus
+from session_limit.utils.log_once import OutageLog
+
+# In seconds: how long a bus is not used after a failure, so that few requests wait.
+PAUSE = 5.0
+
+
+def failure_of(bus: Bus | None, error: Exception) -> str:
+    """
+    Describe the failure of a bus for the log: setting, address and the error's class.
+
+    ``bus`` is ``None`` if it could not be created. Do not log a traceback as well. It
+    and the text of some errors may quote a password.
+    """
+    names = "SESSION_LIMIT_BUS"
+    # The address itself may be invalid.
+    with contextlib.suppress(Exception):
+        names += f", {bus.address}" if bus is not None else ""
+    return f"{names} ({type(error).__name__})"
+
+
+class Publisher:
+    """Publishes on a bus, and skips it for ``PAUSE`` seconds after a failure."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._outage = OutageLog(
+            "The bus does not carry that sessions have ended, and the sweep notifies "
+            "open pages within a second"
+        )
+        self._failed: Bus | None = None
+        self._again_at = 0.0
+
+    def publish(self, bus: Bus, ids: Sequence[UUID]) -> None:
+        if self._failed is bus:
+            with self._lock:
+                if time.monotonic() < self._again_at:
+                    return
+                # Let one thread try, while the others go on.
+                self._again_at = time.monotonic() + PAUSE
+        try:
+            bus.publish(ids)
+        except Exception as error:  # noqa: BLE001 a project's bus may raise anything
+            self._outage.begin(error, failure_of(bus, error))
+            self._failed, self._again_at = bus, time.monotonic() + PAUSE
+        else:
+            if self._failed is bus:
+                self._outage.end()
+                self._failed = None
