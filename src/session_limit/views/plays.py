@@ -79,9 +79,7 @@ class RenewView(_PlayView):
     """Renew a play with a single indexed ``UPDATE`` statement."""
 
     def post(self, request: GuardedRequest, id: UUID) -> JsonResponse:
-        """
-        Return when the client must renew the play next, or why the play has ended.
-        """
+        """Return when to renew the play again, or the reason why it has ended."""
         if registry.renew_play(id, self.row.id):
             return json_answers.playing(id)
         return self.ended(registry.find_play(id, self.row.id))
