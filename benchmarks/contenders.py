@@ -113,7 +113,7 @@ def allauth_sign_in(request: Any) -> None:
 
 
 def delete_other_profiles(request: Any) -> None:
-    """Delete the account's other sessions, which django-sessionprofile lists."""
+    """Delete the account's other sessions and their django-sessionprofile rows."""
     from sessionprofile.models import SessionProfile
 
     own = request.session.session_key

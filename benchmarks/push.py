@@ -27,7 +27,7 @@ from benchmarks.servers import Person, Server, database, people, serving
 PAGE = ROOT / "docs" / "explanation" / "push.md"
 BLOCKS = ("push",)
 
-# The number of people whose sessions are displaced in turn.
+# The number of people to displace, one after another.
 PLAYERS = 20
 # In seconds. A page that receives no event within this time counts as never told.
 PATIENCE = 5.0

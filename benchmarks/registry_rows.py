@@ -1,4 +1,4 @@
-"""Fill a database with rows as after years of use, with a few SQL statements."""
+"""Fill a database with rows like those from years of use, by SQL statements."""
 
 from __future__ import annotations
 

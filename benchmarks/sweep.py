@@ -40,7 +40,7 @@ def row(
     size: int, *, plays: bool, seconds: float, endings: int, slow: float
 ) -> list[str]:
     """
-    Measure one hub, and return the row of the table.
+    Measure a hub, which notifies connections of endings, and return the table's row.
 
     ``size`` is the number of connections. ``plays`` says whether each session has a
     play. ``seconds`` is the time for which the cost is measured. ``endings`` is the

@@ -20,7 +20,7 @@ OPERATIONS = ("get", "set", "add", "delete", "touch", "get_many", "delete_many")
 
 
 def kind_of(statement: str) -> str | None:
-    """Return the kind as which a statement is counted, or ``None`` to ignore it."""
+    """Return the kind of an SQL statement, or ``None`` if it is not counted."""
     verb = statement.lstrip("( ").partition(" ")[0].upper()
     return None if verb in TRANSACTION else KINDS.get(verb, "others")
 

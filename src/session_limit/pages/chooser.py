@@ -44,7 +44,7 @@ MAX_CHOSEN = LISTED
 @dataclass(frozen=True, slots=True)
 class Posted:
     """
-    A choice of the sessions to end, as a form or JSON has posted it.
+    A choice of sessions to end, posted as a form or as JSON.
 
     ``code`` proves that it comes from the chooser. ``chosen`` are the ids of the
     sessions, or ``None`` for all.
@@ -58,9 +58,10 @@ class Posted:
 @dataclass(frozen=True, slots=True)
 class Question:
     """
-    The question which of the ``rivals`` to sign out for the ``pending`` sign-in.
+    The question which of the live sessions in ``rivals`` to end.
 
-    ``secret`` is the value of its cookie. ``limit`` is the account's session limit.
+    The sign-in ``pending`` waits for the answer. ``secret`` is the value of its cookie.
+    ``limit`` is the account's session limit.
     """
 
     pending: PendingSignIn
@@ -86,7 +87,7 @@ class Question:
 
 
 def browser(request: HttpRequest) -> Browser:
-    """Return the browser of ``request``, with the secret in its cookie, if any."""
+    """Return the browser that sent ``request``, with its cookie's secret, if any."""
     secret = request.COOKIES.get(COOKIE, "")
     is_secret = len(secret) == SECRET_LENGTH
     agent = request.META.get("HTTP_USER_AGENT", "")
@@ -95,16 +96,17 @@ def browser(request: HttpRequest) -> Browser:
 
 def code(secret: str) -> str:
     """
-    Return the code that proves that a form came from the chooser.
+    Return the code that proves that a posted choice comes from the chooser's form.
 
-    Only the browser that got the form knows it, so another site cannot post a choice.
+    ``secret`` is the value of the browser's cookie. Only the browser that got the form
+    knows the code, so another site cannot post a choice.
     """
     return keyed_digests(SALT, secret)[0]
 
 
 def is_code(value: str, secret: str) -> bool:
     """
-    Return whether ``value`` is the code for ``secret``.
+    Return whether ``value`` is the form's code for the cookie's ``secret``.
 
     Codes made with one of ``SECRET_KEY_FALLBACKS`` are accepted too.
     """
@@ -114,7 +116,7 @@ def is_code(value: str, secret: str) -> bool:
 
 def posted(request: HttpRequest) -> Posted:
     """
-    Return the choice that ``request`` posts as a form or as JSON.
+    Return the choice of sessions to end that ``request`` posts as a form or as JSON.
 
     Raises ``BadRequest`` if the choice names too many sessions, or if it names none and
     does not cancel the sign-in.
@@ -134,7 +136,11 @@ def posted(request: HttpRequest) -> Posted:
 
 
 def choice(request: HttpRequest) -> Choice | None:
-    """Return the valid choice that ``request`` posts to the chooser, or ``None``."""
+    """
+    Return the choice of sessions to end that ``request`` posts to the chooser.
+
+    Return ``None`` if it posts no valid choice.
+    """
     if not is_asked_here(request):
         return None
     waiting = browser(request)
@@ -185,5 +191,5 @@ def forget(request: HttpRequest, response: HttpResponseBase) -> None:
 
 
 def is_asked_here(request: HttpRequest) -> bool:
-    """Return whether ``request`` is for the chooser's URL."""
+    """Return whether ``request`` is for the page that asks which session to end."""
     return links.is_to(request, links.url_of(links.CHOOSE_VIEW))

@@ -91,7 +91,7 @@ def active(span: timedelta, *, unrecorded: timedelta) -> str:
 
 
 def _sentence(sentences: dict[timedelta, _StrPromise], span: timedelta) -> str:
-    """Return the sentence in the longest unit that divides ``span``, or in minutes."""
+    """Return the sentence for ``span``, in the longest unit that divides it evenly."""
     minutes = max(1, round(span / MINUTE))
     unit = next(unit for unit in sentences if not minutes * MINUTE % unit)
     return str(sentences[unit] % {"count": minutes * MINUTE // unit})

@@ -27,8 +27,8 @@ def ended_session(session: UserSession | None) -> messages.Message:
 
 
 def ended_play(play: Play) -> messages.Message:
-    """Return the message that explains why ``play``, which no longer counts, ended."""
-    # A play whose lease ran out is only marked as ended when another needs its place.
+    """Return the message that explains why ``play``, which is no longer live, ended."""
+    # A play with an expired lease is marked as ended only when another needs its place.
     play.ended_reason = play.end_reason()
     play.ended_at = play.ended_at or play.lease_until
     newer = None

@@ -54,7 +54,7 @@ def session_ended(message: Message, sign_in_url: str) -> JsonResponse:
 
 
 def sign_in_refused(message: Message, admission: Admission) -> JsonResponse:
-    """Return the JSON that explains that a sign-in was refused at the session limit."""
+    """Return the JSON about a sign-in that was refused at the session limit."""
     return answer(
         "session_limit",
         detail=message.text,

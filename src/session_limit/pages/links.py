@@ -49,7 +49,12 @@ def sign_in_redirect(response: HttpResponseBase) -> str | None:
 
 
 def page_for_htmx(request: HttpRequest) -> str:
-    """Return the URL of the page that htmx should open when the session has ended."""
+    """
+    Return the URL of the page that htmx should open after the session has ended.
+
+    This page explains the ending. If the project does not include it, return the URL of
+    the sign-in page.
+    """
     back = local_address(request, request.headers.get("HX-Current-URL", ""))
     return ended_page_url(back) or sign_in_url(back)
 
@@ -135,7 +140,8 @@ def after_sign_in(request: HttpRequest) -> str:
     """
     Return the local URL that the sign-in in ``request`` leads to, or ``""``.
 
-    A form names it in ``next``. A sign-in in a middleware leads to the requested page.
+    A form names the URL in ``next``. A sign-in in a middleware leads to the requested
+    page.
     """
     if request.resolver_match is None:
         return "" if is_to(request, url_of(CHOOSE_VIEW)) else return_url(request) or ""

@@ -211,6 +211,6 @@ def asked(limit: int | None, *, is_for_all: bool) -> Message:
 
 
 def no_pending_sign_in() -> Message:
-    """Return the message for a choice that comes too late: no sign-in waits for it."""
+    """Return the message for a choice of a session to end that comes too late."""
     text = _("This sign-in is no longer waiting: it was finished, or it took too long.")
     return Message(str(_SIGN_IN_AGAIN), text, frozenset({Step.SIGN_IN}))

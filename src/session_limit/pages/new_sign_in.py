@@ -37,7 +37,7 @@ _STEPS = frozenset({Step.SEE_DEVICES, Step.SECURE_ACCOUNT})
 
 
 def can_leave_message(request: HttpRequest, response: HttpResponseBase) -> bool:
-    """Return whether a person will see a message that is stored with ``response``."""
+    """Return whether a person will see a Django message added to ``response``."""
     status = response.status_code
     is_page = HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES and (
         response.headers.get("Content-Type", "").startswith("text/html")
@@ -51,10 +51,10 @@ def can_leave_message(request: HttpRequest, response: HttpResponseBase) -> bool:
 
 def leave_message(request: HttpRequest, response: HttpResponseBase, row: Row) -> None:
     """
-    Add a message about a newer sign-in to the pages of the session in ``row``.
+    Add a message about a newer sign-in to the next page of the session in ``row``.
 
-    Does nothing if there is none that the session has not yet shown, or if another
-    request has just added the message.
+    Does nothing if the session has already shown the message, or if another request has
+    just added it.
     """
     if row.notice is None or not mark_notified(row.id, row.notice):
         return

@@ -13,7 +13,7 @@ from session_limit.pages import links
 
 
 class Step(enum.StrEnum):
-    """A kind of next step. The values are the names in JSON answers."""
+    """A kind of step that a person can take next. JSON responses use these values."""
 
     USE_HERE = "use_here"
     SIGN_IN = "sign_in"

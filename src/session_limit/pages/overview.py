@@ -117,9 +117,9 @@ def _others_on(number: int, current: UserSession) -> list[Any]:
 
 def usage(current: UserSession) -> tuple[int, int]:
     """
-    Return how many live sessions an account has, and how many of them count.
+    Return how many live sessions an account has, and how many use up its limit.
 
-    Those under the same limit as ``current`` count, except for any that were exempted.
+    The limit is the one that covers ``current``. Exempted sessions do not use it up.
     """
     others = others_than(current).aggregate(
         total=Count("pk"),

@@ -1,4 +1,4 @@
-"""Compose the messages about plays that were refused or have ended."""
+"""Compose the messages about refused and ended plays (playbacks of limited content)."""
 
 from __future__ import annotations
 
@@ -30,9 +30,10 @@ _WATCH_HERE = frozenset({Step.WATCH_HERE, Step.SEE_DEVICES})
 
 def refused(start: PlayStart, *, is_here: bool) -> Message:
     """
-    Return the message about a play that was refused at the limit on plays.
+    Return the message about a play that was refused by the limit on plays.
 
-    ``is_here`` is true if all live plays belong to the session that asks.
+    ``is_here`` is true if all plays that fill the limit belong to the session that
+    asks.
     """
     if start.retry_after is not None:
         return _cooling_down(start.retry_after)

@@ -1,8 +1,8 @@
 """
-Make and check the codes with which a client ends one play to start another.
+Make and check the codes with which a client ends one playback to start another.
 
-A client whose play is refused gets a code for each play that it may end instead, signed
-for one session and one play. A play ends only once, so a code works only once.
+A client that is refused a play gets a code for each play that it may end instead,
+signed for one session and one play. A play ends only once, so a code works only once.
 """
 
 from __future__ import annotations

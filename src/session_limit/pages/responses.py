@@ -57,9 +57,9 @@ def ended(
     """
     Return the 401 response, in place of ``response``, that explains an ended session.
 
-    ``session`` is its ``UserSession`` row, or ``None`` if the row was deleted. In a
-    project with automatic sign-in, ``to_choose`` is its id, and the person has to click
-    to sign in again.
+    ``session`` is its ``UserSession`` row, or ``None`` if the row was deleted.
+    ``to_choose`` is its id in a project with automatic sign-in, where the person has to
+    click to sign in again, and ``None`` in all others.
     """
     if session is not None:
         audit.used_after_end(session)
@@ -120,8 +120,8 @@ def asked(
     """
     Return the response to a sign-in that waits for a choice of the session to end.
 
-    The response is the chooser, the page for this choice, or a redirect to its URL.
-    Clients that want JSON get the question at any URL.
+    This is the chooser, the page for the choice, or a redirect to its URL. Clients that
+    want JSON get the question at any URL.
     """
     is_here = chooser.is_asked_here(request)
     is_first = is_here and request.method != "POST"
@@ -154,7 +154,7 @@ def asked(
 def no_pending_sign_in(
     request: HttpRequest, response: HttpResponseBase
 ) -> HttpResponse:
-    """Return the 410 response to a choice after its sign-in has stopped waiting."""
+    """Return the 410 response to a choice of a session to end that comes too late."""
     message = messages.no_pending_sign_in()
     if request_kind.wants_json(request, response):
         # The code is part of the documented JSON, so it must keep its name.

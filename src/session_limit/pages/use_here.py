@@ -26,8 +26,7 @@ def token(id: UUID) -> str:
 
 def is_chosen(request: HttpRequest, id: UUID) -> bool:
     """
-    Return whether ``request`` posts the form with the token for the ended session
-    ``id``.
+    Return whether ``request`` posts a valid form for the ended session ``id``.
 
     Raises ``BadRequest`` if the posted form cannot be decoded.
     """

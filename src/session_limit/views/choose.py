@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class ChooseView(PublicView):
-    """Ask which session to end, and complete the sign-in that waits for the choice."""
+    """The page that asks which session to end, and completes the waiting sign-in."""
 
     http_method_names = ["get", "head", "post"]
     user: AbstractBaseUser

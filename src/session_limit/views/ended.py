@@ -14,9 +14,9 @@ from session_limit.views.base import PublicView
 
 class EndedView(PublicView):
     """
-    Show why the browser's session ended, and accept the form "Use here instead".
+    The page that explains why a session ended, and accepts "Use here instead".
 
-    Clients such as htmx, to which this cannot be explained at the URL that they
+    Clients such as htmx, which cannot show the explanation at the URL that they
     requested, are sent to this page.
     """
 

@@ -28,7 +28,11 @@ class _PlayView(OwnerView):
     wants_json = True
 
     def refusal(self) -> HttpResponseBase | None:
-        """Refuse every request if the project does not limit plays."""
+        """
+        Return the response that refuses the request, or ``None`` to serve it.
+
+        Refuses every request if the project does not limit plays.
+        """
         if not conf.uses_plays():
             return answer("no_plays", status=HTTPStatus.NOT_FOUND)
         return super().refusal()
@@ -45,7 +49,7 @@ class _PlayView(OwnerView):
 
 
 class PlaysView(_PlayView):
-    """Start a play, which is one playback of limited content."""
+    """The JSON view that starts a play, which is one playback of limited content."""
 
     def post(self, request: GuardedRequest) -> JsonResponse:
         """
@@ -76,17 +80,17 @@ class PlaysView(_PlayView):
 
 
 class RenewView(_PlayView):
-    """Renew a play with a single indexed ``UPDATE`` statement."""
+    """The JSON view that renews a play, with one indexed ``UPDATE`` statement."""
 
     def post(self, request: GuardedRequest, id: UUID) -> JsonResponse:
-        """Return when to renew the play again, or the reason why it has ended."""
+        """Renew the play. The response says when to renew it again, or why it ended."""
         if registry.renew_play(id, self.row.id):
             return json_answers.playing(id)
         return self.ended(registry.find_play(id, self.row.id))
 
 
 class StopView(_PlayView):
-    """Stop a play, so that it no longer counts towards the limit."""
+    """The JSON view that stops a play, so that it no longer counts."""
 
     def post(self, request: GuardedRequest, id: UUID | None = None) -> JsonResponse:
         """

@@ -39,7 +39,7 @@ REVOKED = UserSession.Reason.REVOKED
 
 
 class ListView(OwnerView):
-    """List the sessions of the account of the signed-in user."""
+    """The page, or JSON, that lists the sessions of the signed-in user's account."""
 
     def get(self, request: GuardedRequest) -> HttpResponse:
         """
@@ -75,10 +75,11 @@ class ListView(OwnerView):
 
 class EndView(OwnerView):
     """
-    End the session with an ``id`` or, without one, all other sessions of the account.
+    The page that ends one session, or all of the account's sessions but this one.
 
-    GET asks for confirmation, and POST ends the sessions. To end a session other than
-    the current one, a person must have authenticated recently.
+    GET asks for confirmation, and POST ends the session with the given ``id`` or,
+    without one, all others. To end any session but their own, a person must have
+    authenticated recently.
     """
 
     def get(self, request: GuardedRequest, id: UUID | None = None) -> HttpResponseBase:
@@ -154,7 +155,7 @@ class EndView(OwnerView):
 
     @sensitive_variables()
     def _reauthenticate(self, targets: list[UserSession]) -> HttpResponseBase | None:
-        """Check the posted password. Return a response if it is wrong or absent."""
+        """Check the posted password. Return an error response unless it is right."""
         url = self._reauthentication_url()
         data = posted_data.posted(self.request) if url is None else {}
         form = PasswordForm(

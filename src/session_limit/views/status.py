@@ -15,7 +15,7 @@ from session_limit.views.base import PublicView
 
 class StatusView(PublicView):
     """
-    Report in JSON whether the browser's session is live, has ended, or does not exist.
+    The JSON view of a session's status: live, ended, or not existing.
 
     A request does not count as activity and deletes no cookie, because open pages send
     it without the person doing anything.

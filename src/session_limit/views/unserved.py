@@ -10,7 +10,7 @@ from session_limit.views.base import PublicView, public
 
 
 class EventsView(PublicView):
-    """Report that there is no event stream, so that pages poll their status instead."""
+    """The answer that there is no event stream, so that pages poll their status."""
 
     http_method_names = ["get", "head"]
 
@@ -22,7 +22,7 @@ class EventsView(PublicView):
 # Decorated again: Django reads the decorators' marks from dispatch(), replaced here.
 @public
 class GatewayView(PublicView):
-    """Report that the gateway is not installed, which a proxy treats as a refusal."""
+    """The answer that the gateway is not installed. Proxies take it as a refusal."""
 
     def dispatch(self, request: HttpRequest) -> HttpResponse:
         """Return a 503 response to a request with any method."""

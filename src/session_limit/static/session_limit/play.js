@@ -131,7 +131,7 @@ class Play {
   }
 
   /**
-   * Request a new play, or the one whose request was never answered.
+   * Request a new play, or repeat the last request if it was never answered.
    *
    * @param {{swap?: string | null, resumes?: boolean}} [options]
    */
