@@ -1,5 +1,5 @@
-# Short names for sessions of noxfile.py; CONTRIBUTING.md says what each is for. Python
-# and make are all that they need: nox is installed first.
+# Short names for the sessions in noxfile.py, which CONTRIBUTING.md describes. They need
+# only Python and make, because the first one to run installs nox.
 
 PYTHON ?= python3
 PYTEST_ARGS ?=
@@ -9,7 +9,7 @@ NOX = $(NOX_DIRECTORY)/bin/nox
 SESSIONS = browser cap demo docs history lint messages migrations mutants screenshots \
 	test upstream
 
-# The installed wheel is what runs: nothing may put the source tree before it.
+# The tests must import the installed wheel, so the source tree must not come first.
 unexport PYTHONPATH
 
 .PHONY: $(SESSIONS) bench clean coverage finality
@@ -18,7 +18,8 @@ $(SESSIONS): $(NOX)
 	$(NOX) --session $@ -- $(ARGUMENTS)
 
 browser test: ARGUMENTS = $(PYTEST_ARGS)
-# ONLY is a word in their names; IMAGES=docs/images renews those of the documentation.
+# ONLY selects screenshots or mutants by a word in their names. IMAGES=docs/images
+# replaces the screenshots in the documentation.
 screenshots: ARGUMENTS = $(if $(IMAGES),--images $(IMAGES)) $(ONLY)
 mutants: ARGUMENTS = $(ONLY)
 
@@ -34,13 +35,13 @@ $(NOX): requirements/nox.txt
 		--requirement $<
 	touch $@
 
-# SUBJECT names modules of benchmarks/: cost, signin, push, plays, gateway, sweep, flood.
-# FULL=1 measures longer, and writes the figures into the documentation.
+# SUBJECT names modules in benchmarks/: cost, signin, push, plays, gateway, sweep, flood.
+# FULL=1 measures for longer and writes the figures into the documentation.
 bench:
 	@$(PYTHON) -m benchmarks.environments
 	.venv-bench/harness/bin/python -m benchmarks $(if $(FULL),--full) $(SUBJECT)
 
-# FULL=1 takes a thousand trials of each engine, CONTENDER=all tries every package.
+# FULL=1 makes a thousand trials with each engine. CONTENDER=all tests every package.
 finality:
 	@$(PYTHON) -m benchmarks.environments
 	.venv-bench/harness/bin/python -m tests.finality $(if $(FULL),--full) \

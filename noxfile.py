@@ -1,8 +1,8 @@
 """
-Every command of CONTRIBUTING.md, and the matrix of the tests, as sessions of nox.
+Define every command in CONTRIBUTING.md, and the test matrix, as nox sessions.
 
-``make`` installs nox and runs one session: ``make test`` is ``nox --session test``.
-.ci/run runs the sessions with the tag "ci", several at once.
+``make`` installs nox and runs one session, so that ``make test`` runs
+``nox --session test``. .ci/run runs the sessions with the tag "ci", several at a time.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ nox.options.sessions = ["test"]
 nox.options.reuse_venv = "yes"
 nox.options.error_on_missing_interpreters = True
 
-# The release of Django that is tested on each Python. A newer Python takes the last.
+# The Django release to test on each Python. A newer Python gets the last one.
 DJANGO = {"3.11": "5.2", "3.12": "6.0", "3.13": "6.1"}
 HERE = "{}.{}".format(*sys.version_info)
 PYTHONS = list(dict.fromkeys([*DJANGO, HERE]))
 
-# The environment of most sessions. Where servers are required, so are their drivers.
+# The environment of most sessions. If the tests require services, it has their drivers.
 REQUIRED = os.environ.get("SESSION_LIMIT_REQUIRE_SERVICES") == "1"
 KIND = "full" if REQUIRED else "environment"
 ENVIRONMENT = f"{KIND}-{HERE}"
 
 # --- The matrix -----------------------------------------------------------------------
 
-# These make databases or start servers of their own, so they run once.
+# These tests create their own databases or start their own servers, so they run once.
 SERVED = (
     "tests/cap",
     "tests/finality",
@@ -53,8 +53,8 @@ CLUSTERED = (
 BROWSER = ("tests/browser",)
 OWN = (*SERVED, *CLUSTERED, *BROWSER)
 
-# What the documentation says, how a client is named and what pages show depends neither
-# on where sessions are stored, nor on the user model, nor on the database.
+# These tests check the documentation, the names of clients, and the content of pages.
+# They depend neither on the session engine, nor on the user model, nor on the database.
 SHOWN = (
     "tests/documentation",
     "tests/test_devices.py",
@@ -78,10 +78,10 @@ PAGES = (
 )
 RACES = ("tests/interleavings", "tests/asgi", "tests/test_queries.py")
 COUNTED = ("tests/interleavings", "tests/test_counts.py")
-# What depends on where sessions are stored.
+# These tests depend on the session engine.
 STORIES = (*RACES, "tests/stories")
 NOT_STORED = (*SHOWN, *PAGES, "tests/stories/test_plays.py")
-# What reads users.
+# These tests depend on the user model.
 PEOPLE = (
     "tests/stories/test_admin.py",
     "tests/stories/test_choosing.py",
@@ -95,13 +95,13 @@ PEOPLE = (
     "tests/test_testing.py",
 )
 
-# What "test" leaves out where nothing is required.
+# Selects the tests that "test" leaves out if services are not required.
 SERVICES = ("-m", "services")
 
 
 @dataclass(frozen=True)
 class Run:
-    """One run of the suite, or of a part of it, on one combination."""
+    """A row of the test matrix: tests to run, and the combination to run them on."""
 
     name: str
     paths: tuple[str, ...] = ("tests",)
@@ -111,9 +111,10 @@ class Run:
     database: str = "sqlite"
     engine: str = "db"
     user_model: str = "auth.User"
-    # With branch coverage, which "report" combines.
+    # Whether to measure branch coverage, which "report" combines.
     measured: bool = False
-    # Finds what only Python's development mode does, and takes twice as long.
+    # Whether to use Python's development mode, which shows more errors but takes twice
+    # as long.
     development: bool = False
 
     def __post_init__(self) -> None:
@@ -127,10 +128,10 @@ class Run:
         return f"{on}, {self.engine}, {self.user_model}"
 
 
-# Where sessions are stored, besides the engine of the other runs.
+# The session engines besides "db", which the other runs use.
 STORES = ("cached_db", "cache_redis", "db_elsewhere", "file", "signed_cookies")
 
-# The longest first, so that all processors are busy to the end.
+# The longest runs come first, so that all processors stay busy to the end.
 MATRIX = [
     Run("postgresql-6.1", without=(*OWN, *SHOWN), python="3.13", database="postgresql"),
     Run("chromium", BROWSER, python="3.13"),
@@ -142,7 +143,7 @@ MATRIX = [
     ),
     Run("servers", SERVED, options=SERVICES),
     *(Run(f"engine-{engine}", STORIES, NOT_STORED, engine=engine) for engine in STORES),
-    # It reads before it writes in one transaction, which SQLite cannot always grant.
+    # This engine reads before it writes in a transaction, which can fail on SQLite.
     Run(
         "engine-qsessions_db",
         *(STORIES, NOT_STORED),
@@ -164,7 +165,7 @@ MATRIX = [
         database="postgresql",
         engine="qsessions_cached_db",
     ),
-    # The same engine over other caches.
+    # The "cache" engine with other caches.
     Run("engine-cache_locmem", RACES, engine="cache_locmem"),
     Run("engine-cache_memcached", RACES, engine="cache_memcached"),
     Run("races-postgresql-5.2", COUNTED, database="postgresql"),
@@ -179,7 +180,7 @@ MATRIX = [
 
 
 def lock(name: str, python: str) -> Path:
-    """Return the file that pins the set ``name`` of requirements for this Python."""
+    """Return the file that pins the requirements in the set ``name`` for ``python``."""
     if name == "test":
         version = tuple(map(int, python.split(".")))
         tested = [p for p in DJANGO if tuple(map(int, p.split("."))) <= version]
@@ -191,8 +192,8 @@ def install(session: nox.Session, *sets: str, wheel: bool = True) -> None:
     """
     Install the locked ``sets`` of requirements into the session's environment.
 
-    With ``wheel``, also build the package and install the wheel: what is tested is what
-    people install, never the source tree.
+    With ``wheel``, also build and install the package's wheel, because the tests must
+    cover what people install and not the source tree.
     """
     python = session.python if isinstance(session.python, str) else HERE
     files = [f"--requirement={lock(name, python)}" for name in sets]
@@ -209,7 +210,7 @@ def install(session: nox.Session, *sets: str, wheel: bool = True) -> None:
 
 @nox.session(python=PYTHONS, default=False, allow_parallel=True)
 def environment(session: nox.Session) -> None:
-    """Install what most sessions run in: the wheel, without any driver."""
+    """Install the environment of most sessions: the wheel, without any driver."""
     install(session, "test")
 
 
@@ -221,19 +222,19 @@ def buses(session: nox.Session) -> None:
 
 @nox.session(python=PYTHONS, default=False, allow_parallel=True)
 def full(session: nox.Session) -> None:
-    """Install what the matrix runs in: the wheel, with every driver and server."""
+    """Install the environment of the matrix: the wheel, all drivers and servers."""
     install(session, "test", "services", "browser", "servers")
 
 
 def run(
     session: nox.Session, *arguments: str, of: str = ENVIRONMENT, **env: str
 ) -> None:
-    """Run Python in the environment of the session ``of``."""
+    """Run Python in the environment of the nox session ``of``."""
     python = Path(__file__).parent.joinpath(
         ".nox", of.replace(".", "-"), "bin", "python"
     )
-    # The installed wheel is what runs: nothing may put the source tree before it.
-    # Bytecode is kept: hundreds of processes import the same modules.
+    # The tests must import the installed wheel, so the source tree must not come first.
+    # Keep bytecode, because hundreds of processes import the same modules.
     unset = {"PYTHONPATH": None, "PYTHONDONTWRITEBYTECODE": None}
     session.run(f"{python}", *arguments, external=True, env={**unset, **env})
 
@@ -241,7 +242,7 @@ def run(
 def command(
     *, of: str = ENVIRONMENT, name: str | None = None, ci: bool = False
 ) -> Callable[..., object]:
-    """Make a session of a function that calls ``run()``."""
+    """Return a decorator that makes a nox session of a function that uses ``run()``."""
     return nox.session(
         name=name,
         venv_backend="none",
@@ -264,7 +265,7 @@ def whole_suite(name: str, python: str) -> None:
 
     @command(of=of, name=name)
     def test(session: nox.Session) -> None:
-        """Run the suite, on all processors. COVERAGE=1 measures branch coverage."""
+        """Run the suite on all processors. COVERAGE=1 measures branch coverage."""
         workers = os.environ.get("WORKERS", "auto")
         run(
             session,
@@ -282,7 +283,7 @@ for python in PYTHONS:
 
 
 def suite(row: Run) -> None:
-    """Make the session of one ``row`` of the matrix."""
+    """Define the nox session for one ``row`` of the matrix."""
     of = f"full-{row.python}"
 
     def session(session: nox.Session) -> None:
@@ -296,7 +297,7 @@ def suite(row: Run) -> None:
             PYTHONDEVMODE="1" if row.development else "",
             SESSION_LIMIT_TEST_WHEEL="1",
             SESSION_LIMIT_TEST_DB=row.database,
-            # Two that run at once need two names.
+            # Sessions that run at the same time need different databases.
             SESSION_LIMIT_TEST_DB_NAME=re.sub(
                 r"\W", "_", f"session_limit_{os.getpid()}_{row.name}"
             ),
@@ -310,7 +311,7 @@ def suite(row: Run) -> None:
 
 @command(ci=True)
 def mutants(session: nox.Session) -> None:
-    """Try deliberate breakages, each of which a test must catch."""
+    """Apply deliberate bugs, each of which a test must detect."""
     run(session, "-m", "tests.mutants", *session.posargs)
 
 
@@ -320,7 +321,7 @@ for row in MATRIX:
 
 @nox.session(default=False)
 def browser(session: nox.Session) -> None:
-    """Run the stories in a real Chromium."""
+    """Run the browser tests in a real Chromium."""
     install(session, "test", "browser")
     tests = ("-m", "pytest", *BROWSER, *session.posargs)
     session.run("python", *tests, env={"SESSION_LIMIT_TEST_WHEEL": "1"})
@@ -328,7 +329,7 @@ def browser(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def screenshots(session: nox.Session) -> None:
-    """Take a picture of every page and state."""
+    """Take a screenshot of every page and state."""
     install(session, "test", "browser")
     session.run("python", "-m", "tests.browser.screenshots", *session.posargs)
 
@@ -341,13 +342,13 @@ def upstream(session: nox.Session) -> None:
 
 @command()
 def cap(session: nox.Session) -> None:
-    """Measure simultaneous sign-ins against server processes."""
+    """Measure simultaneous sign-ins on real server processes."""
     run(session, "-m", "tests.cap")
 
 
 @command(of=f"full-{HERE}")
 def history(session: nox.Session) -> None:
-    """Record and judge clients, faults and wrong clocks on servers of our own."""
+    """Record what clients observe under faults and wrong clocks, and check it."""
     shutil.rmtree("build/history", ignore_errors=True)
     minutes = os.environ.get("MINUTES", "10")
     options = ("--all", "--minutes", minutes, "--keep", "build/history")
@@ -363,7 +364,7 @@ if os.environ.get("BUS") and not REQUIRED:
 
 @command(of=DEMO_ENVIRONMENT)
 def demo(session: nox.Session) -> None:
-    """Play two browsers against a real server."""
+    """Run the demo of two browsers against a real server."""
     run(session, "-m", "example", of=DEMO_ENVIRONMENT)
 
 
@@ -384,7 +385,7 @@ for python in DJANGO:
 
 @command()
 def messages(session: nox.Session) -> None:
-    """Bring the catalogues up to date with the source."""
+    """Update the translation catalogues from the source."""
     with session.chdir("src/session_limit"):
         keep = ("--all", "--no-obsolete", "--add-location", "file")
         run(session, "-m", "django", "makemessages", *keep)
@@ -393,14 +394,14 @@ def messages(session: nox.Session) -> None:
 
 @nox.session(default=False, allow_parallel=True, tags=["ci"])
 def lint(session: nox.Session) -> None:
-    """Check rules, format and types of all that is written here."""
+    """Check the rules, formatting and types of all source files."""
     install(session, "lint", wheel=False)
     session.run("scripts/lint", external=True)
 
 
 @nox.session(default=False, allow_parallel=True, tags=["ci"])
 def docs(session: nox.Session) -> None:
-    """Build the documentation. A warning is an error."""
+    """Build the documentation. Warnings are errors."""
     install(session, "docs", wheel=False)
     build = ("sphinx-build", "-E", "-W", "--keep-going", "docs", "docs/_build/html")
     session.run(*build, env={"PYTHONPATH": "src:."})
@@ -408,7 +409,7 @@ def docs(session: nox.Session) -> None:
 
 @command()
 def coverage(session: nox.Session) -> None:
-    """Report the branches that measured sessions have left out."""
+    """Report the branches that the measured sessions did not cover."""
     run(session, "-m", "coverage", "combine", "--quiet")
     run(session, "-m", "coverage", "report")
 
@@ -421,5 +422,5 @@ def coverage(session: nox.Session) -> None:
     tags=["ci"],
 )
 def report(session: nox.Session) -> None:
-    """Report on what "test" and "services" have measured."""
+    """Report the branch coverage of the sessions "test" and "services"."""
     coverage(session)

@@ -29,7 +29,8 @@ def main() -> None:
         help=f"of {', '.join(SUBJECTS)}; by default {' and '.join(DEFAULT)}",
     )
     options = parser.parse_args()
-    # Ends the processes and drops the databases if this process is terminated.
+    # Exit in the ordinary way when terminated, so that all processes are ended and all
+    # databases dropped.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     for name in options.subjects or DEFAULT:
         subject = import_module(f"benchmarks.{name}")

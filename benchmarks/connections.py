@@ -1,4 +1,4 @@
-"""An HTTP/1.1 client that keeps its connection and costs little."""
+"""Provide an HTTP/1.1 client that reuses its connection and uses little CPU time."""
 
 from __future__ import annotations
 
@@ -22,20 +22,22 @@ class Answer:
         return self.head.startswith(b"HTTP/1.1 200")
 
     def header(self, name: str) -> str:
-        """Return the first header of this name, the empty string if there is none."""
+        """
+        Return the first header with this lower-case name, or ``""`` if there is none.
+        """
         found = self.head.lower().find(f"\r\n{name}: ".encode())
         rest = self.head[found + len(name) + 4 :] if found >= 0 else b""
         return rest.partition(b"\r\n")[0].decode()
 
     @property
     def key(self) -> str:
-        """Return the key of the session that the answer's cookie names."""
+        """Return the session key from the cookie that the response sets."""
         rest = self.head.partition(f"{COOKIE}=".encode())[2]
         return rest.partition(b";")[0].decode()
 
 
 class Connection:
-    """A connection to 127.0.0.1, for one request at a time."""
+    """An HTTP connection to a server on 127.0.0.1, for one request at a time."""
 
     def __init__(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
@@ -47,13 +49,15 @@ class Connection:
         return cls(*await asyncio.open_connection("127.0.0.1", port))
 
     def send(self, path: str, key: str, method: str = "GET") -> None:
-        """Send a request with a session key, without waiting for the answer."""
+        """
+        Send a request with the session key ``key``, without waiting for the response.
+        """
         lines = f"{method} {path} HTTP/1.1", "Host: x", "Content-Length: 0"
         head = "\r\n".join([*lines, f"Cookie: {COOKIE}={key}", "", ""])
         self.writer.write(head.encode())
 
     async def ask(self, path: str, key: str = "", method: str = "GET") -> Answer:
-        """Send a request and read the whole answer."""
+        """Send a request, read the whole response, and return it."""
         begun = time.perf_counter()
         self.send(path, key, method)
         head = await self.reader.readuntil(END)

@@ -1,8 +1,8 @@
 """
-Everything that is measured: plain Django, this package, and the alternatives on PyPI.
+Define what the benchmarks compare: plain Django, this package, and alternatives.
 
-Nothing here imports Django or a measured package before it is used, so that one module
-serves every environment.
+The alternatives are packages on PyPI. This module imports neither Django nor a measured
+package before it is used, so that it works in every environment.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 
 Settings = dict[str, Any]
 
-# What every environment has. The versions of all requirements are in this file.
+# Every environment contains these. All requirements are pinned in this file.
 COMMON = (
     "Django==5.2.19",
     "gunicorn==27.0.1",
@@ -23,7 +23,7 @@ COMMON = (
     "redis==8.1.0",
     "uvicorn==0.54.0",
 )
-# What the process that measures needs in addition.
+# The process that measures needs these in addition.
 HARNESS = ("channels==4.3.2", "channels_redis==4.3.0", "websockets==17.4")
 
 ENGINES = {
@@ -45,31 +45,35 @@ def nothing_more(request: Any) -> None:
 @dataclass(frozen=True, slots=True, eq=False)
 class Contender:
     """
-    One way to set up the project in ``benchmarks.project``.
+    A configuration of the project in ``benchmarks.project``, to be measured.
 
-    The settings are those that the contender's documentation asks for; the page
-    docs/explanation/benchmarks.md links to it.
-    ``after_sign_in`` is what that documentation has a project call after ``login()`` to
-    keep one session per account.
+    The settings are those in the contender's documentation, to which
+    docs/explanation/benchmarks.md links. ``after_sign_in`` is the function that,
+    according to this documentation, a project calls after ``login()`` to keep one
+    session per account.
     """
 
     name: str
-    # A directory of .venv-bench; contenders that need the same packages share one.
+    # A directory in .venv-bench. Contenders that need the same packages share one.
     environment: str
     requirements: tuple[str, ...] = ()
     engines: tuple[str, ...] = tuple(ENGINES)
-    # The number of live sessions that the contender allows an account by itself.
+    # The number of live sessions per account that the contender enforces by itself.
     limit: int | None = 1
-    # An entry of INSTALLED_APPS or MIDDLEWARE, and the entries that take its place.
+    # Maps an entry of INSTALLED_APPS or MIDDLEWARE to the entries that replace it.
     instead: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
-    # A package with session engines of its own, under the names of Django's.
+    # The package that contains session engines with the same names as Django's.
     engine_package: str = ""
     after_sign_in: Callable[[Any], None] = nothing_more
     urls: tuple[tuple[str, str], ...] = ()
 
     def configure(self, settings: Settings) -> None:
-        """Change the settings of a stock project, which name one of ``engines``."""
+        """
+        Add this contender to ``settings``, the settings of a default project.
+
+        ``SESSION_ENGINE`` must be one of ``engines``.
+        """
         for name in ("INSTALLED_APPS", "MIDDLEWARE"):
             entries = [self.instead.get(entry, (entry,)) for entry in settings[name]]
             settings[name] = [entry for group in entries for entry in group]
@@ -87,10 +91,10 @@ def delete_other_sessions(request: Any) -> None:
 
 def delete_others_one_by_one(request: Any) -> None:
     """
-    Delete the account's other sessions, each by itself.
+    Delete the account's other sessions, one by one.
 
-    On the ``cached_db`` engine of django-qsessions, ``session_set.delete()`` raises if
-    it finds none.
+    On the ``cached_db`` engine of django-qsessions, ``session_set.delete()`` raises an
+    exception if there are none.
     """
     own = request.session.session_key
     for session in request.user.session_set.exclude(session_key=own):
@@ -98,7 +102,9 @@ def delete_others_one_by_one(request: Any) -> None:
 
 
 def allauth_sign_in(request: Any) -> None:
-    """Do what allauth adds to ``login()``, and what its page does to end the others."""
+    """
+    Do what allauth does after ``login()``, and end other sessions as its page does.
+    """
     from allauth.account.signals import user_logged_in
     from allauth.usersessions.internal.flows.sessions import end_other_sessions
 
@@ -107,7 +113,7 @@ def allauth_sign_in(request: Any) -> None:
 
 
 def delete_other_profiles(request: Any) -> None:
-    """Delete the sessions that the account's other profiles name."""
+    """Delete the account's other sessions and their django-sessionprofile rows."""
     from sessionprofile.models import SessionProfile
 
     own = request.session.session_key
@@ -122,13 +128,13 @@ def below_auth(middleware: str) -> dict[str, tuple[str, ...]]:
 
 
 PLAIN = Contender("plain", "plain", limit=None)
-# Plain Django once more. How far its ratio to plain is from 1 shows which differences
-# mean nothing.
+# Plain Django once more. The distance of its ratio from 1 shows how large a difference
+# must be to mean anything.
 CONTROL = dataclasses.replace(PLAIN, name="control")
 OURS = Contender(
     "session-limit",
     "session-limit",
-    # Its engines are tried with this package in tests/finality.
+    # tests/finality uses the engines of django-qsessions with this package.
     requirements=("django-qsessions==2.1.0",),
     instead={
         AUTH: (AUTH, "session_limit"),
@@ -187,12 +193,12 @@ MEASURED = (
     PLAIN,
     OURS,
     FIVE,
-    # The recipe of the tutorials, written from its description in tests/cap/recipe: a
-    # table with one key per user, two receivers and a middleware.
+    # The recipe that many tutorials give, in tests/cap/recipe: a table with one session
+    # key per user, two receivers and a middleware.
     Contender(
         "tutorial",
         "plain",
-        # It raises on engines without a table.
+        # The recipe fails on engines without a table.
         engines=("db", "cached_db"),
         instead={
             LAST_APP: (LAST_APP, "tests.cap.recipe.apps.RecipeConfig"),
@@ -214,7 +220,7 @@ MEASURED = (
         "single-session",
         "single-session",
         ("django-single-session==0.2.0",),
-        # It refuses to start with other engines.
+        # The package refuses to start with other engines.
         engines=("db",),
         instead={LAST_APP: (LAST_APP, "single_session")},
     ),
@@ -230,7 +236,7 @@ MEASURED = (
     Contender(
         "user-sessions",
         "user-sessions",
-        # It imports pkg_resources, which newer versions of setuptools do not have.
+        # The package imports pkg_resources, which newer versions of setuptools lack.
         ("django-user-sessions==2.0.0", "setuptools<81"),
         engines=("db",),
         limit=None,

@@ -1,9 +1,10 @@
 """
-What a page costs: statements, operations on the cache, CPU and wall time, as ratios to
-the same page of the same project without any package.
+Measure the cost of a page: statements, cache operations, CPU and wall time.
 
-The contenders' processes get small batches of requests in turn, in another order every
-round, and a ratio is taken within a round. So a slow moment of the machine affects all.
+Times are ratios to the same page of the same project without any package. The
+contenders' processes take turns at small batches of requests, in a new order each
+round, and each ratio compares batches of the same round. In this way, a slow moment of
+the machine affects all of them.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ BLOCKS = ("cost",)
 PAGES = ("member", "visitor", "public")
 EVERYBODY = (PLAIN, CONTROL, *MEASURED[1:])
 US = (PLAIN, CONTROL, OURS)
-# Database, engine, server, and the contenders: every package where it matters most.
+# Each row names a database, a session engine, a server, and the contenders to measure.
+# All contenders are measured only where it matters most.
 QUICK = (
     ("postgresql", "db", "wsgi", EVERYBODY),
     ("sqlite", "db", "wsgi", US),
@@ -42,10 +44,10 @@ FULL = (
     ("postgresql", "cached_db", "asgi", US),
     ("postgresql", "cache", "asgi", US),
 )
-# In seconds of CPU: how long a batch takes.
+# The length of a batch of requests, in seconds of CPU time.
 BATCH = 0.015
-# For each engine, the targets of a signed-in user's page: its CPU time as a ratio to
-# plain's, and the number of statements that it may have in addition.
+# The targets for a signed-in user's page on each engine: the ratio of its CPU time to
+# plain Django's, and the number of additional statements.
 MEMBER = {"db": (0.95, 0), "cached_db": (1.12, 1), "cache": (1.12, 1)}
 PUBLIC = (1.01, 0)
 
@@ -61,7 +63,9 @@ COLUMNS = [
 
 @dataclass(frozen=True, slots=True)
 class Contestant:
-    """A contender's process with a signed-in browser, and what its pages took."""
+    """
+    A contender's running process, with a signed-in browser and the measured times.
+    """
 
     name: str
     worker: Worker
@@ -70,7 +74,9 @@ class Contestant:
     statements: dict[str, dict[str, int]] = field(default_factory=dict)
 
     def run(self, page: str, times: int) -> dict[str, float]:
-        """Open a page repeatedly, and return the CPU and wall seconds of a request."""
+        """
+        Request a page repeatedly, and return the CPU and wall seconds per request.
+        """
         once: dict[str, float] = self.worker.call(
             "browsing.run", page=page, times=times, cookie=self._cookie(page)
         )
@@ -89,7 +95,7 @@ class Contestant:
 
 
 def cells(counts: dict[str, int]) -> str:
-    """Return what a request asked for: reads, writes and others, and the cache."""
+    """Return a table cell with the numbers of statements and cache operations."""
     parts = [
         f"{counts[kind]} {kind if counts[kind] > 1 else kind.removesuffix('s')}"
         for kind in ("reads", "writes", "others")
@@ -114,7 +120,7 @@ def prepare(
 
 
 def compare(contestants: list[Contestant], rounds: int) -> None:
-    """Measure every page of every contestant, in turn."""
+    """Measure every page of every contestant, in turns."""
     for page in PAGES:
         batches = []
         for each in contestants:
@@ -142,7 +148,7 @@ def row(each: Contestant, plain: Contestant) -> list[str]:
 
 
 def missed(ours: Contestant, plain: Contestant, where: str, engine: str) -> list[str]:
-    """Return the targets that were missed, in words."""
+    """Return a sentence for each target that this package missed."""
     found = []
     for page, (most, more) in {"member": MEMBER[engine], "public": PUBLIC}.items():
         cpu = ratio(ours.seconds(page, "cpu"), plain.seconds(page, "cpu")).median
@@ -155,7 +161,7 @@ def missed(ours: Contestant, plain: Contestant, where: str, engine: str) -> list
 
 
 def measure(*, full: bool) -> Iterator[str]:
-    """Yield the tables of the page, and which targets were missed."""
+    """Yield the tables for the documentation, and which targets were missed."""
     sentence = measured()
     rounds, sections, misses = (41 if full else 15), [], []
     for kind, engine, server, measured_here in FULL if full else QUICK:

@@ -1,6 +1,7 @@
 """
-Make the environments that the benchmarks run in, one directory of ``.venv-bench`` each:
-``python -m benchmarks.environments [NAME...]``.
+Create the virtual environments of the benchmarks in ``.venv-bench``.
+
+Run ``python -m benchmarks.environments [NAME...]``.
 """
 
 from __future__ import annotations
@@ -16,18 +17,18 @@ from benchmarks import contenders
 
 ROOT = Path(__file__).resolve().parent.parent
 DIRECTORY = ROOT / ".venv-bench"
-# The environment of the process that measures.
+# The environment of the process that runs the benchmarks.
 HARNESS = "harness"
-# These have this package, built from the tree.
+# The environments in which this package is installed, built from the source tree.
 WITH_PACKAGE = {HARNESS, contenders.OURS.environment}
 
 REQUIREMENTS = {each.environment: each.requirements for each in contenders.MEASURED}
-# Two contenders need only the common packages.
+# The plain project needs only the common packages.
 REQUIREMENTS |= {contenders.PLAIN.environment: (), HARNESS: contenders.HARNESS}
 
 
 def _sources() -> str:
-    """Return a digest of the files that the wheel is built from."""
+    """Return a digest of the files from which the wheel is built."""
     digest = hashlib.sha256((ROOT / "pyproject.toml").read_bytes())
     for file in sorted((ROOT / "src").rglob("*")):
         if file.is_file() and file.suffix != ".pyc":
@@ -38,10 +39,10 @@ def _sources() -> str:
 @cache
 def python(name: str) -> str:
     """
-    Return the interpreter of an environment, which is made or renewed if necessary.
+    Return the Python interpreter of the environment ``name``.
 
-    Raises:
-        CalledProcessError: If the requirements cannot be installed.
+    Creates or updates the environment if necessary. Raises ``CalledProcessError`` if
+    the requirements cannot be installed.
     """
     directory = DIRECTORY / name
     interpreter = str(directory / "bin" / "python")

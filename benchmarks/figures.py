@@ -1,4 +1,4 @@
-"""Figures with their spread, and the pages of the documentation that show them."""
+"""Compute the figures of the benchmarks, and write them into the documentation."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from benchmarks.environments import ROOT
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """A median between its quartiles."""
+    """A median with its lower and upper quartile."""
 
     median: float
     low: float
@@ -40,15 +40,18 @@ def spread(values: Sequence[float]) -> Spread:
 
 def ratio(values: Sequence[float], to: Sequence[float]) -> Spread:
     """
-    Return the ratios of two contenders' figures, taken within each round.
+    Return the spread of the ratios of two contenders' values, round by round.
 
-    A machine that slows down for one round slows both, so the ratio stays.
+    A machine that slows down during a round slows both contenders, so their ratio is
+    stable.
     """
     return spread([value / base for value, base in zip(values, to, strict=True)])
 
 
 def difference(values: Sequence[float], to: Sequence[float]) -> Spread:
-    """Return the differences of two contenders' figures, taken within each round."""
+    """
+    Return the spread of the differences of two contenders' values, round by round.
+    """
     return spread([value - base for value, base in zip(values, to, strict=True)])
 
 
@@ -57,7 +60,7 @@ def percentile(values: Sequence[float], percent: int) -> float:
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """Return a table in Markdown."""
+    """Return a Markdown table."""
     lines = [columns, ["---"] * len(columns), *rows]
     return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)
 
@@ -78,16 +81,15 @@ def _find(page: Path, name: str) -> re.Match[str]:
 
 def block(page: Path, name: str) -> str:
     """
-    Return a block of a page, between ``<!-- figures: NAME -->`` and ``<!-- end -->``.
+    Return the text between ``<!-- figures: NAME -->`` and ``<!-- end -->`` on a page.
 
-    Raises:
-        ValueError: If the page does not have exactly one such block.
+    Raises ``ValueError`` unless the page contains exactly one such block.
     """
     return _find(page, name)[1].strip()
 
 
 def publish(page: Path, name: str, text: str) -> None:
-    """Replace a block of a page."""
+    """Replace the text of the block ``name`` on a page with ``text``."""
     found = _find(page, name)
     before, after = found.string[: found.start()], found.string[found.end() :]
     page.write_text(f"{before}\n\n{text}\n\n{after}")
@@ -101,14 +103,14 @@ def _output(*command: str) -> str:
 
 
 def commit() -> str:
-    """Return the commit that is checked out, and whether the source differs."""
+    """Return the checked-out commit, and whether the source differs from it."""
     changed = _output("git", "status", "--porcelain", "--", "src")
     name = _output("git", "rev-parse", "--short", "HEAD")
     return f"{name} with changes" if changed else name
 
 
 def measured() -> str:
-    """Return a sentence that says when, at which commit and on what machine it is."""
+    """Return a sentence with the date, commit and machine of the measurement."""
     import django
 
     from benchmarks.servers import versions

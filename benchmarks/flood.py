@@ -1,9 +1,10 @@
 """
-What signed-in users wait for while others flood the server with invented cookies.
+Measure how long signed-in users wait while others flood the server.
 
-The same flood goes to an application that answers at once, to one that only makes the
-gateway's round trip to the database, and to a Django view. Then thousands of event
-streams are asked for and abandoned.
+The flood consists of requests with random session cookies. It goes to an application
+that responds at once, to one that makes only the database queries of the gateway, to a
+Django view, and to the gateway. After that, thousands of requests for event streams are
+sent and abandoned.
 """
 
 from __future__ import annotations
@@ -33,9 +34,10 @@ TARGETS = {
     "the gateway": PATH,
 }
 STREAMS = {EMPTY: "/empty/", "the event stream": "/account/sessions/events/"}
-# How many requests are abandoned at the same moment, and after how many seconds.
+# The number of requests that are abandoned together, and after how many seconds.
 AT_ONCE, ABANDONED = 400, 0.05
-# In seconds: how long the flood lasts before a user asks, and between two questions.
+# In seconds: the time from the start of the flood to the user's first request, and from
+# one response to the next request.
 BEFORE, BETWEEN = 2.0, 0.1
 
 
@@ -47,8 +49,10 @@ async def flooded(
     port: int, path: str, key: str, connections: int, asked: int
 ) -> tuple[float, float, float, float]:
     """
-    Return the flood's requests a second, and what a user waits for: the median without
-    a flood, and the median and the longest in the flood, in milliseconds.
+    Flood ``path``, and return the rate of the flood and the user's response times.
+
+    These are: the flood's requests per second, the user's median time without the
+    flood, and the user's median and longest time during the flood, in milliseconds.
     """
     count = 0
 
@@ -67,7 +71,7 @@ async def flooded(
                 await asyncio.sleep(BETWEEN)
         return took
 
-    # The first question is for what is done once.
+    # The first requests also do what is done only once, so they are not measured.
     await ask_all()
     alone = await ask_all()
     floods = [asyncio.create_task(flood()) for _ in range(connections)]
@@ -82,7 +86,7 @@ async def flooded(
 
 
 async def begin(port: int, path: str, key: str) -> float:
-    """Return the milliseconds until an answer begins, over a new connection."""
+    """Return the milliseconds until a response begins, over a new connection."""
     async with await Connection.open(port) as connection:
         begun = asyncio.get_running_loop().time()
         connection.send(path, key)
@@ -91,7 +95,7 @@ async def begin(port: int, path: str, key: str) -> float:
 
 
 async def abandoned(port: int, path: str, key: str, count: int) -> tuple[float, float]:
-    """Return the milliseconds of a question before and after abandoned ones."""
+    """Return the milliseconds of a request before and after many abandoned ones."""
 
     async def abandon() -> None:
         with suppress(OSError):
@@ -107,7 +111,7 @@ async def abandoned(port: int, path: str, key: str, count: int) -> tuple[float, 
 
 
 def measure(*, full: bool) -> Iterator[str]:
-    """Yield the tables of the page."""
+    """Yield the tables for the documentation."""
     connections, asked, count = (400, 10, 4_000) if full else (100, 5, 800)
     sentence, rows, streams = measured(), [], []
     with database(owner="flood") as on:

@@ -1,6 +1,7 @@
 """
-How many questions the gateway answers a second, and what a question costs a segment
-behind nginx.
+Measure the rate at which the gateway answers, and the time it adds to nginx.
+
+The gateway tells a proxy such as nginx whether a request belongs to a live session.
 """
 
 from __future__ import annotations
@@ -28,9 +29,9 @@ BLOCKS = ("gateway", "nginx")
 
 PATH = "/account/sessions/gateway/"
 CONNECTIONS = 16
-# The target: answers as a share of those that make the same round trips only.
+# The target for the gateway's rate, as a share of the rate of the bare application.
 TARGET = 0.7
-# The locations of nginx, and what happens before it answers.
+# The locations that nginx serves, and what it does before it responds.
 WAYS = {
     "free": "no question",
     "kept": "nginx keeps the answer for two seconds",
@@ -100,9 +101,10 @@ def rate(
     connections: int = CONNECTIONS,
 ) -> float:
     """
-    Return the answers a second to paths with session keys.
+    Return the number of responses per second to requests for ``questions``.
 
-    Asks again and again for so many ``seconds``, or every question once if ``None``.
+    Each question is a path and a session key. Repeats the requests for this many
+    ``seconds``, or sends each request once if ``seconds`` is ``None``.
     """
     return asyncio.run(_rate(port, questions, seconds, connections))
 
@@ -111,13 +113,11 @@ def compare(
     port: int, everybody: list[Person], turns: int, seconds: float | None, kind: str
 ) -> tuple[float, float, float]:
     """
-    Ask the gateway and the bare application in turn.
+    Measure the gateway and the bare application, which decides nothing, in turns.
 
-    Each turn without ``seconds`` takes people whom the server has not met.
-
-    Returns:
-        The answers a second of the gateway and of the bare application, and their
-        ratio: medians of the turns.
+    Without ``seconds``, each turn uses sessions that the server has not seen before.
+    Return the median responses per second of the gateway and of the bare application,
+    and the median ratio.
     """
     ours, bare = [], []
     for one in everybody:
@@ -130,7 +130,7 @@ def compare(
     pairs = []
     for turn in range(turns):
         part = slice(turn, None, turns) if seconds is None else slice(None)
-        # The order changes, so that neither is always the first.
+        # Alternate the order, so that neither application always comes first.
         step = 1 if turn % 2 else -1
         rates = [rate(port, each[part], seconds) for each in (ours, bare)[::step]]
         pairs.append(rates[::step])
@@ -158,7 +158,11 @@ def engines(*, full: bool) -> Iterator[tuple[str, tuple[float, float, float]]]:
 
 @contextlib.contextmanager
 def nginx(port: int) -> Iterator[int]:
-    """Serve a file of 10 kB behind the gateway at ``port``; yield nginx's own port."""
+    """
+    Serve a file of 10 kB with nginx, protected by the gateway at ``port``.
+
+    Yields the port of nginx.
+    """
     with socket.create_server(("127.0.0.1", 0)) as listener:
         own_port = int(listener.getsockname()[1])
     program = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
@@ -181,7 +185,12 @@ def nginx(port: int) -> Iterator[int]:
 
 
 def segments(*, full: bool) -> dict[str, tuple[float, float]]:
-    """Return the milliseconds of a file alone and its requests a second, by way."""
+    """
+    Measure the time to get a file from nginx in each of ``WAYS``.
+
+    Return the milliseconds of a request when there is one at a time, and the number of
+    requests per second when there are several, for each way.
+    """
     turns, seconds = (5, 2.0) if full else (2, 1.0)
     alone: dict[str, list[float]] = {way: [] for way in WAYS}
     together: dict[str, list[float]] = {way: [] for way in WAYS}
@@ -203,7 +212,7 @@ def segments(*, full: bool) -> dict[str, tuple[float, float]]:
 
 
 def measure(*, full: bool) -> Iterator[str]:
-    """Yield the tables of the page."""
+    """Yield the tables for the documentation."""
     sentence = measured()
     rows, misses = [], []
     for name, (ours, bare, share) in engines(full=full):

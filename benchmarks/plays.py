@@ -1,8 +1,8 @@
 """
-What live plays cost, each renewed at the default interval.
+Measure the cost of live plays, each of which is renewed at the default interval.
 
-Workers call Django's handler in their own process, with the requests that a player
-sends, evenly over time.
+Worker processes call Django's handler directly with the requests that a player sends,
+evenly spread over time.
 """
 
 from __future__ import annotations
@@ -31,11 +31,12 @@ PAGE = ROOT / "docs" / "explanation" / "plays.md"
 BLOCKS = ("plays",)
 
 WORKERS = 2
-# Every play was renewed within the last interval. One that comes a second late lapses.
+# As if every play had been renewed in the last interval of 10 s. A renewal that comes
+# more than a second late then finds that the lease has run out.
 LEASED = "UPDATE session_limit_play SET lease_until = now() + interval '11 s'"
-# Until the measurement, plays do not lapse.
+# Keep the leases from running out before the measurement begins.
 KEEP = "UPDATE session_limit_play SET lease_until = now() + interval '1 hour'"
-# Activity is recorded once a minute, so by one in six renewals.
+# Activity is recorded once a minute, so one in six renewals records it.
 ACTIVE = (
     "UPDATE session_limit_usersession"
     " SET last_active_at = now() - interval '10 s' * (1 + floor(random() * 6))"
@@ -47,7 +48,9 @@ COLUMNS += ["CPU ms", "lapsed"]
 def renew(
     everybody: list[Person], seconds: float, on: dict[str, str]
 ) -> dict[str, Any]:
-    """Renew everybody's play for some seconds, and return what it took."""
+    """
+    Renew everybody's play for this many ``seconds``, and return the measured values.
+    """
     name = on["BENCHMARKS_NAME"]
     with ExitStack() as stack:
         given = variables(WITH_PLAYS, on)
@@ -90,10 +93,10 @@ def cells(row: dict[str, Any]) -> list[str]:
 
 
 def summary(rows: list[dict[str, Any]]) -> str:
-    """Return what the rows mean for larger sites, in words."""
+    """Return a sentence that extrapolates the results to larger sites."""
     last = rows[-1]
     per_core = 1000 / last["cpu"] * last["plays"] / last["renewals"]
-    # With few plays, PostgreSQL's processes may not use one tick of the clock.
+    # With few plays, PostgreSQL may use less CPU time than the system can measure.
     per_database_core = last["plays"] / max(last["postgres"], 0.01)
     return (
         f"A renewal takes {last['statements'] / last['renewals']:.1f} statements."
@@ -103,14 +106,14 @@ def summary(rows: list[dict[str, Any]]) -> str:
 
 
 def measure(*, full: bool) -> Iterator[str]:
-    """Yield the table of the page. Exits if a play lapsed."""
+    """Yield the table for the documentation. Exits with an error if a lease ran out."""
     sizes, seconds = ((1_000, 2_500, 5_000), 20.0) if full else ((250, 500), 12.0)
     sentence, rows = measured(), []
     for size in sizes:
-        # Each size has a database of its own, because updated rows accumulate.
+        # Use a new database for each size, because updates leave old row versions.
         with database(owner="plays") as on:
             everybody = people(size, on)
-            # Creating many plays takes longer than a lease.
+            # The leases would run out while the plays are being created.
             execute(KEEP, on["BENCHMARKS_NAME"])
             rows.append(renew(everybody, seconds, on))
             print(rows[-1], flush=True)

@@ -1,8 +1,9 @@
 """
-How soon an open page is told that its session ended, and what an idle page weighs.
+Measure how soon an open page learns that its session ended, and its memory use.
 
-The time is from the commit of the displacing sign-in, taken in the server process, to
-the event's arrival on a socket of this process. Linux has one monotonic clock for both.
+The delay runs from the commit of the displacing sign-in, timed in the server process,
+to the arrival of the event in this process. On Linux, both processes read the same
+monotonic clock.
 """
 
 from __future__ import annotations
@@ -26,11 +27,12 @@ from benchmarks.servers import Person, Server, database, people, serving
 PAGE = ROOT / "docs" / "explanation" / "push.md"
 BLOCKS = ("push",)
 
-# How many people take turns in being displaced.
+# The number of people to displace, one after another.
 PLAYERS = 20
-# In seconds: a page that is not told by then is never told.
+# In seconds. A page that receives no event within this time counts as never told.
 PATIENCE = 5.0
-# In seconds: how long a page is open before it is displaced, so that it was verified.
+# In seconds. A page is open for this time before its session is displaced, so that the
+# server has verified the session.
 OPEN = 0.02
 NAMES = {
     ("memory", 1): "in process (default)",
@@ -43,7 +45,7 @@ SOON, SWEEP, WEIGHT, REQUEST = (5, 100), (1200, 1200), 20_000, 20
 
 
 class Stream:
-    """The event stream of a session."""
+    """The event stream of a session, as an open page receives it."""
 
     async def open(self, port: int, key: str) -> Self:
         self.connection = await Connection.open(port)
@@ -52,7 +54,9 @@ class Stream:
         return self
 
     async def _until(self, wanted: bytes) -> int | None:
-        """Return when the bytes came, in nanoseconds, or ``None`` if they never did."""
+        """
+        Return the nanosecond when ``wanted`` arrived, or ``None`` if it never did.
+        """
         seen = b""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(PATIENCE):
@@ -67,7 +71,7 @@ class Stream:
 
     @property
     def is_misled(self) -> bool:
-        """Whether it was told of an ending, though its own session is live."""
+        """Whether the page received an ending, although its own session is live."""
         return b"ended" in bytes(self.connection.reader._buffer)
 
     async def close(self) -> None:
@@ -75,7 +79,7 @@ class Stream:
 
 
 class Consumer:
-    """The WebSocket of a session that a Channels consumer serves."""
+    """A WebSocket to a Channels consumer that waits for the end of a session."""
 
     is_misled = False
 
@@ -102,11 +106,10 @@ class Consumer:
 
 async def displace(page: Any, person: Person, servers: list[Server]) -> Any:
     """
-    Open a page and sign in elsewhere.
+    Open a page, and end its session by a sign-in elsewhere.
 
-    Returns:
-        The milliseconds until the page was told or ``None``, the milliseconds that
-        ``login()`` took, and the new session's key.
+    Return the milliseconds until the page learned of the ending (``None`` if it did
+    not), the milliseconds that ``login()`` took, and the key of the new session.
     """
     await page.open(servers[0].port, person.key)
     await asyncio.sleep(OPEN)
@@ -123,7 +126,7 @@ async def displace(page: Any, person: Person, servers: list[Server]) -> Any:
 async def measure_pages(
     kind: type, everybody: list[Person], idle: int, count: int, servers: list[Server]
 ) -> dict[str, Any]:
-    """Displace pages one after another while ``idle`` others are open."""
+    """Displace the sessions of pages one by one while ``idle`` others stay open."""
 
     async def open_all(keys: list[str], stack: contextlib.AsyncExitStack) -> list[Any]:
         pages = []
@@ -138,7 +141,7 @@ async def measure_pages(
 
     keys = [person.key for person in everybody]
     async with contextlib.AsyncExitStack() as stack:
-        # The first pages make the server allocate what it keeps.
+        # The first pages make the server allocate memory that it does not free.
         async with contextlib.AsyncExitStack() as first:
             await open_all(keys[:PLAYERS], first)
         before = servers[0].memory
@@ -170,7 +173,7 @@ async def measure_pages(
 
 
 def plan(most: int) -> list[tuple[str, int, int]]:
-    """Return the bus, the number of processes and the number of idle pages of each."""
+    """Return the bus and the numbers of processes and idle pages of each case."""
     some = min(1000, most)
     several = sorted({1, some, most})
     rows = [("memory", 1, idle) for idle in several] + [("memory", 2, some)]
@@ -193,7 +196,7 @@ def cells(found: dict[str, Any]) -> list[object]:
 
 
 def missed(rows: list[dict[str, Any]], request: float) -> list[str]:
-    """Return the targets that this package missed, in words."""
+    """Return a sentence for each target that this package missed."""
     misses = [f"a request takes {request:.1f} µs"] if request > REQUEST else []
     for row in rows:
         name = f"{row['by']} beside {row['idle']}"
@@ -211,8 +214,9 @@ def missed(rows: list[dict[str, Any]], request: float) -> list[str]:
 
 async def requests() -> tuple[float, float]:
     """
-    Return the microseconds that ``SessionGuard`` adds to an ordinary request, with a
-    session cookie and without.
+    Measure how many microseconds ``SessionGuard`` adds to an ordinary request.
+
+    Return the figures for requests with and without a session cookie.
     """
     from session_limit.asgi import SessionGuard
 
@@ -238,13 +242,16 @@ async def requests() -> tuple[float, float]:
     cookie = [*none, (b"cookie", b"sessionid=" + b"k" * 32)]
     asked = ((application, cookie), (guarded, cookie), (guarded, none))
     rounds = [[await one(*each, 20_000) for each in asked] for _ in range(7)]
-    # The fastest of each is the one that nothing else on the machine slowed down.
+    # The fastest round is the one that other processes slowed down least.
     bare, *ours = map(min, zip(*rounds, strict=True))
     return ours[0] - bare, ours[1] - bare
 
 
 def measure(*, full: bool) -> Iterator[str]:
-    """Yield the tables of the page. Exits if a page was not told, or was misled."""
+    """
+    Yield the table for the documentation. Exits with an error if a page did not learn
+    of its ending, or learned of another's.
+    """
     _, files = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
     most, count = (5000, 1000) if full else (200, 60)
@@ -253,7 +260,7 @@ def measure(*, full: bool) -> Iterator[str]:
         everybody = people(most + PLAYERS, on)
         for bus, processes, idle in plan(most):
             by = NAMES.get((bus, processes), f"`{bus}`")
-            # The sweep takes up to a second.
+            # Measure less often, because the sweep takes up to a second.
             times = count // 10 if by == NAMES["memory", 2] else count
             kind = Consumer if bus == "channels" else Stream
             with contextlib.ExitStack() as stack:
@@ -282,6 +289,6 @@ def measure(*, full: bool) -> Iterator[str]:
 def guard_overhead() -> tuple[float, float]:
     from django.conf import settings
 
-    # Neither a database nor a project takes part.
+    # This measurement needs neither a database nor a project.
     settings.configure(INSTALLED_APPS=[], SECRET_KEY="benchmarks")
     return asyncio.run(requests())

@@ -1,4 +1,4 @@
-"""A registry that has been in use for years, made with a few statements of SQL."""
+"""Fill a database with rows like those from years of use, by SQL statements."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from benchmarks.servers import connect
 
-# Each account has one live session; its other rows have ended.
+# Of these rows, one is a live session and the others are ended sessions.
 ROWS_PER_ACCOUNT = 10
 SESSIONS = "session_limit_usersession"
 LIMITS = "session_limit_accountlimit"
@@ -17,11 +17,13 @@ def _copy(
     connection: Any, table: str, where: str, source: str, changed: dict[str, str]
 ) -> None:
     """
-    Insert one row for each row of ``source``: the first row that matches ``where``,
-    with some columns replaced by SQL expressions.
+    Insert a copy of one row into ``table`` for each row of the SQL ``source``.
+
+    The copied row is the first that matches ``where``. ``changed`` maps columns to the
+    SQL expressions that replace their values.
     """
     pairs = ", ".join(f"'{name}', {value}" for name, value in changed.items())
-    # All names and expressions in this statement are written in this module.
+    # All names and expressions in this statement come from this module.
     connection.execute(
         f"INSERT INTO {table} SELECT made.*"  # noqa: S608
         f" FROM (SELECT r AS row FROM {table} r WHERE {where} LIMIT 1) model, {source},"
@@ -30,7 +32,7 @@ def _copy(
 
 
 def _id(number: str, kind: str) -> str:
-    """Return SQL for a UUID that is older than those made now."""
+    """Return an SQL expression for a UUID that sorts before all UUIDs generated now."""
     return f"(lpad(to_hex({number}), 12, '0') || '7{kind}8' || lpad('', 16, '0'))::uuid"
 
 
@@ -45,10 +47,10 @@ def _ended(number: str, user: str, kind: str) -> dict[str, str]:
 
 def fill(name: str, accounts: int, *, ours: bool) -> None:
     """
-    Add accounts with a stored session each and, if ``ours``, with registry rows.
+    Add accounts, each with a stored session and, if ``ours``, with our rows.
 
-    The database must already have an account that was signed in to twice, because its
-    live and its ended row are copied.
+    The database must contain an account that has signed in twice, because its live and
+    its ended ``UserSession`` rows are copied.
     """
     key = "'live0' || lpad(n::text, 27, '0')"
     with closing(connect(name)) as connection:
@@ -79,7 +81,7 @@ def fill(name: str, accounts: int, *, ours: bool) -> None:
 
 
 def add_ended(name: str, username: str, rows: int) -> None:
-    """Give an account many ended sessions."""
+    """Add this number of ended sessions to an account."""
     with closing(connect(name)) as connection:
         find = "SELECT id FROM auth_user WHERE username = %s"
         [user] = connection.execute(find, [username]).fetchone()

@@ -1,4 +1,4 @@
-"""Start and end databases, server processes and worker processes."""
+"""Start and stop the databases, server processes and worker processes to measure."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ APPLICATION = "benchmarks.project.asgi:application"
 
 
 def connect(name: str) -> Any:
-    """Return a PostgreSQL connection in autocommit mode."""
+    """Return a PostgreSQL connection to the database ``name``, in autocommit mode."""
     import psycopg
 
     return psycopg.connect(
@@ -43,7 +43,7 @@ def execute(statement: str, name: str = "postgres") -> None:
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of the database and of Redis, for the published pages."""
+    """Return the versions of PostgreSQL and Redis, for the documentation."""
     import redis
 
     with closing(connect("postgres")) as connection:
@@ -57,7 +57,7 @@ def versions() -> dict[str, str]:
 
 @contextmanager
 def database(kind: str = "postgresql", owner: str = "") -> Iterator[dict[str, str]]:
-    """Make an empty database, yield its variables, and drop it at the end."""
+    """Create an empty database, yield its environment variables, and drop it."""
     unique = f"sl_bench_{os.getpid()}_{owner.replace('-', '_')}"
     variables = {"BENCHMARKS_DATABASE": kind, "BENCHMARKS_NAME": unique}
     if kind == "sqlite":
@@ -75,8 +75,8 @@ def postgres_seconds(connection: Any, name: str) -> float:
     """
     Return the CPU seconds that PostgreSQL has used for one database so far.
 
-    Adds up the database's other connections and the processes that write for all
-    databases (WAL, checkpoints).
+    This includes the connections to the database, except for ``connection``, and the
+    processes that write for all databases (WAL, checkpoints).
     """
     rows = connection.execute(
         "SELECT pid FROM pg_stat_activity WHERE datname = %s OR datname IS NULL", [name]
@@ -96,19 +96,19 @@ def variables(contender: Contender, on: dict[str, str], **more: str) -> dict[str
         **on,
         "DJANGO_SETTINGS_MODULE": "benchmarks.project.settings",
         "BENCHMARKS_CONTENDER": contender.name,
-        # Every process iterates over sets in the same order.
+        # Make every process iterate over sets in the same order.
         "PYTHONHASHSEED": "0",
         **{f"BENCHMARKS_{name.upper()}": value for name, value in more.items()},
     }
 
 
 class WorkerError(Exception):
-    """Raised for an exception in a worker process, or if the process ended."""
+    """A function in a worker process raised an exception, or the process ended."""
 
 
 @dataclass(frozen=True, slots=True)
 class Worker:
-    """A process in which Django is set up and functions are called by name."""
+    """A process with Django set up, in which functions are called by name."""
 
     process: subprocess.Popen[str]
     log: IO[str]
@@ -121,7 +121,7 @@ class Worker:
             self.process.stdin.flush()
 
     def end(self) -> Any:
-        """Wait for the result of the call that was begun, and return it."""
+        """Wait for the function that ``begin()`` called, and return its result."""
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         if not line:
@@ -156,13 +156,13 @@ def worker(
         try:
             yield Worker(process, log)
         finally:
-            # The worker ends with its input.
+            # The worker exits when its input is closed.
             process.communicate(timeout=20)
 
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """A user with a live session and, if plays are on, a live play."""
+    """A user with a live session and, if plays are limited, a live play."""
 
     username: str
     key: str
@@ -171,7 +171,7 @@ class Person:
 
 
 def people(count: int, on: dict[str, str], engine: str = "db") -> list[Person]:
-    """Create users, each signed in, and the tables if there are none."""
+    """Create users who are each signed in, and the tables if there are none."""
     environment = variables(WITH_PLAYS, on, engine=engine)
     with worker(environment) as made:
         return [Person(*row) for row in made.call("people.create", count=count)]
@@ -184,7 +184,7 @@ class Server:
 
     @property
     def memory(self) -> int:
-        """Return the resident memory in bytes."""
+        """Return the resident memory of the process, in bytes."""
         pages = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1])
         return pages * os.sysconf("SC_PAGE_SIZE")
 

@@ -1,9 +1,9 @@
 """
-What a sign-in costs on PostgreSQL, without the hashing of a password.
+Measure the cost of a sign-in on PostgreSQL, without the hashing of a password.
 
-Measures an account's first session, one that displaces another, one at a limit of five,
-and one to an account with ten thousand ended sessions. Registries of all sizes take
-turns, so that they can be compared.
+The kinds of sign-ins are an account's first, one that displaces another session, one at
+a limit of five, and one to an account with ten thousand ended sessions. Databases of
+all sizes take turns, so that their results can be compared.
 """
 
 from __future__ import annotations
@@ -33,20 +33,21 @@ from benchmarks.servers import Worker, WorkerError, database, variables, worker
 PAGE = cost.PAGE
 BLOCKS = ("sign-in", "throughput")
 PEERS = tuple(each for each in MEASURED if each not in {PLAIN, OURS, FIVE})
-# Plain Django has these kinds; the others are compared to its displacing ones.
+# Plain Django also has these kinds of sign-ins. All other kinds are compared to its
+# "displacing" kind.
 WITH_A_PAGE = "displacing, and a page"
 COMPARED = {"first", "displacing", WITH_A_PAGE}
 ENDED = 10_000
-# The numbers of rows in the registry.
+# The numbers of UserSession rows in the database.
 SIZES = (1_000, 100_000)
 FULL_SIZES = (*SIZES, 1_000_000)
-# How many sign-ins of each kind a round has.
+# The number of sign-ins of each kind in a round.
 EACH = 6
-# Targets: how many milliseconds a displacing sign-in takes more than plain's, and how
-# far it may be from the one in the smallest registry.
+# Targets for a displacing sign-in: the milliseconds that it may take longer than plain
+# Django's, and the relative difference from one in the smallest database.
 MORE_MS, FLAT = 5, 0.2
 
-# For the throughput: how many sign-ins a process does in a round, to how many accounts.
+# For the throughput: the number of sign-ins of a process in a round, and of accounts.
 PROCESSES = (1, 2, 4)
 SIGN_INS, ACCOUNTS = 40, 20
 
@@ -55,13 +56,13 @@ COLUMNS = ["", "sign-in", "statements", "ms", "p90", "more", "quiet", "times", "
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One kind of sign-in, by one contender, to a registry of one size."""
+    """One kind of sign-in, by one contender, in a database of one size."""
 
     contender: str
     worker: Worker
     size: int
     kind: str
-    # The accounts to sign in to, for one round after the other.
+    # The accounts to sign in to, one list for each round.
     pools: list[list[str]]
     statements: dict[str, int] = field(default_factory=dict)
     rounds: list[list[dict[str, float]]] = field(default_factory=list)
@@ -97,7 +98,7 @@ class Case:
 
 
 def accounts(made: Worker, count: int, sessions: int) -> list[str]:
-    """Return the names of new accounts that have been signed in to so often."""
+    """Create accounts, sign in to each this number of times, and return their names."""
     names: list[str] = made.call("people.create_users", count=count)
     for _ in range(sessions):
         made.call("browsing.sign_in", usernames=names)
@@ -113,12 +114,12 @@ def cases(
     if contender is FIVE:
         yield case("at the limit of 5", [accounts(made, EACH, FIVE.limit or 0)])
         return
-    # One pool more than there are rounds: its accounts are for the count.
+    # There is one list more than rounds, for the sign-in that counts statements.
     fresh = accounts(made, (rounds + 1) * EACH, 0)
     yield case("first", [fresh[n :: rounds + 1] for n in range(rounds + 1)])
     yield case("displacing", [accounts(made, EACH, 1)])
     if size == min(SIZES):
-        # Some contenders displace only when the newcomer opens a page.
+        # Some contenders end the earlier session only when the new one opens a page.
         yield case(WITH_A_PAGE, [accounts(made, EACH, 1)])
     if contender is OURS:
         [username] = accounts(made, 1, 2)
@@ -129,11 +130,13 @@ def cases(
 def prepare(
     sizes: tuple[int, ...], rounds: int, stack: ExitStack
 ) -> Iterator[Case | str]:
-    """Yield every case, and an error for each contender that does not run."""
+    """
+    Yield every case to measure, and an error for each contender that does not run.
+    """
     for size in sizes:
         databases: dict[str, dict[str, str]] = {}
         for contender in (PLAIN, OURS, FIVE, *(PEERS if size == min(sizes) else ())):
-            # The two limits of this package share a registry.
+            # The two limits of this package share a database.
             owner = OURS.name if contender is FIVE else contender.name
             is_new = owner not in databases
             if is_new:
@@ -146,7 +149,7 @@ def prepare(
                 started = stack.enter_context(worker(given, interpreter))
                 if is_new:
                     started.call("people.migrate")
-                    # These two sign-ins leave the rows that are copied.
+                    # Create the rows that fill() copies.
                     accounts(started, 1, 2)
                     count = size // ROWS_PER_ACCOUNT
                     fill(on["BENCHMARKS_NAME"], count, ours=contender is OURS)
@@ -184,7 +187,7 @@ def row(
 def missed(
     found: dict[tuple[str, int, str], Case], sizes: tuple[int, ...]
 ) -> list[str]:
-    """Return the targets that a displacing sign-in missed, in words."""
+    """Return a sentence for each target that a displacing sign-in missed."""
     misses = []
     smallest = found[OURS.name, min(sizes), "displacing"].medians("wall")
     for size in sizes:
@@ -199,7 +202,7 @@ def missed(
 
 
 def latency(sizes: tuple[int, ...], rounds: int) -> str:
-    """Return the tables of what one sign-in takes."""
+    """Return the tables of the time that one sign-in takes."""
     with ExitStack() as stack:
         prepared = list(prepare(sizes, rounds, stack))
         every = [each for each in prepared if isinstance(each, Case)]
@@ -221,7 +224,7 @@ def latency(sizes: tuple[int, ...], rounds: int) -> str:
 
 
 def throughput(rounds: int) -> str:
-    """Return the table of displacing sign-ins a second, over several processes."""
+    """Return the table of displacing sign-ins per second in several processes."""
     taken = defaultdict(list)
     with ExitStack() as stack:
         groups = []
@@ -251,7 +254,7 @@ def throughput(rounds: int) -> str:
                         taken[over, count, name].append(each_second)
     rows = []
     for (over, count, name), found in sorted(taken.items()):
-        # The first round was for warming up.
+        # Leave out the first round, which warms up the processes.
         own, plain = found[1:], taken[over, count, PLAIN.name][1:]
         rows.append(
             [name, count, over, f"{spread(own).median:.0f}", f"{ratio(own, plain)}"]
@@ -260,7 +263,7 @@ def throughput(rounds: int) -> str:
 
 
 def measure(*, full: bool) -> Iterator[str]:
-    """Yield the tables of the page."""
+    """Yield the tables for the documentation."""
     sizes, rounds = (FULL_SIZES, 40) if full else (SIZES, 10)
     sentence = measured()
     intro = f"{sentence} {rounds} rounds of {EACH} sign-ins of each kind."

@@ -1,7 +1,8 @@
 """
-What the sweep costs, and how late it tells of an ending that no bus announced.
+Measure the cost of the sweep, and how late it reports endings without a bus.
 
-One process holds a hub with many connections, one session each. Another one ends
+The sweep is the query that asks, once a second, which sessions have ended. One process
+holds the hub with many connections, one for each session. Another process ends
 sessions, with a wrong clock or in a long transaction.
 """
 
@@ -21,7 +22,7 @@ PAGE = ROOT / "docs" / "explanation" / "sweep.md"
 BLOCKS = ("sweep",)
 
 SIZES = (1, 1_000, 5_000, 20_000)
-# How many connections one sweep asks about.
+# The number of connections that one sweep covers.
 PART = 2_000
 COLUMNS = [
     "connected",
@@ -39,14 +40,12 @@ def row(
     size: int, *, plays: bool, seconds: float, endings: int, slow: float
 ) -> list[str]:
     """
-    Measure one hub.
+    Measure a hub, which notifies connections of endings, and return the table's row.
 
-    Args:
-        size: The number of connections.
-        plays: Whether each session has a play.
-        seconds: How long the cost is measured.
-        endings: How many sessions are ended with a wrong clock, and how many at once.
-        slow: The seconds that the transaction of the others takes.
+    ``size`` is the number of connections. ``plays`` says whether each session has a
+    play. ``seconds`` is the time for which the cost is measured. ``endings`` is the
+    number of sessions that are ended with a wrong clock, and also the number of those
+    that are ended in one transaction, which takes ``slow`` seconds.
     """
     with database(owner="sweep") as on:
         given = variables(WITH_PLAYS if plays else OURS, on)
@@ -77,7 +76,7 @@ def row(
 
 
 def measure(*, full: bool) -> Iterator[str]:
-    """Yield the table of the page."""
+    """Yield the table for the documentation."""
     seconds, endings, slow = (20.0, 30, 60.0) if full else (3.0, 3, 3.0)
     sentence, rows = measured(), []
     for size in SIZES if full else SIZES[:2]:

@@ -1,6 +1,7 @@
 """
-The project under ``SessionGuard``, and what the benchmarks compare it to: a Channels
-consumer, and ASGI applications that decide nothing.
+Serve the project under ``SessionGuard``, and applications to compare it with.
+
+These are a Channels consumer, and ASGI applications that decide nothing.
 """
 
 from __future__ import annotations
@@ -34,7 +35,9 @@ publish = bus.publish
 
 
 def published(ids: Any) -> None:
-    """Note the time of the commit, which is directly before, then publish."""
+    """
+    Record the time, directly after an ending was committed, and publish the ending.
+    """
     views.committed.at = time.monotonic_ns()
     publish(ids)
 
@@ -49,23 +52,23 @@ async def answer(send: Any) -> None:
 
 
 async def empty(scope: Any, receive: Any, send: Any) -> None:
-    """Answer at once."""
+    """Respond at once with an empty body."""
     await answer(send)
 
 
 class Bare:
     """
-    Make the round trips of a gateway's answer, in the same kind of thread, and decide
-    nothing.
+    An application with the gateway's database queries that decides nothing.
 
-    The SQL statements are those that the gateway sends for a session that it has found
-    live before. They are recorded once, and repeated with each caller's own values.
+    It runs the SQL statements of a gateway request for a live session that the gateway
+    already knows, in the same kind of thread. It records them once, and repeats them
+    with the values of each request.
     """
 
     def __init__(self) -> None:
         self._thread = DatabaseThread()
         self._lock = asyncio.Lock()
-        # With and without a play.
+        # The key is whether the request names a play.
         self._recorded: dict[bool, tuple[list[Any], list[Statement]]] = {}
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -89,7 +92,7 @@ class Bare:
 
         query = f"play={play}" if play else ""
         asks = {"path": "/account/sessions/gateway/", "query_string": query.encode()}
-        # Only the first question about a session also reads the account.
+        # Only the first request with a session also reads the account.
         await guarded(scope | asks, receive, send)
         sent.clear()
         with recorded() as statements:
@@ -129,7 +132,7 @@ if settings.BUS == "channels":
     from channels.sessions import SessionMiddlewareStack
 
     class Page(AsyncWebsocketConsumer):
-        """A page that waits for the end of its session, as a project would write it."""
+        """The WebSocket of a page that waits for the end of its session."""
 
         async def connect(self) -> None:
             id = await self.scope["session"].aget("_session_limit_id")

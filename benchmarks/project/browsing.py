@@ -1,4 +1,4 @@
-"""Send requests to the project's own handler, without a socket or a server."""
+"""Send requests directly to Django's handler, without a socket or a server."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ async def _asgi(scope: Any) -> list[Message]:
 
     async def receive() -> Message:
         nonlocal is_read
-        if is_read:  # the client waits for the answer
+        if is_read:  # the client waits for the response
             await asyncio.Event().wait()
         is_read = True
         return {"type": "http.request", "body": b"", "more_body": False}
@@ -76,7 +76,7 @@ def _wsgi(environ: Any) -> tuple[list[Any], bytes]:
 def ask(
     path: str, cookie: str | None = None, method: str = "GET"
 ) -> tuple[int, str | None, str]:
-    """Send one request; return the status, the session cookie that is set, the body."""
+    """Send one request. Return the status, the new session cookie, and the body."""
     request = _request(method, path, cookie)
     if IS_ASGI:
         start, *rest = RUNNER.run(_asgi(request))
@@ -126,7 +126,9 @@ def _sign_in_and(username: str, *, then_a_page: bool) -> None:
 
 
 def prepare(username: str) -> str:
-    """Sign in, open each page until nothing is new, and return the cookie."""
+    """
+    Sign in, warm up each page with several requests, and return the session cookie.
+    """
     cookie = _sign_in(username)
     expected = {"member": username, "visitor": "False", "public": "public"}
     for page, body in expected.items():
@@ -139,9 +141,9 @@ def prepare(username: str) -> str:
 
 
 def run(page: str, cookie: str | None, times: int) -> dict[str, float]:
-    """Open a page repeatedly, and return the CPU and wall seconds of a request."""
+    """Request a page repeatedly, and return the CPU and wall seconds per request."""
     gc.collect()
-    # Other processes ran meanwhile, and filled the processor's caches.
+    # Warm up again, because other processes have filled the processor's caches.
     _repeat(_path(page), cookie, WARM_UP // 5)
     cpu, wall = time.process_time(), time.perf_counter()
     _repeat(_path(page), cookie, times)
@@ -164,7 +166,9 @@ def count_sign_in(username: str, *, then_a_page: bool) -> dict[str, int]:
 def sign_in(
     usernames: list[str], *, then_a_page: bool = False
 ) -> list[dict[str, float]]:
-    """Sign in from new browsers, and return the seconds that each sign-in took."""
+    """
+    Sign in from new browsers, and return the CPU and wall seconds of each sign-in.
+    """
     taken = []
     gc.collect()
     for username in usernames:
@@ -179,6 +183,6 @@ def contend(usernames: list[str]) -> None:
     """Sign in while other processes sign in to the same accounts."""
     for username in usernames:
         status, _, body = ask(f"/sign-in/{username}/", method="POST")
-        # A sign-in that is displaced before it is answered gets a 401.
+        # The response is a 401 if another sign-in has already displaced this one.
         if status not in {200, 401}:
             raise RuntimeError(f"The sign-in failed: {status} {body}")

@@ -1,4 +1,4 @@
-"""Make users of the project, and the tables if there are none."""
+"""Create the project's users, with sessions and plays, and its database tables."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def migrate() -> None:
 
 
 def create_users(count: int) -> list[str]:
-    """Create users who cannot sign in by a password, and return their names."""
+    """Create users who have no password, and return their names."""
     users = get_user_model().objects
     have = users.count()
     names = [f"user{number}" for number in range(have, have + count)]
@@ -25,10 +25,9 @@ def create_users(count: int) -> list[str]:
 
 def create(count: int) -> list[tuple[str, str, str, str]]:
     """
-    Create users with a live session and a play each.
+    Create users who each have a live session and a live play.
 
-    Returns:
-        Each user's name, the session's key, the session's id and the play's id.
+    Return the username, the session key, the session's id and the play's id of each.
     """
     from session_limit import registry
     from session_limit.models import UserSession

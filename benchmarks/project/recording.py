@@ -1,4 +1,4 @@
-"""Record and count what the code asks of the databases and of the cache."""
+"""Record and count SQL statements and cache operations."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from django.db.backends.utils import CursorWrapper
 
 Statement = tuple[str, Any]
 
-# These belong to a transaction, and are no work of their own.
+# These statements only control a transaction, so they are not counted.
 TRANSACTION = {"BEGIN", "COMMIT", "ROLLBACK", "SAVEPOINT", "RELEASE"}
 KINDS = {"SELECT": "reads", "INSERT": "writes", "UPDATE": "writes", "DELETE": "writes"}
 OPERATIONS = ("get", "set", "add", "delete", "touch", "get_many", "delete_many")
 
 
 def kind_of(statement: str) -> str | None:
-    """Return the kind that a statement is counted as, ``None`` if it is not counted."""
+    """Return the kind of an SQL statement, or ``None`` if it is not counted."""
     verb = statement.lstrip("( ").partition(" ")[0].upper()
     return None if verb in TRANSACTION else KINDS.get(verb, "others")
 
 
 @contextmanager
 def recorded() -> Iterator[list[Statement]]:
-    """Record the statements of all threads and aliases in a list."""
+    """Record the SQL statements of all threads and databases in a list."""
     statements: list[Statement] = []
     execute = CursorWrapper.execute
 
@@ -42,8 +42,8 @@ def recorded() -> Iterator[list[Statement]]:
 @contextmanager
 def counted() -> Iterator[Counter[str]]:
     """
-    Count statements as ``reads``, ``writes`` and ``others``, and operations on the
-    cache as ``cache``. The counts are complete when the block has ended.
+    Count SQL statements as ``reads``, ``writes`` or ``others``, and operations on the
+    cache as ``cache``. The counts are complete only after the block.
     """
     counts: Counter[str] = Counter()
 

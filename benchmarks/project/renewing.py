@@ -1,4 +1,4 @@
-"""Renew plays through Django's handler, evenly over time."""
+"""Renew plays through Django's handler, evenly spread over time."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ REQUESTS: list[dict[str, Any]] = []
 
 
 def _renew(request: dict[str, Any]) -> bool:
-    """Send a renewal, and return whether the play is live."""
+    """Send a request to renew a play, and return whether the play is live."""
     environ = request | {"wsgi.input": io.BytesIO()}
     response = HANDLER(environ, lambda *args: None)
     response.close()
@@ -26,7 +26,11 @@ def _renew(request: dict[str, Any]) -> bool:
 
 
 def prepare(people: list[tuple[str, str]]) -> None:
-    """Make the requests that players send, from session keys and the ids of plays."""
+    """
+    Create the requests with which players renew their plays.
+
+    ``people`` contains pairs of a session key and a play's id.
+    """
     for key, play in people:
         headers = {
             "Cookie": f"sessionid={key}; csrftoken={TOKEN}",
@@ -35,17 +39,17 @@ def prepare(people: list[tuple[str, str]]) -> None:
         }
         path = f"/account/sessions/plays/{play}/renew/"
         REQUESTS.append(RequestFactory().post(path, headers=headers).environ)
-    # The first renewal connects to the database.
+    # Connect to the database before the measurement.
     assert _renew(REQUESTS[0])
 
 
 def renew(seconds: float) -> dict[str, Any]:
     """
-    Renew every play once an interval.
+    Renew every play once per interval, for this many ``seconds``.
 
-    Returns:
-        The milliseconds from when each renewal was due until its answer, the number of
-        statements, the number of lapsed plays and the seconds of CPU.
+    Return the delays in milliseconds between the time when each renewal was due and its
+    response, the number of statements, the number of plays that were not live, and the
+    CPU seconds.
     """
     pause = INTERVAL.total_seconds() / len(REQUESTS)
     delays: list[float] = []

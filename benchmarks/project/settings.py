@@ -1,14 +1,14 @@
 """
-The one project that everything runs in: what ``startproject`` makes, and nothing else.
+Configure the project for all benchmarks, which is like one made by ``startproject``.
 
-These variables of the environment choose the rest:
+These environment variables choose the rest:
 
-BENCHMARKS_CONTENDER     a name of ``benchmarks.contenders``
-BENCHMARKS_ENGINE        a session engine of Django's
+BENCHMARKS_CONTENDER     the name of a contender in ``benchmarks.contenders``
+BENCHMARKS_ENGINE        one of Django's session engines, such as db
 BENCHMARKS_DATABASE      sqlite or postgresql
-BENCHMARKS_NAME          the database's file or name
+BENCHMARKS_NAME          the name of the database, or its file
 BENCHMARKS_SERVER        wsgi or asgi
-BENCHMARKS_POOL          0 for an ASGI project without a pool of connections
+BENCHMARKS_POOL          0 for an ASGI project without a connection pool
 BENCHMARKS_BUS           memory, redis, postgres or channels
 BENCHMARKS_FILES         the directory of the ``file`` engine
 """
@@ -65,8 +65,8 @@ TEMPLATES = [
     }
 ]
 
-# Connections are kept, as in production. CONN_MAX_AGE has no effect under ASGI, where a
-# pool keeps them. The suite, which measures nothing, has no psycopg_pool.
+# Connections stay open, as in production. CONN_MAX_AGE has no effect under ASGI, so a
+# pool keeps them open there. The test suite does not install psycopg_pool.
 HAS_POOL = (
     SERVER == "asgi"
     and os.environ.get("BENCHMARKS_POOL") != "0"
@@ -113,7 +113,7 @@ if BUS == "redis":
     }
 elif BUS == "postgres":
     SESSION_LIMIT_BUS = {"BACKEND": "session_limit.bus.postgres.PostgresBus"}
-# By redis-py's default, a consumer that receives nothing for 5 seconds fails.
+# With redis-py's default timeout, a consumer that is idle for 5 seconds fails.
 CHANNEL_LAYERS = {
     "default": {
         "BACKEND": "channels_redis.core.RedisChannelLayer",

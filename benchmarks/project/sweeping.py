@@ -1,4 +1,4 @@
-"""Hold the connections of a hub, and end their sessions from another process."""
+"""Hold connections in a hub, and end their sessions in another process."""
 
 from __future__ import annotations
 
@@ -23,17 +23,16 @@ from session_limit import registry
 from session_limit.asgi.hub import current_hub
 from session_limit.models import Play, UserSession
 
-# How wrong a clock is.
+# The error of a wrong clock.
 CLOCK = timedelta(minutes=1)
 HEARD: dict[str, float] = {}
 
 
 def hold(count: int) -> list[str]:
     """
-    Make users with a live session each, and hold a connection for every session.
+    Create users with a live session each, and register each session with the hub.
 
-    Returns:
-        The ids of the sessions.
+    Return the ids of the sessions.
     """
     migrate()
     create_users(count)
@@ -59,7 +58,7 @@ def hold(count: int) -> list[str]:
     loop = asyncio.new_event_loop()
     Thread(target=loop.run_forever, daemon=True).start()
     asyncio.run_coroutine_threadsafe(_join(ids), loop).result()
-    # The first sweeps find nothing cached.
+    # Wait for the first sweeps, which take longer because nothing is cached.
     time.sleep(3)
     return [id.hex for id in ids]
 
@@ -78,7 +77,7 @@ async def _join(ids: list[UUID]) -> None:
 
 
 def cost(seconds: float) -> dict[str, float]:
-    """Return the statements and the CPU seconds that the hub takes a second."""
+    """Return the statements and the CPU seconds that the hub uses per second."""
     with recorded() as statements:
         cpu = time.process_time()
         time.sleep(seconds)
@@ -87,21 +86,17 @@ def cost(seconds: float) -> dict[str, float]:
 
 
 def heard() -> dict[str, float]:
-    """Return when the connections heard of their endings, by session id."""
+    """Return the time when each connection learned of its ending, by session id."""
     return HEARD
 
 
 def end(soon: list[str], late: list[str], seconds: float) -> dict[str, float]:
     """
-    End sessions one by one, with a clock that is wrong, and others in one transaction.
+    End some sessions one by one with a wrong clock, and others in one transaction.
 
-    Args:
-        soon: The ids of the sessions that are ended one by one.
-        late: The ids of the others.
-        seconds: How long their transaction takes.
-
-    Returns:
-        When each ending was committed, by session id.
+    ``soon`` are the ids of the sessions to end one by one. ``late`` are the ids of the
+    others, and ``seconds`` is the length of their transaction. Return the time when
+    each ending was committed, by session id.
     """
     committed: dict[str, float] = {}
     now, reason = timezone.now, UserSession.Reason.REVOKED

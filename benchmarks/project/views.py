@@ -1,4 +1,4 @@
-"""Pages that do as little as possible, so that the figures show what is around them."""
+"""Provide views that do very little, so that the cost of everything else shows."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 
 BACKEND = "django.contrib.auth.backends.ModelBackend"
-# When the thread's last transaction committed that ended a session; see asgi.py.
+# asgi.py sets ``at`` to the time of this thread's last commit that ended a session.
 committed = threading.local()
 
 
 def member(request: HttpRequest) -> HttpResponse:
-    """Answer a signed-in user."""
+    """Respond with the username, and only to a signed-in user."""
     if not request.user.is_authenticated:
         return HttpResponse("nobody", status=403)
     return HttpResponse(request.user.get_username())
 
 
 def visitor(request: HttpRequest) -> HttpResponse:
-    """Answer everybody, after reading the user."""
+    """Respond to everyone, after reading the user."""
     return HttpResponse(str(request.user.is_authenticated))
 
 
 def public(request: HttpRequest) -> HttpResponse:
-    """Answer everybody, without reading the session."""
+    """Respond to everyone, without reading the session."""
     return HttpResponse("public")
 
 
@@ -51,9 +51,9 @@ async def public_async(request: HttpRequest) -> HttpResponse:
 @csrf_exempt
 def sign_in(request: HttpRequest, username: str) -> HttpResponse:
     """
-    Sign in without a password, because hashing one takes longer than the rest.
+    Sign in without a password, because hashing one would take most of the time.
 
-    The headers say how long ``login()`` took and when its transaction committed.
+    The headers contain the time that ``login()`` took and the time of its commit.
     """
     user = get_user_model().objects.get(username=username)
     committed.at = 0

@@ -1,8 +1,8 @@
 """
 Call functions of ``benchmarks.project`` by name, in a process with Django set up.
 
-Reads one JSON array a line, ``[function, arguments]``, and answers each with a line.
-``benchmarks.servers.Worker`` is the caller's side.
+Reads one JSON array per line, ``[function, arguments]``, and answers each with a line.
+``benchmarks.servers.Worker`` sends the calls.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from django.utils.module_loading import import_string
 
 
 def main() -> None:
-    # Anything printed meanwhile must not be read as an answer.
+    # Send other output to stderr, so that the caller does not read it as an answer.
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
     django.setup()

@@ -1,8 +1,8 @@
 """
 Run Django's own tests of auth, sessions and the admin without and with this package.
 
-The package is installed with no limit set. The script fails on every difference that
-differences.toml does not explain.
+The package is installed without a session limit. The script fails if the outcomes
+differ, except for the differences that differences.toml explains.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Difference(TypedDict):
 
 
 def locked_source() -> str:
-    """Return the locked requirement of the installed Django, with its hashes."""
+    """Return the locked requirement for the installed Django, with its hashes."""
     wanted = rf"^django=={re.escape(django.get_version())} \\\n(?: +--hash=\S+.*\n)+"
     for lock in sorted(ROOT.glob("requirements/test-*.txt")):
         if found := re.search(wanted, lock.read_text(), re.MULTILINE):
@@ -45,7 +45,7 @@ def locked_source() -> str:
 
 
 def source() -> Path:
-    """Return the tests/ directory of the installed Django, downloaded once."""
+    """Return the tests/ directory of the installed Django. Downloads it only once."""
     tests = CACHE / f"django-{django.get_version()}" / "tests"
     if not tests.exists():
         CACHE.mkdir(parents=True, exist_ok=True)
@@ -64,7 +64,7 @@ def source() -> Path:
 
 
 def run(tests: Path, settings: str) -> Outcomes:
-    """Run the tests with these ``settings``, and return the outcome of each."""
+    """Run the tests with these ``settings``, and return the outcome of each test."""
     outcomes = CACHE / f"{settings}-{django.get_version()}.json"
     outcomes.unlink(missing_ok=True)
     environment = {
@@ -96,7 +96,7 @@ def run(tests: Path, settings: str) -> Outcomes:
 def compare(
     before: Outcomes, after: Outcomes, explained: dict[str, Difference]
 ) -> list[str]:
-    """Return a text for each difference that is not explained, or wrongly explained."""
+    """Return a text for each difference without an explanation or with a wrong one."""
     objections = []
     for test in sorted(before.keys() | after.keys() | explained.keys()):
         was, _ = before.get(test, ("not run", ""))

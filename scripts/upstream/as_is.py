@@ -1,4 +1,4 @@
-"""Settings like Django's own tests/test_sqlite.py, with a runner that records."""
+"""Settings like Django's tests/test_sqlite.py, with a runner that records outcomes."""
 
 DATABASES = {
     "default": {"ENGINE": "django.db.backends.sqlite3"},

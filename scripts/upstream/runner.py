@@ -1,4 +1,4 @@
-"""Run Django's tests and write the outcome of each to a file."""
+"""Run Django's tests and write the outcome of each test to a file."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from django.test.runner import DiscoverRunner
 
 
 class RecordingResult(unittest.TextTestResult):
-    """Record the worst outcome of each test, with its message."""
+    """A test result that records the worst outcome of each test, with its message."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

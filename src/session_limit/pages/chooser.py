@@ -1,9 +1,9 @@
 """
-The chooser's cookie, form and question.
+Handle the cookie and form of the chooser, where a person picks a session to end.
 
-The cookie leads to the pending sign-in. It is separate from the session's cookie, so
-that code which reads the session does not see the pending sign-in, and an answer that
-saves the session does not delete it.
+The cookie leads to the pending sign-in. It is separate from the session cookie, so that
+code that reads the session does not see the pending sign-in, and a response that saves
+the session does not delete it.
 """
 
 from __future__ import annotations
@@ -37,17 +37,17 @@ from session_limit.utils.keyed_digests import keyed_digests
 COOKIE = "session_limit_pending"
 SALT = "session_limit.code"
 
-# How many ids one choice may name: those that the chooser lists.
+# A choice may name as many ids as the chooser lists.
 MAX_CHOSEN = LISTED
 
 
 @dataclass(frozen=True, slots=True)
 class Posted:
     """
-    A choice that was posted.
+    A choice of sessions to end, posted as a form or as JSON.
 
     ``code`` proves that it comes from the chooser. ``chosen`` are the ids of the
-    sessions to end, or ``None`` for all.
+    sessions, or ``None`` for all.
     """
 
     code: str
@@ -58,9 +58,10 @@ class Posted:
 @dataclass(frozen=True, slots=True)
 class Question:
     """
-    Which of the ``rivals`` to sign out for the ``pending`` sign-in.
+    The question which of the live sessions in ``rivals`` to end.
 
-    ``secret`` is the value of its cookie. ``limit`` is the account's limit.
+    The sign-in ``pending`` waits for the answer. ``secret`` is the value of its cookie.
+    ``limit`` is the account's session limit.
     """
 
     pending: PendingSignIn
@@ -71,9 +72,9 @@ class Question:
     @property
     def to_end(self) -> int:
         """
-        Return how many sessions have to end.
+        Return how many sessions have to end before the sign-in can complete.
 
-        There are several if the limit was lowered, or only observed until now.
+        This is more than one if the limit was lowered, or was not enforced until now.
         """
         if self.limit is None:
             return 1
@@ -81,12 +82,12 @@ class Question:
 
     @property
     def is_for_all(self) -> bool:
-        """Return whether no choice among the listed sessions makes room."""
+        """Return whether ending every listed session would not be enough."""
         return self.to_end > len(self.rivals.listed)
 
 
 def browser(request: HttpRequest) -> Browser:
-    """Return the browser of ``request``, with its cookie's secret if it has one."""
+    """Return the browser that sent ``request``, with its cookie's secret, if any."""
     secret = request.COOKIES.get(COOKIE, "")
     is_secret = len(secret) == SECRET_LENGTH
     agent = request.META.get("HTTP_USER_AGENT", "")
@@ -95,29 +96,35 @@ def browser(request: HttpRequest) -> Browser:
 
 def code(secret: str) -> str:
     """
-    Return the code of the chooser's form.
+    Return the code that proves that a posted choice comes from the chooser's form.
 
-    Only the browser that got the form knows it, so another site cannot post a choice.
+    ``secret`` is the value of the browser's cookie. Only the browser that got the form
+    knows the code, so another site cannot post a choice.
     """
     return keyed_digests(SALT, secret)[0]
 
 
 def is_code(value: str, secret: str) -> bool:
-    """Return whether ``value`` is the code for ``secret``, under any current key."""
+    """
+    Return whether ``value`` is the form's code for the cookie's ``secret``.
+
+    Codes made with one of ``SECRET_KEY_FALLBACKS`` are accepted too.
+    """
     codes = keyed_digests(SALT, secret)
     return any(constant_time_compare(value, each) for each in codes)
 
 
 def posted(request: HttpRequest) -> Posted:
     """
-    Return the choice that ``request`` posts as a form or as JSON.
+    Return the choice of sessions to end that ``request`` posts as a form or as JSON.
 
-    Raises ``BadRequest`` if it names no session and does not cancel.
+    Raises ``BadRequest`` if the choice names too many sessions, or if it names none and
+    does not cancel the sign-in.
     """
     data = posted_data.posted(request)
     end = data.getlist("end") if isinstance(data, QueryDict) else data.get("end", [])
     values = [end] if isinstance(end, str) else end
-    # The button "Sign out all others" also posts the selected boxes.
+    # The button "Sign out all others" posts "all" along with the selected boxes.
     if not isinstance(values, list) or (len(values) - values.count("all") > MAX_CHOSEN):
         raise BadRequest(f'end is a list of at most {MAX_CHOSEN} ids, or "all".')
     ids = frozenset(filter(None, map(parse_uuid, values)))
@@ -129,7 +136,11 @@ def posted(request: HttpRequest) -> Posted:
 
 
 def choice(request: HttpRequest) -> Choice | None:
-    """Return the choice that ``request`` posts to the chooser, if it is a valid one."""
+    """
+    Return the choice of sessions to end that ``request`` posts to the chooser.
+
+    Return ``None`` if it posts no valid choice.
+    """
     if not is_asked_here(request):
         return None
     waiting = browser(request)
@@ -143,7 +154,7 @@ def choice(request: HttpRequest) -> Choice | None:
 
 
 def set_cookie(response: HttpResponseBase, secret: str, expires_at: datetime) -> None:
-    """Set the cookie that leads to the pending sign-in."""
+    """Set the cookie with the ``secret`` that identifies the pending sign-in."""
     response.set_cookie(
         COOKIE,
         secret,
@@ -157,7 +168,7 @@ def set_cookie(response: HttpResponseBase, secret: str, expires_at: datetime) ->
 
 
 def delete_cookie(request: HttpRequest, response: HttpResponseBase) -> None:
-    """Delete the cookie, if the browser has one."""
+    """Delete the cookie for a pending sign-in, if the browser has one."""
     if COOKIE in request.COOKIES:
         response.delete_cookie(
             COOKIE,
@@ -168,17 +179,17 @@ def delete_cookie(request: HttpRequest, response: HttpResponseBase) -> None:
 
 
 def _same_site() -> Literal["Lax", "None"]:
-    # Under "Strict", a browser would not send the cookie after a sign-in at another
-    # site. "None" lets it work in a frame where the session's cookie does.
+    # With "Strict", a browser would not send the cookie after a sign-in at another
+    # site. "None" makes it work in every frame in which the session cookie works.
     return "None" if settings.SESSION_COOKIE_SAMESITE == "None" else "Lax"
 
 
 def forget(request: HttpRequest, response: HttpResponseBase) -> None:
-    """Delete the pending sign-in of a browser that has signed in, and its cookie."""
+    """Delete the pending sign-in, and its cookie, of a browser that has signed in."""
     try_to_cancel(browser(request))
     delete_cookie(request, response)
 
 
 def is_asked_here(request: HttpRequest) -> bool:
-    """Return whether ``request`` is for the chooser."""
+    """Return whether ``request`` is for the page that asks which session to end."""
     return links.is_to(request, links.url_of(links.CHOOSE_VIEW))

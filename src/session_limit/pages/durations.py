@@ -1,8 +1,8 @@
 """
-Name durations in sentences.
+Write sentences that contain a duration.
 
-Each unit has its own sentences, because in many languages a unit changes its form with
-the rest of the sentence.
+Each unit of time has sentences of its own, because in many languages the form of a unit
+depends on the rest of the sentence.
 """
 
 from __future__ import annotations
@@ -79,9 +79,10 @@ def every(span: timedelta) -> str:
 
 def active(span: timedelta, *, unrecorded: timedelta) -> str:
     """
-    Return when a session was last active: ``span`` ago, rounded down.
+    Return how long ago a session was last active, rounded down.
 
-    Activity may not have been recorded for as long as ``unrecorded``.
+    ``span`` is the time since the last recorded activity. Later activity may have gone
+    unrecorded for up to ``unrecorded``, so until then the session is "Active now".
     """
     if span < unrecorded + MINUTE:
         return _("Active now")
@@ -90,7 +91,7 @@ def active(span: timedelta, *, unrecorded: timedelta) -> str:
 
 
 def _sentence(sentences: dict[timedelta, _StrPromise], span: timedelta) -> str:
-    """Return the sentence in the longest unit that divides ``span``, or in minutes."""
+    """Return the sentence for ``span``, in the longest unit that divides it evenly."""
     minutes = max(1, round(span / MINUTE))
     unit = next(unit for unit in sentences if not minutes * MINUTE % unit)
     return str(sentences[unit] % {"count": minutes * MINUTE // unit})

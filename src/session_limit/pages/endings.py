@@ -1,4 +1,4 @@
-"""Read why a session or a play ended, and return the message about it."""
+"""Build the messages about ended sessions and plays from what the database holds."""
 
 from __future__ import annotations
 
@@ -10,7 +10,11 @@ Reason = UserSession.Reason
 
 
 def ended_session(session: UserSession | None) -> messages.Message:
-    """Return the message about an ended session; ``None`` if its row was deleted."""
+    """
+    Return the message that explains why ``session`` ended.
+
+    Pass ``None`` if its row was deleted. The message then gives no reason.
+    """
     limit = newer = None
     reason = session.ended_reason if session is not None else ""
     if session is not None and reason in {Reason.DISPLACED, Reason.LIMIT_LOWERED}:
@@ -23,8 +27,8 @@ def ended_session(session: UserSession | None) -> messages.Message:
 
 
 def ended_play(play: Play) -> messages.Message:
-    """Return the message about a play that no longer counts."""
-    # A play that has lapsed stays open until another one needs its place.
+    """Return the message that explains why ``play``, which is no longer live, ended."""
+    # A play with an expired lease is marked as ended only when another needs its place.
     play.ended_reason = play.end_reason()
     play.ended_at = play.ended_at or play.lease_until
     newer = None

@@ -1,5 +1,5 @@
 """
-Answer in JSON.
+Build the JSON responses of this package.
 
 Clients rely on ``docs/reference/json.md``. A change that breaks them needs another
 ``VERSION``.
@@ -31,7 +31,7 @@ VERSION = 1
 
 
 def envelope(code: str | None = None, **fields: Any) -> dict[str, Any]:
-    """Return ``fields`` after the version and the ``code``, as in every JSON answer."""
+    """Return the content of every JSON response: version, ``code``, then ``fields``."""
     head = {"version": VERSION} if code is None else {"version": VERSION, "code": code}
     return {**head, **fields}
 
@@ -39,12 +39,12 @@ def envelope(code: str | None = None, **fields: Any) -> dict[str, Any]:
 def answer(
     code: str | None = None, *, status: HTTPStatus = HTTPStatus.OK, **fields: Any
 ) -> JsonResponse:
-    """Return a response with the ``envelope()`` of ``code`` and ``fields``."""
+    """Return a JSON response with the version, ``code`` and ``fields``."""
     return JsonResponse(envelope(code, **fields), status=status)
 
 
 def session_ended(message: Message, sign_in_url: str) -> JsonResponse:
-    """Explain why the client's session ended, and what the person can do next."""
+    """Return the JSON that explains why a session ended, and the next steps."""
     return answer(
         "session_ended",
         **_ending(message),
@@ -54,7 +54,7 @@ def session_ended(message: Message, sign_in_url: str) -> JsonResponse:
 
 
 def sign_in_refused(message: Message, admission: Admission) -> JsonResponse:
-    """Explain that a sign-in was refused at the limit."""
+    """Return the JSON about a sign-in that was refused at the session limit."""
     return answer(
         "session_limit",
         detail=message.text,
@@ -64,7 +64,7 @@ def sign_in_refused(message: Message, admission: Admission) -> JsonResponse:
 
 
 def question(message: Message, question: chooser.Question) -> JsonResponse:
-    """Ask which session to sign out, and say how to answer."""
+    """Return the JSON that asks which session to end and tells how to answer."""
     return answer(
         "choose_session",
         detail=message.text,
@@ -77,7 +77,7 @@ def question(message: Message, question: chooser.Question) -> JsonResponse:
 
 
 def _rivals(rivals: Rivals) -> dict[str, Any]:
-    """Describe the sessions that take the places, the most recently active first."""
+    """Return the JSON for the sessions that fill the limit, latest active first."""
     return {
         "count": rivals.count,
         "sessions": [_rival(session) for session in rivals.listed[::-1]],
@@ -86,9 +86,9 @@ def _rivals(rivals: Rivals) -> dict[str, Any]:
 
 def _rival(session: UserSession) -> dict[str, Any]:
     """
-    Describe a session to a person who has not been admitted yet.
+    Return the JSON for a session, for a person who is not yet signed in.
 
-    The address is left out: only the account's owner may see it.
+    Only the account's owner may see the IP address, so it is left out.
     """
     return {
         "id": session.pk,
@@ -100,7 +100,11 @@ def _rival(session: UserSession) -> dict[str, Any]:
 
 
 def _session(session: UserSession, current: UUID | None = None) -> dict[str, Any]:
-    """Describe a session to its owner. ``current`` is the id of the request's own."""
+    """
+    Return the JSON for a session, for the account's owner.
+
+    ``current`` is the id of the session from which the owner asks.
+    """
     return {
         **_rival(session),
         "address": session.address,
@@ -113,10 +117,10 @@ def overview(
     overview: Overview, *, next_url: str | None, previous_url: str | None
 ) -> JsonResponse:
     """
-    List a page of an account's sessions.
+    Return the JSON for one page of the list of an account's sessions.
 
     The session of the request comes first on the first page. ``next_url`` and
-    ``previous_url`` are the addresses of the pages beside this one.
+    ``previous_url`` are the URLs of the neighbouring pages.
     """
     current = overview.current.pk
     return answer(
@@ -140,7 +144,7 @@ def overview(
 
 
 def playing(id: UUID) -> JsonResponse:
-    """Confirm that a play counts, and say when its client must renew it."""
+    """Return the JSON that confirms a live play and says when to renew it."""
     return answer(
         "playing",
         play=id,
@@ -153,10 +157,11 @@ def play_refused(
     start: registry.PlayStart, sessions: dict[UUID, UserSession], current: UUID
 ) -> JsonResponse:
     """
-    Explain why the session with the id ``current`` may not play now.
+    Return the JSON that explains why the session ``current`` may not play now.
 
-    ``sessions`` are the sessions of the rivals by id. If the account's policy is to ask
-    and no cool-down is running, each rival has a code that swaps it for this play.
+    ``sessions`` maps ids to the sessions of the plays that fill the limit. If the
+    policy is to ask and no cool-down is running, each of these plays has a code with
+    which the client can end it and start its own.
     """
     is_here = all(row.session_id == current for row in start.rivals)
     message = play_messages.refused(start, is_here=is_here)
@@ -195,7 +200,7 @@ def _playing_rival(
 
 
 def play_ended(message: Message) -> JsonResponse:
-    """Explain why a play ended."""
+    """Return the 410 response that explains why a play ended."""
     return answer(
         "play_ended",
         status=HTTPStatus.GONE,

@@ -24,16 +24,16 @@ REDIRECTS = range(HTTPStatus.MULTIPLE_CHOICES, HTTPStatus.BAD_REQUEST)
 
 
 def is_barred(response: HttpResponseBase) -> bool:
-    """Return whether ``response`` is a 401, a 403 or a redirect to a sign-in."""
+    """Return whether ``response`` is a 401, a 403 or a redirect to a sign-in page."""
     is_denied = response.status_code in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
     return is_denied or sign_in_redirect(response) is not None
 
 
 def sign_in_redirect(response: HttpResponseBase) -> str | None:
     """
-    Return the URL that ``response`` redirects to if it leads to a sign-in.
+    Return the URL that ``response`` redirects to if it is a sign-in page, or ``None``.
 
-    It does if it is the sign-in page or has a ``next`` parameter.
+    A sign-in page has the path of ``LOGIN_URL`` or a ``next`` parameter.
     """
     location = response.headers.get("Location", "")
     if response.status_code not in REDIRECTS or not location:
@@ -49,13 +49,22 @@ def sign_in_redirect(response: HttpResponseBase) -> str | None:
 
 
 def page_for_htmx(request: HttpRequest) -> str:
-    """Return the URL that htmx should open: it explains why the session ended."""
+    """
+    Return the URL of the page that htmx should open after the session has ended.
+
+    This page explains the ending. If the project does not include it, return the URL of
+    the sign-in page.
+    """
     back = local_address(request, request.headers.get("HX-Current-URL", ""))
     return ended_page_url(back) or sign_in_url(back)
 
 
 def return_url(request: HttpRequest) -> LocalAddress | None:
-    """Return the page of ``request``, or of the form that it posts, to go back to."""
+    """
+    Return the URL to return to after signing in again, or ``None``.
+
+    It is the page of ``request``, or the page of the form that ``request`` posts.
+    """
     match = request.resolver_match
     if match is not None and match.view_name == ENDED_VIEW:
         return local_address(request, request.GET.get(REDIRECT_FIELD_NAME, ""))
@@ -65,21 +74,21 @@ def return_url(request: HttpRequest) -> LocalAddress | None:
 
 
 def calling_page(request: HttpRequest) -> LocalAddress | None:
-    """Return the page of this site that ``request`` names as its referrer, if any."""
+    """Return the page of this site in the ``Referer`` of ``request``, or ``None``."""
     return local_address(request, request.headers.get("Referer", ""))
 
 
 def landing_page(request: HttpRequest, url: str | None) -> str:
-    """Return ``url`` if it is a local address, and ``LOGIN_REDIRECT_URL`` if not."""
+    """Return ``url`` if it is on this site, and ``LOGIN_REDIRECT_URL`` otherwise."""
     return local_address(request, url or "") or resolve_url(settings.LOGIN_REDIRECT_URL)
 
 
 def sign_in_page_for(request: HttpRequest, response: HttpResponseBase) -> str:
     """
-    Return the sign-in page to link to in place of ``response``.
+    Return the URL of the sign-in page to link to in place of ``response``.
 
-    If ``response`` redirects to a sign-in page of this site, or of the host that
-    ``LOGIN_URL`` names, the link keeps the query that the project put into it, unless
+    If ``response`` redirects to a sign-in page on this site or on the host of
+    ``LOGIN_URL``, return that URL with the query that the project put into it, unless
     its ``next`` leads to another site. ``login_required`` writes such a ``next`` after
     a request for ``//evil.example/``.
     """
@@ -95,32 +104,32 @@ def sign_in_page_for(request: HttpRequest, response: HttpResponseBase) -> str:
 
 
 def sign_in_url(back: LocalAddress | None) -> str:
-    """Return the URL of the sign-in page, which then leads to ``back``."""
+    """Return the URL of the sign-in page, which redirects to ``back`` afterwards."""
     page = _sign_in_page()
-    # If LOGIN_URL names no view, a page with a useless link is better than an error.
+    # If LOGIN_URL names no view, a page with a useless link is better than a failure.
     return (back or "/") if page is None else _with_next(page, back)
 
 
 def ended_page_url(back: LocalAddress | None) -> str | None:
-    """Return the URL of the page that explains an ending, which leads to ``back``."""
+    """Return the URL of the page that explains an ending and links to ``back``."""
     url = url_of(ENDED_VIEW)
     return None if url is None else _with_next(url, back)
 
 
 def is_to(request: HttpRequest, url: str | None) -> bool:
     """Return whether ``request`` is for ``url``, the URL of one of our views."""
-    # Django unquotes the path of a request, and reverse() quotes.
+    # Django unquotes the path of a request, but reverse() returns a quoted URL.
     return url is not None and request.path == unquote(url)
 
 
 def is_ours(request: HttpRequest) -> bool:
-    """Return whether ``request`` is for one of our own views."""
+    """Return whether one of our own views serves ``request``."""
     match = request.resolver_match
     return match is not None and match.app_name == "session_limit"
 
 
 def url_of(view: str) -> str | None:
-    """Return the URL of one of our views, or ``None`` if the project has none."""
+    """Return the URL of our view, or ``None`` if the project does not include it."""
     try:
         return reverse(view)
     except NoReverseMatch:
@@ -129,9 +138,10 @@ def url_of(view: str) -> str | None:
 
 def after_sign_in(request: HttpRequest) -> str:
     """
-    Return the local address that the sign-in of ``request`` leads to, or ``""``.
+    Return the local URL that the sign-in in ``request`` leads to, or ``""``.
 
-    A form has it in ``next``. A sign-in in a middleware leads to the requested page.
+    A form names the URL in ``next``. A sign-in in a middleware leads to the requested
+    page.
     """
     if request.resolver_match is None:
         return "" if is_to(request, url_of(CHOOSE_VIEW)) else return_url(request) or ""

@@ -1,8 +1,8 @@
 """
-The messages about endings and refusals of sessions.
+Compose the messages about ended sessions and refused sign-ins.
 
-They are calm, give the reason first, and never name another person or a place. The
-functions read nothing: callers pass the facts.
+The messages are calm, give the reason first, and never name another person or a
+location. These functions do not read the database. Their callers pass the facts.
 """
 
 from __future__ import annotations
@@ -26,10 +26,11 @@ RETRY = gettext_lazy("Please try that again.")
 @dataclass(frozen=True, slots=True)
 class Message:
     """
-    A message for a person, and the kinds of next ``steps`` that make sense after it.
+    A message for a person, with the kinds of next ``steps`` that make sense after it.
 
-    About an ending, ``reason`` and ``ended_at`` are set if they are known, and
-    ``device_class`` if a session on a device of that class displaced this one.
+    A message about an ended session or play also has the ``reason`` and the time
+    ``ended_at``, if they are known. ``device_class`` is set if a session or play on a
+    device of that class displaced this one.
     """
 
     heading: str
@@ -51,7 +52,7 @@ _HEADINGS = {
     Reason.ABSOLUTE: _SIGN_IN_AGAIN,
 }
 
-# Each text gives the reason, and claims nothing that the package does not know.
+# Each text gives the reason, and claims only what the package can know.
 _TEXTS = {
     Reason.SIGNED_OUT: gettext_lazy("Your session on this device has ended."),
     Reason.PASSWORD_CHANGED: gettext_lazy(
@@ -84,10 +85,11 @@ def ended(
     session: UserSession | None, *, limit: int | None, device_class: str | None
 ) -> Message:
     """
-    Return the message about an ended session; ``None`` if its row was deleted.
+    Return the message that explains why ``session`` ended.
 
-    ``limit`` is the account's limit in the session's scope. ``device_class`` is that
-    of the newer session. They are used only for the reasons that name them.
+    Pass ``None`` if its row was deleted. ``limit`` is the session limit, and
+    ``device_class`` is that of the session that displaced this one. Only some messages
+    mention them.
     """
     if session is None:
         text = _("Your session has ended.")
@@ -121,8 +123,8 @@ def _text(
 
 
 def _steps(session: UserSession, reason: Reason) -> frozenset[Step]:
-    # Only after a displacement does signing in here take the place back. The owner only
-    # needs to secure the account, or to ask support, if another person may have acted.
+    # Signing in here undoes only a displacement. The owner needs to secure the account,
+    # or to ask support, only if another person may have ended the session.
     if reason is Reason.DISPLACED:
         return frozenset({Step.USE_HERE, Step.SECURE_ACCOUNT})
     if reason is Reason.ACCOUNT_DISABLED:
@@ -167,11 +169,11 @@ def _limit_lowered(limit: int | None) -> str:
 
 
 def refused(admission: Admission) -> Message:
-    """Return the message about a sign-in that was refused at the limit."""
+    """Return the message about a sign-in that was refused at the session limit."""
     limit = admission.limit or 0
     if admission.rivals.count > limit:
-        # The limit was lowered, or only observed until now. Signing out on one device
-        # is not enough, and the page lists more than the limit.
+        # The limit was lowered, or was not enforced until now ("observe"). Signing out
+        # on one device is not enough, and the page lists more devices than the limit.
         text = _at_a_time(limit)
     else:
         text = ngettext(
@@ -186,10 +188,10 @@ def refused(admission: Admission) -> Message:
 
 def asked(limit: int | None, *, is_for_all: bool) -> Message:
     """
-    Return the message of the chooser.
+    Return the message of the page on which a person chooses a session to end.
 
-    ``is_for_all`` is true if so many sessions have to end that no choice among the
-    listed ones makes room.
+    ``is_for_all`` is true if ending all of the listed sessions would still not allow
+    the new sign-in.
     """
     if is_for_all:
         text = _(
@@ -209,6 +211,6 @@ def asked(limit: int | None, *, is_for_all: bool) -> Message:
 
 
 def no_pending_sign_in() -> Message:
-    """Return the message for a person without a pending sign-in to choose for."""
+    """Return the message for a choice of a session to end that comes too late."""
     text = _("This sign-in is no longer waiting: it was finished, or it took too long.")
     return Message(str(_SIGN_IN_AGAIN), text, frozenset({Step.SIGN_IN}))

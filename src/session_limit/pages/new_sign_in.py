@@ -1,8 +1,8 @@
 """
-Notify an account's owner of a sign-in from a new browser.
+Notify the owner of an account about sign-ins from new browsers.
 
-The account's other sessions show a message, and the owner gets a mail. Both name the
-device and the time, and never an address or a place.
+The account's other sessions show a message, and the owner gets an email. Both name the
+device and the time, and never an IP address or a location.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from session_limit.pages.next_steps import Step, next_steps
 from session_limit.registry.activity import mark_notified
 from session_limit.store.queries import Row
 
-# An account that signs in more often within an hour is a script's, and mails about all
-# of its sign-ins would be of no use.
+# An account that signs in more often within an hour probably belongs to a script, and
+# emails about all of its sign-ins would be useless.
 MAX_SIGN_INS = 20
 HOUR = timedelta(hours=1)
 
@@ -37,7 +37,7 @@ _STEPS = frozenset({Step.SEE_DEVICES, Step.SECURE_ACCOUNT})
 
 
 def can_leave_message(request: HttpRequest, response: HttpResponseBase) -> bool:
-    """Return whether a person will see a message that is left with ``response``."""
+    """Return whether a person will see a Django message added to ``response``."""
     status = response.status_code
     is_page = HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES and (
         response.headers.get("Content-Type", "").startswith("text/html")
@@ -51,10 +51,10 @@ def can_leave_message(request: HttpRequest, response: HttpResponseBase) -> bool:
 
 def leave_message(request: HttpRequest, response: HttpResponseBase, row: Row) -> None:
     """
-    Leave a message about the sign-in that ``row`` has a notice of.
+    Add a message about a newer sign-in to the next page of the session in ``row``.
 
-    The next page that shows messages shows it. Does nothing if the session has no
-    notice, or if another request has just left the message.
+    Does nothing if the session has already shown the message, or if another request has
+    just added it.
     """
     if row.notice is None or not mark_notified(row.id, row.notice):
         return
@@ -66,7 +66,7 @@ def leave_message(request: HttpRequest, response: HttpResponseBase, row: Row) ->
     context = {**_context(newer), "url": url}
     text = render_to_string("session_limit/new_sign_in_message.html", context, request)
     messages.info(request, text)
-    # MessageMiddleware is further in, and has stored the messages already.
+    # MessageMiddleware runs inside ours, and has stored the messages already.
     cast("BaseStorage", messages.get_messages(request)).update(response)
 
 
@@ -78,10 +78,11 @@ def mail_new_sign_in(
     **kwargs: Any,
 ) -> None:
     """
-    Mail the account's owner about a new browser, if the settings ask for mail.
+    Email the account's owner about a sign-in from a new browser, if enabled.
 
-    The mail is sent during the request that signs in. A project with a slow mail server
-    should use an email backend that queues.
+    The setting ``SESSION_LIMIT_NEW_SIGN_IN`` enables it. The email is sent during the
+    request that signs in, so a project with a slow mail server should use an email
+    backend that queues.
     """
     if conf.new_sign_in is not NewSignIn.MAIL or not is_new_browser:
         return
@@ -115,10 +116,10 @@ def mail_new_sign_in(
 
 def _is_news(session: UserSession) -> bool:
     """
-    Return whether the account's owner would want to know of the sign-in.
+    Return whether the account's owner would want to know about this sign-in.
 
-    The first sign-in of a new account is no news. If the account is older than the
-    retention of ended sessions, it may have had others before.
+    The first sign-in of a new account is not worth an email. An account older than the
+    retention of ended sessions may have had sessions that have since been pruned.
     """
     rows = UserSession.objects.primary().for_user(session.user)
     earlier = rows.exclude(pk=session.pk).order_by("-created_at")

@@ -1,4 +1,4 @@
-"""Decide what a person can do next: for pages, messages, mail and JSON alike."""
+"""Decide what a person can do next, for pages, messages, email and JSON alike."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from session_limit.pages import links
 
 
 class Step(enum.StrEnum):
-    """A kind of next step, by the name that JSON answers give it."""
+    """A kind of step that a person can take next. JSON responses use these values."""
 
     USE_HERE = "use_here"
     SIGN_IN = "sign_in"
@@ -23,7 +23,7 @@ class Step(enum.StrEnum):
     SUPPORT = "support"
 
 
-# The most important step first.
+# In the order in which pages show the steps: the most important one comes first.
 LABELS = {
     Step.USE_HERE: gettext_lazy("Use here instead"),
     Step.SIGN_IN: gettext_lazy("Sign in"),
@@ -39,10 +39,10 @@ _FORM = frozenset({Step.USE_HERE, Step.SIGN_IN})
 @dataclass(frozen=True, slots=True)
 class NextStep:
     """
-    One thing that a person can do next.
+    One thing that a person can do next, with the label to show.
 
-    ``url`` is a link if ``form`` is ``None``. Otherwise it takes a POST with the fields
-    of ``form``. ``WATCH_HERE`` has no URL, because the player does it.
+    If ``form`` is ``None``, ``url`` is a link. Otherwise the page posts the fields of
+    ``form`` to ``url``. ``WATCH_HERE`` has no URL, because the player does it.
     """
 
     kind: Step
@@ -57,12 +57,12 @@ def next_steps(
     form: Mapping[str, str] | None = None,
 ) -> list[NextStep]:
     """
-    Return the steps of these ``kinds`` that have an address, the most important first.
+    Return the next steps of these ``kinds`` that have a URL, most important first.
 
-    ``USE_HERE`` and ``SIGN_IN`` lead to ``sign_in_url``, and post ``form`` there if it
-    is given. A step without an address, such as ``SUPPORT`` if the project has not set
-    ``SESSION_LIMIT_SUPPORT_URL``, is left out. If nothing else is left, or if ``form``
-    is the only way on, the person can sign in.
+    ``USE_HERE`` and ``SIGN_IN`` link to ``sign_in_url``, or post ``form`` to it if
+    given. A step without a URL, such as ``SUPPORT`` if the project has not set
+    ``SESSION_LIMIT_SUPPORT_URL``, is left out. ``SIGN_IN`` is added if no kind has a
+    URL, or if ``form`` is given without ``USE_HERE``. ``WATCH_HERE`` needs no URL.
     """
     urls = {
         Step.USE_HERE: sign_in_url,

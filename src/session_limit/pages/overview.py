@@ -1,4 +1,4 @@
-"""Read the sessions of an account for the page that lists them to its owner."""
+"""Read an account's sessions for the page that lists them to the account's owner."""
 
 from __future__ import annotations
 
@@ -22,25 +22,26 @@ from session_limit.models import (
 )
 from session_limit.store.queries import live_of
 
-# How many live sessions a page lists.
+# The number of live sessions on a page.
 PAGE = 50
 MAX_ENDED = 10
-# A longer number is no page, and a database may not take it.
+# A longer number is not a valid page, and a database may not accept it.
 MAX_DIGITS = 9
-# For how long after an ending the page reports it as just done.
+# After this time, the page no longer reports an ending as if it had just happened.
 NEWS = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
 class Overview:
     """
-    A page of an account's live sessions.
+    One page of the list of an account's live sessions.
 
-    ``current`` is the first session of the first page, and ``others`` are the other
-    sessions of this page, the most recently active first. ``count`` is the number of
-    live sessions on all pages. ``in_use`` is how many of them count against ``limit``,
-    the limit in the scope of ``current``. ``ended`` are the sessions that ended last,
-    the latest first. ``next_page`` and ``previous_page`` are numbers, or ``None``.
+    ``current`` is the session of the request, listed first on the first page.
+    ``others`` are the other sessions on this page, most recently active first.
+    ``count`` is the number of live sessions on all pages. ``in_use`` is how many of
+    them count towards ``limit``, the limit that covers ``current``. ``ended`` are the
+    sessions that ended last, latest first. ``next_page`` and ``previous_page`` are
+    numbers, or ``None``.
     """
 
     current: UserSession
@@ -57,15 +58,16 @@ class Overview:
         cls, user: AbstractBaseUser, current: UserSession, page: str | None = None
     ) -> Overview:
         """
-        Return the page with the number ``page`` of the sessions of ``user``.
+        Read one page of the sessions of ``user``, and return it as an ``Overview``.
 
-        If ``page`` is not a number, return the first page, and if it is too large, the
-        last. Executes three statements, however many sessions there are.
+        ``page`` is the requested page number, as text. If it is not a number, read the
+        first page, and if it is too large, the last. Executes three statements, however
+        many sessions there are.
         """
         number = _number(page)
         others = _others_on(number, current)
         if number > 1 and not others:
-            # Sessions may have ended since the link to this page was made.
+            # Sessions may have ended after the link to this page was rendered.
             number = -(-usage(current)[0] // PAGE)
             others = _others_on(number, current)
         count, in_use = (others[0].total, others[0].taking) if others else (0, 0)
@@ -83,14 +85,14 @@ class Overview:
 
     @property
     def sessions(self) -> list[UserSession]:
-        """Return the sessions of this page, ``current`` first if it is among them."""
+        """Return this page's sessions, with ``current`` first on the first page."""
         if self.previous_page is not None:
             return self.others
         return [self.current, *self.others]
 
 
 def _number(page: str | None) -> int:
-    """Return the number of the page that a query asks for, or 1."""
+    """Return ``page`` as a number, or 1 if it is not a valid page number."""
     if page is None or not page.isdecimal() or len(page) > MAX_DIGITS:
         return 1
     return max(int(page), 1)
@@ -98,11 +100,11 @@ def _number(page: str | None) -> int:
 
 def _others_on(number: int, current: UserSession) -> list[Any]:
     """
-    Return the sessions on the page with this ``number`` except ``current``.
+    Return the sessions on the page ``number``, except for ``current``.
 
-    ``current`` is the first session of the first page. Each of the others has the
-    ``total`` of all pages, and how many of those are ``taking`` a place, so that one
-    statement reads and counts.
+    So that one statement reads and counts, each has the attributes ``total``, the
+    number of sessions on all pages, and ``taking``, how many of them count towards the
+    limit.
     """
     counts = {
         "total": Window(Count("pk")),
@@ -114,7 +116,11 @@ def _others_on(number: int, current: UserSession) -> list[Any]:
 
 
 def usage(current: UserSession) -> tuple[int, int]:
-    """Return how many live sessions an account has, and how many take a place."""
+    """
+    Return how many live sessions an account has, and how many use up its limit.
+
+    The limit is the one that covers ``current``. Exempted sessions do not use it up.
+    """
     others = others_than(current).aggregate(
         total=Count("pk"),
         taking=Count("pk", filter=taking_place_in(current.scope)),
@@ -123,16 +129,16 @@ def usage(current: UserSession) -> tuple[int, int]:
 
 
 def others_than(current: UserSession) -> UserSessionQuerySet:
-    """Return the other live sessions of the account of ``current``."""
+    """Return the other live sessions of the account that ``current`` belongs to."""
     return live_of(current.user_id).exclude(pk=current.pk)
 
 
 def done_message(user: AbstractBaseUser, id: UUID) -> str:
     """
-    Return the sentence about the ending of the session with this id, or ``""``.
+    Return the sentence that confirms the ending of the session ``id``, or ``""``.
 
-    The sentence counts the sessions that ended together with it. A link can have any
-    id, so sessions that are live or of another user have no sentence.
+    The sentence counts the sessions that ended together with it. A URL can contain any
+    id, so a session that is live or belongs to another user has no sentence.
     """
     ended = UserSession.objects.primary().ended().for_user(user)
     row = ended.filter(pk=id).first()

@@ -1,4 +1,4 @@
-"""The messages about plays that were refused or that ended."""
+"""Compose the messages about refused and ended plays (playbacks of limited content)."""
 
 from __future__ import annotations
 
@@ -30,9 +30,10 @@ _WATCH_HERE = frozenset({Step.WATCH_HERE, Step.SEE_DEVICES})
 
 def refused(start: PlayStart, *, is_here: bool) -> Message:
     """
-    Return the message about a play that was refused at the limit.
+    Return the message about a play that was refused by the limit on plays.
 
-    ``is_here`` is true if all the plays that count are of the person's own session.
+    ``is_here`` is true if all plays that fill the limit belong to the session that
+    asks.
     """
     if start.retry_after is not None:
         return _cooling_down(start.retry_after)
@@ -41,10 +42,10 @@ def refused(start: PlayStart, *, is_here: bool) -> Message:
         "%(in_use)d of %(limit)d stream is in use.",
         "%(in_use)d of %(limit)d streams are in use.",
         limit,
-        # More plays than the limit may count if the limit was lowered.
+        # After the limit was lowered, more plays than the limit may count.
     ) % {"in_use": min(len(start.rivals), limit), "limit": limit}
     if start.at_limit is AtLimit.DISPLACE:
-        # The client tried to resume by itself. If the person asks, the play displaces.
+        # The client tried to resume by itself. A start by the person will displace.
         return Message(heading, "", _WATCH_HERE)
     if is_here:
         text = _("To watch here, stop watching in another tab.")
@@ -74,9 +75,9 @@ def _cooling_down(wait: timedelta) -> Message:
 
 def ended(play: Play, newer: UserSession | None) -> Message:
     """
-    Return the message about an ended ``play``.
+    Return the message that explains why ``play`` ended.
 
-    ``newer`` is the session of the play that displaced it, if there is one.
+    ``newer`` is the session of the play that displaced it, or ``None``.
     """
     reason, text = Reason(play.ended_reason), ""
     heading = str(_PAUSED)

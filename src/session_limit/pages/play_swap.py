@@ -1,8 +1,8 @@
 """
-The code that ends one play and starts another in its place.
+Make and check the codes with which a client ends one playback to start another.
 
-A refused client gets one for each rival. It is signed for one session and one play. A
-play ends only once, so a code works only once.
+A client that is refused a play gets a code for each play that it may end instead,
+signed for one session and one play. A play ends only once, so a code works only once.
 """
 
 from __future__ import annotations
@@ -15,20 +15,21 @@ from django.core import signing
 
 SALT = "session_limit.swap"
 
-# Gives a person time to choose.
+# How long a person has to choose.
 LIFETIME = timedelta(minutes=10)
 
 
 def code(session_id: UUID, play_id: UUID) -> str:
-    """Return the code with which the session can end the play of a rival."""
+    """Return the code with which the session can end the play and start its own."""
     return signing.dumps([session_id.hex, play_id.hex], salt=SALT)
 
 
 def play_to_end(code: Any, session_id: UUID) -> UUID | None:
     """
-    Return the id of the play that a posted ``code`` ends.
+    Return the id of the play that a posted ``code`` allows the session to end.
 
-    Return ``None`` if it is no code, was given to another session, or is too old.
+    Return ``None`` if ``code`` is invalid, was issued to another session, or is older
+    than ``LIFETIME``.
     """
     if not isinstance(code, str):
         return None

@@ -1,8 +1,8 @@
 """
-Explain to a client why its session ended or why its sign-in was refused.
+Build the responses about ended sessions and refused or waiting sign-ins.
 
-The answer comes at the address that the client asked for: a page, JSON, or a header
-that htmx follows.
+The response comes at the URL that the client requested. It is a page, JSON, or a header
+that makes htmx open a page.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ from session_limit.registry.pending import Rivals
 
 Reason = UserSession.Reason
 
-# After these endings the same person is about to go on, and keeps the pages that the
-# browser has cached. After all others somebody else may be at the device. The browser
-# then drops its pages, so that "Back" does not show what the account's owner saw.
+# After these endings the same person is about to go on, so the browser keeps its cached
+# pages. After all others it deletes them, so that "Back" does not show another person
+# what the account's owner saw.
 _KEEPS_CACHE = {Reason.DISPLACED, Reason.LIMIT_LOWERED, Reason.CREDENTIALS_CHANGED}
 
-# Headers of the view's response that the answer in its place needs as well.
+# Headers of the view's response that also have to protect the one in its place.
 _PROTECTING = (
     "Content-Security-Policy",
     "Content-Security-Policy-Report-Only",
@@ -55,20 +55,21 @@ def ended(
     to_choose: UUID | None = None,
 ) -> HttpResponse:
     """
-    Return the 401 in place of ``response`` that explains why the session ended.
+    Return the 401 response, in place of ``response``, that explains an ended session.
 
-    ``session`` is the ended row, or ``None`` if it was deleted. ``to_choose`` is its id
-    if sign-ins happen automatically, so that the person has to click to sign in again.
+    ``session`` is its ``UserSession`` row, or ``None`` if the row was deleted.
+    ``to_choose`` is its id in a project with automatic sign-in, where the person has to
+    click to sign in again, and ``None`` in all others.
     """
     if session is not None:
         audit.used_after_end(session)
     message = endings.ended_session(session)
     if request_kind.is_htmx(request):
-        # htmx does not swap in the body of an error, and follows this header.
+        # htmx does not show the body of an error response, but follows this header.
         page = links.page_for_htmx(request)
         answer = HttpResponse(headers={"HX-Redirect": page})
     elif request_kind.wants_json(request, response):
-        # Lead back to the page of the script, not to the address that it fetched.
+        # Lead back to the page that runs the script, not to the URL that it fetched.
         back = links.calling_page(request)
         url = links.ended_page_url(back) if to_choose else None
         answer = json_answers.session_ended(message, url or links.sign_in_url(back))
@@ -98,7 +99,7 @@ def ended(
 def refused(
     request: HttpRequest, response: HttpResponseBase, admission: Admission
 ) -> HttpResponse:
-    """Return the 403 for a sign-in that was refused at the limit."""
+    """Return the 403 response for a sign-in that was refused at the session limit."""
     message = messages.refused(admission)
     if request_kind.wants_json(request, response):
         answer: HttpResponse = json_answers.sign_in_refused(message, admission)
@@ -117,9 +118,10 @@ def asked(
     request: HttpRequest, response: HttpResponseBase, question: chooser.Question
 ) -> HttpResponse:
     """
-    Return the answer to a sign-in that waits for a choice.
+    Return the response to a sign-in that waits for a choice of the session to end.
 
-    At the chooser's own address it is the chooser, and at any other it leads there.
+    This is the chooser, the page for the choice, or a redirect to its URL. Clients that
+    want JSON get the question at any URL.
     """
     is_here = chooser.is_asked_here(request)
     is_first = is_here and request.method != "POST"
@@ -152,10 +154,10 @@ def asked(
 def no_pending_sign_in(
     request: HttpRequest, response: HttpResponseBase
 ) -> HttpResponse:
-    """Return the 410 for a choice after its sign-in was finished, expired or ended."""
+    """Return the 410 response to a choice of a session to end that comes too late."""
     message = messages.no_pending_sign_in()
     if request_kind.wants_json(request, response):
-        # The code is part of the documented JSON, and so keeps its name.
+        # The code is part of the documented JSON, so it must keep its name.
         answer: HttpResponse = json_answers.answer("choice_gone", detail=message.text)
     else:
         sign_in_url = links.sign_in_url(None)
@@ -167,9 +169,9 @@ def no_pending_sign_in(
 
 def retry(response: HttpResponseBase | None = None) -> HttpResponse:
     """
-    Return a 503 that asks the client to try again in a second.
+    Return a 503 response that asks the client to try again after one second.
 
-    If it replaces ``response``, closing it also closes what the view opened.
+    If it replaces ``response``, closing it also closes the resources of ``response``.
     """
     answer = HttpResponse(
         messages.RETRY,
@@ -188,7 +190,7 @@ def _told(
     sign_in_url: str | None = None,
     form: dict[str, str] | None = None,
 ) -> dict[str, Any]:
-    """Return the template variables for ``message`` and the steps after it."""
+    """Return the template variables for ``message`` and the next steps it suggests."""
     steps = next_steps(message.steps, sign_in_url, form)
     return {
         "told": message,
@@ -199,7 +201,7 @@ def _told(
 
 
 def _listed(rivals: Rivals) -> dict[str, Any]:
-    """Return the template variables that list ``rivals``, the latest active first."""
+    """Return the template variables for ``rivals``, most recently active first."""
     return {
         "sessions": rivals.listed[::-1],
         "count": rivals.count,
@@ -213,10 +215,10 @@ def _page(request: HttpRequest, template: str, context: dict[str, Any]) -> HttpR
 
 def _clear_cache(request: HttpRequest, answer: HttpResponse) -> None:
     """
-    Make the browser drop the pages of this site that it has cached.
+    Make the browser delete the pages of this site from its cache.
 
-    Browsers heed the header only over HTTPS. It does not name "cookies" and "storage",
-    which hold what other applications of this site keep, and drafts.
+    Browsers obey the header only over HTTPS. It does not name "cookies" and "storage",
+    which may hold drafts and the data of other applications on this site.
     """
     if request.is_secure():
         answer.headers["Clear-Site-Data"] = '"cache"'
@@ -235,5 +237,5 @@ def _in_place_of(
 
 
 def _close_with(answer: HttpResponse, response: HttpResponseBase) -> None:
-    """Close what the view opened when ``answer``, given in its place, is closed."""
+    """Close the resources of the replaced ``response`` when ``answer`` is closed."""
     vars(answer)["_resource_closers"].extend(vars(response)["_resource_closers"])

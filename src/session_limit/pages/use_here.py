@@ -1,9 +1,9 @@
 """
-The form "Use here instead", for projects whose sign-ins happen automatically.
+Protect the form "Use here instead", for projects with automatic sign-in.
 
-The form appears in place of any page, so it cannot rely on Django's CSRF cookie. It has
-a token instead: the signed id of the ended session. Only the browser with the cookie of
-that session gets it.
+The form can replace any page, so it cannot rely on Django's CSRF cookie. Instead it has
+a token, the signed id of the ended session. Only the browser with the cookie of that
+session gets the token.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ SALT = "session_limit.choice"
 
 
 def token(id: UUID) -> str:
-    """Return the token for the ended session with this id."""
+    """Return the form's token: the signed ``id`` of the ended session."""
     return signing.dumps(id.hex, salt=SALT)
 
 
 def is_chosen(request: HttpRequest, id: UUID) -> bool:
     """
-    Return whether ``request`` posts the form for the ended session with this id.
+    Return whether ``request`` posts a valid form for the ended session ``id``.
 
-    Raises ``BadRequest`` for a malformed form.
+    Raises ``BadRequest`` if the posted form cannot be decoded.
     """
     if request.method != "POST" or not links.is_to(
         request, links.url_of(links.ENDED_VIEW)

@@ -1,8 +1,8 @@
 """
-The bases of the views.
+Define the base classes of this package's views.
 
-The views are exempt from Django's ``LoginRequiredMiddleware``, which would redirect a
-client that wants JSON.
+The views are exempt from Django's ``LoginRequiredMiddleware``, which would redirect
+clients that want JSON.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from session_limit.utils.safe_redirects import own_address
 
 
 class _SessionDeletedError(Exception):
-    """The row of the request's session was deleted after the request had begun."""
+    """The row of the request's session was deleted while the request was served."""
 
 
 public = method_decorator(
@@ -46,10 +46,10 @@ public = method_decorator(
 @public
 class PublicView(View):
     """
-    A view for everybody, signed in or not.
+    A view for everyone, signed in or not.
 
-    It is exempt from Django's CSRF protection. A view that takes a POST checks a code
-    of its own, which only the browser with the right cookie is given.
+    It is exempt from Django's CSRF protection. A subclass that accepts POST must check
+    a code of its own, which it gives only to the browser with the right cookie.
     """
 
 
@@ -64,11 +64,11 @@ class PublicView(View):
 )
 class OwnerView(View):
     """
-    A view for a person who is signed in by a session of their own.
+    A view for a person who has signed in with a session of their own.
 
-    It refuses requests that a token authenticates, and those of a person who is shown
-    another's account, as with django-impersonate. ``row`` is what the request has read
-    of its session.
+    It refuses requests that a token authenticates, and requests of an administrator who
+    acts as another user, as with django-impersonate. ``row`` is the data that the
+    request has already read about its session.
     """
 
     request: GuardedRequest
@@ -99,21 +99,21 @@ class OwnerView(View):
 
     @property
     def wants_json(self) -> bool:
-        """Whether to answer in JSON. htmx gets pages, and swaps them in."""
+        """Whether to respond with JSON. htmx gets HTML, which it puts into the page."""
         request = self.request
         return request_kind.wants_json(request) and not request_kind.is_htmx(request)
 
     @cached_property
     def current(self) -> UserSession:
-        """The session of the request, read from the database on first use."""
+        """The ``UserSession`` of the request, read from the database on first use."""
         session = self.request.session_limit.current
         if session is None:
             raise _SessionDeletedError
         return session
 
     def refusal(self) -> HttpResponseBase | None:
-        """Return the answer to a request that may not be served, or ``None``."""
-        # Reading the user comes first: it ends the session if credentials changed.
+        """Return the response to a request that must not be served, or ``None``."""
+        # Read the user first, which ends the session if the credentials have changed.
         user = self.request.user
         state = state_of(self.request) if user.is_authenticated else None
         row = state.row if state is not None else None
@@ -123,7 +123,7 @@ class OwnerView(View):
         return None
 
     def _not_signed_in(self) -> HttpResponseBase:
-        # If the session has ended, the middleware replaces this answer by the reason.
+        # If the session has ended, the middleware replaces this with an explanation.
         if self.wants_json:
             return answer("not_signed_in", status=HTTPStatus.UNAUTHORIZED)
         back = own_address(self.request) or resolve_url(settings.LOGIN_REDIRECT_URL)

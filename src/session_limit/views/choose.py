@@ -1,4 +1,4 @@
-"""The chooser: at the limit, a person chooses which session to sign out."""
+"""The page on which a person at the session limit chooses which session to end."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ if TYPE_CHECKING:
 
 
 class ChooseView(PublicView):
-    """Ask which session to sign out, and finish the pending sign-in."""
+    """The page that asks which session to end, and completes the waiting sign-in."""
 
     http_method_names = ["get", "head", "post"]
     user: AbstractBaseUser
 
     def get(self, request: GuardedRequest) -> HttpResponse:
-        """Ask, or sign in if a place has become free."""
+        """Show the question, or sign in if a session has ended in the meantime."""
         question = self._question(request)
         if question is None:
             return self._nothing_asked(request)
@@ -46,13 +46,13 @@ class ChooseView(PublicView):
         return responses.asked(request, HttpResponse(), question)
 
     def post(self, request: GuardedRequest) -> HttpResponse:
-        """Sign out what was chosen and sign in, or cancel the pending sign-in."""
+        """End the chosen sessions and sign in, or cancel the pending sign-in."""
         question = self._question(request)
         if question is None:
             return self._nothing_asked(request)
         made = chooser.posted(request)
         if not chooser.is_code(made.code, question.secret):
-            # The form is of an earlier sign-in in this browser.
+            # The form belongs to an earlier sign-in in this browser.
             return responses.asked(request, HttpResponse(), question)
         if made.is_cancelled:
             cancel_pending(question.pending)
@@ -75,7 +75,7 @@ class ChooseView(PublicView):
         state = state_of(request)
         sign_in = state.sign_in if state is not None else None
         if sign_in is not None and sign_in.admitted and sign_in.choice is not None:
-            # A middleware has signed in during this request, and used the choice.
+            # A middleware has signed the user in during this request, with the choice.
             return self._signed_in(request, sign_in.choice.pending)
         if request.session_limit.current is not None:
             url = links.landing_page(request, request.GET.get("next"))

@@ -14,9 +14,10 @@ from session_limit.views.base import PublicView
 
 class EndedView(PublicView):
     """
-    Explain why the browser's session ended. "Use here instead" posts here.
+    The page that explains why a session ended, and accepts "Use here instead".
 
-    Clients that cannot be answered in place, such as htmx, are sent to this page.
+    Clients such as htmx, which cannot show the explanation at the URL that they
+    requested, are sent to this page.
     """
 
     http_method_names = ["get", "head", "post"]
@@ -26,11 +27,11 @@ class EndedView(PublicView):
         if request.session_limit.ended is None:
             url = request.GET.get("next")
             return HttpResponseRedirect(links.landing_page(request, url))
-        # The middleware puts the page in place of this answer, as at any address.
+        # The middleware replaces this response with the explanation, as at any URL.
         return HttpResponse(status=HTTPStatus.UNAUTHORIZED)
 
     def post(self, request: GuardedRequest) -> HttpResponse:
-        """Forget the ended session, so that an automatic sign-in can go on."""
+        """Forget the ended session, so that an automatic sign-in can proceed."""
         ended = request.session_limit.ended
         if ended is not None:
             if not use_here.is_chosen(request, ended.pk):

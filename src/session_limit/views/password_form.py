@@ -1,4 +1,4 @@
-"""The form that asks for a password."""
+"""Define the form in which a signed-in person enters their password again."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
 
-# In characters. Bounds the time that hashing a posted password can take.
+# In characters. This limits the time that hashing a posted password can take.
 MAX_PASSWORD = 4096
 
 
 class PasswordForm(forms.Form):
     """
-    Ask a person who is signed in for their password.
+    A form in which a person who is already signed in enters their password.
 
     After validation, ``user`` is the user that the backend returned. Its password hash
     may be new, because ``authenticate()`` upgrades old hashes.
@@ -40,9 +40,9 @@ class PasswordForm(forms.Form):
 
     @sensitive_variables()
     def clean_password(self) -> str:
-        """Raise ``ValidationError`` if no backend accepts it for this account."""
+        """Return the password. Raises ``ValidationError`` if no backend accepts it."""
         password: str = self.cleaned_data["password"]
-        # authenticate() lets packages that count failed sign-ins count these too.
+        # With authenticate(), packages that count failed sign-ins also count these.
         found = authenticate(
             self.request, username=self.user.get_username(), password=password
         )

@@ -1,4 +1,4 @@
-"""Start, renew and stop plays. The answers are always JSON."""
+"""Start, renew and stop plays (playbacks of limited content), with JSON responses."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from session_limit.pages.json_answers import answer
 from session_limit.request import GuardedRequest
 from session_limit.views.base import OwnerView
 
-# In characters. Clients make up the key of a start.
+# In characters. Clients choose the key that identifies a start.
 MAX_KEY_LENGTH = 64
 
 
@@ -28,28 +28,37 @@ class _PlayView(OwnerView):
     wants_json = True
 
     def refusal(self) -> HttpResponseBase | None:
-        """Refuse every request if the project does not limit plays."""
+        """
+        Return the response that refuses the request, or ``None`` to serve it.
+
+        Refuses every request if the project does not limit plays.
+        """
         if not conf.uses_plays():
             return answer("no_plays", status=HTTPStatus.NOT_FOUND)
         return super().refusal()
 
     def ended(self, play: Play | None) -> JsonResponse:
-        """Answer that a play has ended; ``None`` if the session never had the play."""
+        """
+        Return the response that explains why ``play`` has ended.
+
+        ``play`` is ``None`` if the session never had the requested play.
+        """
         if play is None:
             return answer("not_found", status=HTTPStatus.NOT_FOUND)
         return json_answers.play_ended(endings.ended_play(play))
 
 
 class PlaysView(_PlayView):
-    """Start a play."""
+    """The JSON view that starts a play, which is one playback of limited content."""
 
     def post(self, request: GuardedRequest) -> JsonResponse:
         """
         Start a play with the posted fields, all of which are optional.
 
-        ``what`` names the content. ``key``, which the client chooses, makes a retry the
-        same start. ``swap`` is a code from an earlier refusal. ``resumes`` is true if
-        the client starts by itself, without a person's request.
+        ``what`` names the content. The client chooses ``key``, and a retry with the
+        same key does not start a second play. ``swap`` is a code from an earlier
+        refusal, for the play to end. ``resumes`` is true if the client starts by itself
+        and no person asked it to.
         """
         data = posted_data.posted(request)
         start = registry.play(
@@ -71,24 +80,25 @@ class PlaysView(_PlayView):
 
 
 class RenewView(_PlayView):
-    """Renew a play, with one indexed ``UPDATE``."""
+    """The JSON view that renews a play, with one indexed ``UPDATE`` statement."""
 
     def post(self, request: GuardedRequest, id: UUID) -> JsonResponse:
-        """Answer when to renew it again, or why it has ended."""
+        """Renew the play. The response says when to renew it again, or why it ended."""
         if registry.renew_play(id, self.row.id):
             return json_answers.playing(id)
         return self.ended(registry.find_play(id, self.row.id))
 
 
 class StopView(_PlayView):
-    """Stop a play, which frees its place at once."""
+    """The JSON view that stops a play, so that it no longer counts."""
 
     def post(self, request: GuardedRequest, id: UUID | None = None) -> JsonResponse:
         """
-        Stop the play with this ``id``, or without one the play of the posted ``key``.
+        Stop the play ``id`` or, without an id, the play of the posted ``key``.
 
-        A client that has not got the answer to its start knows only the key. The answer
-        is the same if there is no such play, and for every repetition.
+        A client that has not received the response to its start knows only the key. The
+        response is the same if there is no such play or if the play has been stopped
+        before.
         """
         if id is not None:
             registry.stop_play(id, self.row.id)
@@ -102,10 +112,10 @@ class StopView(_PlayView):
 
 def _text(data: Any, name: str, *, longest: int = MAX_KEY_LENGTH) -> str:
     """
-    Return the posted text ``name``, or ``""``.
+    Return the posted string ``name``, or ``""`` if it was not posted.
 
-    Raises ``BadRequest`` if it is no text, has more than ``longest`` characters, or has
-    a NUL, which PostgreSQL does not store.
+    Raises ``BadRequest`` if it is not a string, is longer than ``longest`` characters,
+    or contains a NUL, which PostgreSQL cannot store.
     """
     value = data.get(name, "")
     if not isinstance(value, str) or len(value) > longest or "\0" in value:
@@ -114,7 +124,7 @@ def _text(data: Any, name: str, *, longest: int = MAX_KEY_LENGTH) -> str:
 
 
 def _flag(data: Any, name: str) -> bool:
-    """Return the posted boolean ``name``. Raises ``BadRequest`` if it is none."""
+    """Return the posted boolean ``name``. Raises ``BadRequest`` if it is not one."""
     value = data.get(name, False)
     if value in ("true", "false"):
         return bool(value == "true")

@@ -1,4 +1,4 @@
-"""List an account's own sessions, and end one or all others: as pages and in JSON."""
+"""List an account's own sessions, and end one or all others, as pages and as JSON."""
 
 from __future__ import annotations
 
@@ -39,13 +39,14 @@ REVOKED = UserSession.Reason.REVOKED
 
 
 class ListView(OwnerView):
-    """List the sessions of the account."""
+    """The page, or JSON, that lists the sessions of the signed-in user's account."""
 
     def get(self, request: GuardedRequest) -> HttpResponse:
         """
-        List the page ``?page=<number>``.
+        Show the page of the list that ``?page=<number>`` selects, or the first page.
 
-        With ``?done=<id>``, the page also says that the session with this id was ended.
+        With ``?done=<id>``, the page also confirms that the session with this id was
+        ended.
         """
         overview = Overview.of(self.user, self.current, request.GET.get("page"))
         urls = {
@@ -74,10 +75,11 @@ class ListView(OwnerView):
 
 class EndView(OwnerView):
     """
-    End the session with an ``id``, or without one all others of the account.
+    The page that ends one session, or all of the account's sessions but this one.
 
-    A GET asks for confirmation, and a POST ends. To end another session than their own,
-    a person must have given credentials lately.
+    GET asks for confirmation, and POST ends the session with the given ``id`` or,
+    without one, all others. To end any session but their own, a person must have
+    authenticated recently.
     """
 
     def get(self, request: GuardedRequest, id: UUID | None = None) -> HttpResponseBase:
@@ -95,9 +97,9 @@ class EndView(OwnerView):
 
     def post(self, request: GuardedRequest, id: UUID | None = None) -> HttpResponseBase:
         """
-        End the sessions. Ending them again changes nothing.
+        End the sessions. Repeating the request has no further effect.
 
-        If the last sign-in is too old, the posted password must be right.
+        If the last sign-in is too old, the request must contain the right password.
         """
         try:
             targets = self._targets(id)
@@ -122,9 +124,9 @@ class EndView(OwnerView):
 
     def _targets(self, id: UUID | None) -> list[UserSession]:
         """
-        Return the session with this ``id``, live or ended, or a page of all others.
+        Return the session ``id``, live or ended, or a page of all other live sessions.
 
-        Raises ``Http404`` if the account has no session with the id.
+        Raises ``Http404`` if the account has no session with this id.
         """
         if id is None:
             others = others_than(self.current).order_by("-last_active_at", "-pk")
@@ -141,19 +143,19 @@ class EndView(OwnerView):
 
     def _reauthentication_url(self) -> str | None:
         request = self.request
-        # Lead back to the page of the script, not to the address that it fetched.
+        # Lead back to the page that runs the script, not to the URL that it fetched.
         back = links.calling_page(request) if self.wants_json else None
         back = back or self._own_path()
         url = back or reverse(links.LIST_VIEW)
         return get_rules().reauthentication_url(self.user, request, url)
 
     def _own_path(self) -> LocalAddress | None:
-        """Return the address of this page without its query, if it can be a link."""
+        """Return the URL of this page without its query, if it is safe as a link."""
         return local_address(self.request, escape_uri_path(self.request.path))
 
     @sensitive_variables()
     def _reauthenticate(self, targets: list[UserSession]) -> HttpResponseBase | None:
-        """Check the posted password. Return the answer if that does not suffice."""
+        """Check the posted password. Return an error response unless it is right."""
         url = self._reauthentication_url()
         data = posted_data.posted(self.request) if url is None else {}
         form = PasswordForm(
@@ -168,14 +170,14 @@ class EndView(OwnerView):
 
     def _renew(self, user: Any) -> HttpResponse | None:
         """
-        Give the session a new key, and the hash of ``user``, which may be new.
+        Give the session a new key, and the password hash of ``user``, which may be new.
 
-        ASVS 7.2.4 demands the new key. Return an answer if the session has ended.
+        ASVS 7.2.4 requires the new key. Return a response if the session has ended.
         """
         session = self.request.session
         is_live = registry.reauthenticated(self.current.pk, session, user)
         update_session_auth_hash(self.request, user)
-        # The middleware replaces the 401 by the reason why the session ended.
+        # The middleware replaces the 401 with the explanation why the session ended.
         return None if is_live else HttpResponse(status=HTTPStatus.UNAUTHORIZED)
 
     def _sign_out(self) -> HttpResponse:
@@ -206,7 +208,7 @@ class EndView(OwnerView):
             "is_all_others": is_all_others,
             "form": form,
             "reauthentication_url": url,
-            # An empty action posts to the address that the browser shows.
+            # An empty action makes the form post to the URL that the browser shows.
             "action": self._own_path() or "",
             "cancel_url": reverse(links.LIST_VIEW),
         }

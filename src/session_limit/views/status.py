@@ -1,4 +1,4 @@
-"""The status of a session, which open pages poll."""
+"""Report the status of a session to open pages, which poll it."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from session_limit.views.base import PublicView
 
 class StatusView(PublicView):
     """
-    Answer in JSON whether the session is live, has ended, or does not exist.
+    The JSON view of a session's status: live, ended, or not existing.
 
-    A request counts as no activity and deletes no cookie, because open pages send it by
-    themselves.
+    A request does not count as activity and deletes no cookie, because open pages send
+    it without the person doing anything.
     """
 
     http_method_names = ["get", "head"]
 
     def get(self, request: GuardedRequest) -> JsonResponse:
-        """Answer 200, whatever the status is."""
+        """Return the status as JSON. The HTTP status is always 200."""
         answer = self._answer(request)
         session, state = cast("GuardedSession", request.session), state_of(request)
         if state is not None and not state.sign_in.adopted:
@@ -32,7 +32,7 @@ class StatusView(PublicView):
         return answer
 
     def _answer(self, request: GuardedRequest) -> JsonResponse:
-        # Reading the user comes first: it ends the session if credentials changed.
+        # Read the user first, which ends the session if the credentials have changed.
         is_signed_in = request.user.is_authenticated
         state = state_of(request)
         row = state.row if state is not None else None

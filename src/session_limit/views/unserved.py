@@ -1,4 +1,4 @@
-"""Addresses that ``SessionGuard`` or ``SessionGateway`` serves once it is installed."""
+"""Answer at the URLs that ``SessionGuard`` or ``SessionGateway`` would serve."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from session_limit.views.base import PublicView, public
 
 
 class EventsView(PublicView):
-    """Answer that there is no event stream, so that pages poll their status instead."""
+    """The answer that there is no event stream, so that pages poll their status."""
 
     http_method_names = ["get", "head"]
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        """Answer 204, after which an ``EventSource`` does not connect again."""
+        """Return a 204 response, after which an ``EventSource`` does not reconnect."""
         return HttpResponse(status=HTTPStatus.NO_CONTENT)
 
 
-# Decorated again: Django reads the decorators' marks from the class's own dispatch().
+# Decorated again: Django reads the decorators' marks from dispatch(), replaced here.
 @public
 class GatewayView(PublicView):
-    """Answer that the gateway is not installed, which a proxy takes for a refusal."""
+    """The answer that the gateway is not installed. Proxies take it as a refusal."""
 
     def dispatch(self, request: HttpRequest) -> HttpResponse:
-        """Answer 503 to every method."""
+        """Return a 503 response to a request with any method."""
         return HttpResponse(
             "The gateway is not served: wrap the application in "
             "session_limit.asgi.SessionGuard (ASGI) or "

@@ -1,2 +1,3 @@
-/* A worker that posts a message at each interval it was sent: play.js says why. */
+/* A worker that posts a message at the interval in milliseconds that it is sent. play.js uses
+it, because browsers slow the timers of hidden pages but not those of workers. */
 addEventListener("message", ({ data }) => setInterval(() => postMessage(null), data), { once: true });

@@ -1,22 +1,24 @@
 /*
-Makes what plays on a page take one of the account's places: {% session_limit_play %}.
+Applies the account's limit on plays to the players on a page. The template tag
+{% session_limit_play %} loads it.
 
-Every element with data-session-limit-play="what" is guarded. A <video> or <audio> needs
-nothing else. Another player dispatches "session-limit:play" and "session-limit:stop" on
-its element when it begins and when it stops, and it begins and stops when the element
-receives "session-limit:playing" and "session-limit:paused". A <video> or <audio> with its
-address in data-session-limit-src gets that address once it may play, with the play's id
-in place of "{play}".
+A play is one playback of limited content. The limit applies to every element that has the
+attribute data-session-limit-play="what". A <video> or <audio> needs nothing else. Any
+other player dispatches "session-limit:play" and "session-limit:stop" on its element when
+playback starts and stops. It must start and stop playback when the element receives
+"session-limit:playing" and "session-limit:paused". A <video> or <audio> may have its URL in
+data-session-limit-src instead of src. This script sets the URL when the element may play,
+with the play's id in place of "{play}".
 
-A play is a lease. This script renews it, pauses the player if the lease was given to
-another device or cannot be renewed, and gives the lease up when the player stops. It
-displaces another play only after a person's click.
+The server grants a play as a lease. This script renews the lease, and gives it up when
+the player stops. It pauses the player if the lease went to another device or cannot be
+renewed. It displaces another play only after a person's click.
 */
 
 /** @typedef {{play: string, device: string, started_at: string, is_here: boolean,
  *   swap: string | null}} Rival */
 /**
- * The server's JSON about a play.
+ * The JSON with which the server answers a request about a play.
  * @typedef {{code: string, play?: string, interval?: number, lease?: number,
  *   reason?: string | undefined, heading?: string | undefined, detail?: string | undefined,
  *   rivals?: Rival[], retry_after?: number,
@@ -24,7 +26,7 @@ displaces another play only after a person's click.
  */
 /** @typedef {Answer & {play: string, interval: number, lease: number}} Granted */
 /**
- * The data attributes that the tag writes on its script.
+ * The data attributes that the template tag writes on the script element.
  * @typedef {{
  *   sessionLimitPlays: string, sessionLimitToken: string, sessionLimitCookie: string,
  *   sessionLimitClock: string, sessionLimitStyle: string, sessionLimitPaused: string,
@@ -38,48 +40,50 @@ const { SECOND, addStyle, announce, element, settingsOf } =
   Reflect.get(globalThis, Symbol.for("session-limit.shared"));
 const settings = /** @type {Settings} */ (settingsOf("plays"));
 const SELECTOR = "[data-session-limit-play]";
-// How long something may play before the server has answered.
+// How long a player may play before the server has answered.
 const PATIENCE = 10 * SECOND;
-// When to retry a request that was not answered.
+// How long to wait before a request that got no answer is sent again.
 const RETRY = 2 * SECOND;
-// A pause of up to this long keeps the place: a seek, an advertisement.
+// A shorter pause, for example to seek or for an advertisement, keeps the lease.
 const PAUSE = 2 * SECOND;
 const TICK = SECOND;
-// In place of a play's id: nothing can be fetched with it, but a person can press play.
+// Replaces the play's id in a URL until the play is granted. Nothing can be fetched with
+// it, but the element is not empty, so that a person can press play.
 const NOTHING = "00000000-0000-0000-0000-000000000000";
 
 /** @type {Map<Element, Play>} */
 const plays = new Map();
 
-/** One guarded element, and the play that it has. */
+/** The player in one element to which the limit applies, and its play. */
 class Play {
-  /** @type {string | null} the server's id of the play, once it has started */
+  /** @type {string | null} the id of the play, once the server has granted it */
   id = null;
-  /** @type {string | null} identifies this start, so that a retry is not a second one */
+  /** @type {string | null} identifies the start, so that a retry does not start another play */
   key = null;
-  /** @type {string | null} the swap code of the play that this one ends */
+  /** @type {string | null} the server's code to end another play in favour of this one */
   swap = null;
-  /** It goes on by itself, and so displaces no other play. */
+  /** Whether the script starts the play without a person's request. It then displaces none. */
   resumes = false;
+  /** Whether a request to the server is running. */
   asking = false;
-  /** It was to ask again while it asked. */
+  /** Whether to send another request when the running one has been answered. */
   asksAgain = false;
-  /** When it starts or renews its play next. */
+  /** When to send the next request that starts or renews the play. */
   askAt = Infinity;
-  /** When it must stop to play. */
+  /** When the player must pause, unless the lease is renewed before. */
   until = Infinity;
-  /** When a paused play gives its place up. */
+  /** When to give the lease up, because the player was paused. */
   stopAt = Infinity;
-  /** It goes on by itself once the network is back. */
+  /** Whether to start the play again when the network is back. */
   waits = false;
 
-  /** @type {HTMLElement | null} what says why it is paused */
+  /** @type {HTMLElement | null} the panel that explains why the player is paused */
   panel = null;
-  /** The element's next "pause" event is about a pause of ours. */
+  /** Whether this script caused the next "pause" event of the element. */
   isOurs = false;
-  /** The element's next "emptied" event is about a load of ours. */
+  /** Whether this script caused the next "emptied" event of the element. */
   loads = false;
-  /** @type {string | null} the key of a start that was never answered */
+  /** @type {string | null} the key of the last start, if the server never answered it */
   unanswered = null;
 
   /** @param {HTMLElement} guarded */
@@ -88,17 +92,19 @@ class Play {
     this.media = guarded instanceof HTMLMediaElement ? guarded : null;
   }
 
+  /** Reset the state of the play, without a request to the server. */
   forget() {
     this.id = this.key = this.swap = null;
     this.resumes = this.asking = this.asksAgain = this.waits = false;
     this.askAt = this.until = this.stopAt = Infinity;
   }
 
+  /** Whether the play has been granted or requested. */
   get isOn() {
     return this.key !== null;
   }
 
-  /** Whether the element still waits for its address, and so has nothing to play. */
+  /** Whether the element has nothing to play, because its URL has not been set yet. */
   get isEmpty() {
     return !this.id && this.address !== undefined;
   }
@@ -108,9 +114,9 @@ class Play {
   }
 
   /**
-   * Start the play, because a person or the page has begun to play the element.
+   * Start the play, because a person or the page has started the player.
    *
-   * @param {string | null} [swap]
+   * @param {string | null} [swap] the server's code for the play to end
    */
   begin(swap = null) {
     if (over) {
@@ -120,11 +126,15 @@ class Play {
     }
     this.stopAt = Infinity;
     if (!this.isOn) this.start({ swap });
-    // The server has not answered yet.
+    // Let the player play only for a moment while there is no answer.
     if (!this.id) this.until = Math.min(this.until, Date.now() + PATIENCE);
   }
 
-  /** @param {{swap?: string | null, resumes?: boolean}} [options] */
+  /**
+   * Request a new play, or repeat the last request if it was never answered.
+   *
+   * @param {{swap?: string | null, resumes?: boolean}} [options]
+   */
   start({ swap = null, resumes = false } = {}) {
     const key = this.unanswered ?? randomKey();
     this.forget();
@@ -148,13 +158,13 @@ class Play {
           what: this.element.dataset.sessionLimitPlay, key, swap, resumes,
         });
     if (this.key !== key) {
-      // It was stopped meanwhile, so the place that it has just taken must be given up.
+      // The player was stopped in the meantime, so give up the lease that was just granted.
       if (isGranted(answer)) release(answer.play);
       return;
     }
     this.asking = false;
     const { asksAgain } = this;
-    // An error page of the site is not our answer, whatever its status.
+    // An error page of the site does not answer the request, whatever its status is.
     if (isGranted(answer)) this.granted(answer, begun);
     else if (answer.code === "no_plays") this.forget();
     else if (status >= 400 && status < 500) this.refused(answer);
@@ -162,12 +172,13 @@ class Play {
     if (asksAgain) this.ask();
   }
 
+  /** Start the player, or let it go on, for the lease granted to the request sent at `begun`. */
   granted(/** @type {Granted} */ answer, /** @type {number} */ begun) {
     const isNew = this.id === null;
     this.id = answer.play;
     this.unanswered = null;
     this.waits = false;
-    // Counted from the request: the server's lease began no earlier.
+    // Count from the time of the request, because the server's lease did not begin earlier.
     this.until = begun + answer.lease * SECOND;
     this.askAt = begun + answer.interval * SECOND;
     this.show(null);
@@ -178,21 +189,21 @@ class Play {
     this.play();
   }
 
-  /** Pause, because the account's places are taken or the session has ended. */
+  /** Pause the player, because the server has refused the play or the session has ended. */
   refused(/** @type {Answer} */ answer) {
     const isLapsed = answer.reason === "lapsed" || answer.code === "not_found";
     this.unanswered = null;
     this.forget();
     this.pause();
     const shows = announce(this.element, "session-limit:paused", answer, true);
-    // The lease had run out, and the place may still be free.
+    // If the lease has only run out, the account may still be below its limit.
     if (isLapsed) this.start({ resumes: true });
     else if (shows) this.show(answer);
   }
 
-  /** Pause, because the lease has run out and the server does not answer. */
+  /** Pause the player, because the lease has run out and the server does not answer. */
   lapse() {
-    // The server may have heard a start that it did not answer. A retry uses the same key.
+    // The server may have received a start that it did not answer. A retry uses the same key.
     this.unanswered = this.id ? null : this.key;
     this.forget();
     this.pause();
@@ -201,7 +212,7 @@ class Play {
     if (announce(this.element, "session-limit:paused", answer, true)) this.show(answer);
   }
 
-  /** Stop without a panel of its own, because the session has ended or the page is left. */
+  /** Stop without showing a panel, because the session has ended or the page is left. */
   leave(/** @type {Answer} */ answer) {
     const was = this.isOn;
     if (over) this.forget();
@@ -210,47 +221,50 @@ class Play {
     if (was) announce(this.element, "session-limit:paused", answer);
   }
 
+  /** Pause the player, and leave full screen and picture-in-picture. */
   pause() {
     if (this.media && !this.media.paused) {
       this.isOurs = true;
       this.media.pause();
     }
-    // A film in full screen would hide the page that says why.
+    // A player in full screen would hide the explanation on the page.
     if (document.fullscreenElement?.contains(this.element)) document.exitFullscreen();
     if (document.pictureInPictureElement === this.element) document.exitPictureInPicture();
   }
 
+  /** Start the media element, if it is paused. */
   play() {
     if (!this.media?.paused) return;
-    // The browser may insist on a person's click. The play then gives its place up.
+    // The browser may require a person's click. In that case, give the lease up.
     this.media.play().catch(() => { this.stopAt = Date.now() + PAUSE; });
   }
 
-  /** Set the element's address, which may contain the play's id for a proxy. */
+  /** Set the URL of the media element. It may contain the play's id, for a proxy to check. */
   load() {
     if (!this.media || this.address === undefined) return;
     const src = this.address.replace("{play}", this.id ?? NOTHING);
     const at = this.media.currentTime;
     this.loads = this.media.networkState !== HTMLMediaElement.NETWORK_EMPTY;
-    // Setting "src" loads too, so only one of the two is done.
+    // Setting "src" also loads the media, so call load() only if "src" stays the same.
     if (this.media.getAttribute("src") === src) this.media.load();
     else this.media.src = src;
     if (at) this.media.currentTime = at;
   }
 
-  /** Give the place up at once. */
+  /** Give the lease up at once. */
   stop() {
     const { id, key } = this;
     this.unanswered = null;
     this.forget();
-    // Without an id yet: the server may grant the start before this page hears of it.
+    // Even without an id, because the server may already have granted the start.
     if (id ?? key) release(id, key);
   }
 
+  /** Do what is due now. Called every second. */
   tick() {
     const now = Date.now();
     if (!this.element.isConnected) {
-      // No event reports that an element was removed from the page.
+      // No event reports the removal of an element from the page.
       this.leave({ code: "removed" });
       plays.delete(this.element);
     } else if (now >= this.until) this.lapse();
@@ -258,9 +272,9 @@ class Play {
     else if (now >= this.askAt) this.ask();
   }
 
-  /** Ask again, because the connection may be back. */
+  /** Send the last request again, because the network connection may be back. */
   retry() {
-    // It stays paused until the server has answered.
+    // The player stays paused until the server has answered.
     if (this.waits && !this.isOn) {
       this.start({ resumes: true });
       this.waits = true;
@@ -269,7 +283,7 @@ class Play {
 
   // --- The panel ------------------------------------------------------------------------
 
-  /** Show why the element is paused, in place of an earlier panel. `null` removes that. */
+  /** Show a panel that explains why the player is paused. `null` only removes the old one. */
   show(/** @type {Answer|null} */ answer) {
     const old = this.panel;
     const hadFocus = old?.contains(document.activeElement);
@@ -277,16 +291,17 @@ class Play {
     if (this.panel) this.element.after(this.panel);
     old?.remove();
     if (!hadFocus) return;
-    // A person who pressed a button of the earlier panel goes on from here.
+    // Keep the focus near for a person who pressed a button of the earlier panel.
     /** @type {HTMLElement | null | undefined} */
     const next = this.panel?.querySelector("button, a");
     (next ?? this.element).focus();
   }
 
+  /** Return the panel that explains `answer` and offers the next steps. */
   panelOf(/** @type {Answer} */ answer) {
     addStyle(settings.sessionLimitStyle);
     const { actions, rivals, retry_after: wait } = answer;
-    // An answer without actions, such as a failed connection, may have passed by then.
+    // Without actions, the reason may be temporary, such as a failed connection.
     const watch = !actions || wait || actions.some(({ step }) => step === "watch_here");
     const detail = answer.detail ? element("p", { textContent: answer.detail }) : null;
     if (wait) setTimeout(() => detail?.remove(), wait * SECOND);
@@ -309,6 +324,7 @@ class Play {
     );
   }
 
+  /** Return the list item for another play, with a button to end it if that is allowed. */
   rival(/** @type {Rival} */ rival) {
     const began = new Date(rival.started_at);
     const language = document.documentElement.lang || undefined;
@@ -337,12 +353,12 @@ class Play {
   }
 
   /**
-   * Return a button that starts the play.
+   * Return a button that starts this play.
    *
    * @param {string} text
-   * @param {string | null} swap the code of the play to end
-   * @param {number} [wait] the seconds until the button can be pressed
-   * @param {string | null} [describedBy] the id of the element that describes it
+   * @param {string | null} swap the server's code for the play to end
+   * @param {number} [wait] the number of seconds for which the button is disabled
+   * @param {string | null} [describedBy] the id of the element that describes the button
    */
   button(text, swap, wait = 0, describedBy = null) {
     const made = element("button", {
@@ -355,7 +371,8 @@ class Play {
     if (describedBy) made.setAttribute("aria-describedby", describedBy);
     if (wait) setTimeout(() => { made.disabled = false; }, wait * SECOND);
     made.addEventListener("click", () => {
-      // A person now asks for what would have gone on by itself, so it may displace.
+      // The script would have started this play by itself, which displaces no other play.
+      // A person's click may displace one, so start anew.
       if (this.waits) this.forget();
       if (!this.isOn) this.begin(swap);
     });
@@ -365,18 +382,22 @@ class Play {
 
 // --- The server ---------------------------------------------------------------------------
 
-/** @returns {answer is Granted} */
+/**
+ * Return whether the server has granted or renewed a play.
+ *
+ * @returns {answer is Granted}
+ */
 function isGranted(/** @type {Answer} */ answer) {
   return answer.code === "playing";
 }
 
 /**
- * Send JSON to the server.
+ * Send JSON to the server, and return the HTTP status and the JSON that it answers.
  *
  * @param {string} url
  * @param {object} data
- * @param {boolean} [keepalive] send it even if the page is being left
- * @returns {Promise<{status: number, answer: Answer}>} status 0 if nothing answered
+ * @param {boolean} [keepalive] let the request outlive the page
+ * @returns {Promise<{status: number, answer: Answer}>} status 0 without an answer
  */
 async function post(url, data, keepalive = false) {
   try {
@@ -393,7 +414,7 @@ async function post(url, data, keepalive = false) {
       body: JSON.stringify(data),
       signal: keepalive ? null : AbortSignal.timeout(PATIENCE),
     });
-    // An error page of the site is not our answer: a failed CSRF check, for example.
+    // The site may answer with an error page instead, for example if the CSRF check fails.
     const answer = await response.json().catch(() => ({ code: "" }));
     return { status: response.status, answer };
   } catch {
@@ -401,7 +422,7 @@ async function post(url, data, keepalive = false) {
   }
 }
 
-/** Return the CSRF token: the cookie's current one, if scripts can read the cookie. */
+/** Return the CSRF token from the cookie, if scripts can read it, or from the page. */
 function token() {
   const name = `${settings.sessionLimitCookie}=`;
   const cookie = document.cookie.split("; ").find((pair) => pair.startsWith(name));
@@ -409,10 +430,10 @@ function token() {
 }
 
 /**
- * Give a place up, even if the page is being left.
+ * Tell the server to stop a play, even if the page is being left.
  *
- * @param {string | null} id
- * @param {string | null} [key]
+ * @param {string | null} id the id of the play, or `null` if it is not known
+ * @param {string | null} [key] the key of the start, which serves if there is no id
  */
 function release(id, key = null) {
   post(`${settings.sessionLimitPlays}${id ? `${id}/` : ""}stop/`, { key }, true);
@@ -420,14 +441,15 @@ function release(id, key = null) {
 
 // --- The page -----------------------------------------------------------------------------
 
+/** Whether the session has ended. */
 let over = false;
 
 function randomKey() {
-  // Over plain HTTP there is no randomUUID().
+  // Browsers do not offer randomUUID() over plain HTTP.
   return Array.from(crypto.getRandomValues(new Uint32Array(4)), (n) => n.toString(36)).join("-");
 }
 
-/** Return the `Play` of a guarded element, or `null` for any other target of an event. */
+/** Return the `Play` of an element to which the limit applies, or `null` for any other target. */
 function playOf(/** @type {EventTarget | null} */ target) {
   if (!(target instanceof HTMLElement) || !target.matches(SELECTOR)) return null;
   const play = plays.get(target) ?? new Play(target);
@@ -439,7 +461,7 @@ function each(/** @type {(play: Play) => void} */ act) {
   for (const play of plays.values()) act(play);
 }
 
-/** Call `act` each second, by a worker: browsers slow the timers of background pages. */
+/** Call `act` every second. A worker keeps time, because browsers slow timers of hidden pages. */
 function everyTick(/** @type {() => void} */ act) {
   const byPage = () => setInterval(act, TICK);
   try {
@@ -462,7 +484,7 @@ if (settings.sessionLimitPlays) {
   addEventListener("emptied", ({ target }) => {
     const play = playOf(target);
     if (!play) return;
-    // The "pause" event that was due does not come any more.
+    // After "emptied", a "pause" event that was due no longer comes.
     play.isOurs = false;
     if (play.loads) play.loads = false;
     else play.stop();
@@ -472,14 +494,14 @@ if (settings.sessionLimitPlays) {
     if (play?.isOurs) play.isOurs = false;
     else if (play?.isOn && !play.isEmpty) play.stopAt = Date.now() + PAUSE;
   }, true);
-  // Sooner than the next tick, after the machine has slept.
+  // After the machine has slept, this event comes sooner than the next tick.
   addEventListener("timeupdate", ({ target }) => playOf(target)?.tick(), true);
   for (const found of document.querySelectorAll(`:is(video, audio)${SELECTOR}`)) {
     const play = playOf(found);
     if (!play?.media) continue;
     const { media } = play;
     const isLater = play.address !== undefined && !media.hasAttribute("src");
-    // It plays already, or would by itself with an address.
+    // The element is already playing, or would play by itself if it had its URL.
     if (!media.paused || (isLater && media.autoplay)) play.begin();
     else if (isLater) {
       media.preload = "none";
@@ -491,13 +513,14 @@ if (settings.sessionLimitPlays) {
   document.addEventListener("visibilitychange", () => {
     if (!document.hidden) each((play) => { play.tick(); play.retry(); });
   });
-  // From watch.js: one of this session's plays may have ended.
+  // watch.js dispatches this event when a play of this session may have ended.
   document.addEventListener("session-limit:changed", () => each((play) => play.ask()));
   document.addEventListener("session-limit:ended", (event) => {
     over = true;
     const { code, reason, heading, detail } =
       /** @type {CustomEvent<Answer>} */ (event).detail ?? {};
-    // After the project's own listeners, which may prevent it and pause by themselves.
+    // Wait for the project's own listeners. They may call preventDefault() and pause by
+    // themselves.
     queueMicrotask(() => each((play) => {
       if (event.defaultPrevented) play.forget();
       else play.leave({ code, reason, heading, detail });

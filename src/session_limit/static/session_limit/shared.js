@@ -1,22 +1,24 @@
 /*
-Helpers that watch.js and play.js share.
+Contains the helpers that watch.js and play.js share.
 
 The template tags load this file in a script element of its own, before the script that
-needs it: module scripts run in the order of the document. The two scripts do not import
-it, because Django's ManifestStaticFilesStorage does not rewrite imports by default. An
-import would then ask for the name without a hash, which an upgraded site may serve from
-an old cache, and which WHITENOISE_KEEP_ONLY_HASHED_FILES and signed URLs do not serve at
-all. An import map would need an inline script, which script-src 'self' forbids. A dynamic
-import would let later scripts of the page run before the listeners are in place.
+needs it. This works because module scripts run in the order of the document. The two
+scripts do not import this file, because Django's ManifestStaticFilesStorage does not
+rewrite imports by default. An import would request the name without a hash. After an
+upgrade, a cache may still serve an old file under that name, and sites that use
+WHITENOISE_KEEP_ONLY_HASHED_FILES or signed URLs do not serve it at all. An import map would
+need an inline script, which script-src 'self' forbids. A dynamic import would let later
+scripts of the page run before the listeners are in place.
 */
 
 const SECOND = 1000;
 
 /**
- * Return the settings that a tag wrote as data attributes of its script element.
+ * Return the settings that a template tag wrote as data attributes of its script element.
  *
- * @param {string} name what the attribute that marks the element ends in
- * @returns {DOMStringMap} empty if the page has no such element
+ * @param {string} name the end of the attribute that marks the element, after
+ *   "data-session-limit-"
+ * @returns {DOMStringMap} the data attributes, empty if the page has no such element
  */
 function settingsOf(name) {
   /** @type {HTMLScriptElement | null} */
@@ -25,7 +27,7 @@ function settingsOf(name) {
 }
 
 /**
- * Dispatch a custom event. An element's event bubbles to the document.
+ * Dispatch a custom event. If the target is an element, the event bubbles to the document.
  *
  * @param {EventTarget} target
  * @param {string} name
@@ -39,7 +41,7 @@ function announce(target, name, detail, cancelable = false) {
 }
 
 /**
- * Create an HTML element. Children that are null, undefined, false, 0 or "" are left out.
+ * Create an HTML element. Ignores children that are null, undefined, false, 0 or "".
  *
  * @template {keyof HTMLElementTagNameMap} Name
  * @param {Name} name
@@ -48,7 +50,7 @@ function announce(target, name, detail, cancelable = false) {
  * @returns {HTMLElementTagNameMap[Name]}
  */
 function element(name, properties = {}, ...children) {
-  // Not every browser reflects the property "role".
+  // Not every browser turns the property "role" into the attribute.
   const { role, ...rest } = properties;
   const made = Object.assign(document.createElement(name), rest);
   if (role) made.setAttribute("role", role);
@@ -57,9 +59,9 @@ function element(name, properties = {}, ...children) {
 }
 
 /**
- * Add the style sheet at `href` to the page, once. Does nothing if `href` is empty.
+ * Add the style sheet at `href` to the page, unless it is already there.
  *
- * @param {string} href
+ * @param {string} href the URL of the style sheet, or "" to do nothing
  */
 function addStyle(href) {
   if (href && !document.querySelector(`link[href="${href}"]`)) {
@@ -70,5 +72,5 @@ function addStyle(href) {
 const shared = Object.freeze({ SECOND, addStyle, announce, element, settingsOf });
 /** @typedef {typeof shared} Shared */
 
-// Not a public interface: a symbol is out of the way of a project's own globals.
+// This is not a public interface. A symbol cannot collide with a project's own globals.
 Reflect.set(globalThis, Symbol.for("session-limit.shared"), shared);

@@ -1,24 +1,25 @@
 /*
-Tells an open page that its session has ended: {% session_limit_watch %}.
+Shows on an open page that its session has ended. The template tag {% session_limit_watch %}
+loads it.
 
-One tab of a browser listens and tells the others. It follows an event stream, or polls
-the session's status if the stream cannot be used. When the session has ended, this script
-pauses what plays and shows a dialog that says why. It signs nobody in, and it sends and
-discards nothing.
+Only one tab of a browser listens, and it forwards what it receives to the other tabs. The
+tab listens to an event stream, or polls the session's status if the stream does not work.
+When the session has ended, this script pauses all media and shows a dialog that explains
+why. It does not sign in, and it neither sends nor discards what a person has typed.
 */
 
 /** @typedef {{step: string, label: string, url: string}} Action */
 /**
- * How a session stands, in JSON.
+ * The JSON with which the server reports the status of a session.
  * @typedef {{code: string, session?: string | undefined, reason?: string,
  *   heading?: string, detail?: string, ended_at?: string, actions?: Action[]}} Status
  */
 /**
- * What the listening tab tells the others.
+ * A message from the listening tab to the other tabs.
  * @typedef {{status?: Status, ended?: Status, changed?: true}} Message
  */
 /**
- * The data attributes that the tag writes.
+ * The data attributes that the template tag writes on the script element.
  * @typedef {{
  *   sessionLimitStatus: string, sessionLimitEvents: string, sessionLimitEnded: string,
  *   sessionLimitStyle: string, sessionLimitSession: string, sessionLimitMode: string,
@@ -32,38 +33,39 @@ discards nothing.
 const { SECOND, addStyle, announce, element, settingsOf } =
   Reflect.get(globalThis, Symbol.for("session-limit.shared"));
 const settings = /** @type {Settings} */ (settingsOf("status"));
-// How long the stream may take to report that it works. A proxy may hold it back.
+// How long to wait for the first event of the stream. A proxy may hold the stream back.
 const PATIENCE = 5 * SECOND;
-// The server restarts a stream within a minute. After a longer silence, the connection has
-// probably broken.
+// The server restarts every stream within a minute. If a stream is silent for longer than
+// this, the connection has probably broken.
 const SILENCE = 75 * SECOND;
-// How often to poll without a stream: a visible page, a hidden page, and at most.
+// How long to wait between polls of a visible page, of a hidden page, and at most.
 const POLL = 10 * SECOND, POLL_HIDDEN = 60 * SECOND, POLL_MAX = 120 * SECOND;
-// When to retry a stream that could not be opened: soon at first, because a server may be
-// restarting, and then less and less often.
+// How long to wait before opening a failed stream again. The delay begins short, because a
+// server may be restarting, and then doubles up to the maximum.
 const RETRY = 10 * SECOND, RETRY_MAX = 300 * SECOND;
-// The time over which pages spread their first poll after the server went away.
+// When the server becomes unreachable, pages spread their first poll over this time.
 const SPREAD = 2 * SECOND;
-// A timer that fires this much later than planned means that the machine has slept.
+// The machine has slept if the timer, set to TICK, fires only after SLEPT.
 const TICK = 2 * SECOND, SLEPT = 10 * SECOND;
 
 /** @type {string | undefined} */
 let session = settings.sessionLimitSession;
+/** Whether the session has ended. */
 let over = false;
-/** @type {"to say" | "said" | null} whether the explanation is due, or was shown */
+/** @type {"to say" | "said" | null} whether the explanation is due or has been shown */
 let words = null;
-/** @type {(() => void) | null} stops listening */
+/** @type {(() => void) | null} the function that stops listening */
 let leave = null;
 /** @type {HTMLDialogElement | null} */
 let dialog = null;
-/** @type {HTMLElement | null} the line that stays after the dialog */
+/** @type {HTMLElement | null} the line that remains when the dialog is closed */
 let bar = null;
-/** @type {BroadcastChannel | null} to the other tabs */
+/** @type {BroadcastChannel | null} the channel to the other tabs */
 let channel = null;
 
 // --- Which tab listens --------------------------------------------------------------------
 
-/** Start to listen, or wait for this tab's turn. Set `leave`. */
+/** Start listening, or wait until no other tab listens. Sets `leave`, which undoes this. */
 function listen() {
   leave?.();
   if (!navigator.locks || !window.BroadcastChannel) {
@@ -80,14 +82,16 @@ function listen() {
       const released = new Promise((resolve) => { release = resolve; });
       return released;
     })
-    .catch(() => {}); // aborted before it was this tab's turn
+    .catch(() => {}); // aborted while another tab was listening
   leave = () => { left.abort(); stop(); release(); };
 }
 
+/** Send a message to the other tabs of this browser. */
 function tellTabs(/** @type {Message} */ message) {
   channel?.postMessage(message);
 }
 
+/** Handle a message from another tab. */
 function hear(/** @type {MessageEvent<Message>} */ { data }) {
   if (data.status) settle(data.status);
   else if (data.ended) begin(data.ended);
@@ -96,7 +100,7 @@ function hear(/** @type {MessageEvent<Message>} */ { data }) {
 
 // --- Listening ----------------------------------------------------------------------------
 
-/** Follow the event stream, or poll while it cannot be used. Return a function that stops. */
+/** Listen to the event stream, or poll while it fails. Return a function that stops both. */
 function follow() {
   let stop = () => {}, wait = RETRY;
   const stream = () => {
@@ -138,12 +142,12 @@ function follow() {
   return () => stop();
 }
 
-/** Vary a delay, so that pages that were opened together do not ask together. */
+/** Return a random delay near the given one, so that pages do not all poll at the same time. */
 function about(/** @type {number} */ milliseconds) {
   return milliseconds * (0.8 + 0.4 * Math.random());
 }
 
-/** Ask at intervals, which grow while nothing answers. Return a function that stops. */
+/** Poll at intervals, which grow while the server does not answer. Return a stop function. */
 function poll(first = 0) {
   let timer = 0, wait = 0, stopped = false;
   const next = async () => {
@@ -157,7 +161,7 @@ function poll(first = 0) {
   return () => { stopped = true; clearTimeout(timer); };
 }
 
-/** Ask the server how the session stands and act on it. Return whether it answered. */
+/** Request the session's status and act on it. Return whether the server answered. */
 async function ask() {
   try {
     const response = await fetch(settings.sessionLimitStatus, {
@@ -165,7 +169,7 @@ async function ask() {
       cache: "no-store",
       headers: { Accept: "application/json" },
     });
-    // Not judged by its HTTP status: a site with automatic sign-in answers scripts with 401.
+    // Do not check the HTTP status, because a site with automatic sign-in may answer 401.
     /** @type {Status} */
     const status = await response.json();
     if (!["live", "nobody", "session_ended"].includes(status.code)) return false;
@@ -178,7 +182,7 @@ async function ask() {
   }
 }
 
-/** Act on how the session stands. */
+/** Update the page to the session's status. */
 function settle(/** @type {Status} */ status) {
   if (status.code === "live") {
     const was = session;
@@ -193,7 +197,7 @@ function settle(/** @type {Status} */ status) {
 
 // --- The end ------------------------------------------------------------------------------
 
-/** Act on the end of the session at once. The explanation may still have to be fetched. */
+/** Stop the page's media when the session has ended. The explanation may come later. */
 function begin(/** @type {Status} */ status) {
   if (over) return;
   over = true;
@@ -201,11 +205,11 @@ function begin(/** @type {Status} */ status) {
   leave = null;
   words = announce(document, "session-limit:ended", status, true) ? "to say" : null;
   if (words) pauseAll();
-  // The tab that reported the end may be closed before it has fetched the explanation.
+  // Another tab may have reported the end, and be closed before it can forward the reason.
   setTimeout(() => { if (words === "to say") ask(); }, PATIENCE);
 }
 
-/** Go on after another tab of this browser has signed in. */
+/** Remove the explanation and listen again, after a sign-in in another tab. */
 function resume() {
   over = false;
   words = null;
@@ -221,7 +225,7 @@ function pauseAll() {
   )) media.pause();
 }
 
-/** Explain the end in the way that the page asked for, once. */
+/** Explain the end once, in the way that the template tag's mode selects. */
 function say(/** @type {Status} */ status) {
   if (words !== "to say") return;
   words = "said";
@@ -234,14 +238,14 @@ function say(/** @type {Status} */ status) {
   }
 }
 
-/** Add this page to `url`, as the place to return to. */
+/** Return `url` with a `next` parameter that leads back to this page. */
 function backTo(/** @type {string} */ url) {
   const target = new URL(url, location.href);
   target.searchParams.set("next", location.pathname + location.search);
   return target.href;
 }
 
-/** Return the text that was typed on this page and not sent, without passwords and cards. */
+/** Return unsent text from the fields of this page, except for passwords and card numbers. */
 function unsaved() {
   /** @type {NodeListOf<HTMLInputElement | HTMLTextAreaElement>} */
   const fields = document.querySelectorAll(
@@ -258,7 +262,7 @@ function unsaved() {
   /** @type {NodeListOf<HTMLElement>} */
   const editors = document.querySelectorAll("[contenteditable]:not([contenteditable=false])");
   for (const field of editors) {
-    // biome-ignore lint/performance/useDomNodeTextContent: it keeps the lines that are seen.
+    // biome-ignore lint/performance/useDomNodeTextContent: innerText keeps the visible line breaks.
     const text = field.innerText;
     if (text.trim()) lines.push(text);
   }
@@ -267,7 +271,7 @@ function unsaved() {
 
 // --- The dialog ---------------------------------------------------------------------------
 
-/** Return links to the next steps that the server offers, or to this page's own sign-in. */
+/** Return links to the next steps that the server offers, or a link that reloads this page. */
 function links(/** @type {Status} */ status) {
   /** @type {Action[]} */
   const known = status.actions ?? [
@@ -283,6 +287,7 @@ function links(/** @type {Status} */ status) {
   });
 }
 
+/** Show the dialog that explains why the session ended, with the unsent `text`. */
 function show(/** @type {Status} */ status, /** @type {string} */ text) {
   addStyle(settings.sessionLimitStyle);
   const heading = element("h2", {
@@ -307,7 +312,7 @@ function show(/** @type {Status} */ status, /** @type {string} */ text) {
   dialog = shown;
   shown.setAttribute("aria-labelledby", heading.id);
   close.addEventListener("click", () => shown.close());
-  // The page stays readable. A line at its end goes on to say that the session has ended.
+  // The page stays readable. A line at the bottom still says that the session has ended.
   shown.addEventListener("close", () => {
     bar ??= element(
       "div",
@@ -323,7 +328,7 @@ function show(/** @type {Status} */ status, /** @type {string} */ text) {
   heading.focus();
 }
 
-/** Return a field from which unsent text can be copied. */
+/** Return a read-only field with the unsent `text` and a button that copies it. */
 function kept(/** @type {string} */ text) {
   const area = element("textarea", {
     id: "session-limit-unsaved",
@@ -340,7 +345,7 @@ function kept(/** @type {string} */ text) {
   });
   copy.addEventListener("click", async () => {
     area.select();
-    // Without access to the clipboard, the selected text can be copied by hand.
+    // Where the script may not use the clipboard, a person can copy the selected text.
     await navigator.clipboard?.writeText(text).then(
       () => { copy.textContent = settings.sessionLimitCopied; },
       () => {},
@@ -363,7 +368,7 @@ function openChannel() {
 
 function start() {
   openChannel();
-  // Another tab of this browser may still show the end of the session before this one.
+  // Another tab of this browser may still show that the previous session has ended.
   tellTabs({ status: { code: "live", session } });
   listen();
 }
@@ -384,7 +389,7 @@ if (settings.sessionLimitStatus) {
       ask();
     }
   }, TICK);
-  // A page in the back/forward cache must hold neither a connection nor the tabs' lock.
+  // A page in the back/forward cache must not keep the connection or the lock on listening.
   addEventListener("pagehide", () => { leave?.(); leave = null; channel?.close(); channel = null; });
   addEventListener("pageshow", ({ persisted }) => {
     if (!persisted) return;
