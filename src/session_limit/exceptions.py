@@ -1,4 +1,4 @@
-"""Exceptions that ``login()`` raises for this package."""
+"""Exceptions that ``login()`` raises when this package refuses a sign-in."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from django.utils.translation import gettext as _
 
 class TooLateToSignIn(RuntimeError):
     """
-    ``login()`` was called after the response was prepared.
+    The error raised when ``login()`` is called after the response was prepared.
 
     The body of a ``StreamingHttpResponse`` runs after its headers have been sent, so
-    the browser cannot get the session's cookie. ``login()`` raises this before the
-    sign-in displaces another session.
+    the browser can no longer receive the session cookie. ``login()`` raises this error
+    before the sign-in displaces another session.
     """
 
     def __init__(self, message: str | None = None) -> None:
@@ -27,12 +27,12 @@ class TooLateToSignIn(RuntimeError):
 
 class SessionLimitReached(PermissionDenied):
     """
-    A sign-in was refused because the account is at its limit.
+    The error raised when a sign-in is refused because the account is at its limit.
 
-    ``login()`` raises this after the sign-in was undone. If nothing catches it, the
-    client gets a response with the status 403. It must not take more than two
-    positional arguments, because Django REST framework calls
-    ``PermissionDenied(*exc.args)``, which takes no more.
+    ``login()`` raises this error after undoing the sign-in. If no code catches it, the
+    client gets a response with the status 403. The constructor must not take more than
+    two positional arguments, because Django REST framework calls its own
+    ``PermissionDenied(*exc.args)``, which accepts no more.
     """
 
     def __init__(self, message: str | None = None) -> None:

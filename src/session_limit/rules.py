@@ -1,4 +1,4 @@
-"""The rules of a project, which answer for each user. Subclass ``Rules``."""
+"""Define ``Rules``, which projects subclass to set limits and timeouts by user."""
 
 from __future__ import annotations
 
@@ -21,49 +21,57 @@ if TYPE_CHECKING:
     from session_limit.models import UserSession
     from session_limit.policy import AtLimit
 
-# The views that sign an administrator in as another user. The views that end that are
-# not here, because coming back is a sign-in like any other.
+# The views with which an administrator signs in as another user. The views that end the
+# impersonation are not listed, because returning is a sign-in like any other.
 IMPERSONATION_VIEWS = frozenset(
     {"hijack.views.AcquireUserView", "loginas.views.user_login"}
 )
-# The session keys that these packages set while an impersonation lasts.
+# The session keys that these packages set during an impersonation.
 IMPERSONATION_KEYS = ("hijack_history", "loginas_from_user")
 
 
 class Rules:
     """
-    Answer for every user what the settings say.
+    The limits and timeouts for each user, which by default come from the settings.
 
-    Name a subclass in ``SESSION_LIMIT_RULES``. One instance serves the process, so it
-    must keep no state. Most methods run during a sign-in, and some of them while the
-    account is locked, so answer from the user object or with a single query.
+    Name a subclass in ``SESSION_LIMIT_RULES`` to change them. One instance serves the
+    whole process, so it must keep no state. Most methods run during a sign-in, and some
+    of them while the account's database row is locked, so answer from the user object
+    or with a single query.
     """
 
     def limit(self, user: AbstractBaseUser, scope: str) -> int | None:
         """
-        Return how many live sessions ``user`` may have in ``scope``, at least 1, or
-        ``None`` for no limit. A number in the account's ``AccountLimit`` row comes
-        before this.
+        Return the maximum number of live sessions of ``user`` in ``scope`` (the group
+        of sessions that are counted together), at least 1, or ``None`` for no limit. A
+        number in the account's ``AccountLimit`` row takes precedence over this method.
         """
         return conf.limit
 
     def at_limit(self, user: AbstractBaseUser, scope: str) -> AtLimit | str:
-        """Return ``"displace"``, ``"deny"``, ``"ask"`` or ``"observe"``."""
+        """
+        Return how to treat a sign-in that would exceed the limit: ``"displace"`` ends
+        older sessions, ``"deny"`` refuses the sign-in, ``"ask"`` lets the user choose
+        which sessions to end, and ``"observe"`` only reports it.
+        """
         return conf.at_limit
 
     def scope(self, user: AbstractBaseUser, request: HttpRequest) -> str:
         """
-        Return the scope that this sign-in is counted in, a string of at most 64
-        characters. ``""`` is the whole account. The session keeps its scope.
+        Return the scope of this sign-in: a name, of at most 64 characters, for the
+        group of sessions that are counted together. ``""`` is the group of all sessions
+        of the account. A session keeps its scope.
         """
         return ""
 
     def exempt(self, user: AbstractBaseUser, request: HttpRequest) -> bool:
         """
-        Return whether this sign-in takes no place and displaces no session. It is
-        recorded all the same, so that it can be seen and ended. True for an
-        administrator who signs in as another user through django-hijack or
-        django-loginas.
+        Return whether this sign-in is exempt from the limit, so that it is not counted
+        and ends no other session.
+
+        An exempt session is still recorded, so that it can be seen and ended. By
+        default, only an administrator who signs in as another user through
+        django-hijack or django-loginas is exempt.
         """
         match = request.resolver_match
         if match is None:
@@ -75,40 +83,49 @@ class Rules:
 
     def play_limit(self, user: AbstractBaseUser, scope: str) -> int | None:
         """
-        Return how many plays ``user`` may run at once in ``scope``, at least 1, or
-        ``None`` for no limit. Used if ``SESSION_LIMIT_PLAYS`` is set.
+        Return the maximum number of simultaneous plays (playbacks of limited content)
+        of ``user`` in ``scope``, at least 1, or ``None`` for no limit. This method is
+        called only if ``SESSION_LIMIT_PLAYS`` is set.
         """
         return conf.play_limit
 
     def play_at_limit(self, user: AbstractBaseUser, scope: str) -> AtLimit | str:
-        """Return ``"displace"``, ``"deny"``, ``"ask"`` or ``"observe"``."""
+        """
+        Return how to treat a play that would exceed the limit of simultaneous plays:
+        ``"displace"``, ``"deny"``, ``"ask"`` or ``"observe"``, as in ``at_limit()``.
+        """
         return conf.play_at_limit
 
     def play_scope(
         self, user: AbstractBaseUser, session: UserSession, what: str
     ) -> str:
         """
-        Return the scope that a play of ``what`` in ``session`` is counted in, a string
-        of at most 64 characters, such as a kind of content or
-        ``session.device_class``. ``""`` is the whole account.
+        Return the scope of a play: a name, of at most 64 characters, for the group of
+        plays that are counted together.
+
+        The name may be a kind of content or ``session.device_class``, for example.
+        ``""`` is the group of all plays of the account. ``what`` is the project's name
+        for the content that ``session`` starts to play.
         """
         return ""
 
     def idle_timeout(self, user: AbstractBaseUser) -> timedelta | None:
-        """Return how long a session may be without activity, or ``None``."""
+        """Return how long a session of ``user`` may be inactive, or ``None``."""
         return conf.idle_timeout
 
     def absolute_timeout(self, user: AbstractBaseUser) -> timedelta | None:
-        """Return how long after its sign-in a session expires, or ``None``."""
+        """Return how long after sign-in a session of ``user`` expires, or ``None``."""
         return conf.absolute_timeout
 
     def is_fresh(
         self, user: AbstractBaseUser, session: UserSession, request: HttpRequest
     ) -> bool:
         """
-        Return whether ``user`` gave credentials recently enough to end sessions other
-        than ``session``, the one of ``request``. Never true for an administrator who is
-        signed in as ``user``, because no one gave that user's credentials.
+        Return whether ``user`` has authenticated recently enough to end sessions other
+        than ``session``, the session of ``request``.
+
+        The answer is false for an administrator who is signed in as ``user``, because
+        that user did not enter any credentials.
         """
         if any(request.session.get(key) for key in IMPERSONATION_KEYS):
             return False
@@ -120,9 +137,11 @@ class Rules:
     ) -> str | None:
         """
         Return the URL where the user must re-authenticate if ``is_fresh()`` is false,
-        or ``None`` if the current page should ask for the password itself. The URL
-        redirects to ``back`` afterwards. Without a usable password, it is the sign-in
-        page: to sign in again in the same browser takes no second place.
+        or ``None`` if the current page should ask for the password itself.
+
+        The URL redirects to ``back`` afterwards. For a user without a usable password,
+        it is the sign-in page: a second sign-in in the same browser is not counted
+        again.
         """
         if user.has_usable_password():
             return None
@@ -131,19 +150,19 @@ class Rules:
 
 class PerDeviceClass(Rules):
     """
-    Count each class of device (phone, tablet, computer, other) by itself.
+    Rules that count each class of device (phone, tablet, computer, other) separately.
 
-    A limit of one then allows one phone and one computer. The class comes from what the
-    client sends, so a dishonest client can choose it.
+    A limit of one then allows one phone and one computer. The class is derived from
+    what the client sends, so a dishonest client can choose it.
     """
 
     def scope(self, user: AbstractBaseUser, request: HttpRequest) -> str:
-        """Return the class of the device."""
+        """Return the class of the device that sent ``request``, as the scope."""
         return describe(request).device_class
 
 
 def get_rules() -> Rules:
-    """Return the instance of ``SESSION_LIMIT_RULES``, one in each process."""
+    """Return this process's only instance of the ``SESSION_LIMIT_RULES`` class."""
     return _make_rules(conf.rules)
 
 

@@ -1,8 +1,8 @@
 """
-Signals that a project can listen to.
+Signals to which a project can connect receivers.
 
-All are sent after the commit, with ``send_robust()``: Django logs a receiver that
-fails, and the request goes on.
+All are sent after the database commit, with ``send_robust()``. If a receiver fails,
+Django logs the error and the request continues.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Tools for a project's own tests: browsers, a clock, and a switch for the limit."""
+"""Provide test clients, a movable clock and a switch for the limit to tests."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ def _headers(user_agent: str) -> dict[str, str]:
 
 class Browser(Client):
     """
-    A test client that sends the headers of a browser that opens a page.
+    A test client that sends the request headers of a browser that opens a page.
 
-    ``user_agent`` is its ``User-Agent``. Other arguments are passed on to ``Client``.
+    ``user_agent`` is the ``User-Agent`` header. Other arguments go to ``Client``.
     """
 
     def __init__(self, user_agent: str = LAPTOP, **defaults: Any) -> None:
@@ -40,42 +40,43 @@ class Browser(Client):
 
 
 class AsyncBrowser(AsyncClient):
-    """The ``Browser`` of async tests, an ``AsyncClient``."""
+    """An ``AsyncClient`` that sends the same request headers as ``Browser``."""
 
     def __init__(self, user_agent: str = LAPTOP, **defaults: Any) -> None:
         super().__init__(**defaults)
-        # AsyncClient would send its argument ``headers`` under their WSGI names.
+        # AsyncClient would send its ``headers`` argument under WSGI names.
         names = HttpHeaders.to_asgi_names(_headers(user_agent))
         cast("dict[str, Any]", self.defaults).update(names)
 
 
 def two_browsers() -> tuple[Browser, Browser]:
-    """Return the browser of a laptop and the browser of a phone."""
+    """Return two test clients: the browser of a laptop and the browser of a phone."""
     return Browser(LAPTOP), Browser(PHONE)
 
 
 class Clock:
-    """A clock that a test can move forward: see ``clock()``."""
+    """A clock that a test can move forward. Tests get one from ``clock()``."""
 
     def __init__(self) -> None:
         self._ahead = timedelta()
         self._now = timezone.now
 
     def now(self) -> Any:
-        """Return the current time plus what the clock was advanced by."""
+        """Return the real time plus the time by which the clock was moved forward."""
         return self._now() + self._ahead
 
     def advance(self, by: float | timedelta) -> None:
-        """Move the clock forward by a number of seconds or a ``timedelta``."""
+        """Move the clock forward by ``by``, a number of seconds or a ``timedelta``."""
         self._ahead += by if isinstance(by, timedelta) else timedelta(seconds=by)
 
 
 @contextmanager
 def clock() -> Iterator[Clock]:
     """
-    Yield a ``Clock`` that replaces ``django.utils.timezone.now()`` within the block.
+    Replace ``django.utils.timezone.now()`` within the block by a clock that the test
+    can move forward, and yield that ``Clock``.
 
-    The clocks of caches, files and databases stay as they are.
+    The clocks of caches, files and databases are not affected.
     """
     moved = Clock()
     with mock.patch.object(timezone, "now", moved.now):
@@ -83,19 +84,19 @@ def clock() -> Iterator[Clock]:
 
 
 class Unlimited(Rules):
-    """Rules without a limit."""
+    """Rules that allow every account any number of sessions."""
 
     def limit(self, user: AbstractBaseUser, scope: str) -> None:
-        """Return ``None``: the number of sessions is unlimited."""
+        """Return ``None``, so that the number of sessions is not limited."""
         return
 
 
 def enforcement_off() -> override_settings:
     """
-    Return a decorator or context manager without a limit and without notices of new
-    sign-ins. Sessions are still recorded and can be ended.
+    Return a decorator or context manager that switches off the session limit and the
+    notices of new sign-ins. Sessions are still recorded and can be ended.
 
-    Use it in tests of other things that sign one user in on several clients.
+    Use it in tests of other features that sign one user in on several clients.
     """
     return override_settings(
         SESSION_LIMIT=None,

@@ -1,8 +1,8 @@
 """
-The tables: a row for each session, each account, each pending sign-in and each play.
+The database models for sessions, accounts, pending sign-ins and plays.
 
-They are built for tens of millions of rows. A comment beside each index names the
-queries that need it.
+The tables are designed for tens of millions of rows. A comment beside each index names
+the queries that need it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A row for each account."""
+"""Define ``AccountLimit``: an account's own limit, and the row that sign-ins lock."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from django.utils.translation import gettext_lazy as _
 
 class AccountLimit(models.Model):
     """
-    The row that an admission locks, and the account's own limit. In every scope, that
-    limit replaces the one of the settings and of the rules.
+    The database row that a sign-in locks, with the account's own session limit. If
+    ``limit`` is set, it replaces ``SESSION_LIMIT`` and ``Rules.limit()`` in every scope
+    (group of sessions that are counted together).
     """
 
     user = models.OneToOneField(
@@ -22,7 +23,7 @@ class AccountLimit(models.Model):
         related_name="+",
         verbose_name=_("user"),
     )
-    # Defaults of the database, because the statement that locks the row returns them.
+    # Database defaults, because the statement that locks the row returns these values.
     limit = models.PositiveIntegerField(
         _("limit"),
         null=True,

@@ -13,9 +13,10 @@ from django.db.models.sql.compiler import SQLCompiler
 
 def ahead_of_utc(connection: BaseDatabaseWrapper) -> int:
     """
-    Return how many seconds ahead of UTC the moments are that ``connection`` stores now,
-    if its database stores no time zones. They are in the connection's time zone, or
-    without ``USE_TZ`` in the project's.
+    Return how many seconds ahead of UTC ``connection`` currently stores datetimes.
+
+    This applies to databases that store no time zones. Django stores datetimes there in
+    the connection's time zone or, if ``USE_TZ`` is false, in the project's.
     """
     if connection.timezone is None:
         return time.localtime().tm_gmtoff
@@ -25,10 +26,12 @@ def ahead_of_utc(connection: BaseDatabaseWrapper) -> int:
 
 class DatabaseNow(models.Func):
     """
-    The current moment by the database's clock, when the statement runs.
+    A database function that returns the time of the database's clock when the statement
+    runs, not when the transaction began.
 
-    Django's ``Now()`` would be in the connection's time zone on MySQL. On SQLite and
-    MySQL, which store no time zones, this is in the time zone that Django stores in.
+    On MySQL, Django's ``Now()`` would return a time in the connection's time zone. On
+    SQLite and MySQL, which store no time zones, this function returns a time in the
+    time zone in which Django stores datetimes.
     """
 
     template = "CLOCK_TIMESTAMP()"
@@ -37,7 +40,8 @@ class DatabaseNow(models.Func):
     def as_sqlite(
         self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **context: Any
     ) -> tuple[str, Any]:
-        # SQLite compares text, so this has the same form, with six digits, as Django's.
+        # SQLite compares datetimes as text, so this has the same format as Django's,
+        # with six digits after the seconds.
         now = f"'NOW', '{ahead_of_utc(connection)} SECONDS'"
         template = f"STRFTIME('%%%%Y-%%%%m-%%%%d %%%%H:%%%%M:%%%%f000', {now})"
         return self.as_sql(compiler, connection, template=template, **context)

@@ -1,4 +1,4 @@
-"""Delete an account's rows with its user, without loading or listing them."""
+"""Delete an account's rows together with its user, without loading or listing them."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ def _cascade_unlisted(
     collector: Collector, field: models.Field[Any, Any], sub_objs: Any, using: str
 ) -> None:
     """
-    Delete the rows with their user, as ``CASCADE`` does, but in one statement that
-    reads none of them.
+    Delete the rows that refer to a deleted user in one statement, without reading them.
 
-    With ``CASCADE``, the admin would list all of them on the page that confirms the
-    deletion of a user, and an account may have any number of sessions. ``CASCADE`` is
-    used if the project listens to the deletion of these rows or refers to them.
+    With Django's ``CASCADE``, the admin would list all of these rows on the page that
+    confirms the deletion of a user, and an account may have any number of sessions.
+    This function uses ``CASCADE`` if the project listens to the deletion of these rows
+    or has foreign keys to them.
     """
-    # The admin's collector always answers False, so that it can list the rows.
+    # The admin's own collector always returns False here, so that it can list the rows.
     if Collector(using).can_fast_delete(sub_objs):
         collector.fast_deletes.append(sub_objs)
     else:
@@ -42,5 +42,5 @@ def _cascade_unlisted(
 
 
 cascade_unlisted = cast("OnDelete", _cascade_unlisted)
-# With this attribute, Django passes the rows without reading them first.
+# With this attribute, Django passes the rows to the function without reading them.
 cascade_unlisted.lazy_sub_objs = True

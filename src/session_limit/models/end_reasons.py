@@ -1,4 +1,4 @@
-"""Why sessions and plays end."""
+"""Define the reasons why sessions and plays end."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 
 class EndReason(models.TextChoices):
-    """Why a session ended."""
+    """The reasons why a session ends."""
 
     SIGNED_OUT = "signed_out", _("signed out")
     DISPLACED = "displaced", _("displaced by a newer sign-in")
@@ -22,7 +22,7 @@ class EndReason(models.TextChoices):
 
 
 class PlayEndReason(models.TextChoices):
-    """Why a play ended."""
+    """The reasons why a play (one playback of limited content) ends."""
 
     STOPPED = "stopped", _("stopped")
     DISPLACED = "displaced", _("displaced by a newer play")

@@ -1,4 +1,4 @@
-"""Make and read the ids of rows."""
+"""Generate and parse the UUIDs that identify database rows."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 
 def uuid7() -> uuid.UUID:
-    """Return a time-ordered UUID (RFC 9562, version 7), so that new rows come last."""
+    """Return a time-ordered UUID (RFC 9562, version 7), so that new rows sort last."""
     milliseconds = time.time_ns() // 1_000_000
     return uuid.UUID(
         int=milliseconds << 80
@@ -21,7 +21,7 @@ def uuid7() -> uuid.UUID:
 
 
 def parse_uuid(value: Any) -> uuid.UUID | None:
-    """Return ``value`` as an id, or ``None`` if it is not one."""
+    """Return ``value``, a string, as a UUID, or ``None`` if it is not a valid one."""
     try:
         return uuid.UUID(value)
     except (AttributeError, TypeError, ValueError):

@@ -1,4 +1,4 @@
-"""A row for each pending sign-in."""
+"""Define the model for sign-ins that wait for the user to choose a session to end."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from session_limit.models.ids import uuid7
 
 class PendingSignIn(models.Model):
     """
-    An authenticated sign-in that waits for a person to choose which sessions to end.
+    A sign-in with valid credentials that waits for the user to choose sessions to end.
 
-    It gives no access. No session's data mention it; only the browser's own cookie
-    leads to this row.
+    It gives no access yet. Stored sessions do not refer to this row. Only a cookie in
+    the browser that began the sign-in does.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=cascade_unlisted, related_name="+"
     )
-    # Keyed digests of the secret in the cookie, and of the user agent it was given to.
+    # Keyed digests of the secret in the cookie, and of the user agent that received it.
     secret = models.CharField(max_length=32, unique=True)
     user_agent = models.CharField(max_length=32)
-    # The authentication backend, and a digest of Django's hash of the credentials.
+    # The path of the authentication backend, and a digest of Django's session hash.
     backend = models.CharField(max_length=255)
     credentials = models.CharField(max_length=32)
     scope = models.CharField(max_length=64, blank=True)
-    # What the sign-in's request put into the session, and what the session held before,
-    # encoded by the session engine.
+    # What the request of the sign-in put into the session, and what the session held
+    # before, encoded by the session engine.
     data = models.TextField(blank=True)
     next = models.TextField(blank=True)
     created_at = models.DateTimeField(default=timezone.now)

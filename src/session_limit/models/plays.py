@@ -1,4 +1,4 @@
-"""A row for each play."""
+"""Define the model for plays, each of which is one playback of limited content."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ from session_limit.models.ids import uuid7
 from session_limit.models.sessions import UserSession, registry_alias
 from session_limit.policy import LiveSession
 
-# How long a play counts without being renewed. After a crash, its place is free again
-# this soon.
+# How long a play counts without being renewed. After a player crashes, this time passes
+# before another play can start in place of its own.
 LEASE = timedelta(seconds=30)
-# How far the clock of a server may be ahead of the database's.
+# How far the clock of a server may be ahead of the database's clock.
 CLOCKS_APART = timedelta(seconds=60)
 
 
 class PlayQuerySet(models.QuerySet["Play"]):
-    """Narrow plays to those in one state."""
+    """A queryset of plays with filters for their states."""
 
     def primary(self) -> Self:
-        """Return these rows from the database that writes them."""
+        """Use the database that ``Play`` rows are written to, and not a replica."""
         return self.using(registry_alias())
 
     def open(self) -> Self:
-        """Narrow to the plays without a recorded end, including those that lapsed."""
+        """Return the plays without a recorded end, even those not renewed in time."""
         return self.filter(ended_at=None)
 
     def leased(self) -> Self:
-        """Narrow to the open plays that were renewed in time."""
+        """Return the plays that have no recorded end and were renewed in time."""
         return self.open().filter(lease_until__gt=DatabaseNow())
 
     def begun(self) -> Self:
@@ -42,7 +42,7 @@ class PlayQuerySet(models.QuerySet["Play"]):
         return self.exclude(lease_until__lt=models.F("started_at"))
 
     def live(self) -> Self:
-        """Narrow to the plays that count: those leased by a live session."""
+        """Return the plays that were renewed in time and belong to a live session."""
         return self.leased().filter(session__ended_at=None)
 
 
@@ -50,9 +50,10 @@ class Play(models.Model):
     """
     One playback of limited content by a session.
 
-    A play counts while it is leased and its session is live. When either ends, nothing
-    is written to the row until another play needs the place or ``prunesessions`` runs.
-    Only ``session_limit.registry`` writes these rows.
+    A play counts towards the limit of plays while its player renews it in time and its
+    session is live. When either of these ends, nothing is written to the row until the
+    account starts another play or ``prunesessions`` runs. Only
+    ``session_limit.registry`` writes these rows.
 
     The foreign keys have no constraint, and nothing cascades to a play. So a project
     without plays runs no statement for them when an account or a session is deleted.
@@ -60,7 +61,7 @@ class Play(models.Model):
 
     Reason: TypeAlias = PlayEndReason
 
-    # The reasons that the open page of an ended play does not know of by itself.
+    # The reasons that a play's page is notified of. It knows the others by itself.
     HEARD = frozenset({PlayEndReason.DISPLACED, PlayEndReason.LIMIT_LOWERED})
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -83,7 +84,7 @@ class Play(models.Model):
     scope = models.CharField(_("scope"), max_length=64, blank=True)
     # The project's name for the content.
     what = models.CharField(_("content"), max_length=200, blank=True)
-    # By the database's clock, as all moments in this row: see DatabaseNow.
+    # By the database's clock, like all times in this row: see DatabaseNow.
     started_at = models.DateTimeField(_("started"))
     lease_until = models.DateTimeField(_("counts until"))
     ended_at = models.DateTimeField(_("ended"), null=True, blank=True)
@@ -98,11 +99,11 @@ class Play(models.Model):
         verbose_name = _("play")
         verbose_name_plural = _("plays")
         indexes = [
-            # play(): the open plays of an account, however many have ended; and its
-            # plays that ended after a moment.
+            # For play(), which reads the open plays of an account, however many have
+            # ended, and its plays that ended after a given time.
             models.Index(fields=["user", "ended_at"], name="session_limit_playing"),
-            # prune() and the sweep: plays that ended before or after a moment, and
-            # open ones (NULL) that have lapsed.
+            # For prune() and the sweep, which read plays that ended before or after a
+            # given time, and open plays (NULL) that have lapsed.
             models.Index(
                 fields=["ended_at", "lease_until"], name="session_limit_lapse"
             ),
@@ -113,12 +114,12 @@ class Play(models.Model):
 
     def end_reason(self, session_ended_at: datetime | None = None) -> PlayEndReason:
         """
-        Return why this play, which no longer counts, has ended.
+        Return why this play, which no longer counts towards the limit, has ended.
 
-        If the row records no reason, the lease or the session ended first. Pass when
-        the session ended, or ``None`` if it is live or its row was deleted. The
-        database's clock sets the lease, but the server that ends a session sets that
-        moment, and its clock may be up to ``CLOCKS_APART`` ahead.
+        If the row records no reason, the lease or the session ended first.
+        ``session_ended_at`` is when the session ended, or ``None`` if it is live or its
+        row was deleted. It comes from the clock of a server, which may be up to
+        ``CLOCKS_APART`` ahead of the database's clock, which sets the lease.
         """
         if self.ended_reason:
             return PlayEndReason(self.ended_reason)
@@ -128,8 +129,8 @@ class Play(models.Model):
         return PlayEndReason.LAPSED if lapsed_before else PlayEndReason.SESSION_ENDED
 
     def facts(self) -> LiveSession:
-        """Return what the policy needs to know of this play."""
-        # A player renews its lease by itself, so renewals say nothing of activity.
+        """Return the facts about this play that decisions at a limit depend on."""
+        # Players renew their leases automatically, so a renewal is no sign of activity.
         return LiveSession(
             id=self.pk, created_at=self.started_at, last_active_at=self.started_at
         )

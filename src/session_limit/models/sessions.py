@@ -1,4 +1,4 @@
-"""The model of sessions: one row for each."""
+"""Define the model for sessions: signed-in browsers, apps and API clients."""
 
 from __future__ import annotations
 
@@ -21,23 +21,24 @@ from session_limit.policy import LiveSession
 if TYPE_CHECKING:
     from django.contrib.auth.base_user import AbstractBaseUser
 
-# For how long a session is marked as new in lists.
+# How long lists mark a session as new.
 NEW = timedelta(days=1)
 
 # How long after its key was recorded a session may have no data in the store. A request
 # records the key first, and stores the data with its response. If a view takes longer
-# than this after login(), another sign-in under "deny" or "ask" may get its place. If a
-# process is killed before its response, the sign-in keeps its place this long.
+# than this after login(), another sign-in under "deny" or "ask" may be admitted in its
+# place. If a process is killed before its response, the sign-in counts towards the
+# limit for this long.
 STORED_WITHIN = timedelta(minutes=2)
 
 
 def taking_place_in(scope: str) -> models.Q:
-    """Return the condition for a session that the limit of ``scope`` counts."""
+    """Return a ``Q`` object for the sessions that the limit of ``scope`` counts."""
     return models.Q(counted=True, scope=scope)
 
 
 def _tenfold(now: datetime) -> models.Func:
-    """Return ten times the duration between ``expires_at`` and ``now``."""
+    """Return a database expression for ten times the time since ``expires_at``."""
     late = models.Value(now) - models.F("expires_at")
     # Django cannot multiply a duration on every database.
     return models.Func(
@@ -47,19 +48,19 @@ def _tenfold(now: datetime) -> models.Func:
 
 def registry_alias() -> str:
     """
-    Return the alias of the database that writes the registry.
+    Return the alias of the database that sessions and plays are written to.
 
-    Every read that a decision depends on uses it. On a replica that lags, an ended
-    session would still be live.
+    Every read on which a decision depends uses this database. On a replica that lags
+    behind, an ended session would still be live.
     """
     return router.db_for_write(UserSession)
 
 
 class UserSessionQuerySet(models.QuerySet["UserSession"]):
-    """A query for sessions, by their state and their user."""
+    """A queryset of sessions with filters for their state and user."""
 
     def primary(self) -> Self:
-        """Read from the database that writes the registry."""
+        """Use the database that sessions are written to, and not a replica."""
         return self.using(registry_alias())
 
     def live(self) -> Self:
@@ -67,10 +68,10 @@ class UserSessionQuerySet(models.QuerySet["UserSession"]):
 
     def live_with_id(self, id: uuid.UUID) -> Self:
         """
-        Narrow to the live session with this id.
+        Return the session with this ``id`` if no ending is recorded for it.
 
-        The condition uses ``ended_reason``, which has no index. MariaDB then finds the
-        row by its primary key, and locks no other rows.
+        The filter uses ``ended_reason``, which has no index. MariaDB then finds the row
+        by its primary key and locks no other rows.
         """
         return self.filter(pk=id, ended_reason="")
 
@@ -79,11 +80,11 @@ class UserSessionQuerySet(models.QuerySet["UserSession"]):
 
     def in_time(self, now: datetime) -> Self:
         """
-        Narrow to the sessions that have not expired by ``now``. ``Row.is_due()`` in
-        ``store.queries`` decides the same for a single row.
+        Exclude the sessions that have expired by ``now``. ``Row.is_due()`` in
+        ``store.queries`` makes the same decision for a single row.
         """
         granted = models.Q(expires_at__gt=now - conf.touch_interval)
-        # See Row.touch_interval: a tenth of an idle timeout, if that is shorter.
+        # As in Row.touch_interval: a tenth of the idle timeout, if that is shorter.
         idle = models.Q(expires_reason=EndReason.IDLE)
         is_idle_in_time = idle & models.Q(timeout__gt=_tenfold(now))
         other = ~models.Q(expires_reason__in=[EndReason.ABSOLUTE, EndReason.IDLE])
@@ -92,7 +93,7 @@ class UserSessionQuerySet(models.QuerySet["UserSession"]):
         ).filter(models.Q(expires_at__gt=now) | granted & (is_idle_in_time | other))
 
     def recently_ended(self) -> Self:
-        """Return the sessions that ended within ``conf.retention``, newest first."""
+        """Return the sessions that ended within the retention time, newest first."""
         kept = self.filter(ended_at__gt=timezone.now() - conf.retention)
         return kept.order_by("-ended_at", "-pk")
 
@@ -104,8 +105,8 @@ class UserSession(models.Model):
     """
     One signed-in browser, app or API client.
 
-    A session is live until it ends. Then its row says why, until it is pruned. Only
-    ``session_limit.registry`` writes rows.
+    A session is live until it ends. The row of an ended session tells the reason until
+    ``prunesessions`` deletes it. Only ``session_limit.registry`` writes these rows.
     """
 
     Reason: TypeAlias = EndReason
@@ -120,19 +121,20 @@ class UserSession(models.Model):
     )
     # The engine's key, to find and delete the stored session. Ended rows have none.
     session_key = models.CharField(max_length=40, null=True, editable=False)
-    # A keyed digest of it, to recognise the cookie of an ended session.
+    # A keyed digest of session_key, to recognise the cookie of an ended session.
     key_digest = models.CharField(max_length=32, blank=True, editable=False)
-    # The digest of the key before that, which another tab may still present.
+    # A keyed digest of the previous key, which another tab may still send.
     former_digest = models.CharField(max_length=32, null=True, editable=False)
     # When the key was recorded, by the database's clock. See STORED_WITHIN.
     key_recorded_at = models.DateTimeField(null=True, editable=False)
-    # A digest of the session's HASH_SESSION_KEY. It tells the session from a copy that
-    # was made before its credentials changed.
+    # A digest of the session's HASH_SESSION_KEY. It distinguishes the session from a
+    # copy that was made before its credentials changed.
     credentials = models.CharField(max_length=32, blank=True, editable=False)
     scope = models.CharField(_("scope"), max_length=64, blank=True)
-    # Whether the session takes a place. Exempt ones and impersonations do not.
+    # False for sessions that are exempt from the limit, such as impersonations.
     counted = models.BooleanField(_("counted"), default=True)
-    # Signed in before the package was installed: counts as older than all others.
+    # Whether the user had signed in before this row was made, for example before the
+    # package was installed. The session then counts as older than all others.
     adopted = models.BooleanField(_("adopted"), default=False)
 
     created_at = models.DateTimeField(_("signed in"), default=timezone.now)
@@ -181,8 +183,8 @@ class UserSession(models.Model):
             # For the live rows of an account, however many ended ones it has, for its
             # recently ended ones, and for rows that are deleted with their user.
             models.Index(fields=["user", "ended_at"], name="session_limit_account"),
-            # For prune() and the sweep: rows that ended before or after a time, and
-            # live rows (NULL) that have expired.
+            # For prune() and the sweep, which read rows that ended before or after a
+            # given time, and live rows (NULL) that have expired.
             models.Index(fields=["ended_at", "expires_at"], name="session_limit_due"),
             # For the ended session that had the key in a cookie.
             models.Index(fields=["key_digest"], name="session_limit_digest"),
@@ -195,7 +197,7 @@ class UserSession(models.Model):
 
     @property
     def is_live(self) -> bool:
-        """Whether no ending is recorded. It may have expired: see ``in_time()``."""
+        """Whether no end of this session is recorded, even if it has expired."""
         return self.ended_at is None
 
     @property
@@ -206,28 +208,28 @@ class UserSession(models.Model):
 
     @property
     def was_ended_by_owner(self) -> bool:
-        """Whether the account's owner ended the session from elsewhere."""
+        """Whether the account's owner ended this session from another one."""
         is_revoked = self.ended_reason == EndReason.REVOKED
         return is_revoked and self.ended_by == str(self.user_id)
 
     def may_be_unsaved(self) -> bool:
         """
-        Return whether the request that recorded the key may not have stored its data
-        yet. Reads the database's clock.
+        Return whether the data of this session may not be stored yet, because the
+        request that recorded its key has not finished. Reads the database's clock.
         """
         if self.key_recorded_at is None:
             return False
         own = UserSession.objects.using(self._state.db).filter(pk=self.pk)
         now = own.values_list(DatabaseNow(), flat=True).first()
-        # A transaction's snapshot does not contain a newer row.
+        # A row that is newer than the transaction's snapshot is not found.
         return now is None or self.key_recorded_at + STORED_WITHIN > now
 
     def takes_place_in(self, scope: str) -> bool:
-        """Return whether the limit of ``scope`` counts this session."""
+        """Return whether this session counts towards the limit of ``scope``."""
         return self.counted and self.scope == scope
 
     def facts(self) -> LiveSession:
-        """Return the part of the row that the policy decides on."""
+        """Return the facts about this session that decisions at a limit depend on."""
         return LiveSession(
             id=self.pk,
             created_at=self.created_at,

@@ -1,8 +1,8 @@
 """
-Decide what happens at a limit, from facts alone.
+Decide which sessions and plays to admit at a limit, and which ones to end for them.
 
 These functions use no database, no request and no clock. The registry collects the
-facts under its lock, calls one of them, and carries the decision out.
+facts under the account's lock, calls one of them, and carries out the decision.
 """
 
 from __future__ import annotations
@@ -15,7 +15,12 @@ from uuid import UUID
 
 
 class AtLimit(enum.StrEnum):
-    """What happens to a sign-in that would exceed the limit."""
+    """
+    The ways to treat a sign-in or a play that would exceed its limit.
+
+    ``DISPLACE`` ends older sessions or plays for it, ``DENY`` refuses it, ``ASK`` lets
+    the user choose which ones to end, and ``OBSERVE`` admits and only reports it.
+    """
 
     DISPLACE = "displace"
     DENY = "deny"
@@ -24,7 +29,7 @@ class AtLimit(enum.StrEnum):
 
 
 class Displace(enum.StrEnum):
-    """Which live sessions end for a newer one."""
+    """The ways to choose which live sessions end for a newer one."""
 
     LEAST_RECENT = "least_recent"
     OLDEST = "oldest"
@@ -34,10 +39,10 @@ class Displace(enum.StrEnum):
 @dataclass(frozen=True, slots=True)
 class LiveSession:
     """
-    The facts about a live session, or a live play, that decisions depend on.
+    The facts about a live session, or about a live play, on which decisions depend.
 
-    An ``adopted`` session was signed in at an unknown time, and counts as older than
-    every session that is not adopted.
+    An ``adopted`` session was signed in at an unknown time, before this package
+    recorded it, and counts as older than every session that is not adopted.
     """
 
     id: UUID
@@ -49,9 +54,11 @@ class LiveSession:
 @dataclass(frozen=True, slots=True)
 class Decision:
     """
-    What to do with a newcomer. ``admitted`` says whether it becomes live. ``ended`` are
-    the ids of those that it displaces, in the order in which to end them. ``exceeded``
-    says whether it met the limit, admitted or not.
+    The decision on a new session or play at a limit.
+
+    ``admitted`` says whether it may start. ``ended`` holds the ids of the sessions or
+    plays that it displaces, in the order in which to end them. ``exceeded`` says
+    whether it would have exceeded the limit, even if it was admitted.
     """
 
     admitted: bool
@@ -64,7 +71,7 @@ def _by_sign_in(session: LiveSession) -> tuple[bool, datetime, UUID]:
 
 
 def _by_activity(session: LiveSession) -> tuple[datetime, UUID]:
-    # The id breaks a tie, so that two workers with the same facts agree.
+    # The id breaks ties, so that two workers with the same facts decide alike.
     return (session.last_active_at, session.id)
 
 
@@ -72,8 +79,11 @@ def excess(
     live: Sequence[LiveSession], *, limit: int | None, displace: Displace
 ) -> tuple[UUID, ...]:
     """
-    Return the ids of the ``live`` sessions of one scope beyond ``limit``, in the order
-    in which to end them. A limit of ``None`` is unlimited.
+    Return the ids of the sessions to end so that no more than ``limit`` remain, in the
+    order in which to end them.
+
+    ``live`` holds the live sessions of one scope. A limit of ``None`` is unlimited.
+    ``Displace.OLDEST`` ends the oldest, other values the least recently active ones.
     """
     if limit is None or len(live) <= limit:
         return ()
@@ -90,11 +100,12 @@ def decide(
     displace: Displace,
 ) -> Decision:
     """
-    Decide on a sign-in, given the other ``live`` sessions of its user and scope.
+    Decide whether to admit a sign-in, and which of the user's live sessions it ends.
 
-    ``limit`` includes the newcomer; ``None`` is unlimited. If more sessions are live
-    than that, for example after a downgrade, all beyond it end. A sign-in that is
-    refused ends none.
+    ``live`` holds the user's other live sessions in the same scope. ``limit`` includes
+    the new session; ``None`` is unlimited. If more sessions are live than the limit
+    allows, for example after a downgrade, a sign-in that displaces ends all of the
+    excess. A sign-in that is refused ends none.
     """
     if limit is None or len(live) < limit:
         return Decision(admitted=True)
@@ -111,11 +122,11 @@ def decide_choice(
     live: Sequence[LiveSession], *, limit: int | None, chosen: Collection[UUID] | None
 ) -> Decision:
     """
-    Decide on a sign-in for which a person has ``chosen`` the sessions to end, by their
-    ids, or all with ``None``.
+    Decide on a sign-in for which the user has chosen which live sessions to end.
 
-    If a place has become free and the choice is not "all", no session ends. If the
-    choice does not make room, no session ends, and the person is asked again.
+    ``chosen`` holds the ids of those sessions, or is ``None`` to end all. If the limit
+    leaves room by now and the choice is not "all", no session ends. If the choice does
+    not make enough room, no session ends, and the user is asked again.
     """
     free = limit is None or len(live) < limit
     if free and chosen is not None:
@@ -134,11 +145,11 @@ def decide_swap(
     live: Sequence[LiveSession], *, limit: int | None, chosen: UUID
 ) -> Decision:
     """
-    Decide on a newcomer for which a person has ``chosen`` one to end.
+    Decide on a new play for which the user has ``chosen`` (by its id) a play to end.
 
-    If a place has become free, none ends. If the chosen one is no longer live and no
-    place is free, the person is asked again. If more are live than the limit allows,
-    the oldest beyond it end too.
+    If the limit leaves room by now, no play ends. If the chosen play is no longer live
+    and there is no room, the user is asked again. If more plays are live than the limit
+    allows, the oldest of the excess end too.
     """
     if limit is None or len(live) < limit:
         return Decision(admitted=True)
@@ -153,10 +164,10 @@ def decide_adoption(
     live: Sequence[LiveSession], *, limit: int | None, at_limit: AtLimit
 ) -> Decision:
     """
-    Decide on a session that was signed in before the registry knew of it.
+    Decide on a session that was signed in before this package recorded it.
 
-    The session counts as the oldest of its scope, so it takes a free place and ends no
-    other. Under ``"observe"`` it is admitted in any case.
+    The session counts as the oldest of its scope, so it is admitted if the limit leaves
+    room, and ends no other. Under ``"observe"`` it is admitted in any case.
     """
     free = limit is None or len(live) < limit
     return Decision(free or at_limit is AtLimit.OBSERVE, exceeded=not free)

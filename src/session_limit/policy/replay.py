@@ -1,8 +1,8 @@
 """
 Replay recorded history under other limits, and count what they would have done.
 
-This uses no database, no request and no clock. The command ``sessionpolicy`` reads the
-history, calls ``replay()``, and shows what it returns.
+This module uses no database, no request and no clock. The ``sessionpolicy`` command
+reads the history, calls ``replay()``, and displays the result.
 """
 
 from __future__ import annotations
@@ -15,23 +15,23 @@ from typing import NamedTuple
 
 
 class Run(NamedTuple):
-    """A session or a play that took a place from ``started`` until ``ended``."""
+    """One recorded session or play, which counted from ``started`` until ``ended``."""
 
     started: datetime
     ended: datetime
     scope: str
-    # The day on which it started, in the project's time zone.
+    # The day of ``started``, in the project's time zone.
     day: date
 
 
 @dataclass(slots=True)
 class Outcome:
     """
-    What one limit would have done.
+    The effect that one limit would have had.
 
-    ``accounts`` is how many accounts would have met it. ``displaced`` and ``refused``
-    count the runs it would have ended, or the starts it would have refused, by the day
-    of the start that met the limit.
+    ``accounts`` is the number of accounts that would have reached the limit.
+    ``displaced`` counts the runs that it would have ended, and ``refused`` the starts
+    that it would have refused, each by the day of the start that reached the limit.
     """
 
     accounts: int = 0
@@ -41,7 +41,10 @@ class Outcome:
 
 @dataclass(slots=True)
 class WhatIf:
-    """How many ``accounts`` started runs, the ``starts`` by day, and the outcomes."""
+    """
+    The result of ``replay()``: the ``outcomes`` by limit, the number of ``accounts``
+    that started runs, and the number of ``starts`` by day.
+    """
 
     outcomes: dict[int, Outcome]
     accounts: int = 0
@@ -52,8 +55,11 @@ def replay(
     accounts: Iterable[Iterable[Run]], limits: Iterable[int], days: Container[date]
 ) -> WhatIf:
     """
-    Replay the runs of each account under each of ``limits``. Runs that started before
-    ``days`` only determine what is running then; they are not counted.
+    Replay each account's runs (sessions or plays) under each of ``limits``, and return
+    what each limit would have done.
+
+    Only starts on one of the ``days`` are counted. Earlier runs only determine what is
+    active when those days begin.
     """
     result = WhatIf({limit: Outcome() for limit in limits})
     for account in accounts:
@@ -66,7 +72,7 @@ def replay(
         result.accounts += bool(starts)
         result.starts += starts
         for limit, outcome in result.outcomes.items():
-            # Fewer runs can never meet the limit. Most accounts need no replay.
+            # An account with fewer runs cannot reach the limit. Most need no replay.
             many = [runs for runs in scopes.values() if len(runs) > limit]
             displaced = _met(many, limit, days, displaces=True)
             refused = _met(many, limit, days, displaces=False)
@@ -84,14 +90,14 @@ def _met(
     displaces: bool,
 ) -> Counter[date]:
     """
-    Return how many starts meet ``limit``, by day. Each such start ends the oldest run
-    if ``displaces``, and is refused otherwise.
+    Return how many starts reach ``limit``, by day. Each of these starts ends the oldest
+    active run if ``displaces`` is true, and is refused otherwise.
     """
     met: Counter[date] = Counter()
     for runs in scopes:
         running: list[Run] = []
         for run in runs:
-            # A run that ends at this moment has left its place.
+            # A run that ends at this moment no longer counts.
             running = [other for other in running if other.ended > run.started]
             if len(running) == limit:
                 met[run.day] += run.day in days
@@ -99,5 +105,5 @@ def _met(
                     continue
                 del running[0]
             running.append(run)
-    # Drop days without any, and days that are not in ``days``.
+    # Drop the days without a count, and so those that are not in ``days``.
     return +met

@@ -1,9 +1,9 @@
 """
-End sessions and plays, and read or change their limits.
+Functions that end sessions and plays, and read or change their limits.
 
-This is the registry's public interface. Its modules are the only code that writes
-sessions and plays. Each operation takes its locks in one order: the user's row, the
-user's ``AccountLimit``, session rows, stored sessions.
+This is the registry's public interface. The modules of this package are the only code
+that writes sessions and plays. Each operation takes its locks in the same order: the
+user's row, the user's ``AccountLimit``, session rows, stored sessions.
 """
 
 from __future__ import annotations

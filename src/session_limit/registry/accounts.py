@@ -1,4 +1,4 @@
-"""Lock an account, and the rows of its sessions."""
+"""Lock the database row of an account and the rows of its sessions."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from session_limit.models import AccountLimit, UserSession, UserSessionQuerySet
 
 def lock_account(user_id: Any, using: str, **changes: Any) -> AccountLimit:
     """
-    Lock the account row of the user with this primary key until the end of the
-    transaction, save ``changes`` to it, and return it. Create it if there is none.
+    Lock the ``AccountLimit`` row of the user with the primary key ``user_id`` until the
+    end of the transaction, save ``changes`` to the row, and return it. The row is
+    created if there is none.
 
     The lock is taken with a write, because SQLite has no ``SELECT ... FOR UPDATE``, and
     a transaction there that begins with a read may fail to become a writer. One
@@ -41,16 +42,17 @@ def locked(
     rows: UserSessionQuerySet, *, skip_locked: bool = False
 ) -> list[UserSession]:
     """
-    Lock ``rows`` until the end of the transaction, and return them.
+    Lock the session rows that the queryset ``rows`` selects until the end of the
+    transaction, and return them.
 
-    A plain read could return a key that a concurrent rotation is about to replace. The
-    rows are locked in the order of their ids, so that two callers cannot deadlock.
-    With ``skip_locked``, rows that another transaction has locked are left out if the
-    database can do that; otherwise the call waits for them.
+    A plain read could return a session key that another request is just replacing. The
+    rows are locked in the order of their ids, so that two callers cannot deadlock. With
+    ``skip_locked``, rows that another transaction has locked are left out if the
+    database supports that; otherwise the call waits for them.
     """
     features = connections[rows.db].features
     if not features.has_select_for_update:
-        # On SQLite, a transaction that has written holds the lock of the whole file.
+        # On SQLite, a transaction that has written holds a lock on the whole file.
         rows.update(scope=F("scope"))
         return list(rows.order_by("pk"))
     skip_locked = skip_locked and features.has_select_for_update_skip_locked
@@ -58,6 +60,6 @@ def locked(
 
 
 def live_rows(user: AbstractBaseUser, using: str) -> list[UserSession]:
-    """Lock the live sessions of ``user``, whose account is locked; return them."""
+    """Lock and return the live sessions of ``user``. The account must be locked."""
     rows = UserSession.objects.using(using).live().for_user(user)
     return list(rows.select_for_update().order_by("pk"))

@@ -1,4 +1,4 @@
-"""Keeping rows true between a sign-in and an ending, and clearing up after."""
+"""Keep the rows of sessions up to date between sign-in and ending."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ def deadline(
     authenticated_at: datetime,
 ) -> tuple[datetime, EndReason]:
     """
-    Return when a session of ``user`` expires without further activity, and for which
-    reason: its own expiry at ``stored_until``, the idle timeout after ``active_at``, or
-    the absolute timeout after ``authenticated_at``.
+    Return when a session of ``user`` expires without further activity, and the reason:
+    its own expiry at ``stored_until``, the idle timeout after ``active_at``, or the
+    absolute timeout after ``authenticated_at``, whichever comes first.
     """
     rules = get_rules()
     idle, absolute = rules.idle_timeout(user), rules.absolute_timeout(user)
@@ -47,12 +47,11 @@ def touch(
     row: Row, session: SessionBase, user: AbstractBaseUser, *, is_saved: bool
 ) -> None:
     """
-    Record that the session with this ``row`` is active, or that it expires at another
-    time than the row says, if either is due.
+    Record the activity and the expiry of a session if its ``row`` is out of date.
 
     ``is_saved`` says that the session has just been stored, so that its expiry counts
-    from now. Only one of several parallel requests writes. If the database does not
-    take the write at once, it is skipped, and the next request tries again.
+    from now. Only one of several parallel requests writes. If the database cannot write
+    immediately, the write is skipped, and the next request tries again.
     """
     now = timezone.now()
     if is_saved or row.expires_reason != EndReason.EXPIRED:
@@ -80,11 +79,11 @@ def touch(
 @one_statement
 def rekey(using: str, id: UUID, key: str | None, *, former: str | None) -> bool:
     """
-    Record that the key of the session with this id is now ``key`` and was ``former``.
-    Return whether the session is live.
+    Record that the key of the session with this ``id`` changes from ``former`` to
+    ``key``, and return whether the session is live.
 
-    Call this before anything is stored under ``key``. The lock order has session rows
-    before stored sessions; otherwise a rotation and a sign-in could deadlock.
+    Call this before anything is stored under ``key``. Session rows are locked before
+    stored sessions; in the other order, a change of key and a sign-in could deadlock.
     """
     rows = UserSession.objects.using(using).live_with_id(id)
     changed = rows.update(
@@ -100,11 +99,11 @@ def rekey(using: str, id: UUID, key: str | None, *, former: str | None) -> bool:
 
 def mark_notified(id: UUID, notice: UUID) -> bool:
     """
-    Record that the session with this id shows the ``notice``, the id of a sign-in.
+    Record that a session shows the notice of a new sign-in.
 
-    Return whether this call recorded it, so that only one of several parallel requests
-    shows the notice. If the database does not take the write at once, a later page
-    shows it.
+    ``id`` is the session's id, and ``notice`` is the id of the sign-in. Return whether
+    this call recorded it, so that only one of several parallel requests shows the
+    notice. If the database cannot write immediately, a later page shows it.
     """
     rows = UserSession.objects.primary().live_with_id(id)
     return NOTICES.update(id, rows.filter(notice=notice), notice=None) > 0

@@ -1,4 +1,4 @@
-"""Admit sign-ins, and adopt sessions that the registry did not know of."""
+"""Admit or refuse sign-ins, and adopt signed-in sessions that have no row yet."""
 
 from __future__ import annotations
 
@@ -25,22 +25,23 @@ from session_limit.store import engines
 from session_limit.store.queries import Row
 from session_limit.utils.after_commit import after_commit
 
-# How many stored sessions a sign-in at the limit reads in one batch.
+# The number of stored sessions that a sign-in at the limit reads in one batch.
 READ_AT_ONCE = 100
 
 
 @transactional
 def admit(using: str, sign_in: SignIn) -> Admission:
     """
-    Admit ``sign_in``, or refuse it. Its session names its user already.
+    Admit or refuse ``sign_in`` under the account's limit, and return the outcome.
 
-    The session of an admitted sign-in has the id of its row, and is stored under a key.
-    Without a key it would be stored only with the response, and an ending before then
-    would find nothing to delete. A second sign-in in the same browser takes no second
-    place. If the sign-in is admitted, its choice is used up. Raises what the rules
-    raise, and changes nothing then.
+    The session already names its user. After an admission, its data contains the id of
+    its row and is stored under a key. Otherwise the data would be stored only with the
+    response, and an ending before then would find nothing to delete. A second sign-in
+    in the same browser does not count as a second session. An admission uses up the
+    user's choice of sessions to end, if there was one. Raises what the project's
+    ``Rules`` raise, and changes nothing in that case.
     """
-    # A second attempt starts as the first did, since what that stored was rolled back.
+    # A second attempt starts like the first, which the database has rolled back.
     sign_in.session._session_key = sign_in.key
     user, own_id = sign_in.user, sign_in.own_id
     limit = None
@@ -88,12 +89,13 @@ def admit(using: str, sign_in: SignIn) -> Admission:
 @transactional
 def adopt(using: str, sign_in: SignIn) -> Row | None:
     """
-    Admit the session of ``sign_in``, which is signed in but has no id: from before this
-    package was installed, or by code that sets Django's keys itself.
+    Admit a session that is signed in but has no row yet, and return its new row.
 
-    The session counts as the oldest of its scope. It takes a free place, or ends as
-    displaced. Parallel first requests of one browser get the same row. Return the row,
-    or ``None`` if the session was not admitted.
+    Such a session began before this package was installed, or in code that sets
+    Django's session keys itself. It counts as the oldest of its scope, so it is
+    admitted if the limit leaves room, and otherwise ends as displaced. Parallel first
+    requests of one browser get the same row. Return ``None`` if the session is not
+    admitted.
     """
     user, session, scope = sign_in.user, sign_in.session, sign_in.scope
     account = lock_account(user.pk, using)
@@ -108,7 +110,7 @@ def adopt(using: str, sign_in: SignIn) -> Row | None:
         session[engines.ID] = known.pk.hex
         return Row.of(known) if known.is_live else None
     if known is not None and known.is_live:
-        # This browser's session, from before other code signed this user in here.
+        # This browser's session from before other code signed in this user here.
         end_locked([known], EndReason.SIGNED_OUT, using)
     limit = None if sign_in.exempt else limit_for(user, scope, account)
     at_limit = at_limit_for(user, scope)
@@ -135,10 +137,10 @@ def _without_unusable(
     limit: int | None,
 ) -> list[UserSession]:
     """
-    Return ``rivals`` without those that ``end_unusable`` ends.
+    Return ``rivals`` without the sessions that ``end_unusable`` ends.
 
-    ``end_unusable`` reads the store once for each row. So it gets no more rows once the
-    rivals that remain take every place.
+    ``end_unusable`` reads the session store once for each row. So it gets no more rows
+    once the remaining rivals reach ``limit``.
     """
     remaining: list[UserSession] = []
     enough = limit or 0
@@ -152,8 +154,9 @@ def _without_unusable(
 
 def _is_waiting(pending: PendingSignIn, using: str) -> bool:
     """
-    Return whether ``pending`` has not been used. The read takes a lock, because a
-    snapshot from before the account's lock was granted would still have the row.
+    Return whether the ``pending`` sign-in is still stored, so that it has not been
+    used. The read takes a lock, because a snapshot from before the account's lock was
+    granted would still contain the row.
     """
     rows = PendingSignIn.objects.using(using).filter(pk=pending.pk)
     return rows.select_for_update().first() is not None
@@ -162,7 +165,10 @@ def _is_waiting(pending: PendingSignIn, using: str) -> bool:
 def _decide_by(
     limit: int | None, at_limit: AtLimit, choice: Choice | None
 ) -> Callable[[Sequence[LiveSession]], Decision]:
-    """Return the function that decides: by the person's choice, or by the policy."""
+    """
+    Return the function that decides on a sign-in. It follows the user's ``choice`` of
+    sessions to end or, without a choice, ``at_limit``.
+    """
     if choice is not None:
         return functools.partial(
             policy.decide_choice, limit=limit, chosen=choice.chosen
@@ -174,9 +180,11 @@ def _decide_by(
 
 def _has_ended_since(user: AbstractBaseUser, signed_at: datetime, using: str) -> bool:
     """
-    Return whether a session of ``user`` has ended since ``signed_at``. A cookie that
-    was signed before then may be a copy of that session's, which the client kept from
-    before its adoption. The two cannot be told apart.
+    Return whether a session of ``user`` has ended since ``signed_at``, the time when a
+    session cookie was signed.
+
+    The cookie may be a copy of that session's cookie, which the client kept from before
+    the session was adopted. The two cannot be told apart.
     """
     ended = UserSession.objects.using(using).for_user(user)
     return ended.filter(ended_at__gte=signed_at).exists()

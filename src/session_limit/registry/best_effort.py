@@ -1,6 +1,6 @@
 """
-Make writes that may be skipped. They never fail a response, and they do not wait for
-locks for longer than they are allowed to.
+Attempt database writes that may be skipped. They never fail a response, and they wait
+for locks only for a limited time.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ logger = logging.getLogger("session_limit")
 
 NO_TIME = timedelta()
 
-# PostgreSQL's SQLSTATE for lock_timeout, MariaDB's and MySQL's error number for
+# PostgreSQL's SQLSTATE for lock_timeout, and the error number of MariaDB and MySQL for
 # innodb_lock_wait_timeout and lock_wait_timeout.
 _LOCK_NOT_AVAILABLE = "55P03"
 _LOCK_WAIT_TIMEOUT = 1205
@@ -33,11 +33,11 @@ _LOCK_WAIT_TIMEOUT = 1205
 
 class BestEffort:
     """
-    One kind of write that may be skipped.
+    Attempts one kind of database write that may be skipped.
 
-    ``what`` names it in the log, as in "Recording activity". ``patience`` is how long
-    a write waits for a lock; the default is not to wait. The first failure is logged,
-    later ones are counted, and the next write that succeeds logs their number.
+    ``what`` names the write in the log, as in "Recording activity". ``patience`` is how
+    long a write waits for a lock; the default is not to wait. The first failure is
+    logged, later ones are counted, and the next write that succeeds logs their number.
     """
 
     def __init__(self, what: str, *, patience: timedelta = NO_TIME) -> None:
@@ -48,11 +48,12 @@ class BestEffort:
 
     def attempt(self, write: Callable[[], T]) -> T | None:
         """
-        Return ``write()``, run once in a transaction, or ``None`` if the database does
-        not take it. A surrounding transaction goes on.
+        Return the result of ``write()``, run once in a transaction, or ``None`` if the
+        database refuses the write. A surrounding transaction continues.
 
         Raises the database's error if it ended the surrounding transaction too, as a
-        deadlock does on MySQL: the caller's earlier statements were rolled back.
+        deadlock does on MySQL, because the caller's earlier statements were rolled
+        back.
         """
         connection = connections[registry_alias()]
 
@@ -67,12 +68,13 @@ class BestEffort:
 
     def update(self, id: UUID, rows: UserSessionQuerySet, **changes: Any) -> int:
         """
-        Make ``changes`` to the session with this ``id``, if it is among ``rows``, in
-        one statement. Return how many rows changed.
+        Save ``changes`` to the row of the session with this ``id``, if ``rows``
+        contains it. Return the number of changed rows, which is 0 if the write was
+        skipped.
         """
         if connections[rows.db].vendor == "postgresql":
-            # Parallel requests often find the row locked. Leaving it out writes no
-            # error to the server's log.
+            # Parallel requests often find the row locked. Unlike a failed wait,
+            # skipping the row writes no error to the server's log.
             rows = rows.filter(pk__in=RawSQL(_UNLOCKED, [id]))  # noqa: S611  no input in it
         return self._guarded(lambda: rows.update(**changes), _waits_once_at_most) or 0
 
@@ -85,7 +87,7 @@ class BestEffort:
         connection = connections[using]
         was_broken = connection.needs_rollback
         try:
-            # In a transaction, a savepoint keeps a failure from breaking it.
+            # Within a transaction, a savepoint keeps a failed write from breaking it.
             savepoint = (
                 nullcontext()
                 if connection.get_autocommit()
@@ -125,7 +127,7 @@ class BestEffort:
             )
 
 
-# The only value in this statement is the name of the model's table.
+# The only value in this SQL is the name of the model's table.
 _UNLOCKED = (
     f'SELECT id FROM "{UserSession._meta.db_table}" WHERE id = %s'  # noqa: S608
     " FOR NO KEY UPDATE SKIP LOCKED"
@@ -134,8 +136,9 @@ _UNLOCKED = (
 
 def _is_locked(error: Error) -> bool:
     """
-    Return whether another transaction held a lock on a row, which is no fault. SQLite
-    locks its whole file, so an error about a lock may be a fault there, and counts.
+    Return whether a write failed because another transaction held a lock on a row,
+    which is no fault. SQLite locks its whole file, so a lock error may be a fault
+    there, and the answer is false.
     """
     cause = error.__cause__
     # psycopg sets the first attribute, psycopg2 the second.
@@ -149,14 +152,14 @@ def _waits_once_at_most(
     connection: BaseDatabaseWrapper, milliseconds: int
 ) -> AbstractContextManager[None]:
     """
-    Bound how long the only statement on ``connection`` waits for a lock, in the same
-    round trip.
+    Return a context manager that limits how long the only statement on ``connection``
+    waits for a lock, if possible without a second round trip to the database.
     """
     binds_on_server = connection.settings_dict["OPTIONS"].get("server_side_binding")
     if (
         connection.vendor == "postgresql"
         and connection.get_autocommit()
-        # With binding on the server, a message of two statements takes no parameters.
+        # With server-side binding, a message of two statements takes no parameters.
         and not binds_on_server
     ):
         return _bounded_once_on_postgresql(connection, milliseconds)
@@ -166,7 +169,7 @@ def _waits_once_at_most(
 def _waits_at_most(
     connection: BaseDatabaseWrapper, milliseconds: int
 ) -> AbstractContextManager[None]:
-    """Bound how long a statement on ``connection`` waits for a lock."""
+    """Return a context manager that limits how long statements wait for a lock."""
     if connection.vendor == "postgresql":
         return _bounded_on_postgresql(connection, milliseconds)
     if connection.vendor == "mysql":
@@ -178,7 +181,7 @@ def _waits_at_most(
 def _bounded_on_sqlite(
     connection: BaseDatabaseWrapper, milliseconds: int
 ) -> Iterator[None]:
-    # Neither statement reads the file, so they cost microseconds.
+    # Neither statement reads the database file, so they cost microseconds.
     execute = connection.connection.execute
     [usual] = execute("PRAGMA busy_timeout").fetchone()
     execute(f"PRAGMA busy_timeout = {milliseconds}")
@@ -194,7 +197,7 @@ def _bounded_once_on_postgresql(
     def bounded(
         execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any
     ) -> Any:
-        # The statements of one message form a transaction, and SET LOCAL lasts for it.
+        # The statements of one message form a transaction, for which SET LOCAL lasts.
         bound = f"SET LOCAL lock_timeout = {max(milliseconds, 1)}; "
         result = execute(bound + sql, params, many, context)
         if connection.Database.__name__ == "psycopg":
@@ -230,7 +233,7 @@ def _bounded_on_postgresql(
 def _bounded_on_mysql(connection: Any, milliseconds: int) -> Iterator[None]:
     seconds = milliseconds // 1000
     if connection.mysql_is_mariadb:
-        # lock_wait_timeout bounds waits for locks on tables, such as a backup takes.
+        # lock_wait_timeout limits waits for locks on tables, such as a backup takes.
         prefix = (
             f"SET STATEMENT innodb_lock_wait_timeout={seconds},"
             f" lock_wait_timeout={seconds} FOR "
@@ -250,7 +253,7 @@ def _bounded_on_mysql(connection: Any, milliseconds: int) -> Iterator[None]:
             "SELECT @@SESSION.innodb_lock_wait_timeout, @@SESSION.lock_wait_timeout"
         )
         usual = cursor.fetchone()
-        # MySQL waits for at least a second.
+        # MySQL has no shorter timeout than one second.
         _set_waits(cursor, max(seconds, 1), max(seconds, 1))
         try:
             yield

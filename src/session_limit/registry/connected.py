@@ -1,4 +1,4 @@
-"""Find out whether sessions with open connections, which send nothing, are live."""
+"""Check whether sessions with open connections, which send no requests, are live."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ from session_limit.store.users import may_sign_in
 
 class Standing(NamedTuple):
     """
-    Whether a session is live.
+    The result of checking whether a session is live.
 
-    ``expires_at`` is set only if it is. Otherwise ``reason`` says why it ended, and is
-    ``""`` if that is unknown. ``is_recorded`` is false if the row is still marked live,
-    and ``record_endings()`` has yet to write the ending.
+    ``expires_at`` is set only if the session is live. Otherwise ``reason`` says why it
+    ended, and is ``""`` if that is unknown. ``is_recorded`` is false if the session's
+    row is still marked live, and ``record_endings()`` has yet to write the ending.
     """
 
     expires_at: datetime | None
@@ -38,13 +38,13 @@ class Standing(NamedTuple):
 
     @property
     def is_live(self) -> bool:
-        """Whether the session counts and authenticates."""
+        """Whether the session counts towards the limit and authenticates its user."""
         return self.expires_at is not None
 
 
 def standings(ids: Collection[UUID], *, thorough: bool = False) -> dict[UUID, Standing]:
     """
-    Return whether each of the sessions with these ids is live.
+    Return whether each of the sessions with these ``ids`` is live, by id.
 
     Reads in one statement, without a lock. A session that has expired counts as ended
     even if its row is still marked live. ``thorough`` takes two more statements. It
@@ -70,12 +70,12 @@ def standings(ids: Collection[UUID], *, thorough: bool = False) -> dict[UUID, St
 
 def record_endings(ids: Collection[UUID]) -> None:
     """
-    End those of the sessions with these ids that ``standings()`` with ``thorough``
-    finds ended while their rows are still marked live.
+    Record the end of those sessions with these ``ids`` that have ended although their
+    rows are marked live, as ``standings()`` finds them with ``thorough``.
 
-    Skips rows that are locked, if the database can. The next request of the session,
-    the next sign-in of its account or ``prunesessions`` ends it then. Raises nothing if
-    the database refuses the write, because nothing depends on it.
+    Skips rows that are locked, if the database supports that. The next request of the
+    session, the next sign-in of its account or ``prunesessions`` ends it then. Raises
+    nothing if the database refuses the write, because nothing depends on it.
     """
     ENDINGS.attempt(functools.partial(_record_endings, ids))
 
@@ -93,9 +93,8 @@ def _record_endings(using: str, ids: Collection[UUID]) -> None:
 @transactional
 def end_left_behind(using: str, row: Row, user: AbstractBaseUser) -> None:
     """
-    End the other sessions of ``user`` that have former credentials.
-
-    The session with this ``row`` has been saved with the new ones.
+    End the sessions of ``user`` that still have former credentials, except the session
+    with this ``row``, which has been saved with the new ones.
     """
     account = lock_account(user.pk, using)
     others = [other for other in live_rows(user, using) if other.pk != row.id]
@@ -111,7 +110,7 @@ def _standing(row: UserSession, reason: EndReason | None) -> Standing:
 
 
 def _has_changed(row: UserSession, again: UserSession | None) -> bool:
-    """Return whether the key or the credentials of a row read ``again`` differ."""
+    """Return whether the key, credentials or expiry differ in a row read ``again``."""
     names = ("session_key", "credentials", "authenticated_at", "expires_at")
     return again is not None and any(
         getattr(row, name) != getattr(again, name) for name in names
@@ -138,8 +137,8 @@ def _credentials_check(
     rows: Collection[UserSession], using: str
 ) -> Callable[[UserSession], EndReason | None]:
     """
-    Read the users of ``rows`` in two statements, and return a function that says why
-    the session of a row no longer authenticates its user.
+    Return a function that says why the session of a row no longer authenticates its
+    user. This reads the users of ``rows`` in two statements, before any check.
     """
     ids = {row.user_id for row in rows}
     users = get_user_model()._base_manager.using(using).in_bulk(ids)

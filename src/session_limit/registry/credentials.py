@@ -36,7 +36,7 @@ def _valid_hashes(user: AbstractBaseUser) -> list[str]:
 
 
 def hash_is_valid(session_hash: str, user: AbstractBaseUser) -> bool:
-    """Return whether Django accepts the hash, as ``auth.get_user()`` does."""
+    """Return whether ``auth.get_user()`` would accept ``session_hash`` for ``user``."""
     return any(
         constant_time_compare(session_hash, valid) for valid in _valid_hashes(user)
     )
@@ -44,14 +44,14 @@ def hash_is_valid(session_hash: str, user: AbstractBaseUser) -> bool:
 
 def verify(session: SessionBase) -> UserSession | None:
     """
-    Return the row of ``session`` if it is live. Return ``None`` if it is anonymous, has
-    ended or expired, or if the user's credentials have changed.
+    Return the ``UserSession`` row of ``session`` if the session is live, or ``None`` if
+    it is anonymous, has ended or expired, or the user's credentials have changed.
 
     Call this for a session that the middleware has not verified, as in a Channels
     consumer (``scope["session"]``), a management command, or after
-    ``SessionStore(session_key)``. It takes two indexed reads besides the session's own.
-    The session may end right afterwards, so call it again whenever that matters, such
-    as before each message that is sent.
+    ``SessionStore(session_key)``. It takes two indexed reads in addition to loading the
+    session. The session may end right afterwards, so call this again whenever that
+    matters, such as before sending each message.
     """
     id = parse_uuid(session.get(engines.ID))
     rows = UserSession.objects.primary().live()
@@ -73,29 +73,29 @@ def verify(session: SessionBase) -> UserSession | None:
 
 
 async def averify(session: SessionBase) -> UserSession | None:
-    """See ``verify()``."""
+    """Asynchronous version of ``verify()``."""
     return await sync_to_async(verify)(session)
 
 
 def digest(session_hash: str | None) -> str:
-    """Return the digest that is recorded to recognise a ``HASH_SESSION_KEY``."""
+    """Return the digest of ``session_hash`` that the row of a session records."""
     if not session_hash:
         return ""
     return hashlib.sha256(session_hash.encode()).hexdigest()[:32]
 
 
 def is_recorded_of(row: UserSession | PendingSignIn, user: AbstractBaseUser) -> bool:
-    """Return whether ``user`` still has the credentials that ``row`` has recorded."""
+    """Return whether ``row`` records no credentials or those that ``user`` has."""
     return not row.credentials or row.credentials in map(digest, _valid_hashes(user))
 
 
 def has_credentials(id: UUID, session_hash: str) -> bool:
     """
-    Return whether the session with this id has recorded this hash.
+    Return whether the session with this ``id`` has recorded ``session_hash``.
 
-    If it has not, the data with this hash are a copy from before a change of password,
-    which an engine brought back or the client kept (``signed_cookies``). The session
-    goes on when such a copy is discarded.
+    If it has not, session data with this hash is a copy from before a change of
+    password, which a session engine brought back or the client kept
+    (``signed_cookies``). The session continues when such a copy is discarded.
     """
     row = UserSession.objects.primary().filter(pk=id)
     return row.filter(credentials__in=["", digest(session_hash)]).exists()
@@ -107,10 +107,10 @@ def credentials_reason(
     account: AccountLimit | None = None,
 ) -> EndReason:
     """
-    Return why credentials given at ``authenticated_at`` are no longer valid.
+    Return why the credentials given at ``authenticated_at`` are no longer valid.
 
-    The reason is a changed password only if one was recorded after that time. A hash
-    that was upgraded at sign-in and a new ``SECRET_KEY`` also invalidate credentials.
+    The reason is a changed password only if a change was recorded after that time. A
+    hash upgraded at sign-in and a new ``SECRET_KEY`` also invalidate credentials.
     """
     account = account or read_account(user, registry_alias())
     changed_at = account.password_changed_at
@@ -122,16 +122,16 @@ def credentials_reason(
 @one_statement
 def note_password_changed(using: str, user: AbstractBaseUser) -> None:
     """
-    Record that the password of ``user`` has just been changed, which is why sessions
-    with the former password will end.
+    Record that the password of ``user`` has just been changed, so that sessions with
+    the former password end for that reason.
     """
     lock_account(user.pk, using, password_changed_at=timezone.now())
 
 
 def renew_credentials(row: Row, session_hash: str) -> None:
     """
-    Record the hash of new credentials for the session with this ``row``, so that a
-    password which was changed after its sign-in does not end it.
+    Record ``session_hash`` as the new credentials of the session with this ``row``, so
+    that a change of password after its sign-in does not end it.
     """
     account = AccountLimit.objects.filter(pk=OuterRef("user_id"))
     changed_at = Subquery(account.values("password_changed_at"))

@@ -1,6 +1,6 @@
 """
-End sessions. Every path ends the row and the stored session in one transaction, keeps
-the first reason, and announces the end after the commit.
+End sessions. Every function updates the session's row and announces the ending after
+the commit. A session that has already ended keeps its first reason.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ def end(
     ids: Iterable[UUID], reason: EndReason, *, by: AbstractBaseUser | None = None
 ) -> list[UserSession]:
     """
-    End the live sessions with these ``ids``, for ``reason``.
+    End the live sessions with these ``ids``, for ``reason``, and return their rows.
 
-    ``by`` is the user who ends them. Return the rows of the sessions that this call
-    ended. An ended session keeps its first reason and is not returned.
+    ``by`` is the user who ends the sessions. A session that has already ended keeps its
+    first reason and is not returned.
     """
     ids = list(ids)
     return _end_matching(Q(pk__in=ids), reason, by) if ids else []
@@ -43,7 +43,7 @@ def end(
 def end_all(
     user: AbstractBaseUser, reason: EndReason, *, by: AbstractBaseUser | None = None
 ) -> list[UserSession]:
-    """End every live session of ``user``. See ``end()``."""
+    """End every live session of ``user``, and return the rows. See ``end()``."""
     return _end_matching(Q(user_id=user.pk), reason, by)
 
 
@@ -54,7 +54,10 @@ def end_others(
     *,
     by: AbstractBaseUser | None = None,
 ) -> list[UserSession]:
-    """End the live sessions of ``user`` except that with the id ``keep``: ``end()``."""
+    """
+    End every live session of ``user`` except the one with the id ``keep``, and return
+    their rows. See ``end()``.
+    """
     return _end_matching(Q(user_id=user.pk) & ~Q(pk=keep), reason, by)
 
 
@@ -69,7 +72,7 @@ def _end_matching(
 
 def try_to_end(id: UUID, reason: EndReason) -> None:
     """
-    End the session with this id if the database takes the write at once.
+    End the session with this ``id`` if the database can write immediately.
 
     The caller treats the session as ended in any case. If the write is skipped, the
     next request that presents the session tries again.
@@ -79,7 +82,7 @@ def try_to_end(id: UUID, reason: EndReason) -> None:
 
 @transactional
 def end_account(using: str, user: AbstractBaseUser) -> None:
-    """End every session of a ``user`` who is about to be deleted."""
+    """End all sessions and delete all plays of a user who is about to be deleted."""
     # A sign-in locks these two rows before the session rows. The user's key stays
     # unlocked, because a transaction may be inserting a row that refers to it.
     no_key = connections[using].features.has_select_for_no_key_update
@@ -102,8 +105,9 @@ def end_locked(
     by_session: UUID | None = None,
 ) -> None:
     """
-    End the live sessions ``rows``, which the current transaction on ``using`` has
-    locked. ``by_session`` is the id of the session that displaced them.
+    End the live sessions in ``rows``, which the current transaction on ``using`` has
+    locked. ``by`` is the user who ends them, and ``by_session`` is the id of the
+    session that displaced them.
     """
     if not rows:
         return
@@ -122,8 +126,8 @@ def end_locked(
 @transactional
 def end_row(using: str, id: UUID, reason: EndReason) -> bool:
     """
-    End the session with this id without deleting what is stored, because the caller is
-    about to do that. Return whether the session was live.
+    Record in its row that the session with this ``id`` has ended, and return whether it
+    was live. The stored session is not deleted, because the caller is about to do that.
     """
     sessions = UserSession.objects.using(using)
     was_live = sessions.live_with_id(id).update(**_changes(reason)) > 0

@@ -1,4 +1,4 @@
-"""Bring an account down to its limits, of sessions and of plays."""
+"""End the sessions and plays of an account that exceed its limits."""
 
 from __future__ import annotations
 
@@ -35,12 +35,13 @@ Counted = TypeVar("Counted", UserSession, Play)
 @transactional
 def enforce(using: str, user: AbstractBaseUser) -> list[UserSession]:
     """
-    End the sessions of ``user`` beyond the limit now, for example after a downgrade of
-    their plan, and return their rows.
+    End the live sessions of ``user`` that exceed the limit, for example after a
+    downgrade of their plan, and return the rows of these sessions.
 
     ``SESSION_LIMIT_DISPLACE`` chooses which sessions end; ``"all"`` counts as
-    ``"least_recent"`` here. If the project uses plays, those beyond their limit end
-    too. Raises ``ImproperlyConfigured`` if the rules return no valid limit.
+    ``"least_recent"`` here. If the project uses plays, those that exceed their own
+    limit end too. Raises ``ImproperlyConfigured`` if the project's ``Rules`` return no
+    valid one.
     """
     return _enforce(user, lock_account(user.pk, using), using)
 
@@ -54,12 +55,13 @@ def set_limit(
     by: AbstractBaseUser | None = None,
 ) -> list[UserSession]:
     """
-    Give ``user`` a ``limit`` of their own in every scope, or with ``None`` the
-    project's limit again, and bring them down to it as ``enforce()`` does.
+    Give ``user`` a session limit of their own, and end what exceeds it: see
+    ``enforce()``.
 
-    ``by`` is the user who changes the limit. Return the rows of the sessions that
-    ended. Raises ``ValueError`` if ``limit`` is neither ``None`` nor a whole number
-    from 1.
+    The ``limit`` applies in every scope (group of sessions that are counted together).
+    ``None`` restores the project's limit. ``by`` is the user who changes the limit.
+    Return the rows of the sessions that ended. Raises ``ValueError`` if ``limit`` is
+    neither ``None`` nor a whole number from 1.
     """
     if not is_limit(limit):
         raise ValueError(NO_LIMIT.format(limit))
@@ -74,8 +76,8 @@ def set_limit(
 @transactional
 def enforce_plays(using: str, user: AbstractBaseUser) -> list[Play]:
     """
-    End the plays of ``user`` beyond the limit now, the oldest first, and return their
-    rows. Raises ``ImproperlyConfigured`` if the rules return no valid limit.
+    End the oldest plays of ``user`` beyond the limit of plays, and return their rows.
+    Raises ``ImproperlyConfigured`` if the project's ``Rules`` return an invalid limit.
     """
     lock_account(user.pk, using)
     return _enforce_plays(user, using)
@@ -88,7 +90,10 @@ def _enforce(
     *,
     by: AbstractBaseUser | None = None,
 ) -> list[UserSession]:
-    """Bring ``user``, whose ``account`` is locked, down to the limit."""
+    """
+    End the sessions and plays of ``user`` that exceed their limits, and return the rows
+    of the sessions. The caller has locked ``account``, the user's row.
+    """
     live = not_counting.end_due(live_rows(user, using), timezone.now(), using)
     ended = _excess(
         [row for row in live if row.counted],
@@ -102,7 +107,7 @@ def _enforce(
 
 
 def _enforce_plays(user: AbstractBaseUser, using: str) -> list[Play]:
-    """Bring the plays of ``user``, whose account is locked, down to the limit."""
+    """End the plays of ``user`` that exceed the limit. The account must be locked."""
     counting = lock_counting_plays(user.pk, using)
     ended = _excess(counting, partial(play_limit_of, user), Displace.OLDEST)
     end_plays(ended, PlayEndReason.LIMIT_LOWERED, using)
@@ -112,7 +117,7 @@ def _enforce_plays(user: AbstractBaseUser, using: str) -> list[Play]:
 def _excess(
     rows: Iterable[Counted], limit_of: Callable[[str], int | None], displace: Displace
 ) -> list[Counted]:
-    """Return the ``rows`` beyond the limit of their scope."""
+    """Return the ``rows`` (sessions or plays) that exceed the limit of their scope."""
     by_scope: dict[str, list[Counted]] = defaultdict(list)
     for row in rows:
         by_scope[row.scope].append(row)
@@ -125,6 +130,6 @@ def _excess(
 
 
 def chosen(rows: Sequence[Counted], ids: Iterable[UUID]) -> list[Counted]:
-    """Return the ``rows`` with these ``ids``, in the order of the rows."""
+    """Return those of ``rows`` that have one of these ``ids``, in the same order."""
     wanted = frozenset(ids)
     return [row for row in rows if row.pk in wanted]

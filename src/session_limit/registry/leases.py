@@ -1,8 +1,9 @@
 """
-Keep plays while they are renewed, and end them.
+Renew, stop and end plays, each of which is one playback of limited content.
 
-A play is a lease. It counts while it is renewed in time and its session is live. A play
-that no longer counts stays open until something needs its place.
+A play is a lease: it counts towards the limit while it is renewed in time and its
+session is live. A play that no longer counts has no recorded end until the account
+starts another play or ``prunesessions`` runs.
 """
 
 from __future__ import annotations
@@ -24,17 +25,17 @@ from session_limit.registry.accounts import lock_account
 from session_limit.registry.transactions import one_statement, transactional
 from session_limit.utils.after_commit import after_commit
 
-# How often a player renews a play. Two renewals in a row may fail to arrive.
+# How often a player renews its play. Two renewals in a row may fail to arrive.
 INTERVAL = LEASE / 3
 
-# How many starts that were stopped before they began are kept for an account.
+# The maximum number of plays of an account that were stopped before they began.
 MAX_STOPPED = 100
 
 
 def play_id_of(session_id: UUID, key: str) -> UUID:
     """
-    Return the id of the play that the session with this id starts under ``key``. The
-    same key names another play in another session.
+    Return the id of the play that the session with the id ``session_id`` starts under
+    ``key``. In another session, the same key gives another id.
     """
     return uuid.uuid5(session_id, key)
 
@@ -42,11 +43,11 @@ def play_id_of(session_id: UUID, key: str) -> UUID:
 @one_statement
 def renew_play(using: str, id: UUID, session_id: UUID) -> bool:
     """
-    Renew the play with this id, of the live session with the id ``session_id``, for
-    another ``LEASE``. Return whether the play still counts.
+    Renew the play with this ``id``, of the live session with the id ``session_id``, for
+    another ``LEASE``. Return whether the play still counts towards the limit.
 
     The caller knows that the session is live. This is one indexed ``UPDATE`` and does
-    not lock the account. Start a play that has lapsed anew, with ``play()``.
+    not lock the account. Start a play that has lapsed again with ``play()``.
     """
     rows = Play.objects.using(using).leased().filter(pk=id, session_id=session_id)
     return rows.update(lease_until=DatabaseNow() + LEASE) > 0
@@ -55,9 +56,11 @@ def renew_play(using: str, id: UUID, session_id: UUID) -> bool:
 @transactional
 def stop_play(using: str, id: UUID, session_id: UUID) -> bool:
     """
-    Stop the play with this id, of the session with the id ``session_id``, and free its
-    place at once. Return whether it still counted. A play that has lapsed keeps that
-    reason.
+    Stop a play (one playback of limited content), so that another can start at once.
+
+    ``id`` is the play's id, and ``session_id`` is the id of its session. Return whether
+    the play still counted towards the limit. A play that had lapsed, since it was not
+    renewed in time, keeps that as the reason for its end.
     """
     plays = Play.objects.using(using)
     rows = plays.leased().filter(pk=id, session_id=session_id)
@@ -69,9 +72,10 @@ def stop_play(using: str, id: UUID, session_id: UUID) -> bool:
 
 def stop_start(session: UserSession, key: str) -> None:
     """
-    Stop the play that the live ``session`` started under ``key``, and free its place at
-    once. If the start has yet to arrive, it will not begin: a client may stop a start
-    before it knows the answer, and may have left by then.
+    Stop the play that ``session`` started under ``key``, or prevent it from starting.
+
+    The session is live. The request to start the play may have yet to arrive: a client
+    may stop a play before it knows the answer to its start, and may have left by then.
     """
     id = play_id_of(session.pk, key)
     if not stop_play(id, session.pk):
@@ -80,7 +84,8 @@ def stop_start(session: UserSession, key: str) -> None:
 
 @transactional
 def _record_stopped(using: str, id: UUID, session: UserSession) -> None:
-    # Any start under this key comes before the lock, and is seen, or waits for it.
+    # A start under this key has either committed before this lock, and is seen below,
+    # or waits for the lock.
     lock_account(session.user_id, using)
     if Play.objects.using(using).filter(pk=id).exists():
         return
@@ -90,7 +95,8 @@ def _record_stopped(using: str, id: UUID, session: UserSession) -> None:
         user_id=session.user_id,
         session=session,
         started_at=cast("Any", DatabaseNow()),
-        # Its lease ends before it starts: see PlayQuerySet.begun().
+        # The lease of a play that never began ends before its start: see
+        # PlayQuerySet.begun().
         lease_until=cast("Any", DatabaseNow() - LEASE),
         ended_at=cast("Any", DatabaseNow()),
         ended_reason=PlayEndReason.STOPPED,
@@ -99,8 +105,8 @@ def _record_stopped(using: str, id: UUID, session: UserSession) -> None:
 
 def _forget_stopped(user_id: Any, using: str) -> None:
     """
-    Delete the oldest of the starts that this user's clients stopped, within the last
-    hour, before they began, so that there is room for another one.
+    Delete the user's oldest plays that were stopped, within the last hour, before they
+    began, so that one more does not exceed ``MAX_STOPPED``.
 
     Every key that a client stops makes a row. The caller has locked the account.
     """
@@ -117,7 +123,7 @@ def _forget_stopped(user_id: Any, using: str) -> None:
 
 def find_play(id: UUID, session_id: UUID) -> Play | None:
     """
-    Return the play with this id, open or ended, of the session with the id
+    Return the play with this ``id``, whether ended or not, of the session with the id
     ``session_id``, or ``None`` if the session has no such play.
     """
     rows = Play.objects.primary().filter(pk=id, session_id=session_id)
@@ -125,18 +131,18 @@ def find_play(id: UUID, session_id: UUID) -> Play | None:
 
 
 def live_plays(user: AbstractBaseUser) -> list[Play]:
-    """Return the live plays of ``user``, oldest first, each with its ``session``."""
+    """Return the current plays of ``user``, oldest first, each with its ``session``."""
     rows = Play.objects.primary().live().filter(user_id=user.pk)
     return list(rows.select_related("session").order_by("started_at", "pk"))
 
 
 def lock_counting_plays(user_id: Any, using: str) -> list[Play]:
     """
-    Return the plays that count of a user whose account is locked, the oldest first. End
-    the open plays that do not count.
+    Lock the plays of a user that have no recorded end, end those that no longer count
+    towards the limit, and return the others, oldest first. The account must be locked.
 
-    All open plays are locked, including those that lapsed. A renewal that began before
-    the lapse could otherwise bring back a play that was no longer counted.
+    Plays that were not renewed in time are locked too. A renewal that began in time
+    could otherwise bring back a play that was no longer counted.
     """
     is_leased = ExpressionWrapper(
         Q(lease_until__gt=DatabaseNow()), output_field=BooleanField()
@@ -149,7 +155,7 @@ def lock_counting_plays(user_id: Any, using: str) -> list[Play]:
     counting: list[Play] = []
     others: list[Play] = []
     for row in found:
-        # The row of a session that is newer than the snapshot is not found.
+        # A session row newer than the snapshot is not found, and the session is live.
         is_live = sessions.get(row.session_id) is None
         counts = is_live and cast("Any", row).is_leased
         (counting if counts else others).append(row)
@@ -167,7 +173,7 @@ def record_lapsed(rows: Collection[Play], using: str) -> None:
 
 
 def _ends_of_sessions(rows: Iterable[Play], using: str) -> dict[UUID, datetime | None]:
-    """Return when the sessions of ``rows`` ended, for those with a row, by id."""
+    """Return when the sessions of the plays in ``rows`` ended, by session id."""
     sessions = UserSession.objects.using(using)
     found = sessions.filter(pk__in={row.session_id for row in rows})
     return dict(found.values_list("pk", "ended_at"))
@@ -176,7 +182,7 @@ def _ends_of_sessions(rows: Iterable[Play], using: str) -> dict[UUID, datetime |
 def _by_reason(
     rows: Iterable[Play], ends_of_sessions: dict[UUID, datetime | None]
 ) -> dict[PlayEndReason, list[Play]]:
-    """Group ``rows``, which no longer count, by the reason for their end."""
+    """Return ``rows``, plays that no longer count, grouped by the reason they ended."""
     found = defaultdict(list)
     for row in rows:
         found[row.end_reason(ends_of_sessions.get(row.session_id))].append(row)
@@ -188,7 +194,7 @@ _session_ended_at = Subquery(
 )
 
 
-# When a play ended for a reason that is recorded later.
+# When a play ended, for the reasons that are recorded only later.
 _ENDED_AT: dict[PlayEndReason, Any] = {
     PlayEndReason.LAPSED: F("lease_until"),
     PlayEndReason.SESSION_ENDED: Coalesce(_session_ended_at, F("lease_until")),
@@ -203,8 +209,8 @@ def end_plays(
     by_play: UUID | None = None,
 ) -> None:
     """
-    End the plays ``rows``, which the current transaction on ``using`` has locked.
-    ``by_play`` is the id of the play that displaced them.
+    End the plays in ``rows``, which the current transaction on ``using`` has locked,
+    for ``reason``. ``by_play`` is the id of the play that displaced them.
     """
     if not rows:
         return

@@ -1,4 +1,4 @@
-"""Ask the project for limits, and check its answers."""
+"""Ask the project for its limits, and check the answers."""
 
 from __future__ import annotations
 
@@ -15,26 +15,31 @@ NO_LIMIT = "A limit is None or a whole number from 1, not {!r}."
 
 
 def read_account(user: AbstractBaseUser, using: str) -> AccountLimit:
-    """Return the account row of ``user``, or an unsaved one if there is none."""
+    """Return the ``AccountLimit`` row of ``user``, or an unsaved one if none exists."""
     account = AccountLimit.objects.using(using).filter(pk=user.pk).first()
     return account or unrecorded_account(user)
 
 
 def unrecorded_account(user: AbstractBaseUser) -> AccountLimit:
-    """Return an unsaved account row of ``user``, with the values of a new one."""
+    """Return an unsaved ``AccountLimit`` row for ``user`` with default values."""
     return AccountLimit(user_id=user.pk, limit=None, password_changed_at=None)
 
 
 def limit_of(user: AbstractBaseUser, scope: str = "") -> int | None:
     """
-    Return how many live sessions ``user`` may have in ``scope``, or ``None`` for no
-    limit. Raises ``ImproperlyConfigured`` if the rules return something else.
+    Return the maximum number of live sessions of ``user`` in ``scope`` (a group of
+    sessions that are counted together), or ``None`` for no limit. Raises
+    ``ImproperlyConfigured`` if the project's ``Rules`` return an invalid limit.
     """
     return limit_for(user, scope, read_account(user, registry_alias()))
 
 
 def limit_for(user: AbstractBaseUser, scope: str, account: AccountLimit) -> int | None:
-    """See ``limit_of()``. A number in the ``account`` row comes before the rules."""
+    """
+    Return the maximum number of live sessions of ``user`` in ``scope``, given the
+    user's ``account`` row. A number in the row takes precedence over the project's
+    ``Rules``. See ``limit_of()``.
+    """
     if account.limit is not None:
         return _checked(account.limit)
     return _checked(get_rules().limit(user, scope))
@@ -42,8 +47,9 @@ def limit_for(user: AbstractBaseUser, scope: str, account: AccountLimit) -> int 
 
 def play_limit_of(user: AbstractBaseUser, scope: str = "") -> int | None:
     """
-    Return how many plays ``user`` may run at once in ``scope``, or ``None`` for no
-    limit. Raises ``ImproperlyConfigured`` if the rules return something else.
+    Return the maximum number of simultaneous plays (playbacks of limited content) of
+    ``user`` in ``scope``, or ``None`` for no limit. Raises ``ImproperlyConfigured`` if
+    the project's ``Rules`` return an invalid limit.
     """
     return _checked(get_rules().play_limit(user, scope))
 
@@ -55,20 +61,21 @@ def _checked(limit: int | None) -> int | None:
 
 
 def is_limit(limit: int | None) -> bool:
-    """Return whether ``limit`` can be one. ``True`` is no number here."""
+    """Return whether ``limit`` is ``None`` or an integer from 1, not ``True``."""
     return limit is None or (type(cast("object", limit)) is int and limit >= 1)
 
 
 def at_limit_for(user: AbstractBaseUser, scope: str) -> AtLimit:
     """
-    Return what happens to a sign-in at the limit. Raises ``ImproperlyConfigured`` if
-    the rules return something else.
+    Return how to treat a sign-in that would exceed the limit of ``user`` in ``scope``
+    (a group of sessions that are counted together). Raises ``ImproperlyConfigured`` if
+    the project's ``Rules`` return an unknown answer.
     """
     return _known(get_rules().at_limit(user, scope), "at_limit")
 
 
 def play_at_limit_for(user: AbstractBaseUser, scope: str) -> AtLimit:
-    """Return what happens to a play at the limit. See ``at_limit_for()``."""
+    """Return how to treat a play beyond its limit, as ``at_limit_for()`` does."""
     return _known(get_rules().play_at_limit(user, scope), "play_at_limit")
 
 
@@ -84,8 +91,8 @@ def _known(answer: str, asked: str) -> AtLimit:
 
 def storable_scope(scope: str, asked: str) -> str:
     """
-    Return ``scope``, which the rules' method ``asked`` returned. Raises
-    ``ImproperlyConfigured`` if the database cannot store it.
+    Return ``scope``, which the method named ``asked`` of the project's ``Rules``
+    returned. Raises ``ImproperlyConfigured`` if the database cannot store it.
     """
     longest = cast("int", UserSession._meta.get_field("scope").max_length)
     if isinstance(cast("object", scope), str) and len(scope) <= longest:

@@ -1,7 +1,7 @@
 """
-End sessions that are still marked live and no longer count, so that they take no place.
+End sessions that are still marked live but no longer count towards the limit.
 
-The functions that end sessions take rows that are locked, and return those that stay.
+The functions that end sessions take locked rows, and return those that stay live.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def _end_where(
     reason_of: Callable[[UserSession], EndReason | None],
     using: str,
 ) -> Rows:
-    """End the ``rows`` that ``reason_of`` gives a reason for, and return the others."""
+    """End the ``rows`` for which ``reason_of`` returns a reason; return the others."""
     remaining, ending = [], defaultdict(list)
     for row in rows:
         reason = reason_of(row)
@@ -46,7 +46,7 @@ def _end_where(
 
 
 def end_due(rows: Sequence[UserSession], now: datetime, using: str) -> Rows:
-    """End the sessions that have expired by ``now``."""
+    """End the sessions in ``rows`` that have expired by ``now``; return the others."""
     return _end_where(rows, lambda row: Row.of(row).why_not_live(now) or None, using)
 
 
@@ -54,10 +54,11 @@ def end_same_browser(
     rows: Sequence[UserSession], presented_key: str | None, own: object, using: str
 ) -> Rows:
     """
-    End the session with the key that the browser presents without being signed in. The
-    stored session was deleted (``clearsessions``), so the browser cannot return to it.
+    End the session that has the key ``presented_key``, and return the other rows.
 
-    ``own`` is the id of the session that is signing in again, which stays.
+    The browser sends this key without being signed in, so the stored session was
+    deleted (``clearsessions``) and the browser cannot return to it. ``own`` is the id
+    of the session that is signing in again, which stays.
     """
 
     def reason_of(row: UserSession) -> EndReason | None:
@@ -76,9 +77,10 @@ def end_unusable(
     settled: bool = False,
 ) -> Rows:
     """
-    End the sessions that ``unusable_reason()`` gives a reason for.
+    End the sessions that no longer authenticate ``user``, and return the other rows.
 
-    It decides from the locked rows, whatever an earlier read without a lock has said.
+    ``unusable_reason()`` decides from the locked rows, regardless of what an earlier
+    read without a lock has returned.
     """
 
     def reason_of(row: UserSession) -> EndReason | None:
@@ -95,15 +97,15 @@ def unusable_reason(
     settled: bool = False,
 ) -> EndReason | None:
     """
-    Return why the session of ``row`` no longer authenticates although its row is live:
-    its stored session was deleted, or the credentials of ``user`` have changed.
+    Return why the session of ``row`` no longer authenticates its user although the row
+    is live: its stored session was deleted, or the credentials of ``user`` changed.
 
-    Reads the store once and writes nothing. Returns ``None`` if the session still
-    authenticates, or if the store fails. ``settled`` says that the request that changed
-    the credentials has stored its own session with the new ones.
+    Reads the session store once and writes nothing. Returns ``None`` if the session
+    still authenticates, or if the store fails. ``settled`` says that the request that
+    changed the credentials has stored its own session with the new ones.
     """
     now, changed_at = timezone.now(), account.password_changed_at
-    # Without ``settled``, that request may not have sent its response yet.
+    # Unless ``settled`` is true, that request may not have sent its response yet.
     settled = settled or changed_at is None or changed_at + STORED_WITHIN <= now
     if row.session_key is None:
         # Nothing is stored under a key, so the recorded digest has to decide.
@@ -114,8 +116,8 @@ def unusable_reason(
     if data is None:
         return None
     if data.get(engines.ID) != row.pk.hex:
-        # A sign-in stores its data with its response, and a change of key stores them
-        # after it has recorded the key.
+        # A sign-in stores its data with its response, and a change of key stores the
+        # data after recording the key.
         return None if row.may_be_unsaved() else EndReason.EXPIRED
     if settled and not hash_is_valid(data.get(HASH_SESSION_KEY, ""), user):
         return credentials_reason(row.authenticated_at, user, account)

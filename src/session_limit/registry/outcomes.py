@@ -1,4 +1,4 @@
-"""What became of a sign-in, or of the start of a play."""
+"""Define the outcomes of attempts to sign in and to start a play."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ from session_limit.store.queries import Row
 @dataclass(frozen=True, slots=True)
 class Admission:
     """
-    What became of a sign-in.
+    The outcome of an attempt to sign in.
 
-    ``row`` is the row of its session, or ``None`` if the sign-in was refused. ``limit``
-    is the limit of its ``scope``, and ``at_limit`` is what happens there. ``rivals``
-    are the sessions that hold the places of a refused one. ``is_too_late`` says that it
-    was refused because the choice that came with it had been used or withdrawn.
+    ``row`` is the session's row, or ``None`` if the sign-in was refused. ``limit`` is
+    the limit of ``scope`` (the group of sessions that are counted together), and
+    ``at_limit`` says how sign-ins beyond it are treated. ``rivals`` are the sessions
+    because of which a sign-in was refused. ``is_too_late`` says that the sign-in was
+    refused because the user's choice of sessions to end had been used or withdrawn.
     """
 
     row: Row | None
@@ -39,14 +40,15 @@ class Admission:
 @dataclass(frozen=True, slots=True)
 class PlayStart:
     """
-    What became of the start of a play.
+    The outcome of an attempt to start a play (one playback of limited content).
 
     ``play`` is ``None`` if the start was refused. If an earlier start used the same
-    key, it is that start's play, which may have ended. ``limit`` is the limit of its
-    ``scope``, and ``at_limit`` is what happens there. ``rivals`` are the plays that
-    hold the places of a refused one. ``retry_after`` is set if places have changed
-    hands too often, and says how long to wait before the next attempt. ``is_too_late``
-    says that the start was refused because its session has ended.
+    key, ``play`` is the play of that start, which may have ended. ``limit`` is the
+    limit of ``scope`` (the group of plays that are counted together), and ``at_limit``
+    says how plays beyond it are treated. ``rivals`` are the plays because of which a
+    start was refused. ``retry_after`` is set if plays have displaced one another too
+    often, and says how long to wait before the next attempt. ``is_too_late`` says that
+    the start was refused because its session has ended.
     """
 
     play: Play | None

@@ -1,6 +1,6 @@
 """
-Keep pending sign-ins: authenticated, but not admitted until a person has chosen which
-sessions to end. Each is used once, under the account's lock: see ``admission.admit()``.
+Store pending sign-ins, which are not admitted until the user has chosen which sessions
+to end. Each is used once, under the account's lock, by ``admission.admit()``.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ from session_limit.store.queries import live_of
 from session_limit.store.users import user_of
 from session_limit.utils.safe_redirects import MAX_LENGTH
 
-# Long enough to choose calmly, and too short to leave a public computer at risk.
+# Long enough to choose calmly, and short enough not to endanger a public computer.
 LIFETIME = timedelta(minutes=10)
 SECRET_LENGTH = 32
 
-# How many sign-ins of one account may wait at once. Each is a row, and anyone who has
-# the password can begin another one.
+# The maximum number of pending sign-ins of one account. Each is a row, and anyone who
+# has the password can begin another one.
 MAX_WAITING = 20
-# How many of the sessions that hold the places a person can choose from.
+# The maximum number of live sessions that the user can choose from.
 LISTED = 50
 
 CANCELLATIONS = BestEffort("Deleting a pending sign-in")
@@ -48,8 +48,8 @@ CANCELLATIONS = BestEffort("Deleting a pending sign-in")
 @dataclass(frozen=True, slots=True)
 class Choice:
     """
-    What a person chose for a ``pending`` sign-in: the ids of the sessions to end, or
-    ``None`` to end all.
+    The user's choice of sessions to end for a ``pending`` sign-in. ``chosen`` holds
+    their ids, or is ``None`` to end all.
     """
 
     pending: PendingSignIn
@@ -59,8 +59,8 @@ class Choice:
 @dataclass(frozen=True, slots=True)
 class Rivals:
     """
-    The sessions that hold the places of a scope. ``listed`` are at most ``LISTED`` of
-    them, least recently active first; ``count`` is the number of all.
+    The live sessions that keep a sign-in from being admitted. ``listed`` holds at most
+    ``LISTED`` of them, least recently active first; ``count`` is their total number.
     """
 
     listed: Sequence[UserSession] = ()
@@ -68,12 +68,12 @@ class Rivals:
 
     @classmethod
     def of(cls, rows: Collection[UserSession]) -> Rivals:
-        """Return the rivals of which ``rows`` are all."""
+        """Return an object that counts ``rows`` and lists the least recently active."""
         ordered = sorted(rows, key=lambda row: (row.last_active_at, row.pk))
         return cls(ordered[:LISTED], len(rows))
 
 
-# What login() itself puts into a session, and what does not outlive an admission.
+# The session keys that login() sets itself, and those that do not outlive an admission.
 _NOT_KEPT = frozenset(
     {SESSION_KEY, BACKEND_SESSION_KEY, HASH_SESSION_KEY, engines.ID, engines.ENDED_ID}
 )
@@ -81,7 +81,7 @@ _NOT_KEPT = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class SessionChanges:
-    """The ``values`` that a request put into a session, and what it held ``before``."""
+    """The ``values`` a request put into a session, and the data it held ``before``."""
 
     values: Mapping[str, Any]
     before: Mapping[str, Any]
@@ -90,9 +90,9 @@ class SessionChanges:
 @dataclass(frozen=True, slots=True)
 class Browser:
     """
-    A browser that may have a pending sign-in, known by the ``secret`` in its cookie
-    (``None`` without one) and by its user agent. So a copied cookie is of no use in
-    another kind of browser.
+    A browser that may have a pending sign-in, identified by the ``secret`` in its
+    cookie (``None`` without one) and by its user agent. So a copied cookie is of no use
+    in another kind of browser.
     """
 
     secret: str | None
@@ -108,13 +108,13 @@ def create_pending(
     next_url: str,
 ) -> tuple[PendingSignIn, str]:
     """
-    Record that the sign-in of ``user`` in ``scope`` waits for a choice. Return it, and
-    the secret for the browser's cookie.
+    Record a sign-in of ``user`` that waits for a choice of sessions to end. Return its
+    row and the secret for the browser's cookie.
 
-    ``changes`` is what its request put into the session. ``next_url`` is the address to
-    go to after the sign-in, or ``""`` if it is not known; an address longer than
-    ``MAX_LENGTH`` is not kept. If the browser has a pending sign-in of the same user
-    already, that one is renewed and keeps its secret.
+    ``changes`` is what the request of the sign-in put into the session. ``next_url`` is
+    the address to go to after the sign-in, or ``""`` if it is not known; an address
+    longer than ``MAX_LENGTH`` is not kept. If ``browser`` already has a pending sign-in
+    of the same user, that row is renewed and keeps its secret.
     """
     now = timezone.now()
     values, before = changes.values, changes.before
@@ -142,7 +142,7 @@ def _record(
     if known is not None and secret is not None and known.user_id == user_id:
         for name, value in facts.items():
             setattr(known, name, value)
-        # No row is left to update if another tab has just completed the sign-in.
+        # No row is updated if another tab has just completed the sign-in.
         if waiting.filter(pk=known.pk).update(**facts):
             return known, secret
     _make_room(user_id, using)
@@ -157,8 +157,8 @@ def _record(
 
 def _make_room(user_id: Any, using: str) -> None:
     """
-    Delete the pending sign-ins of this user that have expired, and the oldest of the
-    others if another one would be too many.
+    Delete the user's pending sign-ins that have expired, and the oldest of the others
+    if one more would exceed ``MAX_WAITING``.
     """
     now = timezone.now()
     waiting = PendingSignIn.objects.using(using).filter(user_id=user_id)
@@ -173,7 +173,7 @@ def _make_room(user_id: Any, using: str) -> None:
 
 
 def find_pending(browser: Browser) -> PendingSignIn | None:
-    """Return the pending sign-in of ``browser`` unless it has expired."""
+    """Return the pending sign-in of ``browser`` that has not expired, or ``None``."""
     if browser.secret is None:
         return None
     return (
@@ -189,10 +189,10 @@ def find_pending(browser: Browser) -> PendingSignIn | None:
 
 def user_waiting(pending: PendingSignIn) -> AbstractBaseUser | None:
     """
-    Return the user of a ``pending`` sign-in, or ``None`` if their account has been
-    disabled or its password changed meanwhile.
+    Return the user of a ``pending`` sign-in, or ``None`` if the account has been
+    disabled or its password has been changed meanwhile.
     """
-    # What Django would find in a session with the same data.
+    # The data that Django would find in a session of this user.
     data = {SESSION_KEY: str(pending.user_id), BACKEND_SESSION_KEY: pending.backend}
     user = user_of(data)
     return user if user is not None and is_recorded_of(pending, user) else None
@@ -202,8 +202,8 @@ def rivals_of(
     pending: PendingSignIn, user: AbstractBaseUser
 ) -> tuple[int | None, Rivals]:
     """
-    Return the limit of a ``pending`` sign-in, and the live sessions that hold its
-    places now. The admission counts again, under its lock.
+    Return the limit that a ``pending`` sign-in has met, and the live sessions that
+    count towards that limit now. The admission counts them again, under its lock.
     """
     rows = live_of(user.pk).filter(taking_place_in(pending.scope))
     listed = list(rows.order_by("last_active_at", "pk")[:LISTED])
@@ -214,7 +214,7 @@ def rivals_of(
 def unapplied_changes(pending: PendingSignIn, session: SessionBase) -> dict[str, Any]:
     """
     Return what the request of a ``pending`` sign-in put into its session, without the
-    keys that have been written into ``session`` since.
+    keys that have changed in ``session`` since then.
     """
     data = engines.engine()().decode(pending.data) if pending.data else {}
     values, before = data.get("left", {}), data.get("before", {})
@@ -234,8 +234,7 @@ def cancel_pending(using: str, pending: PendingSignIn) -> None:
 def try_to_cancel(browser: Browser) -> None:
     """
     Delete the pending sign-in of ``browser``, if it has one, because a user has signed
-    in there. If the database does not take the write at once, the row stays until it
-    expires.
+    in there. If the database cannot write immediately, the row stays until it expires.
     """
     if browser.secret is None:
         return

@@ -1,4 +1,4 @@
-"""Start plays: under a limit of their own, and under the lock of their account."""
+"""Start plays (playbacks of limited content) under their own limit."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ from session_limit.registry.transactions import transactional
 from session_limit.rules import get_rules
 from session_limit.utils.after_commit import after_commit
 
-# How many plays one session may have at once, whatever the limit. A browser has fewer
-# tabs. This bounds what a client leaves open that starts plays and never stops them.
+# The maximum number of plays that one session may have at once, whatever the limit. A
+# browser has fewer tabs. A client that never stops its plays leaves no more open.
 MAX_OF_SESSION = 100
 
 
 @dataclass(frozen=True, slots=True)
 class _Newcomer:
-    """The facts of a start, collected before any lock is taken."""
+    """The facts of a play to start, collected before any database row is locked."""
 
     id: UUID
     session: UserSession
@@ -71,16 +71,17 @@ def play(
     resumes: bool = False,
 ) -> PlayStart:
     """
-    Start to play ``what`` in the live ``session``, or refuse it.
+    Start a play (one playback) of ``what`` in the live ``session``, or refuse it.
 
     ``what`` is the project's name for the content, at most 200 characters. ``key`` is a
     string that the caller chooses: a second call with the same key and session returns
-    the same play, renewed if it still counts. ``swap`` is the id of the play to end for
-    this one, under ``"ask"``. ``resumes`` says that no person asked for this start; it
-    then takes a free place, and displaces no other play.
+    the same play, renewed if it still counts towards the limit. ``swap`` is the id of
+    the play to end for this one, under ``"ask"``. ``resumes`` says that no person asked
+    for this start; the new play then displaces no other.
 
-    Raises ``ImproperlyConfigured`` if ``SESSION_LIMIT_PLAYS`` is not set or the rules
-    return something invalid, and ``ValueError`` if ``what`` is too long.
+    Raises ``ImproperlyConfigured`` if ``SESSION_LIMIT_PLAYS`` is not set or the
+    project's ``Rules`` return something invalid, and ``ValueError`` if ``what`` is too
+    long.
     """
     if not conf.uses_plays():
         raise ImproperlyConfigured("Set SESSION_LIMIT_PLAYS to use plays.")
@@ -114,8 +115,8 @@ def _start(using: str, newcomer: _Newcomer) -> PlayStart:
     session, scope, limit = newcomer.session, newcomer.scope, newcomer.limit
     at_limit = newcomer.at_limit
     lock_account(session.user_id, using)
-    # Without this lock, a play of a session that is just ending could take the place of
-    # a live one.
+    # Without this lock, a play of an ending session could displace one of a live
+    # session.
     sessions = UserSession.objects.using(using).live().filter(pk=session.pk)
     if sessions.select_for_update().first() is None:
         return PlayStart(None, scope, is_too_late=True)
@@ -143,15 +144,19 @@ def _start(using: str, newcomer: _Newcomer) -> PlayStart:
 
 def _crowding(session: UserSession, staying: Sequence[Play]) -> Sequence[Play]:
     """
-    Return which plays of ``session`` among those ``staying``, oldest first, would be
-    too many beside another one.
+    Return the oldest plays of ``session`` that must end so that one more does not
+    exceed ``MAX_OF_SESSION``. ``staying`` holds the plays that would continue, oldest
+    first.
     """
     own = [row for row in staying if row.session_id == session.pk]
     return own[: max(0, len(own) + 1 - MAX_OF_SESSION)]
 
 
 def _renewed(id: UUID, session_id: UUID, using: str) -> Play | None:
-    """Return the play that an earlier start made, if any, renewed if it counts."""
+    """
+    Return the play with this ``id`` that an earlier start made, or ``None``. The play
+    is renewed if it still counts. If it was not renewed in time, its end is recorded.
+    """
     counts = renew_play(id, session_id)
     row = Play.objects.using(using).filter(pk=id).first()
     if row is not None and row.ended_at is None and not counts:
@@ -178,7 +183,7 @@ def _record(newcomer: _Newcomer, using: str) -> Play:
         session=newcomer.session,
         scope=newcomer.scope,
         what=newcomer.what,
-        # All servers share the database's clock, so all agree on the oldest play.
+        # All servers share the database's clock, so they agree on the oldest play.
         started_at=cast("Any", DatabaseNow()),
         lease_until=cast("Any", DatabaseNow() + LEASE),
     )
@@ -192,9 +197,11 @@ def _cooling(
     newcomer: _Newcomer, leaving: Sequence[Play], using: str, *, is_asked: bool
 ) -> timedelta | None:
     """
-    Return how long to wait before a place of the scope may change hands again, or
-    ``None`` if the newcomer need not wait. It may have to if another session would lose
-    a place, or if a person is about to choose one (``is_asked``).
+    Return how long the new play must wait because another play of the scope was
+    displaced within ``SESSION_LIMIT_PLAY_COOLDOWN``, or ``None`` if it need not wait.
+
+    It may have to wait only if a play of another session would end for it, or if a
+    person is about to choose one (``is_asked``).
     """
     session = newcomer.session
     takes = is_asked or any(row.session_id != session.pk for row in leaving)
@@ -210,6 +217,6 @@ def _cooling(
         ended_reason=PlayEndReason.DISPLACED,
         ended_at__gt=DatabaseNow() - conf.play_cooldown,
     )
-    # When a page is loaded again, its new play takes the place of its old one.
+    # A page that is loaded again displaces its own old play, which needs no wait.
     by_others = displaced.exclude(Exists(by.filter(session_id=OuterRef("session_id"))))
     return by_others.order_by("-ended_at").values_list(left, flat=True).first()

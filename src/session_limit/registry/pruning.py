@@ -1,4 +1,4 @@
-"""Record what has expired, and delete old rows."""
+"""Record the end of expired sessions and plays, and delete old database rows."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ from session_limit.registry.leases import record_lapsed
 # signs in once a second would leave 2.6 million within the default retention.
 MAX_KEPT = 1000
 
-# How many rows one statement ends or deletes.
+# The number of rows that one statement ends or deletes.
 BATCH = 1000
 
 
 def prune(*, dry_run: bool = False) -> tuple[int, int]:
     """
-    End the sessions that have expired and delete old rows, in batches.
+    End the sessions that have expired, and delete old rows, in batches.
 
-    These rows are deleted: tombstones older than ``SESSION_LIMIT_RETENTION``, those
+    These rows are deleted: ended sessions older than ``SESSION_LIMIT_RETENTION``, those
     beyond the newest 1,000 of an account, plays by the same two rules, and pending
-    sign-ins that have expired. Return how many sessions ended and how many tombstones
-    were deleted. ``dry_run`` only counts them.
+    sign-ins that have expired. Return how many sessions ended and how many rows of
+    ended sessions were deleted. With ``dry_run``, only count them.
     """
     using, now = registry_alias(), timezone.now()
     sessions = UserSession.objects.using(using)
-    # Activity may go unrecorded for this long, so an idle session may still be live.
+    # An idle session may still be live, since activity may go unrecorded this long.
     due = sessions.live().filter(expires_at__lte=now - conf.touch_interval)
     old = sessions.filter(ended_at__lte=now - conf.retention)
     kept = sessions.filter(ended_at__gt=now - conf.retention)
@@ -58,12 +58,12 @@ def prune(*, dry_run: bool = False) -> tuple[int, int]:
 
 def prune_plays() -> int:
     """
-    Record the end of the plays that have lapsed, and delete old plays as ``prune()``
-    deletes tombstones. Return how many were deleted.
+    Record the end of plays that were not renewed in time, delete old plays by the same
+    rules as ``prune()``, and return how many were deleted.
     """
     using = registry_alias()
     plays = Play.objects.using(using)
-    # A play that has lapsed only now is left to a play that needs its place.
+    # A play that has lapsed just now is left to a play that needs to start.
     lapsed = plays.open().filter(lease_until__lte=DatabaseNow() - 2 * LEASE)
     while rows := list(lapsed[:BATCH]):
         record_lapsed(rows, using)
@@ -73,10 +73,7 @@ def prune_plays() -> int:
 
 
 def _delete(rows: QuerySet[Any], most: int | None = None) -> int:
-    """
-    Delete ``rows`` in batches, or only the first ``most`` in their order. Return how
-    many rows were deleted.
-    """
+    """Delete ``rows`` in batches, at most the first ``most``. Return how many."""
     deleted = 0
     ids = rows.values_list("pk", flat=True)
     while batch := list(ids[: BATCH if most is None else min(BATCH, most - deleted)]):
@@ -87,8 +84,8 @@ def _delete(rows: QuerySet[Any], most: int | None = None) -> int:
 
 def _surplus(ended: QuerySet[Any]) -> dict[Any, int]:
     """
-    Return how many more than ``MAX_KEPT`` of the ``ended`` rows a user has, by the
-    primary keys of the users who have more. Reads an index with an entry for each row.
+    Return how many ``ended`` rows beyond ``MAX_KEPT`` each user has, by the primary
+    keys of the users who have any. Reads an index with an entry for each row.
     """
     counts = ended.values_list("user_id").annotate(count=Count("pk"))
     crowded = counts.filter(count__gt=MAX_KEPT)
@@ -96,7 +93,7 @@ def _surplus(ended: QuerySet[Any]) -> dict[Any, int]:
 
 
 def _delete_surplus(ended: QuerySet[Any]) -> int:
-    """Delete the oldest rows of users with a ``_surplus()``. Return how many."""
+    """Delete each user's oldest ``ended`` rows beyond ``MAX_KEPT``. Return how many."""
     return sum(
         _delete(ended.filter(user_id=user_id).order_by("ended_at", "pk"), count)
         for user_id, count in _surplus(ended).items()

@@ -1,4 +1,4 @@
-"""Record that a live session was given its credentials again, or new ones."""
+"""Record that a user re-authenticated, or got new credentials, in a live session."""
 
 from __future__ import annotations
 
@@ -27,11 +27,12 @@ CREDENTIALS = BestEffort("Recording new credentials", patience=timedelta(seconds
 
 def reauthenticated(id: UUID, session: SessionBase, user: AbstractBaseUser) -> bool:
     """
-    Record that ``user`` has just given their credentials again in ``session``. Its row
-    has this ``id``. Both timeouts start again.
+    Record that ``user`` has just re-authenticated in ``session``, and return whether
+    the session is still live.
 
-    Return whether the session is still live. If it is, give it a new key with
-    ``update_session_auth_hash()`` or ``cycle_key()``.
+    ``id`` is the id of the session's row. The idle timeout and the absolute timeout
+    start again. If the session is live, give it a new key with
+    ``update_session_auth_hash()`` or ``cycle_key()`` afterwards.
     """
     now = timezone.now()
     expires_at, expires_reason = deadline(
@@ -55,7 +56,7 @@ def _record(
     using: str, id: UUID, user: AbstractBaseUser, changes: dict[str, Any]
 ) -> bool:
     # Without this lock, two sessions that end each other in transactions of the project
-    # would deadlock: each would hold the row that the other needs.
+    # would deadlock, because each would hold the row that the other needs.
     lock_account(user.pk, using)
     rows = UserSession.objects.using(using).live_with_id(id).for_user(user)
     is_live = rows.update(**changes) > 0
@@ -71,14 +72,15 @@ def renewed(row: Row, user: AbstractBaseUser, former_hash: str, new_hash: str) -
     change of password, end the user's other sessions now, so that their open pages and
     sockets close without a request of their own.
 
-    If the database does not take the writes, they are skipped. They wait up to two
-    seconds for a lock, because no later request repeats them.
+    If the database refuses the writes, they are skipped. They wait up to two seconds
+    for a lock, because no later request repeats them.
     """
     CREDENTIALS.attempt(functools.partial(renew_credentials, row, new_hash))
 
     def end_others() -> None:
-        # Reading the user may fail too. After a change of SECRET_KEY the former hash is
-        # still valid; after another change of password the new hash is not.
+        # This is part of the attempt because reading the user may fail too. After a
+        # change of SECRET_KEY the former hash is still valid; after another change of
+        # password the new hash is not.
         if hash_is_valid(new_hash, user) and not hash_is_valid(former_hash, user):
             end_left_behind(row, user)
 

@@ -1,4 +1,4 @@
-"""The facts of a sign-in, and the row that records it."""
+"""Define the facts of a sign-in, and write the row of its session."""
 
 from __future__ import annotations
 
@@ -30,21 +30,22 @@ MAX_NOTICES = 100
 @dataclass(frozen=True, slots=True)
 class SignIn:
     """
-    The facts of one sign-in, collected before any lock is taken.
+    The facts of one sign-in, collected before any database row is locked.
 
-    Every attempt at the admission uses the same facts. The project's functions that
-    they come from have run by then, so a slow one holds no lock.
+    If the database aborts an attempt to admit the sign-in, the next attempt uses the
+    same facts. The project's functions that provide them have run by then, so a slow
+    function holds no lock.
     """
 
     user: AbstractBaseUser
-    # The session that names the user, and the key it has before the admission.
+    # The session that names the user, and its key before the admission.
     session: SessionBase
     key: str | None
     client: Client
     scope: str
-    # Whether the sign-in takes no place and displaces no other.
+    # Whether the sign-in is exempt from the limit and displaces no other session.
     exempt: bool
-    # Whether the user had signed in before the registry knew of the session.
+    # Whether the user had signed in before the session got a row.
     adopted: bool
     # The id of the session's row, if this browser was signed in before.
     own_id: UUID | None
@@ -54,14 +55,14 @@ class SignIn:
     is_new_browser: bool
     now: datetime
     authenticated_at: datetime
-    # What the person chose to end, if they were asked.
+    # The sessions that the user chose to end, if they were asked.
     choice: Choice | None
     # Called with the row of a new session after the commit.
     announce: Callable[[UserSession], None]
 
 
 def own_row(sign_in: SignIn, using: str) -> UserSession | None:
-    """Lock the live row of this browser's earlier sign-in, if any; return it."""
+    """Lock and return the live row of this browser's earlier sign-in, or ``None``."""
     if sign_in.own_id is None:
         return None
     rows = UserSession.objects.using(using).live().for_user(sign_in.user)
@@ -70,9 +71,10 @@ def own_row(sign_in: SignIn, using: str) -> UserSession | None:
 
 def give_notice(id: UUID, rows: list[UserSession], using: str) -> None:
     """
-    Note on those of ``rows``, which are locked, that stay live that they are to show a
-    notice of the sign-in with this ``id``. An administrator who is signed in as the
-    user gets none, because it is not their account.
+    Mark the live sessions among ``rows`` to show a notice of the new sign-in ``id``.
+
+    The caller has locked the rows. Sessions that are exempt from the limit get no
+    notice: an administrator who is signed in as the user does not own the account.
     """
     noted = [row.pk for row in rows if row.is_live and row.counted][-MAX_NOTICES:]
     if noted:
@@ -81,15 +83,15 @@ def give_notice(id: UUID, rows: list[UserSession], using: str) -> None:
 
 def enter(sign_in: SignIn, own: UserSession | None, using: str, id: UUID) -> Row:
     """
-    Record an admitted sign-in in ``own``, the row that its browser has, or else in a
-    new row with this ``id``.
+    Record an admitted sign-in and return its row. This updates ``own``, the row of the
+    browser's earlier sign-in, or adds a row with this ``id`` if ``own`` is ``None``.
     """
     if sign_in.choice is not None:
-        # In this transaction, so that one choice never admits twice.
+        # In this transaction, so that one choice never admits two sign-ins.
         cancel_pending(sign_in.choice.pending)
     if own is None:
         if sign_in.own_id is not None:
-            # The row has ended meanwhile, and its stored session was deleted.
+            # The browser's row has ended meanwhile, and its stored session was deleted.
             sign_in.session._session_key = None
         return Row.of(record(sign_in, id, using))
     changes = {
@@ -120,8 +122,8 @@ def _credentials_and_deadline(sign_in: SignIn) -> dict[str, Any]:
 
 def record(sign_in: SignIn, id: UUID, using: str) -> UserSession:
     """
-    Record ``sign_in`` in a new row with this ``id`` and return the row. Store the
-    session first if it has no key.
+    Record ``sign_in`` in a new row with this ``id`` and return the row. A session
+    without a key is stored first, which gives it one.
     """
     session, client = sign_in.session, sign_in.client
     session[engines.ID] = id.hex
@@ -145,7 +147,7 @@ def record(sign_in: SignIn, id: UUID, using: str) -> UserSession:
         **_credentials_and_deadline(sign_in),
     )
     row.save(using=using, force_insert=True)
-    # The database has set this moment. The deferred field is read only if needed.
+    # The database has computed this value. The deferred field is read only if needed.
     del row.key_recorded_at
     after_commit(using, audit.started, row)
     after_commit(using, sign_in.announce, row)

@@ -1,4 +1,4 @@
-"""Run the registry's writes in transactions that are repeated after a conflict."""
+"""Run database writes in transactions, and repeat them after a conflict."""
 
 from __future__ import annotations
 
@@ -20,28 +20,28 @@ from session_limit.models import registry_alias
 T = TypeVar("T")
 P = ParamSpec("P")
 
-# How often to run a transaction. On three Galera nodes, 24 simultaneous sign-ins of one
-# account conflict up to nine times.
+# The maximum number of times to run a transaction. On three Galera nodes, 24
+# simultaneous sign-ins of one account conflict up to nine times.
 ATTEMPTS = 10
 # The bounds of the random pause between two attempts, in seconds. It is random so that
-# two transactions that conflicted do not meet again.
+# two transactions that conflicted do not conflict again.
 PAUSE = (0.002, 0.030)
-# The time in seconds after which no other attempt begins. So if the database ends a
-# wait for a lock only after many seconds, the transaction does not wait again.
+# The time in seconds after which no further attempt begins. If the database ends a wait
+# for a lock only after many seconds, the transaction does not wait again.
 PATIENCE = 2.5
 
-# PostgreSQL's SQLSTATEs: a serialization failure, a deadlock, and a lock or a statement
-# that waited longer than lock_timeout or statement_timeout.
+# PostgreSQL's SQLSTATEs for a serialization failure, a deadlock, and a lock or a
+# statement that took longer than lock_timeout or statement_timeout.
 _SQLSTATES = frozenset({"40001", "40P01", "55P03", "57014"})
-# Error numbers of MySQL and MariaDB: a deadlock (Galera reports a conflict at COMMIT
+# Error numbers of MySQL and MariaDB for a deadlock (Galera reports a conflict at COMMIT
 # with the same number), a row that changed since the snapshot, a lock or a statement
 # that took too long, and a conflict at COMMIT in a replication group.
 _ERROR_NUMBERS = frozenset({1213, 1020, 1205, 1969, 3101})
 _SQLITE_MESSAGES = frozenset({"database is locked", "database table is locked"})
 
 _READ_COMMITTED = "SET TRANSACTION ISOLATION LEVEL READ COMMITTED"
-# Sent in one round trip with the statement above. The only value not listed,
-# remote_apply, waits for more than "on" does.
+# Sent in one round trip with the statement above. The stronger value remote_apply is
+# not listed, because it waits for more than "on" does.
 _DURABLE = (
     "SELECT set_config('synchronous_commit', 'on', true)"
     " WHERE current_setting('synchronous_commit', true)"
@@ -53,13 +53,14 @@ _reads_only: ContextVar[bool] = ContextVar("session_limit_reads_only", default=F
 
 
 class MustLock(Exception):
-    """Raised inside ``reads_only()`` by an operation that would lock rows."""
+    """The error raised within ``reads_only()`` instead of locking database rows."""
 
 
 @contextmanager
 def reads_only() -> Iterator[None]:
     """
-    Make every operation of the registry that would lock rows raise ``MustLock``.
+    Make every operation of the registry that would lock database rows raise
+    ``MustLock``.
 
     Threads that serve many clients use this, because the lock of one account must not
     delay the other clients. The caller repeats the operation in a thread that may wait.
@@ -73,11 +74,11 @@ def reads_only() -> Iterator[None]:
 
 def is_retryable(error: BaseException | None) -> bool:
     """
-    Return whether ``error`` says that a repeated transaction may succeed. The database
-    gave up on it because of a conflict, or because it had waited too long.
+    Return whether ``error`` means that repeating the transaction may succeed, because
+    the database aborted it after a conflict or after too long a wait.
     """
     if isinstance(error, UpdateError):
-        # Django's db engine raises UpdateError for every error of the database.
+        # Django's db session engine raises UpdateError for every error of the database.
         error = error.__context__
     cause = error.__cause__ if isinstance(error, OperationalError) else None
     if cause is None:
@@ -92,13 +93,16 @@ def is_retryable(error: BaseException | None) -> bool:
 
 def retry_conflicts(work: Callable[[], T]) -> T:
     """
-    Return ``work()``. If the database gives up on it, call it again after a short
-    pause, at most ``ATTEMPTS`` times in all and for ``PATIENCE`` seconds. Call it only
-    once if the caller has a transaction open, since all of that would have to be
-    repeated. Raises the error of the last attempt.
+    Return ``work()``, and call it again if the database aborts it because of a
+    conflict.
+
+    ``work`` is called at most ``ATTEMPTS`` times, with short pauses, and no attempt
+    begins after ``PATIENCE`` seconds. If the caller has a transaction open, ``work`` is
+    called only once, since the whole transaction would have to be repeated. Raises the
+    error of the last attempt.
     """
     connection = connections[registry_alias()]
-    # get_autocommit() would connect, but a session in a cache needs no database.
+    # get_autocommit() would connect, but sessions in a cache need no database.
     if connection.connection is not None and not connection.autocommit:
         return work()
     give_up_at = time.monotonic() + PATIENCE
@@ -114,8 +118,8 @@ def retry_conflicts(work: Callable[[], T]) -> T:
 
 def _writable_alias() -> str:
     """
-    Return the alias that writes the registry. Raises ``MustLock`` inside
-    ``reads_only()``.
+    Return the alias of the database that sessions and plays are written to. Raises
+    ``MustLock`` within ``reads_only()``.
     """
     if _reads_only.get():
         raise MustLock
@@ -124,11 +128,13 @@ def _writable_alias() -> str:
 
 def transactional(function: Callable[Concatenate[str, P], T]) -> Callable[P, T]:
     """
-    Run each call of ``function`` in a transaction on the registry's database.
+    Decorate ``function`` so that each call runs in a transaction on the database that
+    sessions and plays are written to.
 
-    ``function`` receives the database's alias as its first argument, ``using``, which
-    its callers do not pass. The transaction is repeated if the database gives up on it,
-    so a second run must not notice what the first one did to the arguments.
+    ``function`` receives the alias of that database as its first argument, ``using``,
+    which its callers do not pass. The transaction is repeated if the database aborts it
+    because of a conflict, so ``function`` must not depend on changes that an earlier
+    run made to its arguments.
 
     If the caller has a transaction open (``ATOMIC_REQUESTS``, ``atomic()``,
     ``set_autocommit(False)``), the function runs in a savepoint, at that transaction's
@@ -154,8 +160,9 @@ def transactional(function: Callable[Concatenate[str, P], T]) -> Callable[P, T]:
 
 def one_statement(function: Callable[Concatenate[str, P], T]) -> Callable[P, T]:
     """
-    Repeat each call of ``function``, which runs a single statement, without a
-    transaction. It receives the alias as in ``transactional()``.
+    Decorate ``function``, which runs a single statement, so that the statement is
+    repeated after a conflict. No transaction is opened. The function receives the
+    database alias as with ``transactional()``.
     """
 
     @functools.wraps(function)
@@ -167,7 +174,7 @@ def one_statement(function: Callable[Concatenate[str, P], T]) -> Callable[P, T]:
 
 
 def _without_alias(call: Callable[P, T]) -> Callable[P, T]:
-    """Leave the alias out of the signature that ``help()`` shows to callers."""
+    """Return ``call`` without ``using`` in the signature that ``help()`` shows."""
     signature = inspect.signature(call)
     _, *parameters = signature.parameters.values()
     vars(call)["__signature__"] = signature.replace(parameters=parameters)
@@ -176,11 +183,11 @@ def _without_alias(call: Callable[P, T]) -> Callable[P, T]:
 
 def _begin(connection: BaseDatabaseWrapper) -> None:
     """
-    Set the isolation level and the durability of a transaction that has just begun.
+    Set the isolation level and the durability of the transaction that has just begun.
 
-    Under READ COMMITTED each statement sees what has committed, so no decision rests
-    on a read from before a lock was granted. With synchronous_commit, a commit survives
-    a crash of PostgreSQL and a failover to a synchronous standby.
+    Under READ COMMITTED each statement sees what has been committed, so no decision
+    rests on data read before a lock was granted. With synchronous_commit, a commit
+    survives a crash of PostgreSQL and a failover to a synchronous standby.
     """
     if connection.vendor not in {"postgresql", "mysql"}:
         return
@@ -192,6 +199,6 @@ def _begin(connection: BaseDatabaseWrapper) -> None:
 
 
 def _chooses_durability(connection: BaseDatabaseWrapper) -> bool:
-    """Return whether the project's own ``OPTIONS`` set ``synchronous_commit``."""
+    """Return whether the project's database ``OPTIONS`` set ``synchronous_commit``."""
     options = connection.settings_dict["OPTIONS"].get("options") or ""
     return "synchronous_commit" in options

@@ -1,4 +1,4 @@
-"""Defer work until the commit."""
+"""Run functions after a database transaction commits."""
 
 from __future__ import annotations
 
@@ -11,13 +11,15 @@ from django.db import transaction
 
 def after_commit(using: str, function: Callable[..., Any], *args: Any) -> None:
     """
-    Call ``function(*args)`` once the current transaction on ``using`` has committed, or
-    at once if there is none. Django logs an exception that the function raises; the
-    request goes on, and so do the other functions that wait for the commit.
+    Call ``function(*args)`` after the current transaction on the database ``using``
+    commits, or immediately if no transaction is open.
+
+    If the function raises an exception, Django logs it. The request continues, and the
+    other functions that wait for the commit still run.
     """
 
-    # Up to Django 6.0, on_commit() logs the __qualname__ of a function that failed,
-    # which functools.partial() lacks.
+    # Up to Django 6.0, on_commit() logs the __qualname__ of a function that fails. A
+    # functools.partial() has no such attribute.
     @functools.wraps(function)
     def call() -> None:
         function(*args)

@@ -1,4 +1,4 @@
-"""Digest values with ``SECRET_KEY``, and recognise those made with former keys."""
+"""Compute digests with ``SECRET_KEY``, and recognise those made with former keys."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from django.utils.crypto import salted_hmac
 
 def keyed_digests(salt: str, value: str) -> list[str]:
     """
-    Return the hexadecimal SHA-256 digests of ``value`` under ``SECRET_KEY`` and under
-    each of ``SECRET_KEY_FALLBACKS``, in this order.
+    Return the hexadecimal HMAC-SHA-256 digests of ``value`` under ``SECRET_KEY`` and
+    under each of ``SECRET_KEY_FALLBACKS``, in this order.
 
-    Store or show the first one only. Compare with all of them, so that what was stored
-    before ``SECRET_KEY`` changed is still recognised.
+    Store or show only the first digest. Compare against all of them, so that a digest
+    stored before ``SECRET_KEY`` changed is still recognised.
     """
     keys = (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
     return [

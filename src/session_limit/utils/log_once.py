@@ -1,4 +1,4 @@
-"""Log a failure that may come thousands of times a second without filling the disk."""
+"""Log failures that may occur thousands of times a second without filling the disk."""
 
 from __future__ import annotations
 
@@ -8,12 +8,15 @@ import time
 
 logger = logging.getLogger("session_limit")
 
-# In seconds: the shortest time between two records.
+# The shortest time between two records, in seconds.
 EVERY = 1.0
 
 
 class RateLimitedLog:
-    """Log one kind of failure, which ``text`` describes. Threads may share it."""
+    """
+    Logs one kind of failure, described by ``text``, at most once every ``EVERY``
+    seconds. Threads may share an instance.
+    """
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -23,8 +26,8 @@ class RateLimitedLog:
 
     def log(self, error: Exception) -> None:
         """
-        Log ``error`` with its traceback, or only count it if another was logged less
-        than ``EVERY`` seconds ago. The next record has the count.
+        Log ``error`` with its traceback, or only count it if another error was logged
+        less than ``EVERY`` seconds ago. The next record includes that count.
         """
         with self._lock:
             now = time.monotonic()
@@ -38,11 +41,11 @@ class RateLimitedLog:
 
 class OutageLog:
     """
-    Log a failure when it begins and again when it ends, and nothing in between.
+    Logs a failure when it begins and again when it ends, but not in between.
 
-    ``text`` describes the failure, without a full stop. Errors of the ``expected``
-    classes are logged by their class alone: their traceback says nothing more, and
-    their text may quote a password.
+    ``text`` describes the failure, without a full stop. For errors of the ``expected``
+    classes, only the class name is logged, because their traceback adds nothing and
+    their message may quote a password.
     """
 
     def __init__(
@@ -54,9 +57,9 @@ class OutageLog:
 
     def begin(self, error: Exception, detail: str = "") -> None:
         """
-        Log ``error``, unless the failure has been logged and has not ended since.
+        Log ``error`` as the beginning of a failure, unless it has begun already.
 
-        If there is a ``detail``, log that in place of the error and its traceback.
+        A ``detail`` is logged in place of the error's class and traceback.
         """
         if not self._is_failing:
             is_explained = bool(detail) or isinstance(error, self._expected)
@@ -66,7 +69,7 @@ class OutageLog:
         self._is_failing = True
 
     def end(self) -> None:
-        """Log that the failure has ended, if one had begun."""
+        """Log that the failure has ended, if it had begun."""
         if self._is_failing:
             logger.info("Recovered: %s.", self._text)
         self._is_failing = False

@@ -1,4 +1,4 @@
-"""A mapping with a limited number of entries."""
+"""Define a mapping that holds a limited number of entries."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ V = TypeVar("V")
 
 class LRU(Generic[K, V]):
     """
-    A mapping that holds up to ``most`` entries and drops the least recently used one
-    for the next. Threads may share it.
+    A mapping that holds at most ``most`` entries. When it is full, a new entry replaces
+    the least recently used one. Threads may share an instance.
 
-    Keys and values should be of a bounded size, since only their number is limited.
+    Keys and values should have a bounded size, since only their number is limited.
     """
 
     def __init__(self, most: int) -> None:
@@ -27,11 +27,11 @@ class LRU(Generic[K, V]):
         return len(self._entries)
 
     def __contains__(self, key: K) -> bool:
-        """Return whether ``key`` is remembered, which does not count as a use."""
+        """Return whether ``key`` has an entry, without marking the entry as used."""
         return key in self._entries
 
     def get(self, key: K) -> V | None:
-        """Return the value stored for ``key``, and count that as a use."""
+        """Return the value for ``key``, or ``None``, and mark the entry as used."""
         with self._lock:
             if key not in self._entries:
                 return None
@@ -47,11 +47,11 @@ class LRU(Generic[K, V]):
                 self._entries.popitem(last=False)
 
     def drop(self, key: K) -> None:
-        """Forget ``key``, if it is remembered."""
+        """Remove the entry for ``key``, if there is one."""
         with self._lock:
             self._entries.pop(key, None)
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Remove all entries."""
         with self._lock:
             self._entries.clear()

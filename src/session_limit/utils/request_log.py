@@ -11,12 +11,12 @@ from session_limit.exceptions import SessionLimitReached
 
 class _Unexpected(logging.Filter):
     """
-    Drop the record that Django writes for ``SessionLimitReached``, and pass all others.
+    A logging filter that drops Django's records of ``SessionLimitReached``.
 
-    Django logs a ``PermissionDenied`` with its traceback. A refused sign-in is an
-    expected outcome, and the audit log has it. The middleware cannot prevent the
-    record, because Django writes it wherever the exception arrives: around a view, or
-    around another middleware such as ``RemoteUserMiddleware``.
+    Django logs every ``PermissionDenied`` with its traceback. A refused sign-in is an
+    expected outcome, which the audit log records. The middleware cannot prevent
+    Django's record, because Django writes it wherever the exception arrives: around a
+    view, or around another middleware such as ``RemoteUserMiddleware``.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
@@ -29,11 +29,12 @@ _unexpected = _Unexpected()
 
 
 def connect() -> None:
-    """Filter ``django.request``. Calling it again changes nothing."""
+    """Add the filter to the ``django.request`` logger, unless it is there already."""
     logging.getLogger("django.request").addFilter(_unexpected)
 
 
 def keep_out(response: HttpResponseBase) -> None:
-    """Keep Django from logging ``response``, whatever its status."""
-    # log_response() sets this when it has logged a response, and skips it then.
+    """Prevent Django from logging ``response``, whatever its status."""
+    # log_response() marks each response that it logs with this attribute, and skips
+    # responses that have the mark.
     vars(response)["_has_been_logged"] = True
