@@ -25,7 +25,7 @@ from django.utils.module_loading import import_string
 
 from session_limit import checks
 from session_limit.bus.memory import MemoryBus
-from session_limit.checks import databases, stalls
+from session_limit.checks import databases
 from session_limit.client import describe_device
 from session_limit.conf import MEMORY_BUS
 from session_limit.middleware import SessionLimitMiddleware
@@ -63,20 +63,20 @@ def test_a_project_set_up_as_the_readme_says_hears_nothing():
 def test_all_checks_are_registered():
     every = registry.get_checks(include_deployment_checks=True)
     registered = {check for check in every if checks.TAG in check.tags}
-    assert registered - set(registry.get_checks()) == {checks.check_stalls}
+    assert registered - set(registry.get_checks()) == {checks.databases.check_stalls}
     assert registered == {
-        checks.check_settings,
-        checks.check_middleware,
-        checks.check_apps,
-        checks.check_databases,
-        checks.check_durations,
-        checks.check_stalls,
-        checks.check_urls,
-        checks.check_reauthentication,
-        checks.check_servers,
+        checks.settings.check_settings,
+        checks.installation.check_middleware,
+        checks.installation.check_apps,
+        checks.databases.check_databases,
+        checks.settings.check_durations,
+        checks.databases.check_stalls,
+        checks.installation.check_urls,
+        checks.installation.check_reauthentication,
+        checks.databases.check_servers,
     }
-    assert Tags.urls in checks.check_urls.tags
-    assert Tags.database in checks.check_servers.tags
+    assert Tags.urls in checks.installation.check_urls.tags
+    assert Tags.database in checks.databases.check_servers.tags
 
 
 # Settings
@@ -135,8 +135,8 @@ def wrong(id_, name, values):
 )
 def test_a_wrong_value_is_told(id_, name, value):
     with override_settings(**{"SESSION_LIMIT_PLAYS": None, name: value}):
-        assert ids(checks.check_settings) == [id_]
-        assert name in the_message(checks.check_settings).msg
+        assert ids(checks.settings.check_settings) == [id_]
+        assert name in the_message(checks.settings.check_settings).msg
 
 
 @pytest.mark.parametrize(
@@ -153,8 +153,8 @@ def test_a_wrong_value_is_told(id_, name, value):
 )
 def test_durations_that_are_absurd_together(values, named):
     with override_settings(**{f"SESSION_LIMIT_{n}": v for n, v in values.items()}):
-        assert ids(checks.check_durations) == ["W029"]
-        said = the_message(checks.check_durations)
+        assert ids(checks.settings.check_durations) == ["W029"]
+        said = the_message(checks.settings.check_durations)
         assert said.msg.startswith(f"SESSION_LIMIT_{named} ")
         assert said.hint
 
@@ -175,7 +175,7 @@ def test_durations_that_are_absurd_together(values, named):
 )
 def test_durations_that_go_together(values):
     with override_settings(**{f"SESSION_LIMIT_{n}": v for n, v in values.items()}):
-        assert ids(checks.check_durations) == []
+        assert ids(checks.settings.check_durations) == []
 
 
 DURATIONS = [1, 0.5, timedelta(microseconds=1), timedelta(days=9)]
@@ -209,26 +209,28 @@ def test_a_right_value_is_not(name, values):
     for value in values:
         setting = {"SESSION_LIMIT_PLAYS": None, f"SESSION_LIMIT{name}": value}
         with override_settings(**setting):
-            assert ids(checks.check_settings) == []
+            assert ids(checks.settings.check_settings) == []
 
 
 @override_settings(SESSION_LIMIT=0)
 def test_a_limit_of_zero_is_told_what_no_limit_is():
-    message = the_message(checks.check_settings)
+    message = the_message(checks.settings.check_settings)
     assert "nobody could sign in" in message.msg
     assert "None is no limit" in message.hint
 
 
 @override_settings(SESSION_LIMIT_RULES="nowhere.Rules")
 def test_rules_that_cannot_be_imported_say_why():
-    assert "No module named 'nowhere'" in the_message(checks.check_settings).msg
+    assert (
+        "No module named 'nowhere'" in the_message(checks.settings.check_settings).msg
+    )
 
 
 @override_settings(SESSION_LIMIT_DEVICE=UA_PARSER)
 def test_a_device_that_needs_an_extra_says_which(monkeypatch):
     monkeypatch.setitem(sys.modules, "ua_parser", None)
     monkeypatch.delitem(sys.modules, "session_limit.contrib.ua_parser", raising=False)
-    message = the_message(checks.check_settings).msg
+    message = the_message(checks.settings.check_settings).msg
     assert 'pip install "django-session-limit[ua-parser]"' in message
 
 
@@ -239,24 +241,26 @@ class PlayRules(Rules):
 
 @override_settings(SESSION_LIMIT_PLAY_COOLDOWN=0)
 def test_what_is_said_of_plays_is_of_no_use_without_any():
-    assert ids(checks.check_settings) == ["W028"]
-    assert "SESSION_LIMIT_PLAY_COOLDOWN" in the_message(checks.check_settings).msg
+    assert ids(checks.settings.check_settings) == ["W028"]
+    assert (
+        "SESSION_LIMIT_PLAY_COOLDOWN" in the_message(checks.settings.check_settings).msg
+    )
 
 
 @override_settings(SESSION_LIMIT_RULES=f"{__name__}.PlayRules")
 def test_rules_for_plays_are_of_no_use_without_any():
-    message = the_message(checks.check_settings)
+    message = the_message(checks.settings.check_settings)
     assert (message.id, "PlayRules.play_limit()" in message.msg) == (
         "session_limit.W028",
         True,
     )
     with override_settings(SESSION_LIMIT_PLAYS=None):
-        assert ids(checks.check_settings) == []
+        assert ids(checks.settings.check_settings) == []
 
 
 @override_settings(SESSION_LIMIT_DEVICE=f"{__name__}.ROOT")
 def test_a_device_that_cannot_be_called_says_so():
-    assert "not callable" in the_message(checks.check_settings).msg
+    assert "not callable" in the_message(checks.settings.check_settings).msg
 
 
 @pytest.mark.parametrize(
@@ -271,20 +275,24 @@ def test_a_device_that_cannot_be_called_says_so():
 )
 def test_a_name_that_is_no_setting_is_told_the_nearest(typo, meant):
     with override_settings(**{typo: 1}):
-        assert f"Did you mean {meant}?" == the_message(checks.check_settings).hint
+        assert (
+            f"Did you mean {meant}?" == the_message(checks.settings.check_settings).hint
+        )
 
 
 @override_settings(SESSION_LIMITED=1, ACCOUNT_SESSION_LIMIT_X=1, SESSION_LIMIT_=1)
 def test_other_peoples_settings_are_left_alone():
-    assert ids(checks.check_settings) == ["W015"]
-    assert the_message(checks.check_settings).msg.startswith("SESSION_LIMIT_ is")
+    assert ids(checks.settings.check_settings) == ["W015"]
+    assert the_message(checks.settings.check_settings).msg.startswith(
+        "SESSION_LIMIT_ is"
+    )
 
 
 @override_settings(
     SESSION_LIMIT="3", SESSION_LIMIT_RETENTION=None, SESSION_LIMIT_NOTHING=1
 )
 def test_everything_that_is_wrong_is_told_at_once():
-    assert ids(checks.check_settings) == ["E001", "E013", "W015"]
+    assert ids(checks.settings.check_settings) == ["E001", "E013", "W015"]
 
 
 # Middleware
@@ -333,7 +341,7 @@ FUNCTION = f"{__name__}.function_middleware"
 )
 def test_middleware(middleware, expected):
     with override_settings(MIDDLEWARE=middleware):
-        assert ids(checks.check_middleware) == expected
+        assert ids(checks.installation.check_middleware) == expected
 
 
 # Apps
@@ -370,7 +378,7 @@ class SessionStore(DatabaseSessionStore):
 )
 def test_apps(apps, engine, expected):
     with override_settings(INSTALLED_APPS=apps, SESSION_ENGINE=engine):
-        assert ids(checks.check_apps) == expected
+        assert ids(checks.installation.check_apps) == expected
 
 
 def test_an_engine_whose_model_cannot_be_imported(monkeypatch):
@@ -379,7 +387,7 @@ def test_an_engine_whose_model_cannot_be_imported(monkeypatch):
 
     monkeypatch.setattr(SessionStore, "get_model_class", get_model_class)
     with override_settings(SESSION_ENGINE=__name__):
-        assert ids(checks.check_apps) == ["E202"]
+        assert ids(checks.installation.check_apps) == ["E202"]
 
 
 def start(apps):
@@ -461,7 +469,7 @@ def check_one(monkeypatch):
         monkeypatch.setitem(sys.modules, module, SimpleNamespace(IsolationLevel=driver))
         found = {"default": connection(vendor, options, **kwargs)}
         monkeypatch.setattr(databases, "connections", found)
-        return ids(checks.check_databases)
+        return ids(checks.databases.check_databases)
 
     return check_one
 
@@ -531,7 +539,7 @@ def test_postgresql_with_the_driver_that_is_installed(monkeypatch):
     for level, expected in [("READ_COMMITTED", []), ("SERIALIZABLE", ["W302"])]:
         found = connection("postgresql", {"isolation_level": levels[level]})
         monkeypatch.setattr(databases, "connections", {"default": found})
-        assert ids(checks.check_databases) == expected
+        assert ids(checks.databases.check_databases) == expected
 
 
 def test_another_database_is_none_of_ours_to_judge(check_one):
@@ -543,17 +551,17 @@ def test_the_database_that_holds_the_registry_is_the_one_that_is_checked(monkeyp
     good = connection("sqlite", {"transaction_mode": "IMMEDIATE"})
     bad = connection("sqlite", {})
     monkeypatch.setattr(databases, "connections", {"default": bad, "registry": good})
-    assert ids(checks.check_databases) == []
+    assert ids(checks.databases.check_databases) == []
     monkeypatch.setattr(databases, "connections", {"default": good, "registry": bad})
-    assert ids(checks.check_databases) == ["W301"]
-    assert '"registry"' in the_message(checks.check_databases).msg
+    assert ids(checks.databases.check_databases) == ["W301"]
+    assert '"registry"' in the_message(checks.databases.check_databases).msg
 
 
 def test_the_database_of_the_settings_is_found(monkeypatch):
     settings_dict = connections["default"].settings_dict
     monkeypatch.setitem(settings_dict, "ATOMIC_REQUESTS", True)
     expected = {"sqlite": ["W301"]}.get(connections["default"].vendor, [])
-    assert ids(checks.check_databases) == expected
+    assert ids(checks.databases.check_databases) == expected
 
 
 # Stalled connections, before a deployment
@@ -564,8 +572,8 @@ def check_stalls(monkeypatch):
     def check_stalls(vendor, host="db.example.com", **options):
         found = connection(vendor, options)
         found.settings_dict["HOST"] = host
-        monkeypatch.setattr(stalls, "connections", {"default": found})
-        return ids(checks.check_stalls)
+        monkeypatch.setattr(databases, "connections", {"default": found})
+        return ids(checks.databases.check_stalls)
 
     return check_stalls
 
@@ -588,7 +596,7 @@ def test_a_wait_for_the_database_without_a_bound(check_stalls, vendor):
     assert check_stalls(vendor, **options) == []
     for name in options:
         assert check_stalls(vendor, **options | {name: 0}) == [UNBOUNDED[vendor]]
-        assert name in the_message(checks.check_stalls).hint
+        assert name in the_message(checks.databases.check_stalls).hint
     # A network may drop a connection silently. A Unix socket does not.
     assert check_stalls(vendor, host="/var/run/postgresql") == []
     assert check_stalls(vendor, host="") == []
@@ -642,7 +650,7 @@ def check_server(monkeypatch):
     def check_server(vendor, *rows):
         found = {"default": Answers(vendor, rows)}
         monkeypatch.setattr(databases, "connections", found)
-        return ids(partial(checks.check_servers, databases=["default"]))
+        return ids(partial(checks.databases.check_servers, databases=["default"]))
 
     return check_server
 
@@ -690,7 +698,7 @@ def test_only_the_server_that_holds_the_registry_is_asked(monkeypatch):
         (["default"], []),
         (["default", "registry"], ["W308"]),
     ]:
-        assert ids(partial(checks.check_servers, databases=named)) == expected
+        assert ids(partial(checks.databases.check_servers, databases=named)) == expected
 
 
 def test_servers_are_asked_when_django_lets_checks_connect(monkeypatch):
@@ -708,35 +716,35 @@ urlpatterns = []
 
 
 def test_addresses_that_are_included():
-    assert ids(checks.check_urls) == []
+    assert ids(checks.installation.check_urls) == []
 
 
 @override_settings(ROOT_URLCONF=__name__)
 def test_addresses_that_are_not_included():
-    assert ids(checks.check_urls) == ["W401"]
+    assert ids(checks.installation.check_urls) == ["W401"]
 
 
 @override_settings(ROOT_URLCONF=__name__, SESSION_LIMIT_AT_LIMIT="ask")
 def test_nobody_can_be_asked_without_addresses():
-    assert ids(checks.check_urls) == ["E402"]
+    assert ids(checks.installation.check_urls) == ["E402"]
 
 
 def test_pages_that_nobody_serves_the_style_of():
     apps = [app for app in settings.INSTALLED_APPS if "staticfiles" not in app]
     with override_settings(INSTALLED_APPS=apps):
-        assert ids(checks.check_urls) == ["W404"]
+        assert ids(checks.installation.check_urls) == ["W404"]
 
 
 @pytest.mark.parametrize("urlconf", [None, ""])
 def test_a_project_without_addresses_needs_none_of_ours(urlconf):
     with override_settings(ROOT_URLCONF=urlconf):
-        assert ids(checks.check_urls) == []
+        assert ids(checks.installation.check_urls) == []
 
 
 @override_settings()
 def test_a_project_need_not_even_name_a_urlconf():
     del settings.ROOT_URLCONF
-    assert ids(checks.check_urls) == []
+    assert ids(checks.installation.check_urls) == []
 
 
 # Re-authentication
@@ -756,21 +764,21 @@ def with_allauth(monkeypatch):
 
 
 def test_without_allauth_its_page_is_not_missed():
-    assert ids(checks.check_reauthentication) == []
+    assert ids(checks.installation.check_reauthentication) == []
 
 
 @pytest.mark.usefixtures("with_allauth")
 def test_with_allauth_the_form_of_ours_passes_by_its_page():
-    assert ids(checks.check_reauthentication) == ["W403"]
+    assert ids(checks.installation.check_reauthentication) == ["W403"]
     with override_settings(SESSION_LIMIT_RULES=f"{__name__}.OwnPage"):
-        assert ids(checks.check_reauthentication) == []
+        assert ids(checks.installation.check_reauthentication) == []
 
 
 @pytest.mark.usefixtures("with_allauth")
 @pytest.mark.parametrize("path", ["nowhere.Rules", f"{__name__}.ids"])
 def test_of_rules_that_are_none_another_check_tells(path):
     with override_settings(SESSION_LIMIT_RULES=path):
-        assert ids(checks.check_reauthentication) == []
+        assert ids(checks.installation.check_reauthentication) == []
 
 
 # The reference page

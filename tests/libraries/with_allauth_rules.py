@@ -86,7 +86,7 @@ def test_nothing_is_asked_of_who_has_only_an_account_elsewhere(
 
 
 def test_a_project_is_told_of_allauths_rules(settings):
-    (warning,) = checks.check_reauthentication()
+    (warning,) = checks.installation.check_reauthentication()
     assert warning.id == "session_limit.W403"
     settings.SESSION_LIMIT_RULES = RULES
-    assert list(checks.check_reauthentication()) == []
+    assert list(checks.installation.check_reauthentication()) == []

@@ -219,8 +219,8 @@ MUTANTS = [
     ),
     Mutant(
         "an interval below a second is not warned about",
-        "checks/durations.py::_compare",
-        old="    if touch < SECOND:\n",
+        "checks/settings.py::check_durations",
+        old="    if touch < timedelta(seconds=1):\n",
         new="    if False:\n",
         tests="test_checks",
         test="test_durations_that_are_absurd_together",

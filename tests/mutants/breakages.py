@@ -912,8 +912,8 @@ PAGES = [
     Mutant(
         "copying templates overwrites what is there",
         "management/commands/copysessiontemplates.py::Command.handle",
-        old="            if target.exists() and not force:\n",
-        new="            if target.exists() and force:\n",
+        old='            if target.exists() and not options["force"]:\n',
+        new='            if target.exists() and options["force"]:\n',
         tests="test_copy_templates",
         test="test_what_is_there_stays",
     ),

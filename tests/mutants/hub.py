@@ -142,8 +142,8 @@ WAITS = [
     Mutant(
         "an abandoned thread waits for a cache for ever",
         "asgi/driver_timeouts.py::set_cache_timeouts",
-        old="{**dict.fromkeys(names, TIMEOUT), **given}",
-        new='{"socket_timeout": None, **given}',
+        old="dict.fromkeys(names, TIMEOUT) | vars",
+        new='{"socket_timeout": None} | vars',
         tests="faults/test_stalled_caches",
         test="test_a_stalled_cache_holds_no_thread_for_ever",
     ),
@@ -223,8 +223,8 @@ SWEEPS = [
     Mutant(
         "a page hears of a play that it has stopped itself",
         "asgi/bulk_reads.py::read_displaced",
-        old="plays = Play.objects.using(using).filter(ended_reason__in=Play.HEARD)",
-        new="plays = Play.objects.using(using)",
+        old="plays = Play.objects.primary().filter(ended_reason__in=Play.HEARD)",
+        new="plays = Play.objects.primary()",
         tests="faults/test_late_endings",
         test="test_a_play_that_its_own_page_stopped",
     ),

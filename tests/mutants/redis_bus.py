@@ -74,7 +74,7 @@ MUTANTS = [
     Mutant(
         "a subscriber stays with the node that failed",
         "bus/redis.py::RedisBus.__init__",
-        old="itertools.cycle(nodes)",
+        old="itertools.cycle(random.sample(self.urls, len(self.urls)))",
         new="itertools.repeat(self.urls[0])",
         tests="bus/test_redis",
         test="test_a_subscriber_tries_one_node_after_the_other",

@@ -2,54 +2,42 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
+from django.db.models import Model, QuerySet
 from django.forms.models import BaseInlineFormSet
+from django.http import HttpRequest
 from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy, ngettext
 
 from session_limit import audit, registry
 from session_limit.admin.columns import Columns, administrator, deny
-from session_limit.models import AccountLimit, UserSession
+from session_limit.models import AccountLimit, UserSession, UserSessionQuerySet
 
 if TYPE_CHECKING:
-    from django import forms
-    from django.db.models import Model, QuerySet
-    from django.http import HttpRequest
-
-    from session_limit.models import UserSessionQuerySet
-
-    LimitFormSetBase = BaseInlineFormSet[AccountLimit, Any, forms.ModelForm[Any]]
-    SessionFormSetBase = BaseInlineFormSet[UserSession, Any, forms.ModelForm[Any]]
+    FormSetBase = BaseInlineFormSet[Any, Any, Any]
     LimitInlineBase = admin.StackedInline[AccountLimit, Any]
     SessionInlineBase = admin.TabularInline[UserSession, Any]
 else:
-    LimitFormSetBase = SessionFormSetBase = BaseInlineFormSet
+    FormSetBase = BaseInlineFormSet
     LimitInlineBase, SessionInlineBase = admin.StackedInline, admin.TabularInline
 
-# How many sessions of an account are listed, newest first.
-SHOWN = 20
 
-
-class UnsavedFormSet:
+class UnsavedFormSet(FormSetBase):
     """Keep Django from saving the rows of an inline."""
-
-    model: Any
 
     @classmethod
     def get_default_prefix(cls) -> str:
         # Django takes the prefix from the relation's reverse name, which is hidden.
-        return str(cls.model._meta.model_name)
+        return str(cls.model._meta.model_name)  # type: ignore[union-attr]
 
     def save(self, commit: bool = True) -> list[Any]:
-        self.new_objects: list[Any] = []
-        self.changed_objects: list[Any] = []
-        self.deleted_objects: list[Any] = []
+        self.new_objects, self.changed_objects, self.deleted_objects = [], [], []
         return []
 
 
-class AccountLimitFormSet(UnsavedFormSet, LimitFormSetBase):
+class AccountLimitFormSet(UnsavedFormSet):
     """
     Show one form, whether the account has a row or not, and save it by the registry.
 
@@ -107,7 +95,6 @@ class AccountLimitInline(LimitInlineBase):
     formset = AccountLimitFormSet
     template = "admin/session_limit/accountlimit/inline.html"
     fieldsets = ((gettext_lazy("Session limit"), {"fields": ("limit",)}),)
-    can_delete = False
     has_add_permission = has_delete_permission = deny
 
     def get_readonly_fields(
@@ -117,26 +104,26 @@ class AccountLimitInline(LimitInlineBase):
 
     def get_formset(
         self, request: HttpRequest, obj: Model | None = None, **kwargs: Any
-    ) -> type[AccountLimitFormSet]:
+    ) -> Any:
         help_text = gettext_lazy(
             "How many sessions this user may have at once. Empty: as many as the "
             "project says. Sessions beyond a lower limit end straight away."
         )
         kwargs["help_texts"] = {"limit": help_text}
-        formset = super().get_formset(request, obj, **kwargs)
-        formset = cast("type[AccountLimitFormSet]", formset)
+        formset: Any = super().get_formset(request, obj, **kwargs)
         formset.request = request
         return formset
 
 
-class UserSessionFormSet(UnsavedFormSet, SessionFormSetBase):
+class UserSessionFormSet(UnsavedFormSet):
     """
     List sessions, and ignore what the browser sends back.
 
     A session may end while the page is open. That must not make the form invalid.
     """
 
-    shown = SHOWN
+    # How many sessions are listed, newest first.
+    shown = 20
     queryset: QuerySet[UserSession]
 
     def __init__(self, data: Any = None, files: Any = None, **kwargs: Any) -> None:
@@ -170,7 +157,6 @@ class UserSessionInline(Columns, SessionInlineBase):
     verbose_name_plural = gettext_lazy("live sessions")
     ordering = ("-pk",)
     extra = 0
-    can_delete = False
     show_change_link = True
     has_delete_permission = deny
 
@@ -183,11 +169,6 @@ class UserSessionInline(Columns, SessionInlineBase):
     def get_fields(self, request: HttpRequest, obj: Model | None = None) -> list[Any]:
         address = self.address_column(request)
         return ["device_name", address, "created_at", "last_active_at"]
-
-    def get_readonly_fields(
-        self, request: HttpRequest, obj: Model | None = None
-    ) -> list[Any]:
-        return self.get_fields(request, obj)
 
     def get_queryset(self, request: HttpRequest) -> UserSessionQuerySet:
         # Django's version checks has_view_permission() again, without the user.

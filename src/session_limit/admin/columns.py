@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Callable
+from typing import Any, cast
 
 from django.contrib import admin
+from django.contrib.admin.utils import flatten_fieldsets
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.http import HttpRequest
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy, pgettext
 
 from session_limit.client import DeviceClass
 from session_limit.client.addresses import mask
 from session_limit.client.device import device_label
-
-if TYPE_CHECKING:
-    from django.contrib.auth.base_user import AbstractBaseUser
-    from django.http import HttpRequest
-
-    from session_limit.models import UserSession
+from session_limit.models import UserSession
 
 DEVICE_CLASSES: dict[str, Any] = {
     DeviceClass.PHONE: gettext_lazy("Phone"),
@@ -39,7 +38,11 @@ def deny(*_args: Any, **_kwargs: Any) -> bool:
 class Columns:
     """Show the columns of a session, none of which can be edited."""
 
+    get_fieldsets: Callable[..., Any]
     has_add_permission = has_change_permission = deny
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
+        return flatten_fieldsets(self.get_fieldsets(request, obj))
 
     def address_column(self, request: HttpRequest) -> str:
         """Return the column for the address: masked without ``view_address``."""

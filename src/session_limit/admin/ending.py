@@ -10,21 +10,18 @@ from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.auth import get_user_model
 from django.core.exceptions import BadRequest, ValidationError
+from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from session_limit import registry
 from session_limit.admin.columns import administrator
-from session_limit.models import UserSession
+from session_limit.models import UserSession, UserSessionQuerySet
 from session_limit.store.state import state_of
 from session_limit.utils.safe_redirects import own_address
 
 if TYPE_CHECKING:
-    from django.http import HttpRequest, HttpResponse
-
-    from session_limit.models import UserSessionQuerySet
-
     ModelAdmin = admin.ModelAdmin[UserSession]
 else:
     ModelAdmin = admin.ModelAdmin
@@ -83,42 +80,42 @@ class EndingAdmin(ModelAdmin):
                 "%(count)d had been over already.",
                 ended_before,
             )
-            text %= {"count": ended_before}
-            self.message_user(request, text, messages.WARNING)
+            self.message_user(request, text % {"count": ended_before}, messages.WARNING)
         return None
 
     def _end(self, request: HttpRequest, ids: list[UUID]) -> int:
-        by = administrator(request)
+        by, log = administrator(request), LogEntry.objects.log_actions
         ended = registry.end(ids, UserSession.Reason.REVOKED, by=by)
         users = get_user_model()._base_manager.in_bulk({row.user_id for row in ended})
-        for objects, text in (
-            (ended, _("Ended.")),
-            (users.values(), _("Ended sessions of this user.")),
-        ):
-            LogEntry.objects.log_actions(by.pk, objects, CHANGE, text)
+        log(by.pk, ended, CHANGE, _("Ended."))
+        log(by.pk, users.values(), CHANGE, _("Ended sessions of this user."))
         return len(ended)
 
     def _ask_to_end(
         self, request: HttpRequest, live: UserSessionQuerySet, own: UserSession | None
     ) -> TemplateResponse:
         count = live.count()
-        request.current_app = self.admin_site.name
-        return TemplateResponse(
+        return self.render_page(
             request,
-            "admin/session_limit/usersession/end_confirmation.html",
-            {
-                **self.admin_site.each_context(request),
-                "title": _("End sessions"),
-                "opts": self.opts,
-                "media": self.media,
-                "action_checkbox_name": ACTION_CHECKBOX_NAME,
-                "selected": request.POST.getlist(ACTION_CHECKBOX_NAME),
-                "select_across": request.POST.get("select_across"),
-                "sessions": live[:LISTED],
-                "count": count,
-                "more": max(count - LISTED, 0),
-                "own": own,
-                # An empty link leads back to the URL that the browser shows.
-                "cancel_url": own_address(request) or "",
-            },
+            "end_confirmation.html",
+            title=_("End sessions"),
+            media=self.media,
+            action_checkbox_name=ACTION_CHECKBOX_NAME,
+            selected=request.POST.getlist(ACTION_CHECKBOX_NAME),
+            select_across=request.POST.get("select_across"),
+            sessions=live[:LISTED],
+            count=count,
+            more=max(count - LISTED, 0),
+            own=own,
+            # An empty link leads back to the URL that the browser shows.
+            cancel_url=own_address(request) or "",
         )
+
+    def render_page(
+        self, request: HttpRequest, name: str, **context: Any
+    ) -> TemplateResponse:
+        """Render one of our templates as a page of this admin site."""
+        request.current_app = self.admin_site.name
+        frame = {**self.admin_site.each_context(request), "opts": self.opts}
+        template = f"admin/session_limit/usersession/{name}"
+        return TemplateResponse(request, template, frame | context)

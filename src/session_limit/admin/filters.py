@@ -6,17 +6,14 @@ from typing import TYPE_CHECKING, Any, cast
 
 from django.contrib import admin
 from django.core.paginator import Paginator
+from django.http import HttpRequest
 from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy, pgettext
 
 from session_limit.admin.columns import DEVICE_CLASSES
-from session_limit.models import UserSession
+from session_limit.models import UserSession, UserSessionQuerySet
 
 if TYPE_CHECKING:
-    from django.http import HttpRequest
-
-    from session_limit.models import UserSessionQuerySet
-
     PaginatorBase = Paginator[UserSession]
 else:
     PaginatorBase = Paginator

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import UUID
 
 from django.contrib import admin
-from django.contrib.admin.utils import flatten_fieldsets, unquote
+from django.contrib.admin.utils import unquote
 from django.contrib.auth import get_user_model
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import DataError
 from django.db.models.constants import LOOKUP_SEP
-from django.http import Http404
-from django.template.response import TemplateResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
@@ -24,9 +23,6 @@ from session_limit.admin.ending import EndingAdmin
 from session_limit.admin.filters import BoundedPaginator, DeviceClassFilter, StateFilter
 from session_limit.admin.timeline_page import DEFAULT_PERIOD, PERIODS, Timeline
 from session_limit.models import Play, UserSession, parse_uuid
-
-if TYPE_CHECKING:
-    from django.http import HttpRequest, HttpResponse
 
 
 @admin.register(UserSession)
@@ -95,7 +91,6 @@ class UserSessionAdmin(Columns, EndingAdmin):
         address = self.address_column(request)
         who = ["user", "state", "device_name", "device_class_name", address]
         times = ["created_at", "authenticated_at", "last_active_at", "expires_at"]
-        limit = ["scope", "counted", "adopted"]
         if obj is not None and not obj.is_live:
             who.append("ended_at")
             who += ["ended_by_user"] if obj.ended_by else []
@@ -103,13 +98,8 @@ class UserSessionAdmin(Columns, EndingAdmin):
         return [
             (None, {"fields": who}),
             (_("Times"), {"fields": times}),
-            (_("Limit"), {"fields": limit}),
+            (_("Limit"), {"fields": ["scope", "counted", "adopted"]}),
         ]
-
-    def get_readonly_fields(
-        self, request: HttpRequest, obj: UserSession | None = None
-    ) -> list[Any]:
-        return flatten_fieldsets(self.get_fieldsets(request, obj))
 
     @admin.display(description=gettext_lazy("ended by"))
     def ended_by_user(self, session: UserSession) -> str:
@@ -147,8 +137,8 @@ class UserSessionAdmin(Columns, EndingAdmin):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
-        more = {"show_delete": False, "may_end": self.has_end_permission(request)}
-        context = {**(extra_context or {}), **more}
+        context = {**(extra_context or {}), "show_delete": False}
+        context["may_end"] = self.has_end_permission(request)
         return super().change_view(request, object_id, form_url, context)
 
     def render_change_form(
@@ -182,18 +172,13 @@ class UserSessionAdmin(Columns, EndingAdmin):
         found = self.get_queryset(request).filter(user=user)
         days = request.GET.get("days")
         days = days if days in PERIODS else DEFAULT_PERIOD
-        request.current_app = self.admin_site.name
-        return TemplateResponse(
+        return self.render_page(
             request,
-            "admin/session_limit/usersession/account.html",
-            {
-                **self.admin_site.each_context(request),
-                "title": _("Timeline"),
-                "subtitle": str(user),
-                "opts": self.opts,
-                "account": user,
-                "play": Play._meta.verbose_name,
-                "periods": PERIODS,
-                "timeline": Timeline(found, days, url_of),
-            },
+            "account.html",
+            title=_("Timeline"),
+            subtitle=str(user),
+            account=user,
+            play=Play._meta.verbose_name,
+            periods=PERIODS,
+            timeline=Timeline(found, days, url_of),
         )

@@ -57,11 +57,9 @@ class Bar:
     @property
     def displaced_by(self) -> UUID | None:
         """The id of the session or play that displaced this one, if one did."""
-        if not self.is_displaced:
-            return None
-        if isinstance(self.row, Play):
-            return self.row.ended_by_play
-        return self.row.ended_by_session
+        row = self.row
+        by = row.ended_by_play if isinstance(row, Play) else row.ended_by_session
+        return by if self.is_displaced else None
 
     @property
     def end_x(self) -> float:
@@ -126,9 +124,8 @@ class Window:
         *,
         is_live: bool,
     ) -> Bar:
-        left, right = self.x(start), self.x(end)
-        left = min(left, 100 - SHORTEST)
-        right = max(right, left + SHORTEST)
+        left = min(self.x(start), 100 - SHORTEST)
+        right = max(self.x(end), left + SHORTEST)
         left -= BEYOND if start < self.since else 0
         right += BEYOND if is_live else 0
         x, width = round(left, 3), round(right - left, 3)
@@ -143,11 +140,10 @@ def lay_out(
     by_session: dict[UUID, list[Play]] = {}
     for play in sorted(plays, key=lambda play: play.started_at):
         by_session.setdefault(play.session_id, []).append(play)
-    lanes, top = [], TOP
+    lanes: list[Lane] = []
     for session in sessions:
-        lane = _lane(session, by_session.get(session.pk, ()), window, top)
-        lanes.append(lane)
-        top = lane.bottom
+        top = lanes[-1].bottom if lanes else TOP
+        lanes.append(_lane(session, by_session.get(session.pk, ()), window, top))
     return lanes
 
 
@@ -165,15 +161,13 @@ def _lane(
     rows: list[datetime] = []
     bars = []
     for play in plays:
-        is_live_play = is_live and play.ended_at is None and play.lease_until > now
+        lasts = is_live and play.ended_at is None and play.lease_until > now
         # Nothing records the end of a play if its lease expires or its session ends.
         play_end = play.ended_at or min(play.lease_until, end)
         row = _row(rows, play.started_at)
         rows[row : row + 1] = [play_end]
         at = y + row * (PLAY + GAP)
-        bars.append(
-            window.bar(play, play.started_at, play_end, at, is_live=is_live_play)
-        )
+        bars.append(window.bar(play, play.started_at, play_end, at, is_live=lasts))
     bottom = y + len(rows) * (PLAY + GAP) + FOOT
     return Lane(own, bars, len(rows), top, bottom)
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from datetime import timedelta
+from typing import Any
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.functional import cached_property
@@ -23,9 +23,6 @@ from session_limit.admin.timeline_layout import Bar, Lane, Line, Tick, Window
 from session_limit.client.device import device_label
 from session_limit.conf import conf
 from session_limit.models import Play, UserSession
-
-if TYPE_CHECKING:
-    from django.db.models import QuerySet
 
 # How many are shown, newest first.
 SESSIONS = 50
@@ -87,21 +84,21 @@ class Timeline:
 
     @cached_property
     def _sessions(self) -> list[UserSession]:
-        was_live = self._counted_until("expires_at")
+        found = self.found.filter(self._counted_until("expires_at")).order_by("-pk")
         # Read one more than is shown, to know whether there are more.
-        return list(self.found.filter(was_live).order_by("-pk")[: SESSIONS + 1])
+        return list(found[: SESSIONS + 1])
 
     @cached_property
     def _plays(self) -> list[Play]:
         sessions = self._sessions[:SESSIONS]
         if not sessions or not conf.uses_plays():
             return []
-        was_live = self._counted_until("lease_until")
         # The index begins with the user.
         shown = Q(user_id=sessions[0].user_id, session__in=sessions)
-        rows = Play.objects.primary().begun().filter(shown, was_live)
+        shown &= self._counted_until("lease_until")
         # Ids derived from a page's key are not ordered by time.
-        return list(rows.order_by("-started_at", "-pk")[: PLAYS + 1])
+        rows = Play.objects.primary().begun().order_by("-started_at", "-pk")
+        return list(rows.filter(shown)[: PLAYS + 1])
 
     @property
     def most_sessions(self) -> int | None:
@@ -142,11 +139,13 @@ class Timeline:
     def displaced(self) -> list[Bar]:
         return [bar for lane in self.lanes for bar in lane.bars if bar.is_displaced]
 
-    @cached_property
-    def ticks(self) -> list[tuple[Tick, str, bool]]:
-        """Return the ticks, each with its label and whether a day begins there."""
-        ticks = timeline_layout.ticks(self.window, int(self.days))
-        return [(tick, *_tick_label(tick.moment)) for tick in ticks]
+    @property
+    def ticks(self) -> Iterator[tuple[Tick, str, bool]]:
+        """Yield the ticks, each with its label and whether a day begins there."""
+        for tick in timeline_layout.ticks(self.window, int(self.days)):
+            is_day = not (tick.moment.hour or tick.moment.minute)
+            style = "MONTH_DAY_FORMAT" if is_day else "TIME_FORMAT"
+            yield tick, date_format(tick.moment, style), is_day
 
     @cached_property
     def described_lanes(self) -> list[tuple[Lane, Caption, list[Caption]]]:
@@ -156,15 +155,12 @@ class Timeline:
     @property
     def captions(self) -> list[Caption]:
         """Return all captions in the order of the lanes, for the table."""
-        captions = [
-            caption
-            for _, session, plays in self.described_lanes
-            for caption in (session, *plays)
-        ]
+        lanes = self.described_lanes
+        captions = [each for _, session, plays in lanes for each in (session, *plays)]
         known = {caption.bar.row.pk: caption for caption in captions}
         for caption in captions:
-            id = caption.bar.displaced_by
-            caption.by = known.get(id) if id else None
+            if id := caption.bar.displaced_by:
+                caption.by = known.get(id)
         return captions
 
     def _describe(self, lane: Lane) -> tuple[Caption, list[Caption]]:
@@ -183,8 +179,3 @@ class Timeline:
 
 def _state(bar: Bar, reason: UserSession.Reason | Play.Reason) -> str:
     return pgettext("session", "Live") if bar.is_live else capfirst(str(reason.label))
-
-
-def _tick_label(moment: datetime) -> tuple[str, bool]:
-    is_day = not (moment.hour or moment.minute)
-    return date_format(moment, "MONTH_DAY_FORMAT" if is_day else "TIME_FORMAT"), is_day

@@ -8,10 +8,11 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connections
+from django.db.models import QuerySet
 from django.db.models.expressions import Combinable
 from django.utils import timezone
 
-from session_limit.models import Play, UserSession, registry_alias
+from session_limit.models import Play, UserSession
 
 
 def read_unexpired(ids: Collection[UUID]) -> dict[UUID, Any]:
@@ -20,13 +21,8 @@ def read_unexpired(ids: Collection[UUID]) -> dict[UUID, Any]:
     the primary key of its user. Makes one indexed read for as many ids as the database
     takes in one statement, and so do the other functions here.
     """
-    using = registry_alias()
-    rows = UserSession.objects.using(using).live().filter(expires_at__gt=timezone.now())
-    return {
-        id: user_id
-        for some in _batches(ids, using)
-        for id, user_id in rows.filter(pk__in=some).values_list("pk", "user_id")
-    }
+    live = UserSession.objects.primary().live().filter(expires_at__gt=timezone.now())
+    return dict(_select(live.values_list("pk", "user_id"), "pk", ids))
 
 
 def read_ended_since(moment: datetime) -> list[UUID]:
@@ -37,24 +33,14 @@ def read_ended_since(moment: datetime) -> list[UUID]:
 
 def read_open_plays(user_ids: Collection[Any]) -> list[tuple[UUID, UUID]]:
     """Return the id and the session's id of each play of these users that is open."""
-    using = registry_alias()
-    plays = Play.objects.using(using).open()
-    return [
-        pair
-        for some in _batches(user_ids, using)
-        for pair in plays.filter(user_id__in=some).values_list("pk", "session_id")
-    ]
+    plays = Play.objects.primary().open().values_list("pk", "session_id")
+    return list(_select(plays, "user_id", user_ids))
 
 
 def read_displaced(play_ids: Collection[UUID]) -> list[UUID]:
     """Return the sessions of those of these plays that something else has ended."""
-    using = registry_alias()
-    plays = Play.objects.using(using).filter(ended_reason__in=Play.HEARD)
-    return [
-        session
-        for some in _batches(play_ids, using)
-        for session in plays.filter(pk__in=some).values_list("session_id", flat=True)
-    ]
+    plays = Play.objects.primary().filter(ended_reason__in=Play.HEARD)
+    return list(_select(plays.values_list("session_id", flat=True), "pk", play_ids))
 
 
 def read_plays_ended_since(moment: datetime | Combinable) -> list[tuple[UUID, UUID]]:
@@ -62,16 +48,20 @@ def read_plays_ended_since(moment: datetime | Combinable) -> list[tuple[UUID, UU
     Return the id and the session's id of each play that something else ended after
     ``moment``. It may be an expression, so that the database's clock decides.
     """
-    rows = Play.objects.primary().filter(ended_at__gt=moment)
-    heard = rows.filter(ended_reason__in=Play.HEARD)
-    return list(heard.values_list("pk", "session_id"))
+    heard = Play.objects.primary().filter(ended_reason__in=Play.HEARD)
+    return list(heard.filter(ended_at__gt=moment).values_list("pk", "session_id"))
 
 
-def _batches(values: Collection[Any], using: str) -> Iterator[list[Any]]:
-    """Divide ``values``, so that each part and ten parameters fit into a statement."""
-    most = connections[using].features.max_query_params
+def _select(
+    rows: QuerySet[Any, Any], field: str, values: Collection[Any]
+) -> Iterator[Any]:
+    """
+    Yield those of the ``rows`` that have one of ``values`` in ``field``. Divides
+    ``values``, so that each part and ten parameters fit into a statement.
+    """
+    most = connections[rows.db].features.max_query_params
     size = most - 10 if most else max(len(values), 1)
     rest = list(values)
     while rest:
-        yield rest[:size]
+        yield from rows.filter(**{f"{field}__in": rest[:size]})
         del rest[:size]

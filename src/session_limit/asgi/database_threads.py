@@ -172,13 +172,10 @@ class DatabaseThread:
         given_up = [call]
         if worker is not None:
             self._abandoned.add(worker)
-        goes_on = len(self._abandoned) < MAX_ABANDONED
-        if goes_on and self._waiting:
-            try:
+        if self._waiting and len(self._abandoned) < MAX_ABANDONED:
+            with contextlib.suppress(RuntimeError):
                 self._start_worker()
-            except RuntimeError:
-                goes_on = False
-        if not goes_on:
+        if self._worker is None:
             given_up += self._waiting
             self._waiting.clear()
         for each in given_up:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 from django.conf import settings
 
 from session_limit import url_matching
@@ -15,45 +17,30 @@ async def serve(
     application: Application, scope: Scope, receive: Receive, send: Send
 ) -> None:
     """Serve one HTTP request or WebSocket, or the lifespan of the server."""
-    kind = scope["type"]
-    if kind == "http":
-        await _serve_http(application, with_one_cookie_header(scope), receive, send)
-    elif kind == "websocket":
+    kind, below = scope["type"], None
+    if kind in {"http", "websocket"}:
         scope = with_one_cookie_header(scope)
-        if session_key_of(scope) is None:
-            await application(scope, receive, send)
-        else:
-            await websockets.serve(application, scope, receive, send)
     elif kind == "lifespan":
-        await _serve_lifespan(application, scope, receive, send)
-    else:
-        await application(scope, receive, send)
-
-
-async def _serve_http(
-    application: Application, scope: Scope, receive: Receive, send: Send
-) -> None:
-    below = find_below(scope, url_matching.GATEWAY)
+        receive = functools.partial(_receive_and_stop_hub, receive)
+    if kind == "http":
+        below = find_below(scope, url_matching.GATEWAY)
     if below is not None:
         await gateway.serve(scope, receive, send, is_below=bool(below))
-    elif event_stream.is_asked_for(scope):
+    elif kind == "http" and event_stream.is_asked_for(scope):
         await event_stream.serve(scope, receive, send)
-    elif _has_session_cookie(scope):
+    elif kind == "http" and _has_session_cookie(scope):
         await streaming.serve(application, scope, receive, send)
+    elif kind == "websocket" and session_key_of(scope) is not None:
+        await websockets.serve(application, scope, receive, send)
     else:
         await application(scope, receive, send)
 
 
-async def _serve_lifespan(
-    application: Application, scope: Scope, receive: Receive, send: Send
-) -> None:
-    async def receive_and_stop_hub() -> Message:
-        message = await receive()
-        if message["type"] == "lifespan.shutdown":
-            await current_hub().stop()
-        return message
-
-    await application(scope, receive_and_stop_hub, send)
+async def _receive_and_stop_hub(receive: Receive) -> Message:
+    message = await receive()
+    if message["type"] == "lifespan.shutdown":
+        await current_hub().stop()
+    return message
 
 
 def _has_session_cookie(scope: Scope) -> bool:

@@ -5,22 +5,14 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
-from typing import Any
 
-from django.core.cache import BaseCache, caches
+from django.core.cache import caches
 from django.core.cache.backends.memcached import PyMemcacheCache
 from django.core.cache.backends.redis import RedisCache
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 # In seconds. Drivers take a whole number, and libpq at least 2.
 TIMEOUT = 2
-# The drivers that take all three options below.
-_MYSQL_DRIVERS = {"MySQLdb", "pymysql"}
-# The options that bound each wait of Django's own cache backends.
-_CACHE_TIMEOUTS: list[tuple[type[BaseCache], tuple[str, str]]] = [
-    (RedisCache, ("socket_connect_timeout", "socket_timeout")),
-    (PyMemcacheCache, ("connect_timeout", "timeout")),
-]
 
 
 def set_timeouts(connection: BaseDatabaseWrapper) -> None:
@@ -37,8 +29,8 @@ def set_timeouts(connection: BaseDatabaseWrapper) -> None:
     if connection.vendor in {"postgresql", "mysql"}:
         names = ("connect_timeout",)
     driver = getattr(getattr(connection, "Database", None), "__name__", "")
-    if connection.vendor == "mysql" and driver in _MYSQL_DRIVERS:
-        names = ("connect_timeout", "read_timeout", "write_timeout")
+    if connection.vendor == "mysql" and driver in {"MySQLdb", "pymysql"}:
+        names += ("read_timeout", "write_timeout")
     settings = connection.settings_dict
     options = {**dict.fromkeys(names, TIMEOUT), **settings["OPTIONS"]}
     options.pop("pool", None)
@@ -52,10 +44,13 @@ def set_cache_timeouts(alias: str) -> None:
     Memcached are changed.
     """
     cache = caches[alias]
-    for kind, names in _CACHE_TIMEOUTS:
-        if isinstance(cache, kind):
-            given: dict[str, Any] = vars(cache)["_options"]
-            vars(cache)["_options"] = {**dict.fromkeys(names, TIMEOUT), **given}
+    if isinstance(cache, RedisCache):
+        names = ("socket_connect_timeout", "socket_timeout")
+    elif isinstance(cache, PyMemcacheCache):
+        names = ("connect_timeout", "timeout")
+    else:
+        return
+    vars(cache)["_options"] = dict.fromkeys(names, TIMEOUT) | vars(cache)["_options"]
 
 
 def bound_locks(connection: BaseDatabaseWrapper) -> None:
@@ -98,10 +93,8 @@ def disconnect(connection: BaseDatabaseWrapper) -> None:
     opened = connection.connection
     if hasattr(opened, "fileno"):
         # A driver raises an error of its own if the connection is closed.
-        with contextlib.suppress(Exception):
-            _shut(opened.fileno())
-
-
-def _shut(descriptor: int) -> None:
-    with socket.socket(fileno=os.dup(descriptor)) as duplicate:
-        duplicate.shutdown(socket.SHUT_RDWR)
+        with (
+            contextlib.suppress(Exception),
+            socket.socket(fileno=os.dup(opened.fileno())) as duplicate,
+        ):
+            duplicate.shutdown(socket.SHUT_RDWR)

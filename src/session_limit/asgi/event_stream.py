@@ -21,7 +21,7 @@ from session_limit.asgi.disconnects import ClientDisconnected, Inbox
 from session_limit.asgi.hub import current_hub
 from session_limit.asgi.scopes import find_below
 from session_limit.asgi.shutdown import shutdown
-from session_limit.asgi.types import Message, Receive, Scope, Send
+from session_limit.asgi.types import Receive, Scope, Send
 from session_limit.pages import json_answers
 from session_limit.utils.log_once import RateLimitedLog
 
@@ -62,46 +62,39 @@ async def serve(scope: Scope, receive: Receive, send: Send) -> None:
     if _is_foreign(scope):
         await _answer(send, HTTPStatus.FORBIDDEN)
         return
-    with Inbox(receive) as inbox:
-        await _serve(scope, inbox, send)
-
-
-async def _serve(scope: Scope, inbox: Inbox, send: Send) -> None:
     hub = current_hub()
-    try:
-        who = await inbox.run_unless_disconnected(hub.identify(scope))
-    except ClientDisconnected:
-        return
-    except Exception as error:  # noqa: BLE001 logged
-        _FAILURE.log(error)
-        wait = (b"retry-after", str(random.randint(*RETRY_AFTER)).encode())  # noqa: S311
-        await _answer(send, HTTPStatus.SERVICE_UNAVAILABLE, wait)
-        return
-    updates = _Updates()
-    if who.reason is not None:
-        updates.note(who.reason)
-    elif who.id is None:
-        await _answer(send, HTTPStatus.NO_CONTENT)
-        return
-
-    if who.id is not None:
-        hub.join(who.id, updates.note)
-        hub.verify(who.id)
-    try:
-        await _stream(inbox.receive, send, updates)
-    finally:
+    with Inbox(receive) as inbox:
+        try:
+            who = await inbox.run_unless_disconnected(hub.identify(scope))
+        except ClientDisconnected:
+            return
+        except Exception as error:  # noqa: BLE001 logged
+            _FAILURE.log(error)
+            wait = str(random.randint(*RETRY_AFTER)).encode()  # noqa: S311 no secret
+            status = HTTPStatus.SERVICE_UNAVAILABLE
+            await _answer(send, status, (b"retry-after", wait))
+            return
+        if who.reason is None and who.id is None:
+            await _answer(send, HTTPStatus.NO_CONTENT)
+            return
+        updates = _Updates(who.reason)
         if who.id is not None:
-            hub.leave(who.id, updates.note)
+            hub.join(who.id, updates.note)
+            hub.verify(who.id)
+        try:
+            await _stream(inbox.receive, send, updates)
+        finally:
+            if who.id is not None:
+                hub.leave(who.id, updates.note)
 
 
 class _Updates:
     """Hold what the hub has reported about a session and the stream has not sent."""
 
-    # Why the session has ended, or None while it is live.
-    reason: str | None = None
-    has_changed = False
-
-    def __init__(self) -> None:
+    def __init__(self, reason: str | None) -> None:
+        # Why the session has ended, or None while it is live.
+        self.reason = reason
+        self.has_changed = False
         self.arrived = asyncio.Event()
 
     def note(self, reason: str | None) -> None:
@@ -123,7 +116,9 @@ async def _stream(receive: Receive, send: Send, updates: _Updates) -> None:
             async with asyncio.timeout(random.uniform(*LIFE)):  # noqa: S311 no secret
                 await _wait(send, updates, disconnect, stopping)
         if not disconnect.done():
-            text = "" if updates.reason is None else _ended(updates.reason)
+            text, reason = "", updates.reason
+            if reason is not None:
+                text = _event("ended", code="session_ended", reason=reason or None)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(LINGER):
                     await _send_body(send, text)
@@ -148,10 +143,6 @@ async def _wait(send: Send, updates: _Updates, *stops: asyncio.Future[None]) -> 
         updates.arrived.clear()
 
 
-def _ended(reason: str) -> str:
-    return _event("ended", code="session_ended", reason=reason or None)
-
-
 def _event(name: str, **data: Any) -> str:
     content = json.dumps(json_answers.envelope(**data))
     return f"event: {name}\ndata: {content}\n\n"
@@ -162,9 +153,8 @@ async def _send_body(send: Send, text: str, *, more: bool = False) -> None:
 
 
 async def _wait_for_disconnect(receive: Receive) -> None:
-    message: Message = {"type": ""}
-    while message["type"] != "http.disconnect":
-        message = await receive()
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 async def _answer(

@@ -169,9 +169,8 @@ class Hub:
 
     def _read_soon(self, waiting: set[UUID], ids: Iterable[UUID]) -> None:
         """Add the connected sessions among ``ids`` to the set ``waiting``."""
-        connected = self._listeners.keys() & set(ids)
-        if connected:
-            waiting.update(connected)
+        if connected := self._listeners.keys() & set(ids):
+            waiting |= connected
             self._has_work.set()
 
     def _give_up(self, id: UUID) -> None:
@@ -221,12 +220,10 @@ class Hub:
                 self._end(id, standing.reason)
             elif waiting is self._news:
                 self._notify_changed(id)
-        unrecorded = [id for id, each in found.items() if not each.is_recorded]
-        if unrecorded:
+        if unrecorded := [id for id, each in found.items() if not each.is_recorded]:
             self._unrecorded.put_nowait(unrecorded)
 
     def _end(self, id: UUID, reason: str) -> None:
-        """Notify the listeners of a session that it has ended."""
         for listener in self._listeners.pop(id, ()):
             listener(reason)
 
@@ -265,11 +262,9 @@ class Hub:
                 self._read_soon(self._to_verify, self._listeners)
 
     async def _sweep_once(self) -> None:
-        ids = self._sweeper.next_ids(self._listeners.keys())
+        ids, connected = self._sweeper.next_ids(self._listeners), len(self._listeners)
         try:
-            reading = await self._asking.run(
-                self._sweeper.read, ids, len(self._listeners)
-            )
+            reading = await self._asking.run(self._sweeper.read, ids, connected)
         except Exception as error:  # noqa: BLE001 logged, once
             self._sweep_outage.begin(error)
             return

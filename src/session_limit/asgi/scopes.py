@@ -11,9 +11,6 @@ from session_limit import url_matching
 from session_limit.asgi.types import Scope
 from session_limit.store import identification
 
-# Django raises for some hostile content types, and nothing here reads a body.
-_OMITTED_HEADERS = {b"content-type", b"content-length"}
-
 
 def with_one_cookie_header(scope: Scope) -> Scope:
     """
@@ -40,7 +37,9 @@ def request_of(scope: Scope) -> ASGIRequest:
 
     Neither says anything about the session, and a hostile one can make Django raise.
     """
-    headers = [each for each in scope["headers"] if each[0] not in _OMITTED_HEADERS]
+    # Django raises for some hostile content types, and nothing here reads a body.
+    omitted = {b"content-type", b"content-length"}
+    headers = [each for each in scope["headers"] if each[0] not in omitted]
     bare = {**scope, "method": "GET", "query_string": b"", "headers": headers}
     return ASGIRequest(bare, io.BytesIO())
 

@@ -56,17 +56,19 @@ class Shutdown:
         if threading.current_thread() is threading.main_thread():
             for number in SIGNALS:
                 self._handle(number)
-        event = _event_of_master()
+        # hypercorn.run.run() gives this event to each of its workers.
+        given = getattr(multiprocessing.current_process(), "_kwargs", {})
+        event = given.get("shutdown_event")
         if event is not None and (self._poll is None or self._poll.done()):
             self._poll = future.get_loop().create_task(self._poll_event(event))
         return future
 
     def _handle(self, number: int) -> None:
         """Install our handler in front of the server's, unless it is there already."""
-        theirs, ours = signal.getsignal(number), self._handlers.get(number)
+        theirs = signal.getsignal(number)
         # A server without a handler of its own does not stop gracefully.
-        is_default = theirs is signal.default_int_handler
-        if callable(theirs) and not is_default and theirs is not ours:
+        known = signal.default_int_handler, self._handlers.get(number)
+        if callable(theirs) and theirs not in known:
             handler = functools.partial(self._begin_and_pass_on, theirs)
             signal.signal(number, handler)
             self._handlers[number] = handler
@@ -98,12 +100,6 @@ class Shutdown:
 def _finish(future: asyncio.Future[None]) -> None:
     if not future.done():
         future.set_result(None)
-
-
-def _event_of_master() -> Any:
-    """Return the event that ``hypercorn.run.run()`` gives each of its workers."""
-    given = getattr(multiprocessing.current_process(), "_kwargs", {})
-    return given.get("shutdown_event")
 
 
 shutdown = Shutdown()

@@ -51,18 +51,14 @@ class _Response(Connection):
                 for name, _ in message.get("headers", ())
             )
         elif message.get("more_body"):
-            self._note_more_follows()
+            if self.is_stream:
+                self._find_session()
+            elif self.timer is None:
+                loop = asyncio.get_running_loop()
+                self.timer = loop.call_later(STREAM_AFTER, self._find_session)
         elif not self.has_ended:
             self.is_finished = message["type"] == "http.response.body"
         await super().send(message)
-
-    def _note_more_follows(self) -> None:
-        """Watch the session once the response has lasted ``STREAM_AFTER`` seconds."""
-        if self.is_stream:
-            self._find_session()
-        elif self.timer is None:
-            loop = asyncio.get_running_loop()
-            self.timer = loop.call_later(STREAM_AFTER, self._find_session)
 
     def _find_session(self) -> None:
         """Watch the session of this response, once it is known."""
@@ -75,8 +71,7 @@ class _Response(Connection):
                 self.watch(state.row.id)
         elif self._identifying is None:
             # Code outside Django serves this response, without our middleware.
-            identify = self._identify()
-            self._identifying = asyncio.get_running_loop().create_task(identify)
+            self._identifying = asyncio.create_task(self._identify())
 
     async def _identify(self) -> None:
         try:

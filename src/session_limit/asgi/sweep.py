@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from datetime import timedelta
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from uuid import UUID
 
 from django.utils import timezone
@@ -20,9 +20,6 @@ AT_ONCE = 2_000
 # this number or on clocks.
 RECENT = timedelta(seconds=10)
 
-# The ids of the open plays of each session.
-Plays = Mapping[UUID, frozenset[UUID]]
-
 
 class Reading(NamedTuple):
     """
@@ -35,8 +32,8 @@ class Reading(NamedTuple):
 
     doubtful: set[UUID]
     changed: set[UUID]
-    playing: Plays
-    recent: frozenset[UUID]
+    playing: dict[UUID, set[UUID]]
+    recent: set[UUID]
 
 
 class Sweep:
@@ -51,16 +48,15 @@ class Sweep:
     def __init__(self) -> None:
         # The sessions that this round has not read yet.
         self._left: list[UUID] = []
-        self._playing: dict[UUID, frozenset[UUID]] = {}
-        self._recent: frozenset[UUID] = frozenset()
+        self._playing: dict[UUID, set[UUID]] = {}
+        self._recent: set[UUID] = set()
 
     def next_ids(self, connected: Collection[UUID]) -> list[UUID]:
         """Return the sessions to read next. Repeat them until ``note()`` is called."""
         if not self._left:
             self._left = list(connected)
-            self._playing = {
-                id: plays for id, plays in self._playing.items() if id in connected
-            }
+            for id in self._playing.keys() - set(connected):
+                del self._playing[id]
         return self._left[:AT_ONCE]
 
     def read(self, ids: Collection[UUID], connected: int) -> Reading:
@@ -70,8 +66,11 @@ class Sweep:
         if connected > AT_ONCE:
             doubtful |= set(bulk_reads.read_ended_since(timezone.now() - RECENT))
         if not conf.uses_plays():
-            return Reading(doubtful, set(), {}, frozenset())
-        playing = _open_plays(owners)
+            return Reading(doubtful, set(), {}, set())
+        playing: dict[UUID, set[UUID]] = {}
+        for play, session in bulk_reads.read_open_plays(set(owners.values())):
+            if session in owners:
+                playing.setdefault(session, set()).add(play)
         # A play that is no longer open may have been stopped by its own page, or it may
         # have ended during the last sweep, which then has reported it.
         before = {play for id in ids for play in self._playing.get(id, ())}
@@ -80,7 +79,7 @@ class Sweep:
         # Plays that started and ended between two sweeps.
         recent = dict(bulk_reads.read_plays_ended_since(DatabaseNow() - RECENT))
         changed |= {recent[play] for play in recent.keys() - self._recent}
-        return Reading(doubtful, changed, playing, frozenset(recent))
+        return Reading(doubtful, changed, playing, set(recent))
 
     def note(self, ids: Collection[UUID], reading: Reading) -> None:
         """Remember the ``reading`` of these ``ids``, so that the next ones follow."""
@@ -89,12 +88,3 @@ class Sweep:
             self._playing.pop(id, None)
         self._playing.update(reading.playing)
         self._recent = reading.recent
-
-
-def _open_plays(owners: Mapping[UUID, Any]) -> dict[UUID, frozenset[UUID]]:
-    """Return the open plays of each session. ``owners`` maps sessions to users."""
-    found: dict[UUID, set[UUID]] = {}
-    for play, session in bulk_reads.read_open_plays(set(owners.values())):
-        if session in owners:
-            found.setdefault(session, set()).add(play)
-    return {session: frozenset(plays) for session, plays in found.items()}

@@ -59,11 +59,11 @@ def failure_of(bus: Bus | None, error: Exception) -> str:
     ``bus`` is ``None`` if it could not be created. Do not log a traceback as well. It
     and the text of some errors may quote a password.
     """
-    names = ["SESSION_LIMIT_BUS"]
+    names = "SESSION_LIMIT_BUS"
     # The address itself may be invalid.
     with contextlib.suppress(Exception):
-        names += [bus.address] if bus is not None else []
-    return f"{', '.join(names)} ({type(error).__name__})"
+        names += f", {bus.address}" if bus is not None else ""
+    return f"{names} ({type(error).__name__})"
 
 
 class _Publisher:

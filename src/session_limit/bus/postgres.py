@@ -24,9 +24,6 @@ LOCK_TIMEOUT = "100ms"
 PING = 15.0
 PATIENCE = 5.0
 
-# Parameters that Django adds for its own connections.
-_DJANGO_ONLY = {"context", "cursor_factory", "prepare_threshold"}
-
 
 class PostgresBus(Bus):
     """
@@ -71,7 +68,11 @@ class PostgresBus(Bus):
                 )
 
     async def subscribe(self) -> AsyncGenerator[Sequence[UUID] | None]:
-        connection = await asyncio.wait_for(self._connect(), PATIENCE)
+        parameters: dict[str, Any] = connections[self.using].get_connection_params()
+        for only_for_django in ("context", "cursor_factory", "prepare_threshold"):
+            parameters.pop(only_for_django, None)
+        connecting = psycopg.AsyncConnection.connect(**parameters, autocommit=True)
+        connection = await asyncio.wait_for(connecting, PATIENCE)
         try:
             listen = sql.SQL("LISTEN {}").format(sql.Identifier(self.channel))
             await _execute(connection, listen)
@@ -83,11 +84,6 @@ class PostgresBus(Bus):
                 await _execute(connection, sql.SQL("SELECT 1"))
         finally:
             await connection.close()
-
-    async def _connect(self) -> psycopg.AsyncConnection[Any]:
-        parameters: dict[str, Any] = connections[self.using].get_connection_params()
-        given = {name: parameters[name] for name in parameters.keys() - _DJANGO_ONLY}
-        return await psycopg.AsyncConnection.connect(**given, autocommit=True)
 
     def check(self) -> Iterable[checks.CheckMessage]:
         if connections[self.using].vendor != "postgresql":

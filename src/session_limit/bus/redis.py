@@ -16,14 +16,12 @@ from typing import Any
 from uuid import UUID
 
 from django.core import checks
-from redis import ConnectionPool, Redis, RedisError
+from redis import ConnectionPool, Redis, RedisError, Sentinel
 from redis import asyncio as redis_asyncio
-from redis.asyncio import sentinel as asyncio_sentinel
 from redis.asyncio.connection import parse_url as asyncio_parse_url
 from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
 from redis.retry import Retry
-from redis.sentinel import Sentinel
 
 from session_limit.bus.base import Bus
 from session_limit.bus.messages import decode, encode
@@ -70,18 +68,14 @@ class RedisBus(Bus):
         self.channel = channel
         # A random order spreads the processes of a project over the nodes. A subscriber
         # that has lost one node tries the next.
-        nodes = random.sample(self.urls, len(self.urls))
-        self._turns = itertools.cycle(nodes)
+        self._turns = itertools.cycle(random.sample(self.urls, len(self.urls)))
 
     @property
     def address(self) -> str:
         """The addresses of the servers, without credentials."""
-        places = [place_of(url) for url in self.urls]
-        if self.sentinels:
-            places = [place_of(url, "{host}/{db}") for url in self.urls]
-            places += [
-                place_of(url, "Sentinel {host}:{port}") for url in self.sentinels
-            ]
+        form = "{host}/{db}" if self.sentinels else "{host}:{port}/{db}"
+        places = [place_of(url, form) for url in self.urls]
+        places += [place_of(url, "Sentinel {host}:{port}") for url in self.sentinels]
         return ", ".join(places)
 
     def publish(self, ids: Sequence[UUID]) -> None:
@@ -141,7 +135,7 @@ class RedisBus(Bus):
             if not self.sentinels:
                 client = _async_client(url, SUBSCRIBERS_PATIENCE)
             else:
-                manager = asyncio_sentinel.Sentinel([])
+                manager = redis_asyncio.Sentinel([])
                 for each in random.sample(self.sentinels, len(self.sentinels)):
                     sentinel = _async_client(each, SUBSCRIBERS_PATIENCE / 2)
                     manager.sentinels.append(sentinel)
@@ -187,8 +181,7 @@ def _listed(addresses: str | Sequence[str]) -> list[str]:
 
 
 def _client(url: str, patience: float) -> Redis:
-    options = _bounds(Retry, patience) | options_of(url)
-    return Redis.from_pool(ConnectionPool(**options))
+    return Redis.from_pool(ConnectionPool(**_bounds(Retry, patience) | options_of(url)))
 
 
 def _async_client(url: str, patience: float) -> redis_asyncio.Redis:

@@ -16,12 +16,10 @@ from redis import ConnectionPool
 from redis.connection import parse_url
 from redis.credentials import UsernamePasswordCredentialProvider
 
-Parser = Callable[[str], dict[str, Any]]
 
-DEFAULTS: dict[str, Any] = {"host": "localhost", "port": 6379, "db": 0}
-
-
-def options_of(url: str, parse: Parser = parse_url) -> dict[str, Any]:
+def options_of(
+    url: str, parse: Callable[[str], dict[str, Any]] = parse_url
+) -> dict[str, Any]:
     """
     Return redis-py's options for an address, without the password in plain text.
 
@@ -52,10 +50,10 @@ def is_address(url: str) -> bool:
     return True
 
 
-def place_of(url: str, form: str = "{host}:{port}/{db}") -> str:
+def place_of(url: str, form: str) -> str:
     """Return an address without credentials: in ``form``, or the path of its socket."""
     try:
-        options = DEFAULTS | options_of(url)
+        options = {"host": "localhost", "port": 6379, "db": 0, **options_of(url)}
     except (AttributeError, ValueError):
         return "an address that is not one of Redis"
     if ":" in options["host"]:

@@ -7,9 +7,9 @@ from typing import Any
 from django.utils.module_loading import import_string
 
 
-def imported(path: str) -> Any:
+def imported(path: Any) -> Any:
     try:
-        return import_string(path)
+        return import_string(path) if isinstance(path, str) else None
     except ImportError:  # Django or check_settings() reports the path
         return None
 

@@ -6,20 +6,32 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from django.core import checks
-from django.db import connections, router
+from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.utils.module_loading import import_string
 
-from session_limit.models import UserSession
+from session_limit.models import registry_alias
+
+# The driver options that bound each wait, and the id of the check.
+_BOUNDS = {
+    "postgresql": (
+        ("connect_timeout", "keepalives_idle", "tcp_user_timeout"),
+        "session_limit.W304",
+    ),
+    "mysql": (("connect_timeout", "read_timeout"), "session_limit.W305"),
+}
+# Options that name a file which may set those above. The check does not read it.
+_ELSEWHERE = {"service", "read_default_file", "option_files"}
 
 
 def check_databases(**_kwargs: Any) -> Iterator[checks.CheckMessage]:
     """Warn about settings with which simultaneous sign-ins fail."""
-    alias = router.db_for_write(UserSession)
+    alias = registry_alias()
     connection = connections[alias]
     if not connection.settings_dict["ATOMIC_REQUESTS"]:
         return  # the package then begins its own transactions, as it needs them
-    if _begins_deferred(connection):
+    mode = connection.settings_dict["OPTIONS"].get("transaction_mode") or "DEFERRED"
+    if connection.vendor == "sqlite" and mode.upper() == "DEFERRED":
         yield checks.Warning(
             f'Database "{alias}" is SQLite with ATOMIC_REQUESTS, so simultaneous '
             'sign-ins fail with "database is locked".',
@@ -33,11 +45,6 @@ def check_databases(**_kwargs: Any) -> Iterator[checks.CheckMessage]:
             hint='Set OPTIONS["isolation_level"] to read committed.',
             id="session_limit.W302",
         )
-
-
-def _begins_deferred(connection: BaseDatabaseWrapper) -> bool:
-    mode = connection.settings_dict["OPTIONS"].get("transaction_mode") or "DEFERRED"
-    return connection.vendor == "sqlite" and mode.upper() == "DEFERRED"
 
 
 def _repeats_reads(connection: BaseDatabaseWrapper) -> bool:
@@ -66,7 +73,7 @@ def check_servers(
     Connects only to ``databases`` that Django allows, as ``migrate`` and ``check
     --database`` do.
     """
-    alias = router.db_for_write(UserSession)
+    alias = registry_alias()
     if databases is None or alias not in databases:
         return
     connection = connections[alias]
@@ -79,7 +86,7 @@ def check_servers(
             id="session_limit.W307",
         )
     if connection.vendor == "postgresql":
-        durability = _synchronous_commit(connection)
+        [(durability,)] = _fetch(connection, "SHOW synchronous_commit")
         if durability in {"off", "local"}:
             yield checks.Warning(
                 f'Database "{alias}" commits with synchronous_commit = {durability}. '
@@ -94,17 +101,38 @@ def check_servers(
 
 
 def _may_read_late(connection: BaseDatabaseWrapper) -> bool:
-    with connection.cursor() as cursor:
-        # Not "SELECT @@wsrep_on", which is an error without Galera.
-        cursor.execute(
-            "SHOW VARIABLES WHERE Variable_name IN ('wsrep_on', 'wsrep_sync_wait')"
-        )
-        found = dict(cursor.fetchall())
+    # Not "SELECT @@wsrep_on", which is an error without Galera.
+    query = "SHOW VARIABLES WHERE Variable_name IN ('wsrep_on', 'wsrep_sync_wait')"
+    found = dict(_fetch(connection, query))
     # The lowest bit is for reads.
     return found.get("wsrep_on") == "ON" and not int(found["wsrep_sync_wait"]) & 1
 
 
-def _synchronous_commit(connection: BaseDatabaseWrapper) -> str:
+def _fetch(connection: BaseDatabaseWrapper, statement: str) -> Any:
     with connection.cursor() as cursor:
-        cursor.execute("SHOW synchronous_commit")
-        return str(cursor.fetchone()[0])
+        cursor.execute(statement)
+        return cursor.fetchall()
+
+
+def check_stalls(**_kwargs: Any) -> Iterator[checks.CheckMessage]:
+    """Warn if no driver option bounds the wait for a server that does not answer."""
+    alias = registry_alias()
+    settings, vendor = connections[alias].settings_dict, connections[alias].vendor
+    names, id = _BOUNDS.get(vendor, ((), ""))
+    options = settings["OPTIONS"]
+    absent = [name for name in names if not options.get(name)]
+    if absent and not _is_local(settings) and not _ELSEWHERE & options.keys():
+        yield checks.Warning(
+            f'If a firewall or a server drops a connection to the database "{alias}" '
+            "silently, the thread that uses it blocks for minutes or for ever.",
+            hint=f"Set {', '.join(absent)} in its OPTIONS. See "
+            "docs/how-to/stalled-connections.md.",
+            id=id,
+        )
+
+
+def _is_local(settings: dict[str, Any]) -> bool:
+    """Return whether the connection uses a Unix socket, which no network can stall."""
+    return str(settings["HOST"]).startswith("/") or not (
+        settings["HOST"] or settings["OPTIONS"].get("host")
+    )

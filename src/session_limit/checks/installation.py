@@ -16,6 +16,7 @@ from django.core import checks
 from django.urls import NoReverseMatch, reverse
 
 from session_limit.checks.classes import imported, is_subclass
+from session_limit.conf import conf
 from session_limit.middleware import SessionLimitMiddleware
 from session_limit.pages.links import ENDED_VIEW
 from session_limit.policy import AtLimit
@@ -25,29 +26,25 @@ from session_limit.rules import Rules
 def check_middleware(**_kwargs: Any) -> Iterator[checks.CheckMessage]:
     """Check that our middleware is installed once, directly below Django's."""
     classes = [imported(path) for path in settings.MIDDLEWARE]
-    ours = [
-        position
-        for position, middleware in enumerate(classes)
-        if is_subclass(middleware, SessionLimitMiddleware)
-    ]
+    found = [is_subclass(each, SessionLimitMiddleware) for each in classes]
     error = functools.partial(
         checks.Error,
         hint='Put "session_limit.middleware.SessionLimitMiddleware" directly below '
         '"django.contrib.sessions.middleware.SessionMiddleware", once.',
     )
-    if not ours:
+    if not any(found):
         yield error(
             "SessionLimitMiddleware is not in MIDDLEWARE, so ended sessions would "
             "still authenticate.",
             id="session_limit.E101",
         )
         return
-    if len(ours) > 1:
+    if found.count(True) > 1:
         yield error(
-            f"SessionLimitMiddleware is in MIDDLEWARE {len(ours)} times.",
+            f"SessionLimitMiddleware is in MIDDLEWARE {found.count(True)} times.",
             id="session_limit.E102",
         )
-    outer = classes[: ours[0]]
+    outer = classes[: found.index(True)]
     if not (outer and is_subclass(outer[-1], SessionMiddleware)):
         yield error(
             "SessionLimitMiddleware is not directly below SessionMiddleware. "
@@ -72,21 +69,18 @@ def check_apps(**_kwargs: Any) -> Iterator[checks.CheckMessage]:
             id="session_limit.E201",
         )
     store = import_module(settings.SESSION_ENGINE).SessionStore
-    if issubclass(store, SessionStore) and not _is_installed(store):
-        yield checks.Error(
-            f'SESSION_ENGINE "{settings.SESSION_ENGINE}" stores sessions in a table '
-            "of an app that is not in INSTALLED_APPS.",
-            hint='For Django\'s own engines, add "django.contrib.sessions".',
-            id="session_limit.E202",
-        )
-
-
-def _is_installed(store: type[SessionStore]) -> bool:
-    try:
-        model = store.get_model_class()
-    except RuntimeError:  # a model cannot be imported without its app
-        return False
-    return model._meta.app_label in apps.app_configs
+    if not issubclass(store, SessionStore):
+        return
+    # A model cannot be imported without its app.
+    with contextlib.suppress(RuntimeError):
+        if store.get_model_class()._meta.app_label in apps.app_configs:
+            return
+    yield checks.Error(
+        f'SESSION_ENGINE "{settings.SESSION_ENGINE}" stores sessions in a table of an '
+        "app that is not in INSTALLED_APPS.",
+        hint='For Django\'s own engines, add "django.contrib.sessions".',
+        id="session_limit.E202",
+    )
 
 
 def check_urls(**_kwargs: Any) -> Iterator[checks.CheckMessage]:
@@ -126,8 +120,7 @@ def check_reauthentication(**_kwargs: Any) -> Iterator[checks.CheckMessage]:
     """Check that people re-authenticate on django-allauth's own page."""
     if not apps.is_installed("allauth.account"):
         return
-    path = getattr(settings, "SESSION_LIMIT_RULES", None)
-    rules = imported(path) if isinstance(path, str) else Rules
+    rules = imported(conf.rules)
     if not is_subclass(rules, Rules):
         return  # check_settings() reports it
     if rules.reauthentication_url is Rules.reauthentication_url:

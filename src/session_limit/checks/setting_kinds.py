@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any, NamedTuple
 
 from django.utils.functional import Promise
 
 from session_limit.conf import NewSignIn
 from session_limit.policy import AtLimit, Displace
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
 
-
-@dataclass(frozen=True, slots=True)
-class Kind:
+class Kind(NamedTuple):
     """
     A kind of value: its description, a test for it, and a hint for other values.
 

@@ -1,9 +1,12 @@
-"""Check the value of each setting."""
+"""Check the value of each setting, and that the durations fit together."""
 
 from __future__ import annotations
 
 import difflib
-from typing import TYPE_CHECKING, Any
+import functools
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
 
 from django.conf import settings
 from django.core import checks
@@ -15,36 +18,37 @@ from session_limit.checks.setting_kinds import SETTINGS, is_bus, is_whole_number
 from session_limit.conf import conf
 from session_limit.rules import Rules
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+_COMPARED = (
+    "SESSION_LIMIT_TOUCH_INTERVAL",
+    "SESSION_LIMIT_IDLE_TIMEOUT",
+    "SESSION_LIMIT_ABSOLUTE_TIMEOUT",
+    "SESSION_LIMIT_RETENTION",
+)
 
 
 def check_settings(**_kwargs: Any) -> Iterator[checks.CheckMessage]:
     """Check each setting by itself, and warn about unknown names."""
     for name, (id_, kind) in SETTINGS.items():
-        if hasattr(settings, name) and not kind.is_valid(getattr(settings, name)):
+        if _is_invalid(name):
             yield checks.Error(
                 f"{name} must be {kind.expected}, not {getattr(settings, name)!r}.",
                 hint=kind.hint,
                 id=id_,
             )
-    limit = getattr(settings, "SESSION_LIMIT", None)
-    if is_whole_number(limit) and limit == 0:
+    if is_whole_number(conf.limit) and conf.limit == 0:
         yield checks.Error(
             "SESSION_LIMIT is 0, so nobody could sign in.",
             hint="None is no limit. To keep a person out, deactivate the account.",
             id="session_limit.E002",
         )
-    path = getattr(settings, "SESSION_LIMIT_RULES", None)
-    if isinstance(path, str):
-        yield from _check_rules(path)
-    path = getattr(settings, "SESSION_LIMIT_DEVICE", None)
-    if isinstance(path, str):
-        yield from _check_device(path)
-    yield from _check_plays()
-    bus = getattr(settings, "SESSION_LIMIT_BUS", None)
-    if bus is not None and is_bus(bus):
-        yield from _check_bus(bus["BACKEND"])
+    if isinstance(conf.rules, str):
+        yield from _check_rules(conf.rules)
+    if isinstance(conf.device, str):
+        yield from _check_device(conf.device)
+    if not conf.uses_plays():
+        yield from _check_plays()
+    if is_bus(getattr(settings, "SESSION_LIMIT_BUS", {})):
+        yield from _check_bus(conf.bus[0])
     for name in dir(settings):
         if name.startswith("SESSION_LIMIT_") and name not in SETTINGS:
             yield checks.Warning(
@@ -52,6 +56,11 @@ def check_settings(**_kwargs: Any) -> Iterator[checks.CheckMessage]:
                 hint=f"Did you mean {_nearest(name)}?",
                 id="session_limit.W015",
             )
+
+
+def _is_invalid(name: str) -> bool:
+    _id, kind = SETTINGS[name]
+    return hasattr(settings, name) and not kind.is_valid(getattr(settings, name))
 
 
 def _check_rules(path: str) -> Iterator[checks.CheckMessage]:
@@ -73,20 +82,16 @@ def _check_rules(path: str) -> Iterator[checks.CheckMessage]:
 
 
 def _check_plays() -> Iterator[checks.CheckMessage]:
-    if conf.uses_plays():
-        return
-    path = getattr(settings, "SESSION_LIMIT_RULES", None)
-    rules = imported(path) if isinstance(path, str) else None
-    names = ("play_limit", "play_at_limit", "play_scope")
+    rules = imported(conf.rules)
+    if not is_subclass(rules, Rules):
+        rules = Rules  # _check_rules() reports it
     unused = [
-        f"{path}.{name}()"
-        for name in names
-        if is_subclass(rules, Rules)
-        and getattr(rules, name) is not getattr(Rules, name)
+        f"{conf.rules}.{name}()"
+        for name in ("play_limit", "play_at_limit", "play_scope")
+        if getattr(rules, name) is not getattr(Rules, name)
     ]
-    settings_ = ("SESSION_LIMIT_PLAYS_AT_LIMIT", "SESSION_LIMIT_PLAY_COOLDOWN")
-    unused += [name for name in settings_ if hasattr(settings, name)]
-    for name in unused:
+    names = ("SESSION_LIMIT_PLAYS_AT_LIMIT", "SESSION_LIMIT_PLAY_COOLDOWN")
+    for name in [*unused, *(name for name in names if hasattr(settings, name))]:
         yield checks.Warning(
             f"{name} has no effect, because SESSION_LIMIT_PLAYS is not set.",
             hint="Set SESSION_LIMIT_PLAYS. With None, only the rules limit plays.",
@@ -126,13 +131,55 @@ def _check_bus(path: str) -> Iterator[checks.CheckMessage]:
 
 
 def _nearest(name: str) -> str:
-    # All names share the prefix, so compare the rest.
     def likeness(known: str) -> tuple[int, int]:
-        matcher = difflib.SequenceMatcher(
-            a=name.removeprefix("SESSION_LIMIT_"),
-            b=known.removeprefix("SESSION_LIMIT_"),
-        )
-        alike = sum(block.size for block in matcher.get_matching_blocks())
-        return alike, -len(known)
+        # All names share a prefix, so compare the rest.
+        rest, other = (each.removeprefix("SESSION_LIMIT_") for each in (name, known))
+        blocks = difflib.SequenceMatcher(None, rest, other).get_matching_blocks()
+        return sum(block.size for block in blocks), -len(known)
 
     return max(SETTINGS, key=likeness)
+
+
+def check_durations(**_kwargs: Any) -> Iterator[checks.CheckMessage]:
+    """Warn about durations that are valid, but too short or at odds with another."""
+    if any(_is_invalid(name) for name in _COMPARED):
+        return  # check_settings() reports it
+    warning = functools.partial(checks.Warning, id="session_limit.W029")
+    touch, idle = conf.touch_interval, conf.idle_timeout
+    age = timedelta(seconds=settings.SESSION_COOKIE_AGE)
+    if touch < timedelta(seconds=1):
+        yield warning(
+            "SESSION_LIMIT_TOUCH_INTERVAL is less than a second, so nearly every "
+            "request writes to the database.",
+            hint="Remove it. The default of a minute is enough to tell sessions apart.",
+        )
+    if idle and idle < timedelta(seconds=10):
+        yield warning(
+            "SESSION_LIMIT_IDLE_TIMEOUT is less than ten seconds. Activity is recorded "
+            "ten times within it, so nearly every request writes to the database.",
+            hint="A plain number means seconds. For minutes, use a datetime.timedelta.",
+        )
+    if idle and touch > idle and hasattr(settings, "SESSION_LIMIT_TOUCH_INTERVAL"):
+        yield warning(
+            "SESSION_LIMIT_TOUCH_INTERVAL is longer than SESSION_LIMIT_IDLE_TIMEOUT. "
+            "Activity is recorded ten times within the timeout instead.",
+            hint="Remove SESSION_LIMIT_TOUCH_INTERVAL.",
+        )
+    if idle and conf.absolute_timeout and conf.absolute_timeout <= idle:
+        yield warning(
+            "SESSION_LIMIT_ABSOLUTE_TIMEOUT is not longer than "
+            "SESSION_LIMIT_IDLE_TIMEOUT, so no session is ever idle for too long.",
+            hint="Remove SESSION_LIMIT_IDLE_TIMEOUT, or make it shorter.",
+        )
+    if touch >= age:
+        yield warning(
+            "SESSION_LIMIT_TOUCH_INTERVAL is not shorter than SESSION_COOKIE_AGE, so "
+            "an expired session may keep its place for as long again.",
+            hint="Remove SESSION_LIMIT_TOUCH_INTERVAL.",
+        )
+    if conf.retention < age:
+        yield warning(
+            "SESSION_LIMIT_RETENTION is shorter than SESSION_COOKIE_AGE, so a browser "
+            "that returns with the cookie of an ended session may not learn why.",
+            hint="Make it at least as long as SESSION_COOKIE_AGE.",
+        )

@@ -8,7 +8,8 @@ reports, recognises a TV, and does not take an app's web view for a browser.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+
+from django.http import HttpRequest
 
 from session_limit.client import Device
 from session_limit.client.device import device_name
@@ -21,9 +22,6 @@ except ImportError as error:
         "session_limit.contrib.ua_parser needs ua-parser: "
         'pip install "django-session-limit[ua-parser]"'
     ) from error
-
-if TYPE_CHECKING:
-    from django.http import HttpRequest
 
 # Names that many other browsers also claim.
 _COMMON = frozenset({"", "Chrome", "Edge", "Firefox", "Safari"})

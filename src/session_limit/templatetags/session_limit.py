@@ -32,12 +32,6 @@ from session_limit.request import GuardedRequest
 from session_limit.store.state import state_of
 from session_limit.utils.safe_redirects import own_address
 
-STYLE = "session_limit/session_limit.css"
-SCRIPT = "session_limit/watch.js"
-PLAY_SCRIPT = "session_limit/play.js"
-SHARED_SCRIPT = "session_limit/shared.js"
-CLOCK = "session_limit/clock.js"
-
 WATCH_MODES = ("overlay", "redirect", "event")
 
 register = template.Library()
@@ -50,7 +44,7 @@ def session_limit_style() -> str:
 
     Writes nothing if the project has not collected it. A page can be read without it.
     """
-    address = _static(STYLE)
+    address = _static("session_limit.css")
     return format_html('<link rel="stylesheet" href="{}">', address) if address else ""
 
 
@@ -70,7 +64,7 @@ def session_limit_watch(context: Context, mode: str = "overlay") -> dict[str, An
     if request is None or state is None or state.row is None or status_url is None:
         return {}
     return {
-        **_script(context, request, SCRIPT),
+        **_script(context, request, "watch.js"),
         "session": state.row.id,
         "mode": mode,
         "status_url": status_url,
@@ -92,8 +86,8 @@ def session_limit_play(context: Context) -> dict[str, Any]:
     if request is None or plays_url is None:
         return {}
     return {
-        **_script(context, request, PLAY_SCRIPT),
-        "clock": _static(CLOCK),
+        **_script(context, request, "play.js"),
+        "clock": _static("clock.js"),
         "plays_url": plays_url,
         "watch": LABELS[Step.WATCH_HERE],
         "token": get_token(request),
@@ -105,8 +99,7 @@ def session_limit_play(context: Context) -> dict[str, Any]:
 def session_limit_usage(context: Context) -> dict[str, Any]:
     """Write "Signed in on 2 of 3 devices"."""
     request = _request(context)
-    current = request.session_limit.current if request is not None else None
-    if request is None or current is None:
+    if request is None or (current := request.session_limit.current) is None:
         return {}
     count, in_use = usage(current)
     if not current.counted:
@@ -119,8 +112,7 @@ def session_limit_usage(context: Context) -> dict[str, Any]:
 def session_limit_ended(context: Context) -> dict[str, Any]:
     """Explain why this browser is signed out, and link to the next step."""
     request = _request_with_cookie(context)
-    session = request.session_limit.ended if request is not None else None
-    if request is None or session is None:
+    if request is None or (session := request.session_limit.ended) is None:
         return {}
     message = endings.ended_session(session)
     sign_in_url = links.sign_in_url(own_address(request))
@@ -132,15 +124,13 @@ def session_limit_ended(context: Context) -> dict[str, Any]:
 def session_limit_last_sign_in(context: Context) -> dict[str, Any]:
     """Write the time and the device of the account's sign-in before this one."""
     request = _request(context)
-    current = request.session_limit.current if request is not None else None
-    if current is None:
+    if request is None or (current := request.session_limit.current) is None:
         return {}
     # The time of the sign-in of an adopted session is not known.
     rows = UserSession.objects.primary().filter(
         user_id=current.user_id, created_at__lt=current.created_at, adopted=False
     )
-    session = rows.order_by("-created_at").first()
-    if session is None:
+    if (session := rows.order_by("-created_at").first()) is None:
         return {}
     device = format_html("<bdi>{}</bdi>", device_label(session.device))
     return {"session": session, "device": device if session.device else ""}
@@ -178,19 +168,19 @@ def session_limit_time(moment: datetime) -> str:
     return _time(moment, session_limit_when(moment))
 
 
-def _script(context: Context, request: GuardedRequest, path: str) -> dict[str, Any]:
+def _script(context: Context, request: GuardedRequest, name: str) -> dict[str, Any]:
     return {
-        "script": _static(path),
-        "shared": _static(SHARED_SCRIPT),
-        "style": _static(STYLE),
+        "script": _static(name),
+        "shared": _static("shared.js"),
+        "style": _static("session_limit.css"),
         # Compare it to None: Django 6.0's nonce is false until it has been used.
         "nonce": context.get("csp_nonce", getattr(request, "csp_nonce", None)),
     }
 
 
-def _static(path: str) -> str:
+def _static(name: str) -> str:
     try:
-        return static(path) if settings.STATIC_URL else ""
+        return static(f"session_limit/{name}") if settings.STATIC_URL else ""
     except (ImproperlyConfigured, ValueError):
         return ""
 

@@ -29,15 +29,7 @@ class Command(BaseCommand):
             "--force", action="store_true", help="Overwrite existing files."
         )
 
-    def handle(
-        self,
-        *,
-        directory: Path,
-        names: list[str],
-        force: bool,
-        verbosity: int,
-        **options: Any,
-    ) -> None:
+    def handle(self, *, directory: Path, names: list[str], **options: Any) -> None:
         source = Path(apps.get_app_config("session_limit").path, "templates", FOLDER)
         files = [path for path in source.rglob("*") if path.is_file()]
         known = sorted(path.relative_to(source).as_posix() for path in files)
@@ -49,10 +41,10 @@ class Command(BaseCommand):
         for name in names or known:
             target = directory / FOLDER / name
             done = f"Copied {target}"
-            if target.exists() and not force:
+            if target.exists() and not options["force"]:
                 done = f"Kept {target}, which exists. Use --force to overwrite it"
             else:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 target.write_bytes((source / name).read_bytes())
-            if verbosity > 0:
+            if options["verbosity"] > 0:
                 self.stdout.write(done)

@@ -13,11 +13,8 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from session_limit.conf import conf
-from session_limit.models import Play, UserSession, registry_alias
+from session_limit.models import Play, UserSession
 from session_limit.policy.replay import Run, WhatIf, replay
-
-# The same value for sessions and for plays.
-DISPLACED = UserSession.Reason.DISPLACED.value
 
 # How many accounts are read at once.
 PAGE = 1000
@@ -61,14 +58,12 @@ class Command(BaseCommand):
                 "SESSION_LIMIT_PLAYS is not set, so no plays are recorded. Set it to "
                 "None to record plays without a limit."
             )
-        first = today.toordinal() - days + 1
-        shown = [date.fromordinal(first + number) for number in range(days)]
-        using = registry_alias()
+        shown = [today - timedelta(days=ago) for ago in reversed(range(days))]
         if plays:
-            rows = Play.objects.using(using).begun()
-            accounts = _accounts(rows, "started_at", "lease_until")
+            begun = Play.objects.primary().begun()
+            accounts = _accounts(begun, "started_at", "lease_until")
         else:
-            counted = UserSession.objects.using(using).filter(counted=True)
+            counted = UserSession.objects.primary().filter(counted=True)
             accounts = _accounts(counted, "created_at", "expires_at")
         result = replay(accounts, limits, frozenset(shown))
         for line in _lines(result, shown, "plays" if plays else "sign-ins"):
@@ -88,8 +83,7 @@ def _limits(text: str) -> list[int]:
 def _day(moment: datetime) -> date:
     """Return the day of ``moment`` in the current time zone."""
     # Without USE_TZ, moments are naive and in the project's own time zone.
-    is_aware = timezone.is_aware(moment)
-    return (timezone.localtime(moment) if is_aware else moment).date()
+    return (timezone.localtime(moment) if timezone.is_aware(moment) else moment).date()
 
 
 def _accounts(rows: QuerySet[Any], started: str, until: str) -> Iterator[list[Run]]:
@@ -105,12 +99,11 @@ def _accounts(rows: QuerySet[Any], started: str, until: str) -> Iterator[list[Ru
     users = rows.order_by("user_id").values_list("user_id", flat=True).distinct()
     page = list(users[:PAGE])
     while page:
-        last = page[-1]
-        of_page = rows.filter(user_id__gte=page[0], user_id__lte=last)
+        of_page = rows.filter(user_id__gte=page[0], user_id__lte=page[-1])
         values = of_page.order_by("user_id").values_list(*columns)
         for _, account in itertools.groupby(values, key=operator.itemgetter(0)):
             yield [_run(*facts) for _, *facts in account]
-        page = list(users.filter(user_id__gt=last)[:PAGE])
+        page = list(users.filter(user_id__gt=page[-1])[:PAGE])
 
 
 def _run(
@@ -122,7 +115,7 @@ def _run(
 ) -> Run:
     # An expired row is ended some time later, but its place was free at once.
     ended = until if ended_at is None else min(ended_at, until)
-    if reason == DISPLACED:
+    if reason == UserSession.Reason.DISPLACED:  # a play's reason has the same value
         # It still held its place when the one that displaced it was recorded.
         ended += timedelta(seconds=1)
     return Run(started, ended, scope, _day(started))
@@ -131,8 +124,7 @@ def _run(
 def _lines(result: WhatIf, days: Sequence[date], noun: str) -> Iterator[str]:
     """Yield the lines of the table of limits, and of a plot per limit."""
     starts = result.starts.total()
-    zone = timezone.get_current_timezone_name()
-    yield f"What if: {days[0]} to {days[-1]} ({zone})"
+    yield f"What if: {days[0]} to {days[-1]} ({timezone.get_current_timezone_name()})"
     yield f"Recorded: {starts} {noun}, accounts: {result.accounts}"
     # The last day of which the rows that ended by then may have been deleted.
     pruned = _day(timezone.now() - conf.retention)
