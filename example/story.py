@@ -85,8 +85,8 @@ def one_account_one_session(site: str, *, wsgi: bool) -> None:
 
 def displace_an_open_page(laptop: Browser, phone: Browser, *, wsgi: bool) -> datetime:
     """
-    Sign in on the phone while a page is open on the laptop, and check that the page
-    stops.
+    Sign in on the phone while a page is open on the laptop, and check that the open
+    page learns of it.
 
     Return a time shortly before the sign-in on the phone.
     """

@@ -66,7 +66,7 @@ class Question(NamedTuple):
 
     @property
     def writes(self) -> bool:
-        """Whether answering the question writes to the database."""
+        """Whether answering the proxy's question writes to the database."""
         return self.renews or self.is_activity
 
     @property
@@ -122,8 +122,9 @@ UNAVAILABLE = Verdict(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable")
 
 def question(cookies: str, query: str, *, is_below: bool = False) -> Question | Verdict:
     """
-    Parse the value of a ``Cookie`` header and a query string into a ``Question``.
-    Return a ``Verdict`` instead if they are refused without reading a session.
+    Parse the value of a ``Cookie`` header and a query string into a ``Question``. If
+    the request can be refused without reading a session, return that ``Verdict``
+    instead.
 
     ``is_below`` says that the requested path continues below the gateway's own address.
     ``_parameters()`` explains why this matters.

@@ -65,7 +65,7 @@ def _changed_user(sign_in: SignInRecord) -> bool:
 
 
 def _passed_through_us(error: BaseException) -> bool:
-    """Return whether this package or a sign-in function of Django raised ``error``."""
+    """Return whether this package or an auth function of Django raised ``error``."""
     traceback = error.__traceback__
     while traceback is not None:
         frame = traceback.tb_frame

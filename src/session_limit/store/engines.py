@@ -57,8 +57,8 @@ DJANGOS: tuple[type[SessionBase], ...] = (
 def is_plain_db(store: type[SessionBase]) -> bool:
     """
     Return whether the session engine ``store`` inherits loading, creating and deleting
-    from Django's ``db`` engine. The package may then run one SQL statement of its own
-    in place of each.
+    from Django's ``db`` engine. The package may then replace each of these operations
+    with one SQL statement of its own.
     """
     names = ("load", "_get_session_from_db", "create", "delete")
     base, twins = (

@@ -93,7 +93,7 @@ class Refusal:
 
 @dataclass(slots=True, repr=False)
 class SignInRecord:
-    """A record of how this request signed a user in, for undoing the sign-in."""
+    """A record of how this request signed a user in, needed to undo the sign-in."""
 
     # The data of an anonymous session when it was loaded, and before login().
     loaded: Mapping[str, Any] = field(default_factory=dict)
