@@ -1,4 +1,6 @@
-"""Show a user's sessions and their own limit on the user's page in the admin."""
+"""
+Show a user's sessions and their individual session limit on the user's admin page.
+"""
 
 from __future__ import annotations
 

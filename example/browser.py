@@ -1,4 +1,4 @@
-"""A minimal browser for the demo, made of the standard library."""
+"""A minimal web browser for the demo, built on the standard library."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ BLOCKS = {"h1", "h2", "p", "div", "tr", "section", "main", "form"}
 
 
 class _Reader(HTMLParser):
-    """Collect the text, links, times and forms of a page."""
+    """An HTML parser that collects the text, links, times and forms of a page."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -88,10 +88,10 @@ class Page:
     """
     A response, as a person or a script sees it.
 
-    ``path`` is the address after all redirects. ``lines`` are the visible lines of
-    text. ``links`` maps the label of each link to its address. ``times`` are the
-    machine-readable times on the page. ``forms`` has the address and the fields of each
-    form.
+    ``path`` is the path and query of the address after all redirects. ``lines`` has the
+    visible lines of text, ``times`` the machine-readable times on the page. ``links``
+    maps the text of each link to its address. ``forms`` has the address and the fields
+    of each form.
     """
 
     def __init__(self, response: HTTPResponse) -> None:
@@ -109,7 +109,7 @@ class Page:
 
     @property
     def text(self) -> str:
-        """The lines of the page, joined by spaces."""
+        """The visible text of the page, with its lines joined by spaces."""
         return " ".join(self.lines)
 
     @property
@@ -123,12 +123,12 @@ class Page:
 
     @property
     def varies_by_cookie(self) -> bool:
-        """Whether the response has ``Vary: Cookie``."""
+        """Whether the response has the header ``Vary: Cookie``."""
         return "cookie" in ", ".join(self.headers.get_all("Vary", [])).lower()
 
 
 class _AnswerErrorsToo(HTTPErrorProcessor):
-    """Return error responses, as a browser shows them, instead of raising them."""
+    """A handler that returns error responses, as a browser does, and raises nothing."""
 
     def http_response(self, request: Request, response: HTTPResponse) -> HTTPResponse:
         if response.status >= 400:
@@ -138,41 +138,42 @@ class _AnswerErrorsToo(HTTPErrorProcessor):
 
 
 class Browser:
-    """A browser with its own cookies and its own user agent."""
+    """A simulated browser with its own cookies and its own ``User-Agent`` header."""
 
     def __init__(self, site: str, user_agent: str) -> None:
         self.site = site
         self._user_agent = user_agent
         self.cookies = CookieJar()
-        # Ignore a proxy that the environment names: the site is on this machine.
+        # Ignore a proxy set in the environment, because the site runs on this machine.
         self._opener = build_opener(
             ProxyHandler({}), HTTPCookieProcessor(self.cookies), _AnswerErrorsToo
         )
 
     def copy(self) -> Browser:
-        """Return another browser with the same cookies, like a thief's."""
+        """Return another browser with the same cookies, as a cookie thief would use."""
         other = Browser(self.site, self._user_agent)
         for cookie in self.cookies:
             other.cookies.set_cookie(cookie)
         return other
 
     def open(self, address: str) -> Page:
-        """Navigate to an address, as a click or a reload does."""
+        """Navigate to ``address``, as a click on a link does, and return the page."""
         return self._send(address, NAVIGATION)
 
     def call(self, address: str) -> Page:
-        """Request an address from a script that accepts JSON."""
+        """Request ``address`` as a script that accepts JSON does."""
         return self._send(address, SCRIPT)
 
     def send(self, address: str, data: dict[str, str]) -> Page:
-        """Post ``data`` in JSON, as a script of this site does."""
+        """Post ``data`` as JSON to ``address``, as a script of this site does."""
         tokens = [cookie.value for cookie in self.cookies if cookie.name == CSRF]
         headers = {"Content-Type": "application/json", "X-CSRFToken": tokens[0] or ""}
         return self._send(address, SCRIPT | headers, json.dumps(data).encode())
 
     def submit(self, page: Page, action: str = "", **fields: str) -> Page:
         """
-        Fill in and submit the form of ``page`` whose action is ``action``.
+        Fill in and submit the form of ``page`` that posts to ``action``. Return the
+        next page.
 
         Raises ``LookupError`` if the page has no such form.
         """

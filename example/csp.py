@@ -1,7 +1,8 @@
 """
 Send a strict content security policy with every response.
 
-Django has a middleware for this from 6.0 on. The example also runs on Django 5.2.
+Django has a middleware for this since version 6.0, but the example also runs on Django
+5.2.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ Handler = Callable[[HttpRequest], HttpResponseBase | Awaitable[HttpResponseBase]
 
 @sync_and_async_middleware
 def content_security_policy(get_response: Handler) -> Handler:
-    """Add the policy to every response."""
+    """Add the header ``Content-Security-Policy`` to every response."""
     if iscoroutinefunction(get_response):
 
         async def ahandle(request: HttpRequest) -> HttpResponseBase:

@@ -1,4 +1,4 @@
-"""Prepare the servers that ``make demo BUS=redis`` and ``BUS=postgres`` need."""
+"""Prepare the database servers for ``make demo BUS=redis`` and ``BUS=postgres``."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from collections.abc import Iterator
 from importlib import import_module
 from typing import Any
 
-# Defaults for PostgreSQL's own environment variables.
+# Defaults for the environment variables that PostgreSQL's clients read.
 SERVER = {"PGHOST": "127.0.0.1", "PGPORT": "5432", "PGUSER": "postgres"}
 REDIS_URL = "redis://127.0.0.1:6379/0"
 
 
 def reach_redis() -> None:
     """
-    Connect to Redis once.
+    Check that the Redis server can be reached.
 
     Raises ``ImportError`` if redis-py is not installed, and ``OSError`` if the server
     does not answer.
@@ -30,7 +30,7 @@ def reach_redis() -> None:
 @contextlib.contextmanager
 def postgresql() -> Iterator[str]:
     """
-    Create a database for this run, yield its name, and drop it afterwards.
+    Create a PostgreSQL database for this run, yield its name, and drop it afterwards.
 
     Raises ``ImportError`` if psycopg is not installed, and ``OSError`` if the server
     does not answer.

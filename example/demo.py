@@ -1,12 +1,12 @@
 """
-Run the demo: prepare a database, start a server, play a story with two browsers, and
-then serve the site for people to try.
+Run the demo: prepare a database, start a server, act out a story with simulated
+browsers, and then serve the site for people to try.
 
-Environment variables configure it:
+These environment variables configure the demo:
 
-- ``PORT``: the port to serve on, 8000 by default; 0 means any free port.
+- ``PORT``: the port to serve on. The default is 8000, and 0 means any free port.
 - ``WSGI=1``: use gunicorn instead of uvicorn.
-- ``WORKERS``: the number of server processes, 2 by default.
+- ``WORKERS``: the number of server processes. The default is 2.
 - ``BUS=redis``, ``BUS=postgres``: notify all server processes at once.
 - ``SERVE=0``: stop after the story.
 """
@@ -56,11 +56,13 @@ Try this:
 
 
 class Problem(Exception):
-    """A problem that the user can solve. Its message is shown without a traceback."""
+    """A problem that the user can solve. Its message is printed without a traceback."""
 
 
 def main(settings: str = "example.settings") -> int:
-    """Run the demo with the settings module ``settings``. Return the exit status."""
+    """
+    Run the demo with the settings module ``settings``, and return the exit status.
+    """
     os.environ["DJANGO_SETTINGS_MODULE"] = settings
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _exit)
@@ -137,10 +139,12 @@ def _run(listener: socket.socket, directory: Path) -> None:
 @contextlib.contextmanager
 def backing(bus: str, database: Path) -> Iterator[str]:
     """
-    Prepare the database and the bus, and yield a description of them for people.
+    Prepare the database and the message bus, and yield a description of them for
+    people.
 
     ``bus`` is ``""``, ``"redis"`` or ``"postgres"``. ``database`` is the file to use
-    for SQLite. Raises ``Problem`` for another bus, and if a server does not answer.
+    for SQLite. Raises ``Problem`` if ``bus`` has another value or a server does not
+    answer.
     """
     if bus not in {"", "redis", "postgres"}:
         raise Problem(f"BUS should be redis or postgres, not {bus}.")
@@ -162,10 +166,10 @@ def backing(bus: str, database: Path) -> Iterator[str]:
 
 def prepare(database: str) -> None:
     """
-    Create the tables and the users.
+    Create the demo's tables and users in an empty database.
 
-    ``database`` is the SQLite file or the name of the PostgreSQL database. It belongs
-    to this run alone.
+    ``database`` is the SQLite file or the name of the PostgreSQL database, which only
+    this run uses.
     """
     os.environ["EXAMPLE_DATABASE"] = database
     django.setup()

@@ -1,7 +1,7 @@
 """
-Check the pages of the story.
+Check that the pages of the demo's story are as expected.
 
-Each function raises ``Deviation`` if a page is not as the story expects.
+Each function raises ``Deviation`` if they are not.
 """
 
 from __future__ import annotations
@@ -17,17 +17,19 @@ SOON = 3000
 
 
 class Deviation(Exception):
-    """The site did not do what the story expects."""
+    """The site did not do what the demo's story expects."""
 
 
 def same(what: str, found: object, wanted: object) -> None:
-    """Check that ``found`` equals ``wanted``. ``what`` names it in the error."""
+    """
+    Check that ``found`` equals ``wanted``. ``what`` describes it in the error message.
+    """
     if found != wanted:
         raise Deviation(f"{what} should be {wanted!r}, and is {found!r}")
 
 
 def holds(what: str, found: str, wanted: str) -> None:
-    """Check that the text ``found`` contains ``wanted``."""
+    """Check that the text ``found`` contains the text ``wanted``."""
     if wanted not in found:
         raise Deviation(f"{what} should contain {wanted!r}, and is {found!r}")
 
@@ -38,19 +40,20 @@ def soon_after(what: str, found: object, since: datetime) -> None:
         seconds = (datetime.fromisoformat(str(found)) - since).total_seconds()
     except (TypeError, ValueError):
         seconds = None
-    # Django's JSON cuts times off after the milliseconds, so it may be a bit earlier.
+    # Django's JSON encoder cuts times off after the milliseconds, so the time may be a
+    # bit earlier.
     if seconds is None or not -0.001 <= seconds <= 60:
         raise Deviation(f"{what} should be soon after {since}, and is {found!r}")
 
 
 def public(page: Page) -> None:
-    """Check that ``page`` is a public page, which a cache may keep."""
+    """Check that ``page`` is a public page that a shared cache may store."""
     same("the status", page.status, 200)
     same("whether the page varies by cookie", page.varies_by_cookie, False)
 
 
 def member(page: Page, username: str) -> None:
-    """Check that ``page`` is the members' page, with ``username`` signed in."""
+    """Check that ``page`` is the members' page and ``username`` is signed in."""
     same("the address", page.path, MEMBERS)
     same("the status", page.status, 200)
     holds("the page", page.text, f"You are signed in as {username}.")
@@ -64,7 +67,7 @@ def live(page: Page) -> None:
 
 def told(reason: object, milliseconds: int) -> None:
     """
-    Check why and when an open page learned that its session was displaced.
+    Check why and how soon an open page learned that its session was displaced.
 
     ``reason`` is the reason in the event, and ``milliseconds`` is the time since the
     session ended.
@@ -78,8 +81,8 @@ def stopped(last: object, milliseconds: int) -> None:
     """
     Check that a stream had sent values and stopped soon after its session ended.
 
-    ``last`` is the last value that it sent, and ``milliseconds`` is the time since the
-    session ended.
+    ``last`` is the last value that the stream sent, and ``milliseconds`` is the time
+    since the session ended.
     """
     same("the type of the last value", type(last), float)
     if not 0 <= milliseconds <= SOON:
@@ -87,7 +90,7 @@ def stopped(last: object, milliseconds: int) -> None:
 
 
 def paused(answer: dict[str, object], device: str) -> None:
-    """Check the ``answer`` to a renewal of a play that ``device`` displaced."""
+    """Check the ``answer`` to the renewal of a playback that ``device`` displaced."""
     same("the reason", answer.get("reason"), "displaced")
     wanted = "Playback moved to another device."
     same("the heading", answer.get("heading"), wanted)
@@ -97,10 +100,10 @@ def paused(answer: dict[str, object], device: str) -> None:
 
 def displaced(page: Page, device_class: str, since: datetime) -> None:
     """
-    Check the page that explains a displacement.
+    Check the page which explains that a newer sign-in displaced the session.
 
-    It is at the address of the members' page. It names the class of the newer device
-    and a time soon after ``since``, and it links back to the members' page.
+    The page is at the address of the members' page. It names the class of the newer
+    device and a time soon after ``since``, and it links back to the members' page.
     """
     same("the address", page.path, MEMBERS)
     same("the status", page.status, 401)
@@ -115,7 +118,9 @@ def displaced(page: Page, device_class: str, since: datetime) -> None:
 
 
 def displaced_json(page: Page, device_class: str, since: datetime) -> None:
-    """Check the JSON that explains a displacement to a script."""
+    """
+    Check the JSON which tells a script that a newer sign-in displaced the session.
+    """
     same("the status", page.status, 401)
     same("the code", page.json.get("code"), "session_ended")
     same("the reason", page.json.get("reason"), "displaced")
@@ -125,9 +130,10 @@ def displaced_json(page: Page, device_class: str, since: datetime) -> None:
 
 def one_stays(seen: list[tuple[Page, Page]], username: str) -> None:
     """
-    Check that one browser stays signed in, and that each other one was told why.
+    Check that one browser stays signed in, and that every other browser was told why it
+    is not.
 
-    ``seen`` has two pages for each browser, in the order in which it saw them.
+    ``seen`` has two pages for each browser, in the order in which the browser saw them.
     """
     staying = [last for _, last in seen if (last.path, last.status) == (MEMBERS, 200)]
     same("the number of browsers that stay signed in", len(staying), 1)

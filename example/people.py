@@ -1,4 +1,4 @@
-"""Define the people and the devices of the story, and print what they do."""
+"""Define the people and devices of the demo's story, and print what they do."""
 
 from __future__ import annotations
 
@@ -21,15 +21,17 @@ PASSWORDS = {
 
 
 def sign_in(browser: Browser, form: Page, username: str) -> Page:
-    """Submit the sign-in form on the page ``form``, and return the next page."""
+    """
+    Submit the sign-in form on the page ``form`` for ``username``. Return the next page.
+    """
     return browser.submit(form, username=username, password=PASSWORDS[username])
 
 
 def tell(who: str, did: str, came: str) -> None:
-    """Print one line of the story: who did what, and the result."""
+    """Print one line of the demo's story: who did what, and the result."""
     print(f"  {who:<15} {did:<36} {came}", flush=True)
 
 
 def quote(lines: list[str]) -> None:
-    """Print the lines of a page or of JSON, indented."""
+    """Print ``lines`` of a page or of JSON, indented under a line of the story."""
     print("\n".join(f"  {'':<15} | {line}" for line in lines), flush=True)

@@ -1,4 +1,4 @@
-"""Play the second act: one account on three devices, two of which may play."""
+"""The demo's second act: one account on three devices, of which two may play a film."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ FILM = {"what": "pier"}
 
 def act(site: str, *, wsgi: bool) -> None:
     """
-    Play the second act at the address ``site``.
+    Act out the second part of the demo's story on the site at the address ``site``.
 
     ``wsgi`` says that the server cannot stream events. Raises ``Deviation`` if the site
     does not do what the story expects.
@@ -34,7 +34,7 @@ def act(site: str, *, wsgi: bool) -> None:
         (laptop, "laptop", first, tablet, "tablet"),
         (phone, "phone", second, laptop, "laptop"),
     ):
-        # The open page receives an event, and then renews its play.
+        # The open page receives an event, and then renews its playback.
         page = None if wsgi else watching.stream(loser, until="changed")
         began = time.time()
         press(winner)
@@ -51,14 +51,16 @@ def act(site: str, *, wsgi: bool) -> None:
 
 
 def press(browser: Browser) -> str:
-    """Start a play, and return its id."""
+    """Start a playback of the film in ``browser``, and return the playback's id."""
     answer = browser.send(PLAYS, FILM)
     expect.same("the status", answer.status, 200)
     return str(answer.json["play"])
 
 
 def renew(browser: Browser, play: str) -> dict[str, object]:
-    """Renew a play that has ended, as a player does, and return the answer."""
+    """
+    Renew a playback that has ended, as a video player does. Return the JSON answer.
+    """
     answer = browser.send(f"{PLAYS}{play}/renew/", {})
     expect.same("the status", answer.status, 410)
     return answer.json

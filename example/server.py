@@ -1,4 +1,4 @@
-"""Serve the example site with a real server, in processes of its own."""
+"""Serve the example site with uvicorn or gunicorn, in separate processes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-# The default is two workers, so that the story cannot depend on the memory of one.
+# Two workers are the default, so that the story cannot pass by relying on data in the
+# memory of one process.
 ASGI = """
     -m uvicorn example.asgi:application --fd {fd} --workers {workers}
     --log-level warning --timeout-graceful-shutdown 2
@@ -33,13 +34,14 @@ def serving(
     environment: Mapping[str, str] | None = None,
 ) -> Iterator[subprocess.Popen[bytes]]:
     """
-    Serve the example site on the socket ``listener``, and yield the server process.
+    Serve the example site on the socket ``listener``, and yield the server's main
+    process.
 
     The server writes its output to the file ``log``. ``environment`` is added to its
     environment variables. On exit, all processes of the server are ended.
 
-    The server inherits the open socket instead of a port number. So no other program
-    can take the port meanwhile, and requests that arrive before the server is ready
+    The server inherits the open socket instead of a port number, so that no other
+    program can take the port meanwhile. Requests that arrive before the server is ready
     wait in the socket's queue.
     """
     command = (WSGI if wsgi else ASGI).format(fd=listener.fileno(), workers=workers)

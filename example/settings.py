@@ -1,7 +1,7 @@
 """
 Settings of the example site. An arrow marks each line that session_limit needs.
 
-A site in production also has a secret key of its own, HTTPS, secure cookies, and a web
+A site in production also needs its own secret key, HTTPS, secure cookies, and a web
 server for its static files.
 """
 
@@ -17,7 +17,7 @@ ALLOWED_HOSTS = ["127.0.0.1", "localhost"]
 ROOT_URLCONF = "example.urls"
 
 INSTALLED_APPS = [
-    "example",  # above the others, so that its templates win
+    "example",  # above the others, so that its templates are used
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -62,8 +62,8 @@ DATABASES = {
         "OPTIONS": {"transaction_mode": "IMMEDIATE", "timeout": 20},
     }
 }
-# `make demo BUS=...` chooses a bus. A real site configures one bus, or none. Without a
-# bus, other processes learn within a second that a session has ended.
+# `make demo BUS=...` selects a message bus. A real site configures one bus, or none.
+# Without a bus, other processes learn within a second that a session has ended.
 match os.environ.get("EXAMPLE_BUS"):
     case "redis":
         SESSION_LIMIT_BUS = {  # <- notifies other processes at once

@@ -1,6 +1,6 @@
 """
-Play the demo's story over HTTP: two browsers share one account, and each learns why its
-session ended. Each line is printed only after it has been checked.
+Act out the demo's story over HTTP: two browsers share one account, and each learns why
+its session ended. A line is printed only after it has been checked.
 """
 
 from __future__ import annotations
@@ -19,17 +19,18 @@ AT_ONCE = 8
 
 def play(site: str, *, wsgi: bool) -> None:
     """
-    Play the story at the address ``site``.
+    Act out the whole story on the site at the address ``site``.
 
-    ``wsgi`` says that the server cannot stream events, so that open pages ask for their
-    status instead. Raises ``Deviation`` if the site does not do what the story expects.
+    ``wsgi`` says that the server cannot stream events, so that open pages poll for
+    their status instead. Raises ``Deviation`` if the site does not do what the story
+    expects.
     """
     one_account_one_session(site, wsgi=wsgi)
     playing.act(site, wsgi=wsgi)
 
 
 def one_account_one_session(site: str, *, wsgi: bool) -> None:
-    """Play the first act: two browsers, of which one at a time is signed in."""
+    """Act out the first part: two browsers share an account that allows one session."""
     grace, laptop, phone = (Browser(site, kind) for kind in (LAPTOP, LAPTOP, PHONE))
 
     expect.public(grace.open(PUBLIC))
@@ -84,9 +85,10 @@ def one_account_one_session(site: str, *, wsgi: bool) -> None:
 
 def displace_an_open_page(laptop: Browser, phone: Browser, *, wsgi: bool) -> datetime:
     """
-    Sign in on the phone while a page is open on the laptop, and check that page.
+    Sign in on the phone while a page is open on the laptop, and check that the open
+    page learns of it.
 
-    Return a time shortly before that sign-in.
+    Return a time shortly before the sign-in on the phone.
     """
     expect.live(laptop.open(LIVE))
     page = watching.status(laptop) if wsgi else watching.stream(laptop)
@@ -112,8 +114,8 @@ def sign_in_at_once(site: str, username: str) -> list[tuple[Page, Page]]:
     """
     Sign in from several browsers at once.
 
-    Return two pages for each browser: the one that its sign-in led to, and the members'
-    page after all of them had signed in.
+    Return two pages for each browser: the one after its own sign-in, and the members'
+    page after all browsers had signed in.
     """
     browsers = [Browser(site, LAPTOP) for _ in range(AT_ONCE)]
     forms = [browser.open(MEMBERS) for browser in browsers]

@@ -1,4 +1,4 @@
-"""Map the addresses of the example site to its views."""
+"""URL patterns of the example site."""
 
 from __future__ import annotations
 

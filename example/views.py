@@ -1,5 +1,5 @@
 """
-Views of the example site, in plain Django. None of them knows of session_limit.
+Views of the example site, in plain Django. None of them uses session_limit.
 
 A displaced browser learns the reason from the members' page and from the JSON view. It
 can open the public page like any visitor.
@@ -30,24 +30,27 @@ from django.shortcuts import render
 from django.urls import reverse, reverse_lazy
 from django.views.generic import FormView
 
-# Seconds between two readings of the gauge.
+# The time between two readings of the gauge, in seconds.
 TICK = 0.5
 
 
 def home(request: HttpRequest) -> HttpResponse:
-    """Show the public page. It does not read the session, so a cache may keep it."""
+    """
+    Show the public page. The view does not read the session, so a cache may store the
+    page.
+    """
     return render(request, "home.html")
 
 
 @login_required
 def members(request: HttpRequest) -> HttpResponse:
-    """Show the page for members."""
+    """Show the page that only signed-in members can read."""
     return render(request, "members.html")
 
 
 @login_required
 def live(request: HttpRequest) -> HttpResponse:
-    """Show the livestream and the tide gauge."""
+    """Show the page with the livestream and the tide gauge."""
     # Under WSGI, a stream would occupy a worker, so the page polls the gauge instead.
     feed_url = reverse("feed") if isinstance(request, ASGIRequest) else ""
     return render(request, "live.html", {"feed": feed_url})
@@ -56,7 +59,7 @@ def live(request: HttpRequest) -> HttpResponse:
 @login_required
 async def feed(request: HttpRequest) -> StreamingHttpResponse:
     """
-    Stream readings of the gauge while the client is connected.
+    Stream readings of the tide gauge while the client is connected.
 
     ``SessionGuard`` cuts the stream when the session ends.
     """
@@ -70,7 +73,7 @@ async def _ticking() -> AsyncIterator[str]:
 
 
 async def gauge(request: HttpRequest) -> JsonResponse:
-    """Return one reading of the gauge in JSON."""
+    """Return one reading of the tide gauge as JSON."""
     user = await request.auser()
     if not user.is_authenticated:
         return JsonResponse({"code": "not_signed_in"}, status=401)
@@ -82,7 +85,7 @@ def _height() -> dict[str, float]:
 
 
 class Entry(forms.Form):
-    """A text that takes a while to write and should not be lost."""
+    """A form for an entry in the ship's log, which takes a while to write."""
 
     place = forms.CharField(max_length=80)
     text = forms.CharField(
@@ -91,7 +94,10 @@ class Entry(forms.Form):
 
 
 class ShipsLog(LoginRequiredMixin, SuccessMessageMixin, FormView):
-    """Show a form for an entry in the log, and keep the latest entry in the session."""
+    """
+    A page with a form for an entry in the ship's log. The session keeps the latest
+    entry.
+    """
 
     form_class = Entry
     template_name = "log.html"
@@ -104,20 +110,20 @@ class ShipsLog(LoginRequiredMixin, SuccessMessageMixin, FormView):
         return super().form_valid(form)
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        """Add the latest entry to the context."""
+        """Add the latest entry to the template's context."""
         entry = self.request.session.get("entry")
         return super().get_context_data(entry=entry, **kwargs)
 
 
 class Password(SuccessMessageMixin, PasswordChangeView):
-    """Change the password. This ends every other session of the account."""
+    """A page to change the password, which ends all other sessions of the account."""
 
     success_url = reverse_lazy("members")
     success_message = "Your password is changed. Your other devices are signed out."
 
 
 async def me(request: HttpRequest) -> HttpResponse:
-    """Return the name of the user in JSON."""
+    """Return the name of the signed-in user as JSON."""
     user = await request.auser()
     if not user.is_authenticated:
         return JsonResponse({"code": "not_signed_in"}, status=401)

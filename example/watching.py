@@ -1,4 +1,4 @@
-"""Do what an open page does in the story: wait until its session ends."""
+"""Wait until a session ends, as an open page does in the demo's story."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from urllib.parse import urlsplit
 from example.browser import Browser
 
 PATIENCE = 10
-# Seconds between two requests for the status under WSGI. A real page waits longer.
+# The time between two requests for the status under WSGI, in seconds. A real page waits
+# longer.
 POLL = 0.25
 EVENTS, STATUS = "/account/sessions/events/", "/account/sessions/status/"
 FEED = "/live/feed/"
@@ -22,11 +23,11 @@ FEED = "/live/feed/"
 
 class Watcher:
     """
-    Run ``listen`` in a thread of its own and record its result.
+    A thread that runs ``listen`` and records the result.
 
     ``listen`` is called with this object. It sets ``is_waiting`` when it has begun to
-    wait, and ``what`` to what it receives. ``at`` is the time at which it returned, or
-    0 until then.
+    wait, and ``what`` to what it receives. ``at`` is the time at which ``listen``
+    returned, in seconds since the epoch, or 0 until then.
     """
 
     def __init__(self, listen: Callable[[Watcher], None]) -> None:
@@ -48,7 +49,8 @@ class Watcher:
 
     def after(self, ended_at: datetime) -> int:
         """
-        Return how many milliseconds after ``ended_at`` it returned, or -1 for never.
+        Return how many milliseconds after ``ended_at`` the function ``listen``
+        returned, or -1 if it did not return.
 
         The server runs on this machine, so the two times come from one clock.
         """
@@ -58,9 +60,10 @@ class Watcher:
 
 def stream(browser: Browser, *, until: str = "ended") -> Watcher:
     """
-    Listen to the event stream, as watch.js does, until the event ``until`` arrives.
+    Listen to the site's event stream, as watch.js does, until the event ``until``
+    arrives.
 
-    The result is the reason in the event ``"ended"``, or ``"changed"``.
+    The watcher's result is the reason in the event ``"ended"``, or ``"changed"``.
     """
 
     def listen(watcher: Watcher) -> None:
@@ -77,7 +80,9 @@ def stream(browser: Browser, *, until: str = "ended") -> Watcher:
 
 
 def feed(browser: Browser) -> Watcher:
-    """Read the stream of the gauge until it stops. The result is its last value."""
+    """
+    Read the gauge's stream until it stops. The watcher's result is the last value.
+    """
 
     def listen(watcher: Watcher) -> None:
         for line in _lines(browser, FEED):
@@ -89,9 +94,9 @@ def feed(browser: Browser) -> Watcher:
 
 def status(browser: Browser) -> Watcher:
     """
-    Ask for the status until the session has ended, as watch.js does without a stream.
+    Poll the session's status until it has ended, as watch.js does without a stream.
 
-    The result is the reason.
+    The watcher's result is the reason why the session ended.
     """
 
     def listen(watcher: Watcher) -> None:

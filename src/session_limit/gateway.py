@@ -1,7 +1,7 @@
 """
-Decide whether a proxy may serve a guarded resource to the sender of a session cookie.
+Decide whether a proxy may serve a protected resource to the sender of a session cookie.
 
-No answer is cached. Each question reads the session and its row.
+No answer is cached. Each question reads the session and its ``UserSession`` row.
 """
 
 from __future__ import annotations
@@ -34,28 +34,29 @@ from session_limit.store.users import lazy_user
 from session_limit.utils.log_once import RateLimitedLog
 from session_limit.utils.lru import LRU
 
-# The value of "play" that means any play of the session.
+# The value of the parameter "play" that stands for any play of the session.
 ANY = "any"
-# The parameters that are 1 or 0.
+# The parameters with the values 1 and 0.
 SWITCHES = {"renew", "activity"}
 # The path and the query of the guarded request follow this parameter.
 _GUARDED = re.compile(r"(?:^|&)of=")
 
 USER_HEADER, REASON_HEADER = "X-Session-Limit-User", "X-Session-Limit-Reason"
 
-# How often, in seconds, the gateway checks whether a session's account was disabled or
-# its password was changed without a signal.
+# The interval, in seconds, between two checks whether the account of a session was
+# disabled or its password was changed without a signal.
 VERIFY = 60.0
 MAX_VERIFIED = 50_000
 
 
 class Question(NamedTuple):
     """
-    What a proxy asks: whether ``key`` is the session key of a live session.
+    A proxy's question: is ``key`` the session key of a live session?
 
-    With ``play``, it also asks whether the session plays that play: an id, ``"any"``,
-    or text of the client that may be neither. ``renews`` extends the play's lease.
-    ``is_activity`` counts the question as activity of the user.
+    With ``play``, the proxy also asks about a play (a playback of limited content) of
+    the session: about the play with this id, or about any play if the value is
+    ``"any"``. The text comes from the client and may be neither. ``renews`` extends the
+    play's lease. ``is_activity`` counts the question as activity of the user.
     """
 
     key: str
@@ -65,19 +66,20 @@ class Question(NamedTuple):
 
     @property
     def writes(self) -> bool:
-        """Whether answering writes to the database."""
+        """Whether answering the proxy's question writes to the database."""
         return self.renews or self.is_activity
 
     @property
     def without_writes(self) -> Question:
-        """The same question without ``renew`` and ``activity``."""
+        """The same question, asked without renewing a play or recording activity."""
         return self._replace(renews=False, is_activity=False)
 
 
 class Verdict(NamedTuple):
     """
-    The answer to a proxy: 200 with the user's id, or 401 (no live session), 403 (no
-    play) or 503 with a code and perhaps a reason.
+    The answer to a proxy. ``status`` is 200 with the user's id, 401 (no live session),
+    403 (no play, or an invalid question) or 503. Every answer has a ``code``, and 401
+    and 403 may have a ``reason``.
     """
 
     status: HTTPStatus
@@ -87,14 +89,15 @@ class Verdict(NamedTuple):
 
     @property
     def headers(self) -> list[tuple[str, str]]:
-        """The headers of the answer."""
+        """The HTTP headers of the answer, including the length of its body."""
         headers = [
             ("Content-Type", "application/json"),
             ("Content-Length", str(len(self.body))),
             ("Cache-Control", "no-store"),
         ]
         if self.status is HTTPStatus.OK:
-            # Quoted, because a user's id may hold characters that no header can.
+            # Quote the id, because it may contain characters that are not allowed in a
+            # header.
             return [*headers, (USER_HEADER, quote(self.user_id))]
         headers.append((REASON_HEADER, self.reason or self.code))
         if self.status is HTTPStatus.SERVICE_UNAVAILABLE:
@@ -103,7 +106,7 @@ class Verdict(NamedTuple):
 
     @property
     def body(self) -> bytes:
-        """The code and the reason as JSON, which a proxy may pass on to its client."""
+        """The JSON body for the proxy's client, which is empty if the status is 200."""
         if self.status is HTTPStatus.OK:
             return b""
         reason = {"reason": self.reason} if self.reason else {}
@@ -119,10 +122,12 @@ UNAVAILABLE = Verdict(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable")
 
 def question(cookies: str, query: str, *, is_below: bool = False) -> Question | Verdict:
     """
-    Return the question in a ``Cookie`` header and a query, or the refusal if they are
-    refused without reading a session.
+    Parse the value of a ``Cookie`` header and a query string into a ``Question``. If
+    the request can be refused without reading a session, return that ``Verdict``
+    instead.
 
-    ``is_below`` says that a path follows the gateway's address. See ``_parameters()``.
+    ``is_below`` says that the requested path continues below the gateway's own address.
+    ``_parameters()`` explains why this matters.
     """
     given = _parameters(query, is_below=is_below) if query else {}
     if given is None:
@@ -142,13 +147,13 @@ def _parameters(query: str, *, is_below: bool) -> dict[str, str] | None:
     """
     Return the gateway's parameters in ``query``, or ``None`` if one is unknown,
     repeated, or has an invalid value. A misspelt parameter must not be ignored, because
-    the answer would then be to another question.
+    the gateway would then answer a different question.
 
-    Envoy appends the guarded path and its query to the address. If the address ends in
-    ``of=``, everything after that is ignored. If the path continues below the gateway's
-    address, the whole query may belong to the guarded request. Unknown parameters are
-    then ignored. Known ones count, which can only narrow the question, or do what the
-    client may do anyway.
+    Envoy appends the path and the query of the guarded request to the gateway's
+    address. If the address ends in ``of=``, everything after that is ignored. If
+    ``is_below``, the whole query may belong to the guarded request, so invalid
+    parameters are ignored. Valid ones still apply: they can only narrow the question,
+    or do what the client may do anyway.
     """
     own = _GUARDED.split(query, maxsplit=1)[0]
     given: dict[str, str] = {}
@@ -163,10 +168,11 @@ def _parameters(query: str, *, is_below: bool) -> dict[str, str] | None:
 
 def judge(question: Question, request: Callable[[], HttpRequest]) -> Verdict:
     """
-    Answer ``question``. Blocks, and raises what the store or the database raises.
+    Return the ``Verdict`` that answers a proxy's ``question``. Blocks, and raises
+    whatever the session engine or the database raises.
 
-    ``request`` returns the request that asks. It is called only if one statement is not
-    enough for the answer.
+    ``request`` is a function that returns the proxy's request. It is called only if one
+    SQL statement is not enough to answer.
     """
     row = None if question.is_activity else _read(question.key)
     if row is not None:
@@ -189,10 +195,12 @@ def judge(question: Question, request: Callable[[], HttpRequest]) -> Verdict:
 
 def _read(key: str) -> Row | None:
     """
-    Return the row of the session with this key if one look shows that it is live.
+    Return the ``UserSession`` row of the session with this key if a single read shows
+    that the session is live.
 
-    ``None`` does not mean that the session has ended. Its key may have just changed, or
-    it may be from before the package was installed. ``identify()`` decides then.
+    ``None`` does not mean that the session has ended. The key may just have changed, or
+    the session may be from before the package was installed. The caller then decides
+    with ``identify()``.
     """
     engine = cast("Any", engines.engine())
     is_plain_db = engines.is_plain_db(engine)
@@ -206,7 +214,7 @@ def _read(key: str) -> Row | None:
     else:
         if engines.is_cookie(engine):
             identity = _identity_in(engine, key, engine(key).load)
-            # A remembered signature is valid, but may have expired since.
+            # A cached identity has a valid signature, which may have expired since.
             if identity.id is not None and engines.is_outdated(key):
                 return None
         else:
@@ -220,7 +228,7 @@ def _read(key: str) -> Row | None:
 
 
 class _Identity(NamedTuple):
-    """The ``id`` of the row and the primary key of the ``user`` in a session's data."""
+    """The ``UserSession`` id and the user's primary key in a session's data."""
 
     id: str | None
     user: str | None
@@ -230,18 +238,18 @@ class _Identity(NamedTuple):
         return cls(data.get(engines.ID), data.get(SESSION_KEY))
 
 
-# The identities in signed data, by a digest of the data. A player sends the same cookie
-# every few seconds, so its signature is verified once. An entry does not say whether
-# the session is live.
+# Maps a digest of signed data to the identity in the data. A player sends the same
+# cookie every few seconds, so its signature is verified once. An entry does not say
+# whether the session is live.
 _identities: LRU[tuple[Any, bytes], _Identity] = LRU(5_000)
-# In characters. A longer id is not remembered: no user has such a primary key.
+# In characters. Longer ids are not cached: no user has such a primary key.
 LONGEST_ID = 100
 
 
 def _identity_in(
     engine: Any, signed: str, load: Callable[[], dict[str, Any]]
 ) -> _Identity:
-    """Return the identity in ``signed`` data, which ``load()`` verifies and decodes."""
+    """Return the row id and user in ``signed`` session data, decoded by ``load()``."""
     digest = blake2b(signed.encode(errors="surrogatepass"), digest_size=32).digest()
     identity = _identities.get((engine, digest))
     if identity is None:
@@ -252,14 +260,15 @@ def _identity_in(
     return identity
 
 
-# When the account of each of these rows was last checked.
+# The times at which the accounts of these UserSession rows were last checked.
 _verified: LRU[UUID, float] = LRU(MAX_VERIFIED)
 
 
 def _refuse_account(row: Row) -> Verdict | None:
     """
-    Return the refusal if the account was disabled or its password was changed without a
-    signal. Checks each session only once in ``VERIFY`` seconds.
+    Return a 401 ``Verdict`` if the account was disabled or its password was changed
+    without a signal, and ``None`` otherwise. Checks each session at most once every
+    ``VERIFY`` seconds.
     """
     now, verified = time.monotonic(), _verified.get(row.id)
     if verified is not None and now - verified < VERIFY:
@@ -274,9 +283,9 @@ def _refuse_account(row: Row) -> Verdict | None:
 
 
 def _refuse_play(row: Row, question: Question) -> Verdict | None:
-    """Return the refusal if the question is about a play that does not count."""
+    """Return a 403 verdict if the question is about a playback that is not active."""
     if question.play is None:
-        # There is nothing to renew without a play.
+        # Nothing can be renewed without a play.
         return PLAY_REQUIRED if question.renews else None
     if not conf.uses_plays():
         return Verdict(HTTPStatus.FORBIDDEN, "no_plays")

@@ -1,4 +1,4 @@
-"""The middleware, which decides nothing itself and serves sync and async requests."""
+"""Provide the middleware, which supports sync and async and decides nothing itself."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
 if not apps.is_installed("session_limit"):
-    # The package's system checks do not run then, and the error of its models would not
-    # name the cause.
+    # The package's system checks do not run if the app is not installed, and the error
+    # that its models raise would not name the cause.
     raise ImproperlyConfigured(
         "SessionLimitMiddleware needs its app: add 'session_limit' to INSTALLED_APPS, "
         "after 'django.contrib.auth'."
@@ -29,8 +29,8 @@ GetResponse = Callable[[HttpRequest], HttpResponseBase | Awaitable[HttpResponseB
 
 class SessionLimitMiddleware:
     """
-    Guard ``request.session``, provide ``request.session_limit``, and answer requests
-    with an ended session or a refused sign-in.
+    A middleware that empties ended sessions, provides ``request.session_limit``, and
+    explains in its responses why a session ended or a sign-in was refused.
 
     List it directly below ``SessionMiddleware``.
     """
@@ -68,7 +68,7 @@ class SessionLimitMiddleware:
         return response
 
     def prepare(self, request: HttpRequest) -> GuardedRequest:
-        """Guard the session, without loading it, and return the request."""
+        """Guard the session, add ``request.session_limit``, and return the request."""
         install(request)
         guarded = cast("GuardedRequest", request)
         guarded.session_limit = SessionLimit(request)
@@ -82,11 +82,12 @@ class SessionLimitMiddleware:
         self, request: HttpRequest, exception: Exception
     ) -> HttpResponse | None:
         """
-        Ask the client to try again if the database gave up on a sign-in in a
-        transaction of the project, which the package cannot repeat.
+        Return a 503 response that asks the client to try again if a database conflict
+        or lock timeout interrupted a sign-in in a transaction of the project. The
+        package cannot repeat that transaction. Return ``None`` for any other exception.
 
-        Django calls this for errors of a view, and of the commit of its
-        ``ATOMIC_REQUESTS`` transaction.
+        Django calls this method for errors that a view raises, and for errors at the
+        commit of the view's ``ATOMIC_REQUESTS`` transaction.
         """
         if database_conflicts.concerns_us(request, exception):
             return database_conflicts.retry(request)

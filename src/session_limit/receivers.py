@@ -1,4 +1,4 @@
-"""Pass Django's signals to the registry. Every way to sign in and out sends them."""
+"""Receive the signals that Django sends for every way to sign in or out."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from session_limit.store.users import make_anonymous, may_sign_in
 
 
 def connect() -> None:
-    """Connect the receivers, after ``django.contrib.auth`` has connected its own."""
+    """Connect the receivers after those that ``django.contrib.auth`` has connected."""
     uid = "session_limit.receivers."
     user_logged_in.connect(signed_in, dispatch_uid=uid + "signed_in")
     user_logged_out.connect(signed_out, dispatch_uid=uid + "signed_out")
@@ -58,10 +58,10 @@ def signed_in(
     sender: object, request: HttpRequest | None, user: AbstractBaseUser, **kwargs: Any
 ) -> None:
     """
-    Admit a sign-in, or undo it and raise ``SessionLimitReached``.
+    Admit a new sign-in, or undo it and raise ``SessionLimitReached``.
 
-    Raise ``TooLateToSignIn`` if the middleware has prepared the response. Do nothing if
-    there is no request, or the request has no session.
+    Raise ``TooLateToSignIn`` if the middleware has already prepared the response. Do
+    nothing if there is no request, or if the request has no session.
     """
     session = _session(request)
     if request is None or session is None:
@@ -86,7 +86,7 @@ def signed_in(
             return
     make_anonymous(request)
     if isinstance(session, GuardedSession):
-        # The response phase announces it, outside any transaction of a view.
+        # The response phase announces this refusal, outside any transaction of a view.
         refusal = Refusal(user, admission, session.undo_login())
         session.session_limit_state.refuse(refusal)
     else:
@@ -102,11 +102,14 @@ def _admit(
     state: SessionState | None,
     choice: Choice | None,
 ) -> Admission:
-    """Call ``admit()`` while the session's state has no former row."""
+    """
+    Pass the sign-in to the registry, while the session's ``state`` has no
+    ``UserSession`` row of an earlier sign-in.
+    """
     if state is None:
         return admit(sign_in_of(user, request))
-    # The admission stores the session with a new id. While the state has the former
-    # row, a save puts the id of that row back, which may have ended.
+    # The admission stores the session with a new id. If the state still had the former
+    # row, saving would put the id of that row back, although that row may have ended.
     former, state.found = state.found, state.found._replace(row=None)
     try:
         key = state.presented_key
@@ -120,9 +123,10 @@ def request_failed(
     sender: object, request: HttpRequest | None = None, **kwargs: Any
 ) -> None:
     """
-    Note that the database gave up on a sign-in in a middleware (``RemoteUser``).
+    Record that a database conflict or lock timeout interrupted a sign-in in a
+    middleware (``RemoteUser``).
 
-    Django does not call ``process_exception()`` for an error in a middleware. It sends
+    Django does not call ``process_exception()`` for an error in a middleware, but sends
     this signal while it handles the error.
     """
     state = state_of(request)
@@ -137,7 +141,10 @@ def request_failed(
 def signed_out(
     sender: object, request: HttpRequest | None, user: Any, **kwargs: Any
 ) -> None:
-    """Note that ``logout()`` is about to flush the session, or end it right away."""
+    """
+    Record that ``logout()`` is about to flush the session. If the middleware does not
+    guard the session, end the session at once.
+    """
     session, state = _session(request), state_of(request)
     if state is not None:
         state.signing_out = True
@@ -155,11 +162,12 @@ def user_saved(
     raw: bool = False,
     **kwargs: Any,
 ) -> None:
-    """Note a changed password, and end the sessions of an account that was disabled."""
-    # A user in another database does not sign in here.
+    """Record a changed password, and end the sessions of a disabled account."""
+    # A user in another database does not sign in to this site.
     if created or raw or using != registry_alias():
         return
-    # set_password() sets this until save() is done. An upgraded hash does not set it.
+    # set_password() sets this attribute until save() is done. An upgrade of the hash at
+    # sign-in does not set it.
     if getattr(instance, "_password", None) is not None:
         note_password_changed(instance)
     if not instance.is_active and not may_sign_in(instance):
@@ -169,6 +177,6 @@ def user_saved(
 def user_deleted(
     sender: object, instance: AbstractBaseUser, using: str, **kwargs: Any
 ) -> None:
-    """End the sessions of an account that is being deleted."""
+    """End the sessions of an account that is about to be deleted."""
     if using == registry_alias():
         end_account(instance)

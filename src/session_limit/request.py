@@ -1,4 +1,4 @@
-"""Provide ``request.session_limit``, which views read."""
+"""Provide ``request.session_limit``, with which views find the user's sessions."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from session_limit.store.unstored_keys import identify_key
 
 class SessionLimit:
     """
-    The sessions that a view's request is about. Nothing is read before it is used.
+    The current, ended and other sessions of a view's request, read when they are used.
 
-    Annotate the request as ``GuardedRequest`` to have this attribute typed.
+    Annotate the request as ``GuardedRequest``, so that type checkers know this
+    attribute.
     """
 
     def __init__(self, request: HttpRequest) -> None:
@@ -24,23 +25,24 @@ class SessionLimit:
 
     @property
     def current(self) -> UserSession | None:
-        """The live session of this request, or ``None``."""
+        """The ``UserSession`` of this request's live session, or ``None``."""
         row = self._row()
         # A replica may not have the row yet.
         sessions = UserSession.objects.primary()
         return None if row is None else sessions.filter(pk=row.id).first()
 
     async def acurrent(self) -> UserSession | None:
-        """See ``current``."""
+        """Asynchronous version of ``current``."""
         return await sync_to_async(lambda: self.current)()
 
     @property
     def ended(self) -> UserSession | None:
         """
-        The ended session that this request's cookie belongs to, or ``None``.
+        The ``UserSession`` of the ended session to which this request's cookie belongs,
+        or ``None``.
 
-        If the session has expired and that could not be recorded, ``ended_at`` and
-        ``ended_reason`` are set in memory only: see ``try_to_end()``.
+        If the session has expired but that could not be saved, ``ended_at`` and
+        ``ended_reason`` are set on the returned object only: see ``try_to_end()``.
         """
         state = self._loaded_state()
         if state is None:
@@ -55,19 +57,19 @@ class SessionLimit:
         return row
 
     async def aended(self) -> UserSession | None:
-        """See ``ended``."""
+        """Asynchronous version of ``ended``."""
         return await sync_to_async(lambda: self.ended)()
 
     @property
     def others(self) -> UserSessionQuerySet:
-        """The other live sessions of the account."""
+        """A queryset of the account's live sessions, without this request's own."""
         row, sessions = self._row(), UserSession.objects.primary().live()
         if row is None:
             return sessions.none()
         return sessions.filter(user_id=row.user_id).exclude(pk=row.id)
 
     async def aothers(self) -> UserSessionQuerySet:
-        """See ``others``."""
+        """Asynchronous version of ``others``."""
         return await sync_to_async(lambda: self.others)()
 
     def _loaded_state(self) -> SessionState | None:
@@ -82,6 +84,6 @@ class SessionLimit:
 
 
 class GuardedRequest(HttpRequest):
-    """The type of a request that ``SessionLimitMiddleware`` has passed on."""
+    """The type of a request that has passed through ``SessionLimitMiddleware``."""
 
     session_limit: SessionLimit

@@ -1,5 +1,5 @@
 """
-The addresses of the pages, JSON answers and streams.
+URL patterns of the package's pages, JSON answers and event streams.
 
 A project includes them: ``path("account/sessions/", include("session_limit.urls"))``.
 """

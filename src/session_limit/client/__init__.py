@@ -1,4 +1,4 @@
-"""Find out who sends a request: the device, its address, and whether it is known."""
+"""Find out which device sends a request, its address, and whether it is known."""
 
 from __future__ import annotations
 

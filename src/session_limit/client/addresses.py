@@ -3,7 +3,7 @@ Find the IP address of a client, and mask it.
 
 The address comes from the connection and from the part of ``X-Forwarded-For`` that the
 project's proxies wrote. Other headers, such as ``Forwarded`` and ``X-Real-IP``, are
-ignored. Clients can send them, and most proxies pass them on unchanged.
+ignored, because clients can send them and most proxies pass them on unchanged.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _STORED_BITS_6TO4 = 16 + _STORED_BITS[4]
 
 
 def address_of(request: HttpRequest) -> str | None:
-    """Return the part of the address that ``SESSION_LIMIT_STORE_ADDRESS`` allows."""
+    """Return the IP address in the form that ``SESSION_LIMIT_STORE_ADDRESS`` allows."""
     mode = conf.store_address
     if mode == "none":
         return None
@@ -40,9 +40,8 @@ def address_of(request: HttpRequest) -> str | None:
 
 def mask(address: str) -> str:
     """
-    Return the part of a stored address that every administrator may see.
-
-    For example "203.0.x.x" or "2001:db8:…". Return ``""`` if it is no address.
+    Return the part of a stored IP address that every administrator may see, such as
+    "203.0.x.x" or "2001:db8:…". Return ``""`` if ``address`` is not an IP address.
     """
     parsed = _parse(address)
     if parsed is None:
@@ -56,11 +55,12 @@ def mask(address: str) -> str:
 
 def _nearest_untrusted(request: HttpRequest) -> str:
     """
-    Return the address that connected to the outermost of the project's proxies.
+    Return the address of the client that connected to the outermost of the project's
+    proxies.
 
-    Each proxy appends the address that connected to it. Only the last entries, one for
-    each proxy, can be trusted, because a client can send the entries before them. If
-    there are fewer entries than proxies, return the first.
+    Each proxy appends the address that connected to it. With N proxies only the last N
+    entries can be trusted, because a client can send the entries before them. If there
+    are fewer entries than proxies, return the first entry.
     """
     remote: str = request.META.get("REMOTE_ADDR", "")
     proxies = conf.trusted_proxies

@@ -1,8 +1,9 @@
 """
-Describe a client: its address, and a name by which people recognize their device.
+Describe the client that sent a request: its address, and a name by which people
+recognize their device.
 
 The description relies on headers that clients can forge. It is shown to people and can
-choose a scope, and it never authenticates anybody.
+determine which limit applies, but it never authenticates anybody.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ MAX_DEVICE = 100
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """A kind of device with a ``name`` such as "Firefox on Android", or ``""``."""
+    """A kind of device. ``name`` is a text such as "Firefox on Android", or ``""``."""
 
     name: str
     device_class: DeviceClass
@@ -42,10 +43,11 @@ class Device:
 @dataclass(frozen=True, slots=True)
 class Client:
     """
-    What is stored about a client.
+    The information that is stored about the client of a session.
 
-    ``address`` is as ``SESSION_LIMIT_STORE_ADDRESS`` lets it be stored, or ``None``.
-    ``SESSION_LIMIT_DEVICE`` finds ``device``, a name, and ``device_class``.
+    ``address`` is the part of the IP address that ``SESSION_LIMIT_STORE_ADDRESS``
+    allows to be stored, or ``None``. ``device``, a name, and ``device_class`` come from
+    the function that ``SESSION_LIMIT_DEVICE`` names.
     """
 
     address: str | None
@@ -55,10 +57,10 @@ class Client:
 
 def describe(request: HttpRequest) -> Client:
     """
-    Describe the client that sent ``request``.
+    Return the address and the device of the client that sent ``request``.
 
-    Never raises. If ``SESSION_LIMIT_DEVICE`` does, the error is logged and the device
-    has no name, because a sign-in must not fail for want of one.
+    Never raises. An error in the function that ``SESSION_LIMIT_DEVICE`` names is
+    logged, and the device then has no name, so that the sign-in does not fail.
     """
     try:
         device = import_string(conf.device)(request)
@@ -74,29 +76,30 @@ def describe(request: HttpRequest) -> Client:
 
 
 def _legible(name: str) -> str:
-    # A project's function may return what a client sent. Characters that control a
-    # terminal or the direction of the text around them are not printable.
+    # A project's function may return text from a client. Characters that control a
+    # terminal or the direction of surrounding text are not printable.
     legible = (char for char in name if char.isprintable() or char.isspace())
     return " ".join("".join(legible).split())[:MAX_DEVICE].rstrip()
 
 
 def describe_device(request: HttpRequest) -> Device:
     """
-    Look the device up in a table. This is the default of ``SESSION_LIMIT_DEVICE``.
+    Recognize the device by the headers of ``request``. This is the default for
+    ``SESSION_LIMIT_DEVICE``.
 
-    The name consists of words from the table only, so that no text of a client gets
-    into a page or a log.
+    The name consists only of words from this package's tables, so that no text from a
+    client gets into a page or a log.
     """
     platform, device_class = platform_of(request)
     return Device(device_name(browser_of(request, platform), platform), device_class)
 
 
 def device_name(browser: str, platform: str) -> str:
-    """Return a name such as "Firefox on Android", or the part that is known."""
+    """Return a name such as "Firefox on Android", or only the part that is known."""
     return " on ".join(filter(None, (browser, platform)))
 
 
-# Names are stored in English. These words are no trademarks, and are translated.
+# Names are stored in English. These words are not trademarks, so they are translated.
 _WORDS = {
     "TV": gettext_lazy("TV"),
     "Mac or iPad": gettext_lazy("Mac or iPad"),
@@ -109,9 +112,10 @@ _APPS = {name for name, _words in BROWSERS if name.endswith(" app")}
 
 def device_label(name: str) -> str:
     """
-    Return a stored ``name`` in the active language, such as "Firefox auf Android".
+    Return the stored device ``name`` in the active language, such as "Firefox auf
+    Android".
 
-    Names that are not made of the table's words are returned unchanged.
+    A name that does not consist of this package's own words is returned unchanged.
     """
     if not name:
         return _("Unknown device")

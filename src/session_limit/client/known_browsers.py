@@ -1,9 +1,9 @@
 """
-Remember in a cookie of the browser which users have signed in with it.
+Remember, in a cookie, which users have signed in with a browser.
 
 The cookie has a random token and, for each user, a keyed digest of the token and the
-user. It reveals no user to somebody who reads it, and the server stores nothing. After
-a person deletes the cookie, their browser counts as new.
+user's id. It reveals no user to somebody who reads it, and the server stores nothing.
+After a person deletes the cookie, their browser counts as new.
 """
 
 from __future__ import annotations
@@ -23,21 +23,20 @@ COOKIE = "session_limit_browser"
 SALT = "session_limit.browser"
 MAX_AGE = timedelta(days=365)
 
-# More people rarely share a browser, and the cookie stays below 4 KB.
+# More people rarely share a browser, and with this many the cookie stays below 4 KB.
 MAX_USERS = 8
 
 
 class _Browser(TypedDict):
-    # A random token, and the digests of the users, the latest to sign in first.
+    # "b" is a random token. "u" has the digests of users, the latest to sign in first.
     b: str
     u: list[str]
 
 
 def is_new(request: HttpRequest, user_id: Any) -> bool:
     """
-    Return whether the user with this primary key has not used this browser before.
-
-    Return ``False`` without ``SessionLimitMiddleware``, which sets the cookie.
+    Return whether this user, given by primary key, has not signed in with this browser
+    before. Return ``False`` without ``SessionLimitMiddleware``, which sets the cookie.
     """
     if not hasattr(request, "session_limit"):
         return False
@@ -46,7 +45,7 @@ def is_new(request: HttpRequest, user_id: Any) -> bool:
 
 
 def remember(request: HttpRequest, response: HttpResponseBase, user_id: Any) -> None:
-    """Set the cookie on ``response`` that says that this user has signed in."""
+    """Set the cookie which records that this user has signed in with this browser."""
     browser = _read(request)
     own, *former = _digests(browser, user_id)
     others = [digest for digest in browser["u"] if digest not in {own, *former}]
@@ -59,13 +58,14 @@ def remember(request: HttpRequest, response: HttpResponseBase, user_id: Any) -> 
         path=settings.SESSION_COOKIE_PATH,
         secure=settings.SESSION_COOKIE_SECURE,
         httponly=True,
-        # The browser sends it with the same sign-ins as the session's cookie.
+        # The browser must send this cookie with the same sign-ins as the session
+        # cookie.
         samesite=settings.SESSION_COOKIE_SAMESITE,
     )
 
 
 def _read(request: HttpRequest) -> _Browser:
-    """Return the content of the cookie, or a new one if it is absent or forged."""
+    """Return the content of the browser's cookie, or new content if it is not valid."""
     try:
         browser: _Browser = signing.loads(
             request.COOKIES.get(COOKIE, ""), salt=SALT, max_age=MAX_AGE
@@ -76,5 +76,5 @@ def _read(request: HttpRequest) -> _Browser:
 
 
 def _digests(browser: _Browser, user_id: Any) -> list[str]:
-    """Return the user's digest under the current key, then under each fallback key."""
+    """Return the user's digests under ``SECRET_KEY`` and ``SECRET_KEY_FALLBACKS``."""
     return [each[:16] for each in keyed_digests(SALT, f"{browser['b']}:{user_id}")]

@@ -1,4 +1,4 @@
-"""Read what a client has posted: a form or a JSON object."""
+"""Read and check the form or JSON object that a client has posted."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from django.views.decorators.debug import sensitive_variables
 
 @sensitive_variables()
 def posted(request: HttpRequest) -> Mapping[str, Any]:
-    """Return the fields of a form or of a JSON object. Raises ``BadRequest``."""
+    """Return the fields of a posted form or JSON object, or raise ``BadRequest``."""
     if request.content_type != "application/json":
         return form(request)
     try:
@@ -31,7 +31,7 @@ def form(request: HttpRequest) -> QueryDict:
     """
     Return the fields of a posted form.
 
-    Raises ``BadRequest`` if they cannot be decoded with the encoding of the request.
+    Raises ``BadRequest`` if they cannot be decoded with the request's encoding.
     """
     try:
         fields = request.POST
@@ -44,9 +44,9 @@ def form(request: HttpRequest) -> QueryDict:
 @sensitive_variables()
 def _check_text(data: object) -> None:
     """
-    Raise ``UnicodeEncodeError`` if a text in ``data`` has half a surrogate pair.
+    Raise ``UnicodeEncodeError`` if any text in ``data`` contains half a surrogate pair.
 
-    No hash, database or response accepts one. A client can send one in JSON, or in a
-    form that is encoded in UTF-7.
+    No hash function, database or response accepts such text. A client can send it in
+    JSON, or in a form that is encoded in UTF-7.
     """
     json.dumps(data, ensure_ascii=False).encode()

@@ -1,4 +1,4 @@
-"""Find out how a client made a request, and what form of answer it wants."""
+"""Find out how a client made a request, and in which form it wants the answer."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from django.http.response import HttpResponseBase
 
 def is_acted_on(request: HttpRequest) -> bool:
     """
-    Return whether a person sees the answer to ``request``.
+    Return whether a person will see the response to ``request``.
 
-    They see a navigation, and not a poll, a prefetch or a part of a page. Browsers send
-    the headers for this (Fetch Metadata) only over HTTPS.
+    People see the response to a navigation, but not to a poll, a prefetch or a request
+    for a part of a page. Browsers send the headers that tell these apart (Fetch
+    Metadata) only over HTTPS. Without them, the other headers of the request decide.
     """
     headers = request.headers
     if "prefetch" in headers.get("Sec-Purpose", headers.get("Purpose", "")):
@@ -24,17 +25,18 @@ def is_acted_on(request: HttpRequest) -> bool:
 
 def wants_json(request: HttpRequest, response: HttpResponseBase | None = None) -> bool:
     """
-    Return whether the client prefers JSON to a page.
+    Return whether the client prefers JSON to an HTML page.
 
-    ``response`` is the view's. Its type decides if the client accepts anything.
+    A client that accepts any type prefers JSON if it is a script, if it sent JSON, or
+    if the view's ``response`` is JSON.
     """
     accept = request.headers.get("Accept", "")
     if "text/html" in accept or "json" in accept:
         preferred = request.get_preferred_type(["text/html", "application/json"])
-        # Any other type with "json" in it, such as application/vnd.api+json, is JSON.
+        # Any other type that contains "json", such as application/vnd.api+json, is
+        # JSON.
         return preferred != "text/html"
-    # fetch() and most clients accept anything. They get JSON if the view answered in
-    # JSON, if the client sent JSON, or if it is a script.
+    # fetch() and most clients accept any type.
     chosen = "" if response is None else response.headers.get("Content-Type", "")
     is_json = "application/json" in {chosen.partition(";")[0], request.content_type}
     return is_json or _is_script(request)
@@ -50,5 +52,5 @@ def _is_script(request: HttpRequest) -> bool:
 
 
 def is_htmx(request: HttpRequest) -> bool:
-    """Return whether htmx sent ``request``."""
+    """Return whether the htmx library sent ``request``."""
     return request.headers.get("HX-Request") == "true"

@@ -1,7 +1,7 @@
 """
 Find what a person had written into a form when their session ended.
 
-The page that explains the ending shows the texts, so that the person can copy them.
+The page that explains the ending shows these texts, so that the person can copy them.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from django.http import HttpRequest
 from session_limit.client import posted_data
 from session_limit.pages import links
 
-# In bytes that are read, and in characters that are shown.
+# MAX_BODY is the number of bytes to read, and MAX_SHOWN of characters to show.
 MAX_BODY = 1_000_000
 MAX_SHOWN = 64 * 1024
 
-# Names of fields that may hold a secret, which a page must not show. Short words only
-# count as whole words: "pin" is a secret, and "opinion" is not.
+# Names of fields that may hold a secret, which a page must not show. Short words match
+# only as whole words: "pin" is a secret, and "opinion" is not.
 _SECRET = re.compile(
     r"passw|passphrase|passcode|secret|token|credential|cvc|cvv|iban"
     r"|(?<![a-z])"
@@ -37,10 +37,11 @@ _NOT_WRITTEN = re.compile(
 
 def of_post(request: HttpRequest) -> list[tuple[str, str]]:
     """
-    Return the labels and texts that a person has posted with ``request``.
+    Return the labels and texts of the fields that a person filled in and posted with
+    ``request``.
 
-    Never raises. Returns nothing if the form was on another site, which could otherwise
-    put its words onto a page of this one.
+    Never raises. Returns an empty list if the form was on another site, because that
+    site could otherwise put its own words onto a page of this one.
     """
     if request.method != "POST" or not _is_from_this_site(request):
         return []
@@ -74,7 +75,7 @@ def _shown(
         size = len(name) + len(text)
         if is_written and size <= left and not _is_secret(name, sensitive):
             left -= size
-            # Django's default label for a field of this name.
+            # pretty_name() returns Django's default label for a field of this name.
             shown.append((pretty_name(name), text))
     return shown
 

@@ -9,7 +9,7 @@ from django.http import HttpRequest
 
 
 class DeviceClass(enum.StrEnum):
-    """The kind of a device, which ``PerDeviceClass`` uses as a scope."""
+    """The classes of devices, each of which ``PerDeviceClass`` limits separately."""
 
     PHONE = "phone"
     TABLET = "tablet"
@@ -17,12 +17,12 @@ class DeviceClass(enum.StrEnum):
     OTHER = "other"
 
 
-# In characters. No browser's own header is as long, and the rest is ignored.
+# In characters. No browser sends a header as long as this. The rest is ignored.
 MAX_HEADER = 512
 
 
 def user_agent(request: HttpRequest) -> str:
-    """Return the first ``MAX_HEADER`` characters of the user agent."""
+    """Return the ``User-Agent`` header, cut off after ``MAX_HEADER`` characters."""
     return _header(request, "USER_AGENT")
 
 
@@ -31,8 +31,8 @@ def _header(request: HttpRequest, name: str) -> str:
     return header[:MAX_HEADER]
 
 
-# The first row that matches the user agent counts. Most devices also claim to be one of
-# a later row.
+# The first row that matches the user agent is used. Most devices also claim to be one
+# of a later row.
 PLATFORMS = tuple(
     (platform, device_class, re.compile(words))
     for platform, device_class, words in (
@@ -65,11 +65,11 @@ PLATFORMS = tuple(
     )
 )
 
-# The first row that matches counts here as well.
+# As above, the first row that matches is used.
 BROWSERS = tuple(
     (browser, re.compile(words))
     for browser, words in (
-        # Apps that show a page inside themselves.
+        # Apps that show web pages inside themselves.
         ("Messenger app", "FBAN/Messenger|Orca-Android"),
         ("Facebook app", "FBA[NV]/|FB_IAB/"),
         ("Instagram app", r"\bInstagram "),
@@ -122,7 +122,8 @@ _HINTED_COMPUTERS = {
     "Chrome OS": "ChromeOS",
     "Chromium OS": "ChromeOS",
 }
-# The first of these among the brands counts. The others say what it is based on.
+# The first of these that is among the client's brands is used. The other brands name
+# what that browser is based on.
 _BRANDS = {
     "Brave": "Brave",
     "DuckDuckGo": "DuckDuckGo",
@@ -137,15 +138,16 @@ _BRANDS = {
     "HeadlessChrome": "Headless Chrome",
     "Google Chrome": "Chrome",
 }
-# Browsers also send made-up brands with quotes and backslashes in them.
+# Browsers also send made-up brands that contain quotes and backslashes.
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
 
 
 def platform_of(request: HttpRequest) -> tuple[str, DeviceClass]:
     """
-    Return the platform, as its owner would call it, and the class of the device.
+    Return the platform, by the name that its owner would use, and the device's class.
 
-    The user agent comes first, since it knows more than the client hints, such as a TV.
+    The ``User-Agent`` header comes before the client hints, because it identifies more
+    platforms, such as TVs.
     """
     agent = user_agent(request)
     for platform, device_class, words in PLATFORMS:
@@ -161,9 +163,10 @@ def platform_of(request: HttpRequest) -> tuple[str, DeviceClass]:
 
 def browser_of(request: HttpRequest, platform: str) -> str:
     """
-    Return the browser or app, or ``""``.
+    Return the name of the browser or app that sent ``request``, or ``""``.
 
-    The client hints come first, because only they tell Brave and others from Chrome.
+    The client hints come before the ``User-Agent`` header, because only they
+    distinguish Brave and others from Chrome.
     """
     brands = set(_QUOTED.findall(_header(request, "SEC_CH_UA")))
     for brand, browser in _BRANDS.items():

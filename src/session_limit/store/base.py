@@ -1,4 +1,4 @@
-"""What every part of the guarded session needs: ending it, undoing a sign-in in it."""
+"""The base class of guarded sessions, with methods to end them and undo a sign-in."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from django.contrib.sessions.base_session import AbstractBaseSession
 
     class _Engine(SessionStore):
-        """A session engine's class, with the methods that the stubs leave out."""
+        """A session engine's class, with the methods that django-stubs leaves out."""
 
         _session_cache: dict[str, Any]
 
@@ -40,7 +40,10 @@ else:
 
 
 class Base(_Engine):
-    """A mixin for the class of the project's session engine, which is ``engine``."""
+    """
+    A mixin that adds session limits to the ``SessionStore`` class of the project's
+    session engine. ``engine`` is that class.
+    """
 
     session_limit_state: SessionState
     engine: type[SessionBase]
@@ -48,7 +51,7 @@ class Base(_Engine):
     def __init__(
         self, session_key: str | None = None, *args: Any, **kwargs: Any
     ) -> None:
-        # Only code that replaces the request's session gets here (allauth does).
+        # Only code that replaces the request's session calls this (allauth does).
         super().__init__(session_key, *args, **kwargs)
         self.session_limit_state = SessionState(session_key)
 
@@ -60,12 +63,13 @@ class Base(_Engine):
         during_request: bool = False,
     ) -> dict[str, Any]:
         """
-        Empty this session because the one with this ``id`` has ended, and return the
-        empty data.
+        Empty this session object because its session has ended, and return the empty
+        data.
 
-        Pass the ``reason`` if the row may not say so because recording the ending may
-        have failed, and ``during_request`` if the session was live when the request
-        began.
+        ``id`` is the primary key of the ended session's ``UserSession`` row, if it is
+        known. Pass the ``reason`` if the row may still be marked as live because
+        recording the ending may have failed. Pass ``during_request`` if the session was
+        live when the request began.
         """
         self.session_limit_state.found = Found(
             Kind.ENDED,
@@ -73,18 +77,19 @@ class Base(_Engine):
             ended_reason=reason,
             ended_during_request=during_request,
         )
-        # Whatever the request writes from here on is another, anonymous session.
+        # What the request writes from here on belongs to another, anonymous session.
         self._session_key = None
         self._session_cache = {}
         return self._session_cache
 
     def leave_untouched(self) -> None:
         """
-        Make ``SessionMiddleware`` neither save this session nor touch the client's
-        cookie, even under ``SESSION_SAVE_EVERY_REQUEST``.
+        Make ``SessionMiddleware`` neither save this session nor set or delete the
+        session cookie, even under ``SESSION_SAVE_EVERY_REQUEST``.
 
-        That middleware saves no empty session, and deletes no cookie that the request
-        did not bring.
+        ``SessionMiddleware`` does not save an empty session, and does not delete a
+        cookie that the request did not send. So this session reports that it is empty,
+        and the cookie is removed from the request.
         """
         state = self.session_limit_state
         state.response = state.response._replace(untouched=True)
@@ -96,7 +101,7 @@ class Base(_Engine):
         return self.session_limit_state.response.untouched or super().is_empty()
 
     def forget_ended(self) -> None:
-        """Forget the ended session after the client has been given the reason."""
+        """Forget which session ended, because the client now knows the reason."""
         self.session_limit_state.found = Found(Kind.ENDED)
         self.pop(engines.ENDED_ID, None)
         if not self._session_cache:
@@ -104,15 +109,16 @@ class Base(_Engine):
 
     def undo_login(self) -> SessionChanges:
         """
-        Restore the session data to their state before ``login()``, and return
-        everything that this request has added: by ``login()`` itself, by the receivers
-        of its signal, and by the code that ran before it.
+        Restore the session data to its state before ``login()``, and return everything
+        that this request has added to the session.
 
-        Some of what that earlier code wrote is not kept. A browser without a cookie
-        gets none, and what was stored in a view's transaction is rolled back.
+        The returned changes were made by ``login()`` itself, by the receivers of its
+        signal, and by code that ran before ``login()``. Some data of that earlier code
+        is still discarded: a browser that sent no session cookie receives none, and a
+        rollback removes what a view stored in its transaction.
         """
         sign_in, data = self.session_limit_state.sign_in, self._session_cache
-        # There is no such state if the project signs in without login().
+        # before_login is None if the project signs users in without login().
         before = data if sign_in.before_login is None else sign_in.before_login
         self._session_cache = {**before}
         self.modified = True
@@ -128,11 +134,12 @@ class Base(_Engine):
 
     def give_up(self) -> None:
         """
-        Leave the browser the session that it came with, because the database gave up on
-        the request. What the request wrote into the session is discarded.
+        Restore the session that the browser had before this request, because the
+        database aborted the request's work. Discard what the request wrote into the
+        session.
         """
         sign_in, row = self.session_limit_state.sign_in, self.session_limit_state.row
-        # The database may give up on this save, too.
+        # The database may abort this save, too.
         with contextlib.suppress(DatabaseError, UpdateError):
             if row is None or sign_in.admitted:
                 self._session_cache = {**sign_in.loaded}
@@ -144,16 +151,17 @@ class Base(_Engine):
 
     def restore_anonymous(self) -> None:
         """
-        Put back the anonymous session that the browser had before a sign-in that was
+        Restore the anonymous session that the browser had before a sign-in that was
         undone.
 
-        If the store held the session that the client presented, the data go back under
-        its key. The client gets no new cookie, which would replace the one that another
-        tab of the same browser may just have been admitted with.
+        If the store held a session under the key in the client's cookie, the data goes
+        back under that key. The client gets no new cookie, because that would replace
+        the cookie that another tab of the same browser may just have received by
+        signing in.
 
-        If the store held nothing under the presented key, the client may have made the
-        key up, and somebody else may know it (session fixation, ASVS 7.2.3). The
-        response then saves the data under a new key.
+        If the store held nothing under that key, the client may have made the key up,
+        and somebody else may know it (session fixation, ASVS 7.2.3). The response then
+        saves the data under a new key.
         """
         key, presented_key = self.session_key, self.session_limit_state.presented_key
         data = self._session_cache
@@ -161,7 +169,7 @@ class Base(_Engine):
             self.delete(key)
         if data and presented_key is not None and key != presented_key:
             if presented_key != self.session_limit_state.loaded_key:
-                # delete() has emptied a session of signed_cookies.
+                # Under signed_cookies, delete() has emptied the session.
                 self._session_key, self._session_cache = None, data
                 return
             self._session_key = presented_key

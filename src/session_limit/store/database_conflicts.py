@@ -1,4 +1,4 @@
-"""Answer 503 if the database gave up on a sign-in or on the package's own code."""
+"""Answer 503 if a database conflict interrupts a sign-in or the package's own code."""
 
 from __future__ import annotations
 
@@ -13,18 +13,19 @@ from session_limit.store.state import SignInRecord, state_of
 
 PACKAGE = __name__.partition(".")[0]
 
-# Functions of django.contrib.auth. A conflict inside them is about a sign-in.
+# Functions of django.contrib.auth. A conflict inside one of them interrupts a sign-in.
 _SYNC = ("authenticate", "login", "logout", "update_session_auth_hash")
 _AUTH = frozenset(_SYNC) | {f"a{name}" for name in _SYNC}
 
 
 def concerns_us(request: HttpRequest, error: BaseException | None) -> bool:
     """
-    Return whether the database gave up on something that this package answers for.
+    Return whether ``error`` is a database conflict or lock timeout that this package
+    must answer instead of Django.
 
-    That is so if ``request`` is for a page of the package, if the package or a function
-    of ``django.contrib.auth`` raised ``error``, or if the request signed a user in or
-    out. Django handles all other conflicts.
+    That is the case if ``request`` is for a page of the package, if the package or a
+    function of ``django.contrib.auth`` raised ``error``, or if the request signed a
+    user in or out. Django handles all other conflicts.
     """
     if error is None or not is_retryable(error):
         return False
@@ -41,19 +42,20 @@ def retry(
     request: HttpRequest, response: HttpResponseBase | None = None
 ) -> HttpResponse:
     """
-    Return a 503 that replaces ``response``, if there is one. The browser keeps its
-    session, and the CSRF token of its forms, so that it can send the same form again.
+    Return a 503 response that asks the client to try again. If there is a ``response``,
+    the 503 replaces it. The browser keeps its session and the CSRF token of its forms,
+    so that it can submit the same form again.
     """
     session = request.session
     if isinstance(session, GuardedSession):
         session.give_up()
-    # Keep CsrfViewMiddleware from sending the token that login() has made.
+    # Stop CsrfViewMiddleware from sending the new token that login() has generated.
     request.META["CSRF_COOKIE_NEEDS_UPDATE"] = False
     return responses.retry(response)
 
 
 def _changed_user(sign_in: SignInRecord) -> bool:
-    """Return whether the request signed a user in or out, or changed the key."""
+    """Return whether a user signed in or out, or the session key changed."""
     return (
         sign_in.admitted
         or sign_in.adopted
@@ -63,7 +65,7 @@ def _changed_user(sign_in: SignInRecord) -> bool:
 
 
 def _passed_through_us(error: BaseException) -> bool:
-    """Return whether this package or a function in ``_AUTH`` raised ``error``."""
+    """Return whether this package or an auth function of Django raised ``error``."""
     traceback = error.__traceback__
     while traceback is not None:
         frame = traceback.tb_frame

@@ -1,8 +1,9 @@
 """
-Tell session engines apart, and read and delete what they store.
+Distinguish Django's session engines, and read and delete the sessions they store.
 
-No guarantee rests on deleting a stored session, because every engine has a way to bring
-a deleted entry back (see docs/explanation/guarantees.md). The registry's row decides.
+No guarantee relies on deleting a stored session, because every engine has a way to
+bring a deleted entry back (see docs/explanation/guarantees.md). The ``UserSession`` row
+decides whether a session is live.
 """
 
 from __future__ import annotations
@@ -28,8 +29,8 @@ from session_limit.utils.keyed_digests import keyed_digests
 
 logger = logging.getLogger("session_limit")
 
-# The key in a session's data that holds the id of its row, and the key in an anonymous
-# session's data that holds the id of the ended session that it replaced.
+# ID is the key under which a session's data holds the id of its UserSession row. Under
+# ENDED_ID, an anonymous session holds the id of the ended session that it replaced.
 ID = "_session_limit_id"
 ENDED_ID = "_session_limit_ended"
 
@@ -38,7 +39,7 @@ MIN_KEY_LENGTH = 8
 
 
 def engine() -> type[SessionBase]:
-    """Return the ``SessionStore`` class of ``SESSION_ENGINE``."""
+    """Return the ``SessionStore`` class of the module that ``SESSION_ENGINE`` names."""
     store = import_module(settings.SESSION_ENGINE).SessionStore
     return cast("type[SessionBase]", store)
 
@@ -55,8 +56,9 @@ DJANGOS: tuple[type[SessionBase], ...] = (
 @functools.cache
 def is_plain_db(store: type[SessionBase]) -> bool:
     """
-    Return whether ``store`` loads and deletes as Django's ``db`` engine does, so that
-    the package may use one statement of its own instead.
+    Return whether the session engine ``store`` inherits loading, creating and deleting
+    from Django's ``db`` engine. The package may then replace each of these operations
+    with one SQL statement of its own.
     """
     names = ("load", "_get_session_from_db", "create", "delete")
     base, twins = (
@@ -69,8 +71,9 @@ def is_plain_db(store: type[SessionBase]) -> bool:
 @functools.cache
 def loads_alike(store: type[SessionBase]) -> bool:
     """
-    Return whether ``aload()`` of ``store`` is Django's own. It then does the same as
-    ``load()``, which can run in a thread together with the read of the registry's row.
+    Return whether ``store`` inherits ``load()`` and ``aload()`` from the same one of
+    Django's engines. Both then do the same, so async code can call ``load()`` in a
+    thread that also reads the ``UserSession`` row.
     """
     return any(
         issubclass(store, base) and _inherits(store, base, "load", "aload")
@@ -80,7 +83,7 @@ def loads_alike(store: type[SessionBase]) -> bool:
 
 @functools.cache
 def issues_djangos_keys(store: type[SessionBase]) -> bool:
-    """Return whether Django makes the keys of ``store``."""
+    """Return whether Django's own code generates the session keys of ``store``."""
     names = ("create", "acreate", "_get_new_session_key", "_aget_new_session_key")
     return not is_cookie(store) and any(
         issubclass(store, base) and _inherits(store, base, *names) for base in DJANGOS
@@ -89,12 +92,12 @@ def issues_djangos_keys(store: type[SessionBase]) -> bool:
 
 def may_hold(store: type[SessionBase], key: str) -> bool:
     """
-    Return whether ``store`` can hold a session under ``key``, without reading the
-    store.
+    Return whether the session engine ``store`` can hold a session under ``key``,
+    judging by the key's form alone.
 
-    More keys pass than Django issues, because other code may have stored sessions under
-    its own. An engine that makes its own keys may use any, but no database accepts a
-    NUL character.
+    More keys are accepted than Django generates, because other code may have stored
+    sessions under its own keys. An engine that generates its own keys may use any, but
+    no database accepts a NUL character.
     """
     if not issues_djangos_keys(store):
         return bool(key) and "\0" not in key
@@ -104,8 +107,9 @@ def may_hold(store: type[SessionBase], key: str) -> bool:
 
 def is_cookie(store: type[SessionBase]) -> bool:
     """
-    Return whether the client's cookie is the whole session. Then the server keeps
-    nothing that it could delete, and the client can keep every copy.
+    Return whether the engine ``store`` keeps the whole session in the client's cookie.
+    The server then stores nothing that it could delete, and the client can keep a copy
+    of every earlier cookie.
     """
     return issubclass(store, signed_cookies.SessionStore)
 
@@ -116,15 +120,16 @@ def is_cached(store: type[SessionBase]) -> bool:
 
 
 def forget_user(session: SessionBase) -> None:
-    """Remove what ``login()`` and an admission have written into ``session``."""
+    """Remove the signed-in user and the ``UserSession`` row's id from ``session``."""
     for name in (SESSION_KEY, BACKEND_SESSION_KEY, HASH_SESSION_KEY, ID):
         session.pop(name, None)
 
 
 def signed_at(session: SessionBase) -> datetime | None:
     """
-    Return when the cookie that holds ``session`` was signed, rounded down to a second,
-    or ``None`` if the session's data are stored on the server.
+    Return when the ``signed_cookies`` engine signed the cookie of ``session``, rounded
+    down to a second. Return ``None`` if the session has no cookie yet, or if its data
+    is stored on the server.
     """
     if not is_cookie(type(session)) or session.session_key is None:
         return None
@@ -132,7 +137,7 @@ def signed_at(session: SessionBase) -> datetime | None:
 
 
 def is_outdated(cookie: str) -> bool:
-    """Return whether a signed session ``cookie`` that was valid before has expired."""
+    """Return whether a verified ``signed_cookies`` session cookie has expired."""
     return time.time() - _timestamp(cookie) > settings.SESSION_COOKIE_AGE
 
 
@@ -147,8 +152,9 @@ def _inherits(store: type[SessionBase], base: type[SessionBase], *names: str) ->
 
 def storable(key: str | None) -> str | None:
     """
-    Return ``key`` if a session may be stored under it, or ``None``. The key of
-    ``signed_cookies`` is the whole session, and nothing is stored under it.
+    Return ``key`` if a server may store a session under it, and ``None`` otherwise. The
+    key of the ``signed_cookies`` engine is the whole session, and nothing is stored
+    under it.
     """
     if key is None or not MIN_KEY_LENGTH <= len(key) <= MAX_KEY_LENGTH:
         return None
@@ -157,16 +163,17 @@ def storable(key: str | None) -> str | None:
 
 def digest(key: str | None) -> str:
     """
-    Return the digest of ``key`` that is recorded, or ``""`` if there is no key.
+    Return the digest of the session key ``key`` that a ``UserSession`` row records, or
+    ``""`` if there is no key.
 
-    The cookie of an ended session is recognised by it. Without ``SECRET_KEY`` the
-    digest is useless, so that nothing in an ended row can be replayed.
+    The digest identifies the cookie of an ended session. It is useless without
+    ``SECRET_KEY``, so that nothing in the row of an ended session can be replayed.
     """
     return digests(key or "")[0]
 
 
 def digests(key: str) -> list[str]:
-    """Return the digests of ``key`` under each secret that Django still accepts."""
+    """Return the digests of ``key`` under ``SECRET_KEY`` and each fallback key."""
     if not key:
         return [""]
     return [each[:32] for each in keyed_digests("session_limit.key", key)]
@@ -175,13 +182,13 @@ def digests(key: str) -> list[str]:
 def rows(
     model: type[AbstractBaseSession], keys: Sequence[str]
 ) -> models.QuerySet[AbstractBaseSession]:
-    """Return what ``model`` stores under ``keys``, from the alias that writes it."""
+    """Return a queryset of the sessions under ``keys``, using the alias for writes."""
     using = router.db_for_write(model)
     return model._base_manager.using(using).filter(session_key__in=keys)
 
 
 def exists(session: SessionBase, key: str | None) -> bool:
-    """Return whether the engine of ``session`` stores anything under ``key``."""
+    """Return whether the engine of ``session`` has stored anything under ``key``."""
     if key is None:
         return False
     if isinstance(session, db.SessionStore):
@@ -192,11 +199,11 @@ def exists(session: SessionBase, key: str | None) -> bool:
 
 def delete(keys: Sequence[str], using: str) -> None:
     """
-    Delete the sessions stored under ``keys``.
+    Delete the stored sessions that have these session ``keys``.
 
-    This happens in the current transaction if the database ``using`` stores them, and
-    after its commit otherwise. A failure after the commit is logged and not raised,
-    because the sessions have ended in any case.
+    If the sessions are stored in the database ``using``, they are deleted in the
+    current transaction. Otherwise they are deleted after its commit, and a failure is
+    logged and not raised, because the sessions have ended in any case.
     """
     store = engine()
     if not keys:
@@ -221,8 +228,8 @@ def _delete_each(store: type[SessionBase], keys: Sequence[str]) -> None:
 
 def read(key: str) -> dict[str, Any] | None:
     """
-    Return the data stored under ``key``. They are empty if nothing is stored, and
-    ``None`` if the store fails, which is logged.
+    Return the session data stored under ``key``, which is empty if nothing is stored.
+    If the store fails, log the error and return ``None``.
     """
     try:
         return dict(engine()(key).items())

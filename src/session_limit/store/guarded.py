@@ -1,4 +1,4 @@
-"""Guard the session of a request, so that an ended one reads as empty."""
+"""Guard a request's session, so that an ended session reads as an empty one."""
 
 from __future__ import annotations
 
@@ -16,18 +16,17 @@ from session_limit.store.state import SessionState
 
 class GuardedSession(Loading, Keys):
     """
-    The mixin for the project's session engine.
-
-    Everything that reads an ended session gets an empty one: ``request.user``, other
-    middleware and the project's own code.
+    A mixin for the project's session engine that makes an ended session read as empty,
+    for ``request.user``, other middleware and the project's own code.
     """
 
 
 @functools.cache
 def _guarded(engine: type[SessionBase]) -> type[GuardedSession]:
     """
-    Return a subclass of ``engine`` with the mixin. It has the name of ``engine``,
-    because ``SessionBase.key_salt``, which signs sessions, contains the name.
+    Return a subclass of the session class ``engine`` that includes ``GuardedSession``.
+    The subclass has the name of ``engine``, because ``SessionBase.key_salt``, which
+    Django uses to sign sessions, contains the class's name.
     """
     names = {"__module__": engine.__module__, "__qualname__": engine.__qualname__}
     bases = (GuardedSession, engine)
@@ -36,17 +35,18 @@ def _guarded(engine: type[SessionBase]) -> type[GuardedSession]:
 
 def install(request: HttpRequest) -> None:
     """
-    Guard ``request.session``, if there is one, without loading it. The object stays the
-    same, with everything that the engine's constructor gave it.
+    Turn ``request.session``, if there is one, into a ``GuardedSession`` without loading
+    its data. The session object stays the same and keeps all its attributes.
     """
     session = getattr(request, "session", None)
     if isinstance(session, GuardedSession):
-        # Other code processes the same request again.
+        # Other code passes the same request through the middleware again.
         session.session_limit_state.is_answered = False
     elif isinstance(session, SessionBase):
         engine, key = type(session), session.session_key
         if key is not None and not engines.may_hold(engine, key):
-            # The client made the key up, and some databases reject it with an error.
+            # The client made the key up, and some databases raise an error for such a
+            # key.
             session._session_key = None
         session.__class__ = _guarded(engine)
         cast("GuardedSession", session).session_limit_state = SessionState(key, request)

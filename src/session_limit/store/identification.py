@@ -1,4 +1,4 @@
-"""Identify the session of a request that the middleware has not seen."""
+"""Identify the session of a request that has not passed through the middleware."""
 
 from __future__ import annotations
 
@@ -18,19 +18,21 @@ from session_limit.store.guarded import GuardedSession, install
 from session_limit.store.unstored_keys import identify_key
 from session_limit.utils.lru import LRU
 
-# Digests of the keys of sessions that this process has found live. Some may have ended
-# since. They decide which thread answers a question, and never the answer.
+# Digests of the session keys with which this process has found a live session. Some of
+# these sessions may have ended since. The digests decide which thread answers a
+# request, and never what the answer is.
 MAX_KNOWN = 50_000
 _known: LRU[bytes, None] = LRU(MAX_KNOWN)
 _SECRET = os.urandom(32)
-# In characters. Browsers keep no longer cookies.
+# In characters. Browsers do not store longer cookies.
 LONGEST_QUOTED = 4096
 
 
 class Identity(NamedTuple):
     """
-    The ``id`` of a session's row, or ``None`` for an anonymous client, and the
-    ``reason`` why the session ended: ``""`` if unknown, ``None`` while it is live.
+    The ``id`` of a session's ``UserSession`` row, or ``None`` for an anonymous client,
+    and the ``reason`` why the session ended: ``""`` if unknown, ``None`` if it has not
+    ended.
     """
 
     id: UUID | None = None
@@ -38,18 +40,19 @@ class Identity(NamedTuple):
 
 
 def session_key_in(cookies: Mapping[str, str]) -> str | None:
-    """Return the session key among ``cookies``, if the engine can hold it."""
+    """Return the session key in ``cookies`` if the session engine can hold it."""
     key = cookies.get(settings.SESSION_COOKIE_NAME)
     return key if key and engines.may_hold(engines.engine(), key) else None
 
 
 def session_key_in_header(header: str) -> str | None:
     """
-    Return the session key in a ``Cookie`` header, if the engine can hold it.
+    Return the session key in the value of a ``Cookie`` header, or ``None`` if it is
+    absent or the session engine cannot hold it.
 
-    Other cookies are not parsed. Before Python 3.11.10 and 3.12.6, the time to unquote
-    a cookie grows with the square of its length (CVE-2024-7592), and the event loop
-    would wait for it.
+    Only the session cookie is parsed. Before Python 3.11.10 and 3.12.6, the time to
+    unquote a cookie grows with the square of its length (CVE-2024-7592), which would
+    block the event loop.
     """
     name = settings.SESSION_COOKIE_NAME
     pairs = [each for each in header.split(";") if "=" in each]
@@ -61,16 +64,16 @@ def session_key_in_header(header: str) -> str | None:
 
 def is_known(key: str) -> bool:
     """
-    Return whether this process has found the session with this key live before.
+    Return whether this process remembers a live session with this session key.
 
-    Known sessions have threads of their own, so that users who are signed in do not
+    Such sessions are checked in threads of their own, so that signed-in users do not
     wait behind a flood of invented cookies.
     """
     return _digest(key) in _known
 
 
 def remember(key: str, *, is_live: bool) -> None:
-    """Note whether the session with this key has been found live."""
+    """Record for ``is_known()`` whether a live session has this session key."""
     if is_live:
         _known.put(_digest(key), None)
     else:
@@ -84,11 +87,10 @@ def _digest(key: str) -> bytes:
 
 def identify(request: HttpRequest) -> Identity:
     """
-    Identify the session of ``request`` as the middleware would, and set
-    ``request.session`` to it.
+    Set ``request.session`` as the middleware would, and return the session's identity.
 
-    Blocks. Takes one statement on the ``db`` engine. May adopt a session from before
-    the package was installed.
+    Blocks. Runs one SQL statement on the ``db`` engine. May adopt a session from before
+    the package was installed, which creates its ``UserSession`` row.
     """
     key = session_key_in(request.COOKIES)
     if key is None:

@@ -17,7 +17,7 @@ KEY_LENGTH = 32
 
 
 class Keys(Saving):
-    """The part of the guarded session that changes keys."""
+    """The part of a guarded session that changes session keys and records them."""
 
     def cycle_key(self) -> None:
         state = self.session_limit_state
@@ -44,10 +44,11 @@ class Keys(Saving):
 
     def _record_next_key(self) -> str | None:
         """
-        Choose the next key of a live session, record it and return it.
+        Generate the next key of a live session, record it in the ``UserSession`` row
+        and return it. Return ``None`` if no key can be recorded.
 
-        Session rows come before stored sessions in the lock order, so the key is
-        recorded before the engine stores anything under it.
+        Transactions lock ``UserSession`` rows before stored sessions, so the key must
+        be recorded before the engine stores anything under it.
         """
         self._sync_id()
         state = self.session_limit_state
@@ -61,15 +62,15 @@ class Keys(Saving):
         return key
 
     def _record_other_key(self, key: str | None) -> None:
-        """Record the session's key if the engine has not used the chosen ``key``."""
+        """Record the actual key if the engine did not use the generated ``key``."""
         row = self.session_limit_state.row
         self.session_limit_state.next_key = None
         if row is not None and key not in {None, self.session_key}:
             self._record(row.id, self.session_key)
 
     def _record(self, id: UUID, key: str | None) -> bool:
-        # Other tabs present the key that this request came with, even if this request
-        # changes the key more than once.
+        # Other tabs still send the key that this request came with, even if this
+        # request changes the key more than once.
         return rekey(id, key, former=self.session_limit_state.presented_key)
 
     def _get_new_session_key(self) -> str:
@@ -81,6 +82,7 @@ class Keys(Saving):
     def _next_key(self) -> str | None:
         key, self.session_limit_state.next_key = self.session_limit_state.next_key, None
         if key is None and engines.is_plain_db(self.engine):
-            # Django reads whether the key is taken. create() finds out by inserting.
+            # Django's method reads whether the key is in use. create() finds out by
+            # inserting.
             return get_random_string(KEY_LENGTH, VALID_KEY_CHARS)
         return key

@@ -1,4 +1,4 @@
-"""Load a session, and hide what an ended one has stored."""
+"""Load the data of a session, and return no data if the session has ended."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from session_limit.store.users import user_of
 
 
 class Loading(Base):
-    """The part of the guarded session that verifies what it loads."""
+    """The part of a guarded session that loads its data only while it is live."""
 
     def load(self) -> dict[str, Any]:
         is_plain_db = engines.is_plain_db(self.engine)
@@ -52,8 +52,9 @@ class Loading(Base):
 
     def _exact(self, found: AbstractBaseSession | None) -> AbstractBaseSession | None:
         """
-        Return ``found`` if it is stored under exactly this key. MariaDB ignores case,
-        so the client would choose the spelling of the key.
+        Return the stored session ``found`` if it has exactly the requested session key,
+        and ``None`` otherwise. MariaDB ignores case when it compares keys, so without
+        this check a client could choose the spelling of its key.
         """
         if found is not None and found.session_key != self.session_key:
             self._session_key = None
@@ -62,9 +63,10 @@ class Loading(Base):
 
     def _verified(self, data: dict[str, Any], row: Row | None) -> dict[str, Any]:
         """
-        Return ``data``, or no data if they belong to a session that is not live.
+        Return the loaded session ``data``, or empty data if the session is not live.
 
-        ``row`` is the row that has recorded the session's key, if it is known.
+        ``row`` is the ``UserSession`` row that records the session's key, or ``None``
+        if it was not read or does not exist.
         """
         state = self.session_limit_state
         # signed_cookies keeps the cookie's value as its key even if it is not valid.
@@ -82,10 +84,11 @@ class Loading(Base):
         if engines.ID not in data:
             if row is None:
                 return self._adopted(data)
-            # Another request has adopted the session and not saved its data yet.
+            # Another request has adopted the session and has not saved its data yet.
             data[engines.ID] = row.id.hex
         if row is None or row.id.hex != data[engines.ID]:
-            # The key was just changed, or the engine records no keys.
+            # The key was just changed, or the engine has no keys that could be
+            # recorded.
             id = parse_uuid(data[engines.ID])
             row = queries.read(id) if id is not None else None
         if row is None:
@@ -93,7 +96,7 @@ class Loading(Base):
         reason = row.why_not_live(
             timezone.now(),
             user_id=data[SESSION_KEY],
-            # signed_cookies knows SESSION_COOKIE_AGE alone (Django's ticket 19201).
+            # signed_cookies enforces only SESSION_COOKIE_AGE (Django's ticket 19201).
             engine_expires=not engines.is_cookie(self.engine),
         )
         if reason is None:
@@ -104,7 +107,10 @@ class Loading(Base):
         return self.mark_ended(row.id, reason or None)
 
     def _adopted(self, data: dict[str, Any]) -> dict[str, Any]:
-        """Adopt a signed-in session without an id, and return its data."""
+        """
+        Admit a signed-in session that has no ``UserSession`` row yet, and return its
+        data. Return empty data if the limit does not allow the session.
+        """
         self._session_cache = data
         user, state = user_of(data), self.session_limit_state
         if user is None or state.request is None:

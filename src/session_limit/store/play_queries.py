@@ -1,4 +1,4 @@
-"""Find out whether a session plays anything, in one cheap statement."""
+"""Check whether a session is playing limited content, with one cheap SQL statement."""
 
 from __future__ import annotations
 
@@ -10,17 +10,19 @@ from django.db import connections
 
 from session_limit.models import Play, ahead_of_utc, registry_alias
 
-# Stands for a value that the statement gets when it runs.
+# A placeholder for a value that is passed when the statement runs.
 _ANY = UUID(int=0)
 
 
 @functools.cache
 def _leased(using: str, utc_offset: int, *names: str) -> str:
     """
-    Return the ORM's statement that finds a leased play by the columns ``names``.
+    Return the ORM's SQL to find a play with an unexpired lease by the columns
+    ``names``.
 
-    The statement may contain ``utc_offset``, which is therefore part of the cache's
-    key: how many seconds the time zone that the database stores is ahead of UTC.
+    ``utc_offset`` is the number of seconds by which the time zone of the database's
+    stored times is ahead of UTC. The cache needs it because the statement may contain
+    it.
     """
     plays = Play.objects.using(using).leased()
     query = plays.filter(**dict.fromkeys(names, _ANY)).values_list("pk")[:1].query
@@ -32,7 +34,7 @@ def _reads_leased(**values: Any) -> bool:
     connection, fields = connections[using], cast("Any", Play._meta.get_field)
     parameters = [
         fields(name).get_db_prep_value(value, connection, prepared=False)
-        # filter() sorts its arguments, too.
+        # filter() sorts its arguments as well.
         for name, value in sorted(values.items())
     ]
     with connection.cursor() as cursor:
@@ -43,12 +45,13 @@ def _reads_leased(**values: Any) -> bool:
 
 def is_playing(id: UUID, session_id: UUID) -> bool:
     """
-    Return whether the play with this ``id`` belongs to the session and has an unexpired
-    lease. The caller knows that the session is live. Takes one indexed read.
+    Return whether the play (a playback of limited content) with this ``id`` belongs to
+    the session and its lease has not expired. Takes one indexed read, and does not
+    check that the session is live.
     """
     return _reads_leased(id=id, session=session_id)
 
 
 def is_playing_anything(user_id: Any, session_id: UUID) -> bool:
-    """Return whether a play of this session has an unexpired lease."""
+    """Return whether the session has any play (playback) with an unexpired lease."""
     return _reads_leased(user=user_id, session=session_id)

@@ -1,8 +1,8 @@
 """
-Read session rows, and decide whether a session is live.
+Read ``UserSession`` rows, and decide whether a session is live.
 
-The statements that every authenticated request runs are built here from the models'
-metadata. Through the ORM they would cost five times as much.
+This module builds the SQL statements that every authenticated request runs from the
+models' metadata, because the same queries cost five times as much through the ORM.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ ANY_USER = object()
 
 
 class Row(NamedTuple):
-    """The part of a ``UserSession`` row that a request needs."""
+    """The fields of a ``UserSession`` row that a request needs."""
 
     id: UUID
     user_id: Any
@@ -46,19 +46,20 @@ class Row(NamedTuple):
     expires_at: datetime
     expires_reason: str
     counted: bool
-    # The id of a newer sign-in that the session has shown no notice of yet.
+    # The id of a newer sign-in of which this session has not shown a notice yet.
     notice: UUID | None
 
     @classmethod
     def of(cls, session: UserSession) -> Row:
-        """Return the row of ``session``."""
+        """Return a ``Row`` with the values of the model instance ``session``."""
         return cls(*(getattr(session, name) for name in cls._fields))
 
     @property
     def touch_interval(self) -> timedelta:
         """
-        How long activity may go unrecorded: ``SESSION_LIMIT_TOUCH_INTERVAL``, or a
-        tenth of the idle timeout if that is shorter.
+        The shortest time between two recordings of activity:
+        ``SESSION_LIMIT_TOUCH_INTERVAL``, or a tenth of the idle timeout if that is
+        shorter.
         """
         if self.expires_reason != EndReason.IDLE:
             return conf.touch_interval
@@ -66,15 +67,16 @@ class Row(NamedTuple):
         return min(conf.touch_interval, idle_timeout / 10)
 
     def is_touch_due(self, now: datetime) -> bool:
-        """Return whether activity at ``now`` is to be recorded."""
+        """Return whether the user's activity at ``now`` must be recorded."""
         return now - self.last_active_at >= self.touch_interval
 
     def is_due(self, now: datetime) -> bool:
         """
         Return whether the session has expired by ``now``.
 
-        The answer is never early, because activity may not have been recorded yet. It
-        is late by at most one ``touch_interval``.
+        The latest activity may not be recorded yet, so ``touch_interval`` is added to
+        an expiry that activity postpones. The result is never ``True`` too early, and
+        becomes ``True`` at most one ``touch_interval`` late.
         """
         if self.expires_at > now or self.expires_reason == EndReason.ABSOLUTE:
             return self.expires_at <= now
@@ -89,13 +91,15 @@ class Row(NamedTuple):
         check_credentials: Callable[[], EndReason | None] | None = None,
     ) -> EndReason | Literal[""] | None:
         """
-        Return ``None`` if the session is live at ``now``, or else the reason why it is
-        not. The reason is ``""`` if the row has ended or belongs to another user.
+        Return ``None`` if the session is live at ``now``, and otherwise the reason why
+        it is not. The reason is ``""`` if the row is marked as ended or belongs to
+        another user.
 
-        Every path that authenticates decides with this method. The arguments are what
-        the paths deliberately do differently:
+        All code that authenticates a session decides with this method. The arguments
+        are what its callers deliberately do differently:
 
-        - ``user_id`` is the user whom the session's data name: a primary key as text.
+        - ``user_id`` is the primary key, as text, of the user whom the session's data
+          names.
         - ``engine_expires`` says that the session engine has just loaded the data, and
           itself ends the session at the expiry that was set for it.
         - ``check_credentials`` returns why the user's credentials are no longer valid,
@@ -114,7 +118,8 @@ class Row(NamedTuple):
         """Return whether ``user_id``, a primary key as text, is the session's user."""
         if str(self.user_id) == user_id:
             return True
-        # Compare as Django does: a key may have more spellings than str() gives it.
+        # Compare converted values, as Django does: the text of a key may have more than
+        # one spelling.
         to_python = UserSession._meta.get_field("user").to_python
         try:
             return bool(to_python(self.user_id) == to_python(user_id))
@@ -140,7 +145,7 @@ def _columns(
 def _by_id(using: str) -> str:
     table = connections[using].ops.quote_name(UserSession._meta.db_table)
     columns = _columns(using, "r", UserSession, *Row._fields)
-    # The names in these statements come from the models.
+    # Table and column names in these statements come from the models.
     return f"SELECT {', '.join(columns)} FROM {table} r WHERE {columns[0]} = %s"  # noqa: S608
 
 
@@ -162,7 +167,7 @@ def _beside_stored(using: str, model: type[AbstractBaseSession]) -> str:
 
 @functools.cache
 def _converters(using: str) -> list[tuple[int, models.Field[Any, Any], Converter]]:
-    """Return the converters that the ORM applies to the columns, with positions."""
+    """Return the ORM's converters for the fields of ``Row``, with their positions."""
     connection = connections[using]
     return [
         (position, field, convert)
@@ -175,7 +180,7 @@ def _converters(using: str) -> list[tuple[int, models.Field[Any, Any], Converter
 
 
 def _row(columns: Iterable[Any], using: str) -> Row:
-    """Return the row that has these values in the database."""
+    """Return a ``Row`` with ``columns``, the values read from the database."""
     connection, values = connections[using], list(columns)
     for position, field, convert in _converters(using):
         values[position] = convert(values[position], field.cached_col, connection)
@@ -183,7 +188,7 @@ def _row(columns: Iterable[Any], using: str) -> Row:
 
 
 def read(id: UUID) -> Row | None:
-    """Return the row with this id, live or ended, in one indexed read."""
+    """Read the ``UserSession`` row with this id, live or ended, by its primary key."""
     using = registry_alias()
     connection = connections[using]
     parameter = UserSession._meta.pk.get_db_prep_value(id, connection, prepared=False)
@@ -195,17 +200,17 @@ def read(id: UUID) -> Row | None:
 
 def live_of(user_id: Any) -> UserSessionQuerySet:
     """
-    Return the live sessions of the user with this primary key, without those that have
-    expired but are still marked live.
+    Return a queryset of the live sessions of the user with this primary key, without
+    those that have expired but are still marked as live.
 
-    An account may have any number of sessions, so count them or read a bounded part.
+    An account may have any number of sessions, so count them or read a limited number.
     """
     rows = UserSession.objects.primary().live().filter(user_id=user_id)
     return rows.in_time(timezone.now())
 
 
 def read_by_digest(key: str) -> Row | None:
-    """Return the newest row, live or ended, with ``key`` as its last session key."""
+    """Return the newest ``UserSession`` row with this session key, live or ended."""
     rows = UserSession.objects.primary()
     row = rows.filter(key_digest__in=engines.digests(key)).order_by("-pk").first()
     return None if row is None else Row.of(row)
@@ -213,8 +218,9 @@ def read_by_digest(key: str) -> Row | None:
 
 def find_live_by_key(key: str) -> UUID | None:
     """
-    Return the id of the live session that has the session key ``key``, or had it until
-    a moment ago, even if nothing is stored under it. Takes at most two indexed reads.
+    Return the id of the live session with the session key ``key``, or ``None``. A
+    session also matches if it had this key until a moment ago, and even if the session
+    engine stores nothing under the key. Takes at most two indexed reads.
     """
     row = read_by_digest(key)
     if row is not None:
@@ -222,7 +228,7 @@ def find_live_by_key(key: str) -> UUID | None:
     rows = UserSession.objects.primary().live()
     recent = rows.filter(
         former_digest__in=engines.digests(key),
-        # Somebody else may know a key that was replaced long ago.
+        # A key that was replaced long ago may have become known to somebody else.
         key_recorded_at__gt=DatabaseNow() - STORED_WITHIN,
     )
     return recent.values_list("pk", flat=True).first()
@@ -232,8 +238,9 @@ def read_with_stored(
     key: str, model: type[AbstractBaseSession], using: str
 ) -> tuple[str, Row | None] | None:
     """
-    Return the encoded data that ``model`` stores under ``key``, and the row that has
-    recorded this key, in one statement. Return ``None`` if nothing unexpired is stored.
+    Return, in one SQL statement, the encoded data that ``model`` stores under ``key``
+    and the ``UserSession`` row that records ``key``. Return ``None`` if nothing is
+    stored or the stored session has expired.
     """
     connection = connections[using]
     now = connection.ops.adapt_datetimefield_value(timezone.now())
@@ -250,7 +257,7 @@ def read_with_stored(
 
 
 def shares_transactions(store: type[SessionBase]) -> bool:
-    """Return whether ``store`` writes in the registry's transactions."""
+    """Return whether ``store`` writes in the same transactions as ``UserSession``."""
     return (
         issubclass(store, db.SessionStore)
         and router.db_for_write(store.get_model_class()) == registry_alias()
@@ -259,8 +266,9 @@ def shares_transactions(store: type[SessionBase]) -> bool:
 
 def shares_alias(model: type[models.Model]) -> str | None:
     """
-    Return the alias that both reads ``model`` and writes the registry, or ``None`` if
-    they differ. Only with one alias can one statement read both.
+    Return the database alias that is used both to read ``model`` and to write
+    ``UserSession`` rows, or ``None`` if two aliases are used. One SQL statement can
+    read both tables only if they share an alias.
     """
     using = registry_alias()
     return using if router.db_for_read(model) == using else None

@@ -1,7 +1,8 @@
 """
 Finish a response: explain endings and refusals, save the session, record activity.
 
-All of it is sync. The async middleware runs it in a thread, and only if it is needed.
+All functions are sync. The async middleware runs ``finish()`` in a thread if it is
+needed.
 """
 
 from __future__ import annotations
@@ -44,8 +45,9 @@ if TYPE_CHECKING:
 
 def is_needed(request: HttpRequest, response: HttpResponseBase) -> bool:
     """
-    Return whether ``finish()`` has anything to do. Reads no database. ``finish()`` is
-    not needed for a request that only read a live session, or no session at all.
+    Return whether ``finish()`` has anything to do for this ``response``, without
+    reading the database. It has nothing to do if the request read no session, or only
+    read a live one.
     """
     state = state_of(request)
     if state is None:
@@ -68,10 +70,11 @@ def is_needed(request: HttpRequest, response: HttpResponseBase) -> bool:
 
 def finish(request: GuardedRequest, response: HttpResponseBase) -> HttpResponseBase:
     """
-    Save the session, or leave it untouched, and return the response to send.
+    Save the session or leave it untouched, and return the response to send. That
+    response may explain why the session ended or why a sign-in was refused.
 
-    If the database gives up on a statement of this function, that is a 503 which asks
-    the client to try again.
+    Return a 503 that asks the client to try again if the database aborts a statement of
+    this function.
     """
     state = state_of(request)
     if state is not None and state.in_conflict:
@@ -86,7 +89,7 @@ def finish(request: GuardedRequest, response: HttpResponseBase) -> HttpResponseB
 
 def _finish(request: GuardedRequest, response: HttpResponseBase) -> HttpResponseBase:
     session = cast("GuardedSession", request.session)
-    session.keys()  # loads a session that is saved though no code has read it
+    session.keys()  # loads a session that no code has read but that is to be saved
     state = session.session_limit_state
     if state.sign_in.refusal is not None:
         answer = _explain_refusal(request, response, session, state.sign_in.refusal)
@@ -103,7 +106,7 @@ def _finish(request: GuardedRequest, response: HttpResponseBase) -> HttpResponse
     if _is_to_be_saved(session, response):
         response_saving.save(session)
     if state.found.ended_during_request:
-        # Leave the cookie: another tab may just have got a new one.
+        # Keep the cookie, because another tab may just have received a new one.
         session.leave_untouched()
         make_anonymous(request)
         return responses.ended(request, response, request.session_limit.ended)
@@ -117,7 +120,7 @@ def _finish(request: GuardedRequest, response: HttpResponseBase) -> HttpResponse
 
 
 def _is_to_be_saved(session: GuardedSession, response: HttpResponseBase) -> bool:
-    """Return whether ``SessionMiddleware`` is going to save ``session``."""
+    """Return whether ``SessionMiddleware`` will save ``session`` with the response."""
     return (
         (session.modified or settings.SESSION_SAVE_EVERY_REQUEST)
         and not session.is_empty()
@@ -128,7 +131,10 @@ def _is_to_be_saved(session: GuardedSession, response: HttpResponseBase) -> bool
 def _explain_ending(
     request: GuardedRequest, response: HttpResponseBase, session: GuardedSession
 ) -> HttpResponseBase:
-    """Answer a request with an ended session, or a key that nothing is stored under."""
+    """
+    If the session has ended and ``response`` denies access, return a response that
+    explains the ending. Otherwise return ``response``.
+    """
     state = session.session_limit_state
     is_barred = links.is_barred(response)
     is_saved = _is_to_be_saved(session, response)
@@ -137,7 +143,7 @@ def _explain_ending(
     if is_barred and state.found.is_ended:
         response = responses.ended(request, response, request.session_limit.ended)
         if request_kind.is_acted_on(request):
-            # The next request of this browser is an ordinary visitor's.
+            # Treat the next request of this browser as an ordinary visitor's.
             session.forget_ended()
             if not is_saved:
                 response_saving.save_if_possible(session)
@@ -175,11 +181,11 @@ def _ask(
     refusal: Refusal,
     admission: Admission,
 ) -> HttpResponseBase:
-    """Ask the person which session to sign out, and keep the sign-in pending."""
+    """Keep the sign-in pending. Return a response that asks which session to end."""
     browser = chooser.browser(request)
     choice = session.session_limit_state.sign_in.choice
     if choice is not None and browser.secret is not None:
-        # The choice did not make room, so the same pending sign-in asks again.
+        # The chosen endings did not make room, so ask again about the same sign-in.
         pending, secret = choice.pending, browser.secret
     else:
         pending, secret = create_pending(
@@ -196,7 +202,7 @@ def _ask(
 
 
 def _lost_user(request: HttpRequest) -> bool:
-    """Return whether code has read the request's user and found it anonymous."""
+    """Return whether the request's user was already loaded and is anonymous."""
     user = getattr(request, "user", None)
     if isinstance(user, SimpleLazyObject) and user._wrapped is empty:  # noqa: SLF001 evaluates nothing
         user = getattr(request, "_acached_user", None)
@@ -205,8 +211,8 @@ def _lost_user(request: HttpRequest) -> bool:
 
 def _end_disabled(session: GuardedSession, row: Row) -> None:
     """
-    End the session of an account that was disabled without a signal, as ``update()``
-    does.
+    End the session if its account was disabled without a signal, for example by a
+    queryset's ``update()``.
     """
     if has_backend(session) and user_of(session) is None:
         try_to_end(row.id, UserSession.Reason.ACCOUNT_DISABLED)
@@ -216,7 +222,7 @@ def _end_disabled(session: GuardedSession, row: Row) -> None:
 def _is_notice_due(
     request: HttpRequest, response: HttpResponseBase, state: SessionState
 ) -> bool:
-    """Return whether ``response`` can show the notice of a newer sign-in."""
+    """Return whether ``response`` can and should show a notice of a newer sign-in."""
     is_waiting = state.row is not None and state.row.notice is not None
     return is_waiting and new_sign_in.can_leave_message(request, response)
 
@@ -225,16 +231,17 @@ def _remember_browser(
     request: HttpRequest, response: HttpResponseBase, row: Row
 ) -> None:
     """
-    Let the browser remember that this user has signed in. A session that takes no place
-    may be an administrator's who is signed in as the user.
+    Set a cookie which records that this user has signed in with this browser. Skip
+    sessions that do not count towards the limit, because an administrator may be signed
+    in as the user.
     """
     if row.counted and conf.new_sign_in is not NewSignIn.NONE:
         known_browsers.remember(request, response, row.user_id)
 
 
 def _touch(session: GuardedSession, row: Row) -> None:
-    """Record activity, a changed expiry, and changed credentials."""
-    # Only the project's rules may need the user, who is then read.
+    """Record the session's activity, changed expiry and changed credentials."""
+    # The user is read from the database only if the project's Rules use it.
     user, state = lazy_user(row.user_id), session.session_limit_state
     is_saved = state.response.saved is not None
     touch(row, session, user, is_saved=is_saved)

@@ -1,4 +1,4 @@
-"""Save a session in the response phase, and find out why one could not be saved."""
+"""Save a session before the response is sent, and find out why a save failed."""
 
 from __future__ import annotations
 
@@ -18,10 +18,11 @@ FORGETTING = BestEffort("Recording that an ending was explained")
 
 def save(session: GuardedSession) -> None:
     """
-    Save ``session`` before ``SessionMiddleware`` does.
+    Save ``session`` before ``SessionMiddleware`` does, so that the response can explain
+    why the session ended during the request.
 
-    If the session ended during the request, the response can then give the reason.
-    ``SessionMiddleware`` would raise ``SessionInterrupted``, which is a bare 400.
+    If the session has ended, ``SessionMiddleware`` would raise ``SessionInterrupted``,
+    for which Django sends a 400 response without an explanation.
     """
     if not _save_detects_ending(session) and not _is_still_live(session):
         return
@@ -32,17 +33,19 @@ def save(session: GuardedSession) -> None:
             raise
         if session.session_limit_state.row is not None:
             _explain_failure(session)
-        # SessionMiddleware fails to save an anonymous session too, and reports it.
+        # SessionMiddleware cannot save an anonymous session either, and reports the
+        # error.
 
 
 def save_if_possible(session: GuardedSession) -> None:
     """
-    Save an anonymous session that no longer remembers which session ended. If the
-    database refuses the write, the next response explains the ending again.
+    Save an anonymous session that no longer contains the id of an ended session. Raise
+    nothing if the database refuses the write, because the next response then explains
+    the ending again.
     """
     if session.is_empty():
         return
-    # Django's database engines report most errors of the database as UpdateError.
+    # Django's database engines raise UpdateError for most database errors.
     with suppress(UpdateError):
         FORGETTING.attempt(session.save_for_response)
     if session.session_limit_state.response.saved is None:
@@ -50,24 +53,26 @@ def save_if_possible(session: GuardedSession) -> None:
 
 
 def _save_detects_ending(session: GuardedSession) -> bool:
-    """Return whether saving fails if the session has ended or was rolled back."""
+    """Return whether saving raises an error if the session ended or was rolled back."""
     state, engine = session.session_limit_state, session.engine
     if state.row is None:
         return True
     if state.sign_in.adopted or engines.is_cookie(engine):
         return False
-    # Other stores keep the session after the row of its sign-in was rolled back.
+    # Other stores still have the session after the row of its sign-in was rolled back.
     return not state.sign_in.admitted or queries.shares_transactions(engine)
 
 
 def _is_still_live(session: GuardedSession) -> bool:
     """
-    Return whether the session is live. If it is not, undo its sign-in, leave it
-    untouched, or mark it as ended.
+    Return whether the session is still live according to its ``UserSession`` row. If
+    the row has ended, mark ``session`` as ended. If the row was rolled back, restore
+    what the browser had.
     """
     row = _read_row(session)
     if row is None and session.session_limit_state.sign_in.admitted:
-        # The store rolls nothing back. The client keeps the cookie that it has.
+        # This store does not take part in the rollback. The client keeps its present
+        # cookie.
         engines.forget_user(session)
         session.restore_anonymous()
     elif row is None:
@@ -79,12 +84,13 @@ def _is_still_live(session: GuardedSession) -> bool:
 
 def _explain_failure(session: GuardedSession) -> None:
     """
-    Find out why a session that was live could not be saved. It need not have ended,
-    because Django raises ``UpdateError`` for every error of the database.
+    Find out why a session that was live could not be saved, and mark it as ended if it
+    has ended. Django raises ``UpdateError`` for every database error, so the session
+    may still be live.
     """
     row, key = _read_row(session), session.session_key
     if row is None:
-        # The sign-in was rolled back, so the browser is where it was.
+        # The sign-in was rolled back, so the browser still has its previous session.
         session.leave_untouched()
     elif not row.is_live:
         session.mark_ended(row.pk, during_request=True)
@@ -99,7 +105,7 @@ def _explain_failure(session: GuardedSession) -> None:
 
 
 def _read_row(session: GuardedSession) -> UserSession | None:
-    """Return the row of ``session`` as it is now."""
+    """Return the current ``UserSession`` row of ``session``, read from the database."""
     row = session.session_limit_state.row
     rows = UserSession.objects.primary()
     return rows.filter(pk=row.id).first() if row is not None else None

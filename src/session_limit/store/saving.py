@@ -1,4 +1,4 @@
-"""Save, flush and delete a session, and keep its row in step."""
+"""Save, flush and delete a session, and keep its ``UserSession`` row up to date."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from session_limit.store.users import user_of
 
 
 class Saving(Base):
-    """The part of the guarded session that saves, flushes and deletes."""
+    """The part of a guarded session that saves, flushes and deletes the session."""
 
     def save(self, must_create: bool = False) -> None:
         if not must_create:
@@ -48,7 +48,7 @@ class Saving(Base):
         return response.saved is not None and response.saved == self._state()
 
     def save_for_response(self) -> None:
-        """Save now, and let ``SessionMiddleware`` skip saving the same data again."""
+        """Save the session, so that ``SessionMiddleware`` need not save it again."""
         self.save()
         state = self.session_limit_state
         state.response = state.response._replace(saved=self._state())
@@ -57,7 +57,10 @@ class Saving(Base):
         return self.session_key, self.serializer().dumps(self._session_cache)
 
     def _is_unsynced(self) -> bool:
-        """Return whether ``_sync_id()`` has anything to do. Reads no database."""
+        """
+        Return whether the session's data and its ``UserSession`` row may disagree, so
+        that ``_sync_id()`` has to run. Does not read the database.
+        """
         data, state = getattr(self, "_session_cache", {}), self.session_limit_state
         if state.row is None:
             found = state.found
@@ -68,9 +71,12 @@ class Saving(Base):
 
     def _sync_id(self) -> None:
         """
-        Bring the data and the row together: put back an id that other code has
-        overwritten, end the row of a session that other code has emptied, and write
-        down which ended session an anonymous one replaces.
+        Make the session's data and its ``UserSession`` row agree.
+
+        If other code has overwritten the row's id in the data, put the id back. If
+        other code has emptied the session or changed its user, end the row. If an
+        anonymous session replaces an ended one, record the id of the ended session in
+        the data.
         """
         if not self._is_unsynced():
             return
@@ -81,7 +87,7 @@ class Saving(Base):
             if data_before:
                 state.loaded_key = self.session_key
             elif data_before is not None:
-                # load() also drops a key that nothing is stored under.
+                # load() would also drop a key under which nothing is stored.
                 self._session_key = None
             id = parse_uuid((data_before or {}).get(engines.ID))
             row = queries.read(id) if id is not None else None
@@ -102,7 +108,7 @@ class Saving(Base):
 
     def delete(self, session_key: str | None = None) -> None:
         if engines.is_plain_db(self.engine):
-            # Django's delete() reads first, and finds nothing on a replica that lags.
+            # Django's delete() reads first, and finds nothing if a replica lags.
             self._delete_row(session_key or self.session_key)
         else:
             super().delete(session_key)
@@ -139,16 +145,18 @@ class Saving(Base):
         self._forget_data()
 
     def _forget_data(self) -> None:
-        """Note that the session is empty before any sign-in that follows."""
+        """Make an empty session the state that undoing a later sign-in restores."""
         sign_in = self.session_limit_state.sign_in
         sign_in.loaded = sign_in.before_login = {}
 
     def _end_flushed(self) -> bool:
         """
-        End the session that is about to be flushed. Return whether the flush is done.
+        End the session that is about to be flushed, and return whether Django's own
+        ``flush()`` can be skipped.
 
-        It is done if Django flushes the session because its hash is no longer valid.
-        The user has not signed out then, and the response still has to give the reason.
+        That is the case if Django flushes the session because its authentication hash
+        is no longer valid. The user has not signed out then, and the response must
+        still explain why the session ended.
         """
         self._sync_id()
         state = self.session_limit_state
@@ -173,14 +181,15 @@ class Saving(Base):
         return True
 
     def _signs_out_unread(self) -> bool:
-        """Return whether the user signs out with a key that nothing is stored under."""
+        """Return whether the user signs out with a key that has no stored session."""
         state = self.session_limit_state
         return state.signing_out and state.found.is_not_stored
 
     def _sign_out_unread(self) -> None:
         """
-        End the session that the presented key belongs to. Another tab may have changed
-        the key after this request was sent, or the store may have dropped the data.
+        End the live session that the key in the client's cookie belongs to, although
+        nothing is stored under this key. Another tab may have changed the key after
+        this request was sent, or the store may have dropped the data.
         """
         key = engines.storable(self.session_limit_state.presented_key)
         id = queries.find_live_by_key(key) if key is not None else None
@@ -189,9 +198,10 @@ class Saving(Base):
 
     def _reason_for_flush(self, row: Row) -> EndReason | None:
         """
-        Return why this session is flushed: somebody signs out, another user signs in,
-        or ``auth.get_user()`` finds that the hash in it is no longer valid. Return
-        ``None`` if the data are an old copy, and the session has a newer hash.
+        Return why this session is being flushed: the user signs out, another user signs
+        in, or ``auth.get_user()`` found that the session's authentication hash is no
+        longer valid. Return ``None`` if the data is a copy from before the session's
+        hash was changed.
         """
         if self.session_limit_state.signing_out:
             return EndReason.SIGNED_OUT

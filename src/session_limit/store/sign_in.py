@@ -1,4 +1,4 @@
-"""Collect the facts of a sign-in from its request, for the registry."""
+"""Collect the facts about a sign-in that decide whether it is admitted."""
 
 from __future__ import annotations
 
@@ -28,15 +28,18 @@ def sign_in_of(
     adopted: bool = False,
 ) -> SignIn:
     """
-    Return the facts of the sign-in of ``user`` that ``login()`` has just written into
-    ``request.session``, or of an earlier one that is being ``adopted``.
+    Return the facts about the sign-in of ``user`` that ``login()`` has just written
+    into ``request.session``. With ``adopted``, return those of an earlier sign-in that
+    has no ``UserSession`` row yet.
 
-    ``presented_key`` is the key of the session cookie that the browser sent, and
-    ``choice`` is what the person chose to end. Raises what the project's rules raise,
-    and ``ImproperlyConfigured`` if they return a scope that cannot be stored.
+    ``presented_key`` is the session key in the cookie that the browser sent, and
+    ``choice`` says which sessions the person chose to end. Raises whatever the
+    project's ``Rules`` raise, and ``ImproperlyConfigured`` if they return a scope (the
+    name of the group of sessions that one limit covers) that cannot be stored.
     """
     now, client = timezone.now(), describe(request)
-    # An adopted session gave its credentials at an unknown time, no later than this.
+    # The user of an adopted session signed in at an unknown time, at the latest at the
+    # account's last login.
     last_login = getattr(user, "last_login", None) if adopted else None
     exempt = get_rules().exempt(user, request)
     announces = conf.new_sign_in is not NewSignIn.NONE and not (exempt or adopted)

@@ -1,4 +1,4 @@
-"""Decide which sign-ins a person must choose, and find what the person has chosen."""
+"""Decide whether a person must confirm a sign-in, and find what they chose to end."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from session_limit.store.unstored_keys import identify_key
 
 def must_be_chosen(state: SessionState) -> bool:
     """
-    Return whether a person must choose this sign-in first ("Use here instead").
+    Return whether a person must confirm this sign-in first ("Use here instead").
 
-    That is so if the browser's session has ended and the sign-in is automatic: made by
-    a middleware (``RemoteUser``), or in a frame or a script (silent single sign-on).
-    Two such browsers would displace each other without end (ASVS 7.6.2).
+    That is the case if the browser's session has ended and the sign-in is automatic:
+    made by a middleware (``RemoteUser``), or in a frame or a script (silent single
+    sign-on). Without the confirmation, two such browsers would displace each other
+    endlessly (ASVS 7.6.2).
     """
     request = state.request
     if request is None:
@@ -34,9 +35,11 @@ def must_be_chosen(state: SessionState) -> bool:
 
 def choice_for(state: SessionState, user: AbstractBaseUser) -> Choice | None:
     """
-    Return what the person chose on the chooser for this sign-in of ``user``, if they
-    were asked. A middleware may sign the user in before the chooser's view has run, so
-    the posted choice is read here then.
+    Return which sessions the person chose to end to make room for this sign-in of
+    ``user``, or ``None`` if they were not asked.
+
+    A middleware may sign the user in before the view of the chooser page has run. In
+    that case, this function reads the choice from the posted form.
     """
     request, choice = state.request, state.sign_in.choice
     if request is None:

@@ -1,4 +1,4 @@
-"""Remember what is known of a request's session until its response is sent."""
+"""Keep what the package knows about a request's session until the response is sent."""
 
 from __future__ import annotations
 
@@ -20,19 +20,20 @@ if TYPE_CHECKING:
     from session_limit.registry.pending import Choice, SessionChanges
     from session_limit.store.queries import Row
 
-# The key in an ASGI scope under which SessionGuard waits for the request.
+# The key in an ASGI scope for the connection to which SessionLimitMiddleware passes its
+# request. SessionGuard puts the connection there.
 CONNECTION = "session_limit"
 
 
 class Kind(enum.Enum):
-    """What the session of a request is."""
+    """The kinds of session that a request can have."""
 
     # Anonymous, or not read yet.
     ANONYMOUS = enum.auto()
     LIVE = enum.auto()
     ENDED = enum.auto()
-    # Nothing is stored under the presented key. The registry was not asked yet, or does
-    # not know the key, or knows it as a live session's.
+    # Nothing is stored under the key in the client's cookie. The registry was not asked
+    # about the key yet, does not know it, or knows it as the key of a live session.
     NOT_STORED = enum.auto()
     UNKNOWN_KEY = enum.auto()
     NOT_STORED_BUT_LIVE = enum.auto()
@@ -40,12 +41,12 @@ class Kind(enum.Enum):
 
 class Found(NamedTuple):
     """
-    What is known of the session that a request has.
+    What the package has found out about the session of a request.
 
-    A live one has its ``row``, and the ``session_hash`` that it was loaded with. An
-    ended one has the ``ended_id`` of its row, and an ``ended_reason`` if the row may
-    not have been written. ``ended_during_request`` says that it was live when the
-    request began.
+    For a live session, ``row`` is its ``UserSession`` row and ``session_hash`` is the
+    authentication hash that was loaded. For an ended session, ``ended_id`` is the id of
+    its row, and ``ended_reason`` is set if the row may still be marked as live.
+    ``ended_during_request`` says that the session was live when the request began.
     """
 
     kind: Kind = Kind.ANONYMOUS
@@ -56,7 +57,7 @@ class Found(NamedTuple):
     ended_during_request: bool = False
 
     def __repr__(self) -> str:
-        # No traceback may show the hash.
+        # Keep the hash out of tracebacks.
         return f"<Found: {self.kind.name}>"
 
     @property
@@ -65,7 +66,10 @@ class Found(NamedTuple):
 
     @property
     def is_not_stored(self) -> bool:
-        """Whether nothing is stored under the presented key, and it is not ended."""
+        """
+        Whether nothing is stored under the key in the client's cookie, and the session
+        is not known to have ended.
+        """
         return self.kind in _NOT_STORED
 
 
@@ -75,11 +79,11 @@ _NOT_STORED = {Kind.NOT_STORED, Kind.UNKNOWN_KEY, Kind.NOT_STORED_BUT_LIVE}
 @dataclass(frozen=True, slots=True)
 class Refusal:
     """
-    A sign-in that was undone.
+    A sign-in that was refused and undone.
 
-    ``admission`` says how it met the limit. It is ``None`` for an automatic sign-in in
-    a browser with an ended session, which a person must choose first. ``changes`` is
-    what the request had put into the session.
+    ``admission`` is the decision that refused the sign-in. It is ``None`` for an
+    automatic sign-in in a browser with an ended session, which a person must confirm
+    first. ``changes`` is what the request had written into the session.
     """
 
     user: AbstractBaseUser
@@ -89,12 +93,12 @@ class Refusal:
 
 @dataclass(slots=True, repr=False)
 class SignInRecord:
-    """What this request did to sign somebody in, and what undoing that needs."""
+    """A record of how this request signed a user in, needed to undo the sign-in."""
 
-    # An anonymous session's data as they were loaded, and as they were before login().
+    # The data of an anonymous session when it was loaded, and before login().
     loaded: Mapping[str, Any] = field(default_factory=dict)
     before_login: Mapping[str, Any] | None = None
-    # What the person chose on the chooser. The next sign-in of that user uses it.
+    # Which sessions the person chose to end. The next sign-in of that user uses it.
     choice: Choice | None = None
     admitted: bool = False
     adopted: bool = False
@@ -103,44 +107,46 @@ class SignInRecord:
 
 class ResponseRecord(NamedTuple):
     """
-    What the response phase did with the session.
+    A record of what was done with the session while the response was prepared.
 
-    It has ``saved`` this key and these serialized data. Or it left the session
-    ``untouched``: neither what is stored nor the client's cookie is to change.
+    ``saved`` has the session key and the serialized data that were saved. ``untouched``
+    says that neither the stored session nor the client's cookie may change.
     """
 
     saved: tuple[str | None, bytes] | None = None
     untouched: bool = False
 
     def __repr__(self) -> str:
-        # No traceback may show the key.
+        # Keep the key out of tracebacks.
         return f"<ResponseRecord: untouched={self.untouched}>"
 
 
 class SessionState:
     """
-    What is known of one request's session.
+    What the package knows about the session of one request.
 
-    ``request`` is ``None`` for a session that other code made and no request has yet.
-    ``presented_key`` is the key in the client's cookie.
+    ``request`` is ``None`` for a session that other code created and has not yet put on
+    a request. ``presented_key`` is the session key in the client's cookie.
     """
 
-    # Defaults belong to the class: a request that does not read its session sets none.
+    # The defaults are class attributes, so that a request which does not read its
+    # session sets none of them.
 
     found = Found()
     response = ResponseRecord()
-    # The presented key, once the store has held a session under it. Until then the key
-    # may be the client's invention.
+    # The key in the client's cookie, if the store held a session under it. Otherwise
+    # the client may have made the key up.
     loaded_key: str | None = None
-    # The middleware has prepared the response, so no cookie can be set any more.
+    # Whether the middleware has prepared the response, so that no cookie can be set.
     is_answered = False
-    # The database gave up on a middleware further in, and Django has answered 500.
+    # Whether the database aborted the work of a middleware further in, for which Django
+    # has answered 500.
     in_conflict = False
-    # logout() is about to flush the session.
+    # Whether logout() is about to flush the session.
     signing_out = False
-    # Code emptied the session without having read it.
+    # Whether code has emptied the session without having read it.
     cleared_unread = False
-    # The key that the registry has recorded and the engine is to use next.
+    # The key that the registry has recorded and that the engine must use next.
     next_key: str | None = None
 
     def __init__(
@@ -155,30 +161,30 @@ class SessionState:
 
     @property
     def row(self) -> Row | None:
-        """The row of the live session."""
+        """The ``UserSession`` row of the live session, or ``None``."""
         return self.found.row
 
     def admit(self, row: Row) -> None:
-        """Note that a sign-in was admitted and that its session has this ``row``."""
+        """Record that a sign-in was admitted and that its session has this ``row``."""
         self.found = Found(Kind.LIVE, row)
         self.sign_in.admitted, self.sign_in.refusal = True, None
 
     def refuse(self, refusal: Refusal) -> None:
-        """Note that a sign-in was refused and undone."""
+        """Record that a sign-in was refused and undone."""
         if self.found.kind is Kind.LIVE:
             self.found = Found()
         self.sign_in.refusal = refusal
 
 
 def set_answered(request: HttpRequest) -> None:
-    """Note that the response is prepared: see ``SessionState.is_answered``."""
+    """Record that the response is prepared, so that no cookie can be set any more."""
     state = state_of(request)
     if state is not None:
         state.is_answered = True
 
 
 def state_of(request: HttpRequest | None) -> SessionState | None:
-    """Return the state of the request's session, or ``None`` if it is not guarded."""
+    """Return the request's ``SessionState``, or ``None`` without the middleware."""
     state: SessionState | None = getattr(
         getattr(request, "session", None), "session_limit_state", None
     )

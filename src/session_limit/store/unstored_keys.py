@@ -1,4 +1,4 @@
-"""Find out what became of a session that the store no longer holds."""
+"""Find the session that a key belongs to if the session engine has no data for it."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from session_limit.store.state import Found, Kind, SessionState
 
 def identify_key(state: SessionState) -> None:
     """
-    Find the session that the presented key belongs to if nothing is stored under it.
+    If nothing is stored under the key in the client's cookie, find out which session
+    the key belongs to, and set ``state.found`` accordingly.
 
-    Asks the registry by the key's digest, in one query and once for each request.
+    Looks the key's digest up in the ``UserSession`` table, at most once per request.
     """
     if state.found.kind is not Kind.NOT_STORED:
         return
@@ -24,7 +25,7 @@ def identify_key(state: SessionState) -> None:
         return
     reason = row.why_not_live(timezone.now())
     if reason is None:
-        # The session goes on: a replica may lag, or a cache may be unreachable.
+        # The session is live: a replica may lag, or a cache may be unreachable.
         state.found = Found(Kind.NOT_STORED_BUT_LIVE)
         return
     if reason:

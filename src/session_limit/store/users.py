@@ -23,14 +23,15 @@ SessionData = Mapping[str, Any] | SessionBase
 
 
 def has_backend(data: SessionData) -> bool:
-    """Return whether the data name a backend that is in the settings."""
+    """Return whether the session data names one of ``AUTHENTICATION_BACKENDS``."""
     return data.get(BACKEND_SESSION_KEY) in settings.AUTHENTICATION_BACKENDS
 
 
 def user_of(data: SessionData) -> AbstractBaseUser | None:
     """
-    Return the user whom the session data name, as ``auth.get_user()`` does, or
-    ``None``. The session's hash is not verified.
+    Return the user whom the session data names, or ``None``. Unlike
+    ``auth.get_user()``, this function does not verify the session's authentication
+    hash.
     """
     if not has_backend(data):
         return None
@@ -40,15 +41,15 @@ def user_of(data: SessionData) -> AbstractBaseUser | None:
 
 
 def lazy_user(id: Any) -> AbstractBaseUser:
-    """Return the user with this primary key. Any use of an attribute reads it."""
+    """Return a lazy object for a user, which loads the user when first used."""
     users = get_user_model()._base_manager
     return cast("AbstractBaseUser", SimpleLazyObject(lambda: users.get(pk=id)))
 
 
 def may_sign_in(user: AbstractBaseUser) -> bool:
     """
-    Return whether a backend lets an inactive user sign in, as
-    ``AllowAllUsersModelBackend`` does.
+    Return whether an authentication backend lets ``user`` sign in although the account
+    is inactive, as ``AllowAllUsersModelBackend`` does.
     """
     # A backend that only grants permissions may have no get_user().
     getters = (getattr(backend, "get_user", None) for backend in get_backends())
@@ -56,7 +57,7 @@ def may_sign_in(user: AbstractBaseUser) -> bool:
 
 
 def make_anonymous(request: HttpRequest) -> None:
-    """Replace the user of ``request`` by an anonymous one."""
+    """Replace ``request.user`` and ``request.auser`` with an anonymous user."""
     anonymous = AnonymousUser()
 
     async def auser() -> AnonymousUser:
