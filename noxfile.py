@@ -89,6 +89,7 @@ PEOPLE = (
     "tests/stories/test_doors.py",
     "tests/stories/test_new_sign_in.py",
     "tests/stories/test_own_limit.py",
+    "tests/stories/test_plays.py",
     "tests/stories/test_two_browsers.py",
     "tests/stories/test_your_sessions.py",
     "tests/test_counts.py",

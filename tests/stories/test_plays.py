@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import uuid
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
@@ -689,11 +690,9 @@ def test_a_queryset_knows_what_counts(both, laptop, phone, settings):
 
 
 def test_one_who_is_shown_another_account_plays_nothing(both, laptop, monkeypatch):
-    other = make_user("eve")
+    eves = UserSession(user=make_user("eve"), expires_at=timezone.now())
     monkeypatch.setattr(
         "session_limit.views.base.state_of",
-        lambda request: type(
-            "SessionState", (), {"row": type("Row", (), {"user_id": other.pk})}
-        ),
+        lambda request: SimpleNamespace(row=queries.Row.of(eves)),
     )
     assert start(laptop).status_code == 401
