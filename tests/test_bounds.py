@@ -21,7 +21,7 @@ from session_limit.models import (
 from session_limit.registry import leases, pending, plays, pruning
 from session_limit.registry.pending import Browser, SessionChanges, create_pending
 from session_limit.registry.pruning import prune_plays
-from session_limit.store.queries import Row
+from session_limit.store.liveness import Row
 from session_limit.utils.safe_redirects import MAX_LENGTH
 from tests.stories.people import make_user, statements
 

@@ -29,8 +29,8 @@ LAYERS = [
     {"conf", "utils"},
     # The rows, the engines and what each request reads of both
     {"models", "pages.links", "store.engines"},
-    {"audit", "bus", "client", "pages.next_steps", "store.queries"},
-    {"pages.use_here", "rules"},
+    {"audit", "bus", "client", "pages.next_steps", "store.liveness"},
+    {"pages.use_here", "rules", "store.queries"},
     # The only writer of the rows
     {"registry"},
     # What people are told, and then the session of a request

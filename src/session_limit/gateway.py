@@ -28,7 +28,7 @@ from session_limit.registry.activity import touch
 from session_limit.registry.connected import record_endings, standings
 from session_limit.store import engines, play_queries, queries
 from session_limit.store.identification import identify, remember, session_key_in_header
-from session_limit.store.queries import Row
+from session_limit.store.liveness import Row
 from session_limit.store.state import state_of
 from session_limit.store.users import lazy_user
 from session_limit.utils.log_once import RateLimitedLog

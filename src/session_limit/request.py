@@ -7,7 +7,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from session_limit.models import UserSession, UserSessionQuerySet
-from session_limit.store.queries import Row
+from session_limit.store.liveness import Row
 from session_limit.store.state import SessionState, state_of
 from session_limit.store.unstored_keys import identify_key
 

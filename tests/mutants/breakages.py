@@ -380,7 +380,7 @@ INNOCENT = [
     ),
     Mutant(
         "a session expires early",
-        "store/queries.py::Row.is_due",
+        "store/liveness.py::Row.is_due",
         old="return self.expires_at + self.touch_interval <= now",
         new="return self.expires_at <= now",
         tests="stories/test_stored",
@@ -567,7 +567,7 @@ CLIENTS = [
 NOTICES = [
     Mutant(
         "a notice of a browser that is known",
-        "client/known_browsers.py::is_new",
+        "client/browser_cookie.py::is_new",
         old='    return set(_digests(browser, user_id)).isdisjoint(browser["u"])\n',
         new="    return True\n",
         tests="stories/test_new_sign_in",
@@ -575,7 +575,7 @@ NOTICES = [
     ),
     Mutant(
         "no notice of whoever has a cookie from another account",
-        "client/known_browsers.py::is_new",
+        "client/browser_cookie.py::is_new",
         old='    return set(_digests(browser, user_id)).isdisjoint(browser["u"])\n',
         new='    return not browser["u"]\n',
         tests="stories/test_new_sign_in",
@@ -836,7 +836,7 @@ ADMIN = [
 COST = [
     Mutant(
         "activity is written with every request",
-        "store/queries.py::Row.is_touch_due",
+        "store/liveness.py::Row.is_touch_due",
         old="return now - self.last_active_at >= self.touch_interval",
         new="return True",
         tests="test_counts",

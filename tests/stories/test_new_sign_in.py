@@ -17,7 +17,7 @@ from django.utils import formats, timezone
 from django.utils.timezone import localtime
 
 from session_limit import registry
-from session_limit.client import known_browsers
+from session_limit.client import browser_cookie
 from session_limit.models import UserSession
 from session_limit.registry.activity import mark_notified
 from session_limit.registry.sign_ins import MAX_NOTICES
@@ -60,8 +60,8 @@ def told(visitor):
     return messages(visitor)
 
 
-def browser_cookie(visitor):
-    morsel = visitor.client.cookies.get(known_browsers.COOKIE)
+def cookie_of(visitor):
+    morsel = visitor.client.cookies.get(browser_cookie.COOKIE)
     return morsel.value if morsel else None
 
 
@@ -144,7 +144,7 @@ def test_a_refused_sign_in_is_no_news(ada, laptop, phone, settings, heard):
     laptop.sign_in()
     phone.sign_in()
     assert told(laptop) == []
-    assert browser_cookie(phone) is None
+    assert cookie_of(phone) is None
     assert heard == [True]
 
 
@@ -162,13 +162,13 @@ def test_one_that_was_asked_what_to_sign_out(
     told(laptop)
     phone.sign_in()
     assert told(laptop) == []
-    assert browser_cookie(phone) is None
+    assert cookie_of(phone) is None
     page = phone.get("/account/sessions/choose/")
     [code] = re.findall(r'name="choice" value="(\w+)"', page.content.decode())
     data = {"choice": code, "end": str(tablet.row.pk)}
     assert phone.post("/account/sessions/choose/", data).status_code == 302
     assert len(told(laptop)) == 1
-    assert browser_cookie(phone) is not None
+    assert cookie_of(phone) is not None
     assert heard == [True] * 3
 
 
@@ -411,10 +411,10 @@ def test_a_browser_of_two_people(ada, bob, laptop, phone, tablet, heard):
 
 def test_a_browser_remembers_those_who_used_it_last(ada, phone):
     phone.sign_in("ada")
-    others = [make_user(f"user{n}") for n in range(known_browsers.MAX_USERS)]
+    others = [make_user(f"user{n}") for n in range(browser_cookie.MAX_USERS)]
     for other in others:
         phone.sign_in(other.get_username())
-    assert len(browser_cookie(phone)) < 500
+    assert len(cookie_of(phone)) < 500
     assert is_new(phone, ada)
     assert [is_new(phone, other) for other in others] == [False] * len(others)
 
@@ -438,7 +438,7 @@ def is_new(visitor, user):
 
 def test_the_cookie_tells_nothing(ada, phone):
     phone.sign_in()
-    data = signing.loads(browser_cookie(phone), salt=known_browsers.SALT)
+    data = signing.loads(cookie_of(phone), salt=browser_cookie.SALT)
     assert data.keys() == {"b", "u"}
     assert len(data["b"]) == 22
     [digest] = data["u"]
@@ -449,7 +449,7 @@ def test_the_same_person_looks_different_in_every_browser(ada, laptop, phone):
     laptop.sign_in()
     phone.sign_in()
     mine, theirs = (
-        signing.loads(browser_cookie(each), salt=known_browsers.SALT)
+        signing.loads(cookie_of(each), salt=browser_cookie.SALT)
         for each in (laptop, phone)
     )
     assert mine["b"] != theirs["b"]
@@ -465,7 +465,7 @@ def attacks(genuine):
     yield "other salt", signing.dumps({"b": "b", "u": []}, salt="session_limit.choice")
     yield (
         "other key",
-        signing.dumps({"b": "b", "u": []}, key="x", salt=known_browsers.SALT),
+        signing.dumps({"b": "b", "u": []}, key="x", salt=browser_cookie.SALT),
     )
     yield "large", "x" * 10_000
     yield "large and signed by nobody", ".eJw" + "x" * 10_000 + ":1:x"
@@ -476,10 +476,10 @@ def attacks(genuine):
 def test_a_cookie_that_is_not_ours_is_unknown(ada, laptop, phone):
     laptop.sign_in()
     phone.sign_in()
-    for name, value in attacks(browser_cookie(phone)):
+    for name, value in attacks(cookie_of(phone)):
         told(laptop)
         phone.sign_out()
-        phone.client.cookies[known_browsers.COOKIE] = value
+        phone.client.cookies[browser_cookie.COOKIE] = value
         assert phone.sign_in().status_code == 302, name
         assert len(told(laptop)) == 1, name
         assert not is_new(phone, ada), name
@@ -489,7 +489,7 @@ def test_another_persons_cookie_is_unknown(ada, bob, laptop, phone, tablet):
     """A browser that knows another account is new to this one."""
     laptop.sign_in("ada")
     tablet.sign_in("bob")
-    phone.client.cookies[known_browsers.COOKIE] = browser_cookie(tablet)
+    phone.client.cookies[browser_cookie.COOKIE] = cookie_of(tablet)
     phone.sign_in("ada")
     assert len(told(laptop)) == 1
 
@@ -510,12 +510,12 @@ def test_a_replaced_secret_forgets_no_browser(ada, phone, settings):
     phone.sign_in()
     settings.SECRET_KEY_FALLBACKS = []
     assert not is_new(phone, ada)
-    data = signing.loads(browser_cookie(phone), salt=known_browsers.SALT)
+    data = signing.loads(cookie_of(phone), salt=browser_cookie.SALT)
     assert len(data["u"]) == 1
 
 
 def test_the_cookies_attributes(ada, laptop, settings):
-    morsel = laptop.sign_in().cookies[known_browsers.COOKIE]
+    morsel = laptop.sign_in().cookies[browser_cookie.COOKIE]
     assert (morsel["httponly"], morsel["samesite"]) == (True, "Lax")
     assert morsel["max-age"] == timedelta(days=365).total_seconds()
     assert (morsel["path"], morsel["domain"], morsel["secure"]) == ("/", "", "")
@@ -523,32 +523,32 @@ def test_the_cookies_attributes(ada, laptop, settings):
     settings.SESSION_COOKIE_DOMAIN = "example.com"
     settings.SESSION_COOKIE_PATH = "/shop/"
     settings.SESSION_COOKIE_SAMESITE = "None"
-    morsel = laptop.twin().sign_in().cookies[known_browsers.COOKIE]
+    morsel = laptop.twin().sign_in().cookies[browser_cookie.COOKIE]
     assert morsel["secure"] is True
     assert morsel["samesite"] == "None"
     assert (morsel["path"], morsel["domain"]) == ("/shop/", "example.com")
 
 
 def test_no_other_answer_sets_it(ada, laptop):
-    assert known_browsers.COOKIE not in laptop.write().cookies
+    assert browser_cookie.COOKIE not in laptop.write().cookies
     wrong = laptop.sign_in(password="wrong")
-    assert known_browsers.COOKIE not in wrong.cookies
+    assert browser_cookie.COOKIE not in wrong.cookies
     laptop.sign_in()
     for response in (laptop.open(), laptop.write(), laptop.sign_out()):
-        assert known_browsers.COOKIE not in response.cookies
+        assert browser_cookie.COOKIE not in response.cookies
 
 
 def test_a_sign_in_that_failed_is_not_remembered(ada, laptop, settings):
     laptop.client.raise_request_exception = False
     response = laptop.post("/sign-in-then-fail/", {"name": "ada"})
     assert response.status_code == 500
-    assert known_browsers.COOKIE not in response.cookies
+    assert browser_cookie.COOKIE not in response.cookies
 
 
 def test_switched_off(ada, laptop, phone, settings, heard):
     settings.SESSION_LIMIT_NEW_SIGN_IN = "none"
     for visitor in (laptop, phone):
-        assert known_browsers.COOKIE not in visitor.sign_in().cookies
+        assert browser_cookie.COOKIE not in visitor.sign_in().cookies
     assert told(laptop) == []
     assert heard == [False, False]
 
@@ -568,7 +568,7 @@ def test_impersonation_is_no_news_and_hears_none(
     admin = browser(headers={"X-Administrator": "1"})
     laptop.sign_in()
     response = admin.sign_in()
-    assert known_browsers.COOKIE not in response.cookies
+    assert browser_cookie.COOKIE not in response.cookies
     assert told(laptop) == []
     phone.sign_in()
     assert told(admin) == []
@@ -584,7 +584,7 @@ def test_a_browser_from_before_the_installation(ada, laptop, phone, heard):
     laptop.sign_in()
     phone.post("/by-hand/", {"name": "ada"})
     phone.open()
-    assert browser_cookie(phone) is not None
+    assert cookie_of(phone) is not None
     assert told(laptop) == []
     phone.sign_out()
     phone.sign_in()

@@ -10,7 +10,7 @@ from django.core import mail
 from django.db import connections
 from django.utils import timezone
 
-from session_limit.client import known_browsers
+from session_limit.client import browser_cookie
 from session_limit.models import UserSession
 from session_limit.pages import new_sign_in
 from session_limit.rules import Rules
@@ -226,7 +226,7 @@ def atomic():
 def test_a_sign_in_that_is_rolled_back_is_none(outbox, atomic, laptop, phone):
     response = phone.post("/play/", {"acts": f"login:{ADDRESS} rollback"})
     assert response.status_code == 200
-    assert known_browsers.COOKIE not in response.cookies
+    assert browser_cookie.COOKIE not in response.cookies
     assert laptop.row.notice is None
     assert outbox == []
     phone.post("/play/", {"acts": f"login:{ADDRESS}"})

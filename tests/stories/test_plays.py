@@ -20,7 +20,7 @@ from session_limit.policy import AtLimit
 from session_limit.registry.pruning import prune_plays
 from session_limit.rules import Rules
 from session_limit.signals import play_ended, play_limit_reached, play_started
-from session_limit.store import play_queries, queries
+from session_limit.store import liveness, play_queries, queries
 from tests.stories.people import JSON, events, live, make_user, statements, writes
 
 Reason = Play.Reason
@@ -693,6 +693,6 @@ def test_one_who_is_shown_another_account_plays_nothing(both, laptop, monkeypatc
     eves = UserSession(user=make_user("eve"), expires_at=timezone.now())
     monkeypatch.setattr(
         "session_limit.views.base.state_of",
-        lambda request: SimpleNamespace(row=queries.Row.of(eves)),
+        lambda request: SimpleNamespace(row=liveness.Row.of(eves)),
     )
     assert start(laptop).status_code == 401

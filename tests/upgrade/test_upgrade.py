@@ -19,7 +19,7 @@ from django.db.models import DateTimeField
 from django.utils import timezone
 
 from session_limit import audit
-from session_limit.client import known_browsers
+from session_limit.client import browser_cookie
 from session_limit.models import PendingSignIn, UserSession
 from session_limit.pages import chooser, play_swap, use_here
 from session_limit.store import engines
@@ -119,8 +119,8 @@ def test_a_pending_sign_in_goes_on(settings):
 def test_what_browsers_and_stores_keep_has_its_name():
     """Fails if a cookie, a key of a session or a salt is renamed."""
     assert chooser.COOKIE == "session_limit_pending"
-    assert known_browsers.COOKIE == "session_limit_browser"
-    assert known_browsers.SALT == "session_limit.browser"
+    assert browser_cookie.COOKIE == "session_limit_browser"
+    assert browser_cookie.SALT == "session_limit.browser"
     assert use_here.SALT == "session_limit.choice"
     assert play_swap.SALT == "session_limit.swap"
     assert engines.ID == "_session_limit_id"

@@ -26,7 +26,7 @@ from session_limit.models import UserSession
 from session_limit.pages import links
 from session_limit.pages.next_steps import Step, next_steps
 from session_limit.registry.activity import mark_notified
-from session_limit.store.queries import Row
+from session_limit.store.liveness import Row
 
 # An account that signs in more often within an hour probably belongs to a script, and
 # emails about all of its sign-ins would be useless.

@@ -15,7 +15,7 @@ from session_limit.registry.best_effort import BestEffort
 from session_limit.registry.transactions import one_statement
 from session_limit.rules import get_rules
 from session_limit.store import engines
-from session_limit.store.queries import Row
+from session_limit.store.liveness import Row
 
 ACTIVITY = BestEffort("Recording activity")
 NOTICES = BestEffort("Recording that a notice was shown")

@@ -22,7 +22,7 @@ from session_limit.registry.pending import Choice, Rivals
 from session_limit.registry.sign_ins import SignIn, enter, give_notice, own_row, record
 from session_limit.registry.transactions import transactional
 from session_limit.store import engines
-from session_limit.store.queries import Row
+from session_limit.store.liveness import Row
 from session_limit.utils.after_commit import after_commit
 
 # The number of stored sessions that a sign-in at the limit reads in one batch.

@@ -19,7 +19,7 @@ from session_limit.registry.credentials import is_recorded_of
 from session_limit.registry.ending import ENDINGS, end_locked
 from session_limit.registry.limits import unrecorded_account
 from session_limit.registry.transactions import transactional
-from session_limit.store.queries import Row
+from session_limit.store.liveness import Row
 from session_limit.store.users import may_sign_in
 
 

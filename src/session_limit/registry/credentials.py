@@ -27,7 +27,7 @@ from session_limit.registry.accounts import lock_account
 from session_limit.registry.limits import read_account
 from session_limit.registry.transactions import one_statement
 from session_limit.store import engines
-from session_limit.store.queries import Row
+from session_limit.store.liveness import Row
 from session_limit.store.users import user_of
 
 

@@ -22,7 +22,7 @@ from session_limit.registry.credentials import (
 )
 from session_limit.registry.ending import end_locked
 from session_limit.store import engines
-from session_limit.store.queries import Row
+from session_limit.store.liveness import Row
 
 Rows = list[UserSession]
 

@@ -9,7 +9,7 @@ from uuid import UUID
 from session_limit.models import Play
 from session_limit.policy import AtLimit
 from session_limit.registry.pending import Rivals
-from session_limit.store.queries import Row
+from session_limit.store.liveness import Row
 
 
 @dataclass(frozen=True, slots=True)

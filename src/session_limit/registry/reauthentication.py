@@ -19,7 +19,7 @@ from session_limit.registry.best_effort import BestEffort
 from session_limit.registry.connected import end_left_behind
 from session_limit.registry.credentials import hash_is_valid, renew_credentials
 from session_limit.registry.transactions import transactional
-from session_limit.store.queries import Row
+from session_limit.store.liveness import Row
 from session_limit.utils.after_commit import after_commit
 
 CREDENTIALS = BestEffort("Recording new credentials", patience=timedelta(seconds=2))

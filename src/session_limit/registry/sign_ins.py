@@ -20,7 +20,7 @@ from session_limit.registry.activity import deadline
 from session_limit.registry.credentials import digest
 from session_limit.registry.pending import Choice, cancel_pending
 from session_limit.store import engines
-from session_limit.store.queries import Row
+from session_limit.store.liveness import Row
 from session_limit.utils.after_commit import after_commit
 
 # How many sessions get the notice of a new sign-in. No person looks at more.

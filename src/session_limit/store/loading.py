@@ -14,7 +14,7 @@ from session_limit.registry.admission import adopt
 from session_limit.registry.ending import try_to_end
 from session_limit.store import engines, queries
 from session_limit.store.base import Base
-from session_limit.store.queries import Row
+from session_limit.store.liveness import Row
 from session_limit.store.sign_in import sign_in_of
 from session_limit.store.state import Found, Kind
 from session_limit.store.users import user_of

@@ -9,122 +9,26 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable
-from datetime import datetime, timedelta
-from typing import Any, Literal, NamedTuple, cast
+from typing import Any, cast
 from uuid import UUID
 
 from django.contrib.sessions.backends import db
 from django.contrib.sessions.backends.base import SessionBase
 from django.contrib.sessions.base_session import AbstractBaseSession
-from django.core.exceptions import ValidationError
 from django.db import connections, models, router
 from django.utils import timezone
 
-from session_limit.conf import conf
 from session_limit.models import (
     STORED_WITHIN,
     DatabaseNow,
-    EndReason,
     UserSession,
     UserSessionQuerySet,
     registry_alias,
 )
 from session_limit.store import engines
+from session_limit.store.liveness import Row
 
 Converter = Callable[[Any, Any, Any], Any]
-ANY_USER = object()
-
-
-class Row(NamedTuple):
-    """The fields of a ``UserSession`` row that a request needs."""
-
-    id: UUID
-    user_id: Any
-    ended_at: datetime | None
-    authenticated_at: datetime
-    last_active_at: datetime
-    expires_at: datetime
-    expires_reason: str
-    counted: bool
-    # The id of a newer sign-in of which this session has not shown a notice yet.
-    notice: UUID | None
-
-    @classmethod
-    def of(cls, session: UserSession) -> Row:
-        """Return a ``Row`` with the values of the model instance ``session``."""
-        return cls(*(getattr(session, name) for name in cls._fields))
-
-    @property
-    def touch_interval(self) -> timedelta:
-        """
-        The shortest time between two recordings of activity:
-        ``SESSION_LIMIT_TOUCH_INTERVAL``, or a tenth of the idle timeout if that is
-        shorter.
-        """
-        if self.expires_reason != EndReason.IDLE:
-            return conf.touch_interval
-        idle_timeout = self.expires_at - self.last_active_at
-        return min(conf.touch_interval, idle_timeout / 10)
-
-    def is_touch_due(self, now: datetime) -> bool:
-        """Return whether the user's activity at ``now`` must be recorded."""
-        return now - self.last_active_at >= self.touch_interval
-
-    def is_due(self, now: datetime) -> bool:
-        """
-        Return whether the session has expired by ``now``.
-
-        The latest activity may not be recorded yet, so ``touch_interval`` is added to
-        an expiry that activity postpones. The result is never ``True`` too early, and
-        becomes ``True`` at most one ``touch_interval`` late.
-        """
-        if self.expires_at > now or self.expires_reason == EndReason.ABSOLUTE:
-            return self.expires_at <= now
-        return self.expires_at + self.touch_interval <= now
-
-    def why_not_live(
-        self,
-        now: datetime,
-        *,
-        user_id: Any = ANY_USER,
-        engine_expires: bool = False,
-        check_credentials: Callable[[], EndReason | None] | None = None,
-    ) -> EndReason | Literal[""] | None:
-        """
-        Return ``None`` if the session is live at ``now``, and otherwise the reason why
-        it is not. The reason is ``""`` if the row is marked as ended or belongs to
-        another user.
-
-        All code that authenticates a session decides with this method. The arguments
-        are what its callers deliberately do differently:
-
-        - ``user_id`` is the primary key, as text, of the user whom the session's data
-          names.
-        - ``engine_expires`` says that the session engine has just loaded the data, and
-          itself ends the session at the expiry that was set for it.
-        - ``check_credentials`` returns why the user's credentials are no longer valid,
-          or ``None``. It is called last, because it may read the database.
-        """
-        if self.ended_at is not None:
-            return ""
-        if user_id is not ANY_USER and not self.belongs_to(user_id):
-            return ""
-        is_checked = self.expires_reason != EndReason.EXPIRED or not engine_expires
-        if is_checked and self.is_due(now):
-            return EndReason(self.expires_reason)
-        return check_credentials() if check_credentials is not None else None
-
-    def belongs_to(self, user_id: Any) -> bool:
-        """Return whether ``user_id``, a primary key as text, is the session's user."""
-        if str(self.user_id) == user_id:
-            return True
-        # Compare converted values, as Django does: the text of a key may have more than
-        # one spelling.
-        to_python = UserSession._meta.get_field("user").to_python
-        try:
-            return bool(to_python(self.user_id) == to_python(user_id))
-        except ValidationError:
-            return False
 
 
 def _field(model: type[models.Model], name: str) -> models.Field[Any, Any]:

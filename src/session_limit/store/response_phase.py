@@ -19,7 +19,7 @@ from django.http.response import HttpResponseBase
 from django.utils import timezone
 from django.utils.functional import SimpleLazyObject, empty
 
-from session_limit.client import known_browsers, request_kind
+from session_limit.client import browser_cookie, request_kind
 from session_limit.conf import NewSignIn, conf
 from session_limit.models import UserSession
 from session_limit.pages import chooser, links, new_sign_in, responses
@@ -33,7 +33,7 @@ from session_limit.registry.reauthentication import renewed
 from session_limit.registry.transactions import is_retryable
 from session_limit.store import database_conflicts, response_saving
 from session_limit.store.guarded import GuardedSession
-from session_limit.store.queries import Row
+from session_limit.store.liveness import Row
 from session_limit.store.state import Kind, Refusal, SessionState, state_of
 from session_limit.store.unstored_keys import identify_key
 from session_limit.store.users import has_backend, lazy_user, make_anonymous, user_of
@@ -236,7 +236,7 @@ def _remember_browser(
     in as the user.
     """
     if row.counted and conf.new_sign_in is not NewSignIn.NONE:
-        known_browsers.remember(request, response, row.user_id)
+        browser_cookie.remember(request, response, row.user_id)
 
 
 def _touch(session: GuardedSession, row: Row) -> None:

@@ -15,7 +15,7 @@ from session_limit.registry.credentials import (
 from session_limit.registry.ending import end_row, try_to_end
 from session_limit.store import engines, queries
 from session_limit.store.base import Base
-from session_limit.store.queries import Row
+from session_limit.store.liveness import Row
 from session_limit.store.state import Found, Kind
 from session_limit.store.unstored_keys import identify_key
 from session_limit.store.users import user_of

@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from session_limit import signals
-from session_limit.client import describe, known_browsers
+from session_limit.client import browser_cookie, describe
 from session_limit.conf import NewSignIn, conf
 from session_limit.models import UserSession, parse_uuid
 from session_limit.registry.limits import storable_scope
@@ -43,7 +43,7 @@ def sign_in_of(
     last_login = getattr(user, "last_login", None) if adopted else None
     exempt = get_rules().exempt(user, request)
     announces = conf.new_sign_in is not NewSignIn.NONE and not (exempt or adopted)
-    is_new_browser = announces and known_browsers.is_new(request, user.pk)
+    is_new_browser = announces and browser_cookie.is_new(request, user.pk)
     if choice is None:
         scope = storable_scope(get_rules().scope(user, request), "scope")
     else:

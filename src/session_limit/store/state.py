@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from session_limit.models import UserSession
     from session_limit.registry.outcomes import Admission
     from session_limit.registry.pending import Choice, SessionChanges
-    from session_limit.store.queries import Row
+    from session_limit.store.liveness import Row
 
 # The key in an ASGI scope for the connection to which SessionLimitMiddleware passes its
 # request. SessionGuard puts the connection there.

@@ -29,7 +29,7 @@ from session_limit.client import request_kind
 from session_limit.models import UserSession
 from session_limit.pages.json_answers import answer
 from session_limit.request import GuardedRequest
-from session_limit.store.queries import Row
+from session_limit.store.liveness import Row
 from session_limit.store.state import state_of
 from session_limit.utils.safe_redirects import own_address
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from session_limit.store import liveness
+
 
 def lock() -> None:
     """Admit without the account's lock, so that two sign-ins can take one place."""
@@ -33,14 +35,14 @@ def sweep() -> None:
 
 def verification() -> None:
     """Accept a stored session whatever its row says, and never delete it."""
-    from session_limit.store import engines, queries
+    from session_limit.store import engines
 
-    real = queries.Row.why_not_live
+    real = liveness.Row.why_not_live
 
-    def believed(row: queries.Row, *args: Any, **checks: Any) -> str | None:
+    def believed(row: liveness.Row, *args: Any, **checks: Any) -> str | None:
         return real(row._replace(ended_at=None), *args, **checks)
 
-    queries.Row.why_not_live = believed
+    liveness.Row.why_not_live = believed
     engines.delete = lambda keys, using: None
 
 
