@@ -69,7 +69,7 @@ class UserSessionAdmin(Columns, EndingAdmin):
 
     def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest) -> bool:
         """
-        Return whether a URL may filter the list by ``lookup``, such as ``user__id``.
+        Return whether a URL may filter the list by ``lookup``, such as ``ended_at``.
 
         It may not filter by a hidden field, because an administrator could then guess
         an IP address or a session key letter by letter.

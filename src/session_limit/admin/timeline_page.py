@@ -83,8 +83,8 @@ class Timeline:
 
     def _counted_until(self, expiry: str) -> Q:
         """
-        Return the condition that a session or play was live in the timeline's period.
-        ``expiry`` names the column for the expiry of rows without a recorded end.
+        Return a ``Q`` that matches sessions or plays that were live in the period
+        shown. ``expiry`` names the column for the expiry of rows with no recorded end.
         """
         since = self.window.since
         return Q(**{"ended_at": None, f"{expiry}__gt": since}) | Q(ended_at__gt=since)
