@@ -71,7 +71,7 @@ def check_apps(**_kwargs: Any) -> Iterator[checks.CheckMessage]:
     store = import_module(settings.SESSION_ENGINE).SessionStore
     if not issubclass(store, SessionStore):
         return
-    # Django raises RuntimeError on the import of a model whose app is not installed.
+    # The import of a model raises RuntimeError if its app is not installed.
     with contextlib.suppress(RuntimeError):
         if store.get_model_class()._meta.app_label in apps.app_configs:
             return
