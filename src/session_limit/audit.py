@@ -1,9 +1,8 @@
 """
-Write the audit log: the logger ``session_limit``, one JSON object a line.
+Write the audit log to the logger ``session_limit``, as one JSON object per line.
 
-Events are named as in the OWASP Logging Vocabulary. No line holds a session key. JSON
-escapes control characters, so nothing that a client sends can begin a line (ASVS
-16.4.1).
+The names of events follow the OWASP Logging Vocabulary. No line contains a session key.
+JSON escapes control characters, so a client cannot forge a line (ASVS 16.4.1).
 """
 
 from __future__ import annotations
@@ -28,8 +27,9 @@ def _write(
     **details: Any,
 ) -> None:
     """
-    Write ``event`` with the ids of ``row``, and with those of its ``columns`` and of
-    the ``details`` that have a value.
+    Log a line with ``event``, such as "play_ended:7,stopped", and the ids of ``row``.
+
+    Add the values of ``columns`` of ``row`` and of ``details``, unless they are empty.
     """
     ids = {"session": row and row.pk}
     if isinstance(row, Play):
@@ -41,18 +41,18 @@ def _write(
 
 
 def started(session: UserSession) -> None:
-    """Write that a session was admitted."""
+    """Log that ``session`` has been recorded as a live session of a user."""
     event = f"session_created:{session.user_id}"
     _write(event, session, "scope", "device", "address")
 
 
 def renewed(user_id: Any, session_id: UUID) -> None:
-    """Write that credentials were given again in a session."""
+    """Log that a user re-authenticated in the session with the id ``session_id``."""
     _write(f"session_renewed:{user_id}", session=session_id)
 
 
 def ended(session: UserSession) -> None:
-    """Write that a session ended."""
+    """Log that ``session`` has ended, and why."""
     if session.ended_reason == EndReason.SIGNED_OUT:
         event = f"session_logout:{session.user_id}"
     else:
@@ -62,30 +62,38 @@ def ended(session: UserSession) -> None:
 
 
 def limit_reached(user_id: Any, limit: int | None, **details: Any) -> None:
-    """Write that a sign-in met the limit. ``details`` say what became of it."""
+    """
+    Log that a user signed in, or tried to, beyond the limit of live sessions.
+
+    ``details`` say what the package did about it, such as ``at_limit="deny"``.
+    """
     event = f"excess_sessions_exceeded:{user_id},{limit}"
     _write(event, level=logging.WARNING, **details)
 
 
 def play_started(play: Play) -> None:
-    """Write that a play was admitted."""
+    """Log that ``play``, a playback of limited content, has started."""
     _write(f"play_started:{play.user_id}", play, "scope", "what")
 
 
 def play_ended(play: Play) -> None:
-    """Write that a play ended."""
+    """Log that ``play``, a playback of limited content, has ended, and why."""
     event = f"play_ended:{play.user_id},{play.ended_reason}"
     _write(event, play, by_play=play.ended_by_play)
 
 
 def play_limit_reached(user_id: Any, limit: int | None, **details: Any) -> None:
-    """Write that a play met the limit. ``details`` say what became of it."""
+    """
+    Log that a user started a playback, or tried to, beyond the limit of plays.
+
+    ``details`` say what the package did about it, such as ``at_limit="deny"``.
+    """
     event = f"excess_plays_exceeded:{user_id},{limit}"
     _write(event, level=logging.WARNING, **details)
 
 
 def used_after_end(session: UserSession) -> None:
-    """Write that a browser presented an ended session and got an explanation."""
+    """Log that a browser used ``session`` after its end, and was shown the reason."""
     event = f"session_use_after_expire:{session.user_id}"
     _write(event, session, reason=session.ended_reason)
 
@@ -93,7 +101,7 @@ def used_after_end(session: UserSession) -> None:
 def limit_changed(
     user_id: Any, was: int | None, limit: int | None, by: AbstractBaseUser | None
 ) -> None:
-    """Write that ``by`` changed the limit of an account's own from ``was``."""
+    """Log that ``by`` changed a user's session limit from ``was`` to ``limit``."""
     event = f"session_limit_changed:{user_id},{was},{limit}"
     _write(event, level=logging.WARNING, by=by and by.pk)
 
@@ -101,5 +109,5 @@ def limit_changed(
 def viewed(
     user_id: Any, *, by: AbstractBaseUser, session: UserSession | None = None
 ) -> None:
-    """Write that ``by`` looked at a user's ``session``, or at all live ones."""
+    """Log that the administrator ``by`` viewed one or all of a user's sessions."""
     _write(f"sessions_viewed:{user_id}", session, by=by.pk)

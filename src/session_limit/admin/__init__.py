@@ -1,8 +1,8 @@
 """
-Show sessions in Django's admin, end them, and set limits of single accounts.
+Classes for Django's admin that list sessions, end them and set an account's limit.
 
-``UserSessionAdmin`` is registered by itself. Add the two inlines to the admin of your
-user model. All writes go through the registry.
+The package registers ``UserSessionAdmin`` itself. Add the two inlines to the admin of
+your user model. All writes go through ``session_limit.registry``.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Show an account's own limit and its live sessions on a user's page."""
+"""Admin inlines for a user's page: the user's session limit and live sessions."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ else:
 
 
 class UnsavedFormSet(FormSetBase):
-    """Keep Django from saving the rows of an inline."""
+    """A base class for admin formsets with rows that Django must not save itself."""
 
     @classmethod
     def get_default_prefix(cls) -> str:
-        # Django takes the prefix from the relation's reverse name, which is hidden.
+        # Django would use the relation's reverse name, which these models hide.
         return str(cls.model._meta.model_name)  # type: ignore[union-attr]
 
     def save(self, commit: bool = True) -> list[Any]:
@@ -39,10 +39,11 @@ class UnsavedFormSet(FormSetBase):
 
 class AccountLimitFormSet(UnsavedFormSet):
     """
-    Show one form, whether the account has a row or not, and save it by the registry.
+    A formset with exactly one form, which edits the session limit of one user.
 
-    A sign-in creates the row, even while the page is open. The registry ends the
-    sessions beyond a lower limit.
+    It always has one form, because a sign-in may create the user's ``AccountLimit`` row
+    while the page is open. ``save()`` calls ``registry.set_limit()``, which also ends
+    the sessions beyond a lower limit.
     """
 
     request: HttpRequest
@@ -70,7 +71,7 @@ class AccountLimitFormSet(UnsavedFormSet):
             return []
         limit, by = form.cleaned_data["limit"], administrator(self.request)
         ended = len(registry.set_limit(self.instance, limit, by=by))
-        # Django records this in the history of the user's page.
+        # Django adds this change to the user's history in the admin.
         self.changed_objects = [(form.instance, form.changed_data)]
         if ended:
             text = ngettext(
@@ -84,11 +85,11 @@ class AccountLimitFormSet(UnsavedFormSet):
 
 class AccountLimitInline(LimitInlineBase):
     """
-    Edit an account's own limit on the page of its user.
+    An inline that edits the session limit of one user on that user's admin page.
 
-    Administrators need the permission ``change_accountlimit`` to edit it, and
-    ``view_accountlimit`` to see it. A lower limit ends sessions at once. See
-    ``UserSessionInline`` for an example.
+    Administrators need the permission ``change_accountlimit`` to edit the limit, and
+    ``view_accountlimit`` to see it. Saving a lower limit ends the sessions beyond it.
+    ``UserSessionInline`` shows how to add both inlines.
     """
 
     model = AccountLimit
@@ -117,12 +118,12 @@ class AccountLimitInline(LimitInlineBase):
 
 class UserSessionFormSet(UnsavedFormSet):
     """
-    List sessions, and ignore what the browser sends back.
+    A read-only formset that lists sessions and ignores the submitted data.
 
-    A session may end while the page is open. That must not make the form invalid.
+    A session that ends while the page is open must not make the form invalid.
     """
 
-    # How many sessions are listed, newest first.
+    # The maximum number of sessions in the list, which starts with the newest.
     shown = 20
     queryset: QuerySet[UserSession]
 
@@ -140,9 +141,9 @@ class UserSessionFormSet(UnsavedFormSet):
 
 class UserSessionInline(Columns, SessionInlineBase):
     """
-    List a user's newest live sessions on the page of that user.
+    An inline that lists the newest live sessions of a user on that user's admin page.
 
-    Administrators need the permission ``view_usersession`` to see it. In ``admin.py``::
+    Administrators need the permission ``view_usersession``. In ``admin.py``::
 
         from session_limit.admin import AccountLimitInline, UserSessionInline
 
@@ -163,7 +164,7 @@ class UserSessionInline(Columns, SessionInlineBase):
     def has_view_permission(
         self, request: HttpRequest, obj: Model | None = None
     ) -> bool:
-        # On the page that adds a user, there is none yet.
+        # The page that adds a user passes None, since the user does not exist yet.
         return obj is not None and super().has_view_permission(request, obj)
 
     def get_fields(self, request: HttpRequest, obj: Model | None = None) -> list[Any]:
@@ -171,12 +172,12 @@ class UserSessionInline(Columns, SessionInlineBase):
         return ["device_name", address, "created_at", "last_active_at"]
 
     def get_queryset(self, request: HttpRequest) -> UserSessionQuerySet:
-        # Django's version checks has_view_permission() again, without the user.
+        # Django's version calls has_view_permission() without obj, and it denies that.
         return UserSession.objects.live().order_by(*self.get_ordering(request))
 
     def get_formset(
         self, request: HttpRequest, obj: Model | None = None, **kwargs: Any
     ) -> Any:
-        assert obj is not None  # has_view_permission() has seen to it
+        assert obj is not None  # has_view_permission() ensures it
         audit.viewed(obj.pk, by=administrator(request))
         return super().get_formset(request, obj, **kwargs)

@@ -1,4 +1,4 @@
-"""Define the columns that show a session in the admin."""
+"""Columns that describe a session, for the admin's list, page and inline."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ DEVICE_CLASSES: dict[str, Any] = {
 
 
 def administrator(request: HttpRequest) -> AbstractBaseUser:
-    """Return the user of the request, whom the admin has authenticated."""
+    """Return the administrator who sent ``request``, as authenticated by the admin."""
     return cast("AbstractBaseUser", request.user)
 
 
 def deny(*_args: Any, **_kwargs: Any) -> bool:
-    """Deny a permission, in place of a ``has_..._permission()`` method."""
+    """Return ``False``, in place of a ``has_..._permission()`` method of the admin."""
     return False
 
 
 class Columns:
-    """Show the columns of a session, none of which can be edited."""
+    """A mixin for admin classes that show sessions read-only."""
 
     get_fieldsets: Callable[..., Any]
     has_add_permission = has_change_permission = deny
@@ -45,7 +45,10 @@ class Columns:
         return flatten_fieldsets(self.get_fieldsets(request, obj))
 
     def address_column(self, request: HttpRequest) -> str:
-        """Return the column for the address: masked without ``view_address``."""
+        """
+        Return the name of the column with the client's IP address. The column masks the
+        address unless the administrator has the permission ``view_address``.
+        """
         whole = request.user.has_perm("session_limit.view_address")
         return "address" if whole else "masked_address"
 

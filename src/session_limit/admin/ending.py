@@ -1,4 +1,4 @@
-"""End selected sessions by an action of the admin's list."""
+"""The action of the admin's list that ends the selected sessions."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
 else:
     ModelAdmin = admin.ModelAdmin
 
-# How many sessions the confirmation page lists, and how many end in one transaction.
+# The maximum numbers of sessions on the confirmation page and in one transaction.
 LISTED = 100
 BATCH = 500
 
 
 class EndingAdmin(ModelAdmin):
-    """Let administrators with ``end_usersession`` end the sessions they select."""
+    """A base admin class with the action that ends the selected sessions."""
 
     actions = ["end_sessions"]
 
@@ -43,7 +43,7 @@ class EndingAdmin(ModelAdmin):
         try:
             return super().response_action(*args, **kwargs)
         except ValidationError as error:
-            # A selected value is not an id.
+            # The submitted id of a session is not a UUID.
             raise BadRequest from error
 
     @admin.action(
@@ -53,7 +53,11 @@ class EndingAdmin(ModelAdmin):
     def end_sessions(
         self, request: HttpRequest, queryset: UserSessionQuerySet
     ) -> HttpResponse | None:
-        """End the selected live sessions, after a page that asks for confirmation."""
+        """
+        End the sessions in ``queryset`` that are live, after asking for confirmation.
+
+        Return the page that asks, or ``None`` to make the admin show its list again.
+        """
         live = queryset.live()
         state = state_of(request)
         own = live.filter(pk=state.row.id).first() if state and state.row else None
@@ -63,8 +67,8 @@ class EndingAdmin(ModelAdmin):
             return None
         if "confirmed" not in request.POST:
             return self._ask_to_end(request, live, own)
-        # Read the ids once. Sessions that start meanwhile were not selected, and on a
-        # busy site there would always be more. The administrator's own session is last.
+        # Read the ids only once. Sessions that start later were not selected, and on a
+        # busy site they would never run out. The administrator's own session ends last.
         others = live if own is None else live.exclude(pk=own.pk)
         ids = [*others.values_list("pk", flat=True), *([own.pk] if own else [])]
         starts = range(0, len(ids), BATCH)
@@ -107,14 +111,14 @@ class EndingAdmin(ModelAdmin):
             count=count,
             more=max(count - LISTED, 0),
             own=own,
-            # An empty link leads back to the URL that the browser shows.
+            # A link with an empty address reloads the page that the browser shows.
             cancel_url=own_address(request) or "",
         )
 
     def render_page(
         self, request: HttpRequest, name: str, **context: Any
     ) -> TemplateResponse:
-        """Render one of our templates as a page of this admin site."""
+        """Return a response that shows the template ``name`` in the admin's layout."""
         request.current_app = self.admin_site.name
         frame = {**self.admin_site.each_context(request), "opts": self.opts}
         template = f"admin/session_limit/usersession/{name}"

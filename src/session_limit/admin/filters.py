@@ -1,4 +1,4 @@
-"""Filter and paginate the admin's list of sessions."""
+"""Filters and a paginator for the admin's list of sessions."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 else:
     PaginatorBase = Paginator
 
-# How many rows a list counts at most.
+# The largest number of sessions that the list counts. Later ones have no page.
 COUNTED = 10_000
 
 
 class StateFilter(admin.SimpleListFilter):
-    """Filter by live and ended sessions."""
+    """An admin filter that narrows the list to live or to ended sessions."""
 
     title = gettext_lazy("state")
     parameter_name = "state"
@@ -38,7 +38,10 @@ class StateFilter(admin.SimpleListFilter):
 
 
 class DeviceClassFilter(admin.SimpleListFilter):
-    """Filter by device class. Offers all classes, to save reading the whole table."""
+    """
+    An admin filter by class of device, such as phones. It offers all classes, because
+    finding out which ones are in use would read the whole table.
+    """
 
     title = gettext_lazy("device class")
     parameter_name = "device_class"
@@ -52,7 +55,7 @@ class DeviceClassFilter(admin.SimpleListFilter):
 
 
 class BoundedPaginator(PaginatorBase):
-    """Count at most ``COUNTED`` rows, because a count reads each row that it counts."""
+    """A paginator that counts at most ``COUNTED`` rows, as counting reads every row."""
 
     @cached_property
     def count(self) -> int:

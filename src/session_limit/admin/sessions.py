@@ -1,4 +1,4 @@
-"""List and show sessions in the admin, and the timeline of an account."""
+"""The admin's list of sessions, its page of one session, and a user's timeline."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ from session_limit.models import Play, UserSession, parse_uuid
 @admin.register(UserSession)
 class UserSessionAdmin(Columns, EndingAdmin):
     """
-    Show sessions to administrators, and let them end sessions. Nothing can be edited.
+    A ``ModelAdmin`` that lets administrators see and end sessions, but not edit them.
 
-    Administrators need ``view_usersession`` to see sessions, ``view_address`` to see
-    whole addresses, and ``end_usersession`` to end sessions. To change it, unregister
-    it and register a subclass::
+    Administrators need the permission ``view_usersession`` to see sessions,
+    ``view_address`` to see whole IP addresses, and ``end_usersession`` to end sessions.
+    To customize this class, unregister it and register a subclass::
 
         admin.site.unregister(UserSession)
 
@@ -43,7 +43,7 @@ class UserSessionAdmin(Columns, EndingAdmin):
 
     list_filter = (StateFilter, "ended_reason", DeviceClassFilter, "created_at")
     list_select_related = ("user",)
-    # Ids are ordered by time, so no other index is needed.
+    # Ids (UUIDv7) increase with time, so the list needs no index but the primary key.
     ordering = ("-pk",)
     paginator = BoundedPaginator
     search_help_text = gettext_lazy(
@@ -56,23 +56,23 @@ class UserSessionAdmin(Columns, EndingAdmin):
         self, request: HttpRequest, obj: UserSession | None = None
     ) -> bool:
         """
-        Allow a session to be deleted together with its user.
+        Return whether a session may be deleted together with its user.
 
-        The admin checks this for all rows that it deletes with a user. No session is
-        deleted by itself: see ``delete_view()``.
+        That is true for every session ``obj``, since the admin asks this before it
+        deletes a user. Otherwise, only the command ``prunesessions`` deletes sessions.
         """
         return obj is not None
 
     def delete_view(self, *args: Any, **kwargs: Any) -> HttpResponse:
-        """Raise ``PermissionDenied``, because sessions are ended and pruned later."""
+        """Raise ``PermissionDenied``, because sessions are ended instead of deleted."""
         raise PermissionDenied
 
     def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest) -> bool:
         """
-        Return whether the list may be filtered by this lookup.
+        Return whether a URL may filter the list by ``lookup``, such as ``ended_at``.
 
-        Hidden fields may not: an address or a session key could be guessed letter by
-        letter.
+        It may not filter by a hidden field, because an administrator could then guess
+        an IP address or a session key letter by letter.
         """
         hidden = {field.name for field in self.opts.fields if not field.editable}
         hidden.discard("id")
@@ -103,7 +103,11 @@ class UserSessionAdmin(Columns, EndingAdmin):
 
     @admin.display(description=gettext_lazy("ended by"))
     def ended_by_user(self, session: UserSession) -> str:
-        """Return who ended the session, or the primary key if that user is deleted."""
+        """
+        Return the user who ended ``session``, as a string.
+
+        If that user has been deleted, return their primary key.
+        """
         users = get_user_model()._base_manager
         return str(users.filter(pk=session.ended_by).first() or session.ended_by)
 
@@ -155,7 +159,7 @@ class UserSessionAdmin(Columns, EndingAdmin):
         return [account, *super().get_urls()]
 
     def account_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Show the timeline of the account of the user with this primary key."""
+        """Return a user's timeline page. ``object_id`` is the user's primary key."""
         if not self.has_view_permission(request):
             raise PermissionDenied
         users = get_user_model()

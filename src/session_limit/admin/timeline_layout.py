@@ -1,8 +1,9 @@
 """
-Lay out an account's timeline: compute shapes from sessions and plays.
+Compute the positions of the shapes that draw a user's sessions and plays over time.
 
-This module uses no database, request or clock. ``x`` and ``width`` are percentages of
-the page's width; ``y`` and ``height`` are pixels.
+A play is one playback of limited content in a session. This module uses no database,
+request or clock. In all classes, ``x`` and ``width`` are percentages of the timeline's
+width, and ``y`` and ``height`` are pixels.
 """
 
 from __future__ import annotations
@@ -15,9 +16,9 @@ from uuid import UUID
 
 from session_limit.models import Play, UserSession
 
-# Heights in pixels, from the top: dates, then a lane for each session with its name,
-# its bar and rows of plays. Below all lanes, the dates again. timeline.css has the
-# height of a lane for each number of rows.
+# Heights in pixels. From the top, the timeline shows dates, a lane for each session
+# and, if it is tall, the dates again. A lane shows the device's name, the session's bar
+# and rows of plays. timeline.css repeats the height of a lane for each number of rows.
 TOP = 28
 BELOW = 16
 NAME = 24
@@ -26,20 +27,25 @@ PLAY = 6
 GAP = 4
 FOOT = 10
 MAX_ROWS = 4
-# In percent: a shorter bar would be invisible.
+# The least width of a bar, in percent. A narrower one would be invisible.
 SHORTEST = 0.6
-# In percent: how far a bar that started earlier or is live extends beyond the edge.
+# The length, in percent, by which a bar extends beyond the timeline's left edge if it
+# started earlier, and beyond its right edge if it is live.
 BEYOND = 1.0
-# In percent: a tick this close to an edge has its label on one side.
+# A tick closer to an edge than this, in percent, has its label on the inner side.
 EDGE = 5.0
 
-# The distance between ticks, by the number of days shown.
+# The time between two ticks, for each number of days that the timeline can show.
 STEPS = {1: timedelta(hours=3), 7: timedelta(days=1), 30: timedelta(days=5)}
 
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """Place a session or a play, which counted from ``start`` to ``end``."""
+    """
+    A bar that shows when a session or play (``row``) was live.
+
+    The ``end`` of a bar that ``is_live`` is the current time.
+    """
 
     row: UserSession | Play
     start: datetime
@@ -56,7 +62,7 @@ class Bar:
 
     @property
     def displaced_by(self) -> UUID | None:
-        """The id of the session or play that displaced this one, if one did."""
+        """Return the id of the session or play that displaced ``row``, or ``None``."""
         row = self.row
         by = row.ended_by_play if isinstance(row, Play) else row.ended_by_session
         return by if self.is_displaced else None
@@ -72,7 +78,7 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """Place a session and, below it, its plays in a number of ``rows``."""
+    """A horizontal strip with a session's bar and, below it, ``rows`` of its plays."""
 
     session: Bar
     plays: list[Bar]
@@ -86,7 +92,7 @@ class Lane:
 
 
 class Line(NamedTuple):
-    """Connect the end of a displaced bar with the bar that displaced it."""
+    """A line from a displaced session or play to the newer one that displaced it."""
 
     x1: float
     y1: int
@@ -95,7 +101,7 @@ class Line(NamedTuple):
 
 
 class Tick(NamedTuple):
-    """Mark a moment on the axis. ``anchor`` is the side that has room for a label."""
+    """A mark on the time axis. ``anchor`` is the SVG ``text-anchor`` of its label."""
 
     x: float
     moment: datetime
@@ -104,13 +110,13 @@ class Tick(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Map the period that the timeline shows to positions on the page."""
+    """The period that the timeline shows. Converts moments to horizontal positions."""
 
     since: datetime
     until: datetime
 
     def x(self, moment: datetime) -> float:
-        # Timestamps are unaffected by changes to and from daylight saving time.
+        # Unlike local times, timestamps do not jump when daylight saving time changes.
         since, until = self.since.timestamp(), self.until.timestamp()
         share = (moment.timestamp() - since) / (until - since)
         return min(max(share, 0.0), 1.0) * 100
@@ -136,7 +142,7 @@ class Window:
 def lay_out(
     sessions: Sequence[UserSession], plays: Sequence[Play], window: Window
 ) -> list[Lane]:
-    """Return a lane for each session, in the order of ``sessions``."""
+    """Return a ``Lane`` (a strip of the timeline) for each session, with its plays."""
     by_session: dict[UUID, list[Play]] = {}
     for play in sorted(plays, key=lambda play: play.started_at):
         by_session.setdefault(play.session_id, []).append(play)
@@ -157,12 +163,12 @@ def _lane(
     y = top + NAME
     own = window.bar(session, session.created_at, end, y, is_live=is_live)
     y += SESSION + GAP
-    # When the last play of each row has ended.
+    # The end of the last play in each row.
     rows: list[datetime] = []
     bars = []
     for play in plays:
         lasts = is_live and play.ended_at is None and play.lease_until > now
-        # Nothing records the end of a play if its lease expires or its session ends.
+        # A play without a recorded end lasts until its lease or its session ends.
         play_end = play.ended_at or min(play.lease_until, end)
         row = _row(rows, play.started_at)
         rows[row : row + 1] = [play_end]
@@ -173,13 +179,18 @@ def _lane(
 
 
 def _row(rows: Sequence[datetime], start: datetime) -> int:
-    """Return the first row that is free at ``start``, or else the last row allowed."""
+    """
+    Return the index of the row in which to draw a play that begins at ``start``.
+
+    ``rows`` contains the end of the last play in each row. Return the first row that is
+    free, or else a new row, or the last of ``MAX_ROWS``.
+    """
     free = (number for number, end in enumerate(rows) if end <= start)
     return next(free, min(len(rows), MAX_ROWS - 1))
 
 
 def displacements(lanes: Sequence[Lane]) -> Iterator[Line]:
-    """Yield a line for each bar that was displaced by another one of ``lanes``."""
+    """Yield a ``Line`` for each session or play displaced by another in ``lanes``."""
     bars = {bar.row.pk: bar for lane in lanes for bar in lane.bars}
     for bar in bars.values():
         if (id := bar.displaced_by) and (newer := bars.get(id)):
@@ -189,7 +200,7 @@ def displacements(lanes: Sequence[Lane]) -> Iterator[Line]:
 
 
 def ticks(window: Window, days: int) -> Iterator[Tick]:
-    """Yield the moments to mark on the axis, in the time zone of ``window``."""
+    """Yield the marks of the time axis, in the time zone of ``window``."""
     moment = datetime.combine(window.since, time(), window.since.tzinfo)
     while moment < window.until:
         if moment > window.since:

@@ -1,7 +1,7 @@
 """
-Read the sessions and plays of an account's timeline, and describe its bars in words.
+Read the sessions and plays that a user's timeline shows, and describe them in words.
 
-``timeline_layout`` computes the shapes.
+``timeline_layout`` computes the positions of the bars that draw them.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from session_limit.client.device import device_label
 from session_limit.conf import conf
 from session_limit.models import Play, UserSession
 
-# How many are shown, newest first.
+# The maximum numbers that a timeline shows. It shows the newest ones.
 SESSIONS = 50
 PLAYS = 500
 
-# With more lanes than this, the dates are repeated below them.
+# A timeline with more sessions than this repeats the dates below them.
 TALL = 8
 
-# By the query parameter "days".
+# The periods that a timeline can show, by the value of the query parameter "days".
 PERIODS: dict[str, Any] = {
     "1": gettext_lazy("Last 24 hours"),
     "7": gettext_lazy("Last 7 days"),
@@ -43,10 +43,11 @@ DEFAULT_PERIOD = "7"
 @dataclass(slots=True)
 class Caption:
     """
-    Describe a bar in words.
+    The words that describe a bar of the timeline, which draws a session or a play.
 
-    ``url`` is the session's page, or ``""`` if the administrator may not see it. ``by``
-    describes the bar that displaced this one, if it is shown too.
+    ``url`` is the address of the session's page, or ``""`` if the administrator may not
+    see it. ``what`` names the content of a play. ``by`` is the caption of the session
+    or play that displaced this one, if the timeline shows it.
     """
 
     bar: Bar
@@ -60,8 +61,11 @@ class Caption:
 @dataclass(frozen=True)
 class Timeline:
     """
-    Read and describe the newest sessions of ``found`` within the last ``days``, and
-    their plays. ``url_of`` returns the URL of a session's page, or ``""``.
+    The timeline of one user's sessions and their plays, for the admin's template.
+
+    ``found`` selects all sessions of the user, of which the timeline shows the newest
+    ones that were live within the last ``days``. ``url_of`` returns the URL of a
+    session's page, or ``""`` if the administrator may not see it.
     """
 
     found: QuerySet[UserSession]
@@ -72,20 +76,23 @@ class Timeline:
     def window(self) -> Window:
         until = timezone.now()
         since = until - timedelta(days=int(self.days))
-        # Without USE_TZ, both are in the project's time zone already.
+        # Without USE_TZ, the two are naive and already in the project's time zone.
         if timezone.is_aware(until):
             return Window(timezone.localtime(since), timezone.localtime(until))
         return Window(since, until)
 
     def _counted_until(self, expiry: str) -> Q:
-        """Match rows that ended, or else reach ``expiry``, after the window began."""
+        """
+        Return a ``Q`` that matches sessions or plays that were live in the period
+        shown. ``expiry`` names the column for the expiry of rows with no recorded end.
+        """
         since = self.window.since
         return Q(**{"ended_at": None, f"{expiry}__gt": since}) | Q(ended_at__gt=since)
 
     @cached_property
     def _sessions(self) -> list[UserSession]:
         found = self.found.filter(self._counted_until("expires_at")).order_by("-pk")
-        # Read one more than is shown, to know whether there are more.
+        # The additional row tells most_sessions that there are more.
         return list(found[: SESSIONS + 1])
 
     @cached_property
@@ -93,21 +100,21 @@ class Timeline:
         sessions = self._sessions[:SESSIONS]
         if not sessions or not conf.uses_plays():
             return []
-        # The index begins with the user.
+        # Name the user too, because the index of plays begins with that column.
         shown = Q(user_id=sessions[0].user_id, session__in=sessions)
         shown &= self._counted_until("lease_until")
-        # Ids derived from a page's key are not ordered by time.
+        # Play ids do not increase with time if they are derived from a page's key.
         rows = Play.objects.primary().begun().order_by("-started_at", "-pk")
         return list(rows.filter(shown)[: PLAYS + 1])
 
     @property
     def most_sessions(self) -> int | None:
-        """Return how many are shown, or ``None`` if that is all."""
+        """Return ``SESSIONS`` if the timeline omits older sessions, or ``None``."""
         return SESSIONS if len(self._sessions) > SESSIONS else None
 
     @property
     def most_plays(self) -> int | None:
-        """Return how many are shown, or ``None`` if that is all."""
+        """Return ``PLAYS`` if the timeline omits older plays, or ``None``."""
         return PLAYS if len(self._plays) > PLAYS else None
 
     @property
@@ -141,7 +148,7 @@ class Timeline:
 
     @property
     def ticks(self) -> Iterator[tuple[Tick, str, bool]]:
-        """Yield the ticks, each with its label and whether a day begins there."""
+        """Yield each mark of the time axis, its label and whether it begins a day."""
         for tick in timeline_layout.ticks(self.window, int(self.days)):
             is_day = not (tick.moment.hour or tick.moment.minute)
             style = "MONTH_DAY_FORMAT" if is_day else "TIME_FORMAT"
@@ -149,12 +156,12 @@ class Timeline:
 
     @cached_property
     def described_lanes(self) -> list[tuple[Lane, Caption, list[Caption]]]:
-        """Return each lane with the captions of its session and of its plays."""
+        """Return each lane with the caption of its session and those of its plays."""
         return [(lane, *self._describe(lane)) for lane in self.lanes]
 
     @property
     def captions(self) -> list[Caption]:
-        """Return all captions in the order of the lanes, for the table."""
+        """Return the captions of all sessions, each followed by those of its plays."""
         lanes = self.described_lanes
         captions = [each for _, session, plays in lanes for each in (session, *plays)]
         known = {caption.bar.row.pk: caption for caption in captions}

@@ -1,8 +1,8 @@
 """
-Report mistakes in a project's setup of the package, by Django's system checks.
+System checks that report mistakes in how a project has set up the package.
 
-Only ``check_servers`` connects to a database, and it runs when Django allows that. The
-other checks only read settings. ``docs/reference/checks.md`` describes each id.
+Only ``check_servers`` connects to a database, and only when Django allows checks to do
+so. The other checks read settings. ``docs/reference/checks.md`` describes each id.
 """
 
 from __future__ import annotations
@@ -11,17 +11,17 @@ from django.core import checks
 
 from session_limit.checks import databases, installation, settings
 
-# Selects these checks, as in "manage.py check --tag session_limit".
+# The command "manage.py check --tag session_limit" runs only these checks.
 TAG = "session_limit"
 
 
 def register_checks() -> None:
-    """Register every check with Django."""
+    """Register all of the package's system checks with Django."""
     checks.register(settings.check_settings, TAG)
     checks.register(settings.check_durations, TAG)
     checks.register(installation.check_middleware, TAG)
     checks.register(installation.check_apps, TAG)
-    # Without Django's tag for databases, which is for checks that connect to one.
+    # These two read only settings. Django's tag "database" is for checks that connect.
     checks.register(databases.check_databases, TAG)
     checks.register(databases.check_stalls, TAG, deploy=True)
     checks.register(databases.check_servers, TAG, checks.Tags.database)

@@ -1,4 +1,4 @@
-"""Look up the classes that settings name by their dotted paths."""
+"""Helpers for checks of settings that contain the dotted path of a class."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Check the database of the registry: its settings in the project and on the server."""
+"""System checks of the database that stores the sessions, and of its server."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from django.utils.module_loading import import_string
 
 from session_limit.models import registry_alias
 
-# The driver options that bound each wait, and the id of the check.
+# The driver options that limit each wait for the server, and the id of the check.
 _BOUNDS = {
     "postgresql": (
         ("connect_timeout", "keepalives_idle", "tcp_user_timeout"),
@@ -20,16 +20,16 @@ _BOUNDS = {
     ),
     "mysql": (("connect_timeout", "read_timeout"), "session_limit.W305"),
 }
-# Options that name a file which may set those above. The check does not read it.
+# Options that name a file, which the check does not read. The file may set the others.
 _ELSEWHERE = {"service", "read_default_file", "option_files"}
 
 
 def check_databases(**_kwargs: Any) -> Iterator[checks.CheckMessage]:
-    """Warn about settings with which simultaneous sign-ins fail."""
+    """Warn about settings of the database that make simultaneous sign-ins fail."""
     alias = registry_alias()
     connection = connections[alias]
     if not connection.settings_dict["ATOMIC_REQUESTS"]:
-        return  # the package then begins its own transactions, as it needs them
+        return  # the package then begins transactions that suit it
     mode = connection.settings_dict["OPTIONS"].get("transaction_mode") or "DEFERRED"
     if connection.vendor == "sqlite" and mode.upper() == "DEFERRED":
         yield checks.Warning(
@@ -55,7 +55,7 @@ def _repeats_reads(connection: BaseDatabaseWrapper) -> bool:
         level = options.get("isolation_level", "read committed") or "repeatable read"
         return level.lower() in {"repeatable read", "serializable"}
     if connection.vendor == "postgresql" and "isolation_level" in options:
-        # Each driver uses other numbers for the levels. Django has the right ones.
+        # psycopg and psycopg2 number the levels differently. Django has the right ones.
         levels = import_string(
             "django.db.backends.postgresql.psycopg_any.IsolationLevel"
         )
@@ -68,10 +68,10 @@ def check_servers(
     *, databases: Sequence[str] | None = None, **_kwargs: Any
 ) -> Iterator[checks.CheckMessage]:
     """
-    Warn about server settings with which an ended session may become live again.
+    Warn about server settings that may let an ended session authenticate again.
 
-    Connects only to ``databases`` that Django allows, as ``migrate`` and ``check
-    --database`` do.
+    Connects to the package's database only if it is among ``databases``, which Django
+    allows checks to use in the commands ``migrate`` and ``check --database``.
     """
     alias = registry_alias()
     if databases is None or alias not in databases:
@@ -101,10 +101,10 @@ def check_servers(
 
 
 def _may_read_late(connection: BaseDatabaseWrapper) -> bool:
-    # Not "SELECT @@wsrep_on", which is an error without Galera.
+    # Without Galera, "SELECT @@wsrep_on" would be an error.
     query = "SHOW VARIABLES WHERE Variable_name IN ('wsrep_on', 'wsrep_sync_wait')"
     found = dict(_fetch(connection, query))
-    # The lowest bit is for reads.
+    # The lowest bit of wsrep_sync_wait makes reads wait.
     return found.get("wsrep_on") == "ON" and not int(found["wsrep_sync_wait"]) & 1
 
 
@@ -115,7 +115,11 @@ def _fetch(connection: BaseDatabaseWrapper, statement: str) -> Any:
 
 
 def check_stalls(**_kwargs: Any) -> Iterator[checks.CheckMessage]:
-    """Warn if no driver option bounds the wait for a server that does not answer."""
+    """
+    Warn if a database server that does not answer can block a thread for minutes.
+
+    Only driver options in the database's ``OPTIONS`` can limit such a wait.
+    """
     alias = registry_alias()
     settings, vendor = connections[alias].settings_dict, connections[alias].vendor
     names, id = _BOUNDS.get(vendor, ((), ""))
@@ -132,7 +136,7 @@ def check_stalls(**_kwargs: Any) -> Iterator[checks.CheckMessage]:
 
 
 def _is_local(settings: dict[str, Any]) -> bool:
-    """Return whether the connection uses a Unix socket, which no network can stall."""
+    """Return whether the database connection uses a local socket, not a network."""
     return str(settings["HOST"]).startswith("/") or not (
         settings["HOST"] or settings["OPTIONS"].get("host")
     )

@@ -1,4 +1,4 @@
-"""Check how a project has installed the package: middleware, apps and URLs."""
+"""System checks of the project's middleware, apps, URLs and re-authentication."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from session_limit.rules import Rules
 
 
 def check_middleware(**_kwargs: Any) -> Iterator[checks.CheckMessage]:
-    """Check that our middleware is installed once, directly below Django's."""
+    """Check that our middleware is listed once, right below ``SessionMiddleware``."""
     classes = [imported(path) for path in settings.MIDDLEWARE]
     found = [is_subclass(each, SessionLimitMiddleware) for each in classes]
     error = functools.partial(
@@ -55,10 +55,10 @@ def check_middleware(**_kwargs: Any) -> Iterator[checks.CheckMessage]:
 
 def check_apps(**_kwargs: Any) -> Iterator[checks.CheckMessage]:
     """
-    Check that the app is in the right position in ``INSTALLED_APPS`` and that the app
-    required by the session engine is installed.
+    Check that ``session_limit`` is below ``django.contrib.auth`` in ``INSTALLED_APPS``
+    and that the app with the session engine's model is installed.
     """
-    # Without django.contrib.auth, Django could not have imported our models.
+    # django.contrib.auth is in the list, or Django could not import our models.
     names = [config.name for config in apps.get_app_configs()]
     if names.index("session_limit") < names.index("django.contrib.auth"):
         yield checks.Error(
@@ -71,7 +71,7 @@ def check_apps(**_kwargs: Any) -> Iterator[checks.CheckMessage]:
     store = import_module(settings.SESSION_ENGINE).SessionStore
     if not issubclass(store, SessionStore):
         return
-    # A model cannot be imported without its app.
+    # The import of a model raises RuntimeError if its app is not installed.
     with contextlib.suppress(RuntimeError):
         if store.get_model_class()._meta.app_label in apps.app_configs:
             return
@@ -84,7 +84,11 @@ def check_apps(**_kwargs: Any) -> Iterator[checks.CheckMessage]:
 
 
 def check_urls(**_kwargs: Any) -> Iterator[checks.CheckMessage]:
-    """Check that the URLs of our pages are included, and that static files work."""
+    """
+    Check that ``ROOT_URLCONF`` includes ``session_limit.urls``.
+
+    With those URLs, also warn if ``django.contrib.staticfiles`` is not installed.
+    """
     if not getattr(settings, "ROOT_URLCONF", None):
         return  # Django's own URL checks skip such a project too
     with contextlib.suppress(NoReverseMatch):
@@ -117,7 +121,11 @@ def check_urls(**_kwargs: Any) -> Iterator[checks.CheckMessage]:
 
 
 def check_reauthentication(**_kwargs: Any) -> Iterator[checks.CheckMessage]:
-    """Check that people re-authenticate on django-allauth's own page."""
+    """
+    Warn if django-allauth is installed, but its re-authentication page is not used.
+
+    The package's own form accepts only a password. Allauth may accept other factors.
+    """
     if not apps.is_installed("allauth.account"):
         return
     rules = imported(conf.rules)

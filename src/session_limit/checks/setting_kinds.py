@@ -1,4 +1,4 @@
-"""Define which values each setting may have."""
+"""The values that each setting of the package accepts, for its system checks."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from session_limit.policy import AtLimit, Displace
 
 class Kind(NamedTuple):
     """
-    A kind of value: its description, a test for it, and a hint for other values.
+    A kind of value that a setting accepts, with a test and a hint for other values.
 
     ``expected`` completes the sentence "SETTING must be ...".
     """
@@ -25,7 +25,7 @@ class Kind(NamedTuple):
 
 
 def is_whole_number(value: Any) -> bool:
-    # True is an int to Python, but nobody means a number by it.
+    # bool is a subclass of int, but True as a number is surely a mistake.
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
@@ -34,7 +34,7 @@ def _is_duration(value: Any) -> bool:
         return False
     try:
         duration = value if isinstance(value, timedelta) else timedelta(seconds=value)
-    except (OverflowError, ValueError):  # more than a timedelta holds, or NaN
+    except (OverflowError, ValueError):  # too large for a timedelta, or NaN
         return False
     return duration > timedelta()
 
@@ -49,7 +49,7 @@ def is_bus(value: Any) -> bool:
 
 
 def _one_of(choices: Iterable[str], hint: str) -> Kind:
-    # A set would raise for a value that is not hashable.
+    # Not a set, which would raise TypeError for a value that is not hashable.
     valid = list(choices)
     expected = "one of " + ", ".join(f'"{choice}"' for choice in valid)
     return Kind(expected, valid.__contains__, hint)
@@ -76,7 +76,7 @@ _ADDRESS = Kind(
     'Use a string such as "/account/secure/", or reverse_lazy().',
 )
 
-# Every setting, with the id of the check that fails for another kind of value.
+# For each setting, the id of its check and the kind of value that it accepts.
 SETTINGS = {
     "SESSION_LIMIT": (
         "session_limit.E001",

@@ -1,4 +1,4 @@
-"""Check the value of each setting, and that the durations fit together."""
+"""System checks of the package's settings."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _COMPARED = (
 
 
 def check_settings(**_kwargs: Any) -> Iterator[checks.CheckMessage]:
-    """Check each setting by itself, and warn about unknown names."""
+    """Check the package's settings, and warn about those that have no effect."""
     for name, (id_, kind) in SETTINGS.items():
         if _is_invalid(name):
             yield checks.Error(
@@ -132,7 +132,7 @@ def _check_bus(path: str) -> Iterator[checks.CheckMessage]:
 
 def _nearest(name: str) -> str:
     def likeness(known: str) -> tuple[int, int]:
-        # All names share a prefix, so compare the rest.
+        # The common prefix would make all names look alike.
         rest, other = (each.removeprefix("SESSION_LIMIT_") for each in (name, known))
         blocks = difflib.SequenceMatcher(None, rest, other).get_matching_blocks()
         return sum(block.size for block in blocks), -len(known)
@@ -141,7 +141,7 @@ def _nearest(name: str) -> str:
 
 
 def check_durations(**_kwargs: Any) -> Iterator[checks.CheckMessage]:
-    """Warn about durations that are valid, but too short or at odds with another."""
+    """Warn about durations in the settings that are too short or contradict others."""
     if any(_is_invalid(name) for name in _COMPARED):
         return  # check_settings() reports it
     warning = functools.partial(checks.Warning, id="session_limit.W029")

@@ -1,4 +1,4 @@
-"""Re-authenticate on django-allauth's own page, by any factor of the account."""
+"""Rules that make users re-authenticate on the page of django-allauth."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 
 class AllauthRules(Rules):
     """
-    Ask for credentials on django-allauth's page before a person ends other sessions.
+    Rules that send users to django-allauth's page if they must re-authenticate.
 
-    As in django-allauth itself, accounts with neither a password nor a second factor,
-    which sign in at other sites, need not re-authenticate. Name this class or a
-    subclass of it in the settings::
+    Allauth's page accepts a second factor as well as a password. As in django-allauth
+    itself, users who have neither, because they sign in through another site, need not
+    re-authenticate. Name this class or a subclass of it in the settings::
 
         SESSION_LIMIT_RULES = "session_limit.contrib.allauth.AllauthRules"
     """
@@ -36,8 +36,10 @@ class AllauthRules(Rules):
         self, user: AbstractBaseUser, session: UserSession, request: HttpRequest
     ) -> bool:
         """
-        Return whether the person gave credentials at sign-in or on allauth's page
-        within the last ``SESSION_LIMIT_REAUTHENTICATION_AGE``.
+        Return whether ``user`` may end other sessions without re-authenticating.
+
+        Users may do so for ``SESSION_LIMIT_REAUTHENTICATION_AGE`` after they signed in
+        or re-authenticated, or if allauth offers them no way to re-authenticate.
         """
         if super().is_fresh(user, session, request):
             return True
@@ -52,6 +54,10 @@ class AllauthRules(Rules):
     def reauthentication_url(
         self, user: AbstractBaseUser, request: HttpRequest, back: str
     ) -> str | None:
-        """Return the URL of allauth's page. It redirects to ``back`` afterwards."""
+        """
+        Return the URL of django-allauth's re-authentication page.
+
+        The page redirects to ``back`` afterwards.
+        """
         page = reverse("account_reauthenticate")
         return f"{page}?{urlencode({REDIRECT_FIELD_NAME: back})}"

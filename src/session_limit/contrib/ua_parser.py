@@ -1,8 +1,8 @@
 """
-Name devices that the package's own table does not know, by the list of ua-parser.
+Name devices with ua-parser if the package's own table does not recognize them.
 
-Names from our table stay, because it is more careful: it does not guess what an iPad
-reports, recognises a TV, and does not take an app's web view for a browser.
+That table comes first, because it does not guess between a Mac and an iPad, recognizes
+TVs, and does not mistake the web view of an app for a browser.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ except ImportError as error:
         'pip install "django-session-limit[ua-parser]"'
     ) from error
 
-# Names that many other browsers also claim.
+# Browsers that many others pretend to be, so ua-parser may know a better name.
 _COMMON = frozenset({"", "Chrome", "Edge", "Firefox", "Safari"})
-# Names of ua-parser that add nothing to these, such as "Chrome Mobile WebView". It also
-# takes web views of apps for "Apple Mail".
+# Names of ua-parser that are no better, such as "Chrome Mobile WebView". It also
+# mistakes web views of apps for "Apple Mail".
 _UNINFORMATIVE = re.compile(
     "Chrome|Chromium|Edge|Firefox|Safari|Android|WebView|Apple Mail"
 )
@@ -36,9 +36,9 @@ def describe_device(request: HttpRequest) -> Device:
     """
     Return the name and class of the device that sent ``request``.
 
-    Names from ua-parser may contain words that the client sent. ``client.describe()``
-    shortens them and removes unprintable characters. Install the extra ``ua-parser``,
-    and set::
+    The name may contain words that the client sent. The caller, ``client.describe()``,
+    shortens it and removes unprintable characters. To use this function, install the
+    extra ``ua-parser`` and set::
 
         SESSION_LIMIT_DEVICE = "session_limit.contrib.ua_parser.describe_device"
     """

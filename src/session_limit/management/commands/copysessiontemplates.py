@@ -1,4 +1,4 @@
-"""Copy the package's templates into the project, so that it can change them."""
+"""The command that copies the package's templates into a project to change them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""End expired sessions and delete old tombstones, by ``registry.prune()``."""
+"""The command that ends expired sessions and deletes old ended ones."""
 
 from __future__ import annotations
 

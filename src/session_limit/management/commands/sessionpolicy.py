@@ -1,4 +1,4 @@
-"""Show what other limits would have done, from the recorded history."""
+"""The command that tries other limits on the recorded history of sessions or plays."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from session_limit.conf import conf
 from session_limit.models import Play, UserSession
 from session_limit.policy.replay import Run, WhatIf, replay
 
-# How many accounts are read at once.
+# The number of accounts that one query reads.
 PAGE = 1000
 
-# In characters: the width of a count and of the longest bar. Two of both fit into 80.
+# The widths of a count and of the longest bar. Two of each fit into 80 characters.
 COUNT, BAR = 9, 16
 
 
@@ -71,7 +71,11 @@ class Command(BaseCommand):
 
 
 def _limits(text: str) -> list[int]:
-    """Return the limits in ``text``, sorted. Raises ``CommandError`` for other text."""
+    """
+    Return the sorted limits in ``text``, a list of numbers such as "1,2,5".
+
+    Raises ``CommandError`` if ``text`` is anything else.
+    """
     names = [name.strip() for name in text.split(",") if name.strip()]
     if names and all(name.isdecimal() and int(name) >= 1 for name in names):
         return sorted({int(name) for name in names})
@@ -81,19 +85,19 @@ def _limits(text: str) -> list[int]:
 
 
 def _day(moment: datetime) -> date:
-    """Return the day of ``moment`` in the current time zone."""
-    # Without USE_TZ, moments are naive and in the project's own time zone.
+    """Return the date of ``moment`` in Django's current time zone."""
+    # Without USE_TZ, moments are naive and already in the project's time zone.
     return (timezone.localtime(moment) if timezone.is_aware(moment) else moment).date()
 
 
 def _accounts(rows: QuerySet[Any], started: str, until: str) -> Iterator[list[Run]]:
     """
-    Yield the history of each account. ``started`` and ``until`` name the columns with
-    the start and the expiry of a row.
+    Yield the recorded sessions or plays of each account, as a list.
 
-    Reads pages of accounts, by the index that begins with the user. From one large
-    statement, MySQL's driver would load all rows into memory, and PostgreSQL would keep
-    a copy on its disk.
+    ``started`` and ``until`` name the columns of ``rows`` with the start and the
+    expiry. Each query reads ``PAGE`` accounts, using the index that begins with the
+    user. A single query would make MySQL's driver load all rows into memory, and
+    PostgreSQL keep a copy of them on disk.
     """
     columns = ("user_id", "scope", started, "ended_at", until, "ended_reason")
     users = rows.order_by("user_id").values_list("user_id", flat=True).distinct()
@@ -113,20 +117,20 @@ def _run(
     until: datetime,
     reason: str,
 ) -> Run:
-    # An expired row is ended some time later, but its place was free at once.
+    # The limit does not count expired rows, even if their end is recorded later.
     ended = until if ended_at is None else min(ended_at, until)
     if reason == UserSession.Reason.DISPLACED:  # a play's reason has the same value
-        # It still held its place when the one that displaced it was recorded.
+        # It still counted towards the limit when the newer one was recorded.
         ended += timedelta(seconds=1)
     return Run(started, ended, scope, _day(started))
 
 
 def _lines(result: WhatIf, days: Sequence[date], noun: str) -> Iterator[str]:
-    """Yield the lines of the table of limits, and of a plot per limit."""
+    """Yield the lines of the output: a table of all limits, then a plot of each one."""
     starts = result.starts.total()
     yield f"What if: {days[0]} to {days[-1]} ({timezone.get_current_timezone_name()})"
     yield f"Recorded: {starts} {noun}, accounts: {result.accounts}"
-    # The last day of which the rows that ended by then may have been deleted.
+    # Rows that ended on this day or earlier may have been deleted.
     pruned = _day(timezone.now() - conf.retention)
     if days[0] <= pruned:
         yield (
@@ -140,7 +144,7 @@ def _lines(result: WhatIf, days: Sequence[date], noun: str) -> Iterator[str]:
         displaced = _share(outcome.displaced.total(), starts)
         refused = _share(outcome.refused.total(), starts)
         yield f"{limit:>5}  {touched:>20}  {displaced:>20}  {refused:>20}"
-    # Use one scale, so that the limits can be compared.
+    # All plots use one scale, so that readers can compare them.
     most = max(
         count
         for outcome in result.outcomes.values()
@@ -165,12 +169,12 @@ def _lines(result: WhatIf, days: Sequence[date], noun: str) -> Iterator[str]:
 
 
 def _share(count: int, of: int) -> str:
-    """Return ``count`` and its percentage ``of`` the total."""
+    """Return ``count`` and its percentage of the total, ``of``, as in "5 (12.5%)"."""
     return f"{count} ({count / of if of else 0:.1%})"
 
 
 def _bar(count: int, most: int) -> str:
-    """Return ``count`` in figures and as a bar. A count of ``most`` fills ``BAR``."""
-    # Show at least one character for any count but zero.
+    """Return ``count`` and a bar of "#". The bar has the width ``BAR`` for ``most``."""
+    # A small count must not look like zero.
     length = max(1, round(BAR * count / most)) if count else 0
     return f"{count:>{COUNT}} {'#' * length}"
