@@ -60,7 +60,7 @@ class _Way(NamedTuple):
         return [None]
 
     def match(self, path: str) -> str | None:
-        """Return the rest of a ``path`` that starts with the view's URL, or ``None``."""
+        """Return the rest of ``path`` after the view's URL, or ``None`` otherwise."""
         for pattern in self.patterns:
             match = pattern.match(path)
             if match is None:

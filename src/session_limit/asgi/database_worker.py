@@ -109,7 +109,7 @@ class Worker(threading.Thread):
 
     def disconnect(self) -> None:
         """
-        End the call of this thread, which may wait for a stalled database server.
+        Abort this thread's call, which may wait for a stalled database server.
 
         Cancels the statement, and shuts down the sockets of the connections if the
         thread has not ended after ``CANCELLED`` seconds. Without this, a driver that

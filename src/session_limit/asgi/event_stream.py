@@ -48,7 +48,7 @@ _HEADERS = [
 
 
 def is_asked_for(scope: Scope) -> bool:
-    """Return whether an HTTP request asks for the event stream of open pages."""
+    """Return whether ``scope`` is a ``GET`` request for this package's event stream."""
     return scope["method"] == "GET" and find_below(scope, url_matching.EVENTS) == ""
 
 

@@ -125,7 +125,7 @@ class Hub:
             self._tasks = [loop.create_task(each) for each in work]
 
     def leave(self, id: UUID, listener: Listener) -> None:
-        """Stop calling ``listener`` for the session with this id."""
+        """Stop calling ``listener`` about the session with this ``id``."""
         listeners = self._listeners.get(id, set())
         listeners.discard(listener)
         if not listeners:
@@ -243,7 +243,7 @@ class Hub:
             listener(reason)
 
     def _notify_changed(self, id: UUID) -> None:
-        """Notify the listeners of a live session that its plays may have changed."""
+        """Notify listeners that one of the plays of a live session may have ended."""
         if conf.uses_plays():
             for listener in tuple(self._listeners.get(id, ())):
                 listener(None)

@@ -65,7 +65,7 @@ class Shutdown:
         return future
 
     def _handle(self, number: int) -> None:
-        """Install a handler that runs before the server's own signal handler."""
+        """Set a handler for signal ``number`` that runs before the server's own."""
         theirs = signal.getsignal(number)
         # A server without a handler of its own does not stop gracefully.
         known = signal.default_int_handler, self._handlers.get(number)

@@ -1,4 +1,4 @@
-"""Cut the streaming HTTP responses of a session when the session ends."""
+"""Cut streaming HTTP responses when the session of their client ends."""
 
 from __future__ import annotations
 

@@ -78,10 +78,10 @@ def session_limit_watch(context: Context, mode: str = "overlay") -> dict[str, An
 @register.inclusion_tag("session_limit/tags/play.html", takes_context=True)
 def session_limit_play(context: Context) -> dict[str, Any]:
     """
-    Load the script that limits how many plays an account runs at once.
+    Load the script that starts and renews plays (playbacks of limited content).
 
-    A play is one playback by an element with the ``data-session-limit-play`` attribute.
-    Writes nothing if the project does not limit plays.
+    Elements with ``data-session-limit-play`` then start plays, which count towards the
+    account's limit. Writes nothing if the project does not limit plays.
     """
     request = _signed_in_request(context) if conf.uses_plays() else None
     plays_url = links.url_of(links.PLAYS_VIEW)
