@@ -1,4 +1,4 @@
-"""Configure the Django app."""
+"""Register the system checks and signal receivers of the ``session_limit`` app."""
 
 from __future__ import annotations
 

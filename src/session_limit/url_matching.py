@@ -1,4 +1,4 @@
-"""Recognise requests for the package's own URLs before Django resolves them."""
+"""Recognise requests for this package's own URLs before Django resolves them."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ GATEWAY, EVENTS = "gateway", "events"
 
 def find_below(path_info: str, name: str) -> str | None:
     """
-    Return the part of ``path_info`` that follows the URL of the package's view
-    ``name``: ``""`` for the URL itself, ``None`` for any other path.
+    Return the part of ``path_info`` that follows the URL of our view named ``name``.
 
-    Paths are not cached, so clients cannot fill a cache. The language that an earlier
-    request left active in this thread makes no difference.
+    Returns ``""`` for the view's URL itself, and ``None`` for any other path. Paths are
+    not cached, so clients cannot fill a cache. The language that an earlier request
+    left active in this thread makes no difference.
     """
     # Most paths lack this last part of the URL, and need no more work.
     if f"/{name}/" not in path_info:
@@ -38,28 +38,29 @@ def find_below(path_info: str, name: str) -> str | None:
 
 
 class _Way(NamedTuple):
-    """The URL patterns that lead from the root URLconf to a view of the package."""
+    """The URL patterns that lead from the root URLconf to a view of this package."""
 
     patterns: Sequence[Any]
     route: str
 
     def languages(self, path_info: str) -> list[str | None]:
         """
-        Return the languages in which Django would resolve ``path_info``, or ``[None]``
-        if the language makes no difference.
+        Return the codes of the languages in which to match ``path_info``.
+
+        Returns ``[None]`` if the URL is the same in every language.
         """
         if any(isinstance(each, LocalePrefixPattern) for each in self.patterns):
-            # LocaleMiddleware does the same.
+            # LocaleMiddleware selects the language in the same way.
             found = translation.get_language_from_path(path_info)
             return [found or settings.LANGUAGE_CODE]
         if any(isinstance(_source(each), Promise) for each in self.patterns):
-            # The URL is translated, but names no language. A proxy uses one URL for
-            # clients of every language.
+            # The URL is translated, but does not name its language. A proxy uses one
+            # URL for clients of every language.
             return [code for code, _ in settings.LANGUAGES]
         return [None]
 
     def match(self, path: str) -> str | None:
-        """Return what is left of ``path`` after the last pattern."""
+        """Return the rest of ``path`` after the view's URL, or ``None`` otherwise."""
         for pattern in self.patterns:
             match = pattern.match(path)
             if match is None:
@@ -69,7 +70,7 @@ class _Way(NamedTuple):
 
 
 def _source(pattern: Any) -> object:
-    """Return the text of a ``path()`` or ``re_path()``, lazy if it is translated."""
+    """Return a URL pattern's route or regex, a lazy string if it is translated."""
     return getattr(pattern, "_route", getattr(pattern, "_regex", None))
 
 

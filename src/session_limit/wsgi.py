@@ -1,4 +1,4 @@
-"""Answer a proxy's questions about sessions in a WSGI application."""
+"""Answer a reverse proxy's questions about sessions in a WSGI application."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 class SessionGateway:
     """
-    Wrap a WSGI application and answer a proxy's questions about sessions.
+    WSGI middleware that answers a reverse proxy's questions about sessions.
 
     A proxy asks at the URL ``session_limit:gateway`` whether a cookie belongs to a live
     session. The answer skips Django's handler and its middleware. Other requests pass
@@ -50,12 +50,12 @@ class SessionGateway:
         verdict = self._answer(environ, is_below=bool(below))
         status = f"{verdict.status.value} {verdict.status.phrase}"
         start_response(status, verdict.headers)
-        # Some servers send a body after HEAD, which a proxy takes for the next
-        # response.
+        # Some servers would send a body in answer to HEAD, and a proxy would take it
+        # for the next response.
         return [] if environ["REQUEST_METHOD"] == "HEAD" else [verdict.body]
 
     def _answer(self, environ: WSGIEnvironment, *, is_below: bool) -> Verdict:
-        # Decode as Django does. In Latin-1, some bytes are spaces, which no name has.
+        # Decode as Django does. In Latin-1, some bytes would be spaces and be stripped.
         cookies = get_str_from_wsgi(environ, "HTTP_COOKIE", "")
         query = environ.get("QUERY_STRING", "")
         question = self._gateway.question(cookies, query, is_below=is_below)
@@ -63,7 +63,7 @@ class SessionGateway:
             return question
         close_old_connections()
         try:
-            # The query and the body say nothing about the session.
+            # The query and the body do not identify a session.
             bare = {**environ, "QUERY_STRING": "", "CONTENT_TYPE": ""}
             request = functools.partial(WSGIRequest, bare)
             return self._gateway.judge(question, request)

@@ -1,4 +1,4 @@
-"""Wrap a project's ASGI application so that connections end with their session."""
+"""Wrap a project's ASGI application to end connections when their session ends."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ __all__ = ["SessionGuard"]
 
 class SessionGuard:
     """
-    Wrap an ASGI application and end each connection when its session ends.
+    ASGI middleware that ends each open connection as soon as its session ends.
 
     The guard closes WebSockets and cuts streaming responses of an ended session,
-    whatever code serves them. It refuses WebSockets that present an ended session,
-    serves the event stream of open pages, and answers the gateway. Everything else
-    passes through to ``application``, which is Django's handler or a router such as
-    Channels' ``ProtocolTypeRouter``. In ``asgi.py``::
+    whatever code serves them. It refuses new WebSockets of an ended session, serves the
+    event stream that notifies open pages, and answers reverse proxies at the gateway's
+    URL. Everything else passes through to ``application``, which is Django's handler or
+    a router such as Channels' ``ProtocolTypeRouter``. In ``asgi.py``::
 
         from django.core.asgi import get_asgi_application
         from session_limit.asgi import SessionGuard

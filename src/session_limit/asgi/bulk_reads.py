@@ -1,4 +1,8 @@
-"""Read about many sessions at once: those that are connected to this process."""
+"""
+Read the state of many sessions and plays from the database at once.
+
+Each function makes one indexed read for as many ids as fit into one statement.
+"""
 
 from __future__ import annotations
 
@@ -17,9 +21,9 @@ from session_limit.models import Play, UserSession
 
 def read_unexpired(ids: Collection[UUID]) -> dict[UUID, Any]:
     """
-    Return which of these sessions are live and before their recorded expiry, each with
-    the primary key of its user. Makes one indexed read for as many ids as the database
-    takes in one statement, and so do the other functions here.
+    Return the live sessions among ``ids`` that have not reached their recorded expiry.
+
+    The keys of the result are session ids, and the values are the users' primary keys.
     """
     live = UserSession.objects.primary().live().filter(expires_at__gt=timezone.now())
     return dict(_select(live.values_list("pk", "user_id"), "pk", ids))
@@ -32,21 +36,23 @@ def read_ended_since(moment: datetime) -> list[UUID]:
 
 
 def read_open_plays(user_ids: Collection[Any]) -> list[tuple[UUID, UUID]]:
-    """Return the id and the session's id of each play of these users that is open."""
+    """Return the ids of the users' open ``Play`` rows, each with its session's id."""
     plays = Play.objects.primary().open().values_list("pk", "session_id")
     return list(_select(plays, "user_id", user_ids))
 
 
 def read_displaced(play_ids: Collection[UUID]) -> list[UUID]:
-    """Return the sessions of those of these plays that something else has ended."""
+    """Return session ids of ``Play`` rows that a newer play or lower limit ended."""
     plays = Play.objects.primary().filter(ended_reason__in=Play.HEARD)
     return list(_select(plays.values_list("session_id", flat=True), "pk", play_ids))
 
 
 def read_plays_ended_since(moment: datetime | Combinable) -> list[tuple[UUID, UUID]]:
     """
-    Return the id and the session's id of each play that something else ended after
-    ``moment``. It may be an expression, so that the database's clock decides.
+    Return ids of plays that a newer play or lower limit ended after ``moment``.
+
+    Each id of a ``Play`` comes with its session's id. ``moment`` may be a database
+    expression, so that the database's clock decides.
     """
     heard = Play.objects.primary().filter(ended_reason__in=Play.HEARD)
     return list(heard.filter(ended_at__gt=moment).values_list("pk", "session_id"))
@@ -56,8 +62,9 @@ def _select(
     rows: QuerySet[Any, Any], field: str, values: Collection[Any]
 ) -> Iterator[Any]:
     """
-    Yield those of the ``rows`` that have one of ``values`` in ``field``. Divides
-    ``values``, so that each part and ten parameters fit into a statement.
+    Yield the ``rows`` that have one of ``values`` in ``field``.
+
+    Splits ``values``, so that each part and ten other parameters fit into a statement.
     """
     most = connections[rows.db].features.max_query_params
     size = most - 10 if most else max(len(values), 1)

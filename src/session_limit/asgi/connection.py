@@ -1,4 +1,4 @@
-"""Stand between an application and its server, and end their connection early."""
+"""Run an ASGI application on a connection that ends when its session ends."""
 
 from __future__ import annotations
 
@@ -14,27 +14,26 @@ from session_limit.asgi.types import Application, Message, Receive, Scope, Send
 
 logger = logging.getLogger("session_limit")
 
-# In seconds: how long an ended connection waits for the server to send the last message
-# and for the application to return.
+# How many seconds the server has to send the last message of an ended connection, and
+# how many seconds the application then has to return.
 LINGER = 1.0
-# In seconds: the pause after each message that an application sends in vain. Without
-# it, an application that sends in a loop would block the event loop.
+# How many seconds to pause when an application sends after its session has ended.
+# Without the pause, an application that sends in a loop would block the event loop.
 DISCARD_PAUSE = 0.01
 
 
 class Connection:
     """
-    Run an application on one connection until the application returns or its session
-    ends.
+    A client's connection to an ASGI application, closed when its session ends.
 
-    When the session ends, the client is notified, the application receives a
-    disconnect, and it is cancelled if it has not returned after ``LINGER`` seconds.
-    Subclasses set ``disconnect`` to the message that the application then receives.
+    When the session ends, the client is notified, the application receives the message
+    ``disconnect``, and it is cancelled if it has not returned after ``LINGER`` seconds.
+    Subclasses set ``disconnect`` for their protocol and implement ``notify_client()``.
     """
 
     disconnect: Message
 
-    # Set by our middleware if Django's handler serves this connection.
+    # SessionLimitMiddleware sets this if Django's handler serves the connection.
     request: HttpRequest | None = None
 
     def __init__(self, scope: Scope, receive: Receive, send: Send, hub: Hub) -> None:
@@ -51,7 +50,7 @@ class Connection:
         self._closing: asyncio.Task[None] | None = None
 
     async def run(self, application: Application) -> None:
-        """Run ``application`` until it returns or its session has ended."""
+        """Run ``application`` until it returns or the session has ended."""
         self._task = asyncio.current_task()
         try:
             await application(self.scope, self.receive, self.send)
@@ -64,16 +63,16 @@ class Connection:
                 self.hub.leave(self._watched, self._end)
             if self._closing is not None:
                 self._done.set()
-                # Returning first would make the server close the connection without our
-                # code and reason.
+                # If this method returned first, the server would close the connection
+                # without the code and reason that _close() sends.
                 await self._closing
 
     def watch(self, id: UUID) -> None:
         """
-        Close this connection when the session with this id ends.
+        Close this connection when the session with this ``id`` ends.
 
-        Registers with the hub before checking that the session is live, so that an
-        ending between the two steps is not missed.
+        Subscribes to the session's ending before checking that the session is live, so
+        that an ending between the two steps is not missed.
         """
         if self._watched is None and not self.has_ended:
             self._watched = id
@@ -81,7 +80,7 @@ class Connection:
             self.hub.verify(id)
 
     async def receive(self) -> Message:
-        """Return the client's next message, or ``disconnect`` after the session."""
+        """Return the next ASGI message, or ``disconnect`` if the session has ended."""
         if self.has_ended:
             return await self._disconnected_message()
         self._receiver = task = asyncio.current_task()
@@ -105,14 +104,18 @@ class Connection:
         return self.disconnect
 
     async def send(self, message: Message) -> None:
-        """Send ``message``, or discard it if the session has ended."""
+        """Send ``message`` to the client, or discard it if the session has ended."""
         if self.has_ended:
             await asyncio.sleep(DISCARD_PAUSE)
         else:
             await self._send(message)
 
     def _end(self, reason: str | None) -> None:
-        """End the connection, unless the hub only reports that a play has ended."""
+        """
+        Start to close the connection because its session has ended.
+
+        Does nothing if ``reason`` is ``None``, because the session is then still live.
+        """
         if reason is not None and not self.has_ended:
             self.has_ended = True
             self._closing = asyncio.get_running_loop().create_task(self._close(reason))
@@ -137,5 +140,5 @@ class Connection:
             self._task.cancel()
 
     async def notify_client(self, reason: str) -> None:
-        """Send the last message of the connection. Subclasses implement this."""
+        """Notify the client that the session has ended. Subclasses implement this."""
         raise NotImplementedError

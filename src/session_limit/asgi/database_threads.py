@@ -1,7 +1,7 @@
 """
-Read from the database in threads of this package, and bound how long a caller waits.
+Run database calls in threads of this package, and limit how long their callers wait.
 
-The project's views and consumers use other threads, and cannot delay these.
+The project's views and consumers use other threads, so they cannot delay these calls.
 """
 
 from __future__ import annotations
@@ -21,44 +21,45 @@ from session_limit.registry.transactions import MustLock, reads_only
 P = ParamSpec("P")
 T = TypeVar("T")
 
-# In seconds: how long a call may run before its thread is abandoned. Statements of this
+# How many seconds a call may run before its thread is abandoned. Statements of this
 # package take milliseconds, so a call that takes this long is stalled or blocked.
 PATIENCE = 2.0
-# How many calls may wait for a thread. Bounds the memory that a flood can use.
+# How many calls may wait for a thread. This limits the memory that a flood can use.
 MAX_WAITING = 1_000
 # How many abandoned threads may exist at once.
 MAX_ABANDONED = 8
 
 
 class NotAnswered(Exception):
-    """Raised for a call that the database did not answer in time."""
+    """Raised when the database does not answer a call in time."""
 
 
 class TookTooLong(NotAnswered):
-    """Raised for a call that ran for more than ``PATIENCE`` seconds."""
+    """Raised when a database call, or a call that blocks it, runs for too long."""
 
 
 class TooManyWaiting(NotAnswered):
-    """Raised for a call that would wait behind ``MAX_WAITING`` others."""
+    """Raised when ``MAX_WAITING`` other calls already wait for the database."""
 
 
 class DatabaseThread:
     """
-    Run one call at a time in a thread that keeps its database connections open.
+    Runs database calls one at a time in a thread, for callers in an event loop.
 
     Connections stay open between calls because calls come every second. If a call runs
     for more than ``PATIENCE`` seconds, its caller gets ``TookTooLong`` and the thread
     is abandoned: its statement is cancelled, its connections are shut down, and a new
-    thread takes over the calls that wait.
+    thread takes over the waiting calls.
 
-    Pass a ``locking`` thread to make this one read only. A call that turns out to need
-    row locks then runs there instead, so that calls that only read never wait for a row
-    lock. After ``TookTooLong``, a call that only reads is tried once more.
+    Pass another ``DatabaseThread`` as ``locking`` to make this one read-only. A call
+    that needs row locks then runs in that thread instead, so that calls that only read
+    never wait for a row lock. After ``TookTooLong``, a read-only call is tried once
+    more.
     """
 
     def __init__(self, *, locking: DatabaseThread | None = None) -> None:
         self._locking = locking
-        # Guards the attributes below, and wakes up the thread.
+        # Protects the attributes below, and wakes up the thread.
         self._changed = threading.Condition()
         self._waiting: deque[Call] = deque()
         self._running: Call | None = None
@@ -71,10 +72,10 @@ class DatabaseThread:
         self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
         """
-        Return what ``function`` returns, and raise what it raises.
+        Run ``function`` in the thread, and return its result or raise its error.
 
-        The function may run twice, so it must be safe to repeat. Raises ``NotAnswered``
-        if it does not return in time.
+        ``function`` may run twice, so it must be safe to repeat. Raises ``NotAnswered``
+        if ``function`` does not return in time.
         """
         call = functools.partial(function, *args, **kwargs)
         if self._locking is None:
@@ -89,7 +90,7 @@ class DatabaseThread:
             return await self._locking.run(function, *args, **kwargs)
 
     def close(self) -> None:
-        """End the thread and its connections, once the waiting calls have run."""
+        """End the thread and close its connections after the waiting calls have run."""
         with self._changed:
             self._is_closing = True
             self._changed.notify()
@@ -126,7 +127,7 @@ class DatabaseThread:
         self._worker = worker
 
     def _next(self, worker: Worker) -> Call | None:
-        """Wait for the next call and return it, or ``None`` if ``worker`` must end."""
+        """Wait for a call and return it, or return ``None`` if ``worker`` must end."""
         with self._changed:
             while worker is self._worker:
                 self._running = None
@@ -145,10 +146,10 @@ class DatabaseThread:
 
     def _look(self, loop: asyncio.AbstractEventLoop) -> None:
         """
-        Abandon the thread if its call has run for too long, and look again later.
+        Abandon the thread if its call has run for too long, and schedule a new check.
 
         Callers get their error before the connections of abandoned threads are shut
-        down, so that no worker tries a call again that was given up.
+        down, so that no worker repeats a call that its caller has given up.
         """
         self._timer = None
         with self._changed:
@@ -162,7 +163,7 @@ class DatabaseThread:
                 return
             # Repeat this, because a connection may open after its thread was abandoned.
             for worker in self._abandoned:
-                # disconnect() blocks. If no thread can start, the next look tries.
+                # disconnect() blocks. If no thread can start, the next check tries.
                 with contextlib.suppress(RuntimeError):
                     threading.Thread(target=worker.disconnect, daemon=True).start()
         self._timer = loop.call_later(left, self._look, loop)

@@ -1,4 +1,4 @@
-"""Run database calls in a thread, and shut its connections from outside."""
+"""Run database calls in a thread that another thread can interrupt."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from session_limit.asgi import driver_timeouts
 from session_limit.registry.transactions import MustLock
 from session_limit.store import engines
 
-# In seconds: how long a cancelled call may take to return.
+# How many seconds a cancelled call may take to return.
 CANCELLED = 0.5
 
 
 class Call:
-    """Hold a function to run in a worker, and the future that its caller awaits."""
+    """A function to run in a worker thread, and the future that its caller awaits."""
 
-    # When the function began to run, by ``time.monotonic()``.
+    # The value of ``time.monotonic()`` when the function began to run.
     started = 0.0
 
     def __init__(
@@ -37,7 +37,7 @@ class Call:
         self._function = function
 
     def run(self) -> None:
-        """Run the function, and pass its result or error to the event loop."""
+        """Run the function, and pass its result or error to the caller's event loop."""
         result, error = None, None
         try:
             result = self._result()
@@ -63,11 +63,15 @@ class Call:
             connections.close_all()
             raise
         finally:
-            # Django does this at the end of a request. Cached sessions were read.
+            # Django does this after a request. The call may have read a cache.
             close_caches()
 
     def settle(self, result: Any, error: BaseException | None) -> None:
-        """Complete the future, unless the call was given up. Runs in the event loop."""
+        """
+        Set the result or the error of the future that the caller awaits.
+
+        Does nothing if the caller has given up. Runs in the caller's event loop.
+        """
         if self.future.done():
             return
         if error is None:
@@ -78,10 +82,10 @@ class Call:
 
 class Worker(threading.Thread):
     """
-    Run calls one after another with database connections of its own.
+    A thread that runs one ``Call`` after another on its own database connections.
 
-    ``next_call`` returns the next call, or ``None`` to end. This is a daemon thread, so
-    that a process can exit even if a call never returns.
+    ``next_call`` returns the next call, or ``None`` to end the thread. This is a daemon
+    thread, so that a process can exit even if a call never returns.
     """
 
     def __init__(self, next_call: Callable[[Worker], Call | None]) -> None:
@@ -105,11 +109,11 @@ class Worker(threading.Thread):
 
     def disconnect(self) -> None:
         """
-        Cancel the statement of this thread, and shut down the sockets of its
-        connections if it does not end. Call this from another thread. Blocks.
+        Abort this thread's call, which may wait for a stalled database server.
 
-        A call that waits for a stalled server then fails, and the thread ends. A driver
-        without a timeout would wait for ever.
+        Cancels the statement, and shuts down the sockets of the connections if the
+        thread has not ended after ``CANCELLED`` seconds. Without this, a driver that
+        has no timeout would wait for ever. Call this from another thread. Blocks.
         """
         for connection in self._connections:
             driver_timeouts.cancel(connection)

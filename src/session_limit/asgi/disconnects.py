@@ -1,4 +1,4 @@
-"""Notice that a client disconnects while its session is being identified."""
+"""Stop work for a client that disconnects while the work is under way."""
 
 from __future__ import annotations
 
@@ -11,27 +11,28 @@ from session_limit.asgi.types import Message, Receive
 
 T = TypeVar("T")
 
-# In seconds. Work that takes less time is not interrupted, and costs no extra task.
+# How many seconds work may take before it can be interrupted. Faster work costs no
+# extra task.
 PROMPT = 0.05
 
 
 class ClientDisconnected(Exception):
-    """Raised when the client disconnects."""
+    """Raised when a client disconnects before its request could be answered."""
 
 
 class Inbox:
     """
-    Receive messages from a server ahead of the application.
+    Receives a client's ASGI messages early, to notice that the client disconnects.
 
-    The application then gets the same messages from ``receive()``. Used as a context
+    The application gets the same messages from ``receive()`` later. Used as a context
     manager, the inbox stops receiving from the server on exit.
     """
 
     def __init__(self, receive: Receive) -> None:
         self._receive = receive
         self._read: deque[Message] = deque()
-        # The receive() that is under way. It is kept until it returns, because some
-        # servers fail if receive() is cancelled and then called again.
+        # The pending call of the server's receive(). It is kept until it returns,
+        # because some servers fail if receive() is cancelled and then called again.
         self._next: asyncio.Future[Message] | None = None
         # The task that waits in run_unless_disconnected(), and why it was cancelled.
         self._task: asyncio.Task[Any] | None = None
@@ -45,7 +46,7 @@ class Inbox:
             self._next.cancel()
 
     async def receive(self) -> Message:
-        """Return the next message that no ``receive()`` has returned yet."""
+        """Return the client's next message, starting with those that arrived early."""
         if self._read:
             return self._read.popleft()
         if self._next is None:
@@ -57,8 +58,10 @@ class Inbox:
 
     async def run_unless_disconnected(self, work: Coroutine[Any, Any, T]) -> T:
         """
-        Return what ``work`` returns. If the client disconnects first, cancel ``work``
-        and raise ``ClientDisconnected``. Raises what the server's ``receive()`` raises.
+        Await ``work`` and return its result, unless the client disconnects first.
+
+        Cancels ``work`` and raises ``ClientDisconnected`` if the client disconnects.
+        Also raises what the server's ``receive()`` raises.
         """
         self._task = asyncio.current_task()
         timer = asyncio.get_running_loop().call_later(PROMPT, self._receive_ahead)
@@ -78,7 +81,7 @@ class Inbox:
         self._next.add_done_callback(self._handle)
 
     def _handle(self, received: asyncio.Future[Message]) -> None:
-        """Keep a message that arrived for the application, and note a disconnect."""
+        """Store a message for the application, or stop the work after a disconnect."""
         if self._task is None or received.cancelled():
             return
         self._next, self._reason = None, received.exception()
@@ -92,6 +95,6 @@ class Inbox:
     def _note(self, message: Message) -> None:
         if message["type"] in {"http.disconnect", "websocket.disconnect"}:
             self._reason = ClientDisconnected()
-        # The body of a request that no application gets is dropped.
+        # Drop the request's body, because no application gets this request.
         elif message["type"] != "http.request":
             self._read.append(message)

@@ -1,4 +1,4 @@
-"""Choose what serves a connection: a part of this package, or the application."""
+"""Choose whether this package or the wrapped application serves a connection."""
 
 from __future__ import annotations
 
@@ -16,7 +16,12 @@ from session_limit.asgi.types import Application, Message, Receive, Scope, Send
 async def serve(
     application: Application, scope: Scope, receive: Receive, send: Send
 ) -> None:
-    """Serve one HTTP request or WebSocket, or the lifespan of the server."""
+    """
+    Serve one ASGI connection: an HTTP request, a WebSocket or the server's lifespan.
+
+    This package answers requests for the gateway and the event stream. ``application``
+    serves everything else, and its connections end when their session ends.
+    """
     kind, below = scope["type"], None
     if kind in {"http", "websocket"}:
         scope = with_one_cookie_header(scope)

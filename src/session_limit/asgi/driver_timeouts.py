@@ -1,4 +1,4 @@
-"""Bound how long a database driver waits, and end a wait from another thread."""
+"""Limit how long database drivers wait, and end their waits from another thread."""
 
 from __future__ import annotations
 
@@ -11,19 +11,22 @@ from django.core.cache.backends.memcached import PyMemcacheCache
 from django.core.cache.backends.redis import RedisCache
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-# In seconds. Drivers take a whole number, and libpq at least 2.
+# In seconds. Drivers take only whole numbers, and libpq takes no less than 2.
 TIMEOUT = 2
 
 
 def set_timeouts(connection: BaseDatabaseWrapper) -> None:
     """
-    Set the driver's timeouts on a ``connection`` before it opens, unless the project's
-    ``OPTIONS`` set them. Take the connection out of the project's pool.
+    Set timeouts on a database ``connection`` that has not been opened.
 
-    The timeouts end what ``disconnect()`` cannot: opening a connection, and any wait of
-    mysqlclient, which keeps its socket private. The wrapper belongs to one thread, so
-    the project's own connections are not affected. A pool could hand out another
-    stalled connection, or make this thread wait while views use all of them.
+    Timeouts in the project's ``OPTIONS`` take precedence. ``connection`` belongs to one
+    thread, so the project's own connections are not affected. The timeouts end what
+    ``disconnect()`` cannot: opening a connection, and any wait of mysqlclient, which
+    keeps its socket private.
+
+    Also disables the project's connection pool for ``connection``. A pool could hand
+    out another stalled connection, or make this thread wait while views use all of
+    them.
     """
     names: tuple[str, ...] = ()
     if connection.vendor in {"postgresql", "mysql"}:
@@ -39,9 +42,10 @@ def set_timeouts(connection: BaseDatabaseWrapper) -> None:
 
 def set_cache_timeouts(alias: str) -> None:
     """
-    Set the timeouts of this thread's client of the cache ``alias`` before it connects,
-    unless the project's ``OPTIONS`` set them. Only Django's backends for Redis and
-    Memcached are changed.
+    Set timeouts on this thread's client of the cache ``alias`` before it connects.
+
+    Timeouts in the project's ``OPTIONS`` take precedence. Does nothing to caches other
+    than Django's ``RedisCache`` and ``PyMemcacheCache``.
     """
     cache = caches[alias]
     if isinstance(cache, RedisCache):
@@ -55,10 +59,11 @@ def set_cache_timeouts(alias: str) -> None:
 
 def bound_locks(connection: BaseDatabaseWrapper) -> None:
     """
-    Make the server of a ``connection`` that has just opened bound waits for row locks.
+    Limit how long statements of a newly opened ``connection`` wait for row locks.
 
-    MySQL and MariaDB do not notice that a client has disconnected while its statement
-    waits for a row lock, by default for 50 seconds. Their protocol cannot cancel it.
+    Only MySQL and MariaDB need this. They do not notice that a client has disconnected
+    while its statement waits for a row lock, which they allow for 50 seconds by
+    default, and their protocol has no way to cancel the statement.
     """
     if connection.vendor == "mysql":
         with connection.cursor() as cursor:
@@ -67,15 +72,14 @@ def bound_locks(connection: BaseDatabaseWrapper) -> None:
 
 def cancel(connection: BaseDatabaseWrapper) -> None:
     """
-    Ask PostgreSQL to cancel the statement that ``connection`` executes in another
-    thread. Blocks.
+    Ask PostgreSQL to cancel the statement that another thread executes. Blocks.
 
-    PostgreSQL does not notice that a client has disconnected while its statement waits
-    for a lock. Without this, abandoned statements would use up the server's connections
-    until the lock is released.
+    ``connection`` is the connection of that thread. PostgreSQL does not notice that a
+    client has disconnected while its statement waits for a lock, so abandoned
+    statements would use up the server's connections until the lock is released.
     """
     opened = connection.connection
-    # The connection may close meanwhile, and the server may not answer.
+    # The connection may be closed meanwhile, and the server may not answer.
     with contextlib.suppress(Exception):
         if hasattr(opened, "cancel_safe"):
             opened.cancel_safe(timeout=TIMEOUT)
@@ -85,14 +89,14 @@ def cancel(connection: BaseDatabaseWrapper) -> None:
 
 def disconnect(connection: BaseDatabaseWrapper) -> None:
     """
-    Shut down the socket of ``connection``, which another thread uses.
+    Shut down the socket of a database ``connection`` that another thread uses.
 
-    A call that waits for the server's answer then fails, as if the server had closed
-    the connection. The other thread still has to close it.
+    If the other thread waits for the server's answer, its call fails as if the server
+    had closed the connection. That thread still has to close ``connection``.
     """
     opened = connection.connection
     if hasattr(opened, "fileno"):
-        # A driver raises an error of its own if the connection is closed.
+        # Each driver raises an exception of its own if the connection is closed.
         with (
             contextlib.suppress(Exception),
             socket.socket(fileno=os.dup(opened.fileno())) as duplicate,

@@ -1,9 +1,9 @@
 """
-Serve the event stream of open pages.
+Serve the event stream that notifies open pages when their session ends.
 
-A page gets an event when its session has ended and when one of its plays may have. The
-stream is served in front of Django's handler, so an open page holds neither a thread
-nor a database connection.
+A page also gets an event when one of its plays (playbacks of limited content) may have
+ended. The stream is served in front of Django's handler, so an open page holds neither
+a thread nor a database connection.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ _FAILURE = RateLimitedLog(
     "The session of an event stream could not be identified. Its page tries again."
 )
 
-# In seconds: the pause between two comments, and how long a stream may last. The latter
-# bounds how long a server waits that stops without notice: see shutdown.py.
+# After how many seconds an idle stream sends a comment, and how many seconds it lasts.
+# A server that stops without notice waits for its streams to end: see shutdown.py.
 HEARTBEAT = 15.0
 LIFE = 30.0, 60.0
-# In milliseconds: how long a page waits before it opens the next stream. Random, so
-# that the pages of a server that has stopped do not all reconnect at once.
+# How many milliseconds a page waits before it opens the next stream. The time is
+# random, so that the pages of a server that has stopped do not all reconnect at once.
 RETRY = 1000, 5000
-# In seconds: when a page should try again if its session could not be read.
+# After how many seconds a page tries again if its session could not be read.
 RETRY_AFTER = 1, 5
 
 _HEADERS = [
@@ -48,16 +48,16 @@ _HEADERS = [
 
 
 def is_asked_for(scope: Scope) -> bool:
-    """Return whether this request is for the event stream."""
+    """Return whether ``scope`` is a ``GET`` request for this package's event stream."""
     return scope["method"] == "GET" and find_below(scope, url_matching.EVENTS) == ""
 
 
 async def serve(scope: Scope, receive: Receive, send: Send) -> None:
     """
-    Serve the event stream of the session whose cookie is in ``scope``.
+    Serve the event stream that notifies an open page when its session ends.
 
-    Answers 204 without a session, which makes the page stop asking; 403 to a page of
-    another site; 503 if the session could not be read.
+    Answers 204 if the request has no session, so that the page stops asking. Answers
+    403 to a page of another site, and 503 if the session could not be read.
     """
     if _is_foreign(scope):
         await _answer(send, HTTPStatus.FORBIDDEN)
@@ -89,7 +89,7 @@ async def serve(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 class _Updates:
-    """Hold what the hub has reported about a session and the stream has not sent."""
+    """Reports about a session that its event stream has not sent to the page yet."""
 
     def __init__(self, reason: str | None) -> None:
         # Why the session has ended, or None while it is live.
@@ -98,7 +98,7 @@ class _Updates:
         self.arrived = asyncio.Event()
 
     def note(self, reason: str | None) -> None:
-        """Note the ``reason`` of an ending, or ``None`` for a change. See ``Hub``."""
+        """Store why the session ended, or, if ``None``, that a play may have ended."""
         if reason is None:
             self.has_changed = True
         elif self.reason is None:
@@ -128,7 +128,7 @@ async def _stream(receive: Receive, send: Send, updates: _Updates) -> None:
 
 
 async def _wait(send: Send, updates: _Updates, *stops: asyncio.Future[None]) -> None:
-    """Keep the stream open until the session has ended or one of ``stops`` is done."""
+    """Send events and comments until the session ends or one of ``stops`` is done."""
     await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
     text = f"retry: {random.randint(*RETRY)}\n" + _event("live")  # noqa: S311 no secret
     while updates.reason is None:
@@ -169,9 +169,9 @@ async def _answer(
 
 def _is_foreign(scope: Scope) -> bool:
     """
-    Return whether a page of another site sent the request.
+    Return whether a page of another site sent this request for the event stream.
 
-    That page could not read the answer, but it would notice when the stream ends.
+    Such a page could not read the stream, but it would notice when the stream ends.
     """
     headers = dict(scope["headers"])
     site = headers.get(b"sec-fetch-site", b"none")

@@ -1,4 +1,4 @@
-"""Answer a proxy's questions under ASGI. ``session_limit.gateway`` decides."""
+"""Answer a reverse proxy's questions about sessions under ASGI."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ from session_limit.store import identification
 
 async def serve(scope: Scope, receive: Receive, send: Send, *, is_below: bool) -> None:
     """
-    Answer one question, whatever its HTTP method.
+    Answer a reverse proxy that asks whether its client has a live session.
 
-    ``is_below`` says that the path continues after the gateway's own. A failure is
-    never answered with 200, which would let the proxy's client in.
+    ``session_limit.gateway`` decides the answer, whatever the HTTP method. ``is_below``
+    is true if the path continues after the gateway's URL. A failure is never answered
+    with 200, because the proxy would then let its client in.
     """
     query = scope["query_string"].decode("latin1")
     verdict = gateway.question(cookies_of(scope), query, is_below=is_below)

@@ -1,4 +1,4 @@
-"""Know the connections of this process and notify them: one hub per event loop."""
+"""Notify the open connections of this process when their sessions end."""
 
 from __future__ import annotations
 
@@ -23,39 +23,40 @@ from session_limit.registry import connected
 from session_limit.store.identification import Identity, is_known
 from session_limit.utils.log_once import OutageLog
 
-# The hub calls a listener in its event loop: once with the reason when the session has
-# ended, and with ``None`` when one of the plays of a live session may have ended.
+# The hub calls a listener in its event loop. It passes the reason when the session has
+# ended, and ``None`` when one of the plays of a live session may have ended.
 Listener = Callable[[str | None], None]
 
-# In seconds: how often the sweep reads, and how often the credentials of every
-# connected session are verified.
+# How many seconds pass between two sweeps, which read from the database which sessions
+# have ended, and between two checks of the credentials of every connected session.
 SWEEP = 1.0
 VERIFY = 60.0
-# How many sessions are verified in one statement.
+# How many sessions are read in one statement.
 BATCH = 500
-# In seconds: when to read a session again that the bus has named and that reads as
-# live. A bus may be faster than the replication between the nodes of a cluster.
+# After how many seconds to read a session again that a message of the bus has named. A
+# bus may be faster than the replication between the nodes of a database cluster, so
+# that the first read still finds the session live.
 REREAD_AFTER = 0.05, 0.2
-# In seconds: after this, a session that the bus has named counts as ended if it could
+# After how many seconds a session that the bus has named counts as ended if it could
 # not be read. That is time for two attempts (see ``database_threads.PATIENCE``).
 GIVE_UP_AFTER = 5.0
-# In seconds: how long the hub keeps running without connections, so that a page that
+# How many seconds the hub keeps running without connections, so that a page that
 # reconnects need not start it again.
 LINGER = 10.0
-# In seconds: the first and the longest pause before the hub subscribes again.
+# The first and the longest pause, in seconds, before the hub subscribes again.
 BACK_OFF = 0.5, 15.0
 
-# Raised by a call to a database that is unreachable or does not answer.
+# The errors of a call to a database that is unreachable or does not answer.
 _UNANSWERED = InterfaceError, OperationalError, NotAnswered
 
 _hubs: WeakKeyDictionary[asyncio.AbstractEventLoop, Hub] = WeakKeyDictionary()
 
 
 def current_hub() -> Hub:
-    """Return the hub of the running event loop."""
+    """Return the ``Hub`` of the running event loop, and create it if necessary."""
     loop = asyncio.get_running_loop()
     if loop not in _hubs:
-        # Nothing reports that a loop was closed, and its hub's threads outlive it.
+        # Nothing reports that a loop was closed, and the threads of its hub outlive it.
         for reference in _hubs.keyrefs():
             other = reference()
             if other is not None and other.is_closed():
@@ -66,21 +67,24 @@ def current_hub() -> Hub:
 
 class Hub:
     """
-    Know the connections of each session, and notify them when it ends.
+    Notifies the open connections of each session when the session ends.
 
-    The hub learns of endings from the bus, from the sweep and by verifying sessions. A
-    message of the bus is only a hint: the hub reads the database before it notifies
-    anyone. No read waits without a bound: see ``DatabaseThread``.
+    Each event loop has one hub. It learns of endings from the message bus, from the
+    sweep (a read of the database every second) and by verifying credentials. A message
+    of the bus is only a hint, so the hub reads the database before it notifies anyone.
+    Reads have a time limit: see ``DatabaseThread``.
     """
 
     def __init__(self) -> None:
         self._listeners: dict[UUID, set[Listener]] = {}
-        # Sessions to read: those with news, whose listeners are called even if the
-        # session is live; those that may have ended; those to verify with credentials.
+        # The ids of sessions to read: those that the bus has named, which have their
+        # listeners called even if they are live; those that may have ended; those to
+        # verify together with their credentials.
         self._news: set[UUID] = set()
         self._doubtful: set[UUID] = set()
         self._to_verify: set[UUID] = set()
-        # The sessions that the bus has named and that have not been read since.
+        # The sessions that the bus has named and that have not been read since, with
+        # the timers after which they count as ended.
         self._named: dict[UUID, asyncio.TimerHandle] = {}
         self._has_work = asyncio.Event()
         self._unrecorded: asyncio.Queue[list[UUID]] = asyncio.Queue()
@@ -100,7 +104,12 @@ class Hub:
         self._record_outage = outage("Endings cannot be recorded")
 
     async def identify(self, scope: Scope) -> Identity:
-        """Identify a connection's session. Raises what engine and database raise."""
+        """
+        Return the id of a connection's session, or why the session has ended.
+
+        Raises ``NotAnswered`` if the database does not answer in time, and what the
+        session engine raises.
+        """
         key = session_key_of(scope)
         if key is None:
             return Identity()
@@ -108,7 +117,7 @@ class Hub:
         return await thread.run(identify_connection, scope)
 
     def join(self, id: UUID, listener: Listener) -> None:
-        """Call ``listener`` when this session ends or one of its plays may have."""
+        """Call ``listener`` when the session ``id`` or one of its plays has ended."""
         self._listeners.setdefault(id, set()).add(listener)
         if not self._tasks:
             loop = asyncio.get_running_loop()
@@ -116,19 +125,19 @@ class Hub:
             self._tasks = [loop.create_task(each) for each in work]
 
     def leave(self, id: UUID, listener: Listener) -> None:
-        """Stop calling ``listener`` for the session with this id."""
+        """Stop calling ``listener`` about the session with this ``id``."""
         listeners = self._listeners.get(id, set())
         listeners.discard(listener)
         if not listeners:
             self._listeners.pop(id, None)
 
     def verify(self, id: UUID) -> None:
-        """Verify the session with this id and its credentials soon."""
+        """Check soon that the session ``id`` is live and its credentials are valid."""
         self._to_verify.add(id)
         self._has_work.set()
 
     async def stop(self) -> None:
-        """Stop listening. Connected clients are not notified."""
+        """Stop watching sessions. Connected clients are not notified."""
         await asyncio.gather(*self._stop(), return_exceptions=True)
 
     def _stop(self) -> list[asyncio.Task[None]]:
@@ -144,16 +153,17 @@ class Hub:
         return tasks
 
     def close_threads(self) -> None:
-        """End the threads once their calls have run. A later call starts new ones."""
+        """End the database threads after their calls. Later calls start new threads."""
         reading = self._asking, self._identifying, self.judging, self.strangers
         for thread in (*reading, self._locking, self.renewing):
             thread.close()
 
     def _hint(self, ids: Iterable[UUID] | None) -> None:
         """
-        Read the connected sessions among ``ids``, which the bus has named.
+        Read the connected sessions among ``ids``, which a message of the bus has named.
 
-        If ``ids`` is ``None``, messages may have been lost: read all sessions.
+        Reads all connected sessions if ``ids`` is ``None``, because messages may then
+        have been lost.
         """
         if ids is None:
             # No timer: nothing suggests that any of these has ended.
@@ -168,21 +178,21 @@ class Hub:
             loop.call_later(seconds, self._read_soon, self._doubtful, named)
 
     def _read_soon(self, waiting: set[UUID], ids: Iterable[UUID]) -> None:
-        """Add the connected sessions among ``ids`` to the set ``waiting``."""
+        """Add the connected sessions among ``ids`` to ``waiting``, to be read soon."""
         if connected := self._listeners.keys() & set(ids):
             waiting |= connected
             self._has_work.set()
 
     def _give_up(self, id: UUID) -> None:
-        """End the connections of a session that the bus named and no read reached."""
+        """End the connections of session ``id``, which could not be read in time."""
         self._named.pop(id, None)
         self._end(id, "")
 
     async def _verify(self) -> None:
         while True:
             await self._has_work.wait()
-            # Sessions named by the bus come first. Reading in batches keeps them from
-            # waiting until all others have been read.
+            # Sessions named by the bus come first. Because the hub reads in batches,
+            # they do not wait until all others have been read.
             waiting = self._news or self._doubtful or self._to_verify
             if not waiting:
                 self._has_work.clear()
@@ -197,7 +207,12 @@ class Hub:
                 await asyncio.sleep(SWEEP)
 
     async def _read(self, ids: set[UUID], waiting: set[UUID]) -> None:
-        """Read sessions taken from the set ``waiting``, and notify their listeners."""
+        """
+        Read sessions from the database, and notify the listeners of those that ended.
+
+        ``waiting`` is the set from which ``ids`` were taken. It decides whether
+        credentials are checked, and whether listeners of live sessions are called.
+        """
         thorough = waiting is self._to_verify
         try:
             found = await self._asking.run(connected.standings, ids, thorough=thorough)
@@ -205,7 +220,7 @@ class Hub:
             raise
         except Exception as error:  # noqa: BLE001 logged, once
             # The project's own code may fail for one session. Read one by one, so that
-            # the others are still verified. This one is tried again after VERIFY.
+            # the others are still read. The one that fails is read again after VERIFY.
             if len(ids) > 1:
                 for id in ids:
                     await self._read({id}, waiting)
@@ -228,13 +243,13 @@ class Hub:
             listener(reason)
 
     def _notify_changed(self, id: UUID) -> None:
-        """Notify the listeners of a live session that a play of it may have ended."""
+        """Notify listeners that one of the plays of a live session may have ended."""
         if conf.uses_plays():
             for listener in tuple(self._listeners.get(id, ())):
                 listener(None)
 
     async def _record(self) -> None:
-        """Record the endings of sessions whose rows are still marked live."""
+        """Record the endings of sessions that the database still marks as live."""
         while True:
             ids = await self._unrecorded.get()
             try:
@@ -288,7 +303,7 @@ class Hub:
             except Exception as error:  # noqa: BLE001 logged, once
                 self._bus_outage.begin(error, bus.failure_of(carrier, error))
             # Each new subscription makes the hub read every session. A server that
-            # closes connections at once must not cause that continuously.
+            # closes each connection at once must not cause that continuously.
             if time() - began >= longest:
                 wait = BACK_OFF[0]
             await asyncio.sleep(random.uniform(wait / 2, wait))  # noqa: S311 no secret

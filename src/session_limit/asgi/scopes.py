@@ -1,4 +1,4 @@
-"""Read cookies, sessions and paths from an ASGI scope as Django does."""
+"""Read cookies, session keys and paths from an ASGI scope as Django does."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from session_limit.store import identification
 
 def with_one_cookie_header(scope: Scope) -> Scope:
     """
-    Return ``scope`` with its ``Cookie`` headers joined into one.
+    Return the ASGI ``scope`` with its ``Cookie`` headers joined into one header.
 
     RFC 9113, section 8.2.3, requires this before an application sees the headers.
-    Without it, Django, Channels and this package could each read a different session's
+    Otherwise Django, Channels and this package could each read a different session
     cookie.
     """
     first, *more = _cookies(scope) or [b""]
@@ -33,11 +33,12 @@ def _cookies(scope: Scope) -> list[bytes]:
 
 def request_of(scope: Scope) -> ASGIRequest:
     """
-    Return the request that opened a connection of any kind, without query and body.
+    Return a Django ``GET`` request with the path, cookies and headers of a connection.
 
-    Neither says anything about the session, and a hostile one can make Django raise.
+    ``scope`` may describe a WebSocket. The request has neither query nor body: they do
+    not identify a session, and malformed ones can make Django raise an exception.
     """
-    # Django raises for some hostile content types, and nothing here reads a body.
+    # Django rejects some malformed content types, and nothing here reads a body.
     omitted = {b"content-type", b"content-length"}
     headers = [each for each in scope["headers"] if each[0] not in omitted]
     bare = {**scope, "method": "GET", "query_string": b"", "headers": headers}
@@ -45,24 +46,30 @@ def request_of(scope: Scope) -> ASGIRequest:
 
 
 def cookies_of(scope: Scope) -> str:
-    """Return the ``Cookie`` header, decoded as Django does."""
+    """Return the text of a connection's ``Cookie`` header, decoded as Django does."""
     return b"; ".join(_cookies(scope)).decode("latin1")
 
 
 def session_key_of(scope: Scope) -> str | None:
-    """Return the session key in the cookies, or ``None`` if none looks valid."""
+    """Return the connection's session key, or ``None`` if it is absent or malformed."""
     return identification.session_key_in_header(cookies_of(scope))
 
 
 def identify_connection(scope: Scope) -> identification.Identity:
-    """Identify the session of a connection. See ``identification.identify()``."""
+    """
+    Return the id of the connection's session, and the reason if the session has ended.
+
+    Reads the session store and the database. See ``identification.identify()``.
+    """
     return identification.identify(request_of(scope))
 
 
 def find_below(scope: Scope, name: str) -> str | None:
     """
-    Return what follows the URL named ``name`` in the path. See
-    ``url_matching.find_below()``. Removes the server's mount prefix first.
+    Return the part of the request's path that follows the package's URL ``name``.
+
+    Removes the prefix under which the server mounts the application, and then calls
+    ``url_matching.find_below()``.
     """
     root_path = settings.FORCE_SCRIPT_NAME or scope.get("root_path", "")
     return url_matching.find_below(scope["path"].removeprefix(root_path), name)

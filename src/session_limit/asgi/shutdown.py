@@ -1,5 +1,5 @@
 """
-Notice that the server is about to stop, so that event streams do not delay it.
+Detect that the server is about to stop, so that event streams do not delay it.
 
 A server waits for its connections to close before it sends ``lifespan.shutdown``. What
 announces the stop earlier depends on the server:
@@ -26,14 +26,15 @@ from typing import Any
 Handler = Callable[[int, FrameType | None], Any]
 
 SIGNALS = signal.SIGTERM, signal.SIGINT
-# In seconds: how often hypercorn's event is checked, and how long a server may take to
-# stop. A process that still runs after that was not stopped, and serves streams again.
+# How many seconds pass between two checks of hypercorn's event, and how many seconds a
+# server may take to stop. A process that still runs after that was not stopped, and
+# serves streams again.
 POLL = 0.5
 LASTS = 60.0
 
 
 class Shutdown:
-    """Know whether the server of this process has begun to stop."""
+    """Detects that the server of this process has begun to stop."""
 
     def __init__(self) -> None:
         self._began: float | None = None
@@ -43,7 +44,7 @@ class Shutdown:
 
     def begins(self) -> asyncio.Future[None]:
         """
-        Return a future that is done when the server begins to stop.
+        Return a future that completes when the server begins to stop.
 
         Cancel the future when you no longer wait for it.
         """
@@ -64,7 +65,7 @@ class Shutdown:
         return future
 
     def _handle(self, number: int) -> None:
-        """Install our handler in front of the server's, unless it is there already."""
+        """Set a handler for signal ``number`` that runs before the server's own."""
         theirs = signal.getsignal(number)
         # A server without a handler of its own does not stop gracefully.
         known = signal.default_int_handler, self._handlers.get(number)
@@ -83,10 +84,10 @@ class Shutdown:
         theirs(number, frame)
 
     def begin(self) -> None:
-        """Complete the futures of ``begins()``. A signal handler may call this."""
+        """Complete the futures of ``begins()``. Safe to call in a signal handler."""
         self._began = time.monotonic()
         for future in tuple(self._waiting):
-            # A closed loop raises RuntimeError. Nothing waits in it.
+            # A closed event loop raises RuntimeError, and nothing waits in it.
             with contextlib.suppress(RuntimeError):
                 future.get_loop().call_soon_threadsafe(_finish, future)
 

@@ -1,4 +1,4 @@
-"""Cut the streaming HTTP responses of a session when it ends."""
+"""Cut streaming HTTP responses when the session of their client ends."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from session_limit.store import identification
 from session_limit.store.state import CONNECTION, state_of
 from session_limit.utils.log_once import RateLimitedLog
 
-# In seconds: a response that takes longer counts as a stream, and its session is
-# watched. The parts of an ordinary long page are sent sooner.
+# How many seconds after its first part an unfinished response counts as a stream, which
+# ends with its session. The parts of an ordinary long page are sent sooner.
 STREAM_AFTER = 0.05
 
 _FAILURE = RateLimitedLog(
@@ -23,7 +23,7 @@ _FAILURE = RateLimitedLog(
 async def serve(
     application: Application, scope: Scope, receive: Receive, send: Send
 ) -> None:
-    """Serve an HTTP request that has a session cookie."""
+    """Serve an HTTP request, and cut a streaming response when its session ends."""
     response = _Response({**scope}, receive, send, current_hub())
     response.scope[CONNECTION] = response
     try:
@@ -61,7 +61,12 @@ class _Response(Connection):
         await super().send(message)
 
     def _find_session(self) -> None:
-        """Watch the session of this response, once it is known."""
+        """
+        Find the session of this stream, and cut the stream when the session ends.
+
+        ``send()`` calls this again with each part of the response, because Django may
+        load the session only while it produces the stream.
+        """
         self.is_stream = True
         if self._watched is not None:
             return
@@ -70,7 +75,7 @@ class _Response(Connection):
             if state is not None and state.row is not None:
                 self.watch(state.row.id)
         elif self._identifying is None:
-            # Code outside Django serves this response, without our middleware.
+            # Code outside Django serves this response, without SessionLimitMiddleware.
             self._identifying = asyncio.create_task(self._identify())
 
     async def _identify(self) -> None:
@@ -87,10 +92,10 @@ class _Response(Connection):
 
     def remember(self) -> None:
         """
-        Remember a session that the middleware has found live.
+        Remember the session key of this response if the session is live.
 
-        The session's next WebSocket, stream or gateway question then does not queue
-        behind unknown cookies.
+        The session's next WebSocket, stream or gateway request then does not wait
+        behind cookies that this process does not know to be live.
         """
         state = state_of(self.request)
         if self.request is not None and state is not None and state.row is not None:
@@ -99,6 +104,6 @@ class _Response(Connection):
                 identification.remember(key, is_live=True)
 
     async def notify_client(self, reason: str) -> None:
-        # A clean end would make a cut download look complete.
+        # With a Content-Length, send nothing, so that a cut download looks incomplete.
         if not self.has_length and not self.is_finished:
             await self._send({"type": "http.response.body", "more_body": False})

@@ -1,4 +1,4 @@
-"""Find endings that no bus has reported, by reading about the connected sessions."""
+"""Find sessions that ended without a bus message, by reading the database."""
 
 from __future__ import annotations
 
@@ -13,21 +13,22 @@ from session_limit.asgi import bulk_reads
 from session_limit.conf import conf
 from session_limit.models import DatabaseNow
 
-# How many connected sessions one sweep reads. That takes a few milliseconds.
+# How many connected sessions one sweep reads. Reading them takes a few milliseconds.
 AT_ONCE = 2_000
-# How far back a sweep also reads all endings, to find those of the other sessions
-# sooner. Reading about each session in turn finds them too, so no guarantee depends on
-# this number or on clocks.
+# How far back a sweep also reads the endings of sessions that are not its turn, to find
+# them sooner. Their turn would find them too, so no guarantee depends on this number or
+# on clocks.
 RECENT = timedelta(seconds=10)
 
 
 class Reading(NamedTuple):
     """
-    Hold the result of one sweep.
+    The result of one sweep (a read of connected sessions from the database).
 
     ``doubtful`` sessions have ended or reached their expiry. ``changed`` sessions had a
-    play that something else ended. ``playing`` maps each session that was read to its
-    open plays. ``recent`` holds the plays that something else ended recently.
+    play (one playback of limited content) that a newer play or a lower limit ended.
+    ``playing`` maps the sessions that were read to their open plays. ``recent`` holds
+    the plays that a newer play or a lower limit ended in the last ``RECENT``.
     """
 
     doubtful: set[UUID]
@@ -38,21 +39,25 @@ class Reading(NamedTuple):
 
 class Sweep:
     """
-    Read about all connected sessions in turn, ``AT_ONCE`` at a time.
+    Reads all connected sessions from the database in turn, ``AT_ONCE`` at a time.
 
-    This depends on no clock. Whatever time an ending records and however long its
-    transaction takes, the session is read within ``ceil(connected / AT_ONCE)`` sweeps
-    after the commit.
+    The turns do not depend on a clock. Whatever time an ending records and however long
+    its transaction takes, the session is read within ``ceil(connected / AT_ONCE)``
+    sweeps after the commit.
     """
 
     def __init__(self) -> None:
-        # The sessions that this round has not read yet.
+        # The connected sessions that this turn has not read yet.
         self._left: list[UUID] = []
         self._playing: dict[UUID, set[UUID]] = {}
         self._recent: set[UUID] = set()
 
     def next_ids(self, connected: Collection[UUID]) -> list[UUID]:
-        """Return the sessions to read next. Repeat them until ``note()`` is called."""
+        """
+        Return the ids of up to ``AT_ONCE`` sessions among ``connected`` to read next.
+
+        Returns the same ids until ``note()`` stores what was read about them.
+        """
         if not self._left:
             self._left = list(connected)
             for id in self._playing.keys() - set(connected):
@@ -60,7 +65,11 @@ class Sweep:
         return self._left[:AT_ONCE]
 
     def read(self, ids: Collection[UUID], connected: int) -> Reading:
-        """Read the sessions with these ``ids``, of ``connected`` in all. Blocks."""
+        """
+        Read the sessions with these ``ids`` and their plays from the database.
+
+        ``connected`` is the number of all connected sessions. Blocks.
+        """
         owners = bulk_reads.read_unexpired(ids)
         doubtful = set(ids) - owners.keys()
         if connected > AT_ONCE:
@@ -76,13 +85,13 @@ class Sweep:
         before = {play for id in ids for play in self._playing.get(id, ())}
         after = {play for plays in playing.values() for play in plays}
         changed = set(bulk_reads.read_displaced(before - after - self._recent))
-        # Plays that started and ended between two sweeps.
+        # Find the plays that started and ended between two sweeps.
         recent = dict(bulk_reads.read_plays_ended_since(DatabaseNow() - RECENT))
         changed |= {recent[play] for play in recent.keys() - self._recent}
         return Reading(doubtful, changed, playing, set(recent))
 
     def note(self, ids: Collection[UUID], reading: Reading) -> None:
-        """Remember the ``reading`` of these ``ids``, so that the next ones follow."""
+        """Store what was read about ``ids``, so that ``next_ids()`` returns others."""
         del self._left[: len(ids)]
         for id in ids:
             self._playing.pop(id, None)

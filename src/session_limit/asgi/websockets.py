@@ -1,4 +1,4 @@
-"""Refuse the WebSockets of an ended session, and close those of one that ends."""
+"""Refuse WebSockets of ended sessions, and close open ones when their session ends."""
 
 from __future__ import annotations
 
@@ -23,7 +23,12 @@ TRY_AGAIN = 1013
 async def serve(
     application: Application, scope: Scope, receive: Receive, send: Send
 ) -> None:
-    """Serve a WebSocket that has a session cookie."""
+    """
+    Serve a WebSocket with a session cookie, and close it when the session ends.
+
+    Refuses the WebSocket with code ``ENDED`` if the session has already ended, and with
+    code ``TRY_AGAIN`` if the session could not be identified.
+    """
     hub = current_hub()
     with Inbox(receive) as inbox:
         socket = _Socket(scope, inbox.receive, send, hub)
@@ -50,7 +55,8 @@ async def serve(
 
 class _Socket(Connection):
     disconnect: Message = {"type": "websocket.disconnect", "code": ENDED}
-    # What the application has done: it must accept before a close code can be sent.
+    # Whether the application has accepted and closed the WebSocket. A close code can
+    # only be sent on an accepted WebSocket.
     accepted = False
     closed = False
 
@@ -61,7 +67,7 @@ class _Socket(Connection):
         await super().send(message)
 
     async def refuse(self, code: int, reason: str = "") -> None:
-        """Refuse the handshake with a close code, without calling the application."""
+        """Accept and close the WebSocket at once, without calling the application."""
         await self._receive()
         await self._accept_and_close(code, reason)
 
@@ -71,8 +77,8 @@ class _Socket(Connection):
 
     async def _accept_and_close(self, code: int, reason: str) -> None:
         if not self.accepted:
-            # A browser shows a page the close code of an open socket only, and opens
-            # one only if the server picks a protocol that the page has offered.
+            # A page learns the close code only of a WebSocket that was open. A browser
+            # opens one only if the server picks a protocol that the page has offered.
             offered = self.scope.get("subprotocols") or [None]
             await self._send({"type": "websocket.accept", "subprotocol": offered[0]})
         await self._send({"type": "websocket.close", "code": code, "reason": reason})

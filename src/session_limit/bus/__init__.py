@@ -1,8 +1,8 @@
 """
-Publish to other processes that a session has ended.
+Tell other processes immediately that a session has ended.
 
-A bus carries that at once. Without one, the sweep of each process finds it within a
-second.
+A message bus carries the ids of ended sessions. Without one, each process finds them
+in the database within a second.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from session_limit.conf import conf
 
 __all__ = ["Bus", "failure_of", "get_bus", "publish"]
 
-# One bus for each value of the setting, so that publishers and subscribers share it.
+# One bus for each value of the setting, which publishers and subscribers share.
 _buses: dict[tuple[str, str], Bus] = {}
 
 
 def get_bus() -> Bus:
     """
-    Return the bus that ``SESSION_LIMIT_BUS`` configures. Each process has one.
+    Return this process's message bus, which ``SESSION_LIMIT_BUS`` configures.
 
-    Raises ``ImportError`` or what the bus raises if the setting is wrong.
+    Raises ``ImportError``, or what the bus's constructor raises, for wrong settings.
     """
     path, options = conf.bus
     key = path, repr(options)
@@ -38,10 +38,10 @@ def get_bus() -> Bus:
 
 def publish(ids: Sequence[UUID]) -> None:
     """
-    Publish that the sessions with these ids have ended, after the commit.
+    Tell all processes that the sessions with these ids have ended.
 
-    Never fails because of the bus. A bus that fails costs at most its own time bound,
-    once in ``PAUSE`` seconds.
+    Call this after the commit. A bus that fails raises no error here, and delays a
+    caller at most once every ``PAUSE`` seconds, for no longer than its own time limit.
     """
     _publisher.publish(get_bus(), ids)
 

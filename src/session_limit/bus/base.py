@@ -1,4 +1,4 @@
-"""Define what a bus is: the carrier of endings between processes."""
+"""Define the base class of message buses, which tell processes of ended sessions."""
 
 from __future__ import annotations
 
@@ -10,19 +10,20 @@ from django.core.checks import CheckMessage
 
 class Bus:
     """
-    Carry the ids of sessions that have ended to every process that serves open pages.
+    Base class of message buses, which tell all processes that sessions have ended.
 
     Subclass this to use another broker, and name the subclass in ``SESSION_LIMIT_BUS``.
-    Its ``OPTIONS`` are passed as keyword arguments::
+    The constructor receives the ``OPTIONS`` as keyword arguments::
 
         SESSION_LIMIT_BUS = {
             "BACKEND": "accounts.buses.MyBus",
             "OPTIONS": {"server": "broker.internal"},
         }
 
-    Messages are hints: a process that receives an id reads the session's row before it
-    notifies anyone. A message that is lost, repeated or forged therefore does no harm.
-    The sweep finds the endings of lost messages within a second.
+    Messages are only hints. A process that receives the id of a session reads the
+    session's database row before it notifies anyone, so a repeated or forged message
+    does no harm. Each process also reads the database every second, and finds the
+    endings of lost messages then.
     """
 
     # Whether other processes receive what one process publishes.
@@ -31,33 +32,33 @@ class Bus:
     @property
     def address(self) -> str:
         """
-        The server of this bus, for the log. It must not contain a password.
+        The server of this bus, as log messages name it, without a password.
 
-        By default the name of the class.
+        The default is the name of the class.
         """
         return type(self).__name__
 
     def publish(self, ids: Sequence[UUID]) -> None:
         """
-        Publish that the sessions with these ids have ended.
+        Send the ids of ended sessions to all subscribers.
 
-        Called after the commit, in the request that ended them. Return or raise within
-        a quarter of a second, because that request waits. Errors are logged and do not
-        fail the request.
+        Called after the commit, in the request that ended the sessions. Return or raise
+        within a quarter of a second, because that request waits. Errors are logged and
+        do not fail the request.
         """
         raise NotImplementedError
 
     def subscribe(self) -> AsyncGenerator[Sequence[UUID] | None]:
         """
-        Yield the ids that are published, as they arrive over one connection.
+        Yield the ids of ended sessions as messages arrive over one connection.
 
-        Yield ``None`` first, once messages can arrive: the caller then reads all
-        sessions, because earlier messages may have been missed. Raise if the connection
-        is lost, and do not reconnect: the caller subscribes again after a pause. The
-        caller closes the generator when it stops listening.
+        Yield ``None`` as soon as messages can arrive. The caller then reads all
+        sessions, because it may have missed earlier messages. Raise an exception if the
+        connection is lost, and do not reconnect: the caller subscribes again after a
+        pause. The caller closes the generator when it stops listening.
         """
         raise NotImplementedError
 
     def check(self) -> Iterable[CheckMessage]:
-        """Return messages about mistakes in the options, for Django's system checks."""
+        """Return messages for Django's system checks about mistakes in the options."""
         return []

@@ -1,4 +1,4 @@
-"""Carry endings within one process."""
+"""Tell the other threads of this process that sessions have ended."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from uuid import UUID
 
 from session_limit.bus.base import Bus
 
-# How many endings may wait in a subscriber's queue. If there are more, the subscriber
+# How many messages may wait in a subscriber's queue. If there are more, the subscriber
 # reads all sessions instead.
 MAX_WAITING = 1000
 
@@ -17,10 +17,10 @@ _Queue = asyncio.Queue[Sequence[UUID] | None]
 
 class MemoryBus(Bus):
     """
-    Carry endings between the threads of one process. This is the default.
+    The default message bus, which connects the threads of one process.
 
-    It needs no broker and takes no options. The sweep notifies pages that are connected
-    to other processes, within a second.
+    This bus needs no broker and takes no options. Other processes read the database
+    every second, and then notify the pages that are connected to them.
     """
 
     def __init__(self) -> None:

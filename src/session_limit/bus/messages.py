@@ -1,4 +1,4 @@
-"""Encode ids for a bus that carries text, as hexadecimal joined by commas."""
+"""Encode session ids as text for a message bus: hexadecimal, separated by commas."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from uuid import UUID
 
 logger = logging.getLogger("session_limit")
 
-# How many ids fit into a message: PostgreSQL takes less than 8,000 bytes.
+# How many ids one message carries. PostgreSQL's NOTIFY takes less than 8,000 bytes.
 MAX_IDS = 200
 
 
 def encode(ids: Sequence[UUID]) -> Iterator[str]:
-    """Yield the messages that carry ``ids``."""
+    """Yield text messages that together carry the session ``ids``."""
     for start in range(0, len(ids), MAX_IDS):
         yield ",".join(id.hex for id in ids[start : start + MAX_IDS])
 
 
 def decode(message: str | bytes) -> list[UUID]:
-    """Return the ids in a message, or an empty list if something else sent it."""
+    """Return the session ids in a message, or ``[]`` if another program sent it."""
     try:
         text = message.decode() if isinstance(message, bytes) else message
         return [UUID(hex=part) for part in text.split(",")]

@@ -1,4 +1,4 @@
-"""Carry endings by PostgreSQL's ``LISTEN`` and ``NOTIFY``."""
+"""Announce ended sessions with PostgreSQL's ``LISTEN`` and ``NOTIFY``."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from session_limit.models import registry_alias
 # How long a request waits for the lock that NOTIFY takes when it commits. Nothing else
 # here can make it wait.
 LOCK_TIMEOUT = "100ms"
-# In seconds: how often the subscriber asks a silent server for an answer, and how long
-# the server may take to connect or to answer.
+# After how many seconds of silence the subscriber asks the server for an answer, and
+# how many seconds the server may take to connect or to answer.
 PING = 15.0
 PATIENCE = 5.0
 
 
 class PostgresBus(Bus):
     """
-    Carry endings through a PostgreSQL database, without another broker.
+    A message bus that uses a PostgreSQL database and needs no other broker.
 
-    ``using`` is the alias of the database, by default the one that writes the registry.
-    ``channel`` is the name of the channel, which other projects may share. Each process
-    with open pages keeps one more connection to the database. Install
-    ``django-session-limit[postgres]``, and set::
+    ``using`` is the alias of the database. By default, it is the alias for writes to
+    the ``UserSession`` table. ``channel`` is the name of the channel for notifications,
+    which other projects may share. Each process with open pages keeps one additional
+    connection to the database. Install ``django-session-limit[postgres]``, and set::
 
         SESSION_LIMIT_BUS = {"BACKEND": "session_limit.bus.postgres.PostgresBus"}
     """
@@ -52,7 +52,7 @@ class PostgresBus(Bus):
 
     @property
     def address(self) -> str:
-        """The server and the database as a URL, without user and password."""
+        """The URL of the PostgreSQL database, without user name and password."""
         server = connections[self.using].settings_dict
         host, port = server["HOST"] or "localhost", server["PORT"] or 5432
         return f"postgresql://{host}:{port}/{server['NAME']}"
@@ -100,8 +100,9 @@ async def _execute(
     connection: psycopg.AsyncConnection[Any], statement: sql.Composable
 ) -> None:
     """
-    Execute ``statement``. Raises ``TimeoutError`` if the server does not answer within
-    ``PATIENCE`` seconds. The caller then closes the connection.
+    Execute ``statement``, or raise ``TimeoutError`` after ``PATIENCE`` seconds.
+
+    The caller must close the connection after a ``TimeoutError``.
     """
     executing = asyncio.ensure_future(connection.execute(statement))
     try:

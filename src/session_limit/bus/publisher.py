@@ -1,4 +1,4 @@
-"""Publish endings on a bus, and leave a bus alone for a while after it has failed."""
+"""Publish ended sessions on a message bus, and skip a bus that has just failed."""
 
 from __future__ import annotations
 
@@ -11,16 +11,17 @@ from uuid import UUID
 from session_limit.bus.base import Bus
 from session_limit.utils.log_once import OutageLog
 
-# In seconds: how long a bus is not used after a failure, so that few requests wait.
+# How many seconds a bus is skipped after a failure, so that few requests wait for it.
 PAUSE = 5.0
 
 
 def failure_of(bus: Bus | None, error: Exception) -> str:
     """
-    Describe the failure of a bus for the log: setting, address and the error's class.
+    Return a description of a message bus's failure that is safe to log.
 
-    ``bus`` is ``None`` if it could not be created. Do not log a traceback as well. It
-    and the text of some errors may quote a password.
+    It names the setting, the address of the bus and the class of ``error``. ``bus`` is
+    ``None`` if the bus could not be created. Do not log the traceback or the text of
+    ``error`` as well, because they may quote a password.
     """
     names = "SESSION_LIMIT_BUS"
     # The address itself may be invalid.
@@ -30,7 +31,7 @@ def failure_of(bus: Bus | None, error: Exception) -> str:
 
 
 class Publisher:
-    """Publishes on a bus, and skips it for ``PAUSE`` seconds after a failure."""
+    """Publishes ended sessions, and skips a failed bus for ``PAUSE`` seconds."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -46,7 +47,7 @@ class Publisher:
             with self._lock:
                 if time.monotonic() < self._again_at:
                     return
-                # Let one thread try, while the others go on.
+                # Let one thread try, while the others still skip the bus.
                 self._again_at = time.monotonic() + PAUSE
         try:
             bus.publish(ids)

@@ -1,5 +1,5 @@
 """
-Carry endings by publish and subscribe of Redis or Valkey.
+Announce ended sessions through the publish/subscribe channels of Redis or Valkey.
 
 Works with one server, with the master that Sentinels name, or with Redis Cluster.
 """
@@ -27,27 +27,27 @@ from session_limit.bus.base import Bus
 from session_limit.bus.messages import decode, encode
 from session_limit.bus.redis_addresses import is_address, options_of, place_of
 
-# In seconds: how long one wait for a server may last, to connect, send or receive. A
-# request waits for the publisher, but never for the subscriber.
+# How many seconds the publisher and the subscriber wait for a server to connect, send
+# or receive. A request waits for the publisher, but never for the subscriber.
 PATIENCE = 0.1
 SUBSCRIBERS_PATIENCE = 2.0
-# In seconds: after this much silence the subscriber sends a ping to the server.
+# After how many seconds of silence the subscriber sends a ping to the server.
 PING = 5.0
 
 
 class RedisBus(Bus):
     """
-    Carry endings through Redis or Valkey.
+    A message bus that uses Redis or Valkey.
 
-    ``url`` is a string that redis-py understands (``redis://``, ``rediss://``,
-    ``unix://``). With Redis Cluster it is a list of the addresses of several nodes. A
+    ``url`` is an address that redis-py understands (``redis://``, ``rediss://``,
+    ``unix://``). For Redis Cluster, it is a list of the addresses of several nodes. A
     Cluster passes a message to all of its nodes, so one node that answers is enough.
 
     ``sentinels`` is a list of the addresses of Redis Sentinels. The host in ``url`` is
     then the name of the master that they watch (``redis://:password@mymaster/0``).
 
-    ``channel`` is the name of the channel, which other projects may share. Install
-    ``django-session-limit[redis]``, and set::
+    ``channel`` is the name of the publish/subscribe channel, which other projects may
+    share. Install ``django-session-limit[redis]``, and set::
 
         SESSION_LIMIT_BUS = {
             "BACKEND": "session_limit.bus.redis.RedisBus",
@@ -72,7 +72,7 @@ class RedisBus(Bus):
 
     @property
     def address(self) -> str:
-        """The addresses of the servers, without credentials."""
+        """The addresses of the Redis servers, without credentials, joined by commas."""
         form = "{host}/{db}" if self.sentinels else "{host}:{port}/{db}"
         places = [place_of(url, form) for url in self.urls]
         places += [place_of(url, "Sentinel {host}:{port}") for url in self.sentinels]
@@ -120,8 +120,8 @@ class RedisBus(Bus):
                 answer_is_due = message is None
                 if message is None:
                     await pubsub.ping()
-                # The first confirms the subscription. Another would mean that redis-py
-                # has reconnected by itself, and that messages may have been lost.
+                # The first such message confirms the subscription. Another means that
+                # redis-py has reconnected by itself, and may have lost messages.
                 elif message["type"] == "subscribe":
                     yield None
                 elif message["type"] == "message":
@@ -129,7 +129,7 @@ class RedisBus(Bus):
 
     @asynccontextmanager
     async def _subscriber(self) -> AsyncIterator[redis_asyncio.Redis]:
-        """Yield a client of the next node, or of the master that Sentinels now name."""
+        """Open a client of the next node, or of the master that Sentinels now name."""
         url = next(self._turns)
         async with AsyncExitStack() as stack:
             if not self.sentinels:
@@ -200,7 +200,7 @@ def _bounds(retry: Any, patience: float) -> dict[str, Any]:
 
 
 def _options_of_master(url: str) -> dict[str, Any]:
-    """Return the arguments of ``Sentinel.master_for()`` for this address."""
+    """Return the arguments with which ``Sentinel.master_for()`` connects to ``url``."""
     options = options_of(url)
     options.pop("port", None)
     options["service_name"] = options.pop("host")

@@ -1,9 +1,9 @@
 """
 Parse the addresses of Redis servers as redis-py does, without exposing passwords.
 
-In ``redis://:12#34@host`` the ``#`` in the password ends the address. redis-py would
+In ``redis://:12#34@host``, the ``#`` in the password ends the host part. redis-py would
 connect to port 12, and a message with the address would show the password. redis-py 6
-and 7 also put a connection's options into the error that no master was found.
+and 7 also quote a connection's options in the error that no master was found.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ def options_of(
     url: str, parse: Callable[[str], dict[str, Any]] = parse_url
 ) -> dict[str, Any]:
     """
-    Return redis-py's options for an address, without the password in plain text.
+    Return redis-py's connection options for ``url``, without a plain-text password.
 
-    ``parse`` is redis-py's function for sync connections, or the one for asyncio.
-    Raises ``ValueError`` if redis-py does not understand the address, or if it has an
-    unquoted special character.
+    A credential provider holds the password. ``parse`` is redis-py's ``parse_url`` for
+    sync connections, or the one for asyncio. Raises ``ValueError`` if redis-py does not
+    understand ``url``, or if a special character in ``url`` is not percent-encoded.
     """
     options = parse(url)
     parts = urlsplit(url)
@@ -42,7 +42,7 @@ def options_of(
 
 
 def is_address(url: str) -> bool:
-    """Return whether redis-py accepts this address. Does not connect."""
+    """Return whether redis-py accepts ``url`` as an address, without connecting."""
     try:
         ConnectionPool(**options_of(url)).make_connection()
     except (AttributeError, TypeError, ValueError):
@@ -51,7 +51,12 @@ def is_address(url: str) -> bool:
 
 
 def place_of(url: str, form: str) -> str:
-    """Return an address without credentials: in ``form``, or the path of its socket."""
+    """
+    Return the address ``url`` without credentials, for logs.
+
+    ``form`` is a format string with ``{host}``, ``{port}`` and ``{db}``. The address of
+    a Unix socket is returned as path and database instead.
+    """
     try:
         options = {"host": "localhost", "port": 6379, "db": 0, **options_of(url)}
     except (AttributeError, ValueError):

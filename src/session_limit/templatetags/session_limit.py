@@ -1,8 +1,8 @@
 """
-The template tags and filters of ``{% load session_limit %}``.
+Template tags and filters about sessions, loaded by ``{% load session_limit %}``.
 
-The tags need the request in the context. They write nothing if there is none, if it did
-not pass ``SessionLimitMiddleware``, or if they have nothing to say to the visitor.
+The tags need the request in the context. They write nothing without a request, if the
+request did not pass ``SessionLimitMiddleware``, or if there is nothing to show.
 """
 
 from __future__ import annotations
@@ -40,9 +40,10 @@ register = template.Library()
 @register.simple_tag
 def session_limit_style() -> str:
     """
-    Link the style sheet of our pages.
+    Write a ``<link>`` to the style sheet of this package's pages.
 
-    Writes nothing if the project has not collected it. A page can be read without it.
+    Writes nothing if the project has not collected the style sheet. The pages are
+    readable without styles.
     """
     address = _static("session_limit.css")
     return format_html('<link rel="stylesheet" href="{}">', address) if address else ""
@@ -51,11 +52,11 @@ def session_limit_style() -> str:
 @register.inclusion_tag("session_limit/tags/watch.html", takes_context=True)
 def session_limit_watch(context: Context, mode: str = "overlay") -> dict[str, Any]:
     """
-    Load the script that notices at once when the session ends.
+    Load the script that reacts immediately when the session of an open page ends.
 
-    ``mode`` is ``"overlay"`` for a dialog, ``"redirect"`` to open the page that
-    explains the ending, or ``"event"`` to leave it to the project's own script. Raises
-    ``ValueError`` for another mode.
+    ``mode`` is ``"overlay"`` to show a dialog, ``"redirect"`` to open the page that
+    explains the ending, or ``"event"`` to leave the reaction to the project's own
+    script. Raises ``ValueError`` for any other mode.
     """
     if mode not in WATCH_MODES:
         raise ValueError(f"mode is one of {', '.join(WATCH_MODES)}, not {mode!r}")
@@ -77,9 +78,10 @@ def session_limit_watch(context: Context, mode: str = "overlay") -> dict[str, An
 @register.inclusion_tag("session_limit/tags/play.html", takes_context=True)
 def session_limit_play(context: Context) -> dict[str, Any]:
     """
-    Load the script that starts and renews plays, if the project limits plays.
+    Load the script that starts and renews plays (playbacks of limited content).
 
-    Elements with ``data-session-limit-play`` then take one of the account's places.
+    Elements with ``data-session-limit-play`` then start plays, which count towards the
+    account's limit. Writes nothing if the project does not limit plays.
     """
     request = _signed_in_request(context) if conf.uses_plays() else None
     plays_url = links.url_of(links.PLAYS_VIEW)
@@ -97,7 +99,7 @@ def session_limit_play(context: Context) -> dict[str, Any]:
 
 @register.inclusion_tag("session_limit/tags/usage.html", takes_context=True)
 def session_limit_usage(context: Context) -> dict[str, Any]:
-    """Write "Signed in on 2 of 3 devices"."""
+    """Write how many devices are signed in, such as "Signed in on 2 of 3 devices"."""
     request = _request(context)
     if request is None or (current := request.session_limit.current) is None:
         return {}
@@ -110,7 +112,7 @@ def session_limit_usage(context: Context) -> dict[str, Any]:
 
 @register.inclusion_tag("session_limit/tags/ended.html", takes_context=True)
 def session_limit_ended(context: Context) -> dict[str, Any]:
-    """Explain why this browser is signed out, and link to the next step."""
+    """Write why this browser was signed out, with a link to the next step."""
     request = _request_with_cookie(context)
     if request is None or (session := request.session_limit.ended) is None:
         return {}
@@ -122,11 +124,11 @@ def session_limit_ended(context: Context) -> dict[str, Any]:
 
 @register.inclusion_tag("session_limit/tags/last_sign_in.html", takes_context=True)
 def session_limit_last_sign_in(context: Context) -> dict[str, Any]:
-    """Write the time and the device of the account's sign-in before this one."""
+    """Write when and on which device the account signed in before this session."""
     request = _request(context)
     if request is None or (current := request.session_limit.current) is None:
         return {}
-    # The time of the sign-in of an adopted session is not known.
+    # An adopted session began before this package was installed, at an unknown time.
     rows = UserSession.objects.primary().filter(
         user_id=current.user_id, created_at__lt=current.created_at, adopted=False
     )
@@ -138,13 +140,13 @@ def session_limit_last_sign_in(context: Context) -> dict[str, Any]:
 
 @register.filter
 def session_limit_device(session: UserSession) -> str:
-    """Return the name of the session's device in the active language."""
+    """Return the name of a session's device in the active language."""
     return device_label(session.device)
 
 
 @register.filter
 def session_limit_active(session: UserSession) -> str:
-    """Return a ``<time>`` such as "Active 12 minutes ago"."""
+    """Return a session's last activity as a ``<time>``: "Active 12 minutes ago"."""
     ago = timezone.now() - session.last_active_at
     text = durations.active(ago, unrecorded=conf.touch_interval)
     return _time(session.last_active_at, text)
@@ -152,7 +154,7 @@ def session_limit_active(session: UserSession) -> str:
 
 @register.filter
 def session_limit_when(moment: datetime) -> str:
-    """Return the date and the time in the current time zone, which is named."""
+    """Return ``moment`` as a date and time in the current time zone, with its name."""
     local = _local(moment)
     is_this_year = local.year == _local(timezone.now()).year
     date = date_format(local, "MONTH_DAY_FORMAT" if is_this_year else "DATE_FORMAT")
@@ -164,7 +166,7 @@ def session_limit_when(moment: datetime) -> str:
 
 @register.filter
 def session_limit_time(moment: datetime) -> str:
-    """Return a ``<time>`` with the date and the time, and for machines UTC."""
+    """Return ``moment`` as a ``<time>`` element: local for people, UTC for machines."""
     return _time(moment, session_limit_when(moment))
 
 
@@ -173,7 +175,8 @@ def _script(context: Context, request: GuardedRequest, name: str) -> dict[str, A
         "script": _static(name),
         "shared": _static("shared.js"),
         "style": _static("session_limit.css"),
-        # Compare it to None: Django 6.0's nonce is false until it has been used.
+        # Templates compare this with None, because Django 6.0's nonce is false until it
+        # has been used.
         "nonce": context.get("csp_nonce", getattr(request, "csp_nonce", None)),
     }
 
@@ -186,7 +189,7 @@ def _static(name: str) -> str:
 
 
 def _request(context: Context) -> GuardedRequest | None:
-    """Return the request if it has passed ``SessionLimitMiddleware``."""
+    """Return the request, or ``None`` if it did not pass ``SessionLimitMiddleware``."""
     request = getattr(context, "request", None) or context.get("request")
     is_guarded = hasattr(request, "session_limit")
     return cast("GuardedRequest", request) if is_guarded else None
@@ -194,9 +197,10 @@ def _request(context: Context) -> GuardedRequest | None:
 
 def _request_with_cookie(context: Context) -> GuardedRequest | None:
     """
-    Return the request if it has a session's cookie.
+    Return the request, or ``None`` if it has no session cookie.
 
-    Without one, the session is not read, and the page does not vary by the cookie.
+    Without a cookie, the tags do not read the session, so the response does not get
+    ``Vary: Cookie``.
     """
     request = _request(context)
     state = state_of(request)
@@ -204,11 +208,11 @@ def _request_with_cookie(context: Context) -> GuardedRequest | None:
 
 
 def _signed_in_request(context: Context) -> GuardedRequest | None:
-    """Return the request if its session is live."""
+    """Return the request, or ``None`` if it does not belong to a live session."""
     request = _request_with_cookie(context)
     if request is None:
         return None
-    request.session.keys()  # loads it
+    request.session.keys()  # loads the session
     state = state_of(request)
     return request if state is not None and state.row is not None else None
 
