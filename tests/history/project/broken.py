@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from session_limit.store import liveness
-
 
 def lock() -> None:
     """Admit without the account's lock, so that two sign-ins can take one place."""
@@ -35,7 +33,7 @@ def sweep() -> None:
 
 def verification() -> None:
     """Accept a stored session whatever its row says, and never delete it."""
-    from session_limit.store import engines
+    from session_limit.store import engines, liveness
 
     real = liveness.Row.why_not_live
 
