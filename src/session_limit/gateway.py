@@ -1,5 +1,5 @@
 """
-Decide whether a proxy may serve a protected resource to the sender of a session cookie.
+Answer a proxy's question whether a session cookie belongs to a live session.
 
 No answer is cached. Each question reads the session and its ``UserSession`` row.
 """
@@ -51,12 +51,12 @@ MAX_VERIFIED = 50_000
 
 class Question(NamedTuple):
     """
-    A proxy's question: is ``key`` the session key of a live session?
+    A proxy's question whether ``key`` is the session key of a live session.
 
-    With ``play``, the proxy also asks about a play (a playback of limited content) of
-    the session: about the play with this id, or about any play if the value is
-    ``"any"``. The text comes from the client and may be neither. ``renews`` extends the
-    play's lease. ``is_activity`` counts the question as activity of the user.
+    ``play`` is the id of a play (a playback of limited content) that must also be
+    active, or ``"any"`` for any play of the session. The value comes from the client
+    and may be invalid. ``renews`` extends the play's lease. ``is_activity`` counts the
+    question as activity of the user.
     """
 
     key: str
@@ -77,9 +77,11 @@ class Question(NamedTuple):
 
 class Verdict(NamedTuple):
     """
-    The answer to a proxy. ``status`` is 200 with the user's id, 401 (no live session),
-    403 (no play, or an invalid question) or 503. Every answer has a ``code``, and 401
-    and 403 may have a ``reason``.
+    The answer to a proxy's question about a session.
+
+    ``status`` is 200 (a live session), 401 (no live session), 403 (no active play, or
+    an invalid question) or 503 (an error). Status 200 has a ``user_id``. Every answer
+    has a ``code``, and answers with status 401 and 403 may have a ``reason``.
     """
 
     status: HTTPStatus
@@ -89,7 +91,7 @@ class Verdict(NamedTuple):
 
     @property
     def headers(self) -> list[tuple[str, str]]:
-        """The HTTP headers of the answer, including the length of its body."""
+        """The HTTP headers of the answer, including ``Content-Length``."""
         headers = [
             ("Content-Type", "application/json"),
             ("Content-Length", str(len(self.body))),
@@ -106,7 +108,7 @@ class Verdict(NamedTuple):
 
     @property
     def body(self) -> bytes:
-        """The JSON body for the proxy's client, which is empty if the status is 200."""
+        """The JSON body for the proxy's client. The body is empty for status 200."""
         if self.status is HTTPStatus.OK:
             return b""
         reason = {"reason": self.reason} if self.reason else {}
@@ -122,12 +124,11 @@ UNAVAILABLE = Verdict(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable")
 
 def question(cookies: str, query: str, *, is_below: bool = False) -> Question | Verdict:
     """
-    Parse the value of a ``Cookie`` header and a query string into a ``Question``. If
-    the request can be refused without reading a session, return that ``Verdict``
-    instead.
+    Parse a ``Cookie`` header and a query string into a ``Question``.
 
-    ``is_below`` says that the requested path continues below the gateway's own address.
-    ``_parameters()`` explains why this matters.
+    Return a ``Verdict`` instead if the request can be refused without reading a
+    session. ``is_below`` says that the requested path continues below the gateway's own
+    address (see ``_parameters()``).
     """
     given = _parameters(query, is_below=is_below) if query else {}
     if given is None:
@@ -145,15 +146,16 @@ def question(cookies: str, query: str, *, is_below: bool = False) -> Question | 
 
 def _parameters(query: str, *, is_below: bool) -> dict[str, str] | None:
     """
-    Return the gateway's parameters in ``query``, or ``None`` if one is unknown,
-    repeated, or has an invalid value. A misspelt parameter must not be ignored, because
-    the gateway would then answer a different question.
+    Return the gateway's parameters in ``query``, or ``None`` if one is invalid.
+
+    Unknown and repeated parameters are invalid. If the gateway ignored a misspelt
+    parameter, it would answer a different question.
 
     Envoy appends the path and the query of the guarded request to the gateway's
-    address. If the address ends in ``of=``, everything after that is ignored. If
-    ``is_below``, the whole query may belong to the guarded request, so invalid
-    parameters are ignored. Valid ones still apply: they can only narrow the question,
-    or do what the client may do anyway.
+    address. If the address ends in ``of=``, everything after ``of=`` is ignored. If
+    ``is_below`` is true, the whole query may belong to the guarded request, so invalid
+    parameters are ignored. Valid parameters still apply. They can only narrow the
+    question, or do what the client may do anyway.
     """
     own = _GUARDED.split(query, maxsplit=1)[0]
     given: dict[str, str] = {}
@@ -168,11 +170,11 @@ def _parameters(query: str, *, is_below: bool) -> dict[str, str] | None:
 
 def judge(question: Question, request: Callable[[], HttpRequest]) -> Verdict:
     """
-    Return the ``Verdict`` that answers a proxy's ``question``. Blocks, and raises
-    whatever the session engine or the database raises.
+    Return the ``Verdict`` that answers a proxy's ``question``.
 
-    ``request`` is a function that returns the proxy's request. It is called only if one
-    SQL statement is not enough to answer.
+    This function blocks, and raises the errors of the session engine and the database.
+    ``request`` is a function that returns the proxy's request, and is called only if
+    one SQL statement is not enough to answer.
     """
     row = None if question.is_activity else _read(question.key)
     if row is not None:
@@ -195,12 +197,11 @@ def judge(question: Question, request: Callable[[], HttpRequest]) -> Verdict:
 
 def _read(key: str) -> Row | None:
     """
-    Return the ``UserSession`` row of the session with this key if a single read shows
-    that the session is live.
+    Return the ``UserSession`` row of the live session with this session key.
 
-    ``None`` does not mean that the session has ended. The key may just have changed, or
-    the session may be from before the package was installed. The caller then decides
-    with ``identify()``.
+    Return ``None`` if a single read does not show that the session is live. The session
+    may still be live, if the key has just changed or if the session is from before the
+    package was installed. The caller then decides with ``identify()``.
     """
     engine = cast("Any", engines.engine())
     is_plain_db = engines.is_plain_db(engine)
@@ -228,7 +229,7 @@ def _read(key: str) -> Row | None:
 
 
 class _Identity(NamedTuple):
-    """The ``UserSession`` id and the user's primary key in a session's data."""
+    """The ``UserSession`` id and the user's primary key, as found in session data."""
 
     id: str | None
     user: str | None
@@ -249,7 +250,7 @@ LONGEST_ID = 100
 def _identity_in(
     engine: Any, signed: str, load: Callable[[], dict[str, Any]]
 ) -> _Identity:
-    """Return the row id and user in ``signed`` session data, decoded by ``load()``."""
+    """Return the row id and user in ``signed`` data, which ``load()`` decodes."""
     digest = blake2b(signed.encode(errors="surrogatepass"), digest_size=32).digest()
     identity = _identities.get((engine, digest))
     if identity is None:
@@ -266,9 +267,10 @@ _verified: LRU[UUID, float] = LRU(MAX_VERIFIED)
 
 def _refuse_account(row: Row) -> Verdict | None:
     """
-    Return a 401 ``Verdict`` if the account was disabled or its password was changed
-    without a signal, and ``None`` otherwise. Checks each session at most once every
-    ``VERIFY`` seconds.
+    Return a 401 ``Verdict`` if the account was disabled or its password was changed.
+
+    Otherwise return ``None``. This check finds changes that sent no signal. It runs at
+    most once every ``VERIFY`` seconds for each session.
     """
     now, verified = time.monotonic(), _verified.get(row.id)
     if verified is not None and now - verified < VERIFY:
@@ -283,7 +285,7 @@ def _refuse_account(row: Row) -> Verdict | None:
 
 
 def _refuse_play(row: Row, question: Question) -> Verdict | None:
-    """Return a 403 verdict if the question is about a playback that is not active."""
+    """Return a 403 ``Verdict`` if the question requires a play that is not active."""
     if question.play is None:
         # Nothing can be renewed without a play.
         return PLAY_REQUIRED if question.renews else None

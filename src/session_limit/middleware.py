@@ -1,4 +1,4 @@
-"""Provide the middleware, which supports sync and async and decides nothing itself."""
+"""Define the sync and async middleware, which leaves all decisions to other modules."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ GetResponse = Callable[[HttpRequest], HttpResponseBase | Awaitable[HttpResponseB
 
 class SessionLimitMiddleware:
     """
-    A middleware that empties ended sessions, provides ``request.session_limit``, and
-    explains in its responses why a session ended or a sign-in was refused.
+    Middleware that empties ended sessions and explains in responses why they ended.
 
-    List it directly below ``SessionMiddleware``.
+    The middleware also explains refused sign-ins and provides
+    ``request.session_limit``. List the middleware directly below ``SessionMiddleware``.
     """
 
     sync_capable = True
@@ -82,12 +82,14 @@ class SessionLimitMiddleware:
         self, request: HttpRequest, exception: Exception
     ) -> HttpResponse | None:
         """
-        Return a 503 response that asks the client to try again if a database conflict
-        or lock timeout interrupted a sign-in in a transaction of the project. The
-        package cannot repeat that transaction. Return ``None`` for any other exception.
+        Return a 503 response if a database conflict interrupted a sign-in.
 
-        Django calls this method for errors that a view raises, and for errors at the
-        commit of the view's ``ATOMIC_REQUESTS`` transaction.
+        A lock timeout counts as a conflict. The response asks the client to try again,
+        because the package cannot repeat a transaction of the project. Return ``None``
+        for any other exception.
+
+        Django calls this method for errors in a view, and for errors at the commit of
+        the view's ``ATOMIC_REQUESTS`` transaction.
         """
         if database_conflicts.concerns_us(request, exception):
             return database_conflicts.retry(request)

@@ -1,4 +1,4 @@
-"""Receive the signals that Django sends for every way to sign in or out."""
+"""Receive Django's signals for sign-ins, sign-outs and changes to users."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from session_limit.store.users import make_anonymous, may_sign_in
 
 
 def connect() -> None:
-    """Connect the receivers after those that ``django.contrib.auth`` has connected."""
+    """Connect the receivers of this module, after those of ``django.contrib.auth``."""
     uid = "session_limit.receivers."
     user_logged_in.connect(signed_in, dispatch_uid=uid + "signed_in")
     user_logged_out.connect(signed_out, dispatch_uid=uid + "signed_out")
@@ -58,7 +58,7 @@ def signed_in(
     sender: object, request: HttpRequest | None, user: AbstractBaseUser, **kwargs: Any
 ) -> None:
     """
-    Admit a new sign-in, or undo it and raise ``SessionLimitReached``.
+    Admit a new sign-in, or undo the sign-in and raise ``SessionLimitReached``.
 
     Raise ``TooLateToSignIn`` if the middleware has already prepared the response. Do
     nothing if there is no request, or if the request has no session.
@@ -102,10 +102,7 @@ def _admit(
     state: SessionState | None,
     choice: Choice | None,
 ) -> Admission:
-    """
-    Pass the sign-in to the registry, while the session's ``state`` has no
-    ``UserSession`` row of an earlier sign-in.
-    """
+    """Ask the registry to admit the sign-in, and return the registry's decision."""
     if state is None:
         return admit(sign_in_of(user, request))
     # The admission stores the session with a new id. If the state still had the former
@@ -123,11 +120,11 @@ def request_failed(
     sender: object, request: HttpRequest | None = None, **kwargs: Any
 ) -> None:
     """
-    Record that a database conflict or lock timeout interrupted a sign-in in a
-    middleware (``RemoteUser``).
+    Record that a database conflict interrupted a sign-in in a middleware.
 
-    Django does not call ``process_exception()`` for an error in a middleware, but sends
-    this signal while it handles the error.
+    Lock timeouts count as conflicts. For an error in a middleware, such as
+    ``RemoteUserMiddleware``, Django sends this signal but does not call
+    ``process_exception()``.
     """
     state = state_of(request)
     if (
@@ -142,8 +139,9 @@ def signed_out(
     sender: object, request: HttpRequest | None, user: Any, **kwargs: Any
 ) -> None:
     """
-    Record that ``logout()`` is about to flush the session. If the middleware does not
-    guard the session, end the session at once.
+    Record that ``logout()`` is about to flush the session.
+
+    If the middleware does not guard the session, end the session immediately.
     """
     session, state = _session(request), state_of(request)
     if state is not None:

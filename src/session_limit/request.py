@@ -1,4 +1,4 @@
-"""Provide ``request.session_limit``, with which views find the user's sessions."""
+"""Define ``request.session_limit``, through which views find the user's sessions."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from session_limit.store.unstored_keys import identify_key
 
 class SessionLimit:
     """
-    The current, ended and other sessions of a view's request, read when they are used.
+    The current, ended and other sessions for a view's request.
 
-    Annotate the request as ``GuardedRequest``, so that type checkers know this
-    attribute.
+    Sessions are read from the database when they are used. Annotate the request as
+    ``GuardedRequest``, so that type checkers know ``request.session_limit``.
     """
 
     def __init__(self, request: HttpRequest) -> None:
@@ -38,11 +38,10 @@ class SessionLimit:
     @property
     def ended(self) -> UserSession | None:
         """
-        The ``UserSession`` of the ended session to which this request's cookie belongs,
-        or ``None``.
+        The ended ``UserSession`` to which this request's cookie belongs, or ``None``.
 
-        If the session has expired but that could not be saved, ``ended_at`` and
-        ``ended_reason`` are set on the returned object only: see ``try_to_end()``.
+        If the end of an expired session could not be saved, ``ended_at`` and
+        ``ended_reason`` are set on the returned object only (see ``try_to_end()``).
         """
         state = self._loaded_state()
         if state is None:
@@ -62,7 +61,7 @@ class SessionLimit:
 
     @property
     def others(self) -> UserSessionQuerySet:
-        """A queryset of the account's live sessions, without this request's own."""
+        """A queryset of the account's live sessions, without this request's session."""
         row, sessions = self._row(), UserSession.objects.primary().live()
         if row is None:
             return sessions.none()

@@ -1,4 +1,4 @@
-"""Recognise requests for this package's own URLs before Django resolves them."""
+"""Recognize requests for this package's own URLs before Django resolves them."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ GATEWAY, EVENTS = "gateway", "events"
 
 def find_below(path_info: str, name: str) -> str | None:
     """
-    Return the part of ``path_info`` that follows the URL of our view named ``name``.
+    Return the part of ``path_info`` after the URL of this package's view ``name``.
 
-    Returns ``""`` for the view's URL itself, and ``None`` for any other path. Paths are
-    not cached, so clients cannot fill a cache. The language that an earlier request
-    left active in this thread makes no difference.
+    Return ``""`` for the view's URL itself, and ``None`` for any other path. The active
+    language of the thread makes no difference.
     """
-    # Most paths lack this last part of the URL, and need no more work.
+    # Most paths lack this last part of the URL, and need no more work. Paths are not
+    # cached, so that clients cannot fill a cache.
     if f"/{name}/" not in path_info:
         return None
     for way in _ways(get_resolver(settings.ROOT_URLCONF), name):
@@ -47,7 +47,7 @@ class _Way(NamedTuple):
         """
         Return the codes of the languages in which to match ``path_info``.
 
-        Returns ``[None]`` if the URL is the same in every language.
+        Return ``[None]`` if the URL is the same in every language.
         """
         if any(isinstance(each, LocalePrefixPattern) for each in self.patterns):
             # LocaleMiddleware selects the language in the same way.
@@ -60,7 +60,7 @@ class _Way(NamedTuple):
         return [None]
 
     def match(self, path: str) -> str | None:
-        """Return the rest of ``path`` after the view's URL, or ``None`` otherwise."""
+        """Return what follows the view's URL in ``path``, or ``None`` if no match."""
         for pattern in self.patterns:
             match = pattern.match(path)
             if match is None:
@@ -70,7 +70,7 @@ class _Way(NamedTuple):
 
 
 def _source(pattern: Any) -> object:
-    """Return a URL pattern's route or regex, a lazy string if it is translated."""
+    """Return a URL pattern's route or regex, which is a lazy string if translated."""
     return getattr(pattern, "_route", getattr(pattern, "_regex", None))
 
 

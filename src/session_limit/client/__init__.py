@@ -1,4 +1,4 @@
-"""Find out which device sends a request, its address, and whether it is known."""
+"""Find the device and IP address of a client, and whether its browser is known."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 """
-Find the IP address of a client, and mask it.
+Find and mask the IP addresses of clients.
 
 The address comes from the connection and from the part of ``X-Forwarded-For`` that the
 project's proxies wrote. Other headers, such as ``Forwarded`` and ``X-Real-IP``, are
@@ -23,7 +23,7 @@ _STORED_BITS_6TO4 = 16 + _STORED_BITS[4]
 
 
 def address_of(request: HttpRequest) -> str | None:
-    """Return the IP address in the form that ``SESSION_LIMIT_STORE_ADDRESS`` allows."""
+    """Return the client's IP address as ``SESSION_LIMIT_STORE_ADDRESS`` allows."""
     mode = conf.store_address
     if mode == "none":
         return None
@@ -40,8 +40,10 @@ def address_of(request: HttpRequest) -> str | None:
 
 def mask(address: str) -> str:
     """
-    Return the part of a stored IP address that every administrator may see, such as
-    "203.0.x.x" or "2001:db8:…". Return ``""`` if ``address`` is not an IP address.
+    Return a masked form of an IP address, such as "203.0.x.x" or "2001:db8:…".
+
+    Every administrator may see the masked form. Return ``""`` if ``address`` is not an
+    IP address.
     """
     parsed = _parse(address)
     if parsed is None:
@@ -55,11 +57,10 @@ def mask(address: str) -> str:
 
 def _nearest_untrusted(request: HttpRequest) -> str:
     """
-    Return the address of the client that connected to the outermost of the project's
-    proxies.
+    Return the address that connected to the outermost of the project's proxies.
 
-    Each proxy appends the address that connected to it. With N proxies only the last N
-    entries can be trusted, because a client can send the entries before them. If there
+    Each proxy appends the address from which the request came. With N proxies, only the
+    last N entries can be trusted, because a client can send earlier entries. If there
     are fewer entries than proxies, return the first entry.
     """
     remote: str = request.META.get("REMOTE_ADDR", "")

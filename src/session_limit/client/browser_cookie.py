@@ -1,9 +1,9 @@
 """
-Remember, in a cookie, which users have signed in with a browser.
+Remember in a cookie which users have signed in with a browser.
 
-The cookie has a random token and, for each user, a keyed digest of the token and the
-user's id. It reveals no user to somebody who reads it, and the server stores nothing.
-After a person deletes the cookie, their browser counts as new.
+The cookie holds a random token and, for each user, a keyed digest of the token and the
+user's id. The cookie reveals no user, and the server stores nothing. After a person
+deletes the cookie, their browser counts as new.
 """
 
 from __future__ import annotations
@@ -35,8 +35,10 @@ class _Browser(TypedDict):
 
 def is_new(request: HttpRequest, user_id: Any) -> bool:
     """
-    Return whether this user, given by primary key, has not signed in with this browser
-    before. Return ``False`` without ``SessionLimitMiddleware``, which sets the cookie.
+    Return whether a user has not signed in with this browser before.
+
+    ``user_id`` is the user's primary key. Return ``False`` without
+    ``SessionLimitMiddleware``, which sets the cookie.
     """
     if not hasattr(request, "session_limit"):
         return False
@@ -45,7 +47,7 @@ def is_new(request: HttpRequest, user_id: Any) -> bool:
 
 
 def remember(request: HttpRequest, response: HttpResponseBase, user_id: Any) -> None:
-    """Set the cookie which records that this user has signed in with this browser."""
+    """Record in a cookie that the user has signed in with this browser."""
     browser = _read(request)
     own, *former = _digests(browser, user_id)
     others = [digest for digest in browser["u"] if digest not in {own, *former}]
@@ -65,7 +67,7 @@ def remember(request: HttpRequest, response: HttpResponseBase, user_id: Any) -> 
 
 
 def _read(request: HttpRequest) -> _Browser:
-    """Return the content of the browser's cookie, or new content if it is not valid."""
+    """Return the content of the browser's cookie, or new content if it is invalid."""
     try:
         browser: _Browser = signing.loads(
             request.COOKIES.get(COOKIE, ""), salt=SALT, max_age=MAX_AGE
@@ -76,5 +78,5 @@ def _read(request: HttpRequest) -> _Browser:
 
 
 def _digests(browser: _Browser, user_id: Any) -> list[str]:
-    """Return the user's digests under ``SECRET_KEY`` and ``SECRET_KEY_FALLBACKS``."""
+    """Return the digests that stand for the user in the cookie, one per secret key."""
     return [each[:16] for each in keyed_digests(SALT, f"{browser['b']}:{user_id}")]

@@ -1,9 +1,8 @@
 """
-Describe the client that sent a request: its address, and a name by which people
-recognize their device.
+Describe the client that sent a request by its IP address and device name.
 
-The description relies on headers that clients can forge. It is shown to people and can
-determine which limit applies, but it never authenticates anybody.
+The description relies on headers that clients can forge. The description is shown to
+people and can determine which limit applies, but never authenticates anybody.
 """
 
 from __future__ import annotations
@@ -34,8 +33,9 @@ MAX_DEVICE = 100
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """A kind of device. ``name`` is a text such as "Firefox on Android", or ``""``."""
+    """A device with a name, such as "Firefox on Android", and a device class."""
 
+    # An empty string if the device is unknown.
     name: str
     device_class: DeviceClass
 
@@ -45,9 +45,9 @@ class Client:
     """
     The information that is stored about the client of a session.
 
-    ``address`` is the part of the IP address that ``SESSION_LIMIT_STORE_ADDRESS``
-    allows to be stored, or ``None``. ``device``, a name, and ``device_class`` come from
-    the function that ``SESSION_LIMIT_DEVICE`` names.
+    ``address`` is the IP address as ``SESSION_LIMIT_STORE_ADDRESS`` allows, or
+    ``None``. ``device`` (a name) and ``device_class`` come from the function that
+    ``SESSION_LIMIT_DEVICE`` names.
     """
 
     address: str | None
@@ -59,8 +59,8 @@ def describe(request: HttpRequest) -> Client:
     """
     Return the address and the device of the client that sent ``request``.
 
-    Never raises. An error in the function that ``SESSION_LIMIT_DEVICE`` names is
-    logged, and the device then has no name, so that the sign-in does not fail.
+    This function never raises. Errors in the function that ``SESSION_LIMIT_DEVICE``
+    names are logged. The device then has no name, and the sign-in continues.
     """
     try:
         device = import_string(conf.device)(request)
@@ -84,18 +84,17 @@ def _legible(name: str) -> str:
 
 def describe_device(request: HttpRequest) -> Device:
     """
-    Recognize the device by the headers of ``request``. This is the default for
-    ``SESSION_LIMIT_DEVICE``.
+    Return the device that the headers of ``request`` indicate.
 
-    The name consists only of words from this package's tables, so that no text from a
-    client gets into a page or a log.
+    This function is the default for ``SESSION_LIMIT_DEVICE``. The name consists only of
+    words from this package, so that no text from a client gets into a page or a log.
     """
     platform, device_class = platform_of(request)
     return Device(device_name(browser_of(request, platform), platform), device_class)
 
 
 def device_name(browser: str, platform: str) -> str:
-    """Return a name such as "Firefox on Android", or only the part that is known."""
+    """Return a device name such as "Firefox on Android", without unknown parts."""
     return " on ".join(filter(None, (browser, platform)))
 
 
@@ -112,8 +111,7 @@ _APPS = {name for name, _words in BROWSERS if name.endswith(" app")}
 
 def device_label(name: str) -> str:
     """
-    Return the stored device ``name`` in the active language, such as "Firefox auf
-    Android".
+    Translate a stored device name, such as "Firefox on Android", for display.
 
     A name that does not consist of this package's own words is returned unchanged.
     """

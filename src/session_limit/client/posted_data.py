@@ -31,7 +31,7 @@ def form(request: HttpRequest) -> QueryDict:
     """
     Return the fields of a posted form.
 
-    Raises ``BadRequest`` if they cannot be decoded with the request's encoding.
+    Raises ``BadRequest`` if the fields cannot be decoded with the request's encoding.
     """
     try:
         fields = request.POST
@@ -44,9 +44,9 @@ def form(request: HttpRequest) -> QueryDict:
 @sensitive_variables()
 def _check_text(data: object) -> None:
     """
-    Raise ``UnicodeEncodeError`` if any text in ``data`` contains half a surrogate pair.
+    Raise ``UnicodeEncodeError`` if a string in ``data`` has half a surrogate pair.
 
-    No hash function, database or response accepts such text. A client can send it in
-    JSON, or in a form that is encoded in UTF-7.
+    No hash function, database or response accepts such strings. A client can send them
+    in JSON, or in a form that is encoded in UTF-7.
     """
     json.dumps(data, ensure_ascii=False).encode()

@@ -1,4 +1,4 @@
-"""Find out how a client made a request, and in which form it wants the answer."""
+"""Find out how a client made a request, and which response format the client wants."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ def is_acted_on(request: HttpRequest) -> bool:
     """
     Return whether a person will see the response to ``request``.
 
-    People see the response to a navigation, but not to a poll, a prefetch or a request
-    for a part of a page. Browsers send the headers that tell these apart (Fetch
-    Metadata) only over HTTPS. Without them, the other headers of the request decide.
+    People see responses to navigation, but not to polls, prefetches or requests for
+    parts of a page. Browsers send headers that distinguish these requests (Fetch
+    Metadata) only over HTTPS. Without Fetch Metadata, other headers decide.
     """
     headers = request.headers
     if "prefetch" in headers.get("Sec-Purpose", headers.get("Purpose", "")):
@@ -27,8 +27,8 @@ def wants_json(request: HttpRequest, response: HttpResponseBase | None = None) -
     """
     Return whether the client prefers JSON to an HTML page.
 
-    A client that accepts any type prefers JSON if it is a script, if it sent JSON, or
-    if the view's ``response`` is JSON.
+    A client that accepts any type gets JSON if the client is a script, if the request
+    contains JSON, or if the view's ``response`` is JSON.
     """
     accept = request.headers.get("Accept", "")
     if "text/html" in accept or "json" in accept:

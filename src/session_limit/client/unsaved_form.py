@@ -1,7 +1,7 @@
 """
-Find what a person had written into a form when their session ended.
+Find the text that a person was submitting in a form when their session ended.
 
-The page that explains the ending shows these texts, so that the person can copy them.
+The page that explains the ending shows this text, so that the person can copy it.
 """
 
 from __future__ import annotations
@@ -37,11 +37,10 @@ _NOT_WRITTEN = re.compile(
 
 def of_post(request: HttpRequest) -> list[tuple[str, str]]:
     """
-    Return the labels and texts of the fields that a person filled in and posted with
-    ``request``.
+    Return the labels and texts of the form fields that a person filled in and posted.
 
-    Never raises. Returns an empty list if the form was on another site, because that
-    site could otherwise put its own words onto a page of this one.
+    This function never raises. Return an empty list if the form was on another site,
+    because that site could otherwise put its own words onto a page of this site.
     """
     if request.method != "POST" or not _is_from_this_site(request):
         return []

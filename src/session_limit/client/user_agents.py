@@ -9,7 +9,7 @@ from django.http import HttpRequest
 
 
 class DeviceClass(enum.StrEnum):
-    """The classes of devices, each of which ``PerDeviceClass`` limits separately."""
+    """The classes of devices, which ``PerDeviceClass`` limits separately."""
 
     PHONE = "phone"
     TABLET = "tablet"
@@ -22,7 +22,7 @@ MAX_HEADER = 512
 
 
 def user_agent(request: HttpRequest) -> str:
-    """Return the ``User-Agent`` header, cut off after ``MAX_HEADER`` characters."""
+    """Return the first ``MAX_HEADER`` characters of the ``User-Agent`` header."""
     return _header(request, "USER_AGENT")
 
 
@@ -144,10 +144,10 @@ _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
 
 def platform_of(request: HttpRequest) -> tuple[str, DeviceClass]:
     """
-    Return the platform, by the name that its owner would use, and the device's class.
+    Return the name of the client's platform, such as "iPad", and the device class.
 
-    The ``User-Agent`` header comes before the client hints, because it identifies more
-    platforms, such as TVs.
+    The ``User-Agent`` header takes precedence over the client hints, because
+    ``User-Agent`` identifies more platforms, such as TVs.
     """
     agent = user_agent(request)
     for platform, device_class, words in PLATFORMS:
@@ -165,8 +165,8 @@ def browser_of(request: HttpRequest, platform: str) -> str:
     """
     Return the name of the browser or app that sent ``request``, or ``""``.
 
-    The client hints come before the ``User-Agent`` header, because only they
-    distinguish Brave and others from Chrome.
+    The client hints take precedence over the ``User-Agent`` header, because only the
+    hints distinguish Brave and others from Chrome.
     """
     brands = set(_QUOTED.findall(_header(request, "SEC_CH_UA")))
     for brand, browser in _BRANDS.items():

@@ -1,8 +1,8 @@
 """
-The database models for sessions, accounts, pending sign-ins and plays.
+Define the database models for sessions, account limits, pending sign-ins and plays.
 
 The tables are designed for tens of millions of rows. A comment beside each index names
-the queries that need it.
+the queries that need the index.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Define ``AccountLimit``: an account's own limit, and the row that sign-ins lock."""
+"""Define the model for the session limit of a single account."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from django.utils.translation import gettext_lazy as _
 
 class AccountLimit(models.Model):
     """
-    The database row that a sign-in locks, with the account's own session limit. If
-    ``limit`` is set, it replaces ``SESSION_LIMIT`` and ``Rules.limit()`` in every scope
-    (group of sessions that are counted together).
+    The session limit of one account.
+
+    If ``limit`` is set, the value replaces ``SESSION_LIMIT`` and ``Rules.limit()`` in
+    every scope (group of sessions that one limit covers). Each sign-in locks this row.
     """
 
     user = models.OneToOneField(

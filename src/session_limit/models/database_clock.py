@@ -1,4 +1,4 @@
-"""Read the database's clock, the only one that all servers share."""
+"""Read the time from the database, the only clock that all servers share."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from django.db.models.sql.compiler import SQLCompiler
 
 def ahead_of_utc(connection: BaseDatabaseWrapper) -> int:
     """
-    Return how many seconds ahead of UTC ``connection`` currently stores datetimes.
+    Return the current UTC offset, in seconds, of the datetimes that Django stores.
 
-    This applies to databases that store no time zones. Django stores datetimes there in
-    the connection's time zone or, if ``USE_TZ`` is false, in the project's.
+    The offset matters in databases that store no time zones. Django stores datetimes
+    there in the connection's time zone or, if ``USE_TZ`` is false, in the project's.
     """
     if connection.timezone is None:
         return time.localtime().tm_gmtoff
@@ -26,12 +26,11 @@ def ahead_of_utc(connection: BaseDatabaseWrapper) -> int:
 
 class DatabaseNow(models.Func):
     """
-    A database function that returns the time of the database's clock when the statement
-    runs, not when the transaction began.
+    A database function that returns the current time of the database's clock.
 
-    On MySQL, Django's ``Now()`` would return a time in the connection's time zone. On
-    SQLite and MySQL, which store no time zones, this function returns a time in the
-    time zone in which Django stores datetimes.
+    The function returns the time at which the statement runs, not the transaction's
+    start. On SQLite and MySQL, which store no time zones, the result is in the time
+    zone in which Django stores datetimes. Django's ``Now()`` does not do this on MySQL.
     """
 
     template = "CLOCK_TIMESTAMP()"

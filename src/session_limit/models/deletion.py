@@ -1,4 +1,4 @@
-"""Delete an account's rows together with its user, without loading or listing them."""
+"""Delete the rows of a deleted user without loading or listing the rows."""
 
 from __future__ import annotations
 
@@ -27,12 +27,11 @@ def _cascade_unlisted(
     collector: Collector, field: models.Field[Any, Any], sub_objs: Any, using: str
 ) -> None:
     """
-    Delete the rows that refer to a deleted user in one statement, without reading them.
+    Delete the rows that refer to a deleted user in one SQL statement.
 
-    With Django's ``CASCADE``, the admin would list all of these rows on the page that
-    confirms the deletion of a user, and an account may have any number of sessions.
-    This function uses ``CASCADE`` if the project listens to the deletion of these rows
-    or has foreign keys to them.
+    With Django's ``CASCADE``, the admin would list all of these rows before it deletes
+    a user, and an account may have any number of sessions. ``CASCADE`` is still used if
+    the project listens to the deletion of these rows or has foreign keys to them.
     """
     # The admin's own collector always returns False here, so that it can list the rows.
     if Collector(using).can_fast_delete(sub_objs):

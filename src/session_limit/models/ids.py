@@ -21,7 +21,7 @@ def uuid7() -> uuid.UUID:
 
 
 def parse_uuid(value: Any) -> uuid.UUID | None:
-    """Return ``value``, a string, as a UUID, or ``None`` if it is not a valid one."""
+    """Return the string ``value`` as a UUID, or ``None`` if the string is not valid."""
     try:
         return uuid.UUID(value)
     except (AttributeError, TypeError, ValueError):

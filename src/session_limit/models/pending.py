@@ -15,8 +15,8 @@ class PendingSignIn(models.Model):
     """
     A sign-in with valid credentials that waits for the user to choose sessions to end.
 
-    It gives no access yet. Stored sessions do not refer to this row. Only a cookie in
-    the browser that began the sign-in does.
+    A pending sign-in gives no access yet. Only a cookie in the browser that began the
+    sign-in refers to the pending sign-in. Stored sessions do not.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)

@@ -1,4 +1,4 @@
-"""Define the model for plays, each of which is one playback of limited content."""
+"""Define the model for plays, which are playbacks of limited content."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from session_limit.models.ids import uuid7
 from session_limit.models.sessions import UserSession, registry_alias
 from session_limit.policy import LiveSession
 
-# How long a play counts without being renewed. After a player crashes, this time passes
-# before another play can start in place of its own.
+# How long a play counts without being renewed. After a player crashes, another play can
+# take its place only after this time.
 LEASE = timedelta(seconds=30)
 # How far the clock of a server may be ahead of the database's clock.
 CLOCKS_APART = timedelta(seconds=60)
 
 
 class PlayQuerySet(models.QuerySet["Play"]):
-    """A queryset of plays with filters for their states."""
+    """A queryset of plays (playbacks of limited content) with filters by state."""
 
     def primary(self) -> Self:
-        """Use the database that ``Play`` rows are written to, and not a replica."""
+        """Use the database to which plays are written, and not a replica."""
         return self.using(registry_alias())
 
     def open(self) -> Self:
-        """Return the plays without a recorded end, even those not renewed in time."""
+        """Return the plays without a recorded end, renewed in time or not."""
         return self.filter(ended_at=None)
 
     def leased(self) -> Self:
@@ -50,18 +50,18 @@ class Play(models.Model):
     """
     One playback of limited content by a session.
 
-    A play counts towards the limit of plays while its player renews it in time and its
-    session is live. When either of these ends, nothing is written to the row until the
-    account starts another play or ``prunesessions`` runs. Only
+    A play counts towards the play limit while its player renews the play in time and
+    its session is live. The row of a play that no longer counts does not change until
+    the account starts another play or ``prunesessions`` runs. Only
     ``session_limit.registry`` writes these rows.
 
     The foreign keys have no constraint, and nothing cascades to a play. So a project
-    without plays runs no statement for them when an account or a session is deleted.
+    without plays runs no statement for plays when an account or a session is deleted.
     """
 
     Reason: TypeAlias = PlayEndReason
 
-    # The reasons that a play's page is notified of. It knows the others by itself.
+    # The reasons of which a play's page is notified. The page knows the others itself.
     HEARD = frozenset({PlayEndReason.DISPLACED, PlayEndReason.LIMIT_LOWERED})
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -116,20 +116,21 @@ class Play(models.Model):
         """
         Return why this play, which no longer counts towards the limit, has ended.
 
-        If the row records no reason, the lease or the session ended first.
-        ``session_ended_at`` is when the session ended, or ``None`` if it is live or its
-        row was deleted. It comes from the clock of a server, which may be up to
-        ``CLOCKS_APART`` ahead of the database's clock, which sets the lease.
+        If the row records no reason, either the lease or the session ended first.
+        ``session_ended_at`` is when the session ended, or ``None`` if the session is
+        live or its row was deleted.
         """
         if self.ended_reason:
             return PlayEndReason(self.ended_reason)
         if session_ended_at is None:
             return PlayEndReason.LAPSED
+        # A server's clock sets session_ended_at, and may be up to CLOCKS_APART ahead of
+        # the database's clock, which sets the lease.
         lapsed_before = self.lease_until + CLOCKS_APART < session_ended_at
         return PlayEndReason.LAPSED if lapsed_before else PlayEndReason.SESSION_ENDED
 
     def facts(self) -> LiveSession:
-        """Return the facts about this play that decisions at a limit depend on."""
+        """Return the facts about this play on which decisions at a limit depend."""
         # Players renew their leases automatically, so a renewal is no sign of activity.
         return LiveSession(
             id=self.pk, created_at=self.started_at, last_active_at=self.started_at

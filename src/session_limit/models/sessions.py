@@ -1,4 +1,4 @@
-"""Define the model for sessions: signed-in browsers, apps and API clients."""
+"""Define the model for sessions of signed-in browsers, apps and API clients."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ STORED_WITHIN = timedelta(minutes=2)
 
 
 def taking_place_in(scope: str) -> models.Q:
-    """Return a ``Q`` object for the sessions that the limit of ``scope`` counts."""
+    """Return a ``Q`` object for sessions that count towards the limit of ``scope``."""
     return models.Q(counted=True, scope=scope)
 
 
@@ -48,7 +48,7 @@ def _tenfold(now: datetime) -> models.Func:
 
 def registry_alias() -> str:
     """
-    Return the alias of the database that sessions and plays are written to.
+    Return the alias of the database to which sessions and plays are written.
 
     Every read on which a decision depends uses this database. On a replica that lags
     behind, an ended session would still be live.
@@ -57,32 +57,27 @@ def registry_alias() -> str:
 
 
 class UserSessionQuerySet(models.QuerySet["UserSession"]):
-    """A queryset of sessions with filters for their state and user."""
+    """A queryset of sessions with filters by state and user."""
 
     def primary(self) -> Self:
-        """Use the database that sessions are written to, and not a replica."""
+        """Use the database to which sessions are written, and not a replica."""
         return self.using(registry_alias())
 
     def live(self) -> Self:
         return self.filter(ended_at=None)
 
     def live_with_id(self, id: uuid.UUID) -> Self:
-        """
-        Return the session with this ``id`` if no ending is recorded for it.
-
-        The filter uses ``ended_reason``, which has no index. MariaDB then finds the row
-        by its primary key and locks no other rows.
-        """
+        """Return the session with this ``id`` unless the session is marked as ended."""
+        # ended_reason has no index, so MariaDB finds the row by its primary key and
+        # locks no other rows.
         return self.filter(pk=id, ended_reason="")
 
     def ended(self) -> Self:
         return self.exclude(ended_at=None)
 
     def in_time(self, now: datetime) -> Self:
-        """
-        Exclude the sessions that have expired by ``now``. ``Row.is_due()`` in
-        ``store.queries`` makes the same decision for a single row.
-        """
+        """Exclude the sessions that have expired by ``now``."""
+        # store.liveness.Row.is_due() makes the same decision for a single row.
         granted = models.Q(expires_at__gt=now - conf.touch_interval)
         # As in Row.touch_interval: a tenth of the idle timeout, if that is shorter.
         idle = models.Q(expires_reason=EndReason.IDLE)
@@ -105,8 +100,9 @@ class UserSession(models.Model):
     """
     One signed-in browser, app or API client.
 
-    A session is live until it ends. The row of an ended session tells the reason until
-    ``prunesessions`` deletes it. Only ``session_limit.registry`` writes these rows.
+    A session is live until it ends. The row of an ended session records the reason
+    until ``prunesessions`` deletes the row. Only ``session_limit.registry`` writes
+    these rows.
     """
 
     Reason: TypeAlias = EndReason
@@ -197,25 +193,27 @@ class UserSession(models.Model):
 
     @property
     def is_live(self) -> bool:
-        """Whether no end of this session is recorded, even if it has expired."""
+        """Whether this session has no recorded end, even if its time has expired."""
         return self.ended_at is None
 
     @property
     def is_new(self) -> bool:
-        """Whether the session is live and was signed in less than a day ago."""
+        """Whether the session is live and the user signed in less than a day ago."""
         age = timezone.now() - self.created_at
         return self.is_live and not self.adopted and age < NEW
 
     @property
     def was_ended_by_owner(self) -> bool:
-        """Whether the account's owner ended this session from another one."""
+        """Whether the account's owner ended this session from another session."""
         is_revoked = self.ended_reason == EndReason.REVOKED
         return is_revoked and self.ended_by == str(self.user_id)
 
     def may_be_unsaved(self) -> bool:
         """
-        Return whether the data of this session may not be stored yet, because the
-        request that recorded its key has not finished. Reads the database's clock.
+        Return whether the session's data may not be stored yet.
+
+        The request that recorded the session key stores the data when the request
+        finishes. This method reads the database's clock.
         """
         if self.key_recorded_at is None:
             return False
@@ -229,7 +227,7 @@ class UserSession(models.Model):
         return self.counted and self.scope == scope
 
     def facts(self) -> LiveSession:
-        """Return the facts about this session that decisions at a limit depend on."""
+        """Return the facts about this session on which decisions at a limit depend."""
         return LiveSession(
             id=self.pk,
             created_at=self.created_at,

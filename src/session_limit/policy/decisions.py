@@ -1,8 +1,8 @@
 """
 Decide which sessions and plays to admit at a limit, and which ones to end for them.
 
-These functions use no database, no request and no clock. The registry collects the
-facts under the account's lock, calls one of them, and carries out the decision.
+These functions use no database, no request and no clock. The registry locks the
+account, collects the facts, calls one of these functions, and carries out the decision.
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ class AtLimit(enum.StrEnum):
     """
     The ways to treat a sign-in or a play that would exceed its limit.
 
-    ``DISPLACE`` ends older sessions or plays for it, ``DENY`` refuses it, ``ASK`` lets
-    the user choose which ones to end, and ``OBSERVE`` admits and only reports it.
+    ``DISPLACE`` ends older sessions or plays. ``DENY`` refuses the new one. ``ASK``
+    lets the user choose which ones to end. ``OBSERVE`` admits the new one and only
+    reports it.
     """
 
     DISPLACE = "displace"
@@ -29,7 +30,7 @@ class AtLimit(enum.StrEnum):
 
 
 class Displace(enum.StrEnum):
-    """The ways to choose which live sessions end for a newer one."""
+    """The ways to choose which live sessions end for a newer session."""
 
     LEAST_RECENT = "least_recent"
     OLDEST = "oldest"
@@ -39,10 +40,10 @@ class Displace(enum.StrEnum):
 @dataclass(frozen=True, slots=True)
 class LiveSession:
     """
-    The facts about a live session, or about a live play, on which decisions depend.
+    The facts about a live session or a live play on which decisions depend.
 
     An ``adopted`` session was signed in at an unknown time, before this package
-    recorded it, and counts as older than every session that is not adopted.
+    recorded sessions. Adopted sessions count as older than all other sessions.
     """
 
     id: UUID
@@ -54,11 +55,11 @@ class LiveSession:
 @dataclass(frozen=True, slots=True)
 class Decision:
     """
-    The decision on a new session or play at a limit.
+    A decision about a new session or play at a limit.
 
-    ``admitted`` says whether it may start. ``ended`` holds the ids of the sessions or
-    plays that it displaces, in the order in which to end them. ``exceeded`` says
-    whether it would have exceeded the limit, even if it was admitted.
+    ``admitted`` says whether the session or play may start. ``ended`` holds the ids of
+    older sessions or plays to end, in this order. ``exceeded`` says whether the new
+    session or play would have exceeded the limit, even if admitted.
     """
 
     admitted: bool
@@ -79,11 +80,12 @@ def excess(
     live: Sequence[LiveSession], *, limit: int | None, displace: Displace
 ) -> tuple[UUID, ...]:
     """
-    Return the ids of the sessions to end so that no more than ``limit`` remain, in the
-    order in which to end them.
+    Return the ids of the sessions to end so that at most ``limit`` sessions remain.
 
-    ``live`` holds the live sessions of one scope. A limit of ``None`` is unlimited.
-    ``Displace.OLDEST`` ends the oldest, other values the least recently active ones.
+    ``live`` holds the live sessions of one scope (the sessions that one limit covers).
+    ``limit`` is ``None`` if unlimited. ``Displace.OLDEST`` ends the oldest sessions.
+    Other values end the least recently active sessions. The ids are in the order in
+    which to end the sessions.
     """
     if limit is None or len(live) <= limit:
         return ()
@@ -100,12 +102,12 @@ def decide(
     displace: Displace,
 ) -> Decision:
     """
-    Decide whether to admit a sign-in, and which of the user's live sessions it ends.
+    Decide whether to admit a sign-in, and which of the user's live sessions to end.
 
-    ``live`` holds the user's other live sessions in the same scope. ``limit`` includes
-    the new session; ``None`` is unlimited. If more sessions are live than the limit
-    allows, for example after a downgrade, a sign-in that displaces ends all of the
-    excess. A sign-in that is refused ends none.
+    ``live`` holds the user's other live sessions in the same scope (the sessions that
+    one limit covers). ``limit`` includes the new session, and is ``None`` if unlimited.
+    More sessions may be live than the limit allows, for example after a downgrade. A
+    sign-in that displaces ends the whole excess. A refused sign-in ends no session.
     """
     if limit is None or len(live) < limit:
         return Decision(admitted=True)
@@ -122,11 +124,11 @@ def decide_choice(
     live: Sequence[LiveSession], *, limit: int | None, chosen: Collection[UUID] | None
 ) -> Decision:
     """
-    Decide on a sign-in for which the user has chosen which live sessions to end.
+    Decide whether to admit a sign-in after the user chose which sessions to end.
 
-    ``chosen`` holds the ids of those sessions, or is ``None`` to end all. If the limit
-    leaves room by now and the choice is not "all", no session ends. If the choice does
-    not make enough room, no session ends, and the user is asked again.
+    ``chosen`` holds the ids of those sessions, or is ``None`` for all sessions. No
+    session ends if the limit leaves room by now, unless the choice is "all". If the
+    choice does not make enough room, no session ends, and the user is asked again.
     """
     free = limit is None or len(live) < limit
     if free and chosen is not None:
@@ -145,11 +147,12 @@ def decide_swap(
     live: Sequence[LiveSession], *, limit: int | None, chosen: UUID
 ) -> Decision:
     """
-    Decide on a new play for which the user has ``chosen`` (by its id) a play to end.
+    Decide whether to admit a new play after the user chose another play to end.
 
-    If the limit leaves room by now, no play ends. If the chosen play is no longer live
-    and there is no room, the user is asked again. If more plays are live than the limit
-    allows, the oldest of the excess end too.
+    ``chosen`` is the id of the play to end. No play ends if the limit leaves room by
+    now. If the chosen play is no longer live and there is no room, the user is asked
+    again. If more plays are live than the limit allows, the oldest excess plays end
+    too.
     """
     if limit is None or len(live) < limit:
         return Decision(admitted=True)
@@ -164,10 +167,11 @@ def decide_adoption(
     live: Sequence[LiveSession], *, limit: int | None, at_limit: AtLimit
 ) -> Decision:
     """
-    Decide on a session that was signed in before this package recorded it.
+    Decide whether to admit a session from before this package recorded sessions.
 
-    The session counts as the oldest of its scope, so it is admitted if the limit leaves
-    room, and ends no other. Under ``"observe"`` it is admitted in any case.
+    The session counts as the oldest session of its scope, and ends no other session.
+    The session is admitted if the limit leaves room, and always under
+    ``AtLimit.OBSERVE``.
     """
     free = limit is None or len(live) < limit
     return Decision(free or at_limit is AtLimit.OBSERVE, exceeded=not free)

@@ -1,5 +1,5 @@
 """
-Replay recorded history under other limits, and count what they would have done.
+Replay recorded sessions or plays under other limits, and count the effects.
 
 This module uses no database, no request and no clock. The ``sessionpolicy`` command
 reads the history, calls ``replay()``, and displays the result.
@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 
 class Run(NamedTuple):
-    """One recorded session or play, which counted from ``started`` until ``ended``."""
+    """A recorded session or play, which was live from ``started`` until ``ended``."""
 
     started: datetime
     ended: datetime
@@ -30,8 +30,9 @@ class Outcome:
     The effect that one limit would have had.
 
     ``accounts`` is the number of accounts that would have reached the limit.
-    ``displaced`` counts the runs that it would have ended, and ``refused`` the starts
-    that it would have refused, each by the day of the start that reached the limit.
+    ``displaced`` is the number of sessions or plays that would have ended, and
+    ``refused`` the number that would not have started. Both numbers are by the day of
+    the start that reached the limit.
     """
 
     accounts: int = 0
@@ -42,8 +43,10 @@ class Outcome:
 @dataclass(slots=True)
 class WhatIf:
     """
-    The result of ``replay()``: the ``outcomes`` by limit, the number of ``accounts``
-    that started runs, and the number of ``starts`` by day.
+    The result of ``replay()``.
+
+    ``outcomes`` maps each limit to its effect. ``accounts`` is the number of accounts
+    that started sessions or plays. ``starts`` is the number of starts by day.
     """
 
     outcomes: dict[int, Outcome]
@@ -55,11 +58,10 @@ def replay(
     accounts: Iterable[Iterable[Run]], limits: Iterable[int], days: Container[date]
 ) -> WhatIf:
     """
-    Replay each account's runs (sessions or plays) under each of ``limits``, and return
-    what each limit would have done.
+    Return what each of ``limits`` would have done to each account's sessions or plays.
 
-    Only starts on one of the ``days`` are counted. Earlier runs only determine what is
-    active when those days begin.
+    Only starts on one of the ``days`` are counted. Earlier sessions and plays only
+    determine what is active when those days begin.
     """
     result = WhatIf({limit: Outcome() for limit in limits})
     for account in accounts:
@@ -90,8 +92,10 @@ def _met(
     displaces: bool,
 ) -> Counter[date]:
     """
-    Return how many starts reach ``limit``, by day. Each of these starts ends the oldest
-    active run if ``displaces`` is true, and is refused otherwise.
+    Return the number of starts that reach ``limit``, by day.
+
+    If ``displaces`` is true, each of these starts ends the oldest active session or
+    play. Otherwise the start is refused.
     """
     met: Counter[date] = Counter()
     for runs in scopes:

@@ -1,4 +1,4 @@
-"""The base class of guarded sessions, with methods to end them and undo a sign-in."""
+"""Extend Django's session classes with ending a session and undoing a sign-in."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from django.contrib.sessions.base_session import AbstractBaseSession
 
     class _Engine(SessionStore):
-        """A session engine's class, with the methods that django-stubs leaves out."""
+        """The class of a session engine, with methods that django-stubs leaves out."""
 
         _session_cache: dict[str, Any]
 
@@ -40,10 +40,7 @@ else:
 
 
 class Base(_Engine):
-    """
-    A mixin that adds session limits to the ``SessionStore`` class of the project's
-    session engine. ``engine`` is that class.
-    """
+    """A mixin that adds session limits to ``engine``, a ``SessionStore`` class."""
 
     session_limit_state: SessionState
     engine: type[SessionBase]
@@ -63,13 +60,12 @@ class Base(_Engine):
         during_request: bool = False,
     ) -> dict[str, Any]:
         """
-        Empty this session object because its session has ended, and return the empty
-        data.
+        Mark this session object as ended, and return its data, which is now empty.
 
-        ``id`` is the primary key of the ended session's ``UserSession`` row, if it is
-        known. Pass the ``reason`` if the row may still be marked as live because
-        recording the ending may have failed. Pass ``during_request`` if the session was
-        live when the request began.
+        ``id`` is the primary key of the ``UserSession`` row, if known. Pass a
+        ``reason`` if the row may still be marked as live, because recording the ending
+        may have failed. Pass ``during_request`` if the session was live when the
+        request began.
         """
         self.session_limit_state.found = Found(
             Kind.ENDED,
@@ -84,14 +80,13 @@ class Base(_Engine):
 
     def leave_untouched(self) -> None:
         """
-        Make ``SessionMiddleware`` neither save this session nor set or delete the
-        session cookie, even under ``SESSION_SAVE_EVERY_REQUEST``.
+        Prevent ``SessionMiddleware`` from changing the stored session and the cookie.
 
-        ``SessionMiddleware`` does not save an empty session, and does not delete a
-        cookie that the request did not send. So this session reports that it is empty,
-        and the cookie is removed from the request.
+        This also works under ``SESSION_SAVE_EVERY_REQUEST``.
         """
         state = self.session_limit_state
+        # SessionMiddleware does not save an empty session, and does not delete a cookie
+        # that the request did not send. is_empty() reads this flag.
         state.response = state.response._replace(untouched=True)
         self.modified = False
         if state.request is not None:
@@ -101,7 +96,7 @@ class Base(_Engine):
         return self.session_limit_state.response.untouched or super().is_empty()
 
     def forget_ended(self) -> None:
-        """Forget which session ended, because the client now knows the reason."""
+        """Forget which session ended, once the client has received the explanation."""
         self.session_limit_state.found = Found(Kind.ENDED)
         self.pop(engines.ENDED_ID, None)
         if not self._session_cache:
@@ -109,13 +104,12 @@ class Base(_Engine):
 
     def undo_login(self) -> SessionChanges:
         """
-        Restore the session data to its state before ``login()``, and return everything
-        that this request has added to the session.
+        Undo ``login()`` in the session data, and return this request's changes.
 
-        The returned changes were made by ``login()`` itself, by the receivers of its
-        signal, and by code that ran before ``login()``. Some data of that earlier code
-        is still discarded: a browser that sent no session cookie receives none, and a
-        rollback removes what a view stored in its transaction.
+        The changes include those of ``login()``, the receivers of its signal, and code
+        that ran earlier. Some changes are still lost. A browser without a session
+        cookie receives no new cookie, and a rollback removes what a view stored in its
+        transaction.
         """
         sign_in, data = self.session_limit_state.sign_in, self._session_cache
         # before_login is None if the project signs users in without login().
@@ -134,9 +128,9 @@ class Base(_Engine):
 
     def give_up(self) -> None:
         """
-        Restore the session that the browser had before this request, because the
-        database aborted the request's work. Discard what the request wrote into the
-        session.
+        Discard this request's changes to the session after a database conflict.
+
+        The browser keeps the session that it had before the request.
         """
         sign_in, row = self.session_limit_state.sign_in, self.session_limit_state.row
         # The database may abort this save, too.
@@ -151,16 +145,14 @@ class Base(_Engine):
 
     def restore_anonymous(self) -> None:
         """
-        Restore the anonymous session that the browser had before a sign-in that was
-        undone.
+        Restore the anonymous session that the browser had before an undone sign-in.
 
-        If the store held a session under the key in the client's cookie, the data goes
-        back under that key. The client gets no new cookie, because that would replace
-        the cookie that another tab of the same browser may just have received by
-        signing in.
+        Data that was stored under the key in the client's cookie goes back under that
+        key. The client gets no new cookie, because a new cookie would replace the one
+        that another tab may just have received by signing in.
 
-        If the store held nothing under that key, the client may have made the key up,
-        and somebody else may know it (session fixation, ASVS 7.2.3). The response then
+        If nothing was stored under that key, the client may have made the key up, and
+        somebody else may know it (session fixation, ASVS 7.2.3). The response then
         saves the data under a new key.
         """
         key, presented_key = self.session_key, self.session_limit_state.presented_key

@@ -1,4 +1,4 @@
-"""Answer 503 if a database conflict interrupts a sign-in or the package's own code."""
+"""Respond with status 503 after database conflicts in sign-ins and in this package."""
 
 from __future__ import annotations
 
@@ -20,12 +20,11 @@ _AUTH = frozenset(_SYNC) | {f"a{name}" for name in _SYNC}
 
 def concerns_us(request: HttpRequest, error: BaseException | None) -> bool:
     """
-    Return whether ``error`` is a database conflict or lock timeout that this package
-    must answer instead of Django.
+    Return whether this package, instead of Django, must answer a database conflict.
 
-    That is the case if ``request`` is for a page of the package, if the package or a
-    function of ``django.contrib.auth`` raised ``error``, or if the request signed a
-    user in or out. Django handles all other conflicts.
+    This is true for conflicts and lock timeouts in three cases: ``request`` is for a
+    page of the package, the package or a function of ``django.contrib.auth`` raised
+    ``error``, or the request signed a user in or out.
     """
     if error is None or not is_retryable(error):
         return False
@@ -42,9 +41,10 @@ def retry(
     request: HttpRequest, response: HttpResponseBase | None = None
 ) -> HttpResponse:
     """
-    Return a 503 response that asks the client to try again. If there is a ``response``,
-    the 503 replaces it. The browser keeps its session and the CSRF token of its forms,
-    so that it can submit the same form again.
+    Return a 503 response that asks the client to try again.
+
+    The 503 response replaces ``response``, if given. The browser keeps its session and
+    the CSRF token of its forms, so that the same form can be submitted again.
     """
     session = request.session
     if isinstance(session, GuardedSession):
@@ -55,7 +55,7 @@ def retry(
 
 
 def _changed_user(sign_in: SignInRecord) -> bool:
-    """Return whether a user signed in or out, or the session key changed."""
+    """Return whether a user signed in or out, or the session key was changed."""
     return (
         sign_in.admitted
         or sign_in.adopted
@@ -65,7 +65,7 @@ def _changed_user(sign_in: SignInRecord) -> bool:
 
 
 def _passed_through_us(error: BaseException) -> bool:
-    """Return whether this package or an auth function of Django raised ``error``."""
+    """Return whether ``error`` passed through this package or Django's sign-in code."""
     traceback = error.__traceback__
     while traceback is not None:
         frame = traceback.tb_frame

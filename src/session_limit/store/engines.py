@@ -1,9 +1,9 @@
 """
-Distinguish Django's session engines, and read and delete the sessions they store.
+Inspect the project's session engine, and read and delete stored sessions.
 
-No guarantee relies on deleting a stored session, because every engine has a way to
-bring a deleted entry back (see docs/explanation/guarantees.md). The ``UserSession`` row
-decides whether a session is live.
+The ``UserSession`` row decides whether a session is live. No guarantee relies on
+deleting stored sessions, because every engine has a way to bring a deleted session back
+(see docs/explanation/guarantees.md).
 """
 
 from __future__ import annotations
@@ -56,9 +56,9 @@ DJANGOS: tuple[type[SessionBase], ...] = (
 @functools.cache
 def is_plain_db(store: type[SessionBase]) -> bool:
     """
-    Return whether the session engine ``store`` inherits loading, creating and deleting
-    from Django's ``db`` engine. The package may then replace each of these operations
-    with one SQL statement of its own.
+    Return whether the session class ``store`` uses the code of the ``db`` engine.
+
+    The package can then load, create and delete sessions with its own SQL statements.
     """
     names = ("load", "_get_session_from_db", "create", "delete")
     base, twins = (
@@ -71,9 +71,11 @@ def is_plain_db(store: type[SessionBase]) -> bool:
 @functools.cache
 def loads_alike(store: type[SessionBase]) -> bool:
     """
-    Return whether ``store`` inherits ``load()`` and ``aload()`` from the same one of
-    Django's engines. Both then do the same, so async code can call ``load()`` in a
-    thread that also reads the ``UserSession`` row.
+    Return whether ``load()`` and ``aload()`` of a session class do the same.
+
+    This is true if ``store`` inherits both methods from one of Django's engines. Async
+    code can then run ``load()`` and the query for the ``UserSession`` row in one
+    thread.
     """
     return any(
         issubclass(store, base) and _inherits(store, base, "load", "aload")
@@ -83,7 +85,7 @@ def loads_alike(store: type[SessionBase]) -> bool:
 
 @functools.cache
 def issues_djangos_keys(store: type[SessionBase]) -> bool:
-    """Return whether Django's own code generates the session keys of ``store``."""
+    """Return whether Django's code generates the keys of a session class."""
     names = ("create", "acreate", "_get_new_session_key", "_aget_new_session_key")
     return not is_cookie(store) and any(
         issubclass(store, base) and _inherits(store, base, *names) for base in DJANGOS
@@ -92,12 +94,11 @@ def issues_djangos_keys(store: type[SessionBase]) -> bool:
 
 def may_hold(store: type[SessionBase], key: str) -> bool:
     """
-    Return whether the session engine ``store`` can hold a session under ``key``,
-    judging by the key's form alone.
+    Return whether the session class ``store`` could use ``key`` as a session key.
 
-    More keys are accepted than Django generates, because other code may have stored
-    sessions under its own keys. An engine that generates its own keys may use any, but
-    no database accepts a NUL character.
+    Only the form of ``key`` is checked. Other code may have stored sessions, so more
+    keys are accepted than Django generates. An engine that generates its own keys may
+    use any characters except NUL, which no database accepts.
     """
     if not issues_djangos_keys(store):
         return bool(key) and "\0" not in key
@@ -107,29 +108,30 @@ def may_hold(store: type[SessionBase], key: str) -> bool:
 
 def is_cookie(store: type[SessionBase]) -> bool:
     """
-    Return whether the engine ``store`` keeps the whole session in the client's cookie.
-    The server then stores nothing that it could delete, and the client can keep a copy
-    of every earlier cookie.
+    Return whether the session class ``store`` keeps all data in the client's cookie.
+
+    The server cannot delete such a session, and the client can keep earlier cookies.
     """
     return issubclass(store, signed_cookies.SessionStore)
 
 
 def is_cached(store: type[SessionBase]) -> bool:
-    """Return whether ``store`` reads sessions from ``SESSION_CACHE_ALIAS``."""
+    """Return whether a session class reads sessions from ``SESSION_CACHE_ALIAS``."""
     return issubclass(store, (cache.SessionStore, cached_db.SessionStore))
 
 
 def forget_user(session: SessionBase) -> None:
-    """Remove the signed-in user and the ``UserSession`` row's id from ``session``."""
+    """Remove the signed-in user and the ``UserSession`` id from the session data."""
     for name in (SESSION_KEY, BACKEND_SESSION_KEY, HASH_SESSION_KEY, ID):
         session.pop(name, None)
 
 
 def signed_at(session: SessionBase) -> datetime | None:
     """
-    Return when the ``signed_cookies`` engine signed the cookie of ``session``, rounded
-    down to a second. Return ``None`` if the session has no cookie yet, or if its data
-    is stored on the server.
+    Return when the ``signed_cookies`` engine signed the cookie of ``session``.
+
+    The time is rounded down to a second. Return ``None`` if the session has no cookie
+    yet, or if the server stores its data.
     """
     if not is_cookie(type(session)) or session.session_key is None:
         return None
@@ -137,7 +139,7 @@ def signed_at(session: SessionBase) -> datetime | None:
 
 
 def is_outdated(cookie: str) -> bool:
-    """Return whether a verified ``signed_cookies`` session cookie has expired."""
+    """Return whether a verified session cookie of ``signed_cookies`` has expired."""
     return time.time() - _timestamp(cookie) > settings.SESSION_COOKIE_AGE
 
 
@@ -152,9 +154,9 @@ def _inherits(store: type[SessionBase], base: type[SessionBase], *names: str) ->
 
 def storable(key: str | None) -> str | None:
     """
-    Return ``key`` if a server may store a session under it, and ``None`` otherwise. The
-    key of the ``signed_cookies`` engine is the whole session, and nothing is stored
-    under it.
+    Return ``key`` if a server may store a session under it, and ``None`` otherwise.
+
+    The key of the ``signed_cookies`` engine is the whole session and is never stored.
     """
     if key is None or not MIN_KEY_LENGTH <= len(key) <= MAX_KEY_LENGTH:
         return None
@@ -163,17 +165,17 @@ def storable(key: str | None) -> str | None:
 
 def digest(key: str | None) -> str:
     """
-    Return the digest of the session key ``key`` that a ``UserSession`` row records, or
-    ``""`` if there is no key.
+    Return the digest of a session key that identifies the key in a ``UserSession`` row.
 
-    The digest identifies the cookie of an ended session. It is useless without
-    ``SECRET_KEY``, so that nothing in the row of an ended session can be replayed.
+    Return ``""`` if there is no key. The package recognizes the cookie of an ended
+    session by this digest. The digest is useless without ``SECRET_KEY``, so the row of
+    an ended session contains nothing that could be replayed.
     """
     return digests(key or "")[0]
 
 
 def digests(key: str) -> list[str]:
-    """Return the digests of ``key`` under ``SECRET_KEY`` and each fallback key."""
+    """Return the digests of a session key under ``SECRET_KEY`` and its fallbacks."""
     if not key:
         return [""]
     return [each[:32] for each in keyed_digests("session_limit.key", key)]
@@ -182,13 +184,13 @@ def digests(key: str) -> list[str]:
 def rows(
     model: type[AbstractBaseSession], keys: Sequence[str]
 ) -> models.QuerySet[AbstractBaseSession]:
-    """Return a queryset of the sessions under ``keys``, using the alias for writes."""
+    """Return a queryset of the sessions with ``keys``, on the primary database."""
     using = router.db_for_write(model)
     return model._base_manager.using(using).filter(session_key__in=keys)
 
 
 def exists(session: SessionBase, key: str | None) -> bool:
-    """Return whether the engine of ``session`` has stored anything under ``key``."""
+    """Return whether the store of ``session`` contains a session with this ``key``."""
     if key is None:
         return False
     if isinstance(session, db.SessionStore):
@@ -199,11 +201,11 @@ def exists(session: SessionBase, key: str | None) -> bool:
 
 def delete(keys: Sequence[str], using: str) -> None:
     """
-    Delete the stored sessions that have these session ``keys``.
+    Delete the stored sessions with these session ``keys``.
 
-    If the sessions are stored in the database ``using``, they are deleted in the
-    current transaction. Otherwise they are deleted after its commit, and a failure is
-    logged and not raised, because the sessions have ended in any case.
+    Sessions in the database ``using`` are deleted in the current transaction. Other
+    sessions are deleted after the commit. A failure is then logged and not raised,
+    because the sessions have already ended.
     """
     store = engine()
     if not keys:
@@ -228,7 +230,8 @@ def _delete_each(store: type[SessionBase], keys: Sequence[str]) -> None:
 
 def read(key: str) -> dict[str, Any] | None:
     """
-    Return the session data stored under ``key``, which is empty if nothing is stored.
+    Return the session data stored under ``key``, or ``{}`` if nothing is stored.
+
     If the store fails, log the error and return ``None``.
     """
     try:

@@ -1,4 +1,4 @@
-"""Guard a request's session, so that an ended session reads as an empty one."""
+"""Make ended sessions read as empty sessions."""
 
 from __future__ import annotations
 
@@ -16,18 +16,16 @@ from session_limit.store.state import SessionState
 
 class GuardedSession(Loading, Keys):
     """
-    A mixin for the project's session engine that makes an ended session read as empty,
-    for ``request.user``, other middleware and the project's own code.
+    A mixin that makes a session read as empty once the session has ended.
+
+    Then ``request.user``, other middleware and the project's code see no data.
     """
 
 
 @functools.cache
 def _guarded(engine: type[SessionBase]) -> type[GuardedSession]:
-    """
-    Return a subclass of the session class ``engine`` that includes ``GuardedSession``.
-    The subclass has the name of ``engine``, because ``SessionBase.key_salt``, which
-    Django uses to sign sessions, contains the class's name.
-    """
+    """Return a subclass of the class ``engine`` with ``GuardedSession`` mixed in."""
+    # SessionBase.key_salt, with which Django signs sessions, contains the class's name.
     names = {"__module__": engine.__module__, "__qualname__": engine.__qualname__}
     bases = (GuardedSession, engine)
     return type(engine.__name__, bases, {**names, "engine": engine})
@@ -35,8 +33,10 @@ def _guarded(engine: type[SessionBase]) -> type[GuardedSession]:
 
 def install(request: HttpRequest) -> None:
     """
-    Turn ``request.session``, if there is one, into a ``GuardedSession`` without loading
-    its data. The session object stays the same and keeps all its attributes.
+    Turn ``request.session`` into a ``GuardedSession`` without loading its data.
+
+    The session object stays the same and keeps its attributes. If the request has no
+    session, do nothing.
     """
     session = getattr(request, "session", None)
     if isinstance(session, GuardedSession):

@@ -30,9 +30,11 @@ LONGEST_QUOTED = 4096
 
 class Identity(NamedTuple):
     """
-    The ``id`` of a session's ``UserSession`` row, or ``None`` for an anonymous client,
-    and the ``reason`` why the session ended: ``""`` if unknown, ``None`` if it has not
-    ended.
+    The result of identifying the session of a request.
+
+    ``id`` is the primary key of the ``UserSession`` row, or ``None`` if there is none.
+    ``reason`` says why the session ended. The reason is ``""`` if unknown, and ``None``
+    if the session has not ended.
     """
 
     id: UUID | None = None
@@ -40,20 +42,16 @@ class Identity(NamedTuple):
 
 
 def session_key_in(cookies: Mapping[str, str]) -> str | None:
-    """Return the session key in ``cookies`` if the session engine can hold it."""
+    """Return the session key in ``cookies``, or ``None`` if absent or malformed."""
     key = cookies.get(settings.SESSION_COOKIE_NAME)
     return key if key and engines.may_hold(engines.engine(), key) else None
 
 
 def session_key_in_header(header: str) -> str | None:
-    """
-    Return the session key in the value of a ``Cookie`` header, or ``None`` if it is
-    absent or the session engine cannot hold it.
-
-    Only the session cookie is parsed. Before Python 3.11.10 and 3.12.6, the time to
-    unquote a cookie grows with the square of its length (CVE-2024-7592), which would
-    block the event loop.
-    """
+    """Return the session key in a ``Cookie`` header, or ``None`` if none is valid."""
+    # Parse only the session cookie. Before Python 3.11.10 and 3.12.6, the time to
+    # unquote a cookie grows with the square of its length (CVE-2024-7592), which would
+    # block the event loop.
     name = settings.SESSION_COOKIE_NAME
     pairs = [each for each in header.split(";") if "=" in each]
     found = [pair for pair in pairs if pair.partition("=")[0].strip() == name]
@@ -66,14 +64,14 @@ def is_known(key: str) -> bool:
     """
     Return whether this process remembers a live session with this session key.
 
-    Such sessions are checked in threads of their own, so that signed-in users do not
-    wait behind a flood of invented cookies.
+    Such sessions are checked in separate threads, so that a flood of made-up cookies
+    cannot delay signed-in users.
     """
     return _digest(key) in _known
 
 
 def remember(key: str, *, is_live: bool) -> None:
-    """Record for ``is_known()`` whether a live session has this session key."""
+    """Remember or forget that a live session has this session key."""
     if is_live:
         _known.put(_digest(key), None)
     else:
@@ -87,10 +85,10 @@ def _digest(key: str) -> bytes:
 
 def identify(request: HttpRequest) -> Identity:
     """
-    Set ``request.session`` as the middleware would, and return the session's identity.
+    Find the session of ``request``, and set ``request.session`` like the middleware.
 
-    Blocks. Runs one SQL statement on the ``db`` engine. May adopt a session from before
-    the package was installed, which creates its ``UserSession`` row.
+    This function blocks. On the ``db`` engine, it runs one SQL statement. It may create
+    the ``UserSession`` row of a session from before the package was installed.
     """
     key = session_key_in(request.COOKIES)
     if key is None:

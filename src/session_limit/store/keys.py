@@ -1,4 +1,4 @@
-"""Change a session's key, and record the new key before anything is stored under it."""
+"""Record a new session key before the session engine stores data under the key."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ KEY_LENGTH = 32
 
 
 class Keys(Saving):
-    """The part of a guarded session that changes session keys and records them."""
+    """A mixin that records a changed session key in the ``UserSession`` row."""
 
     def cycle_key(self) -> None:
         state = self.session_limit_state
@@ -44,16 +44,16 @@ class Keys(Saving):
 
     def _record_next_key(self) -> str | None:
         """
-        Generate the next key of a live session, record it in the ``UserSession`` row
-        and return it. Return ``None`` if no key can be recorded.
+        Generate a new session key, record it in the ``UserSession`` row, and return it.
 
-        Transactions lock ``UserSession`` rows before stored sessions, so the key must
-        be recorded before the engine stores anything under it.
+        Return ``None`` if the session is not live or is stored in a cookie.
         """
         self._sync_id()
         state = self.session_limit_state
         if state.row is None or engines.is_cookie(self.engine):
             return None
+        # Transactions lock UserSession rows before stored sessions, so record the key
+        # before the engine stores anything under it.
         key = self._get_new_session_key()
         if self._record(state.row.id, key):
             state.next_key = key

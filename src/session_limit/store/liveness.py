@@ -1,4 +1,4 @@
-"""Decide whether a session is live: the one rule that every request path uses."""
+"""Decide whether a session is live, for all code that authenticates requests."""
 
 from __future__ import annotations
 
@@ -34,15 +34,16 @@ class Row(NamedTuple):
 
     @classmethod
     def of(cls, session: UserSession) -> Row:
-        """Return a ``Row`` with the values of the model instance ``session``."""
+        """Return a ``Row`` with the values of ``session``, a ``UserSession``."""
         return cls(*(getattr(session, name) for name in cls._fields))
 
     @property
     def touch_interval(self) -> timedelta:
         """
-        The shortest time between two recordings of activity:
-        ``SESSION_LIMIT_TOUCH_INTERVAL``, or a tenth of the idle timeout if that is
-        shorter.
+        The minimum time between two recordings of the user's activity.
+
+        This is ``SESSION_LIMIT_TOUCH_INTERVAL``, or a tenth of the idle timeout if that
+        is shorter.
         """
         if self.expires_reason != EndReason.IDLE:
             return conf.touch_interval
@@ -50,16 +51,16 @@ class Row(NamedTuple):
         return min(conf.touch_interval, idle_timeout / 10)
 
     def is_touch_due(self, now: datetime) -> bool:
-        """Return whether the user's activity at ``now`` must be recorded."""
+        """Return whether enough time has passed to record the user's activity again."""
         return now - self.last_active_at >= self.touch_interval
 
     def is_due(self, now: datetime) -> bool:
         """
         Return whether the session has expired by ``now``.
 
-        The latest activity may not be recorded yet, so ``touch_interval`` is added to
-        an expiry that activity postpones. The result is never ``True`` too early, and
-        becomes ``True`` at most one ``touch_interval`` late.
+        The latest activity may not be recorded yet. An expiry that activity postpones
+        is therefore extended by ``touch_interval``. So no session expires too early,
+        and none expires more than one ``touch_interval`` late.
         """
         if self.expires_at > now or self.expires_reason == EndReason.ABSOLUTE:
             return self.expires_at <= now
@@ -74,19 +75,17 @@ class Row(NamedTuple):
         check_credentials: Callable[[], EndReason | None] | None = None,
     ) -> EndReason | Literal[""] | None:
         """
-        Return ``None`` if the session is live at ``now``, and otherwise the reason why
-        it is not. The reason is ``""`` if the row is marked as ended or belongs to
-        another user.
+        Return why the session is not live at ``now``, or ``None`` if it is live.
 
-        All code that authenticates a session decides with this method. The arguments
-        are what its callers deliberately do differently:
+        Return ``""`` if the row is marked as ended or belongs to another user. All code
+        that authenticates a session decides with this method. The arguments are what
+        the callers do differently:
 
-        - ``user_id`` is the primary key, as text, of the user whom the session's data
-          names.
+        - ``user_id`` is the primary key, as a string, of the user in the session data.
         - ``engine_expires`` says that the session engine has just loaded the data, and
-          itself ends the session at the expiry that was set for it.
+          enforces the expiry that was set for the session.
         - ``check_credentials`` returns why the user's credentials are no longer valid,
-          or ``None``. It is called last, because it may read the database.
+          or ``None``. This function is called last, because it may read the database.
         """
         if self.ended_at is not None:
             return ""
@@ -98,7 +97,7 @@ class Row(NamedTuple):
         return check_credentials() if check_credentials is not None else None
 
     def belongs_to(self, user_id: Any) -> bool:
-        """Return whether ``user_id``, a primary key as text, is the session's user."""
+        """Return whether the session's user has this primary key, given as a string."""
         if str(self.user_id) == user_id:
             return True
         # Compare converted values, as Django does: the text of a key may have more than

@@ -1,4 +1,4 @@
-"""Load the data of a session, and return no data if the session has ended."""
+"""Load session data, and return no data for a session that has ended."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from session_limit.store.users import user_of
 
 
 class Loading(Base):
-    """The part of a guarded session that loads its data only while it is live."""
+    """A mixin that loads the data of a session only while the session is live."""
 
     def load(self) -> dict[str, Any]:
         is_plain_db = engines.is_plain_db(self.engine)
@@ -51,11 +51,9 @@ class Loading(Base):
         return self._exact(await super()._aget_session_from_db())
 
     def _exact(self, found: AbstractBaseSession | None) -> AbstractBaseSession | None:
-        """
-        Return the stored session ``found`` if it has exactly the requested session key,
-        and ``None`` otherwise. MariaDB ignores case when it compares keys, so without
-        this check a client could choose the spelling of its key.
-        """
+        """Return ``found`` if it has exactly the requested key, otherwise ``None``."""
+        # MariaDB ignores case when it compares keys, so a client could choose the
+        # spelling of its key.
         if found is not None and found.session_key != self.session_key:
             self._session_key = None
             return None
@@ -65,8 +63,8 @@ class Loading(Base):
         """
         Return the loaded session ``data``, or empty data if the session is not live.
 
-        ``row`` is the ``UserSession`` row that records the session's key, or ``None``
-        if it was not read or does not exist.
+        ``row`` is the ``UserSession`` row with the session's key, or ``None`` if that
+        row was not read or does not exist.
         """
         state = self.session_limit_state
         # signed_cookies keeps the cookie's value as its key even if it is not valid.
@@ -108,8 +106,9 @@ class Loading(Base):
 
     def _adopted(self, data: dict[str, Any]) -> dict[str, Any]:
         """
-        Admit a signed-in session that has no ``UserSession`` row yet, and return its
-        data. Return empty data if the limit does not allow the session.
+        Create the ``UserSession`` row of a signed-in session that has no row yet.
+
+        Return the session data, or empty data if the limit does not allow the session.
         """
         self._session_cache = data
         user, state = user_of(data), self.session_limit_state

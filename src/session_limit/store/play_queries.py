@@ -1,4 +1,4 @@
-"""Check whether a session is playing limited content, with one cheap SQL statement."""
+"""Check with one fast SQL statement whether a session is playing limited content."""
 
 from __future__ import annotations
 
@@ -17,13 +17,11 @@ _ANY = UUID(int=0)
 @functools.cache
 def _leased(using: str, utc_offset: int, *names: str) -> str:
     """
-    Return the ORM's SQL to find a play with an unexpired lease by the columns
-    ``names``.
+    Return the SQL that finds an active play (a playback) by the columns ``names``.
 
-    ``utc_offset`` is the number of seconds by which the time zone of the database's
-    stored times is ahead of UTC. The cache needs it because the statement may contain
-    it.
+    ``utc_offset`` is the UTC offset, in seconds, of the times that the database stores.
     """
+    # The SQL may contain utc_offset, which is an argument as a part of the cache's key.
     plays = Play.objects.using(using).leased()
     query = plays.filter(**dict.fromkeys(names, _ANY)).values_list("pk")[:1].query
     return cast("str", query.get_compiler(using).as_sql()[0])
@@ -45,13 +43,14 @@ def _reads_leased(**values: Any) -> bool:
 
 def is_playing(id: UUID, session_id: UUID) -> bool:
     """
-    Return whether the play (a playback of limited content) with this ``id`` belongs to
-    the session and its lease has not expired. Takes one indexed read, and does not
-    check that the session is live.
+    Return whether a play (a playback of limited content) of the session is active.
+
+    A play is active until its lease expires. This function makes one indexed read and
+    does not check whether the session is live.
     """
     return _reads_leased(id=id, session=session_id)
 
 
 def is_playing_anything(user_id: Any, session_id: UUID) -> bool:
-    """Return whether the session has any play (playback) with an unexpired lease."""
+    """Return whether the session has any active play (playback of limited content)."""
     return _reads_leased(user=user_id, session=session_id)

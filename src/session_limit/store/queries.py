@@ -1,8 +1,8 @@
 """
-Read ``UserSession`` rows, and decide whether a session is live.
+Read ``UserSession`` rows with fast SQL statements.
 
-This module builds the SQL statements that every authenticated request runs from the
-models' metadata, because the same queries cost five times as much through the ORM.
+Every authenticated request runs one of these statements. This module builds them from
+the models' metadata, because the same queries cost five times as much through the ORM.
 """
 
 from __future__ import annotations
@@ -71,7 +71,6 @@ def _beside_stored(using: str, model: type[AbstractBaseSession]) -> str:
 
 @functools.cache
 def _converters(using: str) -> list[tuple[int, models.Field[Any, Any], Converter]]:
-    """Return the ORM's converters for the fields of ``Row``, with their positions."""
     connection = connections[using]
     return [
         (position, field, convert)
@@ -84,7 +83,6 @@ def _converters(using: str) -> list[tuple[int, models.Field[Any, Any], Converter
 
 
 def _row(columns: Iterable[Any], using: str) -> Row:
-    """Return a ``Row`` with ``columns``, the values read from the database."""
     connection, values = connections[using], list(columns)
     for position, field, convert in _converters(using):
         values[position] = convert(values[position], field.cached_col, connection)
@@ -92,7 +90,7 @@ def _row(columns: Iterable[Any], using: str) -> Row:
 
 
 def read(id: UUID) -> Row | None:
-    """Read the ``UserSession`` row with this id, live or ended, by its primary key."""
+    """Return the live or ended ``UserSession`` row with this id, or ``None``."""
     using = registry_alias()
     connection = connections[using]
     parameter = UserSession._meta.pk.get_db_prep_value(id, connection, prepared=False)
@@ -104,17 +102,17 @@ def read(id: UUID) -> Row | None:
 
 def live_of(user_id: Any) -> UserSessionQuerySet:
     """
-    Return a queryset of the live sessions of the user with this primary key, without
-    those that have expired but are still marked as live.
+    Return a queryset of the user's live sessions that have not expired.
 
-    An account may have any number of sessions, so count them or read a limited number.
+    ``user_id`` is the user's primary key. An account may have any number of sessions,
+    so count them or read a limited number.
     """
     rows = UserSession.objects.primary().live().filter(user_id=user_id)
     return rows.in_time(timezone.now())
 
 
 def read_by_digest(key: str) -> Row | None:
-    """Return the newest ``UserSession`` row with this session key, live or ended."""
+    """Return the newest live or ended ``UserSession`` row for a key, or ``None``."""
     rows = UserSession.objects.primary()
     row = rows.filter(key_digest__in=engines.digests(key)).order_by("-pk").first()
     return None if row is None else Row.of(row)
@@ -122,9 +120,10 @@ def read_by_digest(key: str) -> Row | None:
 
 def find_live_by_key(key: str) -> UUID | None:
     """
-    Return the id of the live session with the session key ``key``, or ``None``. A
-    session also matches if it had this key until a moment ago, and even if the session
-    engine stores nothing under the key. Takes at most two indexed reads.
+    Return the id of the live session that has or recently had this session key.
+
+    Return ``None`` if there is no such session. The session engine need not store any
+    data under the key. This function makes at most two indexed reads.
     """
     row = read_by_digest(key)
     if row is not None:
@@ -142,9 +141,11 @@ def read_with_stored(
     key: str, model: type[AbstractBaseSession], using: str
 ) -> tuple[str, Row | None] | None:
     """
-    Return, in one SQL statement, the encoded data that ``model`` stores under ``key``
-    and the ``UserSession`` row that records ``key``. Return ``None`` if nothing is
-    stored or the stored session has expired.
+    Return the encoded data and the ``UserSession`` row of a stored session.
+
+    One SQL statement reads both. The row is ``None`` if no row records the session key
+    ``key``. If ``model`` stores no unexpired session under ``key``, return only
+    ``None``.
     """
     connection = connections[using]
     now = connection.ops.adapt_datetimefield_value(timezone.now())
@@ -161,7 +162,7 @@ def read_with_stored(
 
 
 def shares_transactions(store: type[SessionBase]) -> bool:
-    """Return whether ``store`` writes in the same transactions as ``UserSession``."""
+    """Return whether stored sessions and ``UserSession`` rows share transactions."""
     return (
         issubclass(store, db.SessionStore)
         and router.db_for_write(store.get_model_class()) == registry_alias()
@@ -170,9 +171,10 @@ def shares_transactions(store: type[SessionBase]) -> bool:
 
 def shares_alias(model: type[models.Model]) -> str | None:
     """
-    Return the database alias that is used both to read ``model`` and to write
-    ``UserSession`` rows, or ``None`` if two aliases are used. One SQL statement can
-    read both tables only if they share an alias.
+    Return the database alias that can read ``model`` and ``UserSession`` rows together.
+
+    Return ``None`` if ``model`` is read from another database than the one to which
+    ``UserSession`` rows are written. One SQL statement cannot read both tables then.
     """
     using = registry_alias()
     return using if router.db_for_read(model) == using else None

@@ -1,8 +1,7 @@
 """
-Finish a response: explain endings and refusals, save the session, record activity.
+Save sessions, and explain ended sessions and refused sign-ins in the response.
 
-All functions are sync. The async middleware runs ``finish()`` in a thread if it is
-needed.
+All functions are sync. The async middleware calls ``finish()`` in a thread if needed.
 """
 
 from __future__ import annotations
@@ -45,9 +44,10 @@ if TYPE_CHECKING:
 
 def is_needed(request: HttpRequest, response: HttpResponseBase) -> bool:
     """
-    Return whether ``finish()`` has anything to do for this ``response``, without
-    reading the database. It has nothing to do if the request read no session, or only
-    read a live one.
+    Return whether ``finish()`` has anything to do for this ``response``.
+
+    There is nothing to do if the request read no session, or only read a live session.
+    This check does not read the database.
     """
     state = state_of(request)
     if state is None:
@@ -70,11 +70,11 @@ def is_needed(request: HttpRequest, response: HttpResponseBase) -> bool:
 
 def finish(request: GuardedRequest, response: HttpResponseBase) -> HttpResponseBase:
     """
-    Save the session or leave it untouched, and return the response to send. That
-    response may explain why the session ended or why a sign-in was refused.
+    Save the session if necessary, and return the response to send.
 
-    Return a 503 that asks the client to try again if the database aborts a statement of
-    this function.
+    The returned response may explain why the session ended or why a sign-in was
+    refused. If the database aborts a statement, the response is a 503 that asks the
+    client to try again.
     """
     state = state_of(request)
     if state is not None and state.in_conflict:
@@ -132,8 +132,9 @@ def _explain_ending(
     request: GuardedRequest, response: HttpResponseBase, session: GuardedSession
 ) -> HttpResponseBase:
     """
-    If the session has ended and ``response`` denies access, return a response that
-    explains the ending. Otherwise return ``response``.
+    Return a response that explains why the session ended, if access was denied.
+
+    Return ``response`` if the session has not ended or access was not denied.
     """
     state = session.session_limit_state
     is_barred = links.is_barred(response)
@@ -181,7 +182,7 @@ def _ask(
     refusal: Refusal,
     admission: Admission,
 ) -> HttpResponseBase:
-    """Keep the sign-in pending. Return a response that asks which session to end."""
+    """Keep the sign-in pending, and ask in the response which session to end."""
     browser = chooser.browser(request)
     choice = session.session_limit_state.sign_in.choice
     if choice is not None and browser.secret is not None:
@@ -202,7 +203,7 @@ def _ask(
 
 
 def _lost_user(request: HttpRequest) -> bool:
-    """Return whether the request's user was already loaded and is anonymous."""
+    """Return whether the user of ``request`` has been loaded and is anonymous."""
     user = getattr(request, "user", None)
     if isinstance(user, SimpleLazyObject) and user._wrapped is empty:  # noqa: SLF001 evaluates nothing
         user = getattr(request, "_acached_user", None)
@@ -210,10 +211,8 @@ def _lost_user(request: HttpRequest) -> bool:
 
 
 def _end_disabled(session: GuardedSession, row: Row) -> None:
-    """
-    End the session if its account was disabled without a signal, for example by a
-    queryset's ``update()``.
-    """
+    """End the session if its account was disabled without sending a signal."""
+    # For example, a queryset's update() sends no signal.
     if has_backend(session) and user_of(session) is None:
         try_to_end(row.id, UserSession.Reason.ACCOUNT_DISABLED)
         session.mark_ended(row.id, UserSession.Reason.ACCOUNT_DISABLED)
@@ -222,7 +221,7 @@ def _end_disabled(session: GuardedSession, row: Row) -> None:
 def _is_notice_due(
     request: HttpRequest, response: HttpResponseBase, state: SessionState
 ) -> bool:
-    """Return whether ``response`` can and should show a notice of a newer sign-in."""
+    """Return whether ``response`` should show a notice of a newer sign-in."""
     is_waiting = state.row is not None and state.row.notice is not None
     return is_waiting and new_sign_in.can_leave_message(request, response)
 
@@ -230,17 +229,15 @@ def _is_notice_due(
 def _remember_browser(
     request: HttpRequest, response: HttpResponseBase, row: Row
 ) -> None:
-    """
-    Set a cookie which records that this user has signed in with this browser. Skip
-    sessions that do not count towards the limit, because an administrator may be signed
-    in as the user.
-    """
+    """Record in a cookie that this user has signed in with this browser."""
+    # In a session that does not count towards the limit, an administrator may be signed
+    # in as the user.
     if row.counted and conf.new_sign_in is not NewSignIn.NONE:
         browser_cookie.remember(request, response, row.user_id)
 
 
 def _touch(session: GuardedSession, row: Row) -> None:
-    """Record the session's activity, changed expiry and changed credentials."""
+    """Record the session's activity and changes to its expiry and credentials."""
     # The user is read from the database only if the project's Rules use it.
     user, state = lazy_user(row.user_id), session.session_limit_state
     is_saved = state.response.saved is not None

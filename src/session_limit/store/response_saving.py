@@ -18,11 +18,11 @@ FORGETTING = BestEffort("Recording that an ending was explained")
 
 def save(session: GuardedSession) -> None:
     """
-    Save ``session`` before ``SessionMiddleware`` does, so that the response can explain
-    why the session ended during the request.
+    Save ``session`` before ``SessionMiddleware`` does.
 
-    If the session has ended, ``SessionMiddleware`` would raise ``SessionInterrupted``,
-    for which Django sends a 400 response without an explanation.
+    The response can then explain why the session ended during the request.
+    ``SessionMiddleware`` would raise ``SessionInterrupted``, and Django would send a
+    400 response without an explanation.
     """
     if not _save_detects_ending(session) and not _is_still_live(session):
         return
@@ -39,9 +39,10 @@ def save(session: GuardedSession) -> None:
 
 def save_if_possible(session: GuardedSession) -> None:
     """
-    Save an anonymous session that no longer contains the id of an ended session. Raise
-    nothing if the database refuses the write, because the next response then explains
-    the ending again.
+    Save an anonymous session, and ignore database errors.
+
+    The session no longer contains the id of an ended session. If the save fails, the
+    next response explains the ending again.
     """
     if session.is_empty():
         return
@@ -53,7 +54,7 @@ def save_if_possible(session: GuardedSession) -> None:
 
 
 def _save_detects_ending(session: GuardedSession) -> bool:
-    """Return whether saving raises an error if the session ended or was rolled back."""
+    """Return whether a save fails if the session has ended or was rolled back."""
     state, engine = session.session_limit_state, session.engine
     if state.row is None:
         return True
@@ -65,9 +66,10 @@ def _save_detects_ending(session: GuardedSession) -> bool:
 
 def _is_still_live(session: GuardedSession) -> bool:
     """
-    Return whether the session is still live according to its ``UserSession`` row. If
-    the row has ended, mark ``session`` as ended. If the row was rolled back, restore
-    what the browser had.
+    Return whether the session is still live according to its ``UserSession`` row.
+
+    If the row has ended, mark ``session`` as ended. If the row was rolled back, restore
+    the session that the browser had before.
     """
     row = _read_row(session)
     if row is None and session.session_limit_state.sign_in.admitted:
@@ -84,9 +86,10 @@ def _is_still_live(session: GuardedSession) -> bool:
 
 def _explain_failure(session: GuardedSession) -> None:
     """
-    Find out why a session that was live could not be saved, and mark it as ended if it
-    has ended. Django raises ``UpdateError`` for every database error, so the session
-    may still be live.
+    Check whether a session could not be saved because the session has ended.
+
+    If so, mark ``session`` as ended. Django raises ``UpdateError`` for every database
+    error, so the session may still be live.
     """
     row, key = _read_row(session), session.session_key
     if row is None:
@@ -105,7 +108,6 @@ def _explain_failure(session: GuardedSession) -> None:
 
 
 def _read_row(session: GuardedSession) -> UserSession | None:
-    """Return the current ``UserSession`` row of ``session``, read from the database."""
     row = session.session_limit_state.row
     rows = UserSession.objects.primary()
     return rows.filter(pk=row.id).first() if row is not None else None

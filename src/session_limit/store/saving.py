@@ -1,4 +1,4 @@
-"""Save, flush and delete a session, and keep its ``UserSession`` row up to date."""
+"""Save, flush and delete sessions, and keep their ``UserSession`` rows up to date."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from session_limit.store.users import user_of
 
 
 class Saving(Base):
-    """The part of a guarded session that saves, flushes and deletes the session."""
+    """A mixin that updates the ``UserSession`` row when a session changes."""
 
     def save(self, must_create: bool = False) -> None:
         if not must_create:
@@ -48,7 +48,7 @@ class Saving(Base):
         return response.saved is not None and response.saved == self._state()
 
     def save_for_response(self) -> None:
-        """Save the session, so that ``SessionMiddleware`` need not save it again."""
+        """Save the session now, so that ``SessionMiddleware`` need not save it."""
         self.save()
         state = self.session_limit_state
         state.response = state.response._replace(saved=self._state())
@@ -58,8 +58,9 @@ class Saving(Base):
 
     def _is_unsynced(self) -> bool:
         """
-        Return whether the session's data and its ``UserSession`` row may disagree, so
-        that ``_sync_id()`` has to run. Does not read the database.
+        Return whether the session data and its ``UserSession`` row may disagree.
+
+        If so, ``_sync_id()`` must run. This check does not read the database.
         """
         data, state = getattr(self, "_session_cache", {}), self.session_limit_state
         if state.row is None:
@@ -71,12 +72,12 @@ class Saving(Base):
 
     def _sync_id(self) -> None:
         """
-        Make the session's data and its ``UserSession`` row agree.
+        Make the session data and its ``UserSession`` row agree.
 
-        If other code has overwritten the row's id in the data, put the id back. If
-        other code has emptied the session or changed its user, end the row. If an
-        anonymous session replaces an ended one, record the id of the ended session in
-        the data.
+        If other code has overwritten the row's id in the data, restore the id. If other
+        code has emptied the session or changed its user, end the row. If an anonymous
+        session replaces an ended session, record the id of the ended session in the
+        data.
         """
         if not self._is_unsynced():
             return
@@ -145,18 +146,17 @@ class Saving(Base):
         self._forget_data()
 
     def _forget_data(self) -> None:
-        """Make an empty session the state that undoing a later sign-in restores."""
+        """Ensure that undoing a later sign-in restores an empty session."""
         sign_in = self.session_limit_state.sign_in
         sign_in.loaded = sign_in.before_login = {}
 
     def _end_flushed(self) -> bool:
         """
-        End the session that is about to be flushed, and return whether Django's own
-        ``flush()`` can be skipped.
+        End the session to be flushed, and return whether to skip Django's ``flush()``.
 
-        That is the case if Django flushes the session because its authentication hash
-        is no longer valid. The user has not signed out then, and the response must
-        still explain why the session ended.
+        Return ``True`` if the session ends because its authentication hash is no longer
+        valid. The user has not signed out, so the response must still explain the
+        ending.
         """
         self._sync_id()
         state = self.session_limit_state
@@ -181,15 +181,16 @@ class Saving(Base):
         return True
 
     def _signs_out_unread(self) -> bool:
-        """Return whether the user signs out with a key that has no stored session."""
+        """Return whether the user signs out with a key that has no stored data."""
         state = self.session_limit_state
         return state.signing_out and state.found.is_not_stored
 
     def _sign_out_unread(self) -> None:
         """
-        End the live session that the key in the client's cookie belongs to, although
-        nothing is stored under this key. Another tab may have changed the key after
-        this request was sent, or the store may have dropped the data.
+        End the live session that the key in the cookie belongs to.
+
+        Nothing is stored under the key. Another tab may have changed the key after this
+        request was sent, or the store may have dropped the data.
         """
         key = engines.storable(self.session_limit_state.presented_key)
         id = queries.find_live_by_key(key) if key is not None else None
@@ -198,10 +199,11 @@ class Saving(Base):
 
     def _reason_for_flush(self, row: Row) -> EndReason | None:
         """
-        Return why this session is being flushed: the user signs out, another user signs
-        in, or ``auth.get_user()`` found that the session's authentication hash is no
-        longer valid. Return ``None`` if the data is a copy from before the session's
-        hash was changed.
+        Return why this session is being flushed, or ``None`` for an outdated copy.
+
+        Either the user signs out, another user signs in, or ``auth.get_user()`` found
+        an authentication hash that is no longer valid. An outdated copy of the session
+        data is from before the session's hash was changed.
         """
         if self.session_limit_state.signing_out:
             return EndReason.SIGNED_OUT

@@ -1,4 +1,4 @@
-"""Collect the facts about a sign-in that decide whether it is admitted."""
+"""Collect the facts on which the admission of a sign-in depends."""
 
 from __future__ import annotations
 
@@ -28,14 +28,16 @@ def sign_in_of(
     adopted: bool = False,
 ) -> SignIn:
     """
-    Return the facts about the sign-in of ``user`` that ``login()`` has just written
-    into ``request.session``. With ``adopted``, return those of an earlier sign-in that
-    has no ``UserSession`` row yet.
+    Return the facts about a sign-in that determine whether to admit ``user``.
 
-    ``presented_key`` is the session key in the cookie that the browser sent, and
-    ``choice`` says which sessions the person chose to end. Raises whatever the
-    project's ``Rules`` raise, and ``ImproperlyConfigured`` if they return a scope (the
-    name of the group of sessions that one limit covers) that cannot be stored.
+    ``login()`` has just written the sign-in into ``request.session``. With ``adopted``,
+    the sign-in is an earlier one that has no ``UserSession`` row yet. ``presented_key``
+    is the session key in the browser's cookie. ``choice`` says which sessions the
+    person chose to end.
+
+    Raises ``ImproperlyConfigured`` if the project's ``Rules`` return a scope (the name
+    of the sessions that one limit covers) that cannot be stored. Errors in ``Rules``
+    are also raised.
     """
     now, client = timezone.now(), describe(request)
     # The user of an adopted session signed in at an unknown time, at the latest at the

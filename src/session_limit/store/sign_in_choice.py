@@ -1,4 +1,4 @@
-"""Decide whether a person must confirm a sign-in, and find what they chose to end."""
+"""Decide whether a person must confirm a sign-in, and read the person's choice."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from session_limit.store.unstored_keys import identify_key
 
 def must_be_chosen(state: SessionState) -> bool:
     """
-    Return whether a person must confirm this sign-in first ("Use here instead").
+    Return whether a person must first confirm this sign-in ("Use here instead").
 
-    That is the case if the browser's session has ended and the sign-in is automatic:
-    made by a middleware (``RemoteUser``), or in a frame or a script (silent single
-    sign-on). Without the confirmation, two such browsers would displace each other
-    endlessly (ASVS 7.6.2).
+    An automatic sign-in must be confirmed if the browser's session has ended.
+    Otherwise, two such browsers would displace each other endlessly (ASVS 7.6.2). A
+    sign-in is automatic if it is made by a middleware (``RemoteUser``), or in a frame
+    or a script (silent single sign-on).
     """
     request = state.request
     if request is None:
@@ -35,11 +35,10 @@ def must_be_chosen(state: SessionState) -> bool:
 
 def choice_for(state: SessionState, user: AbstractBaseUser) -> Choice | None:
     """
-    Return which sessions the person chose to end to make room for this sign-in of
-    ``user``, or ``None`` if they were not asked.
+    Return the person's choice of sessions to end for this sign-in of ``user``.
 
-    A middleware may sign the user in before the view of the chooser page has run. In
-    that case, this function reads the choice from the posted form.
+    Return ``None`` if the person was not asked. If a middleware signs the user in
+    before the view of the chooser page runs, read the choice from the posted form.
     """
     request, choice = state.request, state.sign_in.choice
     if request is None:

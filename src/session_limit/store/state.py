@@ -1,4 +1,4 @@
-"""Keep what the package knows about a request's session until the response is sent."""
+"""Define records of what the package knows about the session of a request."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ CONNECTION = "session_limit"
 
 
 class Kind(enum.Enum):
-    """The kinds of session that a request can have."""
+    """The states in which the session of a request can be."""
 
     # Anonymous, or not read yet.
     ANONYMOUS = enum.auto()
@@ -41,11 +41,11 @@ class Kind(enum.Enum):
 
 class Found(NamedTuple):
     """
-    What the package has found out about the session of a request.
+    The result of looking up the session of a request.
 
-    For a live session, ``row`` is its ``UserSession`` row and ``session_hash`` is the
-    authentication hash that was loaded. For an ended session, ``ended_id`` is the id of
-    its row, and ``ended_reason`` is set if the row may still be marked as live.
+    A live session has a ``row``, its ``UserSession`` row, and a ``session_hash``, the
+    authentication hash that was loaded. An ended session has an ``ended_id``, the id of
+    its row. ``ended_reason`` is set if the row may still be marked as live.
     ``ended_during_request`` says that the session was live when the request began.
     """
 
@@ -66,10 +66,7 @@ class Found(NamedTuple):
 
     @property
     def is_not_stored(self) -> bool:
-        """
-        Whether nothing is stored under the key in the client's cookie, and the session
-        is not known to have ended.
-        """
+        """Whether the key in the cookie has no stored data and no known ending."""
         return self.kind in _NOT_STORED
 
 
@@ -81,9 +78,9 @@ class Refusal:
     """
     A sign-in that was refused and undone.
 
-    ``admission`` is the decision that refused the sign-in. It is ``None`` for an
-    automatic sign-in in a browser with an ended session, which a person must confirm
-    first. ``changes`` is what the request had written into the session.
+    ``admission`` is the decision, or ``None`` if a person must first confirm an
+    automatic sign-in in a browser with an ended session. ``changes`` is what the
+    request had written into the session.
     """
 
     user: AbstractBaseUser
@@ -93,7 +90,7 @@ class Refusal:
 
 @dataclass(slots=True, repr=False)
 class SignInRecord:
-    """A record of how this request signed a user in, needed to undo the sign-in."""
+    """A record of a request's sign-in, with the data needed to undo the sign-in."""
 
     # The data of an anonymous session when it was loaded, and before login().
     loaded: Mapping[str, Any] = field(default_factory=dict)
@@ -107,7 +104,7 @@ class SignInRecord:
 
 class ResponseRecord(NamedTuple):
     """
-    A record of what was done with the session while the response was prepared.
+    A record of how the session was saved for the response.
 
     ``saved`` has the session key and the serialized data that were saved. ``untouched``
     says that neither the stored session nor the client's cookie may change.
@@ -123,10 +120,10 @@ class ResponseRecord(NamedTuple):
 
 class SessionState:
     """
-    What the package knows about the session of one request.
+    The state that the package keeps for the session of one request.
 
-    ``request`` is ``None`` for a session that other code created and has not yet put on
-    a request. ``presented_key`` is the session key in the client's cookie.
+    ``request`` is ``None`` if other code created the session and has not yet assigned
+    it to a request. ``presented_key`` is the session key in the client's cookie.
     """
 
     # The defaults are class attributes, so that a request which does not read its
@@ -165,7 +162,7 @@ class SessionState:
         return self.found.row
 
     def admit(self, row: Row) -> None:
-        """Record that a sign-in was admitted and that its session has this ``row``."""
+        """Record the admission of a sign-in and its ``UserSession`` row."""
         self.found = Found(Kind.LIVE, row)
         self.sign_in.admitted, self.sign_in.refusal = True, None
 
@@ -177,7 +174,7 @@ class SessionState:
 
 
 def set_answered(request: HttpRequest) -> None:
-    """Record that the response is prepared, so that no cookie can be set any more."""
+    """Record that the response is prepared and cookies can no longer be set."""
     state = state_of(request)
     if state is not None:
         state.is_answered = True

@@ -1,4 +1,4 @@
-"""Find the session that a key belongs to if the session engine has no data for it."""
+"""Find the session of a session key under which the engine stores no data."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from session_limit.store.state import Found, Kind, SessionState
 
 def identify_key(state: SessionState) -> None:
     """
-    If nothing is stored under the key in the client's cookie, find out which session
-    the key belongs to, and set ``state.found`` accordingly.
+    Find out which session a cookie without stored data belongs to.
 
-    Looks the key's digest up in the ``UserSession`` table, at most once per request.
+    This function sets ``state.found``. It looks up the digest of the session key in the
+    ``UserSession`` table, at most once per request.
     """
     if state.found.kind is not Kind.NOT_STORED:
         return

@@ -29,9 +29,9 @@ def has_backend(data: SessionData) -> bool:
 
 def user_of(data: SessionData) -> AbstractBaseUser | None:
     """
-    Return the user whom the session data names, or ``None``. Unlike
-    ``auth.get_user()``, this function does not verify the session's authentication
-    hash.
+    Return the user in the session data, or ``None`` if there is none.
+
+    Unlike ``auth.get_user()``, this function does not verify the authentication hash.
     """
     if not has_backend(data):
         return None
@@ -41,15 +41,16 @@ def user_of(data: SessionData) -> AbstractBaseUser | None:
 
 
 def lazy_user(id: Any) -> AbstractBaseUser:
-    """Return a lazy object for a user, which loads the user when first used."""
+    """Return a lazy object that loads the user with this primary key on first use."""
     users = get_user_model()._base_manager
     return cast("AbstractBaseUser", SimpleLazyObject(lambda: users.get(pk=id)))
 
 
 def may_sign_in(user: AbstractBaseUser) -> bool:
     """
-    Return whether an authentication backend lets ``user`` sign in although the account
-    is inactive, as ``AllowAllUsersModelBackend`` does.
+    Return whether an authentication backend accepts ``user`` even if inactive.
+
+    ``AllowAllUsersModelBackend``, for example, accepts inactive users.
     """
     # A backend that only grants permissions may have no get_user().
     getters = (getattr(backend, "get_user", None) for backend in get_backends())
