@@ -84,9 +84,8 @@ class Worker(threading.Thread):
     """
     A thread that runs one ``Call`` after another on its own database connections.
 
-    ``next_call`` is a function that returns the next call, or ``None`` to end the
-    thread. The thread is a daemon, so that the process can exit even if a call never
-    returns.
+    ``next_call`` returns the next call, or ``None`` to end the thread. The thread is a
+    daemon, so that the process can exit even if a call never returns.
     """
 
     def __init__(self, next_call: Callable[[Worker], Call | None]) -> None:

@@ -130,7 +130,7 @@ class Hub:
             self._tasks = [loop.create_task(each) for each in work]
 
     def leave(self, id: UUID, listener: Listener) -> None:
-        """Stop calling ``listener`` about the session with this ``id``."""
+        """Stop calling ``listener`` for the session with this ``id``."""
         listeners = self._listeners.get(id, set())
         listeners.discard(listener)
         if not listeners:

@@ -1,4 +1,4 @@
-"""Close WebSockets when their session ends, and refuse those of ended sessions."""
+"""Close WebSockets when their session ends, and refuse new ones afterwards."""
 
 from __future__ import annotations
 
