@@ -29,8 +29,8 @@ class Message:
     A message for a person, with the ``steps`` that the person may take next.
 
     ``reason`` and ``ended_at`` describe the end of a session or play (a playback of
-    limited content), if known. If a newer session or play displaced the old one,
-    ``device_class`` is the class of the newer one's device.
+    limited content), if known. If a newer session or play was the cause,
+    ``device_class`` is the class of its device.
     """
 
     heading: str

@@ -129,7 +129,7 @@ def usage(current: UserSession) -> tuple[int, int]:
 
 
 def others_than(current: UserSession) -> UserSessionQuerySet:
-    """Return the live sessions of the account of ``current``, without ``current``."""
+    """Return the live sessions of the account of ``current``, except ``current``."""
     return live_of(current.user_id).exclude(pk=current.pk)
 
 
