@@ -1,4 +1,4 @@
-"""Wrap a project's ASGI application to end connections when their session ends."""
+"""Provide the ASGI middleware that ends open connections when their session ends."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ class SessionGuard:
     """
     ASGI middleware that ends each open connection as soon as its session ends.
 
-    The guard closes WebSockets and cuts streaming responses of an ended session,
-    whatever code serves them. It refuses new WebSockets of an ended session, serves the
-    event stream that notifies open pages, and answers reverse proxies at the gateway's
-    URL. Everything else passes through to ``application``, which is Django's handler or
-    a router such as Channels' ``ProtocolTypeRouter``. In ``asgi.py``::
+    The guard closes the WebSockets and cuts the streaming responses of an ended
+    session, even if code outside Django serves them. The guard also refuses new
+    WebSockets of an ended session, serves the event stream that notifies open pages,
+    and answers reverse proxies. All other requests pass through to ``application``,
+    which is Django's handler or a router such as Channels' ``ProtocolTypeRouter``. In
+    ``asgi.py``::
 
         from django.core.asgi import get_asgi_application
         from session_limit.asgi import SessionGuard

@@ -1,4 +1,4 @@
-"""Run an ASGI application on a connection that ends when its session ends."""
+"""Run an ASGI application, and close its connection when the session ends."""
 
 from __future__ import annotations
 
@@ -24,11 +24,12 @@ DISCARD_PAUSE = 0.01
 
 class Connection:
     """
-    A client's connection to an ASGI application, closed when its session ends.
+    A client's connection to an ASGI application, closed when the session ends.
 
-    When the session ends, the client is notified, the application receives the message
-    ``disconnect``, and it is cancelled if it has not returned after ``LINGER`` seconds.
-    Subclasses set ``disconnect`` for their protocol and implement ``notify_client()``.
+    When the session ends, this class notifies the client and passes the message
+    ``disconnect`` to the application. An application that has not returned ``LINGER``
+    seconds later is cancelled. Subclasses set ``disconnect`` to the message of their
+    protocol, and implement ``notify_client()``.
     """
 
     disconnect: Message
@@ -50,7 +51,7 @@ class Connection:
         self._closing: asyncio.Task[None] | None = None
 
     async def run(self, application: Application) -> None:
-        """Run ``application`` until it returns or the session has ended."""
+        """Run ``application`` until it returns or the session ends."""
         self._task = asyncio.current_task()
         try:
             await application(self.scope, self.receive, self.send)
@@ -68,14 +69,10 @@ class Connection:
                 await self._closing
 
     def watch(self, id: UUID) -> None:
-        """
-        Close this connection when the session with this ``id`` ends.
-
-        Subscribes to the session's ending before checking that the session is live, so
-        that an ending between the two steps is not missed.
-        """
+        """Close this connection when the session with this ``id`` ends."""
         if self._watched is None and not self.has_ended:
             self._watched = id
+            # Join first, so that an ending between the two calls is not missed.
             self.hub.join(id, self._end)
             self.hub.verify(id)
 
@@ -111,11 +108,8 @@ class Connection:
             await self._send(message)
 
     def _end(self, reason: str | None) -> None:
-        """
-        Start to close the connection because its session has ended.
-
-        Does nothing if ``reason`` is ``None``, because the session is then still live.
-        """
+        """Start to close the connection. Does nothing if ``reason`` is ``None``."""
+        # The hub passes None for a session that is still live.
         if reason is not None and not self.has_ended:
             self.has_ended = True
             self._closing = asyncio.get_running_loop().create_task(self._close(reason))
@@ -130,7 +124,7 @@ class Connection:
             async with asyncio.timeout(LINGER):
                 await self.notify_client(reason)
         except Exception:
-            # The client may have disconnected, or may not read what it is sent.
+            # The client may have disconnected, or may not read what is sent.
             logger.debug("A client could not be notified.", exc_info=True)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(LINGER):

@@ -1,7 +1,8 @@
 """
-Run database calls in threads of this package, and limit how long their callers wait.
+Run database calls in separate threads, and limit how long the callers wait.
 
-The project's views and consumers use other threads, so they cannot delay these calls.
+The project's views and consumers run in other threads, so they cannot delay these
+calls.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ class NotAnswered(Exception):
 
 
 class TookTooLong(NotAnswered):
-    """Raised when a database call, or a call that blocks it, runs for too long."""
+    """Raised when a database call, or another call that delays it, takes too long."""
 
 
 class TooManyWaiting(NotAnswered):
@@ -44,17 +45,16 @@ class TooManyWaiting(NotAnswered):
 
 class DatabaseThread:
     """
-    Runs database calls one at a time in a thread, for callers in an event loop.
+    Runs database calls for an event loop in a separate thread, one at a time.
 
-    Connections stay open between calls because calls come every second. If a call runs
-    for more than ``PATIENCE`` seconds, its caller gets ``TookTooLong`` and the thread
-    is abandoned: its statement is cancelled, its connections are shut down, and a new
-    thread takes over the waiting calls.
+    Database connections stay open between calls, because calls come every second. A
+    call may run for ``PATIENCE`` seconds. After that, the caller gets ``TookTooLong``
+    and the thread is abandoned: its statement is cancelled, and its connections are
+    shut down. A new thread takes over the waiting calls.
 
-    Pass another ``DatabaseThread`` as ``locking`` to make this one read-only. A call
-    that needs row locks then runs in that thread instead, so that calls that only read
-    never wait for a row lock. After ``TookTooLong``, a read-only call is tried once
-    more.
+    With another ``DatabaseThread`` as ``locking``, this instance is read-only. Calls
+    that need row locks run in the other thread instead, so that calls that only read
+    never wait for a row lock. A read-only call that took too long is tried once more.
     """
 
     def __init__(self, *, locking: DatabaseThread | None = None) -> None:
@@ -72,10 +72,10 @@ class DatabaseThread:
         self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
         """
-        Run ``function`` in the thread, and return its result or raise its error.
+        Run ``function`` in the thread, and return its result.
 
-        ``function`` may run twice, so it must be safe to repeat. Raises ``NotAnswered``
-        if ``function`` does not return in time.
+        ``function`` must be safe to repeat, because it may run twice. Raises the error
+        that ``function`` raises, or ``NotAnswered`` if there is no result in time.
         """
         call = functools.partial(function, *args, **kwargs)
         if self._locking is None:
@@ -145,12 +145,7 @@ class DatabaseThread:
             return None
 
     def _look(self, loop: asyncio.AbstractEventLoop) -> None:
-        """
-        Abandon the thread if its call has run for too long, and schedule a new check.
-
-        Callers get their error before the connections of abandoned threads are shut
-        down, so that no worker repeats a call that its caller has given up.
-        """
+        """Abandon the thread if its call takes too long, and schedule a new check."""
         self._timer = None
         with self._changed:
             call, left = self._running, PATIENCE
@@ -161,7 +156,9 @@ class DatabaseThread:
                     left = PATIENCE
             elif not self._waiting and not self._abandoned:
                 return
-            # Repeat this, because a connection may open after its thread was abandoned.
+            # The callers already have their errors, so no worker repeats an abandoned
+            # call when its connection is shut down. Each check does this again, because
+            # a connection may open after its thread was abandoned.
             for worker in self._abandoned:
                 # disconnect() blocks. If no thread can start, the next check tries.
                 with contextlib.suppress(RuntimeError):

@@ -1,4 +1,4 @@
-"""Run database calls in a thread that another thread can interrupt."""
+"""Define the thread that runs database calls and that other threads can interrupt."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ CANCELLED = 0.5
 
 
 class Call:
-    """A function to run in a worker thread, and the future that its caller awaits."""
+    """A function to run in a worker thread, with a future for its result."""
 
     # The value of ``time.monotonic()`` when the function began to run.
     started = 0.0
@@ -68,7 +68,7 @@ class Call:
 
     def settle(self, result: Any, error: BaseException | None) -> None:
         """
-        Set the result or the error of the future that the caller awaits.
+        Pass the result or the error of the function to the waiting caller.
 
         Does nothing if the caller has given up. Runs in the caller's event loop.
         """
@@ -84,8 +84,8 @@ class Worker(threading.Thread):
     """
     A thread that runs one ``Call`` after another on its own database connections.
 
-    ``next_call`` returns the next call, or ``None`` to end the thread. This is a daemon
-    thread, so that a process can exit even if a call never returns.
+    ``next_call`` returns the next call, or ``None`` to end the thread. The thread is a
+    daemon, so that the process can exit even if a call never returns.
     """
 
     def __init__(self, next_call: Callable[[Worker], Call | None]) -> None:
@@ -109,16 +109,17 @@ class Worker(threading.Thread):
 
     def disconnect(self) -> None:
         """
-        Abort this thread's call, which may wait for a stalled database server.
+        Abort this thread's call, for example because the database server has stalled.
 
-        Cancels the statement, and shuts down the sockets of the connections if the
-        thread has not ended after ``CANCELLED`` seconds. Without this, a driver that
-        has no timeout would wait for ever. Call this from another thread. Blocks.
+        Cancels the running statement. If the thread has not ended after ``CANCELLED``
+        seconds, shuts down its connections. Call this method from another thread,
+        because it blocks.
         """
         for connection in self._connections:
             driver_timeouts.cancel(connection)
         self.join(CANCELLED)
         if self.is_alive():
+            # A driver that has no timeout would otherwise wait for ever.
             for connection in self._connections:
                 driver_timeouts.disconnect(connection)
 

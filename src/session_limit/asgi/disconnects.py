@@ -1,4 +1,4 @@
-"""Stop work for a client that disconnects while the work is under way."""
+"""Stop work for a client as soon as the client disconnects."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from session_limit.asgi.types import Message, Receive
 
 T = TypeVar("T")
 
-# How many seconds work may take before it can be interrupted. Faster work costs no
-# extra task.
+# After how many seconds of work an inbox starts to watch for a disconnect. Faster work
+# needs no extra task.
 PROMPT = 0.05
 
 
 class ClientDisconnected(Exception):
-    """Raised when a client disconnects before its request could be answered."""
+    """Raised when a client disconnects before receiving an answer."""
 
 
 class Inbox:
     """
-    Receives a client's ASGI messages early, to notice that the client disconnects.
+    Receives ASGI messages ahead of the application, to notice a disconnect early.
 
-    The application gets the same messages from ``receive()`` later. Used as a context
-    manager, the inbox stops receiving from the server on exit.
+    The application gets the same messages from ``receive()`` later. Use an inbox as a
+    context manager, so that it stops receiving from the server on exit.
     """
 
     def __init__(self, receive: Receive) -> None:
@@ -46,7 +46,7 @@ class Inbox:
             self._next.cancel()
 
     async def receive(self) -> Message:
-        """Return the client's next message, starting with those that arrived early."""
+        """Return the client's next message. Messages that arrived early come first."""
         if self._read:
             return self._read.popleft()
         if self._next is None:
@@ -60,8 +60,8 @@ class Inbox:
         """
         Await ``work`` and return its result, unless the client disconnects first.
 
-        Cancels ``work`` and raises ``ClientDisconnected`` if the client disconnects.
-        Also raises what the server's ``receive()`` raises.
+        If the client disconnects, cancels ``work`` and raises ``ClientDisconnected``.
+        An error of the server's ``receive()`` also cancels ``work``, and is raised.
         """
         self._task = asyncio.current_task()
         timer = asyncio.get_running_loop().call_later(PROMPT, self._receive_ahead)

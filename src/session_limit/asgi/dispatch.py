@@ -17,10 +17,10 @@ async def serve(
     application: Application, scope: Scope, receive: Receive, send: Send
 ) -> None:
     """
-    Serve one ASGI connection: an HTTP request, a WebSocket or the server's lifespan.
+    Serve an HTTP request, a WebSocket or the server's lifespan events.
 
-    This package answers requests for the gateway and the event stream. ``application``
-    serves everything else, and its connections end when their session ends.
+    This package answers reverse proxies and serves the event stream. ``application``
+    serves all other connections, which are closed when their session ends.
     """
     kind, below = scope["type"], None
     if kind in {"http", "websocket"}:

@@ -1,4 +1,4 @@
-"""Limit how long database drivers wait, and end their waits from another thread."""
+"""Limit how long database drivers wait, and interrupt them from another thread."""
 
 from __future__ import annotations
 
@@ -19,15 +19,12 @@ def set_timeouts(connection: BaseDatabaseWrapper) -> None:
     """
     Set timeouts on a database ``connection`` that has not been opened.
 
-    Timeouts in the project's ``OPTIONS`` take precedence. ``connection`` belongs to one
-    thread, so the project's own connections are not affected. The timeouts end what
-    ``disconnect()`` cannot: opening a connection, and any wait of mysqlclient, which
-    keeps its socket private.
-
-    Also disables the project's connection pool for ``connection``. A pool could hand
-    out another stalled connection, or make this thread wait while views use all of
-    them.
+    Timeouts in the project's ``OPTIONS`` take precedence. Also disables the project's
+    connection pool for ``connection``. Each thread has its own connections, so other
+    threads are not affected.
     """
+    # These timeouts end what disconnect() cannot: opening a connection, and any wait of
+    # mysqlclient, which keeps its socket private.
     names: tuple[str, ...] = ()
     if connection.vendor in {"postgresql", "mysql"}:
         names = ("connect_timeout",)
@@ -36,16 +33,18 @@ def set_timeouts(connection: BaseDatabaseWrapper) -> None:
         names += ("read_timeout", "write_timeout")
     settings = connection.settings_dict
     options = {**dict.fromkeys(names, TIMEOUT), **settings["OPTIONS"]}
+    # A pool could hand out another stalled connection, or make this thread wait while
+    # views use all of its connections.
     options.pop("pool", None)
     connection.settings_dict = {**settings, "OPTIONS": options}
 
 
 def set_cache_timeouts(alias: str) -> None:
     """
-    Set timeouts on this thread's client of the cache ``alias`` before it connects.
+    Set timeouts for this thread's connections to the cache ``alias``.
 
-    Timeouts in the project's ``OPTIONS`` take precedence. Does nothing to caches other
-    than Django's ``RedisCache`` and ``PyMemcacheCache``.
+    Call this before the first connection. Timeouts in the project's ``OPTIONS`` take
+    precedence. Only Django's ``RedisCache`` and ``PyMemcacheCache`` are supported.
     """
     cache = caches[alias]
     if isinstance(cache, RedisCache):
@@ -59,11 +58,11 @@ def set_cache_timeouts(alias: str) -> None:
 
 def bound_locks(connection: BaseDatabaseWrapper) -> None:
     """
-    Limit how long statements of a newly opened ``connection`` wait for row locks.
+    Limit how long statements on a newly opened ``connection`` wait for row locks.
 
-    Only MySQL and MariaDB need this. They do not notice that a client has disconnected
-    while its statement waits for a row lock, which they allow for 50 seconds by
-    default, and their protocol has no way to cancel the statement.
+    Only MySQL and MariaDB need this limit. By default, their statements wait up to 50
+    seconds for a row lock, even if the client has disconnected, and their protocol has
+    no way to cancel a statement.
     """
     if connection.vendor == "mysql":
         with connection.cursor() as cursor:
@@ -72,12 +71,13 @@ def bound_locks(connection: BaseDatabaseWrapper) -> None:
 
 def cancel(connection: BaseDatabaseWrapper) -> None:
     """
-    Ask PostgreSQL to cancel the statement that another thread executes. Blocks.
+    Ask PostgreSQL to cancel the statement that another thread executes.
 
-    ``connection`` is the connection of that thread. PostgreSQL does not notice that a
-    client has disconnected while its statement waits for a lock, so abandoned
-    statements would use up the server's connections until the lock is released.
+    ``connection`` is the connection of that thread. This function blocks.
     """
+    # PostgreSQL does not notice that a client has disconnected while its statement
+    # waits for a lock. Abandoned statements would use up the server's connections
+    # until the lock is released.
     opened = connection.connection
     # The connection may be closed meanwhile, and the server may not answer.
     with contextlib.suppress(Exception):
@@ -91,8 +91,8 @@ def disconnect(connection: BaseDatabaseWrapper) -> None:
     """
     Shut down the socket of a database ``connection`` that another thread uses.
 
-    If the other thread waits for the server's answer, its call fails as if the server
-    had closed the connection. That thread still has to close ``connection``.
+    If that thread waits for the server, its call fails as if the server had closed the
+    connection. That thread still has to close ``connection``.
     """
     opened = connection.connection
     if hasattr(opened, "fileno"):

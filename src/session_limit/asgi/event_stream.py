@@ -1,9 +1,9 @@
 """
-Serve the event stream that notifies open pages when their session ends.
+Serve the event stream that notifies an open page when its session ends.
 
-A page also gets an event when one of its plays (playbacks of limited content) may have
-ended. The stream is served in front of Django's handler, so an open page holds neither
-a thread nor a database connection.
+The page also gets an event when a play (one playback of limited content) of its session
+may have ended. The stream bypasses Django's handler, so an open page needs neither a
+thread nor a database connection.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ async def serve(scope: Scope, receive: Receive, send: Send) -> None:
     """
     Serve the event stream that notifies an open page when its session ends.
 
-    Answers 204 if the request has no session, so that the page stops asking. Answers
+    Answers 204 to a request without a session, so that the page stops asking. Answers
     403 to a page of another site, and 503 if the session could not be read.
     """
     if _is_foreign(scope):
@@ -89,7 +89,7 @@ async def serve(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 class _Updates:
-    """Reports about a session that its event stream has not sent to the page yet."""
+    """The changes of a session that the event stream has not sent to its page yet."""
 
     def __init__(self, reason: str | None) -> None:
         # Why the session has ended, or None while it is live.
@@ -98,7 +98,7 @@ class _Updates:
         self.arrived = asyncio.Event()
 
     def note(self, reason: str | None) -> None:
-        """Store why the session ended, or, if ``None``, that a play may have ended."""
+        """Store why the session ended. ``None`` means that a play may have ended."""
         if reason is None:
             self.has_changed = True
         elif self.reason is None:
@@ -169,9 +169,9 @@ async def _answer(
 
 def _is_foreign(scope: Scope) -> bool:
     """
-    Return whether a page of another site sent this request for the event stream.
+    Return whether a page of another site requests the event stream.
 
-    Such a page could not read the stream, but it would notice when the stream ends.
+    Such a page could not read the stream, but could notice when the stream ends.
     """
     headers = dict(scope["headers"])
     site = headers.get(b"sec-fetch-site", b"none")

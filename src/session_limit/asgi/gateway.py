@@ -1,4 +1,4 @@
-"""Answer a reverse proxy's questions about sessions under ASGI."""
+"""Answer reverse proxies that ask whether their client has a live session."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ async def serve(scope: Scope, receive: Receive, send: Send, *, is_below: bool) -
     Answer a reverse proxy that asks whether its client has a live session.
 
     ``session_limit.gateway`` decides the answer, whatever the HTTP method. ``is_below``
-    is true if the path continues after the gateway's URL. A failure is never answered
-    with 200, because the proxy would then let its client in.
+    is true if the path continues after the gateway's URL. The answer to a failure is
+    never 200, because the proxy would then admit its client.
     """
     query = scope["query_string"].decode("latin1")
     verdict = gateway.question(cookies_of(scope), query, is_below=is_below)
@@ -42,9 +42,8 @@ async def _judge(question: gateway.Question, scope: Scope) -> gateway.Verdict:
     hub = current_hub()
     try:
         if not identification.is_known(question.key):
-            # Clients can invent cookies. Find out on a separate thread whether this one
-            # belongs to a live session, so that it delays neither known sessions nor
-            # writes.
+            # Clients can invent session keys. A separate thread checks unknown keys, so
+            # that invented keys delay neither known sessions nor writes.
             reading = question.without_writes
             verdict = await hub.strangers.run(gateway.judge, reading, request)
             if not question.writes or not identification.is_known(question.key):

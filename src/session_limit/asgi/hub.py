@@ -33,9 +33,9 @@ SWEEP = 1.0
 VERIFY = 60.0
 # How many sessions are read in one statement.
 BATCH = 500
-# After how many seconds to read a session again that a message of the bus has named. A
-# bus may be faster than the replication between the nodes of a database cluster, so
-# that the first read still finds the session live.
+# After how many seconds the hub reads a session again that a bus message has named. A
+# bus may be faster than the replication between the nodes of a database cluster, and
+# the first read then still finds the session live.
 REREAD_AFTER = 0.05, 0.2
 # After how many seconds a session that the bus has named counts as ended if it could
 # not be read. That is time for two attempts (see ``database_threads.PATIENCE``).
@@ -53,7 +53,7 @@ _hubs: WeakKeyDictionary[asyncio.AbstractEventLoop, Hub] = WeakKeyDictionary()
 
 
 def current_hub() -> Hub:
-    """Return the ``Hub`` of the running event loop, and create it if necessary."""
+    """Return the running event loop's ``Hub``, and create it on the first call."""
     loop = asyncio.get_running_loop()
     if loop not in _hubs:
         # Nothing reports that a loop was closed, and the threads of its hub outlive it.
@@ -69,17 +69,17 @@ class Hub:
     """
     Notifies the open connections of each session when the session ends.
 
-    Each event loop has one hub. It learns of endings from the message bus, from the
-    sweep (a read of the database every second) and by verifying credentials. A message
-    of the bus is only a hint, so the hub reads the database before it notifies anyone.
-    Reads have a time limit: see ``DatabaseThread``.
+    Each event loop has one hub. Three sources report endings to the hub: the message
+    bus, the sweep (a read of the database every second) and a regular check of the
+    sessions' credentials. A message from the bus is only a hint, so the hub reads the
+    database before it notifies anyone. Reads have a time limit: see ``DatabaseThread``.
     """
 
     def __init__(self) -> None:
         self._listeners: dict[UUID, set[Listener]] = {}
-        # The ids of sessions to read: those that the bus has named, which have their
-        # listeners called even if they are live; those that may have ended; those to
-        # verify together with their credentials.
+        # The ids of sessions to read. The bus has named those in _news, and their
+        # listeners are called even if they are live. Those in _doubtful may have ended.
+        # Those in _to_verify are read together with their credentials.
         self._news: set[UUID] = set()
         self._doubtful: set[UUID] = set()
         self._to_verify: set[UUID] = set()
@@ -107,8 +107,8 @@ class Hub:
         """
         Return the id of a connection's session, or why the session has ended.
 
-        Raises ``NotAnswered`` if the database does not answer in time, and what the
-        session engine raises.
+        Raises ``NotAnswered`` if the database does not answer in time. Errors of the
+        session engine are raised too.
         """
         key = session_key_of(scope)
         if key is None:
@@ -117,7 +117,12 @@ class Hub:
         return await thread.run(identify_connection, scope)
 
     def join(self, id: UUID, listener: Listener) -> None:
-        """Call ``listener`` when the session ``id`` or one of its plays has ended."""
+        """
+        Call ``listener`` with the reason when the session with this ``id`` ends.
+
+        Also call ``listener`` with ``None`` when a play (one playback of limited
+        content) of the live session may have ended.
+        """
         self._listeners.setdefault(id, set()).add(listener)
         if not self._tasks:
             loop = asyncio.get_running_loop()
@@ -125,14 +130,14 @@ class Hub:
             self._tasks = [loop.create_task(each) for each in work]
 
     def leave(self, id: UUID, listener: Listener) -> None:
-        """Stop calling ``listener`` about the session with this ``id``."""
+        """Stop calling ``listener`` for the session with this ``id``."""
         listeners = self._listeners.get(id, set())
         listeners.discard(listener)
         if not listeners:
             self._listeners.pop(id, None)
 
     def verify(self, id: UUID) -> None:
-        """Check soon that the session ``id`` is live and its credentials are valid."""
+        """Schedule a check that a session is live and its credentials are valid."""
         self._to_verify.add(id)
         self._has_work.set()
 
@@ -153,17 +158,17 @@ class Hub:
         return tasks
 
     def close_threads(self) -> None:
-        """End the database threads after their calls. Later calls start new threads."""
+        """End the database threads once they are idle. New calls start new threads."""
         reading = self._asking, self._identifying, self.judging, self.strangers
         for thread in (*reading, self._locking, self.renewing):
             thread.close()
 
     def _hint(self, ids: Iterable[UUID] | None) -> None:
         """
-        Read the connected sessions among ``ids``, which a message of the bus has named.
+        Schedule reads of the sessions ``ids``, which a bus message has named.
 
-        Reads all connected sessions if ``ids`` is ``None``, because messages may then
-        have been lost.
+        Only sessions with an open connection are read. ``None`` means that messages may
+        have been missed, so all sessions with an open connection are read.
         """
         if ids is None:
             # No timer: nothing suggests that any of these has ended.
@@ -184,7 +189,7 @@ class Hub:
             self._has_work.set()
 
     def _give_up(self, id: UUID) -> None:
-        """End the connections of session ``id``, which could not be read in time."""
+        """Close the connections of session ``id``, which could not be read in time."""
         self._named.pop(id, None)
         self._end(id, "")
 
@@ -208,10 +213,11 @@ class Hub:
 
     async def _read(self, ids: set[UUID], waiting: set[UUID]) -> None:
         """
-        Read sessions from the database, and notify the listeners of those that ended.
+        Read sessions from the database, and notify the listeners of ended sessions.
 
-        ``waiting`` is the set from which ``ids`` were taken. It decides whether
-        credentials are checked, and whether listeners of live sessions are called.
+        ``waiting`` is the set that contained ``ids``. Credentials are checked for ids
+        from ``_to_verify``. Listeners of live sessions are called for ids from
+        ``_news``.
         """
         thorough = waiting is self._to_verify
         try:
@@ -243,7 +249,7 @@ class Hub:
             listener(reason)
 
     def _notify_changed(self, id: UUID) -> None:
-        """Notify listeners that one of the plays of a live session may have ended."""
+        """Notify a session's listeners that a play (one playback) may have ended."""
         if conf.uses_plays():
             for listener in tuple(self._listeners.get(id, ())):
                 listener(None)

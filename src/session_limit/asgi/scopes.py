@@ -33,10 +33,10 @@ def _cookies(scope: Scope) -> list[bytes]:
 
 def request_of(scope: Scope) -> ASGIRequest:
     """
-    Return a Django ``GET`` request with the path, cookies and headers of a connection.
+    Return a ``GET`` request with the path, cookies and headers of a connection.
 
-    ``scope`` may describe a WebSocket. The request has neither query nor body: they do
-    not identify a session, and malformed ones can make Django raise an exception.
+    ``scope`` may describe a WebSocket. The query and the body are left out: they do not
+    identify a session, and Django may raise an exception if they are malformed.
     """
     # Django rejects some malformed content types, and nothing here reads a body.
     omitted = {b"content-type", b"content-length"}
@@ -46,7 +46,7 @@ def request_of(scope: Scope) -> ASGIRequest:
 
 
 def cookies_of(scope: Scope) -> str:
-    """Return the text of a connection's ``Cookie`` header, decoded as Django does."""
+    """Return a connection's ``Cookie`` header as a string, decoded as in Django."""
     return b"; ".join(_cookies(scope)).decode("latin1")
 
 
@@ -57,7 +57,7 @@ def session_key_of(scope: Scope) -> str | None:
 
 def identify_connection(scope: Scope) -> identification.Identity:
     """
-    Return the id of the connection's session, and the reason if the session has ended.
+    Return the id of a connection's session, or why the session has ended.
 
     Reads the session store and the database. See ``identification.identify()``.
     """
@@ -66,10 +66,10 @@ def identify_connection(scope: Scope) -> identification.Identity:
 
 def find_below(scope: Scope, name: str) -> str | None:
     """
-    Return the part of the request's path that follows the package's URL ``name``.
+    Return the part of the request's path after the URL ``name`` of this package.
 
-    Removes the prefix under which the server mounts the application, and then calls
-    ``url_matching.find_below()``.
+    Return ``None`` if the path does not begin with that URL. The prefix under which the
+    server mounts the application is ignored.
     """
     root_path = settings.FORCE_SCRIPT_NAME or scope.get("root_path", "")
     return url_matching.find_below(scope["path"].removeprefix(root_path), name)

@@ -1,13 +1,13 @@
 """
 Detect that the server is about to stop, so that event streams do not delay it.
 
-A server waits for its connections to close before it sends ``lifespan.shutdown``. What
-announces the stop earlier depends on the server:
+A server sends ``lifespan.shutdown`` only after its connections have closed. An earlier
+sign of the shutdown depends on the server:
 
 - uvicorn, granian, gunicorn and daphne handle a signal in the process that serves;
 - hypercorn's master process sets an event that its workers share.
 
-A server that recycles a worker (``max_requests``) announces nothing.
+A server that recycles a worker (``max_requests``) gives no sign.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Shutdown:
         """
         Return a future that completes when the server begins to stop.
 
-        Cancel the future when you no longer wait for it.
+        Cancel the future if you stop waiting for it.
         """
         future = asyncio.get_running_loop().create_future()
         if self._began is not None and time.monotonic() - self._began < LASTS:
@@ -65,7 +65,7 @@ class Shutdown:
         return future
 
     def _handle(self, number: int) -> None:
-        """Set a handler for signal ``number`` that runs before the server's own."""
+        """Set a handler for signal ``number`` that runs before the server's handler."""
         theirs = signal.getsignal(number)
         # A server without a handler of its own does not stop gracefully.
         known = signal.default_int_handler, self._handlers.get(number)
@@ -84,7 +84,7 @@ class Shutdown:
         theirs(number, frame)
 
     def begin(self) -> None:
-        """Complete the futures of ``begins()``. Safe to call in a signal handler."""
+        """Complete all futures from ``begins()``. Signal handlers may call this."""
         self._began = time.monotonic()
         for future in tuple(self._waiting):
             # A closed event loop raises RuntimeError, and nothing waits in it.

@@ -1,4 +1,4 @@
-"""Cut streaming HTTP responses when the session of their client ends."""
+"""End streaming HTTP responses when the session of their client ends."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _FAILURE = RateLimitedLog(
 async def serve(
     application: Application, scope: Scope, receive: Receive, send: Send
 ) -> None:
-    """Serve an HTTP request, and cut a streaming response when its session ends."""
+    """Serve an HTTP request, and cut a streaming response when the session ends."""
     response = _Response({**scope}, receive, send, current_hub())
     response.scope[CONNECTION] = response
     try:
@@ -52,6 +52,7 @@ class _Response(Connection):
             )
         elif message.get("more_body"):
             if self.is_stream:
+                # Django may load the session only while it produces the stream.
                 self._find_session()
             elif self.timer is None:
                 loop = asyncio.get_running_loop()
@@ -61,12 +62,7 @@ class _Response(Connection):
         await super().send(message)
 
     def _find_session(self) -> None:
-        """
-        Find the session of this stream, and cut the stream when the session ends.
-
-        ``send()`` calls this again with each part of the response, because Django may
-        load the session only while it produces the stream.
-        """
+        """Find the session of this stream, and cut the stream when the session ends."""
         self.is_stream = True
         if self._watched is not None:
             return
@@ -92,10 +88,10 @@ class _Response(Connection):
 
     def remember(self) -> None:
         """
-        Remember the session key of this response if the session is live.
+        Remember that the session key of this response belongs to a live session.
 
-        The session's next WebSocket, stream or gateway request then does not wait
-        behind cookies that this process does not know to be live.
+        The next WebSocket, event stream or gateway request with this key then does not
+        wait behind requests with unknown keys. Does nothing without a live session.
         """
         state = state_of(self.request)
         if self.request is not None and state is not None and state.row is not None:

@@ -15,9 +15,9 @@ from session_limit.models import DatabaseNow
 
 # How many connected sessions one sweep reads. Reading them takes a few milliseconds.
 AT_ONCE = 2_000
-# How far back a sweep also reads the endings of sessions that are not its turn, to find
-# them sooner. Their turn would find them too, so no guarantee depends on this number or
-# on clocks.
+# How far back each sweep also reads the endings of all other sessions, to find them
+# sooner. A later sweep would find them anyway, so no guarantee depends on this number
+# or on clocks.
 RECENT = timedelta(seconds=10)
 
 
@@ -25,10 +25,11 @@ class Reading(NamedTuple):
     """
     The result of one sweep (a read of connected sessions from the database).
 
-    ``doubtful`` sessions have ended or reached their expiry. ``changed`` sessions had a
-    play (one playback of limited content) that a newer play or a lower limit ended.
-    ``playing`` maps the sessions that were read to their open plays. ``recent`` holds
-    the plays that a newer play or a lower limit ended in the last ``RECENT``.
+    ``doubtful`` contains sessions that have ended or expired. ``changed`` contains
+    sessions with a play (one playback of limited content) that a newer play or a lower
+    limit has just ended. ``playing`` maps the sessions that were read to their open
+    plays. ``recent`` contains the plays that a newer play or a lower limit ended in the
+    last ``RECENT``.
     """
 
     doubtful: set[UUID]
@@ -41,9 +42,9 @@ class Sweep:
     """
     Reads all connected sessions from the database in turn, ``AT_ONCE`` at a time.
 
-    The turns do not depend on a clock. Whatever time an ending records and however long
-    its transaction takes, the session is read within ``ceil(connected / AT_ONCE)``
-    sweeps after the commit.
+    The order does not depend on a clock. An ended session is read within
+    ``ceil(connected / AT_ONCE)`` sweeps after the commit, whatever time the ending
+    records and however long the transaction took.
     """
 
     def __init__(self) -> None:
@@ -54,9 +55,10 @@ class Sweep:
 
     def next_ids(self, connected: Collection[UUID]) -> list[UUID]:
         """
-        Return the ids of up to ``AT_ONCE`` sessions among ``connected`` to read next.
+        Return the ids of up to ``AT_ONCE`` sessions to read next.
 
-        Returns the same ids until ``note()`` stores what was read about them.
+        ``connected`` contains the ids of all sessions with an open connection. Repeated
+        calls return the same ids until ``note()`` stores the result of reading them.
         """
         if not self._left:
             self._left = list(connected)
@@ -68,7 +70,7 @@ class Sweep:
         """
         Read the sessions with these ``ids`` and their plays from the database.
 
-        ``connected`` is the number of all connected sessions. Blocks.
+        ``connected`` is the number of all connected sessions. This method blocks.
         """
         owners = bulk_reads.read_unexpired(ids)
         doubtful = set(ids) - owners.keys()
@@ -91,7 +93,7 @@ class Sweep:
         return Reading(doubtful, changed, playing, set(recent))
 
     def note(self, ids: Collection[UUID], reading: Reading) -> None:
-        """Store what was read about ``ids``, so that ``next_ids()`` returns others."""
+        """Store the result for ``ids``, so that ``next_ids()`` returns the next ids."""
         del self._left[: len(ids)]
         for id in ids:
             self._playing.pop(id, None)

@@ -1,4 +1,4 @@
-"""Refuse WebSockets of ended sessions, and close open ones when their session ends."""
+"""Close WebSockets when their session ends, and refuse new ones afterwards."""
 
 from __future__ import annotations
 
@@ -24,10 +24,11 @@ async def serve(
     application: Application, scope: Scope, receive: Receive, send: Send
 ) -> None:
     """
-    Serve a WebSocket with a session cookie, and close it when the session ends.
+    Serve a WebSocket that was opened with a session cookie.
 
-    Refuses the WebSocket with code ``ENDED`` if the session has already ended, and with
-    code ``TRY_AGAIN`` if the session could not be identified.
+    Closes the WebSocket when its session ends. Refuses the WebSocket with code
+    ``ENDED`` if the session has already ended, and with code ``TRY_AGAIN`` if the
+    session could not be identified.
     """
     hub = current_hub()
     with Inbox(receive) as inbox:
@@ -77,8 +78,8 @@ class _Socket(Connection):
 
     async def _accept_and_close(self, code: int, reason: str) -> None:
         if not self.accepted:
-            # A page learns the close code only of a WebSocket that was open. A browser
-            # opens one only if the server picks a protocol that the page has offered.
+            # A page sees the close code only if the WebSocket was open. A browser opens
+            # a WebSocket only if the server picks a protocol that the page has offered.
             offered = self.scope.get("subprotocols") or [None]
             await self._send({"type": "websocket.accept", "subprotocol": offered[0]})
         await self._send({"type": "websocket.close", "code": code, "reason": reason})

@@ -1,8 +1,8 @@
 """
-Tell other processes immediately that a session has ended.
+Notify other processes immediately that a session has ended.
 
-A message bus carries the ids of ended sessions. Without one, each process finds them
-in the database within a second.
+A message bus carries the ids of ended sessions. Without a bus, each process finds ended
+sessions in the database within a second.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ _buses: dict[tuple[str, str], Bus] = {}
 
 def get_bus() -> Bus:
     """
-    Return this process's message bus, which ``SESSION_LIMIT_BUS`` configures.
+    Return the message bus that ``SESSION_LIMIT_BUS`` configures.
 
-    Raises ``ImportError``, or what the bus's constructor raises, for wrong settings.
+    Raises ``ImportError``, or an error of the bus's constructor, for wrong settings.
     """
     path, options = conf.bus
     key = path, repr(options)
@@ -38,10 +38,11 @@ def get_bus() -> Bus:
 
 def publish(ids: Sequence[UUID]) -> None:
     """
-    Tell all processes that the sessions with these ids have ended.
+    Notify all processes that the sessions with these ids have ended.
 
-    Call this after the commit. A bus that fails raises no error here, and delays a
-    caller at most once every ``PAUSE`` seconds, for no longer than its own time limit.
+    Call this after the commit. Errors of the bus are logged, not raised. A failing bus
+    delays a caller at most once every ``PAUSE`` seconds, up to the time limit of that
+    bus.
     """
     _publisher.publish(get_bus(), ids)
 

@@ -1,4 +1,4 @@
-"""Define the base class of message buses, which tell processes of ended sessions."""
+"""Define the base class of message buses, which announce ended sessions."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from django.core.checks import CheckMessage
 
 class Bus:
     """
-    Base class of message buses, which tell all processes that sessions have ended.
+    Base class of message buses, which notify all processes of ended sessions.
 
-    Subclass this to use another broker, and name the subclass in ``SESSION_LIMIT_BUS``.
-    The constructor receives the ``OPTIONS`` as keyword arguments::
+    To use another broker, name a subclass in ``SESSION_LIMIT_BUS``. The constructor
+    receives the ``OPTIONS`` as keyword arguments::
 
         SESSION_LIMIT_BUS = {
             "BACKEND": "accounts.buses.MyBus",
@@ -22,8 +22,8 @@ class Bus:
 
     Messages are only hints. A process that receives the id of a session reads the
     session's database row before it notifies anyone, so a repeated or forged message
-    does no harm. Each process also reads the database every second, and finds the
-    endings of lost messages then.
+    does no harm. Each process also reads the database every second, so a lost message
+    only delays the notification.
     """
 
     # Whether other processes receive what one process publishes.
@@ -32,9 +32,9 @@ class Bus:
     @property
     def address(self) -> str:
         """
-        The server of this bus, as log messages name it, without a password.
+        The address of the bus for log messages, without a password.
 
-        The default is the name of the class.
+        Defaults to the class name.
         """
         return type(self).__name__
 
@@ -42,9 +42,9 @@ class Bus:
         """
         Send the ids of ended sessions to all subscribers.
 
-        Called after the commit, in the request that ended the sessions. Return or raise
-        within a quarter of a second, because that request waits. Errors are logged and
-        do not fail the request.
+        This method runs after the commit, in the request that ended the sessions. The
+        request waits, so return or raise within a quarter of a second. Errors are
+        logged and do not fail the request.
         """
         raise NotImplementedError
 
@@ -53,9 +53,9 @@ class Bus:
         Yield the ids of ended sessions as messages arrive over one connection.
 
         Yield ``None`` as soon as messages can arrive. The caller then reads all
-        sessions, because it may have missed earlier messages. Raise an exception if the
-        connection is lost, and do not reconnect: the caller subscribes again after a
-        pause. The caller closes the generator when it stops listening.
+        sessions, because earlier messages may have been missed. If the connection
+        fails, raise an exception instead of reconnecting. The caller then subscribes
+        again after a pause. The caller closes the generator to stop listening.
         """
         raise NotImplementedError
 

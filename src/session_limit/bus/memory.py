@@ -1,4 +1,4 @@
-"""Tell the other threads of this process that sessions have ended."""
+"""Define the message bus that connects the threads of one process."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from uuid import UUID
 
 from session_limit.bus.base import Bus
 
-# How many messages may wait in a subscriber's queue. If there are more, the subscriber
+# How many messages may wait in a subscriber's queue. A subscriber with more messages
 # reads all sessions instead.
 MAX_WAITING = 1000
 
@@ -20,7 +20,7 @@ class MemoryBus(Bus):
     The default message bus, which connects the threads of one process.
 
     This bus needs no broker and takes no options. Other processes read the database
-    every second, and then notify the pages that are connected to them.
+    every second to find the sessions that have ended.
     """
 
     def __init__(self) -> None:

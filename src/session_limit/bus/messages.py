@@ -1,4 +1,4 @@
-"""Encode session ids as text for a message bus: hexadecimal, separated by commas."""
+"""Encode session ids for a message bus as hexadecimal numbers, joined by commas."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ MAX_IDS = 200
 
 
 def encode(ids: Sequence[UUID]) -> Iterator[str]:
-    """Yield text messages that together carry the session ``ids``."""
+    """Yield messages that contain the session ``ids``, at most ``MAX_IDS`` each."""
     for start in range(0, len(ids), MAX_IDS):
         yield ",".join(id.hex for id in ids[start : start + MAX_IDS])
 
 
 def decode(message: str | bytes) -> list[UUID]:
-    """Return the session ids in a message, or ``[]`` if another program sent it."""
+    """Return the session ids in a message, or ``[]`` if its format is unknown."""
     try:
         text = message.decode() if isinstance(message, bytes) else message
         return [UUID(hex=part) for part in text.split(",")]

@@ -16,8 +16,8 @@ from session_limit.bus.base import Bus
 from session_limit.bus.messages import decode, encode
 from session_limit.models import registry_alias
 
-# How long a request waits for the lock that NOTIFY takes when it commits. Nothing else
-# here can make it wait.
+# How long a request waits for the lock that a commit after NOTIFY takes. Nothing else
+# here makes a request wait.
 LOCK_TIMEOUT = "100ms"
 # After how many seconds of silence the subscriber asks the server for an answer, and
 # how many seconds the server may take to connect or to answer.
@@ -29,9 +29,9 @@ class PostgresBus(Bus):
     """
     A message bus that uses a PostgreSQL database and needs no other broker.
 
-    ``using`` is the alias of the database. By default, it is the alias for writes to
-    the ``UserSession`` table. ``channel`` is the name of the channel for notifications,
-    which other projects may share. Each process with open pages keeps one additional
+    ``using`` is the alias of the database, and defaults to the alias for writes to the
+    ``UserSession`` table. ``channel`` is the name of the notification channel, which
+    other projects may share. Each process with open pages keeps one additional
     connection to the database. Install ``django-session-limit[postgres]``, and set::
 
         SESSION_LIMIT_BUS = {"BACKEND": "session_limit.bus.postgres.PostgresBus"}
@@ -111,6 +111,7 @@ async def _execute(
             raise TimeoutError("The server no longer answers.")
         await executing
     finally:
-        # Do not wait for this. psycopg asks the server to cancel the statement and
-        # waits for its answer without a bound. Closing the connection ends that wait.
+        # Do not wait for the cancelled task. psycopg asks the server to cancel the
+        # statement, and waits for an answer without a time limit. Closing the
+        # connection ends that wait.
         executing.cancel()

@@ -19,9 +19,9 @@ def failure_of(bus: Bus | None, error: Exception) -> str:
     """
     Return a description of a message bus's failure that is safe to log.
 
-    It names the setting, the address of the bus and the class of ``error``. ``bus`` is
-    ``None`` if the bus could not be created. Do not log the traceback or the text of
-    ``error`` as well, because they may quote a password.
+    The description names the setting, the address of the bus and the class of
+    ``error``. Pass ``None`` as ``bus`` if the bus could not be created. Do not log the
+    text or the traceback of ``error``, because either may contain a password.
     """
     names = "SESSION_LIMIT_BUS"
     # The address itself may be invalid.

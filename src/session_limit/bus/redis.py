@@ -1,7 +1,7 @@
 """
-Announce ended sessions through the publish/subscribe channels of Redis or Valkey.
+Announce ended sessions through a publish/subscribe channel of Redis or Valkey.
 
-Works with one server, with the master that Sentinels name, or with Redis Cluster.
+The bus uses one server, Redis Cluster, or the master that Redis Sentinels name.
 """
 
 from __future__ import annotations
@@ -40,8 +40,9 @@ class RedisBus(Bus):
     A message bus that uses Redis or Valkey.
 
     ``url`` is an address that redis-py understands (``redis://``, ``rediss://``,
-    ``unix://``). For Redis Cluster, it is a list of the addresses of several nodes. A
-    Cluster passes a message to all of its nodes, so one node that answers is enough.
+    ``unix://``). For Redis Cluster, ``url`` is a list of the addresses of several
+    nodes. One reachable node is enough, because a Cluster passes each message to all
+    nodes.
 
     ``sentinels`` is a list of the addresses of Redis Sentinels. The host in ``url`` is
     then the name of the master that they watch (``redis://:password@mymaster/0``).
@@ -129,7 +130,7 @@ class RedisBus(Bus):
 
     @asynccontextmanager
     async def _subscriber(self) -> AsyncIterator[redis_asyncio.Redis]:
-        """Open a client of the next node, or of the master that Sentinels now name."""
+        """Open a client for the next node, or for the master that Sentinels name."""
         url = next(self._turns)
         async with AsyncExitStack() as stack:
             if not self.sentinels:
@@ -200,7 +201,7 @@ def _bounds(retry: Any, patience: float) -> dict[str, Any]:
 
 
 def _options_of_master(url: str) -> dict[str, Any]:
-    """Return the arguments with which ``Sentinel.master_for()`` connects to ``url``."""
+    """Return the arguments of ``Sentinel.master_for()`` for the master in ``url``."""
     options = options_of(url)
     options.pop("port", None)
     options["service_name"] = options.pop("host")

@@ -2,8 +2,9 @@
 Parse the addresses of Redis servers as redis-py does, without exposing passwords.
 
 In ``redis://:12#34@host``, the ``#`` in the password ends the host part. redis-py would
-connect to port 12, and a message with the address would show the password. redis-py 6
-and 7 also quote a connection's options in the error that no master was found.
+connect to port 12, and an error message with the address would show the password.
+redis-py 6 and 7 also quote the connection options in the error that no master was
+found.
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ def options_of(
     """
     Return redis-py's connection options for ``url``, without a plain-text password.
 
-    A credential provider holds the password. ``parse`` is redis-py's ``parse_url`` for
-    sync connections, or the one for asyncio. Raises ``ValueError`` if redis-py does not
+    A credential provider holds the password. ``parse`` is the function ``parse_url`` of
+    redis-py or of its asyncio package. Raises ``ValueError`` if redis-py does not
     understand ``url``, or if a special character in ``url`` is not percent-encoded.
     """
     options = parse(url)
@@ -52,10 +53,10 @@ def is_address(url: str) -> bool:
 
 def place_of(url: str, form: str) -> str:
     """
-    Return the address ``url`` without credentials, for logs.
+    Return the address ``url`` without credentials, for log messages.
 
-    ``form`` is a format string with ``{host}``, ``{port}`` and ``{db}``. The address of
-    a Unix socket is returned as path and database instead.
+    ``form`` is a format string with ``{host}``, ``{port}`` and ``{db}``. For a Unix
+    socket, the result contains the path and the database instead.
     """
     try:
         options = {"host": "localhost", "port": 6379, "db": 0, **options_of(url)}

@@ -1,9 +1,9 @@
 """
 Handle the cookie and form of the chooser, where a person picks a session to end.
 
-The cookie leads to the pending sign-in. It is separate from the session cookie, so that
-code that reads the session does not see the pending sign-in, and a response that saves
-the session does not delete it.
+The cookie identifies the pending sign-in, which waits for the choice. The pending
+sign-in is not stored in the session. Code that reads the session thus does not see the
+pending sign-in, and a response that saves the session does not delete it.
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ class Posted:
     """
     A choice of sessions to end, posted as a form or as JSON.
 
-    ``code`` proves that it comes from the chooser. ``chosen`` are the ids of the
-    sessions, or ``None`` for all.
+    ``code`` proves that the chooser's form was posted. ``chosen`` contains the ids of
+    the sessions to end, or is ``None`` to end all sessions.
     """
 
     code: str
@@ -58,10 +58,10 @@ class Posted:
 @dataclass(frozen=True, slots=True)
 class Question:
     """
-    The question which of the live sessions in ``rivals`` to end.
+    The question which live session to end, so that a new sign-in can complete.
 
-    The sign-in ``pending`` waits for the answer. ``secret`` is the value of its cookie.
-    ``limit`` is the account's session limit.
+    The sign-in ``pending`` waits for the answer, and ``secret`` is the value of its
+    cookie. ``limit`` is the account's session limit. ``rivals`` are the live sessions.
     """
 
     pending: PendingSignIn
@@ -72,7 +72,7 @@ class Question:
     @property
     def to_end(self) -> int:
         """
-        Return how many sessions have to end before the sign-in can complete.
+        Return how many sessions must end before the sign-in can complete.
 
         This is more than one if the limit was lowered, or was not enforced until now.
         """
@@ -82,12 +82,12 @@ class Question:
 
     @property
     def is_for_all(self) -> bool:
-        """Return whether ending every listed session would not be enough."""
+        """Return whether more sessions must end than the page lists."""
         return self.to_end > len(self.rivals.listed)
 
 
 def browser(request: HttpRequest) -> Browser:
-    """Return the browser that sent ``request``, with its cookie's secret, if any."""
+    """Return the browser of ``request``, with the secret from its cookie, if any."""
     secret = request.COOKIES.get(COOKIE, "")
     is_secret = len(secret) == SECRET_LENGTH
     agent = request.META.get("HTTP_USER_AGENT", "")
@@ -96,19 +96,19 @@ def browser(request: HttpRequest) -> Browser:
 
 def code(secret: str) -> str:
     """
-    Return the code that proves that a posted choice comes from the chooser's form.
+    Return the code that protects the chooser's form against cross-site requests.
 
-    ``secret`` is the value of the browser's cookie. Only the browser that got the form
-    knows the code, so another site cannot post a choice.
+    ``secret`` is the value of the browser's cookie. Only the browser that received the
+    form knows the code, so another site cannot post a choice.
     """
     return keyed_digests(SALT, secret)[0]
 
 
 def is_code(value: str, secret: str) -> bool:
     """
-    Return whether ``value`` is the form's code for the cookie's ``secret``.
+    Return whether ``value`` is the form's code for the cookie value ``secret``.
 
-    Codes made with one of ``SECRET_KEY_FALLBACKS`` are accepted too.
+    Codes made with a key in ``SECRET_KEY_FALLBACKS`` are accepted too.
     """
     codes = keyed_digests(SALT, secret)
     return any(constant_time_compare(value, each) for each in codes)
@@ -118,8 +118,8 @@ def posted(request: HttpRequest) -> Posted:
     """
     Return the choice of sessions to end that ``request`` posts as a form or as JSON.
 
-    Raises ``BadRequest`` if the choice names too many sessions, or if it names none and
-    does not cancel the sign-in.
+    Raises ``BadRequest`` if the choice names too many sessions. Also raises
+    ``BadRequest`` if the choice names no session and does not cancel the sign-in.
     """
     data = posted_data.posted(request)
     end = data.getlist("end") if isinstance(data, QueryDict) else data.get("end", [])
@@ -139,7 +139,7 @@ def choice(request: HttpRequest) -> Choice | None:
     """
     Return the choice of sessions to end that ``request`` posts to the chooser.
 
-    Return ``None`` if it posts no valid choice.
+    Return ``None`` if the choice is invalid, or if it cancels the sign-in.
     """
     if not is_asked_here(request):
         return None
@@ -168,7 +168,7 @@ def set_cookie(response: HttpResponseBase, secret: str, expires_at: datetime) ->
 
 
 def delete_cookie(request: HttpRequest, response: HttpResponseBase) -> None:
-    """Delete the cookie for a pending sign-in, if the browser has one."""
+    """Delete the cookie for a pending sign-in, if the browser has this cookie."""
     if COOKIE in request.COOKIES:
         response.delete_cookie(
             COOKIE,
@@ -185,7 +185,7 @@ def _same_site() -> Literal["Lax", "None"]:
 
 
 def forget(request: HttpRequest, response: HttpResponseBase) -> None:
-    """Delete the pending sign-in, and its cookie, of a browser that has signed in."""
+    """Delete the pending sign-in and its cookie after the browser has signed in."""
     try_to_cancel(browser(request))
     delete_cookie(request, response)
 

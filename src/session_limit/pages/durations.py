@@ -1,7 +1,7 @@
 """
-Write sentences that contain a duration.
+Compose sentences that contain a duration.
 
-Each unit of time has sentences of its own, because in many languages the form of a unit
+Each unit of time has separate sentences, because in many languages the form of a unit
 depends on the rest of the sentence.
 """
 
@@ -73,16 +73,16 @@ def without_activity(span: timedelta) -> str:
 
 
 def every(span: timedelta) -> str:
-    """Return the sentence for an account that must sign in again every ``span``."""
+    """Return the sentence that says that users must sign in again every ``span``."""
     return _sentence(_EVERY, span)
 
 
 def active(span: timedelta, *, unrecorded: timedelta) -> str:
     """
-    Return how long ago a session was last active, rounded down.
+    Return a phrase for how long ago a session was last active, rounded down.
 
-    ``span`` is the time since the last recorded activity. Later activity may have gone
-    unrecorded for up to ``unrecorded``, so until then the session is "Active now".
+    ``span`` is the time since the last recorded activity. Later activity may not be
+    recorded for up to ``unrecorded``, so during that time the phrase is "Active now".
     """
     if span < unrecorded + MINUTE:
         return _("Active now")

@@ -1,4 +1,4 @@
-"""Build the messages about ended sessions and plays from what the database holds."""
+"""Build the messages about ended sessions and plays, with facts from the database."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def ended_session(session: UserSession | None) -> messages.Message:
     """
     Return the message that explains why ``session`` ended.
 
-    Pass ``None`` if its row was deleted. The message then gives no reason.
+    Pass ``None`` if the session's row was deleted. The message then gives no reason.
     """
     limit = newer = None
     reason = session.ended_reason if session is not None else ""
@@ -27,7 +27,7 @@ def ended_session(session: UserSession | None) -> messages.Message:
 
 
 def ended_play(play: Play) -> messages.Message:
-    """Return the message that explains why ``play``, which is no longer live, ended."""
+    """Return the message that explains why ``play`` (one playback) has ended."""
     # A play with an expired lease is marked as ended only when another needs its place.
     play.ended_reason = play.end_reason()
     play.ended_at = play.ended_at or play.lease_until

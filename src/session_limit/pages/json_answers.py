@@ -1,8 +1,8 @@
 """
 Build the JSON responses of this package.
 
-Clients rely on ``docs/reference/json.md``. A change that breaks them needs another
-``VERSION``.
+Clients rely on the format in ``docs/reference/json.md``. A change that breaks clients
+needs another ``VERSION``.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ VERSION = 1
 
 
 def envelope(code: str | None = None, **fields: Any) -> dict[str, Any]:
-    """Return the content of every JSON response: version, ``code``, then ``fields``."""
+    """Return the content of a JSON response: the version, ``code`` and ``fields``."""
     head = {"version": VERSION} if code is None else {"version": VERSION, "code": code}
     return {**head, **fields}
 
@@ -44,7 +44,7 @@ def answer(
 
 
 def session_ended(message: Message, sign_in_url: str) -> JsonResponse:
-    """Return the JSON that explains why a session ended, and the next steps."""
+    """Return the JSON response that explains why a session ended and what to do."""
     return answer(
         "session_ended",
         **_ending(message),
@@ -54,7 +54,7 @@ def session_ended(message: Message, sign_in_url: str) -> JsonResponse:
 
 
 def sign_in_refused(message: Message, admission: Admission) -> JsonResponse:
-    """Return the JSON about a sign-in that was refused at the session limit."""
+    """Return the JSON response to a sign-in that the session limit refused."""
     return answer(
         "session_limit",
         detail=message.text,
@@ -64,7 +64,7 @@ def sign_in_refused(message: Message, admission: Admission) -> JsonResponse:
 
 
 def question(message: Message, question: chooser.Question) -> JsonResponse:
-    """Return the JSON that asks which session to end and tells how to answer."""
+    """Return the JSON response that asks the client which session to end."""
     return answer(
         "choose_session",
         detail=message.text,
@@ -77,7 +77,7 @@ def question(message: Message, question: chooser.Question) -> JsonResponse:
 
 
 def _rivals(rivals: Rivals) -> dict[str, Any]:
-    """Return the JSON for the sessions that fill the limit, latest active first."""
+    """Return JSON fields for the sessions that fill the limit, latest active first."""
     return {
         "count": rivals.count,
         "sessions": [_rival(session) for session in rivals.listed[::-1]],
@@ -86,9 +86,9 @@ def _rivals(rivals: Rivals) -> dict[str, Any]:
 
 def _rival(session: UserSession) -> dict[str, Any]:
     """
-    Return the JSON for a session, for a person who is not yet signed in.
+    Return JSON fields of a session, for a person who is not signed in yet.
 
-    Only the account's owner may see the IP address, so it is left out.
+    Only the account's owner may see the IP address, so the address is left out.
     """
     return {
         "id": session.pk,
@@ -101,9 +101,9 @@ def _rival(session: UserSession) -> dict[str, Any]:
 
 def _session(session: UserSession, current: UUID | None = None) -> dict[str, Any]:
     """
-    Return the JSON for a session, for the account's owner.
+    Return JSON fields of a session, for the account's owner.
 
-    ``current`` is the id of the session from which the owner asks.
+    ``current`` is the id of the session from which the owner sends the request.
     """
     return {
         **_rival(session),
@@ -117,10 +117,10 @@ def overview(
     overview: Overview, *, next_url: str | None, previous_url: str | None
 ) -> JsonResponse:
     """
-    Return the JSON for one page of the list of an account's sessions.
+    Return the JSON response with one page of the list of an account's sessions.
 
-    The session of the request comes first on the first page. ``next_url`` and
-    ``previous_url`` are the URLs of the neighbouring pages.
+    The first page starts with the session of the request. ``next_url`` and
+    ``previous_url`` are the URLs of the neighbouring pages, or ``None``.
     """
     current = overview.current.pk
     return answer(
@@ -144,7 +144,7 @@ def overview(
 
 
 def playing(id: UUID) -> JsonResponse:
-    """Return the JSON that confirms a live play and says when to renew it."""
+    """Return the JSON response that confirms a playback and says when to renew it."""
     return answer(
         "playing",
         play=id,
@@ -157,11 +157,11 @@ def play_refused(
     start: registry.PlayStart, sessions: dict[UUID, UserSession], current: UUID
 ) -> JsonResponse:
     """
-    Return the JSON that explains why the session ``current`` may not play now.
+    Return the JSON response that explains why a session may not start a play now.
 
-    ``sessions`` maps ids to the sessions of the plays that fill the limit. If the
-    policy is to ask and no cool-down is running, each of these plays has a code with
-    which the client can end it and start its own.
+    ``current`` is the id of that session. ``sessions`` maps ids to the sessions of the
+    plays that fill the limit. If the policy is to ask and no cool-down is running, each
+    of these plays has a code with which the client can end that play and start another.
     """
     is_here = all(row.session_id == current for row in start.rivals)
     message = play_messages.refused(start, is_here=is_here)
@@ -200,7 +200,7 @@ def _playing_rival(
 
 
 def play_ended(message: Message) -> JsonResponse:
-    """Return the 410 response that explains why a play ended."""
+    """Return the 410 response that explains why a play (one playback) has ended."""
     return answer(
         "play_ended",
         status=HTTPStatus.GONE,

@@ -31,7 +31,7 @@ def is_barred(response: HttpResponseBase) -> bool:
 
 def sign_in_redirect(response: HttpResponseBase) -> str | None:
     """
-    Return the URL that ``response`` redirects to if it is a sign-in page, or ``None``.
+    Return the target of ``response`` if it redirects to a sign-in page, or ``None``.
 
     A sign-in page has the path of ``LOGIN_URL`` or a ``next`` parameter.
     """
@@ -52,8 +52,8 @@ def page_for_htmx(request: HttpRequest) -> str:
     """
     Return the URL of the page that htmx should open after the session has ended.
 
-    This page explains the ending. If the project does not include it, return the URL of
-    the sign-in page.
+    That page explains why the session ended. In a project without this page, return the
+    URL of the sign-in page.
     """
     back = local_address(request, request.headers.get("HX-Current-URL", ""))
     return ended_page_url(back) or sign_in_url(back)
@@ -63,7 +63,7 @@ def return_url(request: HttpRequest) -> LocalAddress | None:
     """
     Return the URL to return to after signing in again, or ``None``.
 
-    It is the page of ``request``, or the page of the form that ``request`` posts.
+    This is the URL of the requested page, or of the page that posted a form.
     """
     match = request.resolver_match
     if match is not None and match.view_name == ENDED_VIEW:
@@ -74,7 +74,7 @@ def return_url(request: HttpRequest) -> LocalAddress | None:
 
 
 def calling_page(request: HttpRequest) -> LocalAddress | None:
-    """Return the page of this site in the ``Referer`` of ``request``, or ``None``."""
+    """Return the page that sent ``request``, or ``None`` if it is not on this site."""
     return local_address(request, request.headers.get("Referer", ""))
 
 
@@ -88,9 +88,9 @@ def sign_in_page_for(request: HttpRequest, response: HttpResponseBase) -> str:
     Return the URL of the sign-in page to link to in place of ``response``.
 
     If ``response`` redirects to a sign-in page on this site or on the host of
-    ``LOGIN_URL``, return that URL with the query that the project put into it, unless
-    its ``next`` leads to another site. ``login_required`` writes such a ``next`` after
-    a request for ``//evil.example/``.
+    ``LOGIN_URL``, return the target of the redirect, with the project's query. A target
+    with a ``next`` parameter that leads to another site is not used. ``login_required``
+    writes such a parameter after a request for ``//evil.example/``.
     """
     location = sign_in_redirect(response) or ""
     target, page = urlsplit(location), urlsplit(_sign_in_page() or "")
@@ -104,14 +104,14 @@ def sign_in_page_for(request: HttpRequest, response: HttpResponseBase) -> str:
 
 
 def sign_in_url(back: LocalAddress | None) -> str:
-    """Return the URL of the sign-in page, which redirects to ``back`` afterwards."""
+    """Return the URL of the sign-in page, with ``back`` as the page to return to."""
     page = _sign_in_page()
     # If LOGIN_URL names no view, a page with a useless link is better than a failure.
     return (back or "/") if page is None else _with_next(page, back)
 
 
 def ended_page_url(back: LocalAddress | None) -> str | None:
-    """Return the URL of the page that explains an ending and links to ``back``."""
+    """Return the URL of the page that explains an ending, with a link to ``back``."""
     url = url_of(ENDED_VIEW)
     return None if url is None else _with_next(url, back)
 
@@ -129,7 +129,7 @@ def is_ours(request: HttpRequest) -> bool:
 
 
 def url_of(view: str) -> str | None:
-    """Return the URL of our view, or ``None`` if the project does not include it."""
+    """Return the URL of ``view``, or ``None`` if the project does not include it."""
     try:
         return reverse(view)
     except NoReverseMatch:
@@ -138,10 +138,10 @@ def url_of(view: str) -> str | None:
 
 def after_sign_in(request: HttpRequest) -> str:
     """
-    Return the local URL that the sign-in in ``request`` leads to, or ``""``.
+    Return the local URL to open after the sign-in in ``request``, or ``""``.
 
-    A form names the URL in ``next``. A sign-in in a middleware leads to the requested
-    page.
+    A sign-in form names the URL in ``next``. After a sign-in by a middleware, the URL
+    is that of the requested page.
     """
     if request.resolver_match is None:
         return "" if is_to(request, url_of(CHOOSE_VIEW)) else return_url(request) or ""

@@ -2,7 +2,7 @@
 Compose the messages about ended sessions and refused sign-ins.
 
 The messages are calm, give the reason first, and never name another person or a
-location. These functions do not read the database. Their callers pass the facts.
+location. These functions do not read the database, so callers pass all facts.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ RETRY = gettext_lazy("Please try that again.")
 @dataclass(frozen=True, slots=True)
 class Message:
     """
-    A message for a person, with the kinds of next ``steps`` that make sense after it.
+    A message for a person, with the ``steps`` that the person may take next.
 
-    A message about an ended session or play also has the ``reason`` and the time
-    ``ended_at``, if they are known. ``device_class`` is set if a session or play on a
-    device of that class displaced this one.
+    ``reason`` and ``ended_at`` describe the end of a session or play (a playback of
+    limited content), if known. If a newer session or play was the cause,
+    ``device_class`` is the class of its device.
     """
 
     heading: str
@@ -87,9 +87,9 @@ def ended(
     """
     Return the message that explains why ``session`` ended.
 
-    Pass ``None`` if its row was deleted. ``limit`` is the session limit, and
-    ``device_class`` is that of the session that displaced this one. Only some messages
-    mention them.
+    Pass ``None`` if the ``UserSession`` row was deleted. ``limit`` is the session
+    limit. ``device_class`` is the device class of the session that displaced
+    ``session``. Only some messages mention the limit or the device class.
     """
     if session is None:
         text = _("Your session has ended.")
@@ -169,7 +169,7 @@ def _limit_lowered(limit: int | None) -> str:
 
 
 def refused(admission: Admission) -> Message:
-    """Return the message about a sign-in that was refused at the session limit."""
+    """Return the message about a sign-in that the session limit refused."""
     limit = admission.limit or 0
     if admission.rivals.count > limit:
         # The limit was lowered, or was not enforced until now ("observe"). Signing out
@@ -190,8 +190,8 @@ def asked(limit: int | None, *, is_for_all: bool) -> Message:
     """
     Return the message of the page on which a person chooses a session to end.
 
-    ``is_for_all`` is true if ending all of the listed sessions would still not allow
-    the new sign-in.
+    ``is_for_all`` is true if the person has to end all sessions, because ending the
+    listed sessions would not be enough.
     """
     if is_for_all:
         text = _(
@@ -211,6 +211,6 @@ def asked(limit: int | None, *, is_for_all: bool) -> Message:
 
 
 def no_pending_sign_in() -> Message:
-    """Return the message for a choice of a session to end that comes too late."""
+    """Return the message about a sign-in that no longer waits for a choice."""
     text = _("This sign-in is no longer waiting: it was finished, or it took too long.")
     return Message(str(_SIGN_IN_AGAIN), text, frozenset({Step.SIGN_IN}))

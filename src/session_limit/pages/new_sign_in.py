@@ -51,10 +51,10 @@ def can_leave_message(request: HttpRequest, response: HttpResponseBase) -> bool:
 
 def leave_message(request: HttpRequest, response: HttpResponseBase, row: Row) -> None:
     """
-    Add a message about a newer sign-in to the next page of the session in ``row``.
+    Add a Django message about a new sign-in to the next page of an older session.
 
-    Does nothing if the session has already shown the message, or if another request has
-    just added it.
+    ``row`` describes the older session. Does nothing if that session has already shown
+    the message, or if another request has just added the message.
     """
     if row.notice is None or not mark_notified(row.id, row.notice):
         return
@@ -80,9 +80,9 @@ def mail_new_sign_in(
     """
     Email the account's owner about a sign-in from a new browser, if enabled.
 
-    The setting ``SESSION_LIMIT_NEW_SIGN_IN`` enables it. The email is sent during the
-    request that signs in, so a project with a slow mail server should use an email
-    backend that queues.
+    The setting ``SESSION_LIMIT_NEW_SIGN_IN`` enables these emails. The email is sent
+    during the request that signs in. A project with a slow mail server should use an
+    email backend with a queue.
     """
     if conf.new_sign_in is not NewSignIn.MAIL or not is_new_browser:
         return
@@ -118,14 +118,14 @@ def _is_news(session: UserSession) -> bool:
     """
     Return whether the account's owner would want to know about this sign-in.
 
-    The first sign-in of a new account is not worth an email. An account older than the
-    retention of ended sessions may have had sessions that have since been pruned.
+    The first sign-in of a new account and sign-ins by a script are not worth an email.
     """
     rows = UserSession.objects.primary().for_user(session.user)
     earlier = rows.exclude(pk=session.pk).order_by("-created_at")
     times = list(earlier.values_list("created_at", flat=True)[:MAX_SIGN_INS])
     now = timezone.now()
     if not times:
+        # The earlier sessions of an old account may have been pruned.
         joined = getattr(session.user, "date_joined", None)
         return joined is not None and joined <= now - conf.retention
     return len(times) < MAX_SIGN_INS or times[-1] <= now - HOUR

@@ -1,4 +1,4 @@
-"""Decide what a person can do next, for pages, messages, email and JSON alike."""
+"""Decide what a person can do next, for pages, messages, emails and JSON."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ _FORM = frozenset({Step.USE_HERE, Step.SIGN_IN})
 @dataclass(frozen=True, slots=True)
 class NextStep:
     """
-    One thing that a person can do next, with the label to show.
+    A step that a person can take next, with the label to show.
 
-    If ``form`` is ``None``, ``url`` is a link. Otherwise the page posts the fields of
-    ``form`` to ``url``. ``WATCH_HERE`` has no URL, because the player does it.
+    The page posts the fields of ``form`` to ``url``, or links to ``url`` if ``form`` is
+    ``None``. ``WATCH_HERE`` has no URL, because the player performs this step.
     """
 
     kind: Step
@@ -57,12 +57,12 @@ def next_steps(
     form: Mapping[str, str] | None = None,
 ) -> list[NextStep]:
     """
-    Return the next steps of these ``kinds`` that have a URL, most important first.
+    Return the available next steps of these ``kinds``, most important first.
 
-    ``USE_HERE`` and ``SIGN_IN`` link to ``sign_in_url``, or post ``form`` to it if
-    given. A step without a URL, such as ``SUPPORT`` if the project has not set
-    ``SESSION_LIMIT_SUPPORT_URL``, is left out. ``SIGN_IN`` is added if no kind has a
-    URL, or if ``form`` is given without ``USE_HERE``. ``WATCH_HERE`` needs no URL.
+    ``USE_HERE`` and ``SIGN_IN`` link to ``sign_in_url``, or post ``form`` to that URL.
+    A step without a URL is left out, except for ``WATCH_HERE``. For example,
+    ``SUPPORT`` needs the setting ``SESSION_LIMIT_SUPPORT_URL``. ``SIGN_IN`` is added to
+    ``kinds`` without ``USE_HERE`` if ``form`` is given or no kind has a URL.
     """
     urls = {
         Step.USE_HERE: sign_in_url,

@@ -36,11 +36,11 @@ class Overview:
     """
     One page of the list of an account's live sessions.
 
-    ``current`` is the session of the request, listed first on the first page.
+    ``current`` is the session of the request, and comes first on the first page.
     ``others`` are the other sessions on this page, most recently active first.
-    ``count`` is the number of live sessions on all pages. ``in_use`` is how many of
-    them count towards ``limit``, the limit that covers ``current``. ``ended`` are the
-    sessions that ended last, latest first. ``next_page`` and ``previous_page`` are
+    ``ended`` are the sessions that ended last, latest first. ``count`` is the number of
+    live sessions on all pages, and ``in_use`` the number of those that count towards
+    ``limit``, the limit for ``current``. ``next_page`` and ``previous_page`` are page
     numbers, or ``None``.
     """
 
@@ -58,11 +58,11 @@ class Overview:
         cls, user: AbstractBaseUser, current: UserSession, page: str | None = None
     ) -> Overview:
         """
-        Read one page of the sessions of ``user``, and return it as an ``Overview``.
+        Return one page of the sessions of ``user`` as an ``Overview``.
 
-        ``page`` is the requested page number, as text. If it is not a number, read the
-        first page, and if it is too large, the last. Executes three statements, however
-        many sessions there are.
+        ``page`` is the requested page number, as a string. An invalid number means the
+        first page, and a number that is too large means the last page. This method
+        executes three statements, however many sessions there are.
         """
         number = _number(page)
         others = _others_on(number, current)
@@ -100,11 +100,11 @@ def _number(page: str | None) -> int:
 
 def _others_on(number: int, current: UserSession) -> list[Any]:
     """
-    Return the sessions on the page ``number``, except for ``current``.
+    Return the live sessions on the page ``number``, without ``current``.
 
-    So that one statement reads and counts, each has the attributes ``total``, the
-    number of sessions on all pages, and ``taking``, how many of them count towards the
-    limit.
+    Each session has two more attributes, so that one statement reads and counts.
+    ``total`` is the number of sessions on all pages without ``current``. ``taking`` is
+    the number of those sessions that count towards the limit.
     """
     counts = {
         "total": Window(Count("pk")),
@@ -117,9 +117,9 @@ def _others_on(number: int, current: UserSession) -> list[Any]:
 
 def usage(current: UserSession) -> tuple[int, int]:
     """
-    Return how many live sessions an account has, and how many use up its limit.
+    Return how many live sessions an account has, and how many count towards its limit.
 
-    The limit is the one that covers ``current``. Exempted sessions do not use it up.
+    The limit that covers ``current`` applies. Exempted sessions do not count.
     """
     others = others_than(current).aggregate(
         total=Count("pk"),
@@ -129,16 +129,16 @@ def usage(current: UserSession) -> tuple[int, int]:
 
 
 def others_than(current: UserSession) -> UserSessionQuerySet:
-    """Return the other live sessions of the account that ``current`` belongs to."""
+    """Return the live sessions of the account of ``current``, except ``current``."""
     return live_of(current.user_id).exclude(pk=current.pk)
 
 
 def done_message(user: AbstractBaseUser, id: UUID) -> str:
     """
-    Return the sentence that confirms the ending of the session ``id``, or ``""``.
+    Return the sentence that confirms that a session was ended.
 
-    The sentence counts the sessions that ended together with it. A URL can contain any
-    id, so a session that is live or belongs to another user has no sentence.
+    The sentence includes the number of sessions that ended together. A URL can contain
+    any ``id``, so return ``""`` for a live session or a session of another user.
     """
     ended = UserSession.objects.primary().ended().for_user(user)
     row = ended.filter(pk=id).first()

@@ -30,10 +30,10 @@ _WATCH_HERE = frozenset({Step.WATCH_HERE, Step.SEE_DEVICES})
 
 def refused(start: PlayStart, *, is_here: bool) -> Message:
     """
-    Return the message about a play that was refused by the limit on plays.
+    Return the message about a play (one playback) that the limit on plays refused.
 
     ``is_here`` is true if all plays that fill the limit belong to the session that
-    asks.
+    wants to start the refused play.
     """
     if start.retry_after is not None:
         return _cooling_down(start.retry_after)
@@ -75,9 +75,9 @@ def _cooling_down(wait: timedelta) -> Message:
 
 def ended(play: Play, newer: UserSession | None) -> Message:
     """
-    Return the message that explains why ``play`` ended.
+    Return the message that explains why ``play`` (one playback) has ended.
 
-    ``newer`` is the session of the play that displaced it, or ``None``.
+    ``newer`` is the session of the play that displaced ``play``, or ``None``.
     """
     reason, text = Reason(play.ended_reason), ""
     heading = str(_PAUSED)

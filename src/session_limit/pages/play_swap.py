@@ -1,8 +1,9 @@
 """
-Make and check the codes with which a client ends one playback to start another.
+Make and check codes that allow a client to end one playback and start another.
 
-A client that is refused a play gets a code for each play that it may end instead,
-signed for one session and one play. A play ends only once, so a code works only once.
+A client that may not start a play (one playback) gets a code for each play that the
+client may end instead. A code is signed for one session and one play. A code works only
+once, because a play ends only once.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ LIFETIME = timedelta(minutes=10)
 
 
 def code(session_id: UUID, play_id: UUID) -> str:
-    """Return the code with which the session can end the play and start its own."""
+    """Return a code that allows a session to end the given play and start another."""
     return signing.dumps([session_id.hex, play_id.hex], salt=SALT)
 
 

@@ -1,8 +1,8 @@
 """
 Build the responses about ended sessions and refused or waiting sign-ins.
 
-The response comes at the URL that the client requested. It is a page, JSON, or a header
-that makes htmx open a page.
+The client gets the response at the requested URL, as an HTML page, as JSON, or as a
+header that makes htmx open a page.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ from session_limit.registry.pending import Rivals
 
 Reason = UserSession.Reason
 
-# After these endings the same person is about to go on, so the browser keeps its cached
-# pages. After all others it deletes them, so that "Back" does not show another person
-# what the account's owner saw.
+# After these endings, the same person is about to go on, so the browser keeps its
+# cached pages. After all other endings, the browser deletes them, so that "Back" does
+# not show another person what the account's owner saw.
 _KEEPS_CACHE = {Reason.DISPLACED, Reason.LIMIT_LOWERED, Reason.CREDENTIALS_CHANGED}
 
 # Headers of the view's response that also have to protect the one in its place.
@@ -55,11 +55,11 @@ def ended(
     to_choose: UUID | None = None,
 ) -> HttpResponse:
     """
-    Return the 401 response, in place of ``response``, that explains an ended session.
+    Return the 401 response that explains an ended session, in place of ``response``.
 
-    ``session`` is its ``UserSession`` row, or ``None`` if the row was deleted.
-    ``to_choose`` is its id in a project with automatic sign-in, where the person has to
-    click to sign in again, and ``None`` in all others.
+    ``session`` is the ``UserSession`` row, or ``None`` if the row was deleted.
+    ``to_choose`` is the id of the session if the project signs people in automatically,
+    and ``None`` otherwise. With an id, the person must click to sign in again.
     """
     if session is not None:
         audit.used_after_end(session)
@@ -99,7 +99,7 @@ def ended(
 def refused(
     request: HttpRequest, response: HttpResponseBase, admission: Admission
 ) -> HttpResponse:
-    """Return the 403 response for a sign-in that was refused at the session limit."""
+    """Return the 403 response to a sign-in that the session limit refused."""
     message = messages.refused(admission)
     if request_kind.wants_json(request, response):
         answer: HttpResponse = json_answers.sign_in_refused(message, admission)
@@ -118,10 +118,10 @@ def asked(
     request: HttpRequest, response: HttpResponseBase, question: chooser.Question
 ) -> HttpResponse:
     """
-    Return the response to a sign-in that waits for a choice of the session to end.
+    Return the response that asks which session to end before a sign-in completes.
 
-    This is the chooser, the page for the choice, or a redirect to its URL. Clients that
-    want JSON get the question at any URL.
+    At the URL of the chooser, the response is the page for the choice. At other URLs,
+    the response leads to the chooser. Clients that want JSON always get the question.
     """
     is_here = chooser.is_asked_here(request)
     is_first = is_here and request.method != "POST"
@@ -154,7 +154,7 @@ def asked(
 def no_pending_sign_in(
     request: HttpRequest, response: HttpResponseBase
 ) -> HttpResponse:
-    """Return the 410 response to a choice of a session to end that comes too late."""
+    """Return the 410 response about a sign-in that no longer waits for a choice."""
     message = messages.no_pending_sign_in()
     if request_kind.wants_json(request, response):
         # The code is part of the documented JSON, so it must keep its name.
@@ -171,7 +171,7 @@ def retry(response: HttpResponseBase | None = None) -> HttpResponse:
     """
     Return a 503 response that asks the client to try again after one second.
 
-    If it replaces ``response``, closing it also closes the resources of ``response``.
+    Pass the ``response`` to replace, if any, so that its resources are closed too.
     """
     answer = HttpResponse(
         messages.RETRY,
@@ -214,12 +214,9 @@ def _page(request: HttpRequest, template: str, context: dict[str, Any]) -> HttpR
 
 
 def _clear_cache(request: HttpRequest, answer: HttpResponse) -> None:
-    """
-    Make the browser delete the pages of this site from its cache.
-
-    Browsers obey the header only over HTTPS. It does not name "cookies" and "storage",
-    which may hold drafts and the data of other applications on this site.
-    """
+    """Make the browser delete the pages of this site from its cache."""
+    # Browsers obey the header only over HTTPS. Do not add "cookies" or "storage", which
+    # may hold drafts and data of other applications on this site.
     if request.is_secure():
         answer.headers["Clear-Site-Data"] = '"cache"'
 

@@ -1,9 +1,9 @@
 """
-Protect the form "Use here instead", for projects with automatic sign-in.
+Protect the form "Use here instead" of projects with automatic sign-in.
 
-The form can replace any page, so it cannot rely on Django's CSRF cookie. Instead it has
-a token, the signed id of the ended session. Only the browser with the cookie of that
-session gets the token.
+The form can replace any page, so it cannot rely on Django's CSRF cookie. Instead, the
+form contains a token, which is the signed id of the ended session. Only the browser
+with the cookie of that session gets the token.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ SALT = "session_limit.choice"
 
 
 def token(id: UUID) -> str:
-    """Return the form's token: the signed ``id`` of the ended session."""
+    """Return the form's token, which is the signed ``id`` of the ended session."""
     return signing.dumps(id.hex, salt=SALT)
 
 
 def is_chosen(request: HttpRequest, id: UUID) -> bool:
     """
-    Return whether ``request`` posts a valid form for the ended session ``id``.
+    Return whether ``request`` posts a valid form "Use here instead".
 
-    Raises ``BadRequest`` if the posted form cannot be decoded.
+    ``id`` identifies the ended session. Raises ``BadRequest`` for a malformed form.
     """
     if request.method != "POST" or not links.is_to(
         request, links.url_of(links.ENDED_VIEW)
