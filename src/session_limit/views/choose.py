@@ -1,4 +1,4 @@
-"""The page on which a person at the session limit chooses which session to end."""
+"""Ask which session to end if a sign-in would exceed the account's session limit."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ if TYPE_CHECKING:
 
 
 class ChooseView(PublicView):
-    """The page that asks which session to end, and completes the waiting sign-in."""
+    """The page that asks which session to end, so that a person can sign in."""
 
     http_method_names = ["get", "head", "post"]
     user: AbstractBaseUser
 
     def get(self, request: GuardedRequest) -> HttpResponse:
-        """Show the question, or sign in if a session has ended in the meantime."""
+        """Ask which session to end, or sign in if a session has since ended."""
         question = self._question(request)
         if question is None:
             return self._nothing_asked(request)
@@ -91,7 +91,7 @@ class ChooseView(PublicView):
         state = state_of(request)
         if state is not None:
             state.sign_in.choice = Choice(pending, chosen)
-        # If login() is refused, the middleware asks again.
+        # If login() refuses the sign-in, the middleware asks again.
         login(request, cast("User", self.user), backend=pending.backend)
         return self._signed_in(request, pending)
 

@@ -16,14 +16,14 @@ class EndedView(PublicView):
     """
     The page that explains why a session ended, and accepts "Use here instead".
 
-    Clients such as htmx, which cannot show the explanation at the URL that they
-    requested, are sent to this page.
+    Clients such as htmx cannot show the explanation at the URL that they requested, so
+    the package sends these clients to this page.
     """
 
     http_method_names = ["get", "head", "post"]
 
     def get(self, request: GuardedRequest) -> HttpResponse:
-        """Explain the ending, or redirect to ``next`` if no session has ended."""
+        """Explain why the session ended, or redirect to ``next`` if none has."""
         if request.session_limit.ended is None:
             url = request.GET.get("next")
             return HttpResponseRedirect(links.landing_page(request, url))
