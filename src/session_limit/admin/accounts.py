@@ -51,7 +51,7 @@ class AccountLimitFormSet(UnsavedFormSet):
         return 0
 
     def total_form_count(self) -> int:
-        # Always one: a sign-in may create the row while the page is open.
+        # Always one: a sign-in may create the AccountLimit row while the page is open.
         return 1
 
     @cached_property

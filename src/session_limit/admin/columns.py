@@ -31,7 +31,7 @@ def administrator(request: HttpRequest) -> AbstractBaseUser:
 
 
 def deny(*_args: Any, **_kwargs: Any) -> bool:
-    """Deny a permission. Replaces admin methods such as ``has_add_permission()``."""
+    """Return ``False``, to deny a permission such as ``has_add_permission()``."""
     return False
 
 
@@ -48,8 +48,7 @@ class Columns:
         """
         Return the name of the column that shows a session's IP address.
 
-        The address is masked if the administrator lacks the permission
-        ``view_address``.
+        The column is masked without the permission ``view_address``.
         """
         whole = request.user.has_perm("session_limit.view_address")
         return "address" if whole else "masked_address"

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 else:
     PaginatorBase = Paginator
 
-# The maximum number of sessions that the list counts. It has no page of the others.
+# The maximum number of sessions that the list counts. Later sessions have no page.
 COUNTED = 10_000
 
 

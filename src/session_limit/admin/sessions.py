@@ -43,7 +43,7 @@ class UserSessionAdmin(Columns, EndingAdmin):
 
     list_filter = (StateFilter, "ended_reason", DeviceClassFilter, "created_at")
     list_select_related = ("user",)
-    # Ids (UUIDv7) increase with time, so the list needs no index but the primary key.
+    # Ids (UUIDv7) increase with time, so the list needs only the primary key's index.
     ordering = ("-pk",)
     paginator = BoundedPaginator
     search_help_text = gettext_lazy(
@@ -56,11 +56,10 @@ class UserSessionAdmin(Columns, EndingAdmin):
         self, request: HttpRequest, obj: UserSession | None = None
     ) -> bool:
         """
-        Allow the deletion of a session with its user, but not of sessions alone.
+        Allow the deletion of a session together with its user, but not otherwise.
 
         Before the admin deletes a user, it calls this method with each of the user's
-        sessions. In all other cases, only the command ``prunesessions`` deletes
-        sessions.
+        sessions. In all other cases, only ``prunesessions`` deletes sessions.
         """
         return obj is not None
 

@@ -192,7 +192,7 @@ def _row(rows: Sequence[datetime], start: datetime) -> int:
 
 
 def displacements(lanes: Sequence[Lane]) -> Iterator[Line]:
-    """Yield a line for each session or play that another in ``lanes`` displaced."""
+    """Yield a line for each session or play that a newer one displaced."""
     bars = {bar.row.pk: bar for lane in lanes for bar in lane.bars}
     for bar in bars.values():
         if (id := bar.displaced_by) and (newer := bars.get(id)):

@@ -1,8 +1,4 @@
-"""
-Read and describe the sessions and plays in a user's timeline.
-
-The module ``timeline_layout`` computes the positions of their bars.
-"""
+"""Read and describe the sessions and plays in a user's timeline."""
 
 from __future__ import annotations
 
@@ -149,7 +145,7 @@ class Timeline:
 
     @property
     def ticks(self) -> Iterator[tuple[Tick, str, bool]]:
-        """Yield each mark of the time axis, its label, and whether a day begins."""
+        """Yield each mark of the time axis, its label, and whether it starts a day."""
         for tick in timeline_layout.ticks(self.window, int(self.days)):
             is_day = not (tick.moment.hour or tick.moment.minute)
             style = "MONTH_DAY_FORMAT" if is_day else "TIME_FORMAT"
