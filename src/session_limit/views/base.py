@@ -2,7 +2,7 @@
 Define the base classes of this package's views.
 
 The views are exempt from Django's ``LoginRequiredMiddleware``, which would redirect
-clients that want JSON.
+clients that expect JSON to a login page.
 """
 
 from __future__ import annotations
@@ -66,10 +66,9 @@ class OwnerView(View):
     """
     A base class of views that serve only the signed-in owner of a session.
 
-    The view refuses requests that a token authenticates. It also refuses an
+    The view refuses requests that a token authenticates, and requests of an
     administrator who acts as another user, for example with django-impersonate. ``row``
-    contains the values from the session's database row that the request has already
-    read.
+    contains the part of the session's database row that the request has read.
     """
 
     request: GuardedRequest

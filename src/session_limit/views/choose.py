@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class ChooseView(PublicView):
-    """The page that asks which session to end, so that a person can sign in."""
+    """The page that asks a person at the session limit which session to end."""
 
     http_method_names = ["get", "head", "post"]
     user: AbstractBaseUser
@@ -75,7 +75,7 @@ class ChooseView(PublicView):
         state = state_of(request)
         sign_in = state.sign_in if state is not None else None
         if sign_in is not None and sign_in.admitted and sign_in.choice is not None:
-            # A middleware has signed the user in during this request, with the choice.
+            # A middleware has completed the pending sign-in during this request.
             return self._signed_in(request, sign_in.choice.pending)
         if request.session_limit.current is not None:
             url = links.landing_page(request, request.GET.get("next"))

@@ -43,7 +43,7 @@ class PasswordForm(forms.Form):
     def clean_password(self) -> str:
         """Return the password, or raise ``ValidationError`` if it is wrong."""
         password: str = self.cleaned_data["password"]
-        # Packages that count failed sign-ins observe authenticate().
+        # With authenticate(), packages that count failed sign-ins count these as well.
         found = authenticate(
             self.request, username=self.user.get_username(), password=password
         )

@@ -28,21 +28,13 @@ class _PlayView(OwnerView):
     wants_json = True
 
     def refusal(self) -> HttpResponseBase | None:
-        """
-        Return a response that refuses the request, or ``None`` to serve the request.
-
-        Every request is refused if ``SESSION_LIMIT_PLAYS`` is not set.
-        """
+        """Refuse every request with a 404 if ``SESSION_LIMIT_PLAYS`` is not set."""
         if not conf.uses_plays():
             return answer("no_plays", status=HTTPStatus.NOT_FOUND)
         return super().refusal()
 
     def ended(self, play: Play | None) -> JsonResponse:
-        """
-        Return a JSON response that explains why ``play`` has ended.
-
-        If ``play`` is ``None``, because the session has no such play, return a 404.
-        """
+        """Return the reason why ``play`` ended, or a 404 response for ``None``."""
         if play is None:
             return answer("not_found", status=HTTPStatus.NOT_FOUND)
         return json_answers.play_ended(endings.ended_play(play))
@@ -53,7 +45,7 @@ class PlaysView(_PlayView):
 
     def post(self, request: GuardedRequest) -> JsonResponse:
         """
-        Start a play (one playback of limited content), or respond with a refusal.
+        Start a play (one playback of limited content), or explain why it is refused.
 
         All posted fields are optional. ``what`` names the content. ``key`` is a string
         that the client chooses, so that a retry does not start a second play. ``swap``
@@ -83,7 +75,7 @@ class RenewView(_PlayView):
     """The JSON view that renews a play, which ends if it is not renewed in time."""
 
     def post(self, request: GuardedRequest, id: UUID) -> JsonResponse:
-        """Renew a play. The response says for how long, or why the play ended."""
+        """Renew a play. Return the renewal interval, or why the play has ended."""
         if registry.renew_play(id, self.row.id):
             return json_answers.playing(id)
         return self.ended(registry.find_play(id, self.row.id))

@@ -171,7 +171,7 @@ class EndView(OwnerView):
         return answer(code, status=HTTPStatus.FORBIDDEN, reauthentication_url=url)
 
     def _renew(self, user: Any) -> HttpResponse | None:
-        """Record the re-authentication. Return an error if the session has ended."""
+        """Give the session a new key, or return an error if the session has ended."""
         session = self.request.session
         is_live = registry.reauthenticated(self.current.pk, session, user)
         # ASVS 7.2.4 requires a new session key. The password hash may be new as well.

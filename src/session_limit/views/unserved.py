@@ -10,7 +10,7 @@ from session_limit.views.base import PublicView, public
 
 
 class EventsView(PublicView):
-    """The fallback for the event stream, which makes open pages poll instead."""
+    """The fallback that makes open pages poll if there is no event stream."""
 
     http_method_names = ["get", "head"]
 
@@ -22,10 +22,10 @@ class EventsView(PublicView):
 # Decorated again, because Django reads the decorators' marks from dispatch().
 @public
 class GatewayView(PublicView):
-    """The fallback for the gateway, which makes proxies refuse every request."""
+    """The fallback that makes proxies refuse requests if there is no gateway."""
 
     def dispatch(self, request: HttpRequest) -> HttpResponse:
-        """Return a 503 response, for any method, with a hint for the developer."""
+        """Answer any method with a 503 that explains how to serve the gateway."""
         return HttpResponse(
             "The gateway is not served: wrap the application in "
             "session_limit.asgi.SessionGuard (ASGI) or "
