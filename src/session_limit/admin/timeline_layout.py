@@ -63,7 +63,7 @@ class Bar:
 
     @property
     def displaced_by(self) -> UUID | None:
-        """Return the id of the session or play that displaced ``row``, or ``None``."""
+        """Return the id of the session or play that displaced this one, or ``None``."""
         row = self.row
         by = row.ended_by_play if isinstance(row, Play) else row.ended_by_session
         return by if self.is_displaced else None
