@@ -1,4 +1,4 @@
-"""Register the system checks and signal receivers of the ``session_limit`` app."""
+"""Define the Django app, which registers system checks and signal receivers."""
 
 from __future__ import annotations
 

@@ -27,9 +27,10 @@ def _write(
     **details: Any,
 ) -> None:
     """
-    Log a line with ``event``, such as "play_ended:7,stopped", and the ids of ``row``.
+    Write one line about ``event``, such as "play_ended:7,stopped", to the log.
 
-    Add the values of ``columns`` of ``row`` and of ``details``, unless they are empty.
+    The line contains the ids of ``row``, the values of its ``columns``, and
+    ``details``. Empty values are left out.
     """
     ids = {"session": row and row.pk}
     if isinstance(row, Play):
@@ -41,18 +42,18 @@ def _write(
 
 
 def started(session: UserSession) -> None:
-    """Log that ``session`` has been recorded as a live session of a user."""
+    """Log that ``session`` has been recorded as a live session."""
     event = f"session_created:{session.user_id}"
     _write(event, session, "scope", "device", "address")
 
 
 def renewed(user_id: Any, session_id: UUID) -> None:
-    """Log that a user re-authenticated in the session with the id ``session_id``."""
+    """Log that a user re-authenticated in the session ``session_id``."""
     _write(f"session_renewed:{user_id}", session=session_id)
 
 
 def ended(session: UserSession) -> None:
-    """Log that ``session`` has ended, and why."""
+    """Log that ``session`` has ended, with the reason."""
     if session.ended_reason == EndReason.SIGNED_OUT:
         event = f"session_logout:{session.user_id}"
     else:
@@ -63,37 +64,37 @@ def ended(session: UserSession) -> None:
 
 def limit_reached(user_id: Any, limit: int | None, **details: Any) -> None:
     """
-    Log that a user signed in, or tried to, beyond the limit of live sessions.
+    Log a sign-in that exceeds ``limit``, the maximum number of live sessions.
 
-    ``details`` say what the package did about it, such as ``at_limit="deny"``.
+    ``details`` describe how the package reacted, such as ``at_limit="deny"``.
     """
     event = f"excess_sessions_exceeded:{user_id},{limit}"
     _write(event, level=logging.WARNING, **details)
 
 
 def play_started(play: Play) -> None:
-    """Log that ``play``, a playback of limited content, has started."""
+    """Log that ``play`` (one playback of limited content) has started."""
     _write(f"play_started:{play.user_id}", play, "scope", "what")
 
 
 def play_ended(play: Play) -> None:
-    """Log that ``play``, a playback of limited content, has ended, and why."""
+    """Log that ``play`` (one playback of limited content) has ended, and why."""
     event = f"play_ended:{play.user_id},{play.ended_reason}"
     _write(event, play, by_play=play.ended_by_play)
 
 
 def play_limit_reached(user_id: Any, limit: int | None, **details: Any) -> None:
     """
-    Log that a user started a playback, or tried to, beyond the limit of plays.
+    Log the start of a playback that exceeds ``limit``, the maximum number of plays.
 
-    ``details`` say what the package did about it, such as ``at_limit="deny"``.
+    ``details`` describe how the package reacted, such as ``at_limit="deny"``.
     """
     event = f"excess_plays_exceeded:{user_id},{limit}"
     _write(event, level=logging.WARNING, **details)
 
 
 def used_after_end(session: UserSession) -> None:
-    """Log that a browser used ``session`` after its end, and was shown the reason."""
+    """Log that a browser used the ended ``session`` and was shown the reason."""
     event = f"session_use_after_expire:{session.user_id}"
     _write(event, session, reason=session.ended_reason)
 

@@ -1,4 +1,4 @@
-"""Provide test clients, a movable clock and a switch for the limit to tests."""
+"""Test clients, a clock and a switch for the session limit, for a project's tests."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ def _headers(user_agent: str) -> dict[str, str]:
 
 class Browser(Client):
     """
-    A test client that sends the request headers of a browser that opens a page.
+    A test client that sends the same request headers as a browser.
 
-    ``user_agent`` is the ``User-Agent`` header. Other arguments go to ``Client``.
+    ``user_agent`` is the ``User-Agent`` header. ``defaults`` are passed to ``Client``.
     """
 
     def __init__(self, user_agent: str = LAPTOP, **defaults: Any) -> None:
@@ -50,19 +50,19 @@ class AsyncBrowser(AsyncClient):
 
 
 def two_browsers() -> tuple[Browser, Browser]:
-    """Return two test clients: the browser of a laptop and the browser of a phone."""
+    """Return two test clients that act as the browsers of a laptop and a phone."""
     return Browser(LAPTOP), Browser(PHONE)
 
 
 class Clock:
-    """A clock that a test can move forward. Tests get one from ``clock()``."""
+    """A clock that a test can move forward, created by ``clock()``."""
 
     def __init__(self) -> None:
         self._ahead = timedelta()
         self._now = timezone.now
 
     def now(self) -> Any:
-        """Return the real time plus the time by which the clock was moved forward."""
+        """Return the clock's time, which ``advance()`` moves forward."""
         return self._now() + self._ahead
 
     def advance(self, by: float | timedelta) -> None:
@@ -73,10 +73,10 @@ class Clock:
 @contextmanager
 def clock() -> Iterator[Clock]:
     """
-    Replace ``django.utils.timezone.now()`` within the block by a clock that the test
-    can move forward, and yield that ``Clock``.
+    Make ``timezone.now()`` return the time of a ``Clock`` that a test can move forward.
 
-    The clocks of caches, files and databases are not affected.
+    Use this function as a context manager, which yields the ``Clock``. The clocks of
+    caches, files and databases are not affected.
     """
     moved = Clock()
     with mock.patch.object(timezone, "now", moved.now):
@@ -87,16 +87,16 @@ class Unlimited(Rules):
     """Rules that allow every account any number of sessions."""
 
     def limit(self, user: AbstractBaseUser, scope: str) -> None:
-        """Return ``None``, so that the number of sessions is not limited."""
+        """Return ``None``, which means that there is no limit."""
         return
 
 
 def enforcement_off() -> override_settings:
     """
-    Return a decorator or context manager that switches off the session limit and the
-    notices of new sign-ins. Sessions are still recorded and can be ended.
+    Switch off the session limit and notices of new sign-ins in a test.
 
-    Use it in tests of other features that sign one user in on several clients.
+    Use the function as a decorator or context manager, in tests of other features that
+    sign one user in on several clients. Sessions are still recorded and can be ended.
     """
     return override_settings(
         SESSION_LIMIT=None,

@@ -1,7 +1,7 @@
 """
-URL patterns of the package's pages, JSON answers and event streams.
+URL patterns of the package's pages, JSON views and event stream.
 
-A project includes them: ``path("account/sessions/", include("session_limit.urls"))``.
+Include them with ``path("account/sessions/", include("session_limit.urls"))``.
 """
 
 from __future__ import annotations

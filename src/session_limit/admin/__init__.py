@@ -1,5 +1,5 @@
 """
-Classes for Django's admin that list sessions, end them and set an account's limit.
+Admin classes that list and end sessions, and edit an account's session limit.
 
 The package registers ``UserSessionAdmin`` itself. Add the two inlines to the admin of
 your user model. All writes go through ``session_limit.registry``.

@@ -1,4 +1,4 @@
-"""Admin inlines for a user's page: the user's session limit and live sessions."""
+"""Admin inlines that show a user's session limit and live sessions."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ else:
 
 
 class UnsavedFormSet(FormSetBase):
-    """A base class for admin formsets with rows that Django must not save itself."""
+    """A base class for admin formsets that Django must not save itself."""
 
     @classmethod
     def get_default_prefix(cls) -> str:
@@ -39,11 +39,9 @@ class UnsavedFormSet(FormSetBase):
 
 class AccountLimitFormSet(UnsavedFormSet):
     """
-    A formset with exactly one form, which edits the session limit of one user.
+    A formset with one form, which edits the session limit of one user.
 
-    It always has one form, because a sign-in may create the user's ``AccountLimit`` row
-    while the page is open. ``save()`` calls ``registry.set_limit()``, which also ends
-    the sessions beyond a lower limit.
+    Saving a lower limit also ends the sessions that exceed the limit.
     """
 
     request: HttpRequest
@@ -53,6 +51,7 @@ class AccountLimitFormSet(UnsavedFormSet):
         return 0
 
     def total_form_count(self) -> int:
+        # Always one: a sign-in may create the AccountLimit row while the page is open.
         return 1
 
     @cached_property
@@ -85,11 +84,11 @@ class AccountLimitFormSet(UnsavedFormSet):
 
 class AccountLimitInline(LimitInlineBase):
     """
-    An inline that edits the session limit of one user on that user's admin page.
+    An inline that edits a user's session limit on that user's admin page.
 
     Administrators need the permission ``change_accountlimit`` to edit the limit, and
-    ``view_accountlimit`` to see it. Saving a lower limit ends the sessions beyond it.
-    ``UserSessionInline`` shows how to add both inlines.
+    ``view_accountlimit`` to see it. Saving a lower limit ends the sessions that exceed
+    the limit. ``UserSessionInline`` shows how to add both inlines.
     """
 
     model = AccountLimit
@@ -120,10 +119,10 @@ class UserSessionFormSet(UnsavedFormSet):
     """
     A read-only formset that lists sessions and ignores the submitted data.
 
-    A session that ends while the page is open must not make the form invalid.
+    Otherwise, a session that ends while the page is open would make the form invalid.
     """
 
-    # The maximum number of sessions in the list, which starts with the newest.
+    # The maximum number of sessions in the list, which begins with the newest one.
     shown = 20
     queryset: QuerySet[UserSession]
 
@@ -141,7 +140,7 @@ class UserSessionFormSet(UnsavedFormSet):
 
 class UserSessionInline(Columns, SessionInlineBase):
     """
-    An inline that lists the newest live sessions of a user on that user's admin page.
+    An inline that lists a user's newest live sessions on that user's admin page.
 
     Administrators need the permission ``view_usersession``. In ``admin.py``::
 
@@ -172,7 +171,7 @@ class UserSessionInline(Columns, SessionInlineBase):
         return ["device_name", address, "created_at", "last_active_at"]
 
     def get_queryset(self, request: HttpRequest) -> UserSessionQuerySet:
-        # Django's version calls has_view_permission() without obj, and it denies that.
+        # Django's version calls has_view_permission() without obj, which returns False.
         return UserSession.objects.live().order_by(*self.get_ordering(request))
 
     def get_formset(

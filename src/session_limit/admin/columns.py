@@ -1,4 +1,4 @@
-"""Columns that describe a session, for the admin's list, page and inline."""
+"""Define the columns that describe a session on the admin's pages."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ DEVICE_CLASSES: dict[str, Any] = {
 
 
 def administrator(request: HttpRequest) -> AbstractBaseUser:
-    """Return the administrator who sent ``request``, as authenticated by the admin."""
+    """Return the administrator who sent ``request``."""
     return cast("AbstractBaseUser", request.user)
 
 
 def deny(*_args: Any, **_kwargs: Any) -> bool:
-    """Return ``False``, in place of a ``has_..._permission()`` method of the admin."""
+    """Return ``False``, to deny a permission such as ``has_add_permission()``."""
     return False
 
 
@@ -46,8 +46,9 @@ class Columns:
 
     def address_column(self, request: HttpRequest) -> str:
         """
-        Return the name of the column with the client's IP address. The column masks the
-        address unless the administrator has the permission ``view_address``.
+        Return the name of the column that shows a session's IP address.
+
+        The column is masked without the permission ``view_address``.
         """
         whole = request.user.has_perm("session_limit.view_address")
         return "address" if whole else "masked_address"

@@ -1,4 +1,4 @@
-"""The action of the admin's list that ends the selected sessions."""
+"""Define the admin action that ends the selected sessions."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ BATCH = 500
 
 
 class EndingAdmin(ModelAdmin):
-    """A base admin class with the action that ends the selected sessions."""
+    """A ``ModelAdmin`` with an action that ends the selected sessions."""
 
     actions = ["end_sessions"]
 
@@ -54,9 +54,9 @@ class EndingAdmin(ModelAdmin):
         self, request: HttpRequest, queryset: UserSessionQuerySet
     ) -> HttpResponse | None:
         """
-        End the sessions in ``queryset`` that are live, after asking for confirmation.
+        End the live sessions in ``queryset``, after asking for confirmation.
 
-        Return the page that asks, or ``None`` to make the admin show its list again.
+        Return the confirmation page, or ``None`` to show the admin's list again.
         """
         live = queryset.live()
         state = state_of(request)

@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 else:
     PaginatorBase = Paginator
 
-# The largest number of sessions that the list counts. Later ones have no page.
+# The maximum number of sessions that the list counts. Later sessions have no page.
 COUNTED = 10_000
 
 
 class StateFilter(admin.SimpleListFilter):
-    """An admin filter that narrows the list to live or to ended sessions."""
+    """An admin filter that shows only live or only ended sessions."""
 
     title = gettext_lazy("state")
     parameter_name = "state"
@@ -38,15 +38,13 @@ class StateFilter(admin.SimpleListFilter):
 
 
 class DeviceClassFilter(admin.SimpleListFilter):
-    """
-    An admin filter by class of device, such as phones. It offers all classes, because
-    finding out which ones are in use would read the whole table.
-    """
+    """An admin filter by class of device, such as phones."""
 
     title = gettext_lazy("device class")
     parameter_name = "device_class"
 
     def lookups(self, request: Any, model_admin: Any) -> list[tuple[str, Any]]:
+        # Finding out which classes are in use would read the whole table.
         return [*DEVICE_CLASSES.items()]
 
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:
@@ -55,8 +53,9 @@ class DeviceClassFilter(admin.SimpleListFilter):
 
 
 class BoundedPaginator(PaginatorBase):
-    """A paginator that counts at most ``COUNTED`` rows, as counting reads every row."""
+    """A paginator that counts no more than ``COUNTED`` rows."""
 
     @cached_property
     def count(self) -> int:
+        # Counting reads every row, which is slow in a large table.
         return cast("UserSessionQuerySet", self.object_list)[:COUNTED].count()

@@ -1,4 +1,4 @@
-"""The admin's list of sessions, its page of one session, and a user's timeline."""
+"""Admin pages that list sessions, show one session, and show a user's timeline."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class UserSessionAdmin(Columns, EndingAdmin):
 
     list_filter = (StateFilter, "ended_reason", DeviceClassFilter, "created_at")
     list_select_related = ("user",)
-    # Ids (UUIDv7) increase with time, so the list needs no index but the primary key.
+    # Ids (UUIDv7) increase with time, so the list needs only the primary key's index.
     ordering = ("-pk",)
     paginator = BoundedPaginator
     search_help_text = gettext_lazy(
@@ -56,10 +56,10 @@ class UserSessionAdmin(Columns, EndingAdmin):
         self, request: HttpRequest, obj: UserSession | None = None
     ) -> bool:
         """
-        Return whether a session may be deleted together with its user.
+        Allow the deletion of a session together with its user, but not otherwise.
 
-        That is true for every session ``obj``, since the admin asks this before it
-        deletes a user. Otherwise, only the command ``prunesessions`` deletes sessions.
+        Before the admin deletes a user, it calls this method with each of the user's
+        sessions. In all other cases, only ``prunesessions`` deletes sessions.
         """
         return obj is not None
 
@@ -71,8 +71,8 @@ class UserSessionAdmin(Columns, EndingAdmin):
         """
         Return whether a URL may filter the list by ``lookup``, such as ``ended_at``.
 
-        It may not filter by a hidden field, because an administrator could then guess
-        an IP address or a session key letter by letter.
+        URLs may not filter by hidden fields. Otherwise, an administrator could guess an
+        IP address or a session key letter by letter.
         """
         hidden = {field.name for field in self.opts.fields if not field.editable}
         hidden.discard("id")
@@ -103,12 +103,9 @@ class UserSessionAdmin(Columns, EndingAdmin):
 
     @admin.display(description=gettext_lazy("ended by"))
     def ended_by_user(self, session: UserSession) -> str:
-        """
-        Return the user who ended ``session``, as a string.
-
-        If that user has been deleted, return their primary key.
-        """
+        """Return the name of the user who ended ``session``."""
         users = get_user_model()._base_manager
+        # A user who has been deleted is shown by primary key.
         return str(users.filter(pk=session.ended_by).first() or session.ended_by)
 
     @admin.display(description=gettext_lazy("displaced by"))

@@ -1,5 +1,5 @@
 """
-Compute the positions of the shapes that draw a user's sessions and plays over time.
+Compute the positions of the shapes in the timeline of a user's sessions and plays.
 
 A play is one playback of limited content in a session. This module uses no database,
 request or clock. In all classes, ``x`` and ``width`` are percentages of the timeline's
@@ -27,7 +27,7 @@ PLAY = 6
 GAP = 4
 FOOT = 10
 MAX_ROWS = 4
-# The least width of a bar, in percent. A narrower one would be invisible.
+# The least width of a bar, in percent. A narrower bar would be invisible.
 SHORTEST = 0.6
 # The length, in percent, by which a bar extends beyond the timeline's left edge if it
 # started earlier, and beyond its right edge if it is live.
@@ -42,9 +42,10 @@ STEPS = {1: timedelta(hours=3), 7: timedelta(days=1), 30: timedelta(days=5)}
 @dataclass(frozen=True, slots=True)
 class Bar:
     """
-    A bar that shows when a session or play (``row``) was live.
+    A bar of the timeline that shows when a session or play was live.
 
-    The ``end`` of a bar that ``is_live`` is the current time.
+    ``row`` is the ``UserSession`` or ``Play``. If ``is_live`` is true, ``end`` is the
+    current time.
     """
 
     row: UserSession | Play
@@ -62,7 +63,7 @@ class Bar:
 
     @property
     def displaced_by(self) -> UUID | None:
-        """Return the id of the session or play that displaced ``row``, or ``None``."""
+        """Return the id of the session or play that displaced this one, or ``None``."""
         row = self.row
         by = row.ended_by_play if isinstance(row, Play) else row.ended_by_session
         return by if self.is_displaced else None
@@ -78,7 +79,7 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """A horizontal strip with a session's bar and, below it, ``rows`` of its plays."""
+    """A strip of the timeline with a session's bar and ``rows`` rows of plays."""
 
     session: Bar
     plays: list[Bar]
@@ -110,7 +111,7 @@ class Tick(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """The period that the timeline shows. Converts moments to horizontal positions."""
+    """The period that a timeline shows, from ``since`` to ``until``."""
 
     since: datetime
     until: datetime
@@ -142,7 +143,7 @@ class Window:
 def lay_out(
     sessions: Sequence[UserSession], plays: Sequence[Play], window: Window
 ) -> list[Lane]:
-    """Return a ``Lane`` (a strip of the timeline) for each session, with its plays."""
+    """Return a lane (a strip of the timeline) for each session and its plays."""
     by_session: dict[UUID, list[Play]] = {}
     for play in sorted(plays, key=lambda play: play.started_at):
         by_session.setdefault(play.session_id, []).append(play)
@@ -168,7 +169,7 @@ def _lane(
     bars = []
     for play in plays:
         lasts = is_live and play.ended_at is None and play.lease_until > now
-        # A play without a recorded end lasts until its lease or its session ends.
+        # A play without a recorded end ends with its lease or its session.
         play_end = play.ended_at or min(play.lease_until, end)
         row = _row(rows, play.started_at)
         rows[row : row + 1] = [play_end]
@@ -182,15 +183,16 @@ def _row(rows: Sequence[datetime], start: datetime) -> int:
     """
     Return the index of the row in which to draw a play that begins at ``start``.
 
-    ``rows`` contains the end of the last play in each row. Return the first row that is
-    free, or else a new row, or the last of ``MAX_ROWS``.
+    ``rows`` contains the end of the last play in each row. The function chooses the
+    first free row. If no row is free, the play gets a new row or, beyond ``MAX_ROWS``,
+    shares the last row.
     """
     free = (number for number, end in enumerate(rows) if end <= start)
     return next(free, min(len(rows), MAX_ROWS - 1))
 
 
 def displacements(lanes: Sequence[Lane]) -> Iterator[Line]:
-    """Yield a ``Line`` for each session or play displaced by another in ``lanes``."""
+    """Yield a line for each session or play that a newer one displaced."""
     bars = {bar.row.pk: bar for lane in lanes for bar in lane.bars}
     for bar in bars.values():
         if (id := bar.displaced_by) and (newer := bars.get(id)):

@@ -1,8 +1,4 @@
-"""
-Read the sessions and plays that a user's timeline shows, and describe them in words.
-
-``timeline_layout`` computes the positions of the bars that draw them.
-"""
+"""Read and describe the sessions and plays in a user's timeline."""
 
 from __future__ import annotations
 
@@ -24,7 +20,7 @@ from session_limit.client.device import device_label
 from session_limit.conf import conf
 from session_limit.models import Play, UserSession
 
-# The maximum numbers that a timeline shows. It shows the newest ones.
+# The maximum numbers of sessions and plays in a timeline, which shows the newest.
 SESSIONS = 50
 PLAYS = 500
 
@@ -43,11 +39,11 @@ DEFAULT_PERIOD = "7"
 @dataclass(slots=True)
 class Caption:
     """
-    The words that describe a bar of the timeline, which draws a session or a play.
+    The description of a session or play in the timeline.
 
     ``url`` is the address of the session's page, or ``""`` if the administrator may not
-    see it. ``what`` names the content of a play. ``by`` is the caption of the session
-    or play that displaced this one, if the timeline shows it.
+    see the page. ``what`` names the content of a play. ``by`` is the caption of the
+    session or play that displaced this one, if the timeline shows the newer one.
     """
 
     bar: Bar
@@ -61,11 +57,11 @@ class Caption:
 @dataclass(frozen=True)
 class Timeline:
     """
-    The timeline of one user's sessions and their plays, for the admin's template.
+    The timeline of a user's sessions and plays, for the admin's template.
 
-    ``found`` selects all sessions of the user, of which the timeline shows the newest
-    ones that were live within the last ``days``. ``url_of`` returns the URL of a
-    session's page, or ``""`` if the administrator may not see it.
+    ``found`` is a queryset of all sessions of the user. The timeline shows the newest
+    sessions that were live within the last ``days``. ``url_of`` returns the URL of a
+    session's page, or ``""`` if the administrator may not see the page.
     """
 
     found: QuerySet[UserSession]
@@ -76,15 +72,16 @@ class Timeline:
     def window(self) -> Window:
         until = timezone.now()
         since = until - timedelta(days=int(self.days))
-        # Without USE_TZ, the two are naive and already in the project's time zone.
+        # Without USE_TZ, both times are naive and already in the project's time zone.
         if timezone.is_aware(until):
             return Window(timezone.localtime(since), timezone.localtime(until))
         return Window(since, until)
 
     def _counted_until(self, expiry: str) -> Q:
         """
-        Return a ``Q`` that matches sessions or plays that were live in the period
-        shown. ``expiry`` names the column for the expiry of rows with no recorded end.
+        Return a filter for sessions or plays that were live in the timeline's period.
+
+        ``expiry`` names the column that says when a row without a recorded end expires.
         """
         since = self.window.since
         return Q(**{"ended_at": None, f"{expiry}__gt": since}) | Q(ended_at__gt=since)
@@ -92,7 +89,7 @@ class Timeline:
     @cached_property
     def _sessions(self) -> list[UserSession]:
         found = self.found.filter(self._counted_until("expires_at")).order_by("-pk")
-        # The additional row tells most_sessions that there are more.
+        # One more than shown, so that most_sessions can detect omitted sessions.
         return list(found[: SESSIONS + 1])
 
     @cached_property
@@ -109,12 +106,12 @@ class Timeline:
 
     @property
     def most_sessions(self) -> int | None:
-        """Return ``SESSIONS`` if the timeline omits older sessions, or ``None``."""
+        """Return ``SESSIONS`` if the timeline omits older sessions, else ``None``."""
         return SESSIONS if len(self._sessions) > SESSIONS else None
 
     @property
     def most_plays(self) -> int | None:
-        """Return ``PLAYS`` if the timeline omits older plays, or ``None``."""
+        """Return ``PLAYS`` if the timeline omits older plays, else ``None``."""
         return PLAYS if len(self._plays) > PLAYS else None
 
     @property
@@ -148,7 +145,7 @@ class Timeline:
 
     @property
     def ticks(self) -> Iterator[tuple[Tick, str, bool]]:
-        """Yield each mark of the time axis, its label and whether it begins a day."""
+        """Yield each mark of the time axis, its label, and whether it starts a day."""
         for tick in timeline_layout.ticks(self.window, int(self.days)):
             is_day = not (tick.moment.hour or tick.moment.minute)
             style = "MONTH_DAY_FORMAT" if is_day else "TIME_FORMAT"
@@ -156,12 +153,12 @@ class Timeline:
 
     @cached_property
     def described_lanes(self) -> list[tuple[Lane, Caption, list[Caption]]]:
-        """Return each lane with the caption of its session and those of its plays."""
+        """Return each lane, its session's caption, and its plays' captions."""
         return [(lane, *self._describe(lane)) for lane in self.lanes]
 
     @property
     def captions(self) -> list[Caption]:
-        """Return the captions of all sessions, each followed by those of its plays."""
+        """Return the captions of all sessions and plays, lane by lane."""
         lanes = self.described_lanes
         captions = [each for _, session, plays in lanes for each in (session, *plays)]
         known = {caption.bar.row.pk: caption for caption in captions}

@@ -1,8 +1,8 @@
 """
-System checks that report mistakes in how a project has set up the package.
+System checks that report mistakes in a project's configuration of the package.
 
-Only ``check_servers`` connects to a database, and only when Django allows checks to do
-so. The other checks read settings. ``docs/reference/checks.md`` describes each id.
+Only ``check_servers`` connects to a database, and only if Django allows checks to do
+so. The other checks read settings. ``docs/reference/checks.md`` describes each check.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ TAG = "session_limit"
 
 
 def register_checks() -> None:
-    """Register all of the package's system checks with Django."""
+    """Register the package's system checks with Django."""
     checks.register(settings.check_settings, TAG)
     checks.register(settings.check_durations, TAG)
     checks.register(installation.check_middleware, TAG)

@@ -1,4 +1,4 @@
-"""Helpers for checks of settings that contain the dotted path of a class."""
+"""Helpers for checks of settings that name a class by its dotted path."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""System checks of the database that stores the sessions, and of its server."""
+"""System checks of the package's database settings and database server."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _ELSEWHERE = {"service", "read_default_file", "option_files"}
 
 
 def check_databases(**_kwargs: Any) -> Iterator[checks.CheckMessage]:
-    """Warn about settings of the database that make simultaneous sign-ins fail."""
+    """Warn about database settings that make simultaneous sign-ins fail."""
     alias = registry_alias()
     connection = connections[alias]
     if not connection.settings_dict["ATOMIC_REQUESTS"]:
@@ -68,10 +68,11 @@ def check_servers(
     *, databases: Sequence[str] | None = None, **_kwargs: Any
 ) -> Iterator[checks.CheckMessage]:
     """
-    Warn about server settings that may let an ended session authenticate again.
+    Warn about database server settings that may let ended sessions authenticate.
 
-    Connects to the package's database only if it is among ``databases``, which Django
-    allows checks to use in the commands ``migrate`` and ``check --database``.
+    ``databases`` lists the aliases of the databases that a check may connect to. Django
+    passes them in the commands ``migrate`` and ``check --database``. The check does
+    nothing if the package's database is not in ``databases``.
     """
     alias = registry_alias()
     if databases is None or alias not in databases:
@@ -118,7 +119,7 @@ def check_stalls(**_kwargs: Any) -> Iterator[checks.CheckMessage]:
     """
     Warn if a database server that does not answer can block a thread for minutes.
 
-    Only driver options in the database's ``OPTIONS`` can limit such a wait.
+    Only options of the database driver, set in ``OPTIONS``, can limit such a wait.
     """
     alias = registry_alias()
     settings, vendor = connections[alias].settings_dict, connections[alias].vendor
@@ -136,7 +137,7 @@ def check_stalls(**_kwargs: Any) -> Iterator[checks.CheckMessage]:
 
 
 def _is_local(settings: dict[str, Any]) -> bool:
-    """Return whether the database connection uses a local socket, not a network."""
+    """Return whether the settings select a local socket instead of a network."""
     return str(settings["HOST"]).startswith("/") or not (
         settings["HOST"] or settings["OPTIONS"].get("host")
     )

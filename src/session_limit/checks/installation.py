@@ -24,7 +24,7 @@ from session_limit.rules import Rules
 
 
 def check_middleware(**_kwargs: Any) -> Iterator[checks.CheckMessage]:
-    """Check that our middleware is listed once, right below ``SessionMiddleware``."""
+    """Check that ``SessionLimitMiddleware`` is installed once, in the right place."""
     classes = [imported(path) for path in settings.MIDDLEWARE]
     found = [is_subclass(each, SessionLimitMiddleware) for each in classes]
     error = functools.partial(
@@ -55,8 +55,10 @@ def check_middleware(**_kwargs: Any) -> Iterator[checks.CheckMessage]:
 
 def check_apps(**_kwargs: Any) -> Iterator[checks.CheckMessage]:
     """
-    Check that ``session_limit`` is below ``django.contrib.auth`` in ``INSTALLED_APPS``
-    and that the app with the session engine's model is installed.
+    Check the order of ``INSTALLED_APPS`` and the app of the session engine.
+
+    ``session_limit`` must be below ``django.contrib.auth``, and the app that contains
+    the session engine's model must be installed.
     """
     # django.contrib.auth is in the list, or Django could not import our models.
     names = [config.name for config in apps.get_app_configs()]
@@ -87,7 +89,8 @@ def check_urls(**_kwargs: Any) -> Iterator[checks.CheckMessage]:
     """
     Check that ``ROOT_URLCONF`` includes ``session_limit.urls``.
 
-    With those URLs, also warn if ``django.contrib.staticfiles`` is not installed.
+    If the URLs are included, also warn if ``django.contrib.staticfiles`` is not
+    installed, because the package's pages then have no style sheet.
     """
     if not getattr(settings, "ROOT_URLCONF", None):
         return  # Django's own URL checks skip such a project too
@@ -124,7 +127,8 @@ def check_reauthentication(**_kwargs: Any) -> Iterator[checks.CheckMessage]:
     """
     Warn if django-allauth is installed, but its re-authentication page is not used.
 
-    The package's own form accepts only a password. Allauth may accept other factors.
+    The package's own form accepts only a password. The page of django-allauth may also
+    accept other factors.
     """
     if not apps.is_installed("allauth.account"):
         return

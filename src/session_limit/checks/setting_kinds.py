@@ -1,4 +1,4 @@
-"""The values that each setting of the package accepts, for its system checks."""
+"""Define which values each of the package's settings accepts."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from session_limit.policy import AtLimit, Displace
 
 class Kind(NamedTuple):
     """
-    A kind of value that a setting accepts, with a test and a hint for other values.
+    A kind of value that a setting accepts, such as a duration.
 
-    ``expected`` completes the sentence "SETTING must be ...".
+    ``expected`` completes the error message "SETTING must be ...". ``hint`` explains
+    how to correct an invalid value.
     """
 
     expected: str

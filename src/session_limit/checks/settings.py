@@ -27,7 +27,7 @@ _COMPARED = (
 
 
 def check_settings(**_kwargs: Any) -> Iterator[checks.CheckMessage]:
-    """Check the package's settings, and warn about those that have no effect."""
+    """Report settings of the package that are invalid or have no effect."""
     for name, (id_, kind) in SETTINGS.items():
         if _is_invalid(name):
             yield checks.Error(
@@ -141,7 +141,7 @@ def _nearest(name: str) -> str:
 
 
 def check_durations(**_kwargs: Any) -> Iterator[checks.CheckMessage]:
-    """Warn about durations in the settings that are too short or contradict others."""
+    """Warn about settings with durations that are too short or contradictory."""
     if any(_is_invalid(name) for name in _COMPARED):
         return  # check_settings() reports it
     warning = functools.partial(checks.Warning, id="session_limit.W029")

@@ -1,4 +1,4 @@
-"""Rules that make users re-authenticate on the page of django-allauth."""
+"""Rules for projects in which users re-authenticate with django-allauth."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ class AllauthRules(Rules):
     """
     Rules that send users to django-allauth's page if they must re-authenticate.
 
-    Allauth's page accepts a second factor as well as a password. As in django-allauth
-    itself, users who have neither, because they sign in through another site, need not
-    re-authenticate. Name this class or a subclass of it in the settings::
+    The page accepts a password or another factor. Users who have neither, because they
+    sign in through another site, need not re-authenticate. Name this class or a
+    subclass of it in the settings::
 
         SESSION_LIMIT_RULES = "session_limit.contrib.allauth.AllauthRules"
     """
@@ -39,7 +39,8 @@ class AllauthRules(Rules):
         Return whether ``user`` may end other sessions without re-authenticating.
 
         Users may do so for ``SESSION_LIMIT_REAUTHENTICATION_AGE`` after they signed in
-        or re-authenticated, or if allauth offers them no way to re-authenticate.
+        or re-authenticated. Users to whom allauth offers no way to re-authenticate may
+        always do so, as in django-allauth itself.
         """
         if super().is_fresh(user, session, request):
             return True
@@ -54,10 +55,6 @@ class AllauthRules(Rules):
     def reauthentication_url(
         self, user: AbstractBaseUser, request: HttpRequest, back: str
     ) -> str | None:
-        """
-        Return the URL of django-allauth's re-authentication page.
-
-        The page redirects to ``back`` afterwards.
-        """
+        """Return the URL of allauth's page, which redirects to ``back`` afterwards."""
         page = reverse("account_reauthenticate")
         return f"{page}?{urlencode({REDIRECT_FIELD_NAME: back})}"

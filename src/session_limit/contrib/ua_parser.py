@@ -1,8 +1,8 @@
 """
 Name devices with ua-parser if the package's own table does not recognize them.
 
-That table comes first, because it does not guess between a Mac and an iPad, recognizes
-TVs, and does not mistake the web view of an app for a browser.
+The package's table comes first. It does not guess between a Mac and an iPad, it
+recognizes TVs, and it does not mistake the web view of an app for a browser.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ except ImportError as error:
 
 # Browsers that many others pretend to be, so ua-parser may know a better name.
 _COMMON = frozenset({"", "Chrome", "Edge", "Firefox", "Safari"})
-# Names of ua-parser that are no better, such as "Chrome Mobile WebView". It also
-# mistakes web views of apps for "Apple Mail".
+# Names from ua-parser that are no better, such as "Chrome Mobile WebView". ua-parser
+# also mistakes web views of apps for "Apple Mail".
 _UNINFORMATIVE = re.compile(
     "Chrome|Chromium|Edge|Firefox|Safari|Android|WebView|Apple Mail"
 )
@@ -36,9 +36,9 @@ def describe_device(request: HttpRequest) -> Device:
     """
     Return the name and class of the device that sent ``request``.
 
-    The name may contain words that the client sent. The caller, ``client.describe()``,
-    shortens it and removes unprintable characters. To use this function, install the
-    extra ``ua-parser`` and set::
+    The name may contain words from the client's headers. ``client.describe()``, which
+    calls this function, shortens the name and removes unprintable characters. To use
+    this function, install the extra ``ua-parser`` and set::
 
         SESSION_LIMIT_DEVICE = "session_limit.contrib.ua_parser.describe_device"
     """

@@ -1,8 +1,9 @@
 """
 Template tags and filters about sessions, loaded by ``{% load session_limit %}``.
 
-The tags need the request in the context. They write nothing without a request, if the
-request did not pass ``SessionLimitMiddleware``, or if there is nothing to show.
+The tags need the request in the template's context. A tag writes nothing if there is no
+request, if the request has not passed ``SessionLimitMiddleware``, or if there is
+nothing to show.
 """
 
 from __future__ import annotations
@@ -40,10 +41,10 @@ register = template.Library()
 @register.simple_tag
 def session_limit_style() -> str:
     """
-    Write a ``<link>`` to the style sheet of this package's pages.
+    Write a ``<link>`` element for the style sheet of the package's pages.
 
-    Writes nothing if the project has not collected the style sheet. The pages are
-    readable without styles.
+    The tag writes nothing if the project has not collected the style sheet. The pages
+    are readable without styles.
     """
     address = _static("session_limit.css")
     return format_html('<link rel="stylesheet" href="{}">', address) if address else ""
@@ -54,9 +55,9 @@ def session_limit_watch(context: Context, mode: str = "overlay") -> dict[str, An
     """
     Load the script that reacts immediately when the session of an open page ends.
 
-    ``mode`` is ``"overlay"`` to show a dialog, ``"redirect"`` to open the page that
-    explains the ending, or ``"event"`` to leave the reaction to the project's own
-    script. Raises ``ValueError`` for any other mode.
+    ``mode`` selects the reaction. ``"overlay"`` shows a dialog, ``"redirect"`` opens
+    the page that explains the ending, and ``"event"`` leaves the reaction to the
+    project's own script. Raises ``ValueError`` for any other mode.
     """
     if mode not in WATCH_MODES:
         raise ValueError(f"mode is one of {', '.join(WATCH_MODES)}, not {mode!r}")
@@ -80,8 +81,9 @@ def session_limit_play(context: Context) -> dict[str, Any]:
     """
     Load the script that starts and renews plays (playbacks of limited content).
 
-    Elements with ``data-session-limit-play`` then start plays, which count towards the
-    account's limit. Writes nothing if the project does not limit plays.
+    HTML elements with the attribute ``data-session-limit-play`` then start plays, which
+    count towards the account's limit. The tag writes nothing if ``SESSION_LIMIT_PLAYS``
+    is not set.
     """
     request = _signed_in_request(context) if conf.uses_plays() else None
     plays_url = links.url_of(links.PLAYS_VIEW)
@@ -124,7 +126,7 @@ def session_limit_ended(context: Context) -> dict[str, Any]:
 
 @register.inclusion_tag("session_limit/tags/last_sign_in.html", takes_context=True)
 def session_limit_last_sign_in(context: Context) -> dict[str, Any]:
-    """Write when and on which device the account signed in before this session."""
+    """Write the time and the device of the account's previous sign-in."""
     request = _request(context)
     if request is None or (current := request.session_limit.current) is None:
         return {}
@@ -146,7 +148,7 @@ def session_limit_device(session: UserSession) -> str:
 
 @register.filter
 def session_limit_active(session: UserSession) -> str:
-    """Return a session's last activity as a ``<time>``: "Active 12 minutes ago"."""
+    """Return a session's last activity as HTML, such as "Active 12 minutes ago"."""
     ago = timezone.now() - session.last_active_at
     text = durations.active(ago, unrecorded=conf.touch_interval)
     return _time(session.last_active_at, text)
@@ -154,7 +156,7 @@ def session_limit_active(session: UserSession) -> str:
 
 @register.filter
 def session_limit_when(moment: datetime) -> str:
-    """Return ``moment`` as a date and time in the current time zone, with its name."""
+    """Return ``moment`` in the current time zone, such as "November 23, 14:32 UTC"."""
     local = _local(moment)
     is_this_year = local.year == _local(timezone.now()).year
     date = date_format(local, "MONTH_DAY_FORMAT" if is_this_year else "DATE_FORMAT")
@@ -166,7 +168,7 @@ def session_limit_when(moment: datetime) -> str:
 
 @register.filter
 def session_limit_time(moment: datetime) -> str:
-    """Return ``moment`` as a ``<time>`` element: local for people, UTC for machines."""
+    """Return ``moment`` as a ``<time>`` element that shows the local date and time."""
     return _time(moment, session_limit_when(moment))
 
 
@@ -189,7 +191,7 @@ def _static(name: str) -> str:
 
 
 def _request(context: Context) -> GuardedRequest | None:
-    """Return the request, or ``None`` if it did not pass ``SessionLimitMiddleware``."""
+    """Return the template's request, or ``None`` without ``SessionLimitMiddleware``."""
     request = getattr(context, "request", None) or context.get("request")
     is_guarded = hasattr(request, "session_limit")
     return cast("GuardedRequest", request) if is_guarded else None
@@ -197,10 +199,10 @@ def _request(context: Context) -> GuardedRequest | None:
 
 def _request_with_cookie(context: Context) -> GuardedRequest | None:
     """
-    Return the request, or ``None`` if it has no session cookie.
+    Return the template's request, or ``None`` if it has no session cookie.
 
-    Without a cookie, the tags do not read the session, so the response does not get
-    ``Vary: Cookie``.
+    Reading the session adds ``Vary: Cookie`` to the response. The tags avoid that for
+    requests without a cookie.
     """
     request = _request(context)
     state = state_of(request)
@@ -208,7 +210,7 @@ def _request_with_cookie(context: Context) -> GuardedRequest | None:
 
 
 def _signed_in_request(context: Context) -> GuardedRequest | None:
-    """Return the request, or ``None`` if it does not belong to a live session."""
+    """Return the template's request, or ``None`` if it has no live session."""
     request = _request_with_cookie(context)
     if request is None:
         return None

@@ -2,7 +2,7 @@
 Define the base classes of this package's views.
 
 The views are exempt from Django's ``LoginRequiredMiddleware``, which would redirect
-clients that want JSON.
+clients that expect JSON to a login page.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from session_limit.utils.safe_redirects import own_address
 
 
 class _SessionDeletedError(Exception):
-    """The row of the request's session was deleted while the request was served."""
+    """Raised if the ``UserSession`` row was deleted while the request was served."""
 
 
 public = method_decorator(
@@ -46,10 +46,10 @@ public = method_decorator(
 @public
 class PublicView(View):
     """
-    A view for everyone, signed in or not.
+    A base class of views that also serve people who have not signed in.
 
-    It is exempt from Django's CSRF protection. A subclass that accepts POST must check
-    a code of its own, which it gives only to the browser with the right cookie.
+    These views are exempt from Django's CSRF protection. A subclass that accepts POST
+    must check a code that only the browser with the right cookie receives.
     """
 
 
@@ -64,11 +64,11 @@ class PublicView(View):
 )
 class OwnerView(View):
     """
-    A view for a person who has signed in with a session of their own.
+    A base class of views that serve only the signed-in owner of a session.
 
-    It refuses requests that a token authenticates, and requests of an administrator who
-    acts as another user, as with django-impersonate. ``row`` is the data that the
-    request has already read about its session.
+    The view refuses requests that a token authenticates, and requests of an
+    administrator who acts as another user, for example with django-impersonate. ``row``
+    contains the part of the session's database row that the request has read.
     """
 
     request: GuardedRequest
@@ -79,7 +79,7 @@ class OwnerView(View):
         self, request: HttpRequest, *args: Any, **kwargs: Any
     ) -> HttpResponseBase:
         """
-        Serve the request if its user owns its session.
+        Serve a request from the owner of the session, and refuse any other request.
 
         Raises ``ImproperlyConfigured`` if ``SessionLimitMiddleware`` is not installed.
         """
@@ -99,7 +99,8 @@ class OwnerView(View):
 
     @property
     def wants_json(self) -> bool:
-        """Whether to respond with JSON. htmx gets HTML, which it puts into the page."""
+        """Whether to respond with JSON instead of HTML."""
+        # htmx inserts the response into the page, so it needs HTML.
         request = self.request
         return request_kind.wants_json(request) and not request_kind.is_htmx(request)
 
@@ -112,7 +113,7 @@ class OwnerView(View):
         return session
 
     def refusal(self) -> HttpResponseBase | None:
-        """Return the response to a request that must not be served, or ``None``."""
+        """Return a response that refuses the request, or ``None`` to serve it."""
         # Read the user first, which ends the session if the credentials have changed.
         user = self.request.user
         state = state_of(self.request) if user.is_authenticated else None

@@ -1,4 +1,4 @@
-"""The page on which a person at the session limit chooses which session to end."""
+"""Ask which session to end if a sign-in would exceed the account's session limit."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ if TYPE_CHECKING:
 
 
 class ChooseView(PublicView):
-    """The page that asks which session to end, and completes the waiting sign-in."""
+    """The page that asks a person at the session limit which session to end."""
 
     http_method_names = ["get", "head", "post"]
     user: AbstractBaseUser
 
     def get(self, request: GuardedRequest) -> HttpResponse:
-        """Show the question, or sign in if a session has ended in the meantime."""
+        """Ask which session to end, or sign in if a session has since ended."""
         question = self._question(request)
         if question is None:
             return self._nothing_asked(request)
@@ -75,7 +75,7 @@ class ChooseView(PublicView):
         state = state_of(request)
         sign_in = state.sign_in if state is not None else None
         if sign_in is not None and sign_in.admitted and sign_in.choice is not None:
-            # A middleware has signed the user in during this request, with the choice.
+            # A middleware has completed the pending sign-in during this request.
             return self._signed_in(request, sign_in.choice.pending)
         if request.session_limit.current is not None:
             url = links.landing_page(request, request.GET.get("next"))
@@ -91,7 +91,7 @@ class ChooseView(PublicView):
         state = state_of(request)
         if state is not None:
             state.sign_in.choice = Choice(pending, chosen)
-        # If login() is refused, the middleware asks again.
+        # If login() refuses the sign-in, the middleware asks again.
         login(request, cast("User", self.user), backend=pending.backend)
         return self._signed_in(request, pending)
 

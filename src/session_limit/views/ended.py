@@ -14,16 +14,16 @@ from session_limit.views.base import PublicView
 
 class EndedView(PublicView):
     """
-    The page that explains why a session ended, and accepts "Use here instead".
+    The page that explains why a session ended, and that handles "Use here instead".
 
-    Clients such as htmx, which cannot show the explanation at the URL that they
-    requested, are sent to this page.
+    Clients such as htmx cannot show the explanation at the URL that they requested, so
+    the package sends these clients to this page.
     """
 
     http_method_names = ["get", "head", "post"]
 
     def get(self, request: GuardedRequest) -> HttpResponse:
-        """Explain the ending, or redirect to ``next`` if no session has ended."""
+        """Explain why a session ended, or redirect to ``next`` if none has ended."""
         if request.session_limit.ended is None:
             url = request.GET.get("next")
             return HttpResponseRedirect(links.landing_page(request, url))
@@ -31,7 +31,7 @@ class EndedView(PublicView):
         return HttpResponse(status=HTTPStatus.UNAUTHORIZED)
 
     def post(self, request: GuardedRequest) -> HttpResponse:
-        """Forget the ended session, so that an automatic sign-in can proceed."""
+        """Discard the ended session, so that an automatic sign-in can proceed."""
         ended = request.session_limit.ended
         if ended is not None:
             if not use_here.is_chosen(request, ended.pk):

@@ -1,4 +1,4 @@
-"""Define the form in which a signed-in person enters their password again."""
+"""Define the form in which signed-in users enter their password again."""
 
 from __future__ import annotations
 
@@ -12,16 +12,17 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
 
-# In characters. This limits the time that hashing a posted password can take.
+# The maximum number of characters, because hashing a long password takes time.
 MAX_PASSWORD = 4096
 
 
 class PasswordForm(forms.Form):
     """
-    A form in which a person who is already signed in enters their password.
+    A form in which users who are already signed in enter their password.
 
-    After validation, ``user`` is the user that the backend returned. Its password hash
-    may be new, because ``authenticate()`` upgrades old hashes.
+    After validation, ``user`` is the object that ``authenticate()`` returned. The
+    password hash of ``user`` may be new, because ``authenticate()`` upgrades old
+    hashes.
     """
 
     password = forms.CharField(
@@ -40,9 +41,9 @@ class PasswordForm(forms.Form):
 
     @sensitive_variables()
     def clean_password(self) -> str:
-        """Return the password. Raises ``ValidationError`` if no backend accepts it."""
+        """Return the password, or raise ``ValidationError`` if it is wrong."""
         password: str = self.cleaned_data["password"]
-        # With authenticate(), packages that count failed sign-ins also count these.
+        # With authenticate(), packages that count failed sign-ins count these as well.
         found = authenticate(
             self.request, username=self.user.get_username(), password=password
         )

@@ -1,4 +1,4 @@
-"""Start, renew and stop plays (playbacks of limited content), with JSON responses."""
+"""JSON views that start, renew and stop plays (playbacks of limited content)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from session_limit.pages.json_answers import answer
 from session_limit.request import GuardedRequest
 from session_limit.views.base import OwnerView
 
-# In characters. Clients choose the key that identifies a start.
+# The maximum length, in characters, of the key that a client chooses for a play.
 MAX_KEY_LENGTH = 64
 
 
@@ -28,37 +28,29 @@ class _PlayView(OwnerView):
     wants_json = True
 
     def refusal(self) -> HttpResponseBase | None:
-        """
-        Return the response that refuses the request, or ``None`` to serve it.
-
-        Refuses every request if the project does not limit plays.
-        """
+        """Refuse every request with a 404 if ``SESSION_LIMIT_PLAYS`` is not set."""
         if not conf.uses_plays():
             return answer("no_plays", status=HTTPStatus.NOT_FOUND)
         return super().refusal()
 
     def ended(self, play: Play | None) -> JsonResponse:
-        """
-        Return the response that explains why ``play`` has ended.
-
-        ``play`` is ``None`` if the session never had the requested play.
-        """
+        """Return the reason why ``play`` ended, or a 404 response for ``None``."""
         if play is None:
             return answer("not_found", status=HTTPStatus.NOT_FOUND)
         return json_answers.play_ended(endings.ended_play(play))
 
 
 class PlaysView(_PlayView):
-    """The JSON view that starts a play, which is one playback of limited content."""
+    """The JSON view that starts a play (one playback of limited content)."""
 
     def post(self, request: GuardedRequest) -> JsonResponse:
         """
-        Start a play with the posted fields, all of which are optional.
+        Start a play (one playback of limited content), or explain why it is refused.
 
-        ``what`` names the content. The client chooses ``key``, and a retry with the
-        same key does not start a second play. ``swap`` is a code from an earlier
-        refusal, for the play to end. ``resumes`` is true if the client starts by itself
-        and no person asked it to.
+        All posted fields are optional. ``what`` names the content. ``key`` is a string
+        that the client chooses, so that a retry does not start a second play. ``swap``
+        is a code from an earlier refusal, and selects the play to end. ``resumes`` is
+        true if the client starts the play by itself and no person asked for it.
         """
         data = posted_data.posted(request)
         start = registry.play(
@@ -80,25 +72,25 @@ class PlaysView(_PlayView):
 
 
 class RenewView(_PlayView):
-    """The JSON view that renews a play, with one indexed ``UPDATE`` statement."""
+    """The JSON view that renews a play, which ends if it is not renewed in time."""
 
     def post(self, request: GuardedRequest, id: UUID) -> JsonResponse:
-        """Renew the play. The response says when to renew it again, or why it ended."""
+        """Renew a play. Return the renewal interval, or why the play has ended."""
         if registry.renew_play(id, self.row.id):
             return json_answers.playing(id)
         return self.ended(registry.find_play(id, self.row.id))
 
 
 class StopView(_PlayView):
-    """The JSON view that stops a play, so that it no longer counts."""
+    """The JSON view that stops a play (one playback), so that another can start."""
 
     def post(self, request: GuardedRequest, id: UUID | None = None) -> JsonResponse:
         """
-        Stop the play ``id`` or, without an id, the play of the posted ``key``.
+        Stop the play ``id`` or, without an id, the play with the posted ``key``.
 
-        A client that has not received the response to its start knows only the key. The
-        response is the same if there is no such play or if the play has been stopped
-        before.
+        A client that has not yet received the play's id knows only the key. The
+        response is the same if there is no such play or the play has already been
+        stopped.
         """
         if id is not None:
             registry.stop_play(id, self.row.id)
@@ -112,10 +104,10 @@ class StopView(_PlayView):
 
 def _text(data: Any, name: str, *, longest: int = MAX_KEY_LENGTH) -> str:
     """
-    Return the posted string ``name``, or ``""`` if it was not posted.
+    Return the posted string field ``name``, or ``""`` if the field was not posted.
 
-    Raises ``BadRequest`` if it is not a string, is longer than ``longest`` characters,
-    or contains a NUL, which PostgreSQL cannot store.
+    Raises ``BadRequest`` if the value is not a string, is longer than ``longest``
+    characters, or contains a NUL, which PostgreSQL cannot store.
     """
     value = data.get(name, "")
     if not isinstance(value, str) or len(value) > longest or "\0" in value:
@@ -124,7 +116,7 @@ def _text(data: Any, name: str, *, longest: int = MAX_KEY_LENGTH) -> str:
 
 
 def _flag(data: Any, name: str) -> bool:
-    """Return the posted boolean ``name``. Raises ``BadRequest`` if it is not one."""
+    """Return the boolean field ``name``. Raises ``BadRequest`` if it is invalid."""
     value = data.get(name, False)
     if value in ("true", "false"):
         return bool(value == "true")

@@ -1,4 +1,4 @@
-"""List an account's own sessions, and end one or all others, as pages and as JSON."""
+"""Views in which users list and end their own sessions, as pages and as JSON."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ REVOKED = UserSession.Reason.REVOKED
 
 
 class ListView(OwnerView):
-    """The page, or JSON, that lists the sessions of the signed-in user's account."""
+    """The view that lists the sessions of the signed-in user, as a page or as JSON."""
 
     def get(self, request: GuardedRequest) -> HttpResponse:
         """
-        Show the page of the list that ``?page=<number>`` selects, or the first page.
+        Show one page of the list, by default the first.
 
-        With ``?done=<id>``, the page also confirms that the session with this id was
-        ended.
+        ``?page=<number>`` selects another page. ``?done=<id>`` adds a message that the
+        session with this id was ended.
         """
         overview = Overview.of(self.user, self.current, request.GET.get("page"))
         urls = {
@@ -75,11 +75,11 @@ class ListView(OwnerView):
 
 class EndView(OwnerView):
     """
-    The page that ends one session, or all of the account's sessions but this one.
+    The page that ends one session, or all other sessions, of the signed-in user.
 
-    GET asks for confirmation, and POST ends the session with the given ``id`` or,
-    without one, all others. To end any session but their own, a person must have
-    authenticated recently.
+    GET asks for confirmation. POST ends the session ``id`` or, without an id, all
+    sessions except the current one. Users must have authenticated recently to end any
+    session except the current one.
     """
 
     def get(self, request: GuardedRequest, id: UUID | None = None) -> HttpResponseBase:
@@ -97,9 +97,10 @@ class EndView(OwnerView):
 
     def post(self, request: GuardedRequest, id: UUID | None = None) -> HttpResponseBase:
         """
-        End the sessions. Repeating the request has no further effect.
+        End the session ``id`` or, without an id, all other sessions of the user.
 
         If the last sign-in is too old, the request must contain the right password.
+        Repeating the request has no further effect.
         """
         try:
             targets = self._targets(id)
@@ -124,9 +125,10 @@ class EndView(OwnerView):
 
     def _targets(self, id: UUID | None) -> list[UserSession]:
         """
-        Return the session ``id``, live or ended, or a page of all other live sessions.
+        Return the session ``id`` or, without an id, a page of the other live sessions.
 
-        Raises ``Http404`` if the account has no session with this id.
+        The session ``id`` may have ended. Raises ``Http404`` if the user has no session
+        with this id.
         """
         if id is None:
             others = others_than(self.current).order_by("-last_active_at", "-pk")
@@ -143,19 +145,19 @@ class EndView(OwnerView):
 
     def _reauthentication_url(self) -> str | None:
         request = self.request
-        # Lead back to the page that runs the script, not to the URL that it fetched.
+        # Lead back to the page that runs the script, not to the URL of this request.
         back = links.calling_page(request) if self.wants_json else None
         back = back or self._own_path()
         url = back or reverse(links.LIST_VIEW)
         return get_rules().reauthentication_url(self.user, request, url)
 
     def _own_path(self) -> LocalAddress | None:
-        """Return the URL of this page without its query, if it is safe as a link."""
+        """Return this page's path, or ``None`` if the path is not safe as a link."""
         return local_address(self.request, escape_uri_path(self.request.path))
 
     @sensitive_variables()
     def _reauthenticate(self, targets: list[UserSession]) -> HttpResponseBase | None:
-        """Check the posted password. Return an error response unless it is right."""
+        """Re-authenticate the user, or return a response that asks for the password."""
         url = self._reauthentication_url()
         data = posted_data.posted(self.request) if url is None else {}
         form = PasswordForm(
@@ -169,15 +171,12 @@ class EndView(OwnerView):
         return answer(code, status=HTTPStatus.FORBIDDEN, reauthentication_url=url)
 
     def _renew(self, user: Any) -> HttpResponse | None:
-        """
-        Give the session a new key, and the password hash of ``user``, which may be new.
-
-        ASVS 7.2.4 requires the new key. Return a response if the session has ended.
-        """
+        """Give the session a new key, or return an error if the session has ended."""
         session = self.request.session
         is_live = registry.reauthenticated(self.current.pk, session, user)
+        # ASVS 7.2.4 requires a new session key. The password hash may be new as well.
         update_session_auth_hash(self.request, user)
-        # The middleware replaces the 401 with the explanation why the session ended.
+        # The middleware replaces the 401 response with the reason for the ending.
         return None if is_live else HttpResponse(status=HTTPStatus.UNAUTHORIZED)
 
     def _sign_out(self) -> HttpResponse:

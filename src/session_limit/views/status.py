@@ -1,4 +1,4 @@
-"""Report the status of a session to open pages, which poll it."""
+"""Report to open pages, which poll this view, whether their session is still live."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from session_limit.views.base import PublicView
 
 class StatusView(PublicView):
     """
-    The JSON view of a session's status: live, ended, or not existing.
+    The JSON view that reports whether a session is live, has ended or does not exist.
 
-    A request does not count as activity and deletes no cookie, because open pages send
-    it without the person doing anything.
+    A request to this view does not count as activity and deletes no cookie, because
+    open pages send the request without any action by the user.
     """
 
     http_method_names = ["get", "head"]
 
     def get(self, request: GuardedRequest) -> JsonResponse:
-        """Return the status as JSON. The HTTP status is always 200."""
+        """Return the session's status as JSON. The HTTP status is always 200."""
         answer = self._answer(request)
         session, state = cast("GuardedSession", request.session), state_of(request)
         if state is not None and not state.sign_in.adopted:

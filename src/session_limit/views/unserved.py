@@ -1,4 +1,4 @@
-"""Answer at the URLs that ``SessionGuard`` or ``SessionGateway`` would serve."""
+"""Fallback views at the URLs that ``SessionGuard`` and ``SessionGateway`` serve."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from session_limit.views.base import PublicView, public
 
 
 class EventsView(PublicView):
-    """The answer that there is no event stream, so that pages poll their status."""
+    """The fallback that makes open pages poll if there is no event stream."""
 
     http_method_names = ["get", "head"]
 
@@ -19,13 +19,13 @@ class EventsView(PublicView):
         return HttpResponse(status=HTTPStatus.NO_CONTENT)
 
 
-# Decorated again: Django reads the decorators' marks from dispatch(), replaced here.
+# Decorated again, because Django reads the decorators' marks from dispatch().
 @public
 class GatewayView(PublicView):
-    """The answer that the gateway is not installed. Proxies take it as a refusal."""
+    """The fallback that makes proxies refuse requests if there is no gateway."""
 
     def dispatch(self, request: HttpRequest) -> HttpResponse:
-        """Return a 503 response to a request with any method."""
+        """Answer any method with a 503 that explains how to serve the gateway."""
         return HttpResponse(
             "The gateway is not served: wrap the application in "
             "session_limit.asgi.SessionGuard (ASGI) or "

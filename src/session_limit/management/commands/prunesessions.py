@@ -1,4 +1,4 @@
-"""The command that ends expired sessions and deletes old ended ones."""
+"""The command that ends expired sessions and deletes old ended sessions."""
 
 from __future__ import annotations
 

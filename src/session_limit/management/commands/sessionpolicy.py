@@ -1,4 +1,4 @@
-"""The command that tries other limits on the recorded history of sessions or plays."""
+"""The command that tries out other limits on the recorded sessions or plays."""
 
 from __future__ import annotations
 
@@ -72,9 +72,9 @@ class Command(BaseCommand):
 
 def _limits(text: str) -> list[int]:
     """
-    Return the sorted limits in ``text``, a list of numbers such as "1,2,5".
+    Parse a string of limits such as "1,2,5", and return them as a sorted list.
 
-    Raises ``CommandError`` if ``text`` is anything else.
+    Raises ``CommandError`` if ``text`` is not a list of whole numbers from 1.
     """
     names = [name.strip() for name in text.split(",") if name.strip()]
     if names and all(name.isdecimal() and int(name) >= 1 for name in names):
@@ -92,13 +92,13 @@ def _day(moment: datetime) -> date:
 
 def _accounts(rows: QuerySet[Any], started: str, until: str) -> Iterator[list[Run]]:
     """
-    Yield the recorded sessions or plays of each account, as a list.
+    Yield one list per account, with the account's recorded sessions or plays.
 
-    ``started`` and ``until`` name the columns of ``rows`` with the start and the
-    expiry. Each query reads ``PAGE`` accounts, using the index that begins with the
-    user. A single query would make MySQL's driver load all rows into memory, and
-    PostgreSQL keep a copy of them on disk.
+    ``started`` and ``until`` are the columns of ``rows`` with the start and expiry.
     """
+    # Each query reads PAGE accounts, using the index that begins with the user. For a
+    # single query, MySQL's driver would load all rows into memory, and PostgreSQL would
+    # keep a copy of them on disk.
     columns = ("user_id", "scope", started, "ended_at", until, "ended_reason")
     users = rows.order_by("user_id").values_list("user_id", flat=True).distinct()
     page = list(users[:PAGE])
@@ -120,13 +120,13 @@ def _run(
     # The limit does not count expired rows, even if their end is recorded later.
     ended = until if ended_at is None else min(ended_at, until)
     if reason == UserSession.Reason.DISPLACED:  # a play's reason has the same value
-        # It still counted towards the limit when the newer one was recorded.
+        # The row still counted towards the limit when the newer one was recorded.
         ended += timedelta(seconds=1)
     return Run(started, ended, scope, _day(started))
 
 
 def _lines(result: WhatIf, days: Sequence[date], noun: str) -> Iterator[str]:
-    """Yield the lines of the output: a table of all limits, then a plot of each one."""
+    """Yield the lines of the report, a table of all limits and a plot of each one."""
     starts = result.starts.total()
     yield f"What if: {days[0]} to {days[-1]} ({timezone.get_current_timezone_name()})"
     yield f"Recorded: {starts} {noun}, accounts: {result.accounts}"
@@ -169,12 +169,12 @@ def _lines(result: WhatIf, days: Sequence[date], noun: str) -> Iterator[str]:
 
 
 def _share(count: int, of: int) -> str:
-    """Return ``count`` and its percentage of the total, ``of``, as in "5 (12.5%)"."""
+    """Return ``count`` and its percentage of the total ``of``, as in "5 (12.5%)"."""
     return f"{count} ({count / of if of else 0:.1%})"
 
 
 def _bar(count: int, most: int) -> str:
-    """Return ``count`` and a bar of "#". The bar has the width ``BAR`` for ``most``."""
+    """Return ``count`` and a bar of "#", which is longest for the count ``most``."""
     # A small count must not look like zero.
     length = max(1, round(BAR * count / most)) if count else 0
     return f"{count:>{COUNT}} {'#' * length}"
