@@ -12,6 +12,7 @@ import shutil
 import socket
 import subprocess
 import time
+from contextlib import suppress
 
 import pytest
 from asgiref.sync import async_to_sync
@@ -180,11 +181,15 @@ def redis_of_ours(settings, tmp_path):
             self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
             deadline = time.monotonic() + 10
             while time.monotonic() < deadline:
-                with socket.socket() as client:
-                    if not client.connect_ex(("127.0.0.1", port)):
+                # It accepts connections while it still loads its data.
+                with socket.socket() as client, suppress(OSError):
+                    client.settimeout(1)
+                    client.connect(("127.0.0.1", port))
+                    client.sendall(b"PING\r\n")
+                    if client.recv(16) == b"+PONG\r\n":
                         return
                 time.sleep(0.05)
-            pytest.fail("redis-server never listened.")
+            pytest.fail("redis-server never answered.")
 
         def stop(self):
             self.process.kill()
