@@ -136,7 +136,7 @@ def _without_unusable(
     limit: int | None,
 ) -> list[UserSession]:
     """Return ``rivals`` without the sessions that ``end_unusable`` ends."""
-    # The function reads the session store once for each row. So it gets no more rows
+    # end_unusable() reads the session store once for each row, so it gets no more rows
     # once the remaining rivals reach the limit.
     remaining: list[UserSession] = []
     enough = limit or 0
