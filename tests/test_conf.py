@@ -14,9 +14,9 @@ from session_limit.rules import Rules, get_rules
 
 DOCS = Path(__file__).resolve().parent.parent / "docs" / "reference" / "settings.md"
 
-# Each property's docstring begins with the name of its setting.
+# Each property's docstring contains the name of its setting.
 PROPERTIES = {
-    name: re.match(r"``(\w+)``", value.__doc__)[1]
+    name: re.search(r"``(SESSION_LIMIT\w*)``", value.__doc__)[1]
     for name, value in vars(Settings).items()
     if isinstance(value, property)
 }

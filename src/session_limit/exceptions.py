@@ -1,4 +1,4 @@
-"""Exceptions that ``login()`` raises when this package refuses a sign-in."""
+"""Define the exceptions that ``login()`` raises when this package refuses a sign-in."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ class TooLateToSignIn(RuntimeError):
     """
     The error raised when ``login()`` is called after the response was prepared.
 
-    The body of a ``StreamingHttpResponse`` runs after its headers have been sent, so
-    the browser can no longer receive the session cookie. ``login()`` raises this error
-    before the sign-in displaces another session.
+    For example, the body of a ``StreamingHttpResponse`` runs after the headers have
+    been sent. The browser can no longer receive the session cookie then, so the sign-in
+    is refused. The sign-in has displaced no other session.
     """
 
     def __init__(self, message: str | None = None) -> None:
@@ -29,11 +29,11 @@ class SessionLimitReached(PermissionDenied):
     """
     The error raised when a sign-in is refused because the account is at its limit.
 
-    ``login()`` raises this error after undoing the sign-in. If no code catches it, the
-    client gets a response with the status 403. The constructor must not take more than
-    two positional arguments, because Django REST framework calls its own
-    ``PermissionDenied(*exc.args)``, which accepts no more.
+    ``login()`` raises this error after undoing the sign-in. If no code catches the
+    error, the client gets a response with the status 403.
     """
 
+    # Django REST framework calls its own PermissionDenied(*exc.args), which accepts no
+    # more than two positional arguments.
     def __init__(self, message: str | None = None) -> None:
         super().__init__(message or _("The account is at its session limit."))

@@ -1,4 +1,4 @@
-"""Define ``Rules``, which projects subclass to set limits and timeouts by user."""
+"""Define ``Rules``, which projects subclass to set limits and timeouts per user."""
 
 from __future__ import annotations
 
@@ -32,46 +32,52 @@ IMPERSONATION_KEYS = ("hijack_history", "loginas_from_user")
 
 class Rules:
     """
-    The limits and timeouts for each user, which by default come from the settings.
+    The limits and timeouts of each user.
 
-    Name a subclass in ``SESSION_LIMIT_RULES`` to change them. One instance serves the
-    whole process, so it must keep no state. Most methods run during a sign-in, and some
-    of them while the account's database row is locked, so answer from the user object
-    or with a single query.
+    By default, the values come from the settings. To change them, subclass this class
+    and name the subclass in ``SESSION_LIMIT_RULES``. One instance serves the whole
+    process, so it must keep no state. Most methods run during a sign-in, some while the
+    account's database row is locked. A method should answer from the user object or
+    with a single query.
     """
 
     def limit(self, user: AbstractBaseUser, scope: str) -> int | None:
         """
-        Return the maximum number of live sessions of ``user`` in ``scope`` (the group
-        of sessions that are counted together), at least 1, or ``None`` for no limit. A
-        number in the account's ``AccountLimit`` row takes precedence over this method.
+        Return the maximum number of live sessions of ``user`` in ``scope``.
+
+        A scope is a group of sessions that are counted together. The maximum is at
+        least 1, and ``None`` means no limit. A number in the account's ``AccountLimit``
+        row takes precedence over this method.
         """
         return conf.limit
 
     def at_limit(self, user: AbstractBaseUser, scope: str) -> AtLimit | str:
         """
-        Return how to treat a sign-in that would exceed the limit: ``"displace"`` ends
-        older sessions, ``"deny"`` refuses the sign-in, ``"ask"`` lets the user choose
-        which sessions to end, and ``"observe"`` only reports it.
+        Return what happens to a sign-in that would exceed the limit.
+
+        ``"displace"`` ends older sessions, ``"deny"`` refuses the sign-in, ``"ask"``
+        lets the user choose which sessions to end, and ``"observe"`` only reports the
+        sign-in.
         """
         return conf.at_limit
 
     def scope(self, user: AbstractBaseUser, request: HttpRequest) -> str:
         """
-        Return the scope of this sign-in: a name, of at most 64 characters, for the
-        group of sessions that are counted together. ``""`` is the group of all sessions
-        of the account. A session keeps its scope.
+        Return the name of the group of sessions that this sign-in is counted with.
+
+        The name has at most 64 characters. The default, ``""``, puts all sessions of
+        the account into one group. A session never changes its scope.
         """
         return ""
 
     def exempt(self, user: AbstractBaseUser, request: HttpRequest) -> bool:
         """
-        Return whether this sign-in is exempt from the limit, so that it is not counted
-        and ends no other session.
+        Return whether this sign-in is exempt from the limit.
 
-        An exempt session is still recorded, so that it can be seen and ended. By
-        default, only an administrator who signs in as another user through
-        django-hijack or django-loginas is exempt.
+        An exempt session does not count and displaces no other session. The session is
+        still recorded, so that it can be seen and ended. By default, only an
+        administrator who signs in as another user through django-hijack or
+        django-loginas is exempt.
         """
         match = request.resolver_match
         if match is None:
@@ -83,16 +89,19 @@ class Rules:
 
     def play_limit(self, user: AbstractBaseUser, scope: str) -> int | None:
         """
-        Return the maximum number of simultaneous plays (playbacks of limited content)
-        of ``user`` in ``scope``, at least 1, or ``None`` for no limit. This method is
-        called only if ``SESSION_LIMIT_PLAYS`` is set.
+        Return the maximum number of simultaneous plays of ``user`` in ``scope``.
+
+        A play is one playback of limited content. The maximum is at least 1, and
+        ``None`` means no limit. This method is called only if ``SESSION_LIMIT_PLAYS``
+        is set.
         """
         return conf.play_limit
 
     def play_at_limit(self, user: AbstractBaseUser, scope: str) -> AtLimit | str:
         """
-        Return how to treat a play that would exceed the limit of simultaneous plays:
-        ``"displace"``, ``"deny"``, ``"ask"`` or ``"observe"``, as in ``at_limit()``.
+        Return what happens to a play that would exceed the limit of simultaneous plays.
+
+        The values have the same meanings as in ``at_limit()``.
         """
         return conf.play_at_limit
 
@@ -100,17 +109,17 @@ class Rules:
         self, user: AbstractBaseUser, session: UserSession, what: str
     ) -> str:
         """
-        Return the scope of a play: a name, of at most 64 characters, for the group of
-        plays that are counted together.
+        Return the name of the group of plays that a new play is counted with.
 
-        The name may be a kind of content or ``session.device_class``, for example.
-        ``""`` is the group of all plays of the account. ``what`` is the project's name
-        for the content that ``session`` starts to play.
+        ``what`` is the project's name for the content that ``session`` starts to play.
+        The name of the group has at most 64 characters, and may be a kind of content or
+        ``session.device_class``, for example. The default, ``""``, puts all plays of
+        the account into one group.
         """
         return ""
 
     def idle_timeout(self, user: AbstractBaseUser) -> timedelta | None:
-        """Return how long a session of ``user`` may be inactive, or ``None``."""
+        """Return how long a session of ``user`` may idle, or ``None`` for no limit."""
         return conf.idle_timeout
 
     def absolute_timeout(self, user: AbstractBaseUser) -> timedelta | None:
@@ -121,11 +130,11 @@ class Rules:
         self, user: AbstractBaseUser, session: UserSession, request: HttpRequest
     ) -> bool:
         """
-        Return whether ``user`` has authenticated recently enough to end sessions other
-        than ``session``, the session of ``request``.
+        Return whether ``user`` has authenticated recently enough to end other sessions.
 
-        The answer is false for an administrator who is signed in as ``user``, because
-        that user did not enter any credentials.
+        ``session`` is the session of ``request``. The answer is false for an
+        administrator who is signed in as ``user``, because the administrator has not
+        entered the user's credentials.
         """
         if any(request.session.get(key) for key in IMPERSONATION_KEYS):
             return False
@@ -136,12 +145,12 @@ class Rules:
         self, user: AbstractBaseUser, request: HttpRequest, back: str
     ) -> str | None:
         """
-        Return the URL where the user must re-authenticate if ``is_fresh()`` is false,
-        or ``None`` if the current page should ask for the password itself.
+        Return the URL where the user must re-authenticate if ``is_fresh()`` is false.
 
-        The URL redirects to ``back`` afterwards. For a user without a usable password,
-        it is the sign-in page: a second sign-in in the same browser is not counted
-        again.
+        The page at this URL redirects to ``back`` afterwards. ``None`` means that the
+        current page should ask for the password itself. By default, users without a
+        usable password go to the sign-in page, since a second sign-in in the same
+        browser is not counted again.
         """
         if user.has_usable_password():
             return None
@@ -152,17 +161,17 @@ class PerDeviceClass(Rules):
     """
     Rules that count each class of device (phone, tablet, computer, other) separately.
 
-    A limit of one then allows one phone and one computer. The class is derived from
-    what the client sends, so a dishonest client can choose it.
+    With a limit of one, a user may have one phone and one computer. The class is
+    derived from what the client sends, so a dishonest client can choose the class.
     """
 
     def scope(self, user: AbstractBaseUser, request: HttpRequest) -> str:
-        """Return the class of the device that sent ``request``, as the scope."""
+        """Return the class of the device that sent ``request``."""
         return describe(request).device_class
 
 
 def get_rules() -> Rules:
-    """Return this process's only instance of the ``SESSION_LIMIT_RULES`` class."""
+    """Return the process-wide instance of the ``SESSION_LIMIT_RULES`` class."""
     return _make_rules(conf.rules)
 
 

@@ -14,15 +14,15 @@ from session_limit.models import AccountLimit, UserSession, UserSessionQuerySet
 
 def lock_account(user_id: Any, using: str, **changes: Any) -> AccountLimit:
     """
-    Lock the ``AccountLimit`` row of the user with the primary key ``user_id`` until the
-    end of the transaction, save ``changes`` to the row, and return it. The row is
-    created if there is none.
+    Lock a user's ``AccountLimit`` row until the end of the transaction, and return it.
 
-    The lock is taken with a write, because SQLite has no ``SELECT ... FOR UPDATE``, and
-    a transaction there that begins with a read may fail to become a writer. One
-    statement creates or locks the row and reads it, except on MySQL, which has no
-    ``RETURNING``.
+    ``user_id`` is the user's primary key. The row is created if it does not exist, and
+    ``changes`` are saved to the row.
     """
+    # The lock is taken with a write, because SQLite has no SELECT ... FOR UPDATE, and a
+    # transaction there that begins with a read may fail to become a writer. One
+    # statement creates or locks the row and reads it, except on MySQL, which has no
+    # RETURNING.
     changes["locked_at"] = timezone.now()
     accounts = AccountLimit._base_manager.using(using)
     features = connections[using].features
@@ -42,14 +42,14 @@ def locked(
     rows: UserSessionQuerySet, *, skip_locked: bool = False
 ) -> list[UserSession]:
     """
-    Lock the session rows that the queryset ``rows`` selects until the end of the
-    transaction, and return them.
+    Lock session rows until the end of the transaction, and return them as a list.
 
-    A plain read could return a session key that another request is just replacing. The
-    rows are locked in the order of their ids, so that two callers cannot deadlock. With
-    ``skip_locked``, rows that another transaction has locked are left out if the
-    database supports that; otherwise the call waits for them.
+    With ``skip_locked``, rows that another transaction has locked are left out, if the
+    database supports that. Otherwise the call waits for these rows.
     """
+    # A plain read could return a session key that another request is just replacing.
+    # The rows are locked in the order of their ids, so that two callers cannot
+    # deadlock.
     features = connections[rows.db].features
     if not features.has_select_for_update:
         # On SQLite, a transaction that has written holds a lock on the whole file.

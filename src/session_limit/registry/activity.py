@@ -1,4 +1,4 @@
-"""Keep the rows of sessions up to date between sign-in and ending."""
+"""Keep the database rows of sessions up to date between sign-in and ending."""
 
 from __future__ import annotations
 
@@ -29,9 +29,11 @@ def deadline(
     authenticated_at: datetime,
 ) -> tuple[datetime, EndReason]:
     """
-    Return when a session of ``user`` expires without further activity, and the reason:
-    its own expiry at ``stored_until``, the idle timeout after ``active_at``, or the
-    absolute timeout after ``authenticated_at``, whichever comes first.
+    Return when a session of ``user`` expires without further activity, and the reason.
+
+    The first of three times decides: ``stored_until`` (the session's own expiry), the
+    idle timeout after ``active_at``, and the absolute timeout after
+    ``authenticated_at``.
     """
     rules = get_rules()
     idle, absolute = rules.idle_timeout(user), rules.absolute_timeout(user)
@@ -49,9 +51,9 @@ def touch(
     """
     Record the activity and the expiry of a session if its ``row`` is out of date.
 
-    ``is_saved`` says that the session has just been stored, so that its expiry counts
-    from now. Only one of several parallel requests writes. If the database cannot write
-    immediately, the write is skipped, and the next request tries again.
+    ``is_saved`` is true if the session has just been stored, so that its expiry starts
+    again. Only one of several parallel requests writes. If the database cannot write
+    immediately, the next request tries again.
     """
     now = timezone.now()
     if is_saved or row.expires_reason != EndReason.EXPIRED:
@@ -79,12 +81,13 @@ def touch(
 @one_statement
 def rekey(using: str, id: UUID, key: str | None, *, former: str | None) -> bool:
     """
-    Record that the key of the session with this ``id`` changes from ``former`` to
-    ``key``, and return whether the session is live.
+    Record a session's change of key, and return whether the session is live.
 
-    Call this before anything is stored under ``key``. Session rows are locked before
-    stored sessions; in the other order, a change of key and a sign-in could deadlock.
+    ``id`` is the session's id. The key changes from ``former`` to ``key``. Call this
+    function before anything is stored under ``key``.
     """
+    # Session rows are locked before stored sessions. In the other order, a change of
+    # key and a sign-in could deadlock.
     rows = UserSession.objects.using(using).live_with_id(id)
     changed = rows.update(
         session_key=engines.storable(key),
@@ -101,9 +104,9 @@ def mark_notified(id: UUID, notice: UUID) -> bool:
     """
     Record that a session shows the notice of a new sign-in.
 
-    ``id`` is the session's id, and ``notice`` is the id of the sign-in. Return whether
-    this call recorded it, so that only one of several parallel requests shows the
-    notice. If the database cannot write immediately, a later page shows it.
+    ``id`` is the id of the session, and ``notice`` is the id of the sign-in. Return
+    whether to show the notice, which only one of several parallel requests does. If the
+    database cannot write immediately, a later page shows the notice.
     """
     rows = UserSession.objects.primary().live_with_id(id)
     return NOTICES.update(id, rows.filter(notice=notice), notice=None) > 0

@@ -32,14 +32,13 @@ READ_AT_ONCE = 100
 @transactional
 def admit(using: str, sign_in: SignIn) -> Admission:
     """
-    Admit or refuse ``sign_in`` under the account's limit, and return the outcome.
+    Admit or refuse a sign-in under the account's limit, and return the outcome.
 
-    The session already names its user. After an admission, its data contains the id of
-    its row and is stored under a key. Otherwise the data would be stored only with the
-    response, and an ending before then would find nothing to delete. A second sign-in
-    in the same browser does not count as a second session. An admission uses up the
-    user's choice of sessions to end, if there was one. Raises what the project's
-    ``Rules`` raise, and changes nothing in that case.
+    The session already names its user. After an admission, the session data contains
+    the id of its ``UserSession`` row and is stored under a key. A second sign-in in the
+    same browser does not count as a second session. If the user chose which sessions to
+    end, an admission uses up that choice. An exception from the project's ``Rules`` is
+    passed on, and nothing changes.
     """
     # A second attempt starts like the first, which the database has rolled back.
     sign_in.session._session_key = sign_in.key
@@ -89,13 +88,13 @@ def admit(using: str, sign_in: SignIn) -> Admission:
 @transactional
 def adopt(using: str, sign_in: SignIn) -> Row | None:
     """
-    Admit a session that is signed in but has no row yet, and return its new row.
+    Admit a signed-in session that has no database row yet, and return its new row.
 
     Such a session began before this package was installed, or in code that sets
-    Django's session keys itself. It counts as the oldest of its scope, so it is
-    admitted if the limit leaves room, and otherwise ends as displaced. Parallel first
-    requests of one browser get the same row. Return ``None`` if the session is not
-    admitted.
+    Django's session keys itself. The session counts as the oldest of its scope (the
+    sessions that one limit covers). If the limit leaves no room, the session ends as
+    displaced. Parallel first requests of one browser get the same row. Return ``None``
+    if the session is not admitted.
     """
     user, session, scope = sign_in.user, sign_in.session, sign_in.scope
     account = lock_account(user.pk, using)
@@ -136,12 +135,9 @@ def _without_unusable(
     end_unusable: Callable[[list[UserSession]], list[UserSession]],
     limit: int | None,
 ) -> list[UserSession]:
-    """
-    Return ``rivals`` without the sessions that ``end_unusable`` ends.
-
-    ``end_unusable`` reads the session store once for each row. So it gets no more rows
-    once the remaining rivals reach ``limit``.
-    """
+    """Return ``rivals`` without the sessions that ``end_unusable`` ends."""
+    # end_unusable() reads the session store once for each row, so it gets no more rows
+    # once the remaining rivals reach the limit.
     remaining: list[UserSession] = []
     enough = limit or 0
     step = max(enough, READ_AT_ONCE)
@@ -153,11 +149,9 @@ def _without_unusable(
 
 
 def _is_waiting(pending: PendingSignIn, using: str) -> bool:
-    """
-    Return whether the ``pending`` sign-in is still stored, so that it has not been
-    used. The read takes a lock, because a snapshot from before the account's lock was
-    granted would still contain the row.
-    """
+    """Return whether the ``pending`` sign-in has been neither used nor cancelled."""
+    # The read takes a lock, because a snapshot from before the account's lock was
+    # granted would still contain the row.
     rows = PendingSignIn.objects.using(using).filter(pk=pending.pk)
     return rows.select_for_update().first() is not None
 
@@ -166,8 +160,10 @@ def _decide_by(
     limit: int | None, at_limit: AtLimit, choice: Choice | None
 ) -> Callable[[Sequence[LiveSession]], Decision]:
     """
-    Return the function that decides on a sign-in. It follows the user's ``choice`` of
-    sessions to end or, without a choice, ``at_limit``.
+    Return a function that decides whether to admit a sign-in.
+
+    The decision follows the user's ``choice`` of sessions to end. Without a choice, it
+    follows ``at_limit`` (what happens to a sign-in beyond the limit).
     """
     if choice is not None:
         return functools.partial(
@@ -179,12 +175,8 @@ def _decide_by(
 
 
 def _has_ended_since(user: AbstractBaseUser, signed_at: datetime, using: str) -> bool:
-    """
-    Return whether a session of ``user`` has ended since ``signed_at``, the time when a
-    session cookie was signed.
-
-    The cookie may be a copy of that session's cookie, which the client kept from before
-    the session was adopted. The two cannot be told apart.
-    """
+    """Return whether a session of ``user`` has ended since ``signed_at``."""
+    # A cookie that was signed at that time may be a copy of the ended session's cookie,
+    # which the client kept from before the adoption. The two cannot be told apart.
     ended = UserSession.objects.using(using).for_user(user)
     return ended.filter(ended_at__gte=signed_at).exists()

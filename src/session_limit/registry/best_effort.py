@@ -1,7 +1,4 @@
-"""
-Attempt database writes that may be skipped. They never fail a response, and they wait
-for locks only for a limited time.
-"""
+"""Attempt database writes that may be skipped and that do not wait long for locks."""
 
 from __future__ import annotations
 
@@ -36,8 +33,9 @@ class BestEffort:
     Attempts one kind of database write that may be skipped.
 
     ``what`` names the write in the log, as in "Recording activity". ``patience`` is how
-    long a write waits for a lock; the default is not to wait. The first failure is
-    logged, later ones are counted, and the next write that succeeds logs their number.
+    long a write waits for a lock. By default, a write does not wait. The first failure
+    is logged, and later failures are counted. The next successful write logs their
+    number.
     """
 
     def __init__(self, what: str, *, patience: timedelta = NO_TIME) -> None:
@@ -48,12 +46,12 @@ class BestEffort:
 
     def attempt(self, write: Callable[[], T]) -> T | None:
         """
-        Return the result of ``write()``, run once in a transaction, or ``None`` if the
-        database refuses the write. A surrounding transaction continues.
+        Return the result of ``write()``, or ``None`` if the database refuses the write.
 
-        Raises the database's error if it ended the surrounding transaction too, as a
-        deadlock does on MySQL, because the caller's earlier statements were rolled
-        back.
+        ``write`` is called once, in a transaction. A surrounding transaction continues
+        after a refusal. If the error has ended that transaction too, as a deadlock does
+        on MySQL, the error is raised, because the caller's earlier statements were
+        rolled back.
         """
         connection = connections[registry_alias()]
 
@@ -68,9 +66,10 @@ class BestEffort:
 
     def update(self, id: UUID, rows: UserSessionQuerySet, **changes: Any) -> int:
         """
-        Save ``changes`` to the row of the session with this ``id``, if ``rows``
-        contains it. Return the number of changed rows, which is 0 if the write was
-        skipped.
+        Save ``changes`` to a session's row, and return the number of changed rows.
+
+        ``id`` is the session's id. The row is changed only if the queryset ``rows``
+        contains it. If the write is skipped, the result is 0.
         """
         if connections[rows.db].vendor == "postgresql":
             # Parallel requests often find the row locked. Unlike a failed wait,
@@ -135,11 +134,8 @@ _UNLOCKED = (
 
 
 def _is_locked(error: Error) -> bool:
-    """
-    Return whether a write failed because another transaction held a lock on a row,
-    which is no fault. SQLite locks its whole file, so a lock error may be a fault
-    there, and the answer is false.
-    """
+    """Return whether a write failed only because another transaction holds a lock."""
+    # SQLite locks its whole file, so a lock error may be a fault there.
     cause = error.__cause__
     # psycopg sets the first attribute, psycopg2 the second.
     states = {getattr(cause, "sqlstate", None), getattr(cause, "pgcode", None)}
@@ -151,10 +147,8 @@ def _is_locked(error: Error) -> bool:
 def _waits_once_at_most(
     connection: BaseDatabaseWrapper, milliseconds: int
 ) -> AbstractContextManager[None]:
-    """
-    Return a context manager that limits how long the only statement on ``connection``
-    waits for a lock, if possible without a second round trip to the database.
-    """
+    """Limit how long one statement waits for a lock, while the context is active."""
+    # If possible, the limit needs no second round trip to the database.
     binds_on_server = connection.settings_dict["OPTIONS"].get("server_side_binding")
     if (
         connection.vendor == "postgresql"
@@ -169,7 +163,7 @@ def _waits_once_at_most(
 def _waits_at_most(
     connection: BaseDatabaseWrapper, milliseconds: int
 ) -> AbstractContextManager[None]:
-    """Return a context manager that limits how long statements wait for a lock."""
+    """Limit how long statements wait for a lock, while the context is active."""
     if connection.vendor == "postgresql":
         return _bounded_on_postgresql(connection, milliseconds)
     if connection.vendor == "mysql":

@@ -1,4 +1,4 @@
-"""Check whether sessions with open connections, which send no requests, are live."""
+"""Check whether the sessions of open connections, such as WebSockets, are live."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ class Standing(NamedTuple):
     """
     The result of checking whether a session is live.
 
-    ``expires_at`` is set only if the session is live. Otherwise ``reason`` says why it
-    ended, and is ``""`` if that is unknown. ``is_recorded`` is false if the session's
-    row is still marked live, and ``record_endings()`` has yet to write the ending.
+    ``expires_at`` is set only if the session is live. Otherwise ``reason`` says why the
+    session ended, or is ``""`` if the reason is unknown. ``is_recorded`` is false if
+    the session has ended but its database row does not say so yet.
     """
 
     expires_at: datetime | None
@@ -44,12 +44,13 @@ class Standing(NamedTuple):
 
 def standings(ids: Collection[UUID], *, thorough: bool = False) -> dict[UUID, Standing]:
     """
-    Return whether each of the sessions with these ``ids`` is live, by id.
+    Return, by session id, whether the sessions with these ``ids`` are live.
 
-    Reads in one statement, without a lock. A session that has expired counts as ended
-    even if its row is still marked live. ``thorough`` takes two more statements. It
-    also finds sessions that would end with their next request, because the account was
-    disabled, or its password or ``SECRET_KEY`` was changed, without a signal.
+    The check takes one statement and no lock. An expired session counts as ended even
+    if its row is still marked live. With ``thorough``, the check takes two more
+    statements and also finds sessions that would end with their next request. The cause
+    may be a disabled account, or a change of the password or of ``SECRET_KEY`` without
+    a signal.
     """
     using = registry_alias()
     sessions = UserSession.objects.using(using)
@@ -70,12 +71,12 @@ def standings(ids: Collection[UUID], *, thorough: bool = False) -> dict[UUID, St
 
 def record_endings(ids: Collection[UUID]) -> None:
     """
-    Record the end of those sessions with these ``ids`` that have ended although their
-    rows are marked live, as ``standings()`` finds them with ``thorough``.
+    Record the end of sessions that have ended although their rows are marked live.
 
-    Skips rows that are locked, if the database supports that. The next request of the
-    session, the next sign-in of its account or ``prunesessions`` ends it then. Raises
-    nothing if the database refuses the write, because nothing depends on it.
+    ``standings()`` with ``thorough`` finds such sessions. Locked rows are skipped, if
+    the database supports that. The next request of the session, the next sign-in of its
+    account or ``prunesessions`` then ends the session. Nothing is raised if the
+    database refuses the write, because nothing depends on the write.
     """
     ENDINGS.attempt(functools.partial(_record_endings, ids))
 
@@ -93,8 +94,9 @@ def _record_endings(using: str, ids: Collection[UUID]) -> None:
 @transactional
 def end_left_behind(using: str, row: Row, user: AbstractBaseUser) -> None:
     """
-    End the sessions of ``user`` that still have former credentials, except the session
-    with this ``row``, which has been saved with the new ones.
+    End the sessions of ``user`` that still have former credentials.
+
+    The session with this ``row`` stays, because it was saved with the new credentials.
     """
     account = lock_account(user.pk, using)
     others = [other for other in live_rows(user, using) if other.pk != row.id]
@@ -110,7 +112,7 @@ def _standing(row: UserSession, reason: EndReason | None) -> Standing:
 
 
 def _has_changed(row: UserSession, again: UserSession | None) -> bool:
-    """Return whether the key, credentials or expiry differ in a row read ``again``."""
+    """Return whether the key, credentials or expiry changed between two reads."""
     names = ("session_key", "credentials", "authenticated_at", "expires_at")
     return again is not None and any(
         getattr(row, name) != getattr(again, name) for name in names
@@ -120,7 +122,7 @@ def _has_changed(row: UserSession, again: UserSession | None) -> bool:
 def _unrecorded_reasons(
     rows: Iterable[UserSession], using: str, *, thorough: bool
 ) -> dict[UUID, EndReason]:
-    """Return, by id, why sessions have ended although their rows are marked live."""
+    """Return, by session id, the reasons for endings that the rows do not record."""
     now = timezone.now()
     live = [row for row in rows if row.is_live]
     check = _credentials_check(live, using) if thorough and live else None
@@ -136,10 +138,8 @@ def _unrecorded_reasons(
 def _credentials_check(
     rows: Collection[UserSession], using: str
 ) -> Callable[[UserSession], EndReason | None]:
-    """
-    Return a function that says why the session of a row no longer authenticates its
-    user. This reads the users of ``rows`` in two statements, before any check.
-    """
+    """Return a function that explains why a session does not authenticate its user."""
+    # The users of all rows are read beforehand, in two statements.
     ids = {row.user_id for row in rows}
     users = get_user_model()._base_manager.using(using).in_bulk(ids)
     accounts = AccountLimit.objects.using(using).in_bulk(ids)

@@ -44,14 +44,14 @@ def hash_is_valid(session_hash: str, user: AbstractBaseUser) -> bool:
 
 def verify(session: SessionBase) -> UserSession | None:
     """
-    Return the ``UserSession`` row of ``session`` if the session is live, or ``None`` if
-    it is anonymous, has ended or expired, or the user's credentials have changed.
+    Return the ``UserSession`` row of ``session`` if the session is live, or ``None``.
 
-    Call this for a session that the middleware has not verified, as in a Channels
-    consumer (``scope["session"]``), a management command, or after
-    ``SessionStore(session_key)``. It takes two indexed reads in addition to loading the
-    session. The session may end right afterwards, so call this again whenever that
-    matters, such as before sending each message.
+    ``None`` means that the session is anonymous, has ended or expired, or has former
+    credentials. Call this function for a session that the middleware has not verified,
+    as in a Channels consumer (``scope["session"]``), a management command, or after
+    ``SessionStore(session_key)``. The check takes two indexed reads after loading the
+    session. The session may end right afterwards, so check again whenever that matters,
+    such as before each message.
     """
     id = parse_uuid(session.get(engines.ID))
     rows = UserSession.objects.primary().live()
@@ -78,23 +78,23 @@ async def averify(session: SessionBase) -> UserSession | None:
 
 
 def digest(session_hash: str | None) -> str:
-    """Return the digest of ``session_hash`` that the row of a session records."""
+    """Return the digest of ``session_hash`` to store in a session's row."""
     if not session_hash:
         return ""
     return hashlib.sha256(session_hash.encode()).hexdigest()[:32]
 
 
 def is_recorded_of(row: UserSession | PendingSignIn, user: AbstractBaseUser) -> bool:
-    """Return whether ``row`` records no credentials or those that ``user`` has."""
+    """Return whether ``row`` has the current credentials of ``user``, or none."""
     return not row.credentials or row.credentials in map(digest, _valid_hashes(user))
 
 
 def has_credentials(id: UUID, session_hash: str) -> bool:
     """
-    Return whether the session with this ``id`` has recorded ``session_hash``.
+    Return whether ``session_hash`` matches the recorded credentials of a session.
 
-    If it has not, session data with this hash is a copy from before a change of
-    password, which a session engine brought back or the client kept
+    ``id`` is the session's id. Without a match, the session data is a copy from before
+    a change of password. A session engine brought the copy back, or the client kept it
     (``signed_cookies``). The session continues when such a copy is discarded.
     """
     row = UserSession.objects.primary().filter(pk=id)
@@ -107,10 +107,10 @@ def credentials_reason(
     account: AccountLimit | None = None,
 ) -> EndReason:
     """
-    Return why the credentials given at ``authenticated_at`` are no longer valid.
+    Return why credentials entered at ``authenticated_at`` are no longer valid.
 
-    The reason is a changed password only if a change was recorded after that time. A
-    hash upgraded at sign-in and a new ``SECRET_KEY`` also invalidate credentials.
+    The reason is a changed password only if a change was recorded after that time. An
+    upgraded password hash or a new ``SECRET_KEY`` also invalidates credentials.
     """
     account = account or read_account(user, registry_alias())
     changed_at = account.password_changed_at
@@ -122,16 +122,18 @@ def credentials_reason(
 @one_statement
 def note_password_changed(using: str, user: AbstractBaseUser) -> None:
     """
-    Record that the password of ``user`` has just been changed, so that sessions with
-    the former password end for that reason.
+    Record that the password of ``user`` has just been changed.
+
+    Sessions that began with the former password then end for that reason.
     """
     lock_account(user.pk, using, password_changed_at=timezone.now())
 
 
 def renew_credentials(row: Row, session_hash: str) -> None:
     """
-    Record ``session_hash`` as the new credentials of the session with this ``row``, so
-    that a change of password after its sign-in does not end it.
+    Record ``session_hash`` as the new credentials of the session with this ``row``.
+
+    An earlier change of password then does not end the session.
     """
     account = AccountLimit.objects.filter(pk=OuterRef("user_id"))
     changed_at = Subquery(account.values("password_changed_at"))

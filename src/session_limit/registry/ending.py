@@ -1,6 +1,8 @@
 """
-End sessions. Every function updates the session's row and announces the ending after
-the commit. A session that has already ended keeps its first reason.
+End sessions.
+
+Every function updates the session's row and announces the ending after the commit. A
+session that has already ended keeps its first reason.
 """
 
 from __future__ import annotations
@@ -31,7 +33,7 @@ def end(
     ids: Iterable[UUID], reason: EndReason, *, by: AbstractBaseUser | None = None
 ) -> list[UserSession]:
     """
-    End the live sessions with these ``ids``, for ``reason``, and return their rows.
+    End the live sessions with these ``ids``, and return their database rows.
 
     ``by`` is the user who ends the sessions. A session that has already ended keeps its
     first reason and is not returned.
@@ -43,7 +45,7 @@ def end(
 def end_all(
     user: AbstractBaseUser, reason: EndReason, *, by: AbstractBaseUser | None = None
 ) -> list[UserSession]:
-    """End every live session of ``user``, and return the rows. See ``end()``."""
+    """End every live session of ``user``, and return the rows, as ``end()`` does."""
     return _end_matching(Q(user_id=user.pk), reason, by)
 
 
@@ -55,8 +57,9 @@ def end_others(
     by: AbstractBaseUser | None = None,
 ) -> list[UserSession]:
     """
-    End every live session of ``user`` except the one with the id ``keep``, and return
-    their rows. See ``end()``.
+    End all live sessions of ``user`` except the session with the id ``keep``.
+
+    Return the rows of the ended sessions, as ``end()`` does.
     """
     return _end_matching(Q(user_id=user.pk) & ~Q(pk=keep), reason, by)
 
@@ -105,9 +108,10 @@ def end_locked(
     by_session: UUID | None = None,
 ) -> None:
     """
-    End the live sessions in ``rows``, which the current transaction on ``using`` has
-    locked. ``by`` is the user who ends them, and ``by_session`` is the id of the
-    session that displaced them.
+    End the live sessions in ``rows``, which the current transaction has locked.
+
+    ``using`` is the database alias. ``by`` is the user who ends the sessions, and
+    ``by_session`` is the id of the session that displaced them.
     """
     if not rows:
         return
@@ -125,10 +129,8 @@ def end_locked(
 
 @transactional
 def end_row(using: str, id: UUID, reason: EndReason) -> bool:
-    """
-    Record in its row that the session with this ``id`` has ended, and return whether it
-    was live. The stored session is not deleted, because the caller is about to do that.
-    """
+    """Mark the session with this ``id`` as ended, and return whether it was live."""
+    # The stored session is not deleted, because the caller is about to do that.
     sessions = UserSession.objects.using(using)
     was_live = sessions.live_with_id(id).update(**_changes(reason)) > 0
     if was_live:

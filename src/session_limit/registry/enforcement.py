@@ -35,13 +35,13 @@ Counted = TypeVar("Counted", UserSession, Play)
 @transactional
 def enforce(using: str, user: AbstractBaseUser) -> list[UserSession]:
     """
-    End the live sessions of ``user`` that exceed the limit, for example after a
-    downgrade of their plan, and return the rows of these sessions.
+    End the live sessions of ``user`` that exceed the limit, and return their rows.
 
-    ``SESSION_LIMIT_DISPLACE`` chooses which sessions end; ``"all"`` counts as
-    ``"least_recent"`` here. If the project uses plays, those that exceed their own
-    limit end too. Raises ``ImproperlyConfigured`` if the project's ``Rules`` return no
-    valid one.
+    Call this function after the limit was lowered, for example by a change of plan.
+    ``SESSION_LIMIT_DISPLACE`` chooses which sessions end, except that ``"all"`` counts
+    as ``"least_recent"``. If the project uses plays, plays that exceed their own limit
+    end too. Raises ``ImproperlyConfigured`` if the project's ``Rules`` return an
+    invalid limit.
     """
     return _enforce(user, lock_account(user.pk, using), using)
 
@@ -55,13 +55,12 @@ def set_limit(
     by: AbstractBaseUser | None = None,
 ) -> list[UserSession]:
     """
-    Give ``user`` a session limit of their own, and end what exceeds it: see
-    ``enforce()``.
+    Set the session limit of ``user``, and end the sessions that exceed the limit.
 
     The ``limit`` applies in every scope (group of sessions that are counted together).
     ``None`` restores the project's limit. ``by`` is the user who changes the limit.
-    Return the rows of the sessions that ended. Raises ``ValueError`` if ``limit`` is
-    neither ``None`` nor a whole number from 1.
+    Return the rows of the ended sessions, as ``enforce()`` does. Raises ``ValueError``
+    if ``limit`` is neither ``None`` nor a whole number from 1.
     """
     if not is_limit(limit):
         raise ValueError(NO_LIMIT.format(limit))
@@ -76,7 +75,8 @@ def set_limit(
 @transactional
 def enforce_plays(using: str, user: AbstractBaseUser) -> list[Play]:
     """
-    End the oldest plays of ``user`` beyond the limit of plays, and return their rows.
+    End the oldest plays of ``user`` beyond the limit, and return their rows.
+
     Raises ``ImproperlyConfigured`` if the project's ``Rules`` return an invalid limit.
     """
     lock_account(user.pk, using)
@@ -91,8 +91,9 @@ def _enforce(
     by: AbstractBaseUser | None = None,
 ) -> list[UserSession]:
     """
-    End the sessions and plays of ``user`` that exceed their limits, and return the rows
-    of the sessions. The caller has locked ``account``, the user's row.
+    End the sessions and plays of ``user`` that exceed their limits.
+
+    Return the rows of the ended sessions. The caller has locked the ``account`` row.
     """
     live = not_counting.end_due(live_rows(user, using), timezone.now(), using)
     ended = _excess(
@@ -130,6 +131,6 @@ def _excess(
 
 
 def chosen(rows: Sequence[Counted], ids: Iterable[UUID]) -> list[Counted]:
-    """Return those of ``rows`` that have one of these ``ids``, in the same order."""
+    """Return the ``rows`` that have one of these ``ids``, in their original order."""
     wanted = frozenset(ids)
     return [row for row in rows if row.pk in wanted]

@@ -1,9 +1,9 @@
 """
-Renew, stop and end plays, each of which is one playback of limited content.
+Renew, stop and end plays (playbacks of limited content).
 
 A play is a lease: it counts towards the limit while it is renewed in time and its
-session is live. A play that no longer counts has no recorded end until the account
-starts another play or ``prunesessions`` runs.
+session is live. The end of any other play is recorded when the account starts another
+play, or by ``prunesessions``.
 """
 
 from __future__ import annotations
@@ -33,22 +33,20 @@ MAX_STOPPED = 100
 
 
 def play_id_of(session_id: UUID, key: str) -> UUID:
-    """
-    Return the id of the play that the session with the id ``session_id`` starts under
-    ``key``. In another session, the same key gives another id.
-    """
+    """Return the id of the play that the session starts under ``key``."""
     return uuid.uuid5(session_id, key)
 
 
 @one_statement
 def renew_play(using: str, id: UUID, session_id: UUID) -> bool:
     """
-    Renew the play with this ``id``, of the live session with the id ``session_id``, for
-    another ``LEASE``. Return whether the play still counts towards the limit.
+    Renew a play for another ``LEASE``, and return whether the play still counts.
 
-    The caller knows that the session is live. This is one indexed ``UPDATE`` and does
-    not lock the account. Start a play that has lapsed again with ``play()``.
+    ``id`` is the play's id, and ``session_id`` is the id of its live session. A play
+    that was not renewed in time no longer counts towards the limit. Start such a play
+    again with ``play()``.
     """
+    # This is one indexed UPDATE and does not lock the account.
     rows = Play.objects.using(using).leased().filter(pk=id, session_id=session_id)
     return rows.update(lease_until=DatabaseNow() + LEASE) > 0
 
@@ -56,11 +54,11 @@ def renew_play(using: str, id: UUID, session_id: UUID) -> bool:
 @transactional
 def stop_play(using: str, id: UUID, session_id: UUID) -> bool:
     """
-    Stop a play (one playback of limited content), so that another can start at once.
+    Stop a play (one playback of limited content), and return whether it still counted.
 
-    ``id`` is the play's id, and ``session_id`` is the id of its session. Return whether
-    the play still counted towards the limit. A play that had lapsed, since it was not
-    renewed in time, keeps that as the reason for its end.
+    ``id`` is the play's id, and ``session_id`` is the id of its session. Another play
+    can start at once. A play that was not renewed in time keeps that as the reason for
+    its end.
     """
     plays = Play.objects.using(using)
     rows = plays.leased().filter(pk=id, session_id=session_id)
@@ -74,8 +72,8 @@ def stop_start(session: UserSession, key: str) -> None:
     """
     Stop the play that ``session`` started under ``key``, or prevent it from starting.
 
-    The session is live. The request to start the play may have yet to arrive: a client
-    may stop a play before it knows the answer to its start, and may have left by then.
+    The session must be live. A client may stop a play before the answer to its start
+    has arrived, and the start itself may arrive after the stop.
     """
     id = play_id_of(session.pk, key)
     if not stop_play(id, session.pk):
@@ -104,15 +102,11 @@ def _record_stopped(using: str, id: UUID, session: UserSession) -> None:
 
 
 def _forget_stopped(user_id: Any, using: str) -> None:
-    """
-    Delete the user's oldest plays that were stopped, within the last hour, before they
-    began, so that one more does not exceed ``MAX_STOPPED``.
-
-    Every key that a client stops makes a row. The caller has locked the account.
-    """
+    """Delete the oldest plays that were stopped before they began, to make room."""
+    # Every key that a client stops makes a row. The index has ``ended_at`` beside the
+    # user, so plays older than an hour are not read. The caller has locked the account.
     stopped = Play.objects.using(using).filter(
         user_id=user_id,
-        # The index has ``ended_at`` beside the user, so older plays are not read.
         ended_at__gt=DatabaseNow() - timedelta(hours=1),
         lease_until__lt=F("started_at"),
     )
@@ -122,10 +116,7 @@ def _forget_stopped(user_id: Any, using: str) -> None:
 
 
 def find_play(id: UUID, session_id: UUID) -> Play | None:
-    """
-    Return the play with this ``id``, whether ended or not, of the session with the id
-    ``session_id``, or ``None`` if the session has no such play.
-    """
+    """Return the session's play with this ``id``, ended or not, or ``None``."""
     rows = Play.objects.primary().filter(pk=id, session_id=session_id)
     return rows.first()
 
@@ -138,12 +129,12 @@ def live_plays(user: AbstractBaseUser) -> list[Play]:
 
 def lock_counting_plays(user_id: Any, using: str) -> list[Play]:
     """
-    Lock the plays of a user that have no recorded end, end those that no longer count
-    towards the limit, and return the others, oldest first. The account must be locked.
+    Lock and return the plays of a user that count towards the limit, oldest first.
 
-    Plays that were not renewed in time are locked too. A renewal that began in time
-    could otherwise bring back a play that was no longer counted.
+    Open plays that no longer count are ended. The account must be locked.
     """
+    # Plays that were not renewed in time are locked too. A renewal that began in time
+    # could otherwise bring back a play that was no longer counted.
     is_leased = ExpressionWrapper(
         Q(lease_until__gt=DatabaseNow()), output_field=BooleanField()
     )
@@ -165,7 +156,7 @@ def lock_counting_plays(user_id: Any, using: str) -> list[Play]:
 
 
 def record_lapsed(rows: Collection[Play], using: str) -> None:
-    """Record the end of open plays that no longer count, without announcing it."""
+    """Record the end of open plays that no longer count, without announcing the end."""
     by_reason = _by_reason(rows, _ends_of_sessions(rows, using))
     for reason, ended in by_reason.items():
         plays = Play.objects.using(using).filter(pk__in=[row.pk for row in ended])
@@ -173,7 +164,7 @@ def record_lapsed(rows: Collection[Play], using: str) -> None:
 
 
 def _ends_of_sessions(rows: Iterable[Play], using: str) -> dict[UUID, datetime | None]:
-    """Return when the sessions of the plays in ``rows`` ended, by session id."""
+    """Return when the sessions of these plays ended, by session id."""
     sessions = UserSession.objects.using(using)
     found = sessions.filter(pk__in={row.session_id for row in rows})
     return dict(found.values_list("pk", "ended_at"))
@@ -182,7 +173,7 @@ def _ends_of_sessions(rows: Iterable[Play], using: str) -> dict[UUID, datetime |
 def _by_reason(
     rows: Iterable[Play], ends_of_sessions: dict[UUID, datetime | None]
 ) -> dict[PlayEndReason, list[Play]]:
-    """Return ``rows``, plays that no longer count, grouped by the reason they ended."""
+    """Return plays that no longer count, grouped by the reason for their end."""
     found = defaultdict(list)
     for row in rows:
         found[row.end_reason(ends_of_sessions.get(row.session_id))].append(row)
@@ -209,8 +200,10 @@ def end_plays(
     by_play: UUID | None = None,
 ) -> None:
     """
-    End the plays in ``rows``, which the current transaction on ``using`` has locked,
-    for ``reason``. ``by_play`` is the id of the play that displaced them.
+    End the plays in ``rows``, which the current transaction has locked.
+
+    ``using`` is the database alias. ``by_play`` is the id of the play that displaced
+    them.
     """
     if not rows:
         return

@@ -1,4 +1,4 @@
-"""Ask the project for its limits, and check the answers."""
+"""Get limits from the project's ``Rules``, and validate the answers."""
 
 from __future__ import annotations
 
@@ -27,18 +27,20 @@ def unrecorded_account(user: AbstractBaseUser) -> AccountLimit:
 
 def limit_of(user: AbstractBaseUser, scope: str = "") -> int | None:
     """
-    Return the maximum number of live sessions of ``user`` in ``scope`` (a group of
-    sessions that are counted together), or ``None`` for no limit. Raises
-    ``ImproperlyConfigured`` if the project's ``Rules`` return an invalid limit.
+    Return the maximum number of live sessions of ``user`` in ``scope``.
+
+    A scope is a group of sessions that are counted together. ``None`` means no limit.
+    Raises ``ImproperlyConfigured`` if the project's ``Rules`` return an invalid limit.
     """
     return limit_for(user, scope, read_account(user, registry_alias()))
 
 
 def limit_for(user: AbstractBaseUser, scope: str, account: AccountLimit) -> int | None:
     """
-    Return the maximum number of live sessions of ``user`` in ``scope``, given the
-    user's ``account`` row. A number in the row takes precedence over the project's
-    ``Rules``. See ``limit_of()``.
+    Return the session limit of ``user`` in ``scope``, given the user's ``account`` row.
+
+    A number in the row takes precedence over the project's ``Rules``. See
+    ``limit_of()``.
     """
     if account.limit is not None:
         return _checked(account.limit)
@@ -47,9 +49,10 @@ def limit_for(user: AbstractBaseUser, scope: str, account: AccountLimit) -> int 
 
 def play_limit_of(user: AbstractBaseUser, scope: str = "") -> int | None:
     """
-    Return the maximum number of simultaneous plays (playbacks of limited content) of
-    ``user`` in ``scope``, or ``None`` for no limit. Raises ``ImproperlyConfigured`` if
-    the project's ``Rules`` return an invalid limit.
+    Return the maximum number of simultaneous plays of ``user`` in ``scope``.
+
+    A play is one playback of limited content. ``None`` means no limit. Raises
+    ``ImproperlyConfigured`` if the project's ``Rules`` return an invalid limit.
     """
     return _checked(get_rules().play_limit(user, scope))
 
@@ -61,21 +64,22 @@ def _checked(limit: int | None) -> int | None:
 
 
 def is_limit(limit: int | None) -> bool:
-    """Return whether ``limit`` is ``None`` or an integer from 1, not ``True``."""
+    """Return whether ``limit`` is ``None`` or a positive integer (not ``True``)."""
     return limit is None or (type(cast("object", limit)) is int and limit >= 1)
 
 
 def at_limit_for(user: AbstractBaseUser, scope: str) -> AtLimit:
     """
-    Return how to treat a sign-in that would exceed the limit of ``user`` in ``scope``
-    (a group of sessions that are counted together). Raises ``ImproperlyConfigured`` if
-    the project's ``Rules`` return an unknown answer.
+    Return what happens to a sign-in beyond the limit of ``user`` in ``scope``.
+
+    A scope is a group of sessions that are counted together. Raises
+    ``ImproperlyConfigured`` if the project's ``Rules`` return an unknown answer.
     """
     return _known(get_rules().at_limit(user, scope), "at_limit")
 
 
 def play_at_limit_for(user: AbstractBaseUser, scope: str) -> AtLimit:
-    """Return how to treat a play beyond its limit, as ``at_limit_for()`` does."""
+    """Return what happens to a play beyond the limit of ``user`` in ``scope``."""
     return _known(get_rules().play_at_limit(user, scope), "play_at_limit")
 
 
@@ -90,10 +94,7 @@ def _known(answer: str, asked: str) -> AtLimit:
 
 
 def storable_scope(scope: str, asked: str) -> str:
-    """
-    Return ``scope``, which the method named ``asked`` of the project's ``Rules``
-    returned. Raises ``ImproperlyConfigured`` if the database cannot store it.
-    """
+    """Return ``scope``. Raises ``ImproperlyConfigured`` if it cannot be stored."""
     longest = cast("int", UserSession._meta.get_field("scope").max_length)
     if isinstance(cast("object", scope), str) and len(scope) <= longest:
         return scope

@@ -32,7 +32,7 @@ def _end_where(
     reason_of: Callable[[UserSession], EndReason | None],
     using: str,
 ) -> Rows:
-    """End the ``rows`` for which ``reason_of`` returns a reason; return the others."""
+    """End the sessions for which ``reason_of`` returns a reason; return the others."""
     remaining, ending = [], defaultdict(list)
     for row in rows:
         reason = reason_of(row)
@@ -54,11 +54,12 @@ def end_same_browser(
     rows: Sequence[UserSession], presented_key: str | None, own: object, using: str
 ) -> Rows:
     """
-    End the session that has the key ``presented_key``, and return the other rows.
+    End the browser's former session, and return the other rows.
 
-    The browser sends this key without being signed in, so the stored session was
-    deleted (``clearsessions``) and the browser cannot return to it. ``own`` is the id
-    of the session that is signing in again, which stays.
+    The former session has the key ``presented_key``, which the browser sent without
+    being signed in. The stored session was deleted (``clearsessions``), so the browser
+    cannot return to it. The session with the id ``own`` stays, because it signs in
+    again.
     """
 
     def reason_of(row: UserSession) -> EndReason | None:
@@ -76,12 +77,8 @@ def end_unusable(
     *,
     settled: bool = False,
 ) -> Rows:
-    """
-    End the sessions that no longer authenticate ``user``, and return the other rows.
-
-    ``unusable_reason()`` decides from the locked rows, regardless of what an earlier
-    read without a lock has returned.
-    """
+    """End the sessions that no longer authenticate ``user``; return the others."""
+    # The locked rows decide, whatever an earlier read without a lock returned.
 
     def reason_of(row: UserSession) -> EndReason | None:
         return unusable_reason(row, user, account, settled=settled)
@@ -97,12 +94,13 @@ def unusable_reason(
     settled: bool = False,
 ) -> EndReason | None:
     """
-    Return why the session of ``row`` no longer authenticates its user although the row
-    is live: its stored session was deleted, or the credentials of ``user`` changed.
+    Return why the live session of ``row`` no longer authenticates its user.
 
-    Reads the session store once and writes nothing. Returns ``None`` if the session
-    still authenticates, or if the store fails. ``settled`` says that the request that
-    changed the credentials has stored its own session with the new ones.
+    The stored session was deleted, or the credentials of ``user`` changed. The check
+    reads the session store once and writes nothing. Return ``None`` if the session
+    still authenticates its user, or if the store fails. ``settled`` says that the
+    request that changed the credentials has stored its own session with the new
+    credentials.
     """
     now, changed_at = timezone.now(), account.password_changed_at
     # Unless ``settled`` is true, that request may not have sent its response yet.

@@ -17,11 +17,11 @@ class Admission:
     """
     The outcome of an attempt to sign in.
 
-    ``row`` is the session's row, or ``None`` if the sign-in was refused. ``limit`` is
-    the limit of ``scope`` (the group of sessions that are counted together), and
-    ``at_limit`` says how sign-ins beyond it are treated. ``rivals`` are the sessions
-    because of which a sign-in was refused. ``is_too_late`` says that the sign-in was
-    refused because the user's choice of sessions to end had been used or withdrawn.
+    ``row`` is the session's database row, or ``None`` if the sign-in was refused.
+    ``limit`` is the session limit of ``scope`` (the sessions that one limit covers).
+    ``at_limit`` says what happens to sign-ins beyond the limit. ``rivals`` are the
+    sessions that prevented an admission. ``is_too_late`` says that the user's choice of
+    sessions to end had already been used or withdrawn.
     """
 
     row: Row | None
@@ -44,11 +44,10 @@ class PlayStart:
 
     ``play`` is ``None`` if the start was refused. If an earlier start used the same
     key, ``play`` is the play of that start, which may have ended. ``limit`` is the
-    limit of ``scope`` (the group of plays that are counted together), and ``at_limit``
-    says how plays beyond it are treated. ``rivals`` are the plays because of which a
-    start was refused. ``retry_after`` is set if plays have displaced one another too
-    often, and says how long to wait before the next attempt. ``is_too_late`` says that
-    the start was refused because its session has ended.
+    limit of ``scope`` (the plays that one limit covers). ``at_limit`` says what happens
+    to plays beyond the limit. ``rivals`` are the plays that prevented a start.
+    ``retry_after`` is the time to wait if plays have displaced one another too often.
+    ``is_too_late`` says that the session has ended.
     """
 
     play: Play | None

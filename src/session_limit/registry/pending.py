@@ -1,6 +1,7 @@
 """
-Store pending sign-ins, which are not admitted until the user has chosen which sessions
-to end. Each is used once, under the account's lock, by ``admission.admit()``.
+Store pending sign-ins, which wait for the user to choose which sessions to end.
+
+``admission.admit()`` uses each pending sign-in once, under the account's lock.
 """
 
 from __future__ import annotations
@@ -48,8 +49,9 @@ CANCELLATIONS = BestEffort("Deleting a pending sign-in")
 @dataclass(frozen=True, slots=True)
 class Choice:
     """
-    The user's choice of sessions to end for a ``pending`` sign-in. ``chosen`` holds
-    their ids, or is ``None`` to end all.
+    The sessions that a user chose to end for a ``pending`` sign-in.
+
+    ``chosen`` holds the ids of these sessions, or is ``None`` to end all sessions.
     """
 
     pending: PendingSignIn
@@ -59,8 +61,10 @@ class Choice:
 @dataclass(frozen=True, slots=True)
 class Rivals:
     """
-    The live sessions that keep a sign-in from being admitted. ``listed`` holds at most
-    ``LISTED`` of them, least recently active first; ``count`` is their total number.
+    The live sessions that prevent the admission of a sign-in.
+
+    ``listed`` holds up to ``LISTED`` sessions, least recently active first. ``count``
+    is the total number of sessions.
     """
 
     listed: Sequence[UserSession] = ()
@@ -68,7 +72,7 @@ class Rivals:
 
     @classmethod
     def of(cls, rows: Collection[UserSession]) -> Rivals:
-        """Return an object that counts ``rows`` and lists the least recently active."""
+        """Create ``Rivals`` from all session rows that prevent an admission."""
         ordered = sorted(rows, key=lambda row: (row.last_active_at, row.pk))
         return cls(ordered[:LISTED], len(rows))
 
@@ -81,7 +85,7 @@ _NOT_KEPT = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class SessionChanges:
-    """The ``values`` a request put into a session, and the data it held ``before``."""
+    """The ``values`` that a request put into a session, and the data ``before``."""
 
     values: Mapping[str, Any]
     before: Mapping[str, Any]
@@ -90,9 +94,10 @@ class SessionChanges:
 @dataclass(frozen=True, slots=True)
 class Browser:
     """
-    A browser that may have a pending sign-in, identified by the ``secret`` in its
-    cookie (``None`` without one) and by its user agent. So a copied cookie is of no use
-    in another kind of browser.
+    A browser, identified by the ``secret`` in its cookie and by its user agent.
+
+    Without a cookie, ``secret`` is ``None``. The user agent makes a copied cookie
+    useless in another kind of browser.
     """
 
     secret: str | None
@@ -108,13 +113,13 @@ def create_pending(
     next_url: str,
 ) -> tuple[PendingSignIn, str]:
     """
-    Record a sign-in of ``user`` that waits for a choice of sessions to end. Return its
-    row and the secret for the browser's cookie.
+    Record a sign-in of ``user`` that waits until the user chooses sessions to end.
 
-    ``changes`` is what the request of the sign-in put into the session. ``next_url`` is
-    the address to go to after the sign-in, or ``""`` if it is not known; an address
-    longer than ``MAX_LENGTH`` is not kept. If ``browser`` already has a pending sign-in
-    of the same user, that row is renewed and keeps its secret.
+    Return the row of the sign-in and the secret for the browser's cookie. ``changes``
+    is what the request put into the session. ``next_url`` is the address to go to after
+    the sign-in, or ``""`` if unknown. An address longer than ``MAX_LENGTH`` is not
+    kept. If ``browser`` already has a pending sign-in of the same user, that sign-in is
+    renewed and keeps its secret.
     """
     now = timezone.now()
     values, before = changes.values, changes.before
@@ -156,10 +161,7 @@ def _record(
 
 
 def _make_room(user_id: Any, using: str) -> None:
-    """
-    Delete the user's pending sign-ins that have expired, and the oldest of the others
-    if one more would exceed ``MAX_WAITING``.
-    """
+    """Delete a user's expired pending sign-ins, and the oldest if too many remain."""
     now = timezone.now()
     waiting = PendingSignIn.objects.using(using).filter(user_id=user_id)
     rows = waiting.order_by("-expires_at", "-pk").values_list("pk", "expires_at")
@@ -173,7 +175,7 @@ def _make_room(user_id: Any, using: str) -> None:
 
 
 def find_pending(browser: Browser) -> PendingSignIn | None:
-    """Return the pending sign-in of ``browser`` that has not expired, or ``None``."""
+    """Return the unexpired pending sign-in of ``browser``, or ``None``."""
     if browser.secret is None:
         return None
     return (
@@ -189,8 +191,9 @@ def find_pending(browser: Browser) -> PendingSignIn | None:
 
 def user_waiting(pending: PendingSignIn) -> AbstractBaseUser | None:
     """
-    Return the user of a ``pending`` sign-in, or ``None`` if the account has been
-    disabled or its password has been changed meanwhile.
+    Return the user of a ``pending`` sign-in, or ``None`` if they may no longer sign in.
+
+    The account may have been disabled, or its password changed, in the meantime.
     """
     # The data that Django would find in a session of this user.
     data = {SESSION_KEY: str(pending.user_id), BACKEND_SESSION_KEY: pending.backend}
@@ -201,10 +204,8 @@ def user_waiting(pending: PendingSignIn) -> AbstractBaseUser | None:
 def rivals_of(
     pending: PendingSignIn, user: AbstractBaseUser
 ) -> tuple[int | None, Rivals]:
-    """
-    Return the limit that a ``pending`` sign-in has met, and the live sessions that
-    count towards that limit now. The admission counts them again, under its lock.
-    """
+    """Return the limit for a ``pending`` sign-in and the sessions that count now."""
+    # The admission counts these sessions again, under the account's lock.
     rows = live_of(user.pk).filter(taking_place_in(pending.scope))
     listed = list(rows.order_by("last_active_at", "pk")[:LISTED])
     count = rows.count() if len(listed) == LISTED else len(listed)
@@ -213,8 +214,9 @@ def rivals_of(
 
 def unapplied_changes(pending: PendingSignIn, session: SessionBase) -> dict[str, Any]:
     """
-    Return what the request of a ``pending`` sign-in put into its session, without the
-    keys that have changed in ``session`` since then.
+    Return the values that a ``pending`` sign-in has yet to put into ``session``.
+
+    Keys that have changed in ``session`` since the request of the sign-in are left out.
     """
     data = engines.engine()().decode(pending.data) if pending.data else {}
     values, before = data.get("left", {}), data.get("before", {})
@@ -233,8 +235,9 @@ def cancel_pending(using: str, pending: PendingSignIn) -> None:
 
 def try_to_cancel(browser: Browser) -> None:
     """
-    Delete the pending sign-in of ``browser``, if it has one, because a user has signed
-    in there. If the database cannot write immediately, the row stays until it expires.
+    Delete the pending sign-in of ``browser``, if any, after a sign-in in that browser.
+
+    If the database cannot write immediately, the row stays until it expires.
     """
     if browser.secret is None:
         return

@@ -1,4 +1,4 @@
-"""Start plays (playbacks of limited content) under their own limit."""
+"""Start plays (playbacks of limited content), up to a limit."""
 
 from __future__ import annotations
 
@@ -74,10 +74,10 @@ def play(
     Start a play (one playback) of ``what`` in the live ``session``, or refuse it.
 
     ``what`` is the project's name for the content, at most 200 characters. ``key`` is a
-    string that the caller chooses: a second call with the same key and session returns
-    the same play, renewed if it still counts towards the limit. ``swap`` is the id of
-    the play to end for this one, under ``"ask"``. ``resumes`` says that no person asked
-    for this start; the new play then displaces no other.
+    string that the caller chooses. A second call with the same key and session returns
+    the same play, and renews the play if it still counts towards the limit. ``swap`` is
+    the id of the play that the user chose to end, under ``"ask"``. ``resumes`` says
+    that no person asked for this start. The new play then displaces no other play.
 
     Raises ``ImproperlyConfigured`` if ``SESSION_LIMIT_PLAYS`` is not set or the
     project's ``Rules`` return something invalid, and ``ValueError`` if ``what`` is too
@@ -144,9 +144,9 @@ def _start(using: str, newcomer: _Newcomer) -> PlayStart:
 
 def _crowding(session: UserSession, staying: Sequence[Play]) -> Sequence[Play]:
     """
-    Return the oldest plays of ``session`` that must end so that one more does not
-    exceed ``MAX_OF_SESSION``. ``staying`` holds the plays that would continue, oldest
-    first.
+    Return the oldest plays of ``session`` beyond ``MAX_OF_SESSION``, counting one more.
+
+    ``staying`` holds the plays that would continue, oldest first.
     """
     own = [row for row in staying if row.session_id == session.pk]
     return own[: max(0, len(own) + 1 - MAX_OF_SESSION)]
@@ -154,8 +154,9 @@ def _crowding(session: UserSession, staying: Sequence[Play]) -> Sequence[Play]:
 
 def _renewed(id: UUID, session_id: UUID, using: str) -> Play | None:
     """
-    Return the play with this ``id`` that an earlier start made, or ``None``. The play
-    is renewed if it still counts. If it was not renewed in time, its end is recorded.
+    Renew and return the play that an earlier start with the same id made, or ``None``.
+
+    If the play was not renewed in time, its end is recorded instead.
     """
     counts = renew_play(id, session_id)
     row = Play.objects.using(using).filter(pk=id).first()
@@ -197,11 +198,11 @@ def _cooling(
     newcomer: _Newcomer, leaving: Sequence[Play], using: str, *, is_asked: bool
 ) -> timedelta | None:
     """
-    Return how long the new play must wait because another play of the scope was
-    displaced within ``SESSION_LIMIT_PLAY_COOLDOWN``, or ``None`` if it need not wait.
+    Return how long a new play must wait after a displacement, or ``None``.
 
-    It may have to wait only if a play of another session would end for it, or if a
-    person is about to choose one (``is_asked``).
+    The wait lasts until ``SESSION_LIMIT_PLAY_COOLDOWN`` after another session displaced
+    a play of the scope. A new play waits only if it would end a play of another
+    session, or if a person is about to choose a play to end (``is_asked``).
     """
     session = newcomer.session
     takes = is_asked or any(row.session_id != session.pk for row in leaving)

@@ -32,10 +32,10 @@ def prune(*, dry_run: bool = False) -> tuple[int, int]:
     """
     End the sessions that have expired, and delete old rows, in batches.
 
-    These rows are deleted: ended sessions older than ``SESSION_LIMIT_RETENTION``, those
-    beyond the newest 1,000 of an account, plays by the same two rules, and pending
-    sign-ins that have expired. Return how many sessions ended and how many rows of
-    ended sessions were deleted. With ``dry_run``, only count them.
+    The deleted rows are sessions and plays that ended longer ago than
+    ``SESSION_LIMIT_RETENTION`` or are beyond the newest 1,000 of an account, and
+    expired pending sign-ins. Return the number of sessions that ended and the number of
+    deleted session rows. With ``dry_run``, only count these sessions and rows.
     """
     using, now = registry_alias(), timezone.now()
     sessions = UserSession.objects.using(using)
@@ -58,8 +58,9 @@ def prune(*, dry_run: bool = False) -> tuple[int, int]:
 
 def prune_plays() -> int:
     """
-    Record the end of plays that were not renewed in time, delete old plays by the same
-    rules as ``prune()``, and return how many were deleted.
+    Record the end of plays that were not renewed in time, and delete old plays.
+
+    ``prune()`` deletes sessions by the same rules. Return the number of deleted plays.
     """
     using = registry_alias()
     plays = Play.objects.using(using)
@@ -73,7 +74,7 @@ def prune_plays() -> int:
 
 
 def _delete(rows: QuerySet[Any], most: int | None = None) -> int:
-    """Delete ``rows`` in batches, at most the first ``most``. Return how many."""
+    """Delete up to ``most`` of the ``rows``, in batches, and return their number."""
     deleted = 0
     ids = rows.values_list("pk", flat=True)
     while batch := list(ids[: BATCH if most is None else min(BATCH, most - deleted)]):
@@ -83,17 +84,15 @@ def _delete(rows: QuerySet[Any], most: int | None = None) -> int:
 
 
 def _surplus(ended: QuerySet[Any]) -> dict[Any, int]:
-    """
-    Return how many ``ended`` rows beyond ``MAX_KEPT`` each user has, by the primary
-    keys of the users who have any. Reads an index with an entry for each row.
-    """
+    """Return how many ``ended`` rows exceed ``MAX_KEPT``, by the user's primary key."""
+    # This reads an index with an entry for each row.
     counts = ended.values_list("user_id").annotate(count=Count("pk"))
     crowded = counts.filter(count__gt=MAX_KEPT)
     return {user_id: count - MAX_KEPT for user_id, count in crowded}
 
 
 def _delete_surplus(ended: QuerySet[Any]) -> int:
-    """Delete each user's oldest ``ended`` rows beyond ``MAX_KEPT``. Return how many."""
+    """Delete each user's oldest rows beyond ``MAX_KEPT``, and return their number."""
     return sum(
         _delete(ended.filter(user_id=user_id).order_by("ended_at", "pk"), count)
         for user_id, count in _surplus(ended).items()

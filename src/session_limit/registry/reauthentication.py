@@ -1,4 +1,4 @@
-"""Record that a user re-authenticated, or got new credentials, in a live session."""
+"""Record re-authentication and new credentials in live sessions."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ from session_limit.registry.transactions import transactional
 from session_limit.store.liveness import Row
 from session_limit.utils.after_commit import after_commit
 
+# The writes wait for a lock, because no later request repeats them.
 CREDENTIALS = BestEffort("Recording new credentials", patience=timedelta(seconds=2))
 
 
 def reauthenticated(id: UUID, session: SessionBase, user: AbstractBaseUser) -> bool:
     """
-    Record that ``user`` has just re-authenticated in ``session``, and return whether
-    the session is still live.
+    Record that ``user`` has just re-authenticated in ``session``.
 
     ``id`` is the id of the session's row. The idle timeout and the absolute timeout
-    start again. If the session is live, give it a new key with
-    ``update_session_auth_hash()`` or ``cycle_key()`` afterwards.
+    start again. Return whether the session is still live. If so, give the session a new
+    key afterwards, with ``update_session_auth_hash()`` or ``cycle_key()``.
     """
     now = timezone.now()
     expires_at, expires_reason = deadline(
@@ -67,13 +67,11 @@ def _record(
 
 def renewed(row: Row, user: AbstractBaseUser, former_hash: str, new_hash: str) -> None:
     """
-    Record that the session with this ``row`` was loaded with ``former_hash`` and has
-    been stored with ``new_hash``, each Django's hash of the user's credentials. After a
-    change of password, end the user's other sessions now, so that their open pages and
-    sockets close without a request of their own.
+    Record a session's new credentials, and end sessions with the former password.
 
-    If the database refuses the writes, they are skipped. They wait up to two seconds
-    for a lock, because no later request repeats them.
+    ``former_hash`` and ``new_hash`` are Django's session hashes before and after the
+    change. Ending the other sessions here closes their open pages and sockets, which
+    may send no further request. If the database refuses the writes, they are skipped.
     """
     CREDENTIALS.attempt(functools.partial(renew_credentials, row, new_hash))
 

@@ -1,4 +1,4 @@
-"""Define the facts of a sign-in, and write the row of its session."""
+"""Define the facts of a sign-in, and write them to the session's database row."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ class SignIn:
     The facts of one sign-in, collected before any database row is locked.
 
     If the database aborts an attempt to admit the sign-in, the next attempt uses the
-    same facts. The project's functions that provide them have run by then, so a slow
-    function holds no lock.
+    same facts. The project's functions that provide the facts run before the lock is
+    taken, so a slow function holds no lock.
     """
 
     user: AbstractBaseUser
@@ -71,10 +71,11 @@ def own_row(sign_in: SignIn, using: str) -> UserSession | None:
 
 def give_notice(id: UUID, rows: list[UserSession], using: str) -> None:
     """
-    Mark the live sessions among ``rows`` to show a notice of the new sign-in ``id``.
+    Make live sessions among ``rows`` show a notice of the new sign-in with this ``id``.
 
-    The caller has locked the rows. Sessions that are exempt from the limit get no
-    notice: an administrator who is signed in as the user does not own the account.
+    The caller has locked the rows. Sessions that are exempt from the limit show no
+    notice, because an administrator who is signed in as the user does not own the
+    account.
     """
     noted = [row.pk for row in rows if row.is_live and row.counted][-MAX_NOTICES:]
     if noted:
@@ -83,8 +84,10 @@ def give_notice(id: UUID, rows: list[UserSession], using: str) -> None:
 
 def enter(sign_in: SignIn, own: UserSession | None, using: str, id: UUID) -> Row:
     """
-    Record an admitted sign-in and return its row. This updates ``own``, the row of the
-    browser's earlier sign-in, or adds a row with this ``id`` if ``own`` is ``None``.
+    Record an admitted sign-in, and return the session's row.
+
+    ``own``, the row of the browser's earlier sign-in, is updated. If ``own`` is
+    ``None``, a row with this ``id`` is added.
     """
     if sign_in.choice is not None:
         # In this transaction, so that one choice never admits two sign-ins.
@@ -121,13 +124,12 @@ def _credentials_and_deadline(sign_in: SignIn) -> dict[str, Any]:
 
 
 def record(sign_in: SignIn, id: UUID, using: str) -> UserSession:
-    """
-    Record ``sign_in`` in a new row with this ``id`` and return the row. A session
-    without a key is stored first, which gives it one.
-    """
+    """Record ``sign_in`` in a new row with this ``id``, and return the row."""
     session, client = sign_in.session, sign_in.client
     session[engines.ID] = id.hex
     if session.session_key is None:
+        # Otherwise the data would be stored only with the response, and an ending
+        # before then would find nothing to delete.
         session.create()
     row = UserSession(
         id=id,

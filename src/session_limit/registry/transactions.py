@@ -59,11 +59,11 @@ class MustLock(Exception):
 @contextmanager
 def reads_only() -> Iterator[None]:
     """
-    Make every operation of the registry that would lock database rows raise
-    ``MustLock``.
+    Forbid the registry from locking database rows while the context is active.
 
-    Threads that serve many clients use this, because the lock of one account must not
-    delay the other clients. The caller repeats the operation in a thread that may wait.
+    An operation that would lock rows raises ``MustLock`` instead. The caller repeats
+    the operation in a thread that may wait. Threads that serve many clients use this
+    context, because the lock of one account must not delay the other clients.
     """
     token = _reads_only.set(True)
     try:
@@ -73,10 +73,7 @@ def reads_only() -> Iterator[None]:
 
 
 def is_retryable(error: BaseException | None) -> bool:
-    """
-    Return whether ``error`` means that repeating the transaction may succeed, because
-    the database aborted it after a conflict or after too long a wait.
-    """
+    """Return whether ``error`` is a conflict or timeout that a retry may resolve."""
     if isinstance(error, UpdateError):
         # Django's db session engine raises UpdateError for every error of the database.
         error = error.__context__
@@ -93,13 +90,12 @@ def is_retryable(error: BaseException | None) -> bool:
 
 def retry_conflicts(work: Callable[[], T]) -> T:
     """
-    Return ``work()``, and call it again if the database aborts it because of a
-    conflict.
+    Call ``work`` until the database reports no conflict, and return the result.
 
-    ``work`` is called at most ``ATTEMPTS`` times, with short pauses, and no attempt
-    begins after ``PATIENCE`` seconds. If the caller has a transaction open, ``work`` is
-    called only once, since the whole transaction would have to be repeated. Raises the
-    error of the last attempt.
+    There are at most ``ATTEMPTS`` calls, with short pauses, and no call begins after
+    ``PATIENCE`` seconds. If the caller has a transaction open, there is only one call,
+    since the whole transaction would have to be repeated. Raises the error of the last
+    call.
     """
     connection = connections[registry_alias()]
     # get_autocommit() would connect, but sessions in a cache need no database.
@@ -117,10 +113,7 @@ def retry_conflicts(work: Callable[[], T]) -> T:
 
 
 def _writable_alias() -> str:
-    """
-    Return the alias of the database that sessions and plays are written to. Raises
-    ``MustLock`` within ``reads_only()``.
-    """
+    """Return the database alias for writes. Raises ``MustLock`` in ``reads_only()``."""
     if _reads_only.get():
         raise MustLock
     return registry_alias()
@@ -128,17 +121,15 @@ def _writable_alias() -> str:
 
 def transactional(function: Callable[Concatenate[str, P], T]) -> Callable[P, T]:
     """
-    Decorate ``function`` so that each call runs in a transaction on the database that
-    sessions and plays are written to.
+    Decorate a function so that it runs in a transaction, repeated after conflicts.
 
-    ``function`` receives the alias of that database as its first argument, ``using``,
-    which its callers do not pass. The transaction is repeated if the database aborts it
-    because of a conflict, so ``function`` must not depend on changes that an earlier
-    run made to its arguments.
+    The function receives the database alias as its first argument, ``using``, which its
+    callers do not pass. It must not depend on changes that an earlier run made to its
+    arguments.
 
     If the caller has a transaction open (``ATOMIC_REQUESTS``, ``atomic()``,
-    ``set_autocommit(False)``), the function runs in a savepoint, at that transaction's
-    isolation level, and only once.
+    ``set_autocommit(False)``), the function runs only once, in a savepoint, at that
+    transaction's isolation level.
     """
 
     @functools.wraps(function)
@@ -160,9 +151,10 @@ def transactional(function: Callable[Concatenate[str, P], T]) -> Callable[P, T]:
 
 def one_statement(function: Callable[Concatenate[str, P], T]) -> Callable[P, T]:
     """
-    Decorate ``function``, which runs a single statement, so that the statement is
-    repeated after a conflict. No transaction is opened. The function receives the
-    database alias as with ``transactional()``.
+    Decorate a function so that its single statement is repeated after conflicts.
+
+    The function receives the database alias as with ``transactional()``, but does not
+    run in a transaction.
     """
 
     @functools.wraps(function)
@@ -174,7 +166,7 @@ def one_statement(function: Callable[Concatenate[str, P], T]) -> Callable[P, T]:
 
 
 def _without_alias(call: Callable[P, T]) -> Callable[P, T]:
-    """Return ``call`` without ``using`` in the signature that ``help()`` shows."""
+    """Hide the ``using`` argument of ``call`` from ``help()``, and return ``call``."""
     signature = inspect.signature(call)
     _, *parameters = signature.parameters.values()
     vars(call)["__signature__"] = signature.replace(parameters=parameters)
@@ -182,13 +174,10 @@ def _without_alias(call: Callable[P, T]) -> Callable[P, T]:
 
 
 def _begin(connection: BaseDatabaseWrapper) -> None:
-    """
-    Set the isolation level and the durability of the transaction that has just begun.
-
-    Under READ COMMITTED each statement sees what has been committed, so no decision
-    rests on data read before a lock was granted. With synchronous_commit, a commit
-    survives a crash of PostgreSQL and a failover to a synchronous standby.
-    """
+    """Set the isolation level and the durability of the transaction just begun."""
+    # Under READ COMMITTED each statement sees what has been committed, so no decision
+    # rests on data read before a lock was granted. With synchronous_commit, a commit
+    # survives a crash of PostgreSQL and a failover to a synchronous standby.
     if connection.vendor not in {"postgresql", "mysql"}:
         return
     statement = _READ_COMMITTED

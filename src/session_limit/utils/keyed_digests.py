@@ -1,4 +1,4 @@
-"""Compute digests with ``SECRET_KEY``, and recognise those made with former keys."""
+"""Compute keyed digests that are still recognised after ``SECRET_KEY`` changes."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from django.utils.crypto import salted_hmac
 
 def keyed_digests(salt: str, value: str) -> list[str]:
     """
-    Return the hexadecimal HMAC-SHA-256 digests of ``value`` under ``SECRET_KEY`` and
-    under each of ``SECRET_KEY_FALLBACKS``, in this order.
+    Return the digests of ``value`` under the current and the former secret keys.
 
-    Store or show only the first digest. Compare against all of them, so that a digest
-    stored before ``SECRET_KEY`` changed is still recognised.
+    The digests are hexadecimal HMAC-SHA-256 digests, first under ``SECRET_KEY`` and
+    then under each of ``SECRET_KEY_FALLBACKS``. Store or show only the first digest,
+    and compare against all of them.
     """
     keys = (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
     return [

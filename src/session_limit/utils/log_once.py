@@ -1,4 +1,4 @@
-"""Log failures that may occur thousands of times a second without filling the disk."""
+"""Log frequent failures without filling the disk."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ EVERY = 1.0
 
 class RateLimitedLog:
     """
-    Logs one kind of failure, described by ``text``, at most once every ``EVERY``
-    seconds. Threads may share an instance.
+    Logs one kind of failure at most once every ``EVERY`` seconds.
+
+    ``text`` describes the failure. Threads may share an instance.
     """
 
     def __init__(self, text: str) -> None:
@@ -26,8 +27,9 @@ class RateLimitedLog:
 
     def log(self, error: Exception) -> None:
         """
-        Log ``error`` with its traceback, or only count it if another error was logged
-        less than ``EVERY`` seconds ago. The next record includes that count.
+        Log ``error`` with its traceback, unless another error was logged recently.
+
+        Errors within ``EVERY`` seconds of a record are counted, for the next record.
         """
         with self._lock:
             now = time.monotonic()
@@ -43,8 +45,8 @@ class OutageLog:
     """
     Logs a failure when it begins and again when it ends, but not in between.
 
-    ``text`` describes the failure, without a full stop. For errors of the ``expected``
-    classes, only the class name is logged, because their traceback adds nothing and
+    ``text`` describes the failure, without a full stop. Errors of the ``expected``
+    classes are logged by class name only, because their traceback adds nothing and
     their message may quote a password.
     """
 
@@ -57,7 +59,7 @@ class OutageLog:
 
     def begin(self, error: Exception, detail: str = "") -> None:
         """
-        Log ``error`` as the beginning of a failure, unless it has begun already.
+        Log ``error`` as the beginning of a failure, unless a failure has begun already.
 
         A ``detail`` is logged in place of the error's class and traceback.
         """
@@ -69,7 +71,7 @@ class OutageLog:
         self._is_failing = True
 
     def end(self) -> None:
-        """Log that the failure has ended, if it had begun."""
+        """Log the end of the failure, if a failure was under way."""
         if self._is_failing:
             logger.info("Recovered: %s.", self._text)
         self._is_failing = False

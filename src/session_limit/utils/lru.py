@@ -12,10 +12,10 @@ V = TypeVar("V")
 
 class LRU(Generic[K, V]):
     """
-    A mapping that holds at most ``most`` entries. When it is full, a new entry replaces
-    the least recently used one. Threads may share an instance.
+    A mapping that drops the least recently used entry beyond ``most`` entries.
 
-    Keys and values should have a bounded size, since only their number is limited.
+    Only the number of entries is limited, so keys and values should have a bounded
+    size. Threads may share an instance.
     """
 
     def __init__(self, most: int) -> None:
@@ -39,7 +39,7 @@ class LRU(Generic[K, V]):
             return self._entries[key]
 
     def put(self, key: K, value: V) -> None:
-        """Store ``value`` for ``key``. If full, drop the least recently used entry."""
+        """Set ``key`` to ``value``, and drop the least recently used entry if full."""
         with self._lock:
             self._entries[key] = value
             self._entries.move_to_end(key)
@@ -47,7 +47,7 @@ class LRU(Generic[K, V]):
                 self._entries.popitem(last=False)
 
     def drop(self, key: K) -> None:
-        """Remove the entry for ``key``, if there is one."""
+        """Remove the entry for ``key``, if any."""
         with self._lock:
             self._entries.pop(key, None)
 

@@ -1,4 +1,4 @@
-"""Keep refused sign-ins out of the log in which Django records failed requests."""
+"""Keep refused sign-ins out of Django's log of failed requests."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ class _Unexpected(logging.Filter):
     """
     A logging filter that drops Django's records of ``SessionLimitReached``.
 
-    Django logs every ``PermissionDenied`` with its traceback. A refused sign-in is an
-    expected outcome, which the audit log records. The middleware cannot prevent
-    Django's record, because Django writes it wherever the exception arrives: around a
-    view, or around another middleware such as ``RemoteUserMiddleware``.
+    Django logs every ``PermissionDenied`` with a traceback. A refused sign-in needs no
+    such record, since it is an expected outcome and the audit log records it.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
+        # The middleware cannot prevent the record, because Django writes it where the
+        # exception arrives: around a view, or around a middleware such as
+        # RemoteUserMiddleware.
         return not (
             record.exc_info and isinstance(record.exc_info[1], SessionLimitReached)
         )
@@ -29,7 +30,7 @@ _unexpected = _Unexpected()
 
 
 def connect() -> None:
-    """Add the filter to the ``django.request`` logger, unless it is there already."""
+    """Add the filter for refused sign-ins to the ``django.request`` logger."""
     logging.getLogger("django.request").addFilter(_unexpected)
 
 

@@ -1,9 +1,9 @@
 """
 Check that an address leads to this site before redirecting or linking to it.
 
-A client chooses the path of its request, ``next``, and headers such as ``Referer``.
-Code passes these to ``local_address()`` before it uses them as a redirect or a link,
-because browsers do not always interpret an address as ``urlsplit()`` does.
+A client chooses the path of a request, the ``next`` parameter and headers such as
+``Referer``. Pass such an address to ``local_address()`` before using it as a redirect
+or a link, because browsers do not always interpret an address as ``urlsplit()`` does.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ from django.utils.encoding import iri_to_uri
 from django.utils.http import url_has_allowed_host_and_scheme
 
 LocalAddress = NewType("LocalAddress", str)
-"""A path of this site, with its query and fragment, that ``local_address()`` passed."""
+"""
+A path of this site, with its query and fragment, that ``local_address()`` returned.
+"""
 
 # In characters. Django's own LoginView does not follow longer addresses either.
 MAX_LENGTH = 2048
@@ -33,12 +35,12 @@ _LEADS_AWAY = re.compile(r"(.*[/\\]\.{1,2})?[/\\][\x00-\x20]*[/\\]", re.DOTALL)
 
 def local_address(request: HttpRequest, url: str) -> LocalAddress | None:
     """
-    Return the part of ``url`` after its host, if every browser that follows ``url``
-    stays on this site, and ``None`` otherwise.
+    Return ``url`` without its host if ``url`` leads to this site, or ``None``.
 
-    ``url`` may be absolute and name the host of ``request``, or be a path that begins
-    with one slash. The result is ASCII and begins with one slash. Relative addresses
-    and results longer than ``MAX_LENGTH`` give ``None`` as well. Never raises.
+    Every browser must read ``url`` as an address of this site. ``url`` may be absolute
+    and name the host of ``request``, or be a path that begins with one slash. The
+    result is ASCII and begins with one slash. Relative addresses and results longer
+    than ``MAX_LENGTH`` give ``None`` as well. This function never raises an exception.
     """
     if _UNUSABLE.search(url) or not url_has_allowed_host_and_scheme(
         url, allowed_hosts=_hosts(request), require_https=request.is_secure()
@@ -55,9 +57,10 @@ def local_address(request: HttpRequest, url: str) -> LocalAddress | None:
 
 def own_address(request: HttpRequest) -> LocalAddress | None:
     """
-    Return the address of ``request``, or ``None`` if it is not safe to link to.
+    Return the address of ``request``, or ``None`` if a link to that address is unsafe.
 
-    A client may request ``//evil.example/``. As a link, that leads to another site.
+    A link to a request for ``//evil.example/``, for example, would lead to another
+    site.
     """
     return local_address(request, request.get_full_path())
 
