@@ -1,4 +1,4 @@
-"""The command that shows how other limits would have affected past sessions."""
+"""The command that tests other limits against the recorded sessions or plays."""
 
 from __future__ import annotations
 
