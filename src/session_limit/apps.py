@@ -1,4 +1,4 @@
-"""Define the Django app, which registers system checks and signal receivers."""
+"""The Django app configuration, which registers checks and signal receivers."""
 
 from __future__ import annotations
 

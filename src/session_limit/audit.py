@@ -27,10 +27,10 @@ def _write(
     **details: Any,
 ) -> None:
     """
-    Write one line about ``event``, such as "play_ended:7,stopped", to the log.
+    Write an event, such as "play_ended:7,stopped", to the audit log.
 
-    The line contains the ids of ``row``, the values of its ``columns``, and
-    ``details``. Empty values are left out.
+    The log line contains the ids of ``row``, the values of the given ``columns`` of
+    ``row``, and ``details``. Empty values are omitted.
     """
     ids = {"session": row and row.pk}
     if isinstance(row, Play):
@@ -42,18 +42,18 @@ def _write(
 
 
 def started(session: UserSession) -> None:
-    """Log that ``session`` has been recorded as a live session."""
+    """Log that a new session has been recorded."""
     event = f"session_created:{session.user_id}"
     _write(event, session, "scope", "device", "address")
 
 
 def renewed(user_id: Any, session_id: UUID) -> None:
-    """Log that a user re-authenticated in the session ``session_id``."""
+    """Log that the user re-authenticated in the session with the id ``session_id``."""
     _write(f"session_renewed:{user_id}", session=session_id)
 
 
 def ended(session: UserSession) -> None:
-    """Log that ``session`` has ended, with the reason."""
+    """Log that ``session`` has ended, and why."""
     if session.ended_reason == EndReason.SIGNED_OUT:
         event = f"session_logout:{session.user_id}"
     else:
@@ -64,7 +64,7 @@ def ended(session: UserSession) -> None:
 
 def limit_reached(user_id: Any, limit: int | None, **details: Any) -> None:
     """
-    Log a sign-in that exceeds ``limit``, the maximum number of live sessions.
+    Log that a sign-in exceeded the user's session limit.
 
     ``details`` describe how the package reacted, such as ``at_limit="deny"``.
     """
@@ -73,19 +73,19 @@ def limit_reached(user_id: Any, limit: int | None, **details: Any) -> None:
 
 
 def play_started(play: Play) -> None:
-    """Log that ``play`` (one playback of limited content) has started."""
+    """Log that a user started to play limited content."""
     _write(f"play_started:{play.user_id}", play, "scope", "what")
 
 
 def play_ended(play: Play) -> None:
-    """Log that ``play`` (one playback of limited content) has ended, and why."""
+    """Log that the playback of limited content has ended, and why."""
     event = f"play_ended:{play.user_id},{play.ended_reason}"
     _write(event, play, by_play=play.ended_by_play)
 
 
 def play_limit_reached(user_id: Any, limit: int | None, **details: Any) -> None:
     """
-    Log the start of a playback that exceeds ``limit``, the maximum number of plays.
+    Log that the start of a play exceeded the user's limit of simultaneous plays.
 
     ``details`` describe how the package reacted, such as ``at_limit="deny"``.
     """
@@ -94,7 +94,7 @@ def play_limit_reached(user_id: Any, limit: int | None, **details: Any) -> None:
 
 
 def used_after_end(session: UserSession) -> None:
-    """Log that a browser used the ended ``session`` and was shown the reason."""
+    """Log that a browser used an ended session and received an explanation."""
     event = f"session_use_after_expire:{session.user_id}"
     _write(event, session, reason=session.ended_reason)
 
@@ -102,7 +102,7 @@ def used_after_end(session: UserSession) -> None:
 def limit_changed(
     user_id: Any, was: int | None, limit: int | None, by: AbstractBaseUser | None
 ) -> None:
-    """Log that ``by`` changed a user's session limit from ``was`` to ``limit``."""
+    """Log who changed a user's session limit, with the old and the new limit."""
     event = f"session_limit_changed:{user_id},{was},{limit}"
     _write(event, level=logging.WARNING, by=by and by.pk)
 
@@ -110,5 +110,5 @@ def limit_changed(
 def viewed(
     user_id: Any, *, by: AbstractBaseUser, session: UserSession | None = None
 ) -> None:
-    """Log that the administrator ``by`` viewed one or all of a user's sessions."""
+    """Log that an administrator viewed one or all of a user's sessions."""
     _write(f"sessions_viewed:{user_id}", session, by=by.pk)

@@ -1,4 +1,4 @@
-"""Test clients, a clock and a switch for the session limit, for a project's tests."""
+"""Test clients, a clock and a way to disable the session limit in a project's tests."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def _headers(user_agent: str) -> dict[str, str]:
 
 class Browser(Client):
     """
-    A test client that sends the same request headers as a browser.
+    A test client that sends the request headers of a browser.
 
     ``user_agent`` is the ``User-Agent`` header. ``defaults`` are passed to ``Client``.
     """
@@ -40,7 +40,7 @@ class Browser(Client):
 
 
 class AsyncBrowser(AsyncClient):
-    """An ``AsyncClient`` that sends the same request headers as ``Browser``."""
+    """An ``AsyncClient`` that sends the request headers of a browser."""
 
     def __init__(self, user_agent: str = LAPTOP, **defaults: Any) -> None:
         super().__init__(**defaults)
@@ -50,33 +50,33 @@ class AsyncBrowser(AsyncClient):
 
 
 def two_browsers() -> tuple[Browser, Browser]:
-    """Return two test clients that act as the browsers of a laptop and a phone."""
+    """Return two test clients: a browser on a laptop and a browser on a phone."""
     return Browser(LAPTOP), Browser(PHONE)
 
 
 class Clock:
-    """A clock that a test can move forward, created by ``clock()``."""
+    """A clock that a test can move forward. Created by the function ``clock()``."""
 
     def __init__(self) -> None:
         self._ahead = timedelta()
         self._now = timezone.now
 
     def now(self) -> Any:
-        """Return the clock's time, which ``advance()`` moves forward."""
+        """Return the real time plus the time that ``advance()`` has added."""
         return self._now() + self._ahead
 
     def advance(self, by: float | timedelta) -> None:
-        """Move the clock forward by ``by``, a number of seconds or a ``timedelta``."""
+        """Move the clock forward by a number of seconds or a ``timedelta``."""
         self._ahead += by if isinstance(by, timedelta) else timedelta(seconds=by)
 
 
 @contextmanager
 def clock() -> Iterator[Clock]:
     """
-    Make ``timezone.now()`` return the time of a ``Clock`` that a test can move forward.
+    Make ``timezone.now()`` return a time that a test can move forward.
 
-    Use this function as a context manager, which yields the ``Clock``. The clocks of
-    caches, files and databases are not affected.
+    This function is a context manager that yields a ``Clock``. The clocks of caches,
+    files and databases are not affected.
     """
     moved = Clock()
     with mock.patch.object(timezone, "now", moved.now):
@@ -87,16 +87,16 @@ class Unlimited(Rules):
     """Rules that allow every account any number of sessions."""
 
     def limit(self, user: AbstractBaseUser, scope: str) -> None:
-        """Return ``None``, which means that there is no limit."""
+        """Return ``None``, because these rules set no limit."""
         return
 
 
 def enforcement_off() -> override_settings:
     """
-    Switch off the session limit and notices of new sign-ins in a test.
+    Disable the session limit and the notices of new sign-ins in a test.
 
-    Use the function as a decorator or context manager, in tests of other features that
-    sign one user in on several clients. Sessions are still recorded and can be ended.
+    Use this function as a decorator or context manager in tests that sign a user in on
+    several clients. Sessions are still recorded and can be ended.
     """
     return override_settings(
         SESSION_LIMIT=None,

@@ -1,7 +1,7 @@
 """
 URL patterns of the package's pages, JSON views and event stream.
 
-Include them with ``path("account/sessions/", include("session_limit.urls"))``.
+Include the patterns with ``path("account/sessions/", include("session_limit.urls"))``.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 """
-Admin classes that list and end sessions, and edit an account's session limit.
+Admin classes that list and end sessions and edit a user's session limit.
 
 The package registers ``UserSessionAdmin`` itself. Add the two inlines to the admin of
 your user model. All writes go through ``session_limit.registry``.

@@ -25,7 +25,7 @@ else:
 
 
 class UnsavedFormSet(FormSetBase):
-    """A base class for admin formsets that Django must not save itself."""
+    """A base class for admin formsets that do not let Django save their objects."""
 
     @classmethod
     def get_default_prefix(cls) -> str:
@@ -39,7 +39,7 @@ class UnsavedFormSet(FormSetBase):
 
 class AccountLimitFormSet(UnsavedFormSet):
     """
-    A formset with one form, which edits the session limit of one user.
+    A formset with a single form that edits the session limit of one user.
 
     Saving a lower limit also ends the sessions that exceed the limit.
     """
@@ -84,7 +84,7 @@ class AccountLimitFormSet(UnsavedFormSet):
 
 class AccountLimitInline(LimitInlineBase):
     """
-    An inline that edits a user's session limit on that user's admin page.
+    An admin inline for editing a user's session limit on the user's admin page.
 
     Administrators need the permission ``change_accountlimit`` to edit the limit, and
     ``view_accountlimit`` to see it. Saving a lower limit ends the sessions that exceed
@@ -119,7 +119,7 @@ class UserSessionFormSet(UnsavedFormSet):
     """
     A read-only formset that lists sessions and ignores the submitted data.
 
-    Otherwise, a session that ends while the page is open would make the form invalid.
+    A session that ends while the page is open would otherwise make the form invalid.
     """
 
     # The maximum number of sessions in the list, which begins with the newest one.
@@ -140,7 +140,7 @@ class UserSessionFormSet(UnsavedFormSet):
 
 class UserSessionInline(Columns, SessionInlineBase):
     """
-    An inline that lists a user's newest live sessions on that user's admin page.
+    An admin inline that lists a user's newest live sessions on the user's admin page.
 
     Administrators need the permission ``view_usersession``. In ``admin.py``::
 

@@ -1,4 +1,4 @@
-"""Define the columns that describe a session on the admin's pages."""
+"""The columns that describe a session on the admin's pages."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ DEVICE_CLASSES: dict[str, Any] = {
 
 
 def administrator(request: HttpRequest) -> AbstractBaseUser:
-    """Return the administrator who sent ``request``."""
+    """Return the signed-in administrator who sent ``request``."""
     return cast("AbstractBaseUser", request.user)
 
 
 def deny(*_args: Any, **_kwargs: Any) -> bool:
-    """Return ``False``, to deny a permission such as ``has_add_permission()``."""
+    """Return ``False``, to override methods such as ``has_add_permission()``."""
     return False
 
 
 class Columns:
-    """A mixin for admin classes that show sessions read-only."""
+    """A mixin for admin classes that display sessions but do not allow editing."""
 
     get_fieldsets: Callable[..., Any]
     has_add_permission = has_change_permission = deny
@@ -48,7 +48,8 @@ class Columns:
         """
         Return the name of the column that shows a session's IP address.
 
-        The column is masked without the permission ``view_address``.
+        Administrators without the permission ``view_address`` get a column that masks
+        part of the address.
         """
         whole = request.user.has_perm("session_limit.view_address")
         return "address" if whole else "masked_address"

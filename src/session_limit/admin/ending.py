@@ -1,4 +1,4 @@
-"""Define the admin action that ends the selected sessions."""
+"""The admin action that ends the selected sessions."""
 
 from __future__ import annotations
 
@@ -54,9 +54,9 @@ class EndingAdmin(ModelAdmin):
         self, request: HttpRequest, queryset: UserSessionQuerySet
     ) -> HttpResponse | None:
         """
-        End the live sessions in ``queryset``, after asking for confirmation.
+        Ask for confirmation, then end the live sessions in ``queryset``.
 
-        Return the confirmation page, or ``None`` to show the admin's list again.
+        Return the confirmation page, or ``None`` to show the list of sessions again.
         """
         live = queryset.live()
         state = state_of(request)
@@ -118,7 +118,7 @@ class EndingAdmin(ModelAdmin):
     def render_page(
         self, request: HttpRequest, name: str, **context: Any
     ) -> TemplateResponse:
-        """Return a response that shows the template ``name`` in the admin's layout."""
+        """Return a response that renders a template in the admin's layout."""
         request.current_app = self.admin_site.name
         frame = {**self.admin_site.each_context(request), "opts": self.opts}
         template = f"admin/session_limit/usersession/{name}"

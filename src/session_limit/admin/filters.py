@@ -23,7 +23,7 @@ COUNTED = 10_000
 
 
 class StateFilter(admin.SimpleListFilter):
-    """An admin filter that shows only live or only ended sessions."""
+    """An admin filter for live sessions or ended sessions."""
 
     title = gettext_lazy("state")
     parameter_name = "state"
@@ -38,7 +38,7 @@ class StateFilter(admin.SimpleListFilter):
 
 
 class DeviceClassFilter(admin.SimpleListFilter):
-    """An admin filter by class of device, such as phones."""
+    """An admin filter for sessions on one class of device, such as phones."""
 
     title = gettext_lazy("device class")
     parameter_name = "device_class"
@@ -53,7 +53,7 @@ class DeviceClassFilter(admin.SimpleListFilter):
 
 
 class BoundedPaginator(PaginatorBase):
-    """A paginator that counts no more than ``COUNTED`` rows."""
+    """A paginator that stops counting at ``COUNTED`` rows, to stay fast."""
 
     @cached_property
     def count(self) -> int:

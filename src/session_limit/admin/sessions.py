@@ -1,4 +1,4 @@
-"""Admin pages that list sessions, show one session, and show a user's timeline."""
+"""Admin pages for the list of sessions, for one session, and for a user's timeline."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from session_limit.models import Play, UserSession, parse_uuid
 @admin.register(UserSession)
 class UserSessionAdmin(Columns, EndingAdmin):
     """
-    A ``ModelAdmin`` that lets administrators see and end sessions, but not edit them.
+    A ``ModelAdmin`` for viewing and ending sessions, which cannot be edited.
 
     Administrators need the permission ``view_usersession`` to see sessions,
     ``view_address`` to see whole IP addresses, and ``end_usersession`` to end sessions.
@@ -56,23 +56,23 @@ class UserSessionAdmin(Columns, EndingAdmin):
         self, request: HttpRequest, obj: UserSession | None = None
     ) -> bool:
         """
-        Allow the deletion of a session together with its user, but not otherwise.
+        Return ``True`` for a given session, so that the session's user can be deleted.
 
-        Before the admin deletes a user, it calls this method with each of the user's
-        sessions. In all other cases, only ``prunesessions`` deletes sessions.
+        Before the admin deletes a user, the admin calls this method with each of the
+        user's sessions. In all other cases, only ``prunesessions`` deletes sessions.
         """
         return obj is not None
 
     def delete_view(self, *args: Any, **kwargs: Any) -> HttpResponse:
-        """Raise ``PermissionDenied``, because sessions are ended instead of deleted."""
+        """Raise ``PermissionDenied``. Sessions can be ended, but not deleted."""
         raise PermissionDenied
 
     def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest) -> bool:
         """
-        Return whether a URL may filter the list by ``lookup``, such as ``ended_at``.
+        Return whether a query string may filter the list of sessions by ``lookup``.
 
-        URLs may not filter by hidden fields. Otherwise, an administrator could guess an
-        IP address or a session key letter by letter.
+        Filters by hidden fields are not allowed. Such filters would let people guess
+        an IP address or a session key letter by letter.
         """
         hidden = {field.name for field in self.opts.fields if not field.editable}
         hidden.discard("id")
@@ -156,7 +156,7 @@ class UserSessionAdmin(Columns, EndingAdmin):
         return [account, *super().get_urls()]
 
     def account_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Return a user's timeline page. ``object_id`` is the user's primary key."""
+        """Return the timeline page of the user with the primary key ``object_id``."""
         if not self.has_view_permission(request):
             raise PermissionDenied
         users = get_user_model()

@@ -42,7 +42,7 @@ STEPS = {1: timedelta(hours=3), 7: timedelta(days=1), 30: timedelta(days=5)}
 @dataclass(frozen=True, slots=True)
 class Bar:
     """
-    A bar of the timeline that shows when a session or play was live.
+    A bar in the timeline that shows when a session or play was live.
 
     ``row`` is the ``UserSession`` or ``Play``. If ``is_live`` is true, ``end`` is the
     current time.
@@ -63,7 +63,7 @@ class Bar:
 
     @property
     def displaced_by(self) -> UUID | None:
-        """Return the id of the session or play that displaced this one, or ``None``."""
+        """Return the id of the session or play that displaced this one, if any."""
         row = self.row
         by = row.ended_by_play if isinstance(row, Play) else row.ended_by_session
         return by if self.is_displaced else None
@@ -79,7 +79,7 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """A strip of the timeline with a session's bar and ``rows`` rows of plays."""
+    """A horizontal strip of the timeline that shows a session above its plays."""
 
     session: Bar
     plays: list[Bar]
@@ -93,7 +93,7 @@ class Lane:
 
 
 class Line(NamedTuple):
-    """A line from a displaced session or play to the newer one that displaced it."""
+    """A line from a displaced session or play to the newer session or play."""
 
     x1: float
     y1: int
@@ -102,7 +102,7 @@ class Line(NamedTuple):
 
 
 class Tick(NamedTuple):
-    """A mark on the time axis. ``anchor`` is the SVG ``text-anchor`` of its label."""
+    """A mark on the time axis. ``anchor`` is the SVG ``text-anchor`` of the label."""
 
     x: float
     moment: datetime
@@ -143,7 +143,7 @@ class Window:
 def lay_out(
     sessions: Sequence[UserSession], plays: Sequence[Play], window: Window
 ) -> list[Lane]:
-    """Return a lane (a strip of the timeline) for each session and its plays."""
+    """Return one horizontal strip of the timeline for each session and its plays."""
     by_session: dict[UUID, list[Play]] = {}
     for play in sorted(plays, key=lambda play: play.started_at):
         by_session.setdefault(play.session_id, []).append(play)
@@ -183,16 +183,16 @@ def _row(rows: Sequence[datetime], start: datetime) -> int:
     """
     Return the index of the row in which to draw a play that begins at ``start``.
 
-    ``rows`` contains the end of the last play in each row. The function chooses the
-    first free row. If no row is free, the play gets a new row or, beyond ``MAX_ROWS``,
-    shares the last row.
+    ``rows`` contains the end of the last play in each row. The play goes into the first
+    free row. If no row is free, the play gets a new row. If there are ``MAX_ROWS`` rows
+    already, the play shares the last row.
     """
     free = (number for number, end in enumerate(rows) if end <= start)
     return next(free, min(len(rows), MAX_ROWS - 1))
 
 
 def displacements(lanes: Sequence[Lane]) -> Iterator[Line]:
-    """Yield a line for each session or play that a newer one displaced."""
+    """Yield the lines that connect displaced sessions and plays to newer ones."""
     bars = {bar.row.pk: bar for lane in lanes for bar in lane.bars}
     for bar in bars.values():
         if (id := bar.displaced_by) and (newer := bars.get(id)):
@@ -202,7 +202,7 @@ def displacements(lanes: Sequence[Lane]) -> Iterator[Line]:
 
 
 def ticks(window: Window, days: int) -> Iterator[Tick]:
-    """Yield the marks of the time axis, in the time zone of ``window``."""
+    """Yield the marks on the time axis, in the time zone of ``window``."""
     moment = datetime.combine(window.since, time(), window.since.tzinfo)
     while moment < window.until:
         if moment > window.since:

@@ -42,8 +42,8 @@ class Caption:
     The description of a session or play in the timeline.
 
     ``url`` is the address of the session's page, or ``""`` if the administrator may not
-    see the page. ``what`` names the content of a play. ``by`` is the caption of the
-    session or play that displaced this one, if the timeline shows the newer one.
+    view the page. ``what`` names the content of a play. ``by`` is the caption of the
+    newer session or play that displaced this one, or ``None`` if it is not shown.
     """
 
     bar: Bar
@@ -60,8 +60,8 @@ class Timeline:
     The timeline of a user's sessions and plays, for the admin's template.
 
     ``found`` is a queryset of all sessions of the user. The timeline shows the newest
-    sessions that were live within the last ``days``. ``url_of`` returns the URL of a
-    session's page, or ``""`` if the administrator may not see the page.
+    sessions that were live within the last ``days`` days. ``url_of`` returns the URL of
+    a session's page, or ``""`` if the administrator may not view the page.
     """
 
     found: QuerySet[UserSession]
@@ -81,7 +81,7 @@ class Timeline:
         """
         Return a filter for sessions or plays that were live in the timeline's period.
 
-        ``expiry`` names the column that says when a row without a recorded end expires.
+        ``expiry`` names the column with the time at which the session or play expires.
         """
         since = self.window.since
         return Q(**{"ended_at": None, f"{expiry}__gt": since}) | Q(ended_at__gt=since)
@@ -106,12 +106,12 @@ class Timeline:
 
     @property
     def most_sessions(self) -> int | None:
-        """Return ``SESSIONS`` if the timeline omits older sessions, else ``None``."""
+        """Return the maximum number of sessions, or ``None`` if none are omitted."""
         return SESSIONS if len(self._sessions) > SESSIONS else None
 
     @property
     def most_plays(self) -> int | None:
-        """Return ``PLAYS`` if the timeline omits older plays, else ``None``."""
+        """Return the maximum number of plays, or ``None`` if none are omitted."""
         return PLAYS if len(self._plays) > PLAYS else None
 
     @property
@@ -145,7 +145,7 @@ class Timeline:
 
     @property
     def ticks(self) -> Iterator[tuple[Tick, str, bool]]:
-        """Yield each mark of the time axis, its label, and whether it starts a day."""
+        """Yield ``(mark, label, is_midnight)`` for each mark on the time axis."""
         for tick in timeline_layout.ticks(self.window, int(self.days)):
             is_day = not (tick.moment.hour or tick.moment.minute)
             style = "MONTH_DAY_FORMAT" if is_day else "TIME_FORMAT"
@@ -153,12 +153,12 @@ class Timeline:
 
     @cached_property
     def described_lanes(self) -> list[tuple[Lane, Caption, list[Caption]]]:
-        """Return each lane, its session's caption, and its plays' captions."""
+        """Return ``(lane, session caption, play captions)`` for each lane."""
         return [(lane, *self._describe(lane)) for lane in self.lanes]
 
     @property
     def captions(self) -> list[Caption]:
-        """Return the captions of all sessions and plays, lane by lane."""
+        """Return the captions of all sessions and plays in one list, lane by lane."""
         lanes = self.described_lanes
         captions = [each for _, session, plays in lanes for each in (session, *plays)]
         known = {caption.bar.row.pk: caption for caption in captions}

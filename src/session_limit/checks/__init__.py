@@ -1,8 +1,8 @@
 """
 System checks that report mistakes in a project's configuration of the package.
 
-Only ``check_servers`` connects to a database, and only if Django allows checks to do
-so. The other checks read settings. ``docs/reference/checks.md`` describes each check.
+Only ``check_servers`` connects to a database, and only if Django allows the connection.
+The other checks read settings. ``docs/reference/checks.md`` describes each check.
 """
 
 from __future__ import annotations

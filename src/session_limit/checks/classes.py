@@ -1,4 +1,4 @@
-"""Helpers for checks of settings that name a class by its dotted path."""
+"""Helpers for checking settings that contain the dotted path of a class."""
 
 from __future__ import annotations
 

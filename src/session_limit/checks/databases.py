@@ -25,7 +25,7 @@ _ELSEWHERE = {"service", "read_default_file", "option_files"}
 
 
 def check_databases(**_kwargs: Any) -> Iterator[checks.CheckMessage]:
-    """Warn about database settings that make simultaneous sign-ins fail."""
+    """Warn about database settings that cause simultaneous sign-ins to fail."""
     alias = registry_alias()
     connection = connections[alias]
     if not connection.settings_dict["ATOMIC_REQUESTS"]:
@@ -68,11 +68,11 @@ def check_servers(
     *, databases: Sequence[str] | None = None, **_kwargs: Any
 ) -> Iterator[checks.CheckMessage]:
     """
-    Warn about database server settings that may let ended sessions authenticate.
+    Warn if the database server's configuration may let ended sessions authenticate.
 
     ``databases`` lists the aliases of the databases that a check may connect to. Django
-    passes them in the commands ``migrate`` and ``check --database``. The check does
-    nothing if the package's database is not in ``databases``.
+    passes the aliases in the commands ``migrate`` and ``check --database``. The check
+    does nothing if the package's database is not in ``databases``.
     """
     alias = registry_alias()
     if databases is None or alias not in databases:
@@ -117,9 +117,9 @@ def _fetch(connection: BaseDatabaseWrapper, statement: str) -> Any:
 
 def check_stalls(**_kwargs: Any) -> Iterator[checks.CheckMessage]:
     """
-    Warn if a database server that does not answer can block a thread for minutes.
+    Warn if an unresponsive database server could block a thread for minutes.
 
-    Only options of the database driver, set in ``OPTIONS``, can limit such a wait.
+    Only options of the database driver, set in ``OPTIONS``, can limit the waiting time.
     """
     alias = registry_alias()
     settings, vendor = connections[alias].settings_dict, connections[alias].vendor
@@ -137,7 +137,7 @@ def check_stalls(**_kwargs: Any) -> Iterator[checks.CheckMessage]:
 
 
 def _is_local(settings: dict[str, Any]) -> bool:
-    """Return whether the settings select a local socket instead of a network."""
+    """Return whether the database connection uses a local socket, not a network."""
     return str(settings["HOST"]).startswith("/") or not (
         settings["HOST"] or settings["OPTIONS"].get("host")
     )

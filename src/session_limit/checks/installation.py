@@ -1,4 +1,4 @@
-"""System checks of the project's middleware, apps, URLs and re-authentication."""
+"""System checks for the project's middleware, apps, URLs and re-authentication."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from session_limit.rules import Rules
 
 
 def check_middleware(**_kwargs: Any) -> Iterator[checks.CheckMessage]:
-    """Check that ``SessionLimitMiddleware`` is installed once, in the right place."""
+    """Check that ``SessionLimitMiddleware`` is listed once, in the right place."""
     classes = [imported(path) for path in settings.MIDDLEWARE]
     found = [is_subclass(each, SessionLimitMiddleware) for each in classes]
     error = functools.partial(
@@ -55,10 +55,10 @@ def check_middleware(**_kwargs: Any) -> Iterator[checks.CheckMessage]:
 
 def check_apps(**_kwargs: Any) -> Iterator[checks.CheckMessage]:
     """
-    Check the order of ``INSTALLED_APPS`` and the app of the session engine.
+    Check the order of ``INSTALLED_APPS``, and the app that the session engine needs.
 
-    ``session_limit`` must be below ``django.contrib.auth``, and the app that contains
-    the session engine's model must be installed.
+    ``session_limit`` must be below ``django.contrib.auth``. If the session engine has a
+    model, the app that contains the model must be installed.
     """
     # django.contrib.auth is in the list, or Django could not import our models.
     names = [config.name for config in apps.get_app_configs()]
@@ -90,7 +90,7 @@ def check_urls(**_kwargs: Any) -> Iterator[checks.CheckMessage]:
     Check that ``ROOT_URLCONF`` includes ``session_limit.urls``.
 
     If the URLs are included, also warn if ``django.contrib.staticfiles`` is not
-    installed, because the package's pages then have no style sheet.
+    installed. Without that app, the package's pages have no style sheet.
     """
     if not getattr(settings, "ROOT_URLCONF", None):
         return  # Django's own URL checks skip such a project too
@@ -125,7 +125,7 @@ def check_urls(**_kwargs: Any) -> Iterator[checks.CheckMessage]:
 
 def check_reauthentication(**_kwargs: Any) -> Iterator[checks.CheckMessage]:
     """
-    Warn if django-allauth is installed, but its re-authentication page is not used.
+    Warn if django-allauth is installed, but not used to re-authenticate users.
 
     The package's own form accepts only a password. The page of django-allauth may also
     accept other factors.

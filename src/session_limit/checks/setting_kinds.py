@@ -1,4 +1,4 @@
-"""Define which values each of the package's settings accepts."""
+"""The values that each of the package's settings accepts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""System checks of the package's settings."""
+"""System checks for the package's settings."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _COMPARED = (
 
 
 def check_settings(**_kwargs: Any) -> Iterator[checks.CheckMessage]:
-    """Report settings of the package that are invalid or have no effect."""
+    """Report ``SESSION_LIMIT`` settings that are invalid or have no effect."""
     for name, (id_, kind) in SETTINGS.items():
         if _is_invalid(name):
             yield checks.Error(
@@ -141,7 +141,7 @@ def _nearest(name: str) -> str:
 
 
 def check_durations(**_kwargs: Any) -> Iterator[checks.CheckMessage]:
-    """Warn about settings with durations that are too short or contradictory."""
+    """Warn if durations in the settings are too short or contradict each other."""
     if any(_is_invalid(name) for name in _COMPARED):
         return  # check_settings() reports it
     warning = functools.partial(checks.Warning, id="session_limit.W029")

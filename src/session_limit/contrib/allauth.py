@@ -1,4 +1,4 @@
-"""Rules for projects in which users re-authenticate with django-allauth."""
+"""Rules for projects that use django-allauth to re-authenticate users."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 class AllauthRules(Rules):
     """
-    Rules that send users to django-allauth's page if they must re-authenticate.
+    Rules that send users to django-allauth's page to re-authenticate.
 
     The page accepts a password or another factor. Users who have neither, because they
     sign in through another site, need not re-authenticate. Name this class or a
@@ -38,9 +38,9 @@ class AllauthRules(Rules):
         """
         Return whether ``user`` may end other sessions without re-authenticating.
 
-        Users may do so for ``SESSION_LIMIT_REAUTHENTICATION_AGE`` after they signed in
-        or re-authenticated. Users to whom allauth offers no way to re-authenticate may
-        always do so, as in django-allauth itself.
+        Return ``True`` for ``SESSION_LIMIT_REAUTHENTICATION_AGE`` after the user signed
+        in or re-authenticated. Always return ``True`` if django-allauth offers the user
+        no way to re-authenticate, because django-allauth does the same.
         """
         if super().is_fresh(user, session, request):
             return True
@@ -55,6 +55,6 @@ class AllauthRules(Rules):
     def reauthentication_url(
         self, user: AbstractBaseUser, request: HttpRequest, back: str
     ) -> str | None:
-        """Return the URL of allauth's page, which redirects to ``back`` afterwards."""
+        """Return the URL of allauth's page, which redirects to ``back`` on success."""
         page = reverse("account_reauthenticate")
         return f"{page}?{urlencode({REDIRECT_FIELD_NAME: back})}"

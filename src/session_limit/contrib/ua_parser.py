@@ -1,8 +1,8 @@
 """
-Name devices with ua-parser if the package's own table does not recognize them.
+Use ua-parser to name devices that the package does not recognize itself.
 
-The package's table comes first. It does not guess between a Mac and an iPad, it
-recognizes TVs, and it does not mistake the web view of an app for a browser.
+The package's own table comes first. The table does not guess between a Mac and an iPad,
+recognizes TVs, and does not mistake the web view of an app for a browser.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ def describe_device(request: HttpRequest) -> Device:
     """
     Return the name and class of the device that sent ``request``.
 
-    The name may contain words from the client's headers. ``client.describe()``, which
-    calls this function, shortens the name and removes unprintable characters. To use
-    this function, install the extra ``ua-parser`` and set::
+    The name may contain words from the client's headers. The caller must shorten the
+    name and remove unprintable characters, as ``client.describe()`` does. To use this
+    function, install the extra ``ua-parser`` and set::
 
         SESSION_LIMIT_DEVICE = "session_limit.contrib.ua_parser.describe_device"
     """

@@ -1,9 +1,9 @@
 """
 Template tags and filters about sessions, loaded by ``{% load session_limit %}``.
 
-The tags need the request in the template's context. A tag writes nothing if there is no
-request, if the request has not passed ``SessionLimitMiddleware``, or if there is
-nothing to show.
+The tags need the request in the template's context. A tag renders nothing if there is
+no request, if the request did not pass through ``SessionLimitMiddleware``, or if there
+is nothing to show.
 """
 
 from __future__ import annotations
@@ -41,9 +41,9 @@ register = template.Library()
 @register.simple_tag
 def session_limit_style() -> str:
     """
-    Write a ``<link>`` element for the style sheet of the package's pages.
+    Render a ``<link>`` element for the style sheet of the package's pages.
 
-    The tag writes nothing if the project has not collected the style sheet. The pages
+    The tag renders nothing if the project has not collected the style sheet. The pages
     are readable without styles.
     """
     address = _static("session_limit.css")
@@ -53,10 +53,10 @@ def session_limit_style() -> str:
 @register.inclusion_tag("session_limit/tags/watch.html", takes_context=True)
 def session_limit_watch(context: Context, mode: str = "overlay") -> dict[str, Any]:
     """
-    Load the script that reacts immediately when the session of an open page ends.
+    Render a script that reacts immediately when the session of an open page ends.
 
-    ``mode`` selects the reaction. ``"overlay"`` shows a dialog, ``"redirect"`` opens
-    the page that explains the ending, and ``"event"`` leaves the reaction to the
+    ``mode`` selects the reaction. ``"overlay"`` shows a dialog. ``"redirect"`` opens
+    the page that explains why the session ended. ``"event"`` leaves the reaction to the
     project's own script. Raises ``ValueError`` for any other mode.
     """
     if mode not in WATCH_MODES:
@@ -79,11 +79,11 @@ def session_limit_watch(context: Context, mode: str = "overlay") -> dict[str, An
 @register.inclusion_tag("session_limit/tags/play.html", takes_context=True)
 def session_limit_play(context: Context) -> dict[str, Any]:
     """
-    Load the script that starts and renews plays (playbacks of limited content).
+    Render the script that limits how much content an account plays at the same time.
 
     HTML elements with the attribute ``data-session-limit-play`` then start plays, which
-    count towards the account's limit. The tag writes nothing if ``SESSION_LIMIT_PLAYS``
-    is not set.
+    count towards the account's limit. The tag renders nothing if the project does not
+    set ``SESSION_LIMIT_PLAYS``.
     """
     request = _signed_in_request(context) if conf.uses_plays() else None
     plays_url = links.url_of(links.PLAYS_VIEW)
@@ -101,7 +101,7 @@ def session_limit_play(context: Context) -> dict[str, Any]:
 
 @register.inclusion_tag("session_limit/tags/usage.html", takes_context=True)
 def session_limit_usage(context: Context) -> dict[str, Any]:
-    """Write how many devices are signed in, such as "Signed in on 2 of 3 devices"."""
+    """Render how many devices are signed in, as in "Signed in on 2 of 3 devices"."""
     request = _request(context)
     if request is None or (current := request.session_limit.current) is None:
         return {}
@@ -114,7 +114,7 @@ def session_limit_usage(context: Context) -> dict[str, Any]:
 
 @register.inclusion_tag("session_limit/tags/ended.html", takes_context=True)
 def session_limit_ended(context: Context) -> dict[str, Any]:
-    """Write why this browser was signed out, with a link to the next step."""
+    """Render why this browser was signed out, with a link to the next step."""
     request = _request_with_cookie(context)
     if request is None or (session := request.session_limit.ended) is None:
         return {}
@@ -126,7 +126,7 @@ def session_limit_ended(context: Context) -> dict[str, Any]:
 
 @register.inclusion_tag("session_limit/tags/last_sign_in.html", takes_context=True)
 def session_limit_last_sign_in(context: Context) -> dict[str, Any]:
-    """Write the time and the device of the account's previous sign-in."""
+    """Render the time and the device of the account's previous sign-in."""
     request = _request(context)
     if request is None or (current := request.session_limit.current) is None:
         return {}
@@ -142,13 +142,13 @@ def session_limit_last_sign_in(context: Context) -> dict[str, Any]:
 
 @register.filter
 def session_limit_device(session: UserSession) -> str:
-    """Return the name of a session's device in the active language."""
+    """Return the name of the session's device in the active language."""
     return device_label(session.device)
 
 
 @register.filter
 def session_limit_active(session: UserSession) -> str:
-    """Return a session's last activity as HTML, such as "Active 12 minutes ago"."""
+    """Return HTML for the session's last activity, as in "Active 12 minutes ago"."""
     ago = timezone.now() - session.last_active_at
     text = durations.active(ago, unrecorded=conf.touch_interval)
     return _time(session.last_active_at, text)
@@ -156,7 +156,7 @@ def session_limit_active(session: UserSession) -> str:
 
 @register.filter
 def session_limit_when(moment: datetime) -> str:
-    """Return ``moment`` in the current time zone, such as "November 23, 14:32 UTC"."""
+    """Return a local date and time as text, such as "November 23, 14:32 UTC"."""
     local = _local(moment)
     is_this_year = local.year == _local(timezone.now()).year
     date = date_format(local, "MONTH_DAY_FORMAT" if is_this_year else "DATE_FORMAT")
@@ -168,7 +168,7 @@ def session_limit_when(moment: datetime) -> str:
 
 @register.filter
 def session_limit_time(moment: datetime) -> str:
-    """Return ``moment`` as a ``<time>`` element that shows the local date and time."""
+    """Return a ``<time>`` element that shows the local date and time of ``moment``."""
     return _time(moment, session_limit_when(moment))
 
 
@@ -191,7 +191,7 @@ def _static(name: str) -> str:
 
 
 def _request(context: Context) -> GuardedRequest | None:
-    """Return the template's request, or ``None`` without ``SessionLimitMiddleware``."""
+    """Return the request, or ``None`` if it bypassed ``SessionLimitMiddleware``."""
     request = getattr(context, "request", None) or context.get("request")
     is_guarded = hasattr(request, "session_limit")
     return cast("GuardedRequest", request) if is_guarded else None
@@ -201,8 +201,8 @@ def _request_with_cookie(context: Context) -> GuardedRequest | None:
     """
     Return the template's request, or ``None`` if it has no session cookie.
 
-    Reading the session adds ``Vary: Cookie`` to the response. The tags avoid that for
-    requests without a cookie.
+    Reading the session adds ``Vary: Cookie`` to the response. Tags that call this
+    function first do not add the header for requests without a cookie.
     """
     request = _request(context)
     state = state_of(request)
@@ -210,7 +210,7 @@ def _request_with_cookie(context: Context) -> GuardedRequest | None:
 
 
 def _signed_in_request(context: Context) -> GuardedRequest | None:
-    """Return the template's request, or ``None`` if it has no live session."""
+    """Return the template's request, or ``None`` if the request has no live session."""
     request = _request_with_cookie(context)
     if request is None:
         return None

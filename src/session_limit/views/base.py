@@ -1,5 +1,5 @@
 """
-Define the base classes of this package's views.
+Base classes for the package's views.
 
 The views are exempt from Django's ``LoginRequiredMiddleware``, which would redirect
 clients that expect JSON to a login page.
@@ -35,7 +35,7 @@ from session_limit.utils.safe_redirects import own_address
 
 
 class _SessionDeletedError(Exception):
-    """Raised if the ``UserSession`` row was deleted while the request was served."""
+    """The ``UserSession`` row was deleted while the request was being served."""
 
 
 public = method_decorator(
@@ -46,7 +46,7 @@ public = method_decorator(
 @public
 class PublicView(View):
     """
-    A base class of views that also serve people who have not signed in.
+    A base class for views that do not require the user to be signed in.
 
     These views are exempt from Django's CSRF protection. A subclass that accepts POST
     must check a code that only the browser with the right cookie receives.
@@ -64,11 +64,11 @@ class PublicView(View):
 )
 class OwnerView(View):
     """
-    A base class of views that serve only the signed-in owner of a session.
+    A base class for views that serve only the signed-in owner of a session.
 
-    The view refuses requests that a token authenticates, and requests of an
+    The view refuses requests authenticated by a token, and requests from an
     administrator who acts as another user, for example with django-impersonate. ``row``
-    contains the part of the session's database row that the request has read.
+    holds the columns of the session's database row that the request has read.
     """
 
     request: GuardedRequest
@@ -79,7 +79,7 @@ class OwnerView(View):
         self, request: HttpRequest, *args: Any, **kwargs: Any
     ) -> HttpResponseBase:
         """
-        Serve a request from the owner of the session, and refuse any other request.
+        Respond to the owner of the session, and refuse any other request.
 
         Raises ``ImproperlyConfigured`` if ``SessionLimitMiddleware`` is not installed.
         """
@@ -99,21 +99,21 @@ class OwnerView(View):
 
     @property
     def wants_json(self) -> bool:
-        """Whether to respond with JSON instead of HTML."""
+        """Whether the client expects JSON instead of HTML."""
         # htmx inserts the response into the page, so it needs HTML.
         request = self.request
         return request_kind.wants_json(request) and not request_kind.is_htmx(request)
 
     @cached_property
     def current(self) -> UserSession:
-        """The ``UserSession`` of the request, read from the database on first use."""
+        """The ``UserSession`` of this request, read from the database on first use."""
         session = self.request.session_limit.current
         if session is None:
             raise _SessionDeletedError
         return session
 
     def refusal(self) -> HttpResponseBase | None:
-        """Return a response that refuses the request, or ``None`` to serve it."""
+        """Return the response if the request must be refused, otherwise ``None``."""
         # Read the user first, which ends the session if the credentials have changed.
         user = self.request.user
         state = state_of(self.request) if user.is_authenticated else None

@@ -1,4 +1,4 @@
-"""Ask which session to end if a sign-in would exceed the account's session limit."""
+"""The page for choosing a session to end when a sign-in exceeds the session limit."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ if TYPE_CHECKING:
 
 
 class ChooseView(PublicView):
-    """The page that asks a person at the session limit which session to end."""
+    """The page that asks users at their session limit which session to end."""
 
     http_method_names = ["get", "head", "post"]
     user: AbstractBaseUser
 
     def get(self, request: GuardedRequest) -> HttpResponse:
-        """Ask which session to end, or sign in if a session has since ended."""
+        """Ask which session to end, or sign the user in if the limit now allows it."""
         question = self._question(request)
         if question is None:
             return self._nothing_asked(request)
@@ -46,7 +46,7 @@ class ChooseView(PublicView):
         return responses.asked(request, HttpResponse(), question)
 
     def post(self, request: GuardedRequest) -> HttpResponse:
-        """End the chosen sessions and sign in, or cancel the pending sign-in."""
+        """End the chosen sessions and sign the user in, or cancel the sign-in."""
         question = self._question(request)
         if question is None:
             return self._nothing_asked(request)

@@ -14,16 +14,16 @@ from session_limit.views.base import PublicView
 
 class EndedView(PublicView):
     """
-    The page that explains why a session ended, and that handles "Use here instead".
+    The page that explains why a session ended and handles "Use here instead".
 
-    Clients such as htmx cannot show the explanation at the URL that they requested, so
-    the package sends these clients to this page.
+    The explanation normally appears at the URL that was requested. Clients such as htmx
+    cannot show the explanation there and are sent to this page.
     """
 
     http_method_names = ["get", "head", "post"]
 
     def get(self, request: GuardedRequest) -> HttpResponse:
-        """Explain why a session ended, or redirect to ``next`` if none has ended."""
+        """Explain why the session ended, or redirect if no session has ended."""
         if request.session_limit.ended is None:
             url = request.GET.get("next")
             return HttpResponseRedirect(links.landing_page(request, url))

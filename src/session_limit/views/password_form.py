@@ -1,4 +1,4 @@
-"""Define the form in which signed-in users enter their password again."""
+"""The form in which signed-in users confirm their password."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MAX_PASSWORD = 4096
 
 class PasswordForm(forms.Form):
     """
-    A form in which users who are already signed in enter their password.
+    A form in which users who are already signed in confirm their password.
 
     After validation, ``user`` is the object that ``authenticate()`` returned. The
     password hash of ``user`` may be new, because ``authenticate()`` upgrades old
@@ -41,7 +41,7 @@ class PasswordForm(forms.Form):
 
     @sensitive_variables()
     def clean_password(self) -> str:
-        """Return the password, or raise ``ValidationError`` if it is wrong."""
+        """Return the password, or raise ``ValidationError`` if it is incorrect."""
         password: str = self.cleaned_data["password"]
         # With authenticate(), packages that count failed sign-ins count these as well.
         found = authenticate(

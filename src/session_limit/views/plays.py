@@ -1,4 +1,4 @@
-"""JSON views that start, renew and stop plays (playbacks of limited content)."""
+"""JSON views that start, renew and stop the playback of limited content."""
 
 from __future__ import annotations
 
@@ -28,29 +28,29 @@ class _PlayView(OwnerView):
     wants_json = True
 
     def refusal(self) -> HttpResponseBase | None:
-        """Refuse every request with a 404 if ``SESSION_LIMIT_PLAYS`` is not set."""
+        """Refuse all requests with a 404 if ``SESSION_LIMIT_PLAYS`` is not set."""
         if not conf.uses_plays():
             return answer("no_plays", status=HTTPStatus.NOT_FOUND)
         return super().refusal()
 
     def ended(self, play: Play | None) -> JsonResponse:
-        """Return the reason why ``play`` ended, or a 404 response for ``None``."""
+        """Return a response that explains why ``play`` ended, or a 404 for ``None``."""
         if play is None:
             return answer("not_found", status=HTTPStatus.NOT_FOUND)
         return json_answers.play_ended(endings.ended_play(play))
 
 
 class PlaysView(_PlayView):
-    """The JSON view that starts a play (one playback of limited content)."""
+    """The JSON view that starts the playback of limited content."""
 
     def post(self, request: GuardedRequest) -> JsonResponse:
         """
-        Start a play (one playback of limited content), or explain why it is refused.
+        Allow the client to play limited content, or return the reason for a refusal.
 
         All posted fields are optional. ``what`` names the content. ``key`` is a string
-        that the client chooses, so that a retry does not start a second play. ``swap``
-        is a code from an earlier refusal, and selects the play to end. ``resumes`` is
-        true if the client starts the play by itself and no person asked for it.
+        chosen by the client, so that a retry does not start a second play. ``swap`` is
+        a code from an earlier refusal that selects another play to end. ``resumes`` is
+        true if the client starts the play automatically, without a user's request.
         """
         data = posted_data.posted(request)
         start = registry.play(
@@ -72,25 +72,24 @@ class PlaysView(_PlayView):
 
 
 class RenewView(_PlayView):
-    """The JSON view that renews a play, which ends if it is not renewed in time."""
+    """The JSON view that clients call repeatedly to keep a play from expiring."""
 
     def post(self, request: GuardedRequest, id: UUID) -> JsonResponse:
-        """Renew a play. Return the renewal interval, or why the play has ended."""
+        """Extend the play and return the renewal interval, or why the play ended."""
         if registry.renew_play(id, self.row.id):
             return json_answers.playing(id)
         return self.ended(registry.find_play(id, self.row.id))
 
 
 class StopView(_PlayView):
-    """The JSON view that stops a play (one playback), so that another can start."""
+    """The JSON view that stops the playback of limited content."""
 
     def post(self, request: GuardedRequest, id: UUID | None = None) -> JsonResponse:
         """
-        Stop the play ``id`` or, without an id, the play with the posted ``key``.
+        Stop the play ``id``. Without an id, stop the play with the posted ``key``.
 
         A client that has not yet received the play's id knows only the key. The
-        response is the same if there is no such play or the play has already been
-        stopped.
+        response is the same if the play does not exist or has already been stopped.
         """
         if id is not None:
             registry.stop_play(id, self.row.id)
@@ -104,10 +103,10 @@ class StopView(_PlayView):
 
 def _text(data: Any, name: str, *, longest: int = MAX_KEY_LENGTH) -> str:
     """
-    Return the posted string field ``name``, or ``""`` if the field was not posted.
+    Return the value of the posted field ``name``, or ``""`` if it was not posted.
 
     Raises ``BadRequest`` if the value is not a string, is longer than ``longest``
-    characters, or contains a NUL, which PostgreSQL cannot store.
+    characters, or contains a NUL character, which PostgreSQL cannot store.
     """
     value = data.get(name, "")
     if not isinstance(value, str) or len(value) > longest or "\0" in value:
@@ -116,7 +115,7 @@ def _text(data: Any, name: str, *, longest: int = MAX_KEY_LENGTH) -> str:
 
 
 def _flag(data: Any, name: str) -> bool:
-    """Return the boolean field ``name``. Raises ``BadRequest`` if it is invalid."""
+    """Return a posted boolean field. Raises ``BadRequest`` if the value is invalid."""
     value = data.get(name, False)
     if value in ("true", "false"):
         return bool(value == "true")

@@ -1,4 +1,4 @@
-"""Views in which users list and end their own sessions, as pages and as JSON."""
+"""Views that list and end the signed-in user's own sessions, as HTML or JSON."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ REVOKED = UserSession.Reason.REVOKED
 
 
 class ListView(OwnerView):
-    """The view that lists the sessions of the signed-in user, as a page or as JSON."""
+    """The view that lists the signed-in user's sessions as HTML or JSON."""
 
     def get(self, request: GuardedRequest) -> HttpResponse:
         """
-        Show one page of the list, by default the first.
+        Return one page of the list of sessions. Defaults to the first page.
 
         ``?page=<number>`` selects another page. ``?done=<id>`` adds a message that the
         session with this id was ended.
@@ -75,15 +75,15 @@ class ListView(OwnerView):
 
 class EndView(OwnerView):
     """
-    The page that ends one session, or all other sessions, of the signed-in user.
+    The page that ends one of the signed-in user's sessions, or all other sessions.
 
-    GET asks for confirmation. POST ends the session ``id`` or, without an id, all
-    sessions except the current one. Users must have authenticated recently to end any
-    session except the current one.
+    GET asks for confirmation. POST ends the session ``id``. Without an id, POST ends
+    all sessions except the current one. Users must have authenticated recently to end
+    any session except the current one.
     """
 
     def get(self, request: GuardedRequest, id: UUID | None = None) -> HttpResponseBase:
-        """Ask for confirmation, and for the password if the last sign-in is too old."""
+        """Ask for confirmation. Ask for the password too if the sign-in is too old."""
         if self.wants_json:
             return HttpResponseNotAllowed(["POST"])
         targets = self._targets(id)
@@ -97,9 +97,9 @@ class EndView(OwnerView):
 
     def post(self, request: GuardedRequest, id: UUID | None = None) -> HttpResponseBase:
         """
-        End the session ``id`` or, without an id, all other sessions of the user.
+        End the session ``id``. Without an id, end all other sessions of the user.
 
-        If the last sign-in is too old, the request must contain the right password.
+        If the last sign-in is too old, the request must contain the user's password.
         Repeating the request has no further effect.
         """
         try:
@@ -125,10 +125,10 @@ class EndView(OwnerView):
 
     def _targets(self, id: UUID | None) -> list[UserSession]:
         """
-        Return the session ``id`` or, without an id, a page of the other live sessions.
+        Return the session ``id`` or, without an id, other live sessions of the user.
 
-        The session ``id`` may have ended. Raises ``Http404`` if the user has no session
-        with this id.
+        At most ``PAGE`` sessions are returned. The session ``id`` may have ended.
+        Raises ``Http404`` if the user has no session with this id.
         """
         if id is None:
             others = others_than(self.current).order_by("-last_active_at", "-pk")
@@ -152,12 +152,12 @@ class EndView(OwnerView):
         return get_rules().reauthentication_url(self.user, request, url)
 
     def _own_path(self) -> LocalAddress | None:
-        """Return this page's path, or ``None`` if the path is not safe as a link."""
+        """Return this page's path, or ``None`` if linking to the path is unsafe."""
         return local_address(self.request, escape_uri_path(self.request.path))
 
     @sensitive_variables()
     def _reauthenticate(self, targets: list[UserSession]) -> HttpResponseBase | None:
-        """Re-authenticate the user, or return a response that asks for the password."""
+        """Return ``None`` if the password is right, or a response that asks for it."""
         url = self._reauthentication_url()
         data = posted_data.posted(self.request) if url is None else {}
         form = PasswordForm(
@@ -171,10 +171,10 @@ class EndView(OwnerView):
         return answer(code, status=HTTPStatus.FORBIDDEN, reauthentication_url=url)
 
     def _renew(self, user: Any) -> HttpResponse | None:
-        """Give the session a new key, or return an error if the session has ended."""
+        """Change the session key. Return a 401 response if the session has ended."""
         session = self.request.session
         is_live = registry.reauthenticated(self.current.pk, session, user)
-        # ASVS 7.2.4 requires a new session key. The password hash may be new as well.
+        # ASVS 7.2.4 requires a new session key. The password hash may also be new.
         update_session_auth_hash(self.request, user)
         # The middleware replaces the 401 response with the reason for the ending.
         return None if is_live else HttpResponse(status=HTTPStatus.UNAUTHORIZED)

@@ -1,4 +1,4 @@
-"""Report to open pages, which poll this view, whether their session is still live."""
+"""The view that open pages poll to find out whether their session is still live."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ class StatusView(PublicView):
     """
     The JSON view that reports whether a session is live, has ended or does not exist.
 
-    A request to this view does not count as activity and deletes no cookie, because
-    open pages send the request without any action by the user.
+    Requests to this view do not count as activity and delete no cookie, because open
+    pages send the requests without any action by the user.
     """
 
     http_method_names = ["get", "head"]
 
     def get(self, request: GuardedRequest) -> JsonResponse:
-        """Return the session's status as JSON. The HTTP status is always 200."""
+        """Return the session's status as JSON, always with the HTTP status code 200."""
         answer = self._answer(request)
         session, state = cast("GuardedSession", request.session), state_of(request)
         if state is not None and not state.sign_in.adopted:

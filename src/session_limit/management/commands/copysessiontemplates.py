@@ -1,4 +1,4 @@
-"""The command that copies the package's templates into a project to customize them."""
+"""The command that copies the package's templates into a project for customizing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command that tries out other limits on the recorded sessions or plays."""
+"""The command that tests other limits against the recorded sessions or plays."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class Command(BaseCommand):
 
 def _limits(text: str) -> list[int]:
     """
-    Parse a string of limits such as "1,2,5", and return them as a sorted list.
+    Return the limits in a string such as "1,2,5" as a sorted list without duplicates.
 
     Raises ``CommandError`` if ``text`` is not a list of whole numbers from 1.
     """
@@ -85,16 +85,16 @@ def _limits(text: str) -> list[int]:
 
 
 def _day(moment: datetime) -> date:
-    """Return the date of ``moment`` in Django's current time zone."""
+    """Return the local date of ``moment``, in Django's current time zone."""
     # Without USE_TZ, moments are naive and already in the project's time zone.
     return (timezone.localtime(moment) if timezone.is_aware(moment) else moment).date()
 
 
 def _accounts(rows: QuerySet[Any], started: str, until: str) -> Iterator[list[Run]]:
     """
-    Yield one list per account, with the account's recorded sessions or plays.
+    For each account, yield a list of its recorded sessions or plays.
 
-    ``started`` and ``until`` are the columns of ``rows`` with the start and expiry.
+    ``started`` and ``until`` name the columns that hold the start and the expiry.
     """
     # Each query reads PAGE accounts, using the index that begins with the user. For a
     # single query, MySQL's driver would load all rows into memory, and PostgreSQL would
@@ -126,7 +126,7 @@ def _run(
 
 
 def _lines(result: WhatIf, days: Sequence[date], noun: str) -> Iterator[str]:
-    """Yield the lines of the report, a table of all limits and a plot of each one."""
+    """Yield the report's lines: a table of all limits, then a plot for each limit."""
     starts = result.starts.total()
     yield f"What if: {days[0]} to {days[-1]} ({timezone.get_current_timezone_name()})"
     yield f"Recorded: {starts} {noun}, accounts: {result.accounts}"
@@ -169,12 +169,12 @@ def _lines(result: WhatIf, days: Sequence[date], noun: str) -> Iterator[str]:
 
 
 def _share(count: int, of: int) -> str:
-    """Return ``count`` and its percentage of the total ``of``, as in "5 (12.5%)"."""
+    """Return a count and its percentage of a total, as in "5 (12.5%)"."""
     return f"{count} ({count / of if of else 0:.1%})"
 
 
 def _bar(count: int, most: int) -> str:
-    """Return ``count`` and a bar of "#", which is longest for the count ``most``."""
+    """Return a count with a bar of "#". The count ``most`` has the longest bar."""
     # A small count must not look like zero.
     length = max(1, round(BAR * count / most)) if count else 0
     return f"{count:>{COUNT}} {'#' * length}"
