@@ -85,7 +85,7 @@ class Settings:
 
     @property
     def play_cooldown(self) -> timedelta:
-        """Return ``SESSION_LIMIT_PLAY_COOLDOWN``, the least time between displacements."""
+        """Return ``SESSION_LIMIT_PLAY_COOLDOWN``, the time between displacements."""
         return _seconds(self._get("SESSION_LIMIT_PLAY_COOLDOWN", 0))
 
     @property
