@@ -9,14 +9,14 @@ __all__ = ["SessionGuard"]
 
 class SessionGuard:
     """
-    ASGI middleware that ends each open connection as soon as its session ends.
+    ASGI middleware that closes WebSockets and streams as soon as their session ends.
 
     The guard closes the WebSockets and cuts the streaming responses of an ended
     session, even if code outside Django serves them. The guard also refuses new
     WebSockets of an ended session, serves the event stream that notifies open pages,
-    and answers reverse proxies. All other requests pass through to ``application``,
-    which is Django's handler or a router such as Channels' ``ProtocolTypeRouter``. In
-    ``asgi.py``::
+    and tells reverse proxies whether their client has a live session. All other
+    requests pass through to ``application``, which is Django's handler or a router such
+    as Channels' ``ProtocolTypeRouter``. In ``asgi.py``::
 
         from django.core.asgi import get_asgi_application
         from session_limit.asgi import SessionGuard

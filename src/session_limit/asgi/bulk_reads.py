@@ -1,8 +1,8 @@
 """
 Read the state of many sessions and plays from the database at once.
 
-A play is one playback of limited content. Each query uses an index. A query with too
-many ids for one statement is split.
+A play is one playback of limited content. Each query uses an index, and is split if
+one statement cannot take all ids.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from session_limit.models import Play, UserSession
 
 def read_unexpired(ids: Collection[UUID]) -> dict[UUID, Any]:
     """
-    Return the sessions among ``ids`` that are live and have not reached their expiry.
+    Return the live and unexpired sessions that have one of the given ``ids``.
 
-    The result maps the ids of these sessions to the primary keys of their users.
+    The returned dictionary maps session ids to the primary keys of the users.
     """
     live = UserSession.objects.primary().live().filter(expires_at__gt=timezone.now())
     return dict(_select(live.values_list("pk", "user_id"), "pk", ids))
@@ -37,13 +37,13 @@ def read_ended_since(moment: datetime) -> list[UUID]:
 
 
 def read_open_plays(user_ids: Collection[Any]) -> list[tuple[UUID, UUID]]:
-    """Return (play id, session id) pairs of the users' plays with no recorded end."""
+    """Return (play id, session id) pairs of the users' plays without a recorded end."""
     plays = Play.objects.primary().open().values_list("pk", "session_id")
     return list(_select(plays, "user_id", user_ids))
 
 
 def read_displaced(play_ids: Collection[UUID]) -> list[UUID]:
-    """Return the session ids of plays that a newer play or a lower limit ended."""
+    """Return the session ids of the plays that a newer play or a lower limit ended."""
     plays = Play.objects.primary().filter(ended_reason__in=Play.HEARD)
     return list(_select(plays.values_list("session_id", flat=True), "pk", play_ids))
 
@@ -52,8 +52,8 @@ def read_plays_ended_since(moment: datetime | Combinable) -> list[tuple[UUID, UU
     """
     Return the plays that a newer play or a lower limit ended after ``moment``.
 
-    The result contains (play id, session id) pairs. Pass a database expression as
-    ``moment`` to use the database's clock.
+    Each play is returned as a pair of the play's id and the session's id. ``moment`` is
+    a ``datetime`` or an expression that the database evaluates by its own clock.
     """
     heard = Play.objects.primary().filter(ended_reason__in=Play.HEARD)
     return list(heard.filter(ended_at__gt=moment).values_list("pk", "session_id"))
@@ -62,12 +62,9 @@ def read_plays_ended_since(moment: datetime | Combinable) -> list[tuple[UUID, UU
 def _select(
     rows: QuerySet[Any, Any], field: str, values: Collection[Any]
 ) -> Iterator[Any]:
-    """
-    Yield the ``rows`` that have one of ``values`` in ``field``.
-
-    Executes several statements if there are too many ``values`` for one.
-    """
-    # A statement has up to ten other parameters.
+    """Yield the rows in which ``field`` has one of the given ``values``."""
+    # Databases limit the number of parameters in a statement. Leave room for up to ten
+    # other parameters.
     most = connections[rows.db].features.max_query_params
     size = most - 10 if most else max(len(values), 1)
     rest = list(values)

@@ -1,4 +1,4 @@
-"""Run an ASGI application, and close its connection when the session ends."""
+"""Run an ASGI application, and close the connection when the session ends."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ class Connection:
     A client's connection to an ASGI application, closed when the session ends.
 
     When the session ends, this class notifies the client and passes the message
-    ``disconnect`` to the application. An application that has not returned ``LINGER``
-    seconds later is cancelled. Subclasses set ``disconnect`` to the message of their
-    protocol, and implement ``notify_client()``.
+    ``disconnect`` to the application. An application that does not return within
+    ``LINGER`` seconds is cancelled. Subclasses set ``disconnect`` to the message of
+    their protocol, and implement ``notify_client()``.
     """
 
     disconnect: Message
@@ -69,7 +69,7 @@ class Connection:
                 await self._closing
 
     def watch(self, id: UUID) -> None:
-        """Close this connection when the session with this ``id`` ends."""
+        """Close this connection when the session with the given ``id`` ends."""
         if self._watched is None and not self.has_ended:
             self._watched = id
             # Join first, so that an ending between the two calls is not missed.
@@ -108,7 +108,7 @@ class Connection:
             await self._send(message)
 
     def _end(self, reason: str | None) -> None:
-        """Start to close the connection. Does nothing if ``reason`` is ``None``."""
+        """Start closing the connection. Does nothing if ``reason`` is ``None``."""
         # The hub passes None for a session that is still live.
         if reason is not None and not self.has_ended:
             self.has_ended = True
@@ -134,5 +134,5 @@ class Connection:
             self._task.cancel()
 
     async def notify_client(self, reason: str) -> None:
-        """Notify the client that the session has ended. Subclasses implement this."""
+        """Notify the client that the session has ended. Subclasses override this."""
         raise NotImplementedError

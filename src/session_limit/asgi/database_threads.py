@@ -1,8 +1,7 @@
 """
 Run database calls in separate threads, and limit how long the callers wait.
 
-The project's views and consumers run in other threads, so they cannot delay these
-calls.
+The project's views and consumers run in other threads and cannot delay these calls.
 """
 
 from __future__ import annotations
@@ -36,11 +35,11 @@ class NotAnswered(Exception):
 
 
 class TookTooLong(NotAnswered):
-    """Raised when a database call, or another call that delays it, takes too long."""
+    """Raised when a database call, or too many other calls, took too long."""
 
 
 class TooManyWaiting(NotAnswered):
-    """Raised when ``MAX_WAITING`` other calls already wait for the database."""
+    """Raised when ``MAX_WAITING`` other calls are waiting for the database."""
 
 
 class DatabaseThread:
@@ -48,12 +47,12 @@ class DatabaseThread:
     Runs database calls for an event loop in a separate thread, one at a time.
 
     Database connections stay open between calls, because calls come every second. A
-    call may run for ``PATIENCE`` seconds. After that, the caller gets ``TookTooLong``
-    and the thread is abandoned: its statement is cancelled, and its connections are
+    call may run for ``PATIENCE`` seconds. After that, ``run()`` raises ``TookTooLong``.
+    The thread is then abandoned, its statement is cancelled, and its connections are
     shut down. A new thread takes over the waiting calls.
 
-    With another ``DatabaseThread`` as ``locking``, this instance is read-only. Calls
-    that need row locks run in the other thread instead, so that calls that only read
+    If another ``DatabaseThread`` is passed as ``locking``, this instance is read-only.
+    Calls that need row locks run in the other thread, so that calls that only read
     never wait for a row lock. A read-only call that took too long is tried once more.
     """
 
@@ -127,7 +126,7 @@ class DatabaseThread:
         self._worker = worker
 
     def _next(self, worker: Worker) -> Call | None:
-        """Wait for a call and return it, or return ``None`` if ``worker`` must end."""
+        """Wait for and return the next call, or ``None`` if ``worker`` must end."""
         with self._changed:
             while worker is self._worker:
                 self._running = None
@@ -145,7 +144,7 @@ class DatabaseThread:
             return None
 
     def _look(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Abandon the thread if its call takes too long, and schedule a new check."""
+        """Abandon the thread if its call takes too long. Schedule the next check."""
         self._timer = None
         with self._changed:
             call, left = self._running, PATIENCE

@@ -1,4 +1,4 @@
-"""Define the thread that runs database calls and that other threads can interrupt."""
+"""Define a thread that runs database calls and that other threads can interrupt."""
 
 from __future__ import annotations
 
@@ -84,8 +84,8 @@ class Worker(threading.Thread):
     """
     A thread that runs one ``Call`` after another on its own database connections.
 
-    ``next_call`` returns the next call, or ``None`` to end the thread. The thread is a
-    daemon, so that the process can exit even if a call never returns.
+    ``next_call()`` returns the next call, or ``None`` to end the thread. The thread is
+    a daemon, so that the process can exit even if a call never returns.
     """
 
     def __init__(self, next_call: Callable[[Worker], Call | None]) -> None:
@@ -109,7 +109,7 @@ class Worker(threading.Thread):
 
     def disconnect(self) -> None:
         """
-        Abort this thread's call, for example because the database server has stalled.
+        Abort the call that this thread runs, for example on a stalled database server.
 
         Cancels the running statement. If the thread has not ended after ``CANCELLED``
         seconds, shuts down its connections. Call this method from another thread,

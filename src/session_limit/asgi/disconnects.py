@@ -61,7 +61,7 @@ class Inbox:
         Await ``work`` and return its result, unless the client disconnects first.
 
         If the client disconnects, cancels ``work`` and raises ``ClientDisconnected``.
-        An error of the server's ``receive()`` also cancels ``work``, and is raised.
+        An error from the server's ``receive()`` also cancels ``work``, and is raised.
         """
         self._task = asyncio.current_task()
         timer = asyncio.get_running_loop().call_later(PROMPT, self._receive_ahead)

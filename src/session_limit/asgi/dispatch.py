@@ -20,7 +20,7 @@ async def serve(
     Serve an HTTP request, a WebSocket or the server's lifespan events.
 
     This package answers reverse proxies and serves the event stream. ``application``
-    serves all other connections, which are closed when their session ends.
+    serves all other connections. WebSockets and streams close when their session ends.
     """
     kind, below = scope["type"], None
     if kind in {"http", "websocket"}:

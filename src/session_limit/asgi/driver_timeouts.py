@@ -79,7 +79,7 @@ def cancel(connection: BaseDatabaseWrapper) -> None:
     # waits for a lock. Abandoned statements would use up the server's connections
     # until the lock is released.
     opened = connection.connection
-    # The connection may be closed meanwhile, and the server may not answer.
+    # The connection may be closed in the meantime, and the server may not answer.
     with contextlib.suppress(Exception):
         if hasattr(opened, "cancel_safe"):
             opened.cancel_safe(timeout=TIMEOUT)
@@ -96,7 +96,7 @@ def disconnect(connection: BaseDatabaseWrapper) -> None:
     """
     opened = connection.connection
     if hasattr(opened, "fileno"):
-        # Each driver raises an exception of its own if the connection is closed.
+        # Drivers raise different exceptions if the connection is closed.
         with (
             contextlib.suppress(Exception),
             socket.socket(fileno=os.dup(opened.fileno())) as duplicate,

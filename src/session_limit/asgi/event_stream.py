@@ -1,9 +1,9 @@
 """
 Serve the event stream that notifies an open page when its session ends.
 
-The page also gets an event when a play (one playback of limited content) of its session
-may have ended. The stream bypasses Django's handler, so an open page needs neither a
-thread nor a database connection.
+The page also gets an event when a playback in this session may have ended. The stream
+bypasses Django's handler, so an open page needs neither a thread nor a database
+connection.
 """
 
 from __future__ import annotations
@@ -56,8 +56,8 @@ async def serve(scope: Scope, receive: Receive, send: Send) -> None:
     """
     Serve the event stream that notifies an open page when its session ends.
 
-    Answers 204 to a request without a session, so that the page stops asking. Answers
-    403 to a page of another site, and 503 if the session could not be read.
+    Answers 204 to a request without a session, so that the page stops reconnecting.
+    Answers 403 to a page of another site, and 503 if the session could not be read.
     """
     if _is_foreign(scope):
         await _answer(send, HTTPStatus.FORBIDDEN)
@@ -89,7 +89,7 @@ async def serve(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 class _Updates:
-    """The changes of a session that the event stream has not sent to its page yet."""
+    """The changes to a session that an event stream has not yet sent to its page."""
 
     def __init__(self, reason: str | None) -> None:
         # Why the session has ended, or None while it is live.
@@ -98,7 +98,7 @@ class _Updates:
         self.arrived = asyncio.Event()
 
     def note(self, reason: str | None) -> None:
-        """Store why the session ended. ``None`` means that a play may have ended."""
+        """Store why the session ended. Pass ``None`` if only a play may have ended."""
         if reason is None:
             self.has_changed = True
         elif self.reason is None:
@@ -128,7 +128,7 @@ async def _stream(receive: Receive, send: Send, updates: _Updates) -> None:
 
 
 async def _wait(send: Send, updates: _Updates, *stops: asyncio.Future[None]) -> None:
-    """Send events and comments until the session ends or one of ``stops`` is done."""
+    """Send events until the session ends or one of the futures in ``stops`` is done."""
     await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
     text = f"retry: {random.randint(*RETRY)}\n" + _event("live")  # noqa: S311 no secret
     while updates.reason is None:
@@ -168,11 +168,8 @@ async def _answer(
 
 
 def _is_foreign(scope: Scope) -> bool:
-    """
-    Return whether a page of another site requests the event stream.
-
-    Such a page could not read the stream, but could notice when the stream ends.
-    """
+    """Return whether ``scope`` is a request from a page of another site."""
+    # Such a page could not read the event stream, but could notice when it ends.
     headers = dict(scope["headers"])
     site = headers.get(b"sec-fetch-site", b"none")
     host = headers.get(b"host", b"")

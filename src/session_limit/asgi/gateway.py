@@ -16,9 +16,9 @@ async def serve(scope: Scope, receive: Receive, send: Send, *, is_below: bool) -
     """
     Answer a reverse proxy that asks whether its client has a live session.
 
-    ``session_limit.gateway`` decides the answer, whatever the HTTP method. ``is_below``
-    is true if the path continues after the gateway's URL. The answer to a failure is
-    never 200, because the proxy would then admit its client.
+    The module ``session_limit.gateway`` decides the answer for all HTTP methods.
+    ``is_below`` is true if the path continues after the gateway's URL. After an error,
+    the answer is never 200, because the proxy would then admit its client.
     """
     query = scope["query_string"].decode("latin1")
     verdict = gateway.question(cookies_of(scope), query, is_below=is_below)

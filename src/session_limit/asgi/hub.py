@@ -53,7 +53,7 @@ _hubs: WeakKeyDictionary[asyncio.AbstractEventLoop, Hub] = WeakKeyDictionary()
 
 
 def current_hub() -> Hub:
-    """Return the running event loop's ``Hub``, and create it on the first call."""
+    """Return the running event loop's ``Hub``, which the first call creates."""
     loop = asyncio.get_running_loop()
     if loop not in _hubs:
         # Nothing reports that a loop was closed, and the threads of its hub outlive it.
@@ -77,9 +77,9 @@ class Hub:
 
     def __init__(self) -> None:
         self._listeners: dict[UUID, set[Listener]] = {}
-        # The ids of sessions to read. The bus has named those in _news, and their
-        # listeners are called even if they are live. Those in _doubtful may have ended.
-        # Those in _to_verify are read together with their credentials.
+        # The ids of sessions to read. The bus has named the sessions in _news, and the
+        # hub calls their listeners even if the sessions are live. Sessions in _doubtful
+        # may have ended. Sessions in _to_verify are read with their credentials.
         self._news: set[UUID] = set()
         self._doubtful: set[UUID] = set()
         self._to_verify: set[UUID] = set()
@@ -94,7 +94,7 @@ class Hub:
         self._asking = DatabaseThread(locking=self._locking)
         self._identifying = DatabaseThread(locking=self._locking)
         self.judging = DatabaseThread(locking=self.renewing)
-        # For cookies that this process has never found live.
+        # For session keys that this process has never found to be live.
         self.strangers = DatabaseThread(locking=self._locking)
         self._sweeper = Sweep()
         outage = functools.partial(OutageLog, expected=_UNANSWERED)
@@ -105,10 +105,10 @@ class Hub:
 
     async def identify(self, scope: Scope) -> Identity:
         """
-        Return the id of a connection's session, or why the session has ended.
+        Return the id of a connection's session, and the reason if that session ended.
 
-        Raises ``NotAnswered`` if the database does not answer in time. Errors of the
-        session engine are raised too.
+        Both are ``None`` without a session. Raises ``NotAnswered`` if the database does
+        not answer in time, and any error that the session engine raises.
         """
         key = session_key_of(scope)
         if key is None:
@@ -118,10 +118,10 @@ class Hub:
 
     def join(self, id: UUID, listener: Listener) -> None:
         """
-        Call ``listener`` with the reason when the session with this ``id`` ends.
+        Register a ``listener`` to call when the session with the given ``id`` ends.
 
-        Also call ``listener`` with ``None`` when a play (one playback of limited
-        content) of the live session may have ended.
+        The hub passes the reason to ``listener``. The hub passes ``None`` when the
+        session is live but one of its playbacks may have ended.
         """
         self._listeners.setdefault(id, set()).add(listener)
         if not self._tasks:
@@ -130,7 +130,7 @@ class Hub:
             self._tasks = [loop.create_task(each) for each in work]
 
     def leave(self, id: UUID, listener: Listener) -> None:
-        """Stop calling ``listener`` for the session with this ``id``."""
+        """Stop calling ``listener`` for the session with the given ``id``."""
         listeners = self._listeners.get(id, set())
         listeners.discard(listener)
         if not listeners:
@@ -142,7 +142,7 @@ class Hub:
         self._has_work.set()
 
     async def stop(self) -> None:
-        """Stop watching sessions. Connected clients are not notified."""
+        """Stop watching sessions, without notifying the connected clients."""
         await asyncio.gather(*self._stop(), return_exceptions=True)
 
     def _stop(self) -> list[asyncio.Task[None]]:
@@ -165,10 +165,10 @@ class Hub:
 
     def _hint(self, ids: Iterable[UUID] | None) -> None:
         """
-        Schedule reads of the sessions ``ids``, which a bus message has named.
+        Schedule database reads of the sessions that a bus message has named.
 
-        Only sessions with an open connection are read. ``None`` means that messages may
-        have been missed, so all sessions with an open connection are read.
+        Only sessions with an open connection are read. If ``ids`` is ``None``, messages
+        may have been missed, so all sessions with an open connection are read.
         """
         if ids is None:
             # No timer: nothing suggests that any of these has ended.
@@ -183,13 +183,13 @@ class Hub:
             loop.call_later(seconds, self._read_soon, self._doubtful, named)
 
     def _read_soon(self, waiting: set[UUID], ids: Iterable[UUID]) -> None:
-        """Add the connected sessions among ``ids`` to ``waiting``, to be read soon."""
+        """Add each session in ``ids`` that has an open connection to ``waiting``."""
         if connected := self._listeners.keys() & set(ids):
             waiting |= connected
             self._has_work.set()
 
     def _give_up(self, id: UUID) -> None:
-        """Close the connections of session ``id``, which could not be read in time."""
+        """Close the connections of a session that could not be read in time."""
         self._named.pop(id, None)
         self._end(id, "")
 
@@ -215,9 +215,9 @@ class Hub:
         """
         Read sessions from the database, and notify the listeners of ended sessions.
 
-        ``waiting`` is the set that contained ``ids``. Credentials are checked for ids
-        from ``_to_verify``. Listeners of live sessions are called for ids from
-        ``_news``.
+        ``waiting`` is the set from which ``ids`` were taken. If that set is
+        ``_to_verify``, the credentials are checked too. If that set is ``_news``, the
+        listeners of live sessions are called too.
         """
         thorough = waiting is self._to_verify
         try:
@@ -249,7 +249,7 @@ class Hub:
             listener(reason)
 
     def _notify_changed(self, id: UUID) -> None:
-        """Notify a session's listeners that a play (one playback) may have ended."""
+        """Notify a session's listeners that one of its playbacks may have ended."""
         if conf.uses_plays():
             for listener in tuple(self._listeners.get(id, ())):
                 listener(None)

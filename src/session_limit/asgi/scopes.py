@@ -33,10 +33,10 @@ def _cookies(scope: Scope) -> list[bytes]:
 
 def request_of(scope: Scope) -> ASGIRequest:
     """
-    Return a ``GET`` request with the path, cookies and headers of a connection.
+    Return a Django ``GET`` request with the path and the headers of a connection.
 
-    ``scope`` may describe a WebSocket. The query and the body are left out: they do not
-    identify a session, and Django may raise an exception if they are malformed.
+    ``scope`` may describe a WebSocket. The query and the body are left out: neither
+    identifies a session, and Django may raise an error if either is malformed.
     """
     # Django rejects some malformed content types, and nothing here reads a body.
     omitted = {b"content-type", b"content-length"}
@@ -46,7 +46,7 @@ def request_of(scope: Scope) -> ASGIRequest:
 
 
 def cookies_of(scope: Scope) -> str:
-    """Return a connection's ``Cookie`` header as a string, decoded as in Django."""
+    """Return a connection's ``Cookie`` header as a string, decoded as Django does."""
     return b"; ".join(_cookies(scope)).decode("latin1")
 
 
@@ -57,7 +57,7 @@ def session_key_of(scope: Scope) -> str | None:
 
 def identify_connection(scope: Scope) -> identification.Identity:
     """
-    Return the id of a connection's session, or why the session has ended.
+    Return the id of a connection's session, and the reason if that session ended.
 
     Reads the session store and the database. See ``identification.identify()``.
     """
@@ -66,7 +66,7 @@ def identify_connection(scope: Scope) -> identification.Identity:
 
 def find_below(scope: Scope, name: str) -> str | None:
     """
-    Return the part of the request's path after the URL ``name`` of this package.
+    Return the part of the request's path that follows the package's URL ``name``.
 
     Return ``None`` if the path does not begin with that URL. The prefix under which the
     server mounts the application is ignored.

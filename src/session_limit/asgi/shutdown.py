@@ -1,5 +1,5 @@
 """
-Detect that the server is about to stop, so that event streams do not delay it.
+Detect that the server is about to stop, so that streams do not delay the shutdown.
 
 A server sends ``lifespan.shutdown`` only after its connections have closed. An earlier
 sign of the shutdown depends on the server:
@@ -34,7 +34,7 @@ LASTS = 60.0
 
 
 class Shutdown:
-    """Detects that the server of this process has begun to stop."""
+    """Detects when the server of this process begins to stop."""
 
     def __init__(self) -> None:
         self._began: float | None = None
@@ -46,7 +46,7 @@ class Shutdown:
         """
         Return a future that completes when the server begins to stop.
 
-        Cancel the future if you stop waiting for it.
+        The caller must cancel a future that is no longer needed.
         """
         future = asyncio.get_running_loop().create_future()
         if self._began is not None and time.monotonic() - self._began < LASTS:
@@ -65,7 +65,7 @@ class Shutdown:
         return future
 
     def _handle(self, number: int) -> None:
-        """Set a handler for signal ``number`` that runs before the server's handler."""
+        """Install a signal handler that runs before the server's handler."""
         theirs = signal.getsignal(number)
         # A server without a handler of its own does not stop gracefully.
         known = signal.default_int_handler, self._handlers.get(number)

@@ -23,7 +23,7 @@ _FAILURE = RateLimitedLog(
 async def serve(
     application: Application, scope: Scope, receive: Receive, send: Send
 ) -> None:
-    """Serve an HTTP request, and cut a streaming response when the session ends."""
+    """Serve an HTTP request, and cut a streaming response if the session ends."""
     response = _Response({**scope}, receive, send, current_hub())
     response.scope[CONNECTION] = response
     try:
@@ -90,7 +90,7 @@ class _Response(Connection):
         """
         Remember that the session key of this response belongs to a live session.
 
-        The next WebSocket, event stream or gateway request with this key then does not
+        Later WebSockets, event streams and gateway requests with this key then do not
         wait behind requests with unknown keys. Does nothing without a live session.
         """
         state = state_of(self.request)

@@ -25,11 +25,11 @@ class Reading(NamedTuple):
     """
     The result of one sweep (a read of connected sessions from the database).
 
-    ``doubtful`` contains sessions that have ended or expired. ``changed`` contains
-    sessions with a play (one playback of limited content) that a newer play or a lower
-    limit has just ended. ``playing`` maps the sessions that were read to their open
-    plays. ``recent`` contains the plays that a newer play or a lower limit ended in the
-    last ``RECENT``.
+    A play is one playback of limited content. ``doubtful`` contains sessions that have
+    ended or expired. ``changed`` contains sessions with a play that a newer play or a
+    lower limit has just ended. ``playing`` maps the sessions that were read to their
+    open plays. ``recent`` contains the plays that a newer play or a lower limit ended
+    during the last ``RECENT``.
     """
 
     doubtful: set[UUID]
@@ -42,9 +42,9 @@ class Sweep:
     """
     Reads all connected sessions from the database in turn, ``AT_ONCE`` at a time.
 
-    The order does not depend on a clock. An ended session is read within
-    ``ceil(connected / AT_ONCE)`` sweeps after the commit, whatever time the ending
-    records and however long the transaction took.
+    An ended session is read within ``ceil(connected / AT_ONCE)`` sweeps after the
+    commit. The order does not depend on a clock, so neither the recorded time of the
+    ending nor the duration of the transaction matters.
     """
 
     def __init__(self) -> None:
@@ -68,7 +68,7 @@ class Sweep:
 
     def read(self, ids: Collection[UUID], connected: int) -> Reading:
         """
-        Read the sessions with these ``ids`` and their plays from the database.
+        Read the sessions with the given ``ids`` and their plays from the database.
 
         ``connected`` is the number of all connected sessions. This method blocks.
         """
@@ -93,7 +93,7 @@ class Sweep:
         return Reading(doubtful, changed, playing, set(recent))
 
     def note(self, ids: Collection[UUID], reading: Reading) -> None:
-        """Store the result for ``ids``, so that ``next_ids()`` returns the next ids."""
+        """Store the result of reading ``ids``, so that ``next_ids()`` moves on."""
         del self._left[: len(ids)]
         for id in ids:
             self._playing.pop(id, None)

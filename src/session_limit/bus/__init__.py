@@ -26,23 +26,23 @@ def get_bus() -> Bus:
     """
     Return the message bus that ``SESSION_LIMIT_BUS`` configures.
 
-    Raises ``ImportError``, or an error of the bus's constructor, for wrong settings.
+    Raises ``ImportError``, or an error from the constructor, for wrong settings.
     """
     path, options = conf.bus
     key = path, repr(options)
     if key not in _buses:
-        # Another thread may have added one meanwhile.
+        # Another thread may have added a bus in the meantime.
         return _buses.setdefault(key, import_string(path)(**options))
     return _buses[key]
 
 
 def publish(ids: Sequence[UUID]) -> None:
     """
-    Notify all processes that the sessions with these ids have ended.
+    Notify all processes that the sessions with the given ``ids`` have ended.
 
-    Call this after the commit. Errors of the bus are logged, not raised. A failing bus
-    delays a caller at most once every ``PAUSE`` seconds, up to the time limit of that
-    bus.
+    The caller must commit the endings first. Errors of the bus are logged and not
+    raised. A failing bus delays callers at most once every ``PAUSE`` seconds, for at
+    most the time limit of that bus.
     """
     _publisher.publish(get_bus(), ids)
 

@@ -1,4 +1,4 @@
-"""Define the base class of message buses, which announce ended sessions."""
+"""Define the base class of message buses, which notify processes of ended sessions."""
 
 from __future__ import annotations
 
@@ -31,11 +31,7 @@ class Bus:
 
     @property
     def address(self) -> str:
-        """
-        The address of the bus for log messages, without a password.
-
-        Defaults to the class name.
-        """
+        """Return the bus address without passwords. Defaults to the class name."""
         return type(self).__name__
 
     def publish(self, ids: Sequence[UUID]) -> None:
@@ -43,8 +39,8 @@ class Bus:
         Send the ids of ended sessions to all subscribers.
 
         This method runs after the commit, in the request that ended the sessions. The
-        request waits, so return or raise within a quarter of a second. Errors are
-        logged and do not fail the request.
+        request waits, so this method must return or raise within a quarter of a second.
+        Errors are logged and do not fail the request.
         """
         raise NotImplementedError
 

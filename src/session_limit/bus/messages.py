@@ -1,4 +1,4 @@
-"""Encode session ids for a message bus as hexadecimal numbers, joined by commas."""
+"""Encode session ids as messages of hexadecimal numbers, joined by commas."""
 
 from __future__ import annotations
 

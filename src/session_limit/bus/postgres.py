@@ -1,4 +1,4 @@
-"""Announce ended sessions with PostgreSQL's ``LISTEN`` and ``NOTIFY``."""
+"""Notify processes of ended sessions with PostgreSQL's ``LISTEN`` and ``NOTIFY``."""
 
 from __future__ import annotations
 
@@ -47,12 +47,12 @@ class PostgresBus(Bus):
 
     @property
     def using(self) -> str:
-        """The alias of the database that carries the messages."""
+        """Return the alias of the database that carries the messages."""
         return self._using or registry_alias()
 
     @property
     def address(self) -> str:
-        """The URL of the PostgreSQL database, without user name and password."""
+        """Return the URL of the PostgreSQL database, without user name and password."""
         server = connections[self.using].settings_dict
         host, port = server["HOST"] or "localhost", server["PORT"] or 5432
         return f"postgresql://{host}:{port}/{server['NAME']}"

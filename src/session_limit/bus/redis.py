@@ -1,7 +1,8 @@
 """
-Announce ended sessions through a publish/subscribe channel of Redis or Valkey.
+Notify processes of ended sessions through a channel of Redis or Valkey.
 
-The bus uses one server, Redis Cluster, or the master that Redis Sentinels name.
+The channel is on one server, on Redis Cluster, or on the master that Redis Sentinels
+name.
 """
 
 from __future__ import annotations
@@ -73,7 +74,7 @@ class RedisBus(Bus):
 
     @property
     def address(self) -> str:
-        """The addresses of the Redis servers, without credentials, joined by commas."""
+        """Return the Redis servers' addresses without credentials, joined by commas."""
         form = "{host}/{db}" if self.sentinels else "{host}:{port}/{db}"
         places = [place_of(url, form) for url in self.urls]
         places += [place_of(url, "Sentinel {host}:{port}") for url in self.sentinels]
@@ -130,7 +131,7 @@ class RedisBus(Bus):
 
     @asynccontextmanager
     async def _subscriber(self) -> AsyncIterator[redis_asyncio.Redis]:
-        """Open a client for the next node, or for the master that Sentinels name."""
+        """Open a client for the next Redis node, or for the Sentinels' master."""
         url = next(self._turns)
         async with AsyncExitStack() as stack:
             if not self.sentinels:

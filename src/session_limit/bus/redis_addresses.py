@@ -53,7 +53,7 @@ def is_address(url: str) -> bool:
 
 def place_of(url: str, form: str) -> str:
     """
-    Return the address ``url`` without credentials, for log messages.
+    Return the Redis address ``url`` without credentials, for log messages.
 
     ``form`` is a format string with ``{host}``, ``{port}`` and ``{db}``. For a Unix
     socket, the result contains the path and the database instead.

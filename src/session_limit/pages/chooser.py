@@ -46,8 +46,9 @@ class Posted:
     """
     A choice of sessions to end, posted as a form or as JSON.
 
-    ``code`` proves that the chooser's form was posted. ``chosen`` contains the ids of
-    the sessions to end, or is ``None`` to end all sessions.
+    ``code`` proves that the form came from this site. ``chosen`` contains the ids of
+    the sessions to end, or is ``None`` to end all sessions. ``is_cancelled`` is true if
+    the person cancels the sign-in instead.
     """
 
     code: str
@@ -58,10 +59,11 @@ class Posted:
 @dataclass(frozen=True, slots=True)
 class Question:
     """
-    The question which live session to end, so that a new sign-in can complete.
+    The question of which live session to end, so that a new sign-in can complete.
 
-    The sign-in ``pending`` waits for the answer, and ``secret`` is the value of its
-    cookie. ``limit`` is the account's session limit. ``rivals`` are the live sessions.
+    ``pending`` is the sign-in that waits for the answer. ``secret`` is the value of the
+    browser's cookie. ``limit`` is the session limit, or ``None`` if there is no limit.
+    ``rivals`` are the live sessions to choose from.
     """
 
     pending: PendingSignIn
@@ -74,7 +76,7 @@ class Question:
         """
         Return how many sessions must end before the sign-in can complete.
 
-        This is more than one if the limit was lowered, or was not enforced until now.
+        The number exceeds one if the limit was lowered or was not enforced until now.
         """
         if self.limit is None:
             return 1
@@ -87,7 +89,7 @@ class Question:
 
 
 def browser(request: HttpRequest) -> Browser:
-    """Return the browser of ``request``, with the secret from its cookie, if any."""
+    """Return the browser of ``request``, identified by a cookie and the user agent."""
     secret = request.COOKIES.get(COOKIE, "")
     is_secret = len(secret) == SECRET_LENGTH
     agent = request.META.get("HTTP_USER_AGENT", "")
@@ -96,7 +98,7 @@ def browser(request: HttpRequest) -> Browser:
 
 def code(secret: str) -> str:
     """
-    Return the code that protects the chooser's form against cross-site requests.
+    Return the code that protects the choice of a session against cross-site requests.
 
     ``secret`` is the value of the browser's cookie. Only the browser that received the
     form knows the code, so another site cannot post a choice.
@@ -137,9 +139,10 @@ def posted(request: HttpRequest) -> Posted:
 
 def choice(request: HttpRequest) -> Choice | None:
     """
-    Return the choice of sessions to end that ``request`` posts to the chooser.
+    Return the valid choice of sessions to end that ``request`` posts.
 
-    Return ``None`` if the choice is invalid, or if it cancels the sign-in.
+    Return ``None`` for a choice that is invalid or cancels the sign-in, and for a
+    request to another page.
     """
     if not is_asked_here(request):
         return None
@@ -154,7 +157,7 @@ def choice(request: HttpRequest) -> Choice | None:
 
 
 def set_cookie(response: HttpResponseBase, secret: str, expires_at: datetime) -> None:
-    """Set the cookie with the ``secret`` that identifies the pending sign-in."""
+    """Set the cookie that identifies a pending sign-in until ``expires_at``."""
     response.set_cookie(
         COOKIE,
         secret,

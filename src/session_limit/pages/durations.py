@@ -73,7 +73,7 @@ def without_activity(span: timedelta) -> str:
 
 
 def every(span: timedelta) -> str:
-    """Return the sentence that says that users must sign in again every ``span``."""
+    """Return the sentence for a rule that users must sign in again every ``span``."""
     return _sentence(_EVERY, span)
 
 

@@ -1,4 +1,4 @@
-"""Build the messages about ended sessions and plays, with facts from the database."""
+"""Build messages about ended sessions and playbacks, with facts from the database."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def ended_session(session: UserSession | None) -> messages.Message:
 
 
 def ended_play(play: Play) -> messages.Message:
-    """Return the message that explains why ``play`` (one playback) has ended."""
+    """Return the message that explains why the playback ``play`` has ended."""
     # A play with an expired lease is marked as ended only when another needs its place.
     play.ended_reason = play.end_reason()
     play.ended_at = play.ended_at or play.lease_until

@@ -31,7 +31,7 @@ VERSION = 1
 
 
 def envelope(code: str | None = None, **fields: Any) -> dict[str, Any]:
-    """Return the content of a JSON response: the version, ``code`` and ``fields``."""
+    """Return a dictionary with the version, ``code`` (if given) and ``fields``."""
     head = {"version": VERSION} if code is None else {"version": VERSION, "code": code}
     return {**head, **fields}
 
@@ -39,7 +39,7 @@ def envelope(code: str | None = None, **fields: Any) -> dict[str, Any]:
 def answer(
     code: str | None = None, *, status: HTTPStatus = HTTPStatus.OK, **fields: Any
 ) -> JsonResponse:
-    """Return a JSON response with the version, ``code`` and ``fields``."""
+    """Return a JSON response with the version, ``code`` (if given) and ``fields``."""
     return JsonResponse(envelope(code, **fields), status=status)
 
 
@@ -77,7 +77,7 @@ def question(message: Message, question: chooser.Question) -> JsonResponse:
 
 
 def _rivals(rivals: Rivals) -> dict[str, Any]:
-    """Return JSON fields for the sessions that fill the limit, latest active first."""
+    """Return the number and the list of ``rivals``, most recently active first."""
     return {
         "count": rivals.count,
         "sessions": [_rival(session) for session in rivals.listed[::-1]],
@@ -85,11 +85,8 @@ def _rivals(rivals: Rivals) -> dict[str, Any]:
 
 
 def _rival(session: UserSession) -> dict[str, Any]:
-    """
-    Return JSON fields of a session, for a person who is not signed in yet.
-
-    Only the account's owner may see the IP address, so the address is left out.
-    """
+    """Return a session's JSON fields for a person who is not signed in yet."""
+    # Only the account's owner may see the IP address.
     return {
         "id": session.pk,
         "device": session.device and device_label(session.device),
@@ -101,7 +98,7 @@ def _rival(session: UserSession) -> dict[str, Any]:
 
 def _session(session: UserSession, current: UUID | None = None) -> dict[str, Any]:
     """
-    Return JSON fields of a session, for the account's owner.
+    Return a session's JSON fields for the account's owner.
 
     ``current`` is the id of the session from which the owner sends the request.
     """
@@ -144,7 +141,7 @@ def overview(
 
 
 def playing(id: UUID) -> JsonResponse:
-    """Return the JSON response that confirms a playback and says when to renew it."""
+    """Return the JSON response with a playback's id, renewal interval and lease."""
     return answer(
         "playing",
         play=id,
@@ -157,11 +154,12 @@ def play_refused(
     start: registry.PlayStart, sessions: dict[UUID, UserSession], current: UUID
 ) -> JsonResponse:
     """
-    Return the JSON response that explains why a session may not start a play now.
+    Return the JSON response that explains why a session may not start a playback.
 
     ``current`` is the id of that session. ``sessions`` maps ids to the sessions of the
-    plays that fill the limit. If the policy is to ask and no cool-down is running, each
-    of these plays has a code with which the client can end that play and start another.
+    playbacks that fill the limit. If the policy is to ask and no cool-down is running,
+    each of these playbacks has a code. The client can use the code to end that playback
+    and start another.
     """
     is_here = all(row.session_id == current for row in start.rivals)
     message = play_messages.refused(start, is_here=is_here)
@@ -200,7 +198,7 @@ def _playing_rival(
 
 
 def play_ended(message: Message) -> JsonResponse:
-    """Return the 410 response that explains why a play (one playback) has ended."""
+    """Return the 410 JSON response that explains why a playback has ended."""
     return answer(
         "play_ended",
         status=HTTPStatus.GONE,

@@ -1,4 +1,4 @@
-"""Find the URLs of our views, of the sign-in page, and of the page to return to."""
+"""Find the URLs of this package's views, the sign-in page and the page to return to."""
 
 from __future__ import annotations
 
@@ -31,9 +31,10 @@ def is_barred(response: HttpResponseBase) -> bool:
 
 def sign_in_redirect(response: HttpResponseBase) -> str | None:
     """
-    Return the target of ``response`` if it redirects to a sign-in page, or ``None``.
+    Return the URL of the sign-in page to which ``response`` redirects.
 
-    A sign-in page has the path of ``LOGIN_URL`` or a ``next`` parameter.
+    The URL of a sign-in page has the path of ``LOGIN_URL`` or a ``next`` parameter.
+    Return ``None`` for other responses.
     """
     location = response.headers.get("Location", "")
     if response.status_code not in REDIRECTS or not location:
@@ -52,8 +53,8 @@ def page_for_htmx(request: HttpRequest) -> str:
     """
     Return the URL of the page that htmx should open after the session has ended.
 
-    That page explains why the session ended. In a project without this page, return the
-    URL of the sign-in page.
+    That page explains why the session ended. If the project does not include that page,
+    return the URL of the sign-in page.
     """
     back = local_address(request, request.headers.get("HX-Current-URL", ""))
     return ended_page_url(back) or sign_in_url(back)
@@ -61,9 +62,10 @@ def page_for_htmx(request: HttpRequest) -> str:
 
 def return_url(request: HttpRequest) -> LocalAddress | None:
     """
-    Return the URL to return to after signing in again, or ``None``.
+    Return the URL to open after the user has signed in again.
 
-    This is the URL of the requested page, or of the page that posted a form.
+    This is the URL of the requested page, or of the page that posted a form. Return
+    ``None`` if that page is not on this site.
     """
     match = request.resolver_match
     if match is not None and match.view_name == ENDED_VIEW:
@@ -74,23 +76,23 @@ def return_url(request: HttpRequest) -> LocalAddress | None:
 
 
 def calling_page(request: HttpRequest) -> LocalAddress | None:
-    """Return the page that sent ``request``, or ``None`` if it is not on this site."""
+    """Return the referring page's URL, or ``None`` if the page is not on this site."""
     return local_address(request, request.headers.get("Referer", ""))
 
 
 def landing_page(request: HttpRequest, url: str | None) -> str:
-    """Return ``url`` if it is on this site, and ``LOGIN_REDIRECT_URL`` otherwise."""
+    """Return ``url`` if local to this site, or ``LOGIN_REDIRECT_URL`` otherwise."""
     return local_address(request, url or "") or resolve_url(settings.LOGIN_REDIRECT_URL)
 
 
 def sign_in_page_for(request: HttpRequest, response: HttpResponseBase) -> str:
     """
-    Return the URL of the sign-in page to link to in place of ``response``.
+    Return the URL of the sign-in page for a page that replaces ``response``.
 
     If ``response`` redirects to a sign-in page on this site or on the host of
-    ``LOGIN_URL``, return the target of the redirect, with the project's query. A target
-    with a ``next`` parameter that leads to another site is not used. ``login_required``
-    writes such a parameter after a request for ``//evil.example/``.
+    ``LOGIN_URL``, return that URL with its query. Otherwise, return ``LOGIN_URL``. A
+    redirect is not used if its ``next`` parameter leads to another site.
+    ``login_required`` writes such a parameter after a request for ``//evil.example/``.
     """
     location = sign_in_redirect(response) or ""
     target, page = urlsplit(location), urlsplit(_sign_in_page() or "")
@@ -111,25 +113,29 @@ def sign_in_url(back: LocalAddress | None) -> str:
 
 
 def ended_page_url(back: LocalAddress | None) -> str | None:
-    """Return the URL of the page that explains an ending, with a link to ``back``."""
+    """
+    Return the URL of the page that explains why a session ended.
+
+    The page links to ``back``. Return ``None`` if the project has no such page.
+    """
     url = url_of(ENDED_VIEW)
     return None if url is None else _with_next(url, back)
 
 
 def is_to(request: HttpRequest, url: str | None) -> bool:
-    """Return whether ``request`` is for ``url``, the URL of one of our views."""
+    """Return whether ``url`` is the path of ``request``, and ``False`` for ``None``."""
     # Django unquotes the path of a request, but reverse() returns a quoted URL.
     return url is not None and request.path == unquote(url)
 
 
 def is_ours(request: HttpRequest) -> bool:
-    """Return whether one of our own views serves ``request``."""
+    """Return whether a view of this package serves ``request``."""
     match = request.resolver_match
     return match is not None and match.app_name == "session_limit"
 
 
 def url_of(view: str) -> str | None:
-    """Return the URL of ``view``, or ``None`` if the project does not include it."""
+    """Return the URL of ``view``, or ``None`` if the project has no such URL."""
     try:
         return reverse(view)
     except NoReverseMatch:
@@ -138,10 +144,10 @@ def url_of(view: str) -> str | None:
 
 def after_sign_in(request: HttpRequest) -> str:
     """
-    Return the local URL to open after the sign-in in ``request``, or ``""``.
+    Return the local URL to open after the sign-in in ``request``.
 
     A sign-in form names the URL in ``next``. After a sign-in by a middleware, the URL
-    is that of the requested page.
+    of the requested page is returned. Return ``""`` if there is no local URL.
     """
     if request.resolver_match is None:
         return "" if is_to(request, url_of(CHOOSE_VIEW)) else return_url(request) or ""

@@ -28,9 +28,9 @@ class Message:
     """
     A message for a person, with the ``steps`` that the person may take next.
 
-    ``reason`` and ``ended_at`` describe the end of a session or play (a playback of
-    limited content), if known. If a newer session or play was the cause,
-    ``device_class`` is the class of its device.
+    ``reason`` and ``ended_at`` describe the end of a session or of a playback, if
+    known. If a newer session or playback was the cause, ``device_class`` is the device
+    class of the newer session.
     """
 
     heading: str

@@ -42,7 +42,7 @@ class NextStep:
     A step that a person can take next, with the label to show.
 
     The page posts the fields of ``form`` to ``url``, or links to ``url`` if ``form`` is
-    ``None``. ``WATCH_HERE`` has no URL, because the player performs this step.
+    ``None``. ``WATCH_HERE`` has no URL, because the page's player performs this step.
     """
 
     kind: Step
@@ -57,12 +57,12 @@ def next_steps(
     form: Mapping[str, str] | None = None,
 ) -> list[NextStep]:
     """
-    Return the available next steps of these ``kinds``, most important first.
+    Return the available next steps of the given ``kinds``, most important first.
 
     ``USE_HERE`` and ``SIGN_IN`` link to ``sign_in_url``, or post ``form`` to that URL.
     A step without a URL is left out, except for ``WATCH_HERE``. For example,
-    ``SUPPORT`` needs the setting ``SESSION_LIMIT_SUPPORT_URL``. ``SIGN_IN`` is added to
-    ``kinds`` without ``USE_HERE`` if ``form`` is given or no kind has a URL.
+    ``SUPPORT`` needs the setting ``SESSION_LIMIT_SUPPORT_URL``. If ``form`` is given or
+    no step has a URL, ``SIGN_IN`` is added unless ``kinds`` contains ``USE_HERE``.
     """
     urls = {
         Step.USE_HERE: sign_in_url,

@@ -38,10 +38,10 @@ class Overview:
 
     ``current`` is the session of the request, and comes first on the first page.
     ``others`` are the other sessions on this page, most recently active first.
-    ``ended`` are the sessions that ended last, latest first. ``count`` is the number of
-    live sessions on all pages, and ``in_use`` the number of those that count towards
+    ``ended`` are recently ended sessions, latest first. ``count`` is the number of live
+    sessions on all pages. ``in_use`` is the number of sessions that count towards
     ``limit``, the limit for ``current``. ``next_page`` and ``previous_page`` are page
-    numbers, or ``None``.
+    numbers, or ``None`` if there is no such page.
     """
 
     current: UserSession
@@ -92,7 +92,7 @@ class Overview:
 
 
 def _number(page: str | None) -> int:
-    """Return ``page`` as a number, or 1 if it is not a valid page number."""
+    """Return ``page`` as a number, or 1 if ``page`` is not a valid page number."""
     if page is None or not page.isdecimal() or len(page) > MAX_DIGITS:
         return 1
     return max(int(page), 1)
@@ -100,7 +100,7 @@ def _number(page: str | None) -> int:
 
 def _others_on(number: int, current: UserSession) -> list[Any]:
     """
-    Return the live sessions on the page ``number``, without ``current``.
+    Return the other live sessions on page ``number`` of the list of sessions.
 
     Each session has two more attributes, so that one statement reads and counts.
     ``total`` is the number of sessions on all pages without ``current``. ``taking`` is
@@ -117,9 +117,10 @@ def _others_on(number: int, current: UserSession) -> list[Any]:
 
 def usage(current: UserSession) -> tuple[int, int]:
     """
-    Return how many live sessions an account has, and how many count towards its limit.
+    Return how many live sessions an account has, and how many of these sessions count.
 
-    The limit that covers ``current`` applies. Exempted sessions do not count.
+    The second number covers the sessions that count towards the limit for ``current``.
+    Exempted sessions do not count.
     """
     others = others_than(current).aggregate(
         total=Count("pk"),

@@ -1,4 +1,4 @@
-"""Compose the messages about refused and ended plays (playbacks of limited content)."""
+"""Compose the messages about refused and ended playbacks of limited content."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ _WATCH_HERE = frozenset({Step.WATCH_HERE, Step.SEE_DEVICES})
 
 def refused(start: PlayStart, *, is_here: bool) -> Message:
     """
-    Return the message about a play (one playback) that the limit on plays refused.
+    Return the message about a playback that the limit on playbacks refused.
 
-    ``is_here`` is true if all plays that fill the limit belong to the session that
-    wants to start the refused play.
+    ``is_here`` is true if all playbacks that fill the limit belong to the session that
+    tried to start another playback.
     """
     if start.retry_after is not None:
         return _cooling_down(start.retry_after)
@@ -75,9 +75,10 @@ def _cooling_down(wait: timedelta) -> Message:
 
 def ended(play: Play, newer: UserSession | None) -> Message:
     """
-    Return the message that explains why ``play`` (one playback) has ended.
+    Return the message that explains why the playback ``play`` has ended.
 
-    ``newer`` is the session of the play that displaced ``play``, or ``None``.
+    ``newer`` is the session with the playback that displaced ``play``. Pass ``None`` if
+    that session is unknown, or if the playback ended for another reason.
     """
     reason, text = Reason(play.ended_reason), ""
     heading = str(_PAUSED)

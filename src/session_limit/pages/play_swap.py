@@ -1,9 +1,9 @@
 """
 Make and check codes that allow a client to end one playback and start another.
 
-A client that may not start a play (one playback) gets a code for each play that the
-client may end instead. A code is signed for one session and one play. A code works only
-once, because a play ends only once.
+A client that may not start a playback gets a code for each playback that the client may
+end instead. A code is signed for one session and one playback. A code works only once,
+because a playback ends only once.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ LIFETIME = timedelta(minutes=10)
 
 
 def code(session_id: UUID, play_id: UUID) -> str:
-    """Return a code that allows a session to end the given play and start another."""
+    """Return a code that lets a session replace the given playback with another."""
     return signing.dumps([session_id.hex, play_id.hex], salt=SALT)
 
 
 def play_to_end(code: Any, session_id: UUID) -> UUID | None:
     """
-    Return the id of the play that a posted ``code`` allows the session to end.
+    Return the id of the playback that a posted ``code`` allows the session to end.
 
     Return ``None`` if ``code`` is invalid, was issued to another session, or is older
     than ``LIFETIME``.

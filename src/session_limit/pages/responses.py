@@ -120,8 +120,8 @@ def asked(
     """
     Return the response that asks which session to end before a sign-in completes.
 
-    At the URL of the chooser, the response is the page for the choice. At other URLs,
-    the response leads to the chooser. Clients that want JSON always get the question.
+    At the URL of the page for this choice, the response is that page. At other URLs,
+    the response redirects to that page. JSON clients always get the question.
     """
     is_here = chooser.is_asked_here(request)
     is_first = is_here and request.method != "POST"
@@ -171,7 +171,7 @@ def retry(response: HttpResponseBase | None = None) -> HttpResponse:
     """
     Return a 503 response that asks the client to try again after one second.
 
-    Pass the ``response`` to replace, if any, so that its resources are closed too.
+    Closing the new response also closes the resources of ``response``, if given.
     """
     answer = HttpResponse(
         messages.RETRY,
@@ -190,7 +190,7 @@ def _told(
     sign_in_url: str | None = None,
     form: dict[str, str] | None = None,
 ) -> dict[str, Any]:
-    """Return the template variables for ``message`` and the next steps it suggests."""
+    """Return the template variables for ``message`` and the suggested next steps."""
     steps = next_steps(message.steps, sign_in_url, form)
     return {
         "told": message,

@@ -1,9 +1,10 @@
 """
-Protect the form "Use here instead" of projects with automatic sign-in.
+Protect the form "Use here instead" against cross-site requests.
 
-The form can replace any page, so it cannot rely on Django's CSRF cookie. Instead, the
-form contains a token, which is the signed id of the ended session. Only the browser
-with the cookie of that session gets the token.
+Projects with automatic sign-in show this form after a session has ended. The form can
+replace any page, so this package cannot rely on Django's CSRF cookie. Instead, the form
+contains a token, which is the signed id of the ended session. Only the browser with the
+cookie of that session gets the token.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ SALT = "session_limit.choice"
 
 
 def token(id: UUID) -> str:
-    """Return the form's token, which is the signed ``id`` of the ended session."""
+    """Return the signed session ``id`` as a token for the form "Use here instead"."""
     return signing.dumps(id.hex, salt=SALT)
 
 
