@@ -38,7 +38,7 @@ def taking_place_in(scope: str) -> models.Q:
 
 
 def _tenfold(now: datetime) -> models.Func:
-    """Return a database expression for ten times the time since the expiry."""
+    """Return a database expression for ten times the time since a session's expiry."""
     late = models.Value(now) - models.F("expires_at")
     # Django cannot multiply a duration on every database.
     return models.Func(

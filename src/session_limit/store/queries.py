@@ -162,7 +162,7 @@ def read_with_stored(
 
 
 def shares_transactions(store: type[SessionBase]) -> bool:
-    """Return whether one transaction can cover sessions and ``UserSession`` rows."""
+    """Return whether stored sessions and ``UserSession`` rows share transactions."""
     return (
         issubclass(store, db.SessionStore)
         and router.db_for_write(store.get_model_class()) == registry_alias()

@@ -88,7 +88,7 @@ def _explain_failure(session: GuardedSession) -> None:
     """
     Mark ``session`` as ended if it could not be saved because it has ended.
 
-    Django raises ``UpdateError`` for any database error, so the session may be live.
+    The session may be live, because every database error raises ``UpdateError``.
     """
     row, key = _read_row(session), session.session_key
     if row is None:
