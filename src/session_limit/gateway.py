@@ -1,5 +1,5 @@
 """
-Answer a proxy's question whether a session cookie belongs to a live session.
+Answer reverse proxies that ask whether a cookie belongs to a live session.
 
 No answer is cached. Each question reads the session and its ``UserSession`` row.
 """
@@ -51,12 +51,12 @@ MAX_VERIFIED = 50_000
 
 class Question(NamedTuple):
     """
-    A proxy's question whether ``key`` is the session key of a live session.
+    A reverse proxy's question whether a session key belongs to a live session.
 
-    ``play`` is the id of a play (a playback of limited content) that must also be
-    active, or ``"any"`` for any play of the session. The value comes from the client
-    and may be invalid. ``renews`` extends the play's lease. ``is_activity`` counts the
-    question as activity of the user.
+    ``play`` is the id of a playback that must also be active, ``"any"`` for any
+    playback by the session, or ``None`` if no playback is required. The client may send
+    an invalid id. If ``renews`` is true, the playback's lease is extended. If
+    ``is_activity`` is true, the question counts as activity of the user.
     """
 
     key: str
@@ -77,11 +77,11 @@ class Question(NamedTuple):
 
 class Verdict(NamedTuple):
     """
-    The answer to a proxy's question about a session.
+    The answer to a reverse proxy's question about a session.
 
-    ``status`` is 200 (a live session), 401 (no live session), 403 (no active play, or
-    an invalid question) or 503 (an error). Status 200 has a ``user_id``. Every answer
-    has a ``code``, and answers with status 401 and 403 may have a ``reason``.
+    ``status`` is 200 (a live session), 401 (no live session), 403 (no active playback,
+    or an invalid question) or 503 (an error). Status 200 comes with a ``user_id``.
+    Every answer has a ``code``, and status 401 and 403 may come with a ``reason``.
     """
 
     status: HTTPStatus
@@ -127,8 +127,8 @@ def question(cookies: str, query: str, *, is_below: bool = False) -> Question | 
     Parse a ``Cookie`` header and a query string into a ``Question``.
 
     Return a ``Verdict`` instead if the request can be refused without reading a
-    session. ``is_below`` says that the requested path continues below the gateway's own
-    address (see ``_parameters()``).
+    session. ``is_below`` is true if the requested path continues below the gateway's
+    own address (see ``_parameters()``).
     """
     given = _parameters(query, is_below=is_below) if query else {}
     if given is None:
@@ -201,7 +201,7 @@ def _read(key: str) -> Row | None:
 
     Return ``None`` if a single read does not show that the session is live. The session
     may still be live, if the key has just changed or if the session is from before the
-    package was installed. The caller then decides with ``identify()``.
+    package was installed. The caller must then decide with ``identify()``.
     """
     engine = cast("Any", engines.engine())
     is_plain_db = engines.is_plain_db(engine)
@@ -250,7 +250,7 @@ LONGEST_ID = 100
 def _identity_in(
     engine: Any, signed: str, load: Callable[[], dict[str, Any]]
 ) -> _Identity:
-    """Return the row id and user in ``signed`` data, which ``load()`` decodes."""
+    """Return the session and user ids in signed data. Decode the data if not cached."""
     digest = blake2b(signed.encode(errors="surrogatepass"), digest_size=32).digest()
     identity = _identities.get((engine, digest))
     if identity is None:
@@ -285,7 +285,7 @@ def _refuse_account(row: Row) -> Verdict | None:
 
 
 def _refuse_play(row: Row, question: Question) -> Verdict | None:
-    """Return a 403 ``Verdict`` if the question requires a play that is not active."""
+    """Return a 403 ``Verdict`` if a required play is not active, otherwise ``None``."""
     if question.play is None:
         # Nothing can be renewed without a play.
         return PLAY_REQUIRED if question.renews else None

@@ -1,4 +1,4 @@
-"""Define the sync and async middleware, which leaves all decisions to other modules."""
+"""Define the package's middleware, which leaves all decisions to other modules."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ def signed_in(
     Admit a new sign-in, or undo the sign-in and raise ``SessionLimitReached``.
 
     Raise ``TooLateToSignIn`` if the middleware has already prepared the response. Do
-    nothing if there is no request, or if the request has no session.
+    nothing if the request is ``None`` or has no session.
     """
     session = _session(request)
     if request is None or session is None:

@@ -14,9 +14,9 @@ from session_limit.store.unstored_keys import identify_key
 
 class SessionLimit:
     """
-    The current, ended and other sessions for a view's request.
+    The current, ended and other sessions of the user who makes a request.
 
-    Sessions are read from the database when they are used. Annotate the request as
+    The properties read sessions from the database. Annotate the request as
     ``GuardedRequest``, so that type checkers know ``request.session_limit``.
     """
 
@@ -25,7 +25,7 @@ class SessionLimit:
 
     @property
     def current(self) -> UserSession | None:
-        """The ``UserSession`` of this request's live session, or ``None``."""
+        """The ``UserSession`` of this request, or ``None`` if no session is live."""
         row = self._row()
         # A replica may not have the row yet.
         sessions = UserSession.objects.primary()
@@ -38,7 +38,7 @@ class SessionLimit:
     @property
     def ended(self) -> UserSession | None:
         """
-        The ended ``UserSession`` to which this request's cookie belongs, or ``None``.
+        The ended ``UserSession`` to which the request's cookie belongs, or ``None``.
 
         If the end of an expired session could not be saved, ``ended_at`` and
         ``ended_reason`` are set on the returned object only (see ``try_to_end()``).
@@ -61,7 +61,7 @@ class SessionLimit:
 
     @property
     def others(self) -> UserSessionQuerySet:
-        """A queryset of the account's live sessions, without this request's session."""
+        """A queryset of the account's live sessions, except this request's session."""
         row, sessions = self._row(), UserSession.objects.primary().live()
         if row is None:
             return sessions.none()

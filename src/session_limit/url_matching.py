@@ -19,10 +19,10 @@ GATEWAY, EVENTS = "gateway", "events"
 
 def find_below(path_info: str, name: str) -> str | None:
     """
-    Return the part of ``path_info`` after the URL of this package's view ``name``.
+    Return the rest of a path after the URL of this package's view with this name.
 
-    Return ``""`` for the view's URL itself, and ``None`` for any other path. The active
-    language of the thread makes no difference.
+    Return ``""`` for the view's URL itself, and ``None`` for any other path. The
+    thread's active language makes no difference.
     """
     # Most paths lack this last part of the URL, and need no more work. Paths are not
     # cached, so that clients cannot fill a cache.
@@ -60,7 +60,7 @@ class _Way(NamedTuple):
         return [None]
 
     def match(self, path: str) -> str | None:
-        """Return what follows the view's URL in ``path``, or ``None`` if no match."""
+        """Return the rest of ``path`` after the view's URL, or ``None`` if no match."""
         for pattern in self.patterns:
             match = pattern.match(path)
             if match is None:

@@ -23,8 +23,8 @@ class SessionGateway:
     WSGI middleware that answers a reverse proxy's questions about sessions.
 
     A proxy asks at the URL ``session_limit:gateway`` whether a cookie belongs to a live
-    session. The answer skips Django's handler and its middleware. Other requests pass
-    through to ``application``. In ``wsgi.py``::
+    session. Django's handler and middleware do not run for such a request. Other
+    requests pass through to ``application``. In ``wsgi.py``::
 
         from django.core.wsgi import get_wsgi_application
         from session_limit.wsgi import SessionGateway

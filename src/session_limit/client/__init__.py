@@ -1,4 +1,4 @@
-"""Find the device and IP address of a client, and whether its browser is known."""
+"""Describe the device and IP address of a client, and recognize known browsers."""
 
 from __future__ import annotations
 

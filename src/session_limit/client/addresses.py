@@ -23,7 +23,11 @@ _STORED_BITS_6TO4 = 16 + _STORED_BITS[4]
 
 
 def address_of(request: HttpRequest) -> str | None:
-    """Return the client's IP address as ``SESSION_LIMIT_STORE_ADDRESS`` allows."""
+    """
+    Return the client's IP address, or ``None`` if unknown or not to be stored.
+
+    ``SESSION_LIMIT_STORE_ADDRESS`` says whether to shorten or omit the address.
+    """
     mode = conf.store_address
     if mode == "none":
         return None
@@ -42,8 +46,7 @@ def mask(address: str) -> str:
     """
     Return a masked form of an IP address, such as "203.0.x.x" or "2001:db8:…".
 
-    Every administrator may see the masked form. Return ``""`` if ``address`` is not an
-    IP address.
+    All administrators may see this form. Return ``""`` for an invalid address.
     """
     parsed = _parse(address)
     if parsed is None:

@@ -2,8 +2,8 @@
 Remember in a cookie which users have signed in with a browser.
 
 The cookie holds a random token and, for each user, a keyed digest of the token and the
-user's id. The cookie reveals no user, and the server stores nothing. After a person
-deletes the cookie, their browser counts as new.
+user's id. The cookie does not reveal which users signed in, and the server stores
+nothing. After a person deletes the cookie, the browser counts as new.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def is_new(request: HttpRequest, user_id: Any) -> bool:
     """
     Return whether a user has not signed in with this browser before.
 
-    ``user_id`` is the user's primary key. Return ``False`` without
+    ``user_id`` is the user's primary key. Return ``False`` if the project does not use
     ``SessionLimitMiddleware``, which sets the cookie.
     """
     if not hasattr(request, "session_limit"):
@@ -67,7 +67,7 @@ def remember(request: HttpRequest, response: HttpResponseBase, user_id: Any) -> 
 
 
 def _read(request: HttpRequest) -> _Browser:
-    """Return the content of the browser's cookie, or new content if it is invalid."""
+    """Return the browser cookie's content, or new content if the cookie is invalid."""
     try:
         browser: _Browser = signing.loads(
             request.COOKIES.get(COOKIE, ""), salt=SALT, max_age=MAX_AGE
@@ -78,5 +78,5 @@ def _read(request: HttpRequest) -> _Browser:
 
 
 def _digests(browser: _Browser, user_id: Any) -> list[str]:
-    """Return the digests that stand for the user in the cookie, one per secret key."""
+    """Return the digests that represent the user in the cookie, one per secret key."""
     return [each[:16] for each in keyed_digests(SALT, f"{browser['b']}:{user_id}")]

@@ -45,9 +45,9 @@ class Client:
     """
     The information that is stored about the client of a session.
 
-    ``address`` is the IP address as ``SESSION_LIMIT_STORE_ADDRESS`` allows, or
-    ``None``. ``device`` (a name) and ``device_class`` come from the function that
-    ``SESSION_LIMIT_DEVICE`` names.
+    ``address`` is the IP address, shortened or omitted (``None``) according to
+    ``SESSION_LIMIT_STORE_ADDRESS``. ``device`` (a name) and ``device_class`` come from
+    the function that ``SESSION_LIMIT_DEVICE`` names.
     """
 
     address: str | None
@@ -94,7 +94,7 @@ def describe_device(request: HttpRequest) -> Device:
 
 
 def device_name(browser: str, platform: str) -> str:
-    """Return a device name such as "Firefox on Android", without unknown parts."""
+    """Return a device name such as "Firefox on Android", omitting empty parts."""
     return " on ".join(filter(None, (browser, platform)))
 
 

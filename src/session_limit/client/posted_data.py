@@ -44,7 +44,7 @@ def form(request: HttpRequest) -> QueryDict:
 @sensitive_variables()
 def _check_text(data: object) -> None:
     """
-    Raise ``UnicodeEncodeError`` if a string in ``data`` has half a surrogate pair.
+    Raise ``UnicodeEncodeError`` if a string in ``data`` has an unpaired surrogate.
 
     No hash function, database or response accepts such strings. A client can send them
     in JSON, or in a form that is encoded in UTF-7.

@@ -12,7 +12,7 @@ def is_acted_on(request: HttpRequest) -> bool:
 
     People see responses to navigation, but not to polls, prefetches or requests for
     parts of a page. Browsers send headers that distinguish these requests (Fetch
-    Metadata) only over HTTPS. Without Fetch Metadata, other headers decide.
+    Metadata) only over HTTPS. Without Fetch Metadata, this function uses other headers.
     """
     headers = request.headers
     if "prefetch" in headers.get("Sec-Purpose", headers.get("Purpose", "")):

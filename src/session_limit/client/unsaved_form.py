@@ -1,7 +1,7 @@
 """
 Find the text that a person was submitting in a form when their session ended.
 
-The page that explains the ending shows this text, so that the person can copy it.
+The page that explains the ending shows this text, so that the person can copy the text.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ def of_post(request: HttpRequest) -> list[tuple[str, str]]:
     """
     Return the labels and texts of the form fields that a person filled in and posted.
 
-    This function never raises. Return an empty list if the form was on another site,
-    because that site could otherwise put its own words onto a page of this site.
+    This function never raises. Return an empty list if the form was on another site.
+    Such a site could otherwise put its own words onto a page of this site.
     """
     if request.method != "POST" or not _is_from_this_site(request):
         return []

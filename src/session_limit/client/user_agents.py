@@ -9,7 +9,7 @@ from django.http import HttpRequest
 
 
 class DeviceClass(enum.StrEnum):
-    """The classes of devices, which ``PerDeviceClass`` limits separately."""
+    """The device classes, each with a separate limit under ``PerDeviceClass``."""
 
     PHONE = "phone"
     TABLET = "tablet"
@@ -163,7 +163,7 @@ def platform_of(request: HttpRequest) -> tuple[str, DeviceClass]:
 
 def browser_of(request: HttpRequest, platform: str) -> str:
     """
-    Return the name of the browser or app that sent ``request``, or ``""``.
+    Return the name of the browser or app that sent ``request``, or ``""`` if unknown.
 
     The client hints take precedence over the ``User-Agent`` header, because only the
     hints distinguish Brave and others from Chrome.

@@ -14,7 +14,7 @@ class AccountLimit(models.Model):
     The session limit of one account.
 
     If ``limit`` is set, the value replaces ``SESSION_LIMIT`` and ``Rules.limit()`` in
-    every scope (group of sessions that one limit covers). Each sign-in locks this row.
+    every scope (group of sessions with a common limit). Each sign-in locks this row.
     """
 
     user = models.OneToOneField(

@@ -22,7 +22,7 @@ class EndReason(models.TextChoices):
 
 
 class PlayEndReason(models.TextChoices):
-    """The reasons why a play (one playback of limited content) ends."""
+    """The reasons why a play (a playback of limited content) ends."""
 
     STOPPED = "stopped", _("stopped")
     DISPLACED = "displaced", _("displaced by a newer play")

@@ -30,7 +30,7 @@ class PendingSignIn(models.Model):
     backend = models.CharField(max_length=255)
     credentials = models.CharField(max_length=32)
     scope = models.CharField(max_length=64, blank=True)
-    # What the request of the sign-in put into the session, and what the session held
+    # The data that the request of the sign-in wrote into the session, and the data from
     # before, encoded by the session engine.
     data = models.TextField(blank=True)
     next = models.TextField(blank=True)

@@ -23,14 +23,14 @@ CLOCKS_APART = timedelta(seconds=60)
 
 
 class PlayQuerySet(models.QuerySet["Play"]):
-    """A queryset of plays (playbacks of limited content) with filters by state."""
+    """A queryset of playbacks of limited content, with filters by state."""
 
     def primary(self) -> Self:
-        """Use the database to which plays are written, and not a replica."""
+        """Return a queryset that uses the database to which plays are written."""
         return self.using(registry_alias())
 
     def open(self) -> Self:
-        """Return the plays without a recorded end, renewed in time or not."""
+        """Return the plays without a recorded end, including those not renewed."""
         return self.filter(ended_at=None)
 
     def leased(self) -> Self:
@@ -38,7 +38,7 @@ class PlayQuerySet(models.QuerySet["Play"]):
         return self.open().filter(lease_until__gt=DatabaseNow())
 
     def begun(self) -> Self:
-        """Exclude the plays that were stopped before they began."""
+        """Return the plays, except those that were stopped before they began."""
         return self.exclude(lease_until__lt=models.F("started_at"))
 
     def live(self) -> Self:
@@ -50,8 +50,8 @@ class Play(models.Model):
     """
     One playback of limited content by a session.
 
-    A play counts towards the play limit while its player renews the play in time and
-    its session is live. The row of a play that no longer counts does not change until
+    A play counts towards the play limit while the player renews the play in time and
+    the session is live. The row of a play that no longer counts does not change until
     the account starts another play or ``prunesessions`` runs. Only
     ``session_limit.registry`` writes these rows.
 
@@ -61,7 +61,7 @@ class Play(models.Model):
 
     Reason: TypeAlias = PlayEndReason
 
-    # The reasons of which a play's page is notified. The page knows the others itself.
+    # A play's page is notified of these reasons only, and knows the others itself.
     HEARD = frozenset({PlayEndReason.DISPLACED, PlayEndReason.LIMIT_LOWERED})
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -114,7 +114,7 @@ class Play(models.Model):
 
     def end_reason(self, session_ended_at: datetime | None = None) -> PlayEndReason:
         """
-        Return why this play, which no longer counts towards the limit, has ended.
+        Return the reason why this play, which must no longer count, has ended.
 
         If the row records no reason, either the lease or the session ended first.
         ``session_ended_at`` is when the session ended, or ``None`` if the session is
@@ -130,7 +130,7 @@ class Play(models.Model):
         return PlayEndReason.LAPSED if lapsed_before else PlayEndReason.SESSION_ENDED
 
     def facts(self) -> LiveSession:
-        """Return the facts about this play on which decisions at a limit depend."""
+        """Return the facts about this play that are needed to enforce the limit."""
         # Players renew their leases automatically, so a renewal is no sign of activity.
         return LiveSession(
             id=self.pk, created_at=self.started_at, last_active_at=self.started_at

@@ -38,7 +38,7 @@ def taking_place_in(scope: str) -> models.Q:
 
 
 def _tenfold(now: datetime) -> models.Func:
-    """Return a database expression for ten times the time since ``expires_at``."""
+    """Return a database expression for ten times the time since a session's expiry."""
     late = models.Value(now) - models.F("expires_at")
     # Django cannot multiply a duration on every database.
     return models.Func(
@@ -50,8 +50,8 @@ def registry_alias() -> str:
     """
     Return the alias of the database to which sessions and plays are written.
 
-    Every read on which a decision depends uses this database. On a replica that lags
-    behind, an ended session would still be live.
+    Code that makes decisions about sessions must read from this database. A replica
+    that lags behind would still show an ended session as live.
     """
     return router.db_for_write(UserSession)
 
@@ -60,14 +60,14 @@ class UserSessionQuerySet(models.QuerySet["UserSession"]):
     """A queryset of sessions with filters by state and user."""
 
     def primary(self) -> Self:
-        """Use the database to which sessions are written, and not a replica."""
+        """Return a queryset that uses the database to which sessions are written."""
         return self.using(registry_alias())
 
     def live(self) -> Self:
         return self.filter(ended_at=None)
 
     def live_with_id(self, id: uuid.UUID) -> Self:
-        """Return the session with this ``id`` unless the session is marked as ended."""
+        """Return a queryset of the session with this id, if not marked as ended."""
         # ended_reason has no index, so MariaDB finds the row by its primary key and
         # locks no other rows.
         return self.filter(pk=id, ended_reason="")
@@ -76,7 +76,7 @@ class UserSessionQuerySet(models.QuerySet["UserSession"]):
         return self.exclude(ended_at=None)
 
     def in_time(self, now: datetime) -> Self:
-        """Exclude the sessions that have expired by ``now``."""
+        """Return the sessions that have not expired by ``now``."""
         # store.liveness.Row.is_due() makes the same decision for a single row.
         granted = models.Q(expires_at__gt=now - conf.touch_interval)
         # As in Row.touch_interval: a tenth of the idle timeout, if that is shorter.
@@ -88,7 +88,7 @@ class UserSessionQuerySet(models.QuerySet["UserSession"]):
         ).filter(models.Q(expires_at__gt=now) | granted & (is_idle_in_time | other))
 
     def recently_ended(self) -> Self:
-        """Return the sessions that ended within the retention time, newest first."""
+        """Return the sessions that ended within the retention period, newest first."""
         kept = self.filter(ended_at__gt=timezone.now() - conf.retention)
         return kept.order_by("-ended_at", "-pk")
 
@@ -100,9 +100,9 @@ class UserSession(models.Model):
     """
     One signed-in browser, app or API client.
 
-    A session is live until it ends. The row of an ended session records the reason
-    until ``prunesessions`` deletes the row. Only ``session_limit.registry`` writes
-    these rows.
+    A session is live until it ends. The row of an ended session records the reason for
+    the ending until ``prunesessions`` deletes the row. Only ``session_limit.registry``
+    writes these rows.
     """
 
     Reason: TypeAlias = EndReason
@@ -144,7 +144,7 @@ class UserSession(models.Model):
     )
 
     # The id of a newer sign-in from a browser that is new to the account. This session
-    # has not shown the notice of it yet.
+    # has not shown the notice of that sign-in yet.
     notice = models.UUIDField(null=True, blank=True, editable=False)
 
     ended_at = models.DateTimeField(_("ended"), null=True, blank=True)
@@ -193,7 +193,7 @@ class UserSession(models.Model):
 
     @property
     def is_live(self) -> bool:
-        """Whether this session has no recorded end, even if its time has expired."""
+        """Whether this session has no recorded end, even if the session has expired."""
         return self.ended_at is None
 
     @property
@@ -210,7 +210,7 @@ class UserSession(models.Model):
 
     def may_be_unsaved(self) -> bool:
         """
-        Return whether the session's data may not be stored yet.
+        Return whether the session may be too new to have stored data.
 
         The request that recorded the session key stores the data when the request
         finishes. This method reads the database's clock.
@@ -227,7 +227,7 @@ class UserSession(models.Model):
         return self.counted and self.scope == scope
 
     def facts(self) -> LiveSession:
-        """Return the facts about this session on which decisions at a limit depend."""
+        """Return the facts about this session that are needed to enforce the limit."""
         return LiveSession(
             id=self.pk,
             created_at=self.created_at,

@@ -1,5 +1,5 @@
 """
-Decide which sessions and plays to admit at a limit, and which ones to end for them.
+Decide whether to admit sessions and plays at a limit, and which older ones to end.
 
 These functions use no database, no request and no clock. The registry locks the
 account, collects the facts, calls one of these functions, and carries out the decision.
@@ -16,11 +16,11 @@ from uuid import UUID
 
 class AtLimit(enum.StrEnum):
     """
-    The ways to treat a sign-in or a play that would exceed its limit.
+    The ways to treat a sign-in or a play that would exceed the limit.
 
-    ``DISPLACE`` ends older sessions or plays. ``DENY`` refuses the new one. ``ASK``
-    lets the user choose which ones to end. ``OBSERVE`` admits the new one and only
-    reports it.
+    ``DISPLACE`` ends older sessions or plays. ``DENY`` refuses the new session or play.
+    ``ASK`` lets the user choose which older ones to end. ``OBSERVE`` admits the new
+    session or play and only reports the excess.
     """
 
     DISPLACE = "displace"
@@ -40,7 +40,7 @@ class Displace(enum.StrEnum):
 @dataclass(frozen=True, slots=True)
 class LiveSession:
     """
-    The facts about a live session or a live play on which decisions depend.
+    The facts about a live session or play that are needed to enforce the limit.
 
     An ``adopted`` session was signed in at an unknown time, before this package
     recorded sessions. Adopted sessions count as older than all other sessions.
@@ -82,10 +82,10 @@ def excess(
     """
     Return the ids of the sessions to end so that at most ``limit`` sessions remain.
 
-    ``live`` holds the live sessions of one scope (the sessions that one limit covers).
-    ``limit`` is ``None`` if unlimited. ``Displace.OLDEST`` ends the oldest sessions.
-    Other values end the least recently active sessions. The ids are in the order in
-    which to end the sessions.
+    ``live`` holds the live sessions of one scope (a group of sessions with a common
+    limit). If ``limit`` is ``None``, no session ends. ``Displace.OLDEST`` ends the
+    oldest sessions. Other values end the least recently active sessions. The ids are in
+    the order in which to end the sessions.
     """
     if limit is None or len(live) <= limit:
         return ()
@@ -104,8 +104,8 @@ def decide(
     """
     Decide whether to admit a sign-in, and which of the user's live sessions to end.
 
-    ``live`` holds the user's other live sessions in the same scope (the sessions that
-    one limit covers). ``limit`` includes the new session, and is ``None`` if unlimited.
+    ``live`` holds the user's other live sessions in the same scope (a group of sessions
+    with a common limit). ``limit`` includes the new session. ``None`` means unlimited.
     More sessions may be live than the limit allows, for example after a downgrade. A
     sign-in that displaces ends the whole excess. A refused sign-in ends no session.
     """
@@ -126,9 +126,9 @@ def decide_choice(
     """
     Decide whether to admit a sign-in after the user chose which sessions to end.
 
-    ``chosen`` holds the ids of those sessions, or is ``None`` for all sessions. No
-    session ends if the limit leaves room by now, unless the choice is "all". If the
-    choice does not make enough room, no session ends, and the user is asked again.
+    ``chosen`` holds the ids of the chosen sessions, or is ``None`` if the user chose
+    all. If the limit already leaves room, no session ends unless the user chose all. If
+    the choice makes too little room, no session ends, and the user is asked again.
     """
     free = limit is None or len(live) < limit
     if free and chosen is not None:
@@ -149,8 +149,8 @@ def decide_swap(
     """
     Decide whether to admit a new play after the user chose another play to end.
 
-    ``chosen`` is the id of the play to end. No play ends if the limit leaves room by
-    now. If the chosen play is no longer live and there is no room, the user is asked
+    ``chosen`` is the id of the play to end. If the limit already leaves room, no play
+    ends. If there is no room and the chosen play is no longer live, the user is asked
     again. If more plays are live than the limit allows, the oldest excess plays end
     too.
     """

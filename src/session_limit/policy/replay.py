@@ -30,9 +30,8 @@ class Outcome:
     The effect that one limit would have had.
 
     ``accounts`` is the number of accounts that would have reached the limit.
-    ``displaced`` is the number of sessions or plays that would have ended, and
-    ``refused`` the number that would not have started. Both numbers are by the day of
-    the start that reached the limit.
+    ``displaced`` counts the sessions or plays that would have ended, and ``refused``
+    those that would not have started, by the day of the start that reached the limit.
     """
 
     accounts: int = 0
@@ -46,7 +45,7 @@ class WhatIf:
     The result of ``replay()``.
 
     ``outcomes`` maps each limit to its effect. ``accounts`` is the number of accounts
-    that started sessions or plays. ``starts`` is the number of starts by day.
+    that started sessions or plays. ``starts`` is the number of starts per day.
     """
 
     outcomes: dict[int, Outcome]
@@ -58,10 +57,10 @@ def replay(
     accounts: Iterable[Iterable[Run]], limits: Iterable[int], days: Container[date]
 ) -> WhatIf:
     """
-    Return what each of ``limits`` would have done to each account's sessions or plays.
+    Return the effects that each limit would have had on recorded sessions or plays.
 
-    Only starts on one of the ``days`` are counted. Earlier sessions and plays only
-    determine what is active when those days begin.
+    ``accounts`` yields the sessions or plays of each account. Only starts on one of the
+    given days are counted. Earlier starts only determine what is active on those days.
     """
     result = WhatIf({limit: Outcome() for limit in limits})
     for account in accounts:
@@ -92,7 +91,7 @@ def _met(
     displaces: bool,
 ) -> Counter[date]:
     """
-    Return the number of starts that reach ``limit``, by day.
+    Return, for each of the given days, how many starts would have reached the limit.
 
     If ``displaces`` is true, each of these starts ends the oldest active session or
     play. Otherwise the start is refused.

@@ -1,4 +1,4 @@
-"""Extend Django's session classes with ending a session and undoing a sign-in."""
+"""Define a session mixin that can mark a session as ended and undo a sign-in."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from django.contrib.sessions.base_session import AbstractBaseSession
 
     class _Engine(SessionStore):
-        """The class of a session engine, with methods that django-stubs leaves out."""
+        """The type of session engines, with the methods that django-stubs omits."""
 
         _session_cache: dict[str, Any]
 
@@ -40,7 +40,7 @@ else:
 
 
 class Base(_Engine):
-    """A mixin that adds session limits to ``engine``, a ``SessionStore`` class."""
+    """A mixin for session stores that can end a session and undo a sign-in."""
 
     session_limit_state: SessionState
     engine: type[SessionBase]
@@ -60,11 +60,11 @@ class Base(_Engine):
         during_request: bool = False,
     ) -> dict[str, Any]:
         """
-        Mark this session object as ended, and return its data, which is now empty.
+        Mark this session object as ended, empty its data, and return the empty data.
 
-        ``id`` is the primary key of the ``UserSession`` row, if known. Pass a
-        ``reason`` if the row may still be marked as live, because recording the ending
-        may have failed. Pass ``during_request`` if the session was live when the
+        ``id`` is the primary key of the ``UserSession`` row, or ``None`` if unknown.
+        Pass ``reason`` if the row may still be marked as live, because recording the
+        ending may have failed. Pass ``during_request`` if the session was live when the
         request began.
         """
         self.session_limit_state.found = Found(
@@ -82,7 +82,7 @@ class Base(_Engine):
         """
         Prevent ``SessionMiddleware`` from changing the stored session and the cookie.
 
-        This also works under ``SESSION_SAVE_EVERY_REQUEST``.
+        This method also works if ``SESSION_SAVE_EVERY_REQUEST`` is true.
         """
         state = self.session_limit_state
         # SessionMiddleware does not save an empty session, and does not delete a cookie
@@ -96,7 +96,7 @@ class Base(_Engine):
         return self.session_limit_state.response.untouched or super().is_empty()
 
     def forget_ended(self) -> None:
-        """Forget which session ended, once the client has received the explanation."""
+        """Remove the ended session's id, so that its ending is not explained again."""
         self.session_limit_state.found = Found(Kind.ENDED)
         self.pop(engines.ENDED_ID, None)
         if not self._session_cache:
@@ -104,12 +104,12 @@ class Base(_Engine):
 
     def undo_login(self) -> SessionChanges:
         """
-        Undo ``login()`` in the session data, and return this request's changes.
+        Restore the session data from before ``login()``, and return all changes.
 
-        The changes include those of ``login()``, the receivers of its signal, and code
-        that ran earlier. Some changes are still lost. A browser without a session
-        cookie receives no new cookie, and a rollback removes what a view stored in its
-        transaction.
+        The changes are those of ``login()``, the receivers of its signal, and code that
+        ran earlier in the request. Some effects are still lost. A browser without a
+        session cookie receives no new cookie. A rollback removes what a view stored in
+        its transaction.
         """
         sign_in, data = self.session_limit_state.sign_in, self._session_cache
         # before_login is None if the project signs users in without login().
@@ -145,15 +145,15 @@ class Base(_Engine):
 
     def restore_anonymous(self) -> None:
         """
-        Restore the anonymous session that the browser had before an undone sign-in.
+        Restore the anonymous session that the browser had before the sign-in.
 
-        Data that was stored under the key in the client's cookie goes back under that
-        key. The client gets no new cookie, because a new cookie would replace the one
+        If data was stored under the key in the client's cookie, the data returns to
+        that key. The client gets no new cookie. A new cookie would replace the cookie
         that another tab may just have received by signing in.
 
         If nothing was stored under that key, the client may have made the key up, and
-        somebody else may know it (session fixation, ASVS 7.2.3). The response then
-        saves the data under a new key.
+        somebody else may know the key (session fixation, ASVS 7.2.3). The data is then
+        saved under a new key with the response.
         """
         key, presented_key = self.session_key, self.session_limit_state.presented_key
         data = self._session_cache

@@ -1,4 +1,4 @@
-"""Respond with status 503 after database conflicts in sign-ins and in this package."""
+"""Return 503 responses for database conflicts in sign-ins and in this package."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ _AUTH = frozenset(_SYNC) | {f"a{name}" for name in _SYNC}
 
 def concerns_us(request: HttpRequest, error: BaseException | None) -> bool:
     """
-    Return whether this package, instead of Django, must answer a database conflict.
+    Return whether this package, instead of Django, must answer a failed request.
 
-    This is true for conflicts and lock timeouts in three cases: ``request`` is for a
-    page of the package, the package or a function of ``django.contrib.auth`` raised
-    ``error``, or the request signed a user in or out.
+    This is true if ``error`` is a database conflict or a lock timeout in one of three
+    cases. The request is for a page of this package, this package or a function of
+    ``django.contrib.auth`` raised the error, or the request signed a user in or out.
     """
     if error is None or not is_retryable(error):
         return False
@@ -55,7 +55,7 @@ def retry(
 
 
 def _changed_user(sign_in: SignInRecord) -> bool:
-    """Return whether a user signed in or out, or the session key was changed."""
+    """Return whether the request signed a user in or out or changed the session key."""
     return (
         sign_in.admitted
         or sign_in.adopted
@@ -65,7 +65,7 @@ def _changed_user(sign_in: SignInRecord) -> bool:
 
 
 def _passed_through_us(error: BaseException) -> bool:
-    """Return whether ``error`` passed through this package or Django's sign-in code."""
+    """Return whether this package or Django's auth code is in the error's traceback."""
     traceback = error.__traceback__
     while traceback is not None:
         frame = traceback.tb_frame

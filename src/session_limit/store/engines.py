@@ -1,7 +1,7 @@
 """
 Inspect the project's session engine, and read and delete stored sessions.
 
-The ``UserSession`` row decides whether a session is live. No guarantee relies on
+The ``UserSession`` row alone decides whether a session is live. No guarantee relies on
 deleting stored sessions, because every engine has a way to bring a deleted session back
 (see docs/explanation/guarantees.md).
 """
@@ -56,7 +56,7 @@ DJANGOS: tuple[type[SessionBase], ...] = (
 @functools.cache
 def is_plain_db(store: type[SessionBase]) -> bool:
     """
-    Return whether the session class ``store`` uses the code of the ``db`` engine.
+    Return whether a session class uses the database code of Django's ``db`` engine.
 
     The package can then load, create and delete sessions with its own SQL statements.
     """
@@ -71,10 +71,10 @@ def is_plain_db(store: type[SessionBase]) -> bool:
 @functools.cache
 def loads_alike(store: type[SessionBase]) -> bool:
     """
-    Return whether ``load()`` and ``aload()`` of a session class do the same.
+    Return whether a session class loads data in the same way in sync and async code.
 
-    This is true if ``store`` inherits both methods from one of Django's engines. Async
-    code can then run ``load()`` and the query for the ``UserSession`` row in one
+    This is true if ``store`` inherits ``load()`` and ``aload()`` from one of Django's
+    engines. Async code can then run ``load()`` and the ``UserSession`` query in one
     thread.
     """
     return any(
@@ -85,7 +85,7 @@ def loads_alike(store: type[SessionBase]) -> bool:
 
 @functools.cache
 def issues_djangos_keys(store: type[SessionBase]) -> bool:
-    """Return whether Django's code generates the keys of a session class."""
+    """Return whether a session class generates its keys with Django's own code."""
     names = ("create", "acreate", "_get_new_session_key", "_aget_new_session_key")
     return not is_cookie(store) and any(
         issubclass(store, base) and _inherits(store, base, *names) for base in DJANGOS
@@ -94,9 +94,9 @@ def issues_djangos_keys(store: type[SessionBase]) -> bool:
 
 def may_hold(store: type[SessionBase], key: str) -> bool:
     """
-    Return whether the session class ``store`` could use ``key`` as a session key.
+    Return whether ``key`` could be a session key of the session class ``store``.
 
-    Only the form of ``key`` is checked. Other code may have stored sessions, so more
+    Only the form of the key is checked. Other code may have stored sessions, so more
     keys are accepted than Django generates. An engine that generates its own keys may
     use any characters except NUL, which no database accepts.
     """
@@ -116,7 +116,7 @@ def is_cookie(store: type[SessionBase]) -> bool:
 
 
 def is_cached(store: type[SessionBase]) -> bool:
-    """Return whether a session class reads sessions from ``SESSION_CACHE_ALIAS``."""
+    """Return whether a session class reads from the cache ``SESSION_CACHE_ALIAS``."""
     return issubclass(store, (cache.SessionStore, cached_db.SessionStore))
 
 
@@ -128,10 +128,10 @@ def forget_user(session: SessionBase) -> None:
 
 def signed_at(session: SessionBase) -> datetime | None:
     """
-    Return when the ``signed_cookies`` engine signed the cookie of ``session``.
+    Return the time at which the ``signed_cookies`` engine signed the session's cookie.
 
     The time is rounded down to a second. Return ``None`` if the session has no cookie
-    yet, or if the server stores its data.
+    yet, or if the server stores the session's data.
     """
     if not is_cookie(type(session)) or session.session_key is None:
         return None
@@ -139,7 +139,7 @@ def signed_at(session: SessionBase) -> datetime | None:
 
 
 def is_outdated(cookie: str) -> bool:
-    """Return whether a verified session cookie of ``signed_cookies`` has expired."""
+    """Return whether a ``signed_cookies`` cookie with a valid signature has expired."""
     return time.time() - _timestamp(cookie) > settings.SESSION_COOKIE_AGE
 
 
@@ -154,7 +154,7 @@ def _inherits(store: type[SessionBase], base: type[SessionBase], *names: str) ->
 
 def storable(key: str | None) -> str | None:
     """
-    Return ``key`` if a server may store a session under it, and ``None`` otherwise.
+    Return ``key`` if a server may store data under this key, and ``None`` otherwise.
 
     The key of the ``signed_cookies`` engine is the whole session and is never stored.
     """
@@ -165,11 +165,11 @@ def storable(key: str | None) -> str | None:
 
 def digest(key: str | None) -> str:
     """
-    Return the digest of a session key that identifies the key in a ``UserSession`` row.
+    Return the digest of a session key, as recorded in the ``UserSession`` row.
 
     Return ``""`` if there is no key. The package recognizes the cookie of an ended
     session by this digest. The digest is useless without ``SECRET_KEY``, so the row of
-    an ended session contains nothing that could be replayed.
+    an ended session contains nothing that an attacker could replay.
     """
     return digests(key or "")[0]
 
@@ -184,13 +184,13 @@ def digests(key: str) -> list[str]:
 def rows(
     model: type[AbstractBaseSession], keys: Sequence[str]
 ) -> models.QuerySet[AbstractBaseSession]:
-    """Return a queryset of the sessions with ``keys``, on the primary database."""
+    """Return the stored sessions with the given keys, using the primary database."""
     using = router.db_for_write(model)
     return model._base_manager.using(using).filter(session_key__in=keys)
 
 
 def exists(session: SessionBase, key: str | None) -> bool:
-    """Return whether the store of ``session`` contains a session with this ``key``."""
+    """Return whether the session store contains a session with the given key."""
     if key is None:
         return False
     if isinstance(session, db.SessionStore):
@@ -201,11 +201,11 @@ def exists(session: SessionBase, key: str | None) -> bool:
 
 def delete(keys: Sequence[str], using: str) -> None:
     """
-    Delete the stored sessions with these session ``keys``.
+    Delete the stored sessions with the given session keys.
 
-    Sessions in the database ``using`` are deleted in the current transaction. Other
-    sessions are deleted after the commit. A failure is then logged and not raised,
-    because the sessions have already ended.
+    Sessions in the database with the alias ``using`` are deleted in the current
+    transaction. Other sessions are deleted after the commit. A failure is then logged
+    and not raised, because the sessions have already ended.
     """
     store = engine()
     if not keys:
@@ -232,7 +232,7 @@ def read(key: str) -> dict[str, Any] | None:
     """
     Return the session data stored under ``key``, or ``{}`` if nothing is stored.
 
-    If the store fails, log the error and return ``None``.
+    Return ``None`` and log the error if the session store fails.
     """
     try:
         return dict(engine()(key).items())

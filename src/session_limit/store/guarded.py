@@ -1,4 +1,4 @@
-"""Make ended sessions read as empty sessions."""
+"""Present ended sessions to the project's code as empty sessions."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from session_limit.store.state import SessionState
 
 class GuardedSession(Loading, Keys):
     """
-    A mixin that makes a session read as empty once the session has ended.
+    A session mixin that presents a session as empty after the session has ended.
 
-    Then ``request.user``, other middleware and the project's code see no data.
+    Other middleware and the project's code then see no data and no signed-in user.
     """
 
 
 @functools.cache
 def _guarded(engine: type[SessionBase]) -> type[GuardedSession]:
-    """Return a subclass of the class ``engine`` with ``GuardedSession`` mixed in."""
+    """Return a subclass of ``engine`` that also inherits from ``GuardedSession``."""
     # SessionBase.key_salt, with which Django signs sessions, contains the class's name.
     names = {"__module__": engine.__module__, "__qualname__": engine.__qualname__}
     bases = (GuardedSession, engine)
@@ -36,7 +36,7 @@ def install(request: HttpRequest) -> None:
     Turn ``request.session`` into a ``GuardedSession`` without loading its data.
 
     The session object stays the same and keeps its attributes. If the request has no
-    session, do nothing.
+    session, this function does nothing.
     """
     session = getattr(request, "session", None)
     if isinstance(session, GuardedSession):

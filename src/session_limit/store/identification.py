@@ -32,9 +32,9 @@ class Identity(NamedTuple):
     """
     The result of identifying the session of a request.
 
-    ``id`` is the primary key of the ``UserSession`` row, or ``None`` if there is none.
-    ``reason`` says why the session ended. The reason is ``""`` if unknown, and ``None``
-    if the session has not ended.
+    ``id`` is the primary key of the ``UserSession`` row, or ``None`` if no row was
+    found. ``reason`` says why the session ended. The reason is ``""`` if unknown, and
+    ``None`` if the session has not ended.
     """
 
     id: UUID | None = None
@@ -42,7 +42,7 @@ class Identity(NamedTuple):
 
 
 def session_key_in(cookies: Mapping[str, str]) -> str | None:
-    """Return the session key in ``cookies``, or ``None`` if absent or malformed."""
+    """Return the session key in ``cookies``, or ``None`` if there is no valid key."""
     key = cookies.get(settings.SESSION_COOKIE_NAME)
     return key if key and engines.may_hold(engines.engine(), key) else None
 
@@ -64,14 +64,14 @@ def is_known(key: str) -> bool:
     """
     Return whether this process remembers a live session with this session key.
 
-    Such sessions are checked in separate threads, so that a flood of made-up cookies
-    cannot delay signed-in users.
+    Remembered sessions are checked in separate threads, so that a flood of made-up
+    cookies cannot delay signed-in users.
     """
     return _digest(key) in _known
 
 
 def remember(key: str, *, is_live: bool) -> None:
-    """Remember or forget that a live session has this session key."""
+    """Remember whether a live session has this session key, for ``is_known()``."""
     if is_live:
         _known.put(_digest(key), None)
     else:
@@ -85,7 +85,7 @@ def _digest(key: str) -> bytes:
 
 def identify(request: HttpRequest) -> Identity:
     """
-    Find the session of ``request``, and set ``request.session`` like the middleware.
+    Set ``request.session`` like the middleware, and return the session's identity.
 
     This function blocks. On the ``db`` engine, it runs one SQL statement. It may create
     the ``UserSession`` row of a session from before the package was installed.

@@ -17,7 +17,7 @@ KEY_LENGTH = 32
 
 
 class Keys(Saving):
-    """A mixin that records a changed session key in the ``UserSession`` row."""
+    """A mixin that records new session keys (cookie values) in ``UserSession`` rows."""
 
     def cycle_key(self) -> None:
         state = self.session_limit_state
@@ -44,9 +44,9 @@ class Keys(Saving):
 
     def _record_next_key(self) -> str | None:
         """
-        Generate a new session key, record it in the ``UserSession`` row, and return it.
+        Generate a session key, record it in the ``UserSession`` row, and return it.
 
-        Return ``None`` if the session is not live or is stored in a cookie.
+        Return ``None`` if the session is not live or if a cookie holds its data.
         """
         self._sync_id()
         state = self.session_limit_state

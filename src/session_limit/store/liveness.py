@@ -19,7 +19,7 @@ ANY_USER = object()
 
 
 class Row(NamedTuple):
-    """The fields of a ``UserSession`` row that a request needs."""
+    """The fields of a ``UserSession`` row that are needed to serve a request."""
 
     id: UUID
     user_id: Any
@@ -29,12 +29,12 @@ class Row(NamedTuple):
     expires_at: datetime
     expires_reason: str
     counted: bool
-    # The id of a newer sign-in of which this session has not shown a notice yet.
+    # The id of a newer sign-in for which this session has not shown a notice yet.
     notice: UUID | None
 
     @classmethod
     def of(cls, session: UserSession) -> Row:
-        """Return a ``Row`` with the values of ``session``, a ``UserSession``."""
+        """Return a ``Row`` with the field values of a ``UserSession`` object."""
         return cls(*(getattr(session, name) for name in cls._fields))
 
     @property
@@ -42,8 +42,8 @@ class Row(NamedTuple):
         """
         The minimum time between two recordings of the user's activity.
 
-        This is ``SESSION_LIMIT_TOUCH_INTERVAL``, or a tenth of the idle timeout if that
-        is shorter.
+        The interval is ``SESSION_LIMIT_TOUCH_INTERVAL``, or a tenth of the session's
+        idle timeout if a tenth is shorter.
         """
         if self.expires_reason != EndReason.IDLE:
             return conf.touch_interval
@@ -58,9 +58,9 @@ class Row(NamedTuple):
         """
         Return whether the session has expired by ``now``.
 
-        The latest activity may not be recorded yet. An expiry that activity postpones
-        is therefore extended by ``touch_interval``. So no session expires too early,
-        and none expires more than one ``touch_interval`` late.
+        The row may not contain the latest activity yet. If activity postpones the
+        expiry, this method therefore adds ``touch_interval``. No session expires too
+        early, and no session expires more than ``touch_interval`` late.
         """
         if self.expires_at > now or self.expires_reason == EndReason.ABSOLUTE:
             return self.expires_at <= now
@@ -78,14 +78,14 @@ class Row(NamedTuple):
         Return why the session is not live at ``now``, or ``None`` if it is live.
 
         Return ``""`` if the row is marked as ended or belongs to another user. All code
-        that authenticates a session decides with this method. The arguments are what
-        the callers do differently:
+        that authenticates a session calls this method, with different arguments:
 
         - ``user_id`` is the primary key, as a string, of the user in the session data.
-        - ``engine_expires`` says that the session engine has just loaded the data, and
+        - ``engine_expires`` is true if the session engine has just loaded the data and
           enforces the expiry that was set for the session.
-        - ``check_credentials`` returns why the user's credentials are no longer valid,
-          or ``None``. This function is called last, because it may read the database.
+        - ``check_credentials`` is a function that returns why the user's credentials
+          are no longer valid, or ``None`` if they are valid. This function is called
+          last, because it may read the database.
         """
         if self.ended_at is not None:
             return ""

@@ -21,7 +21,7 @@ from session_limit.store.users import user_of
 
 
 class Loading(Base):
-    """A mixin that loads the data of a session only while the session is live."""
+    """A session mixin that loads the data of a session only if the session is live."""
 
     def load(self) -> dict[str, Any]:
         is_plain_db = engines.is_plain_db(self.engine)
@@ -51,7 +51,7 @@ class Loading(Base):
         return self._exact(await super()._aget_session_from_db())
 
     def _exact(self, found: AbstractBaseSession | None) -> AbstractBaseSession | None:
-        """Return ``found`` if it has exactly the requested key, otherwise ``None``."""
+        """Return ``found``, or ``None`` if its key is not exactly the requested key."""
         # MariaDB ignores case when it compares keys, so a client could choose the
         # spelling of its key.
         if found is not None and found.session_key != self.session_key:
@@ -61,10 +61,10 @@ class Loading(Base):
 
     def _verified(self, data: dict[str, Any], row: Row | None) -> dict[str, Any]:
         """
-        Return the loaded session ``data``, or empty data if the session is not live.
+        Return the loaded session data, or empty data if the session is not live.
 
         ``row`` is the ``UserSession`` row with the session's key, or ``None`` if that
-        row was not read or does not exist.
+        row does not exist or was not read.
         """
         state = self.session_limit_state
         # signed_cookies keeps the cookie's value as its key even if it is not valid.

@@ -17,7 +17,7 @@ _ANY = UUID(int=0)
 @functools.cache
 def _leased(using: str, utc_offset: int, *names: str) -> str:
     """
-    Return the SQL that finds an active play (a playback) by the columns ``names``.
+    Return SQL that finds an active ``Play`` by the columns with the given names.
 
     ``utc_offset`` is the UTC offset, in seconds, of the times that the database stores.
     """
@@ -43,14 +43,14 @@ def _reads_leased(**values: Any) -> bool:
 
 def is_playing(id: UUID, session_id: UUID) -> bool:
     """
-    Return whether a play (a playback of limited content) of the session is active.
+    Return whether the playback with this id is active and belongs to the session.
 
-    A play is active until its lease expires. This function makes one indexed read and
-    does not check whether the session is live.
+    A playback is active until its lease expires. This function makes one indexed read.
+    It does not check whether the session is live.
     """
     return _reads_leased(id=id, session=session_id)
 
 
 def is_playing_anything(user_id: Any, session_id: UUID) -> bool:
-    """Return whether the session has any active play (playback of limited content)."""
+    """Return whether any playback of limited content by the session is active."""
     return _reads_leased(user=user_id, session=session_id)

@@ -90,7 +90,7 @@ def _row(columns: Iterable[Any], using: str) -> Row:
 
 
 def read(id: UUID) -> Row | None:
-    """Return the live or ended ``UserSession`` row with this id, or ``None``."""
+    """Return the ``UserSession`` with this id, live or ended, or ``None`` if absent."""
     using = registry_alias()
     connection = connections[using]
     parameter = UserSession._meta.pk.get_db_prep_value(id, connection, prepared=False)
@@ -104,8 +104,8 @@ def live_of(user_id: Any) -> UserSessionQuerySet:
     """
     Return a queryset of the user's live sessions that have not expired.
 
-    ``user_id`` is the user's primary key. An account may have any number of sessions,
-    so count them or read a limited number.
+    ``user_id`` is the user's primary key. An account may have any number of sessions.
+    The caller must count the sessions or slice the queryset.
     """
     rows = UserSession.objects.primary().live().filter(user_id=user_id)
     return rows.in_time(timezone.now())
@@ -143,9 +143,9 @@ def read_with_stored(
     """
     Return the encoded data and the ``UserSession`` row of a stored session.
 
-    One SQL statement reads both. The row is ``None`` if no row records the session key
-    ``key``. If ``model`` stores no unexpired session under ``key``, return only
-    ``None``.
+    One SQL statement reads both. The row is ``None`` if no ``UserSession`` row records
+    the session key ``key``. If ``model`` stores no unexpired session under the key,
+    return ``None`` instead of the pair.
     """
     connection = connections[using]
     now = connection.ops.adapt_datetimefield_value(timezone.now())
@@ -171,7 +171,7 @@ def shares_transactions(store: type[SessionBase]) -> bool:
 
 def shares_alias(model: type[models.Model]) -> str | None:
     """
-    Return the database alias that can read ``model`` and ``UserSession`` rows together.
+    Return the alias of the database that holds both ``model`` and ``UserSession`` rows.
 
     Return ``None`` if ``model`` is read from another database than the one to which
     ``UserSession`` rows are written. One SQL statement cannot read both tables then.

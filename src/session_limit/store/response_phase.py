@@ -1,7 +1,7 @@
 """
 Save sessions, and explain ended sessions and refused sign-ins in the response.
 
-All functions are sync. The async middleware calls ``finish()`` in a thread if needed.
+All functions are sync. The async middleware runs ``finish()`` in a thread if needed.
 """
 
 from __future__ import annotations
@@ -44,9 +44,9 @@ if TYPE_CHECKING:
 
 def is_needed(request: HttpRequest, response: HttpResponseBase) -> bool:
     """
-    Return whether ``finish()`` has anything to do for this ``response``.
+    Return whether the middleware must call ``finish()`` for this response.
 
-    There is nothing to do if the request read no session, or only read a live session.
+    The call is not needed if the request read no session, or only read a live session.
     This check does not read the database.
     """
     state = state_of(request)
@@ -73,8 +73,7 @@ def finish(request: GuardedRequest, response: HttpResponseBase) -> HttpResponseB
     Save the session if necessary, and return the response to send.
 
     The returned response may explain why the session ended or why a sign-in was
-    refused. If the database aborts a statement, the response is a 503 that asks the
-    client to try again.
+    refused. After a database conflict, the response (503) asks the client to try again.
     """
     state = state_of(request)
     if state is not None and state.in_conflict:
@@ -134,7 +133,7 @@ def _explain_ending(
     """
     Return a response that explains why the session ended, if access was denied.
 
-    Return ``response`` if the session has not ended or access was not denied.
+    Return ``response`` itself if the session has not ended or access was not denied.
     """
     state = session.session_limit_state
     is_barred = links.is_barred(response)
@@ -182,7 +181,7 @@ def _ask(
     refusal: Refusal,
     admission: Admission,
 ) -> HttpResponseBase:
-    """Keep the sign-in pending, and ask in the response which session to end."""
+    """Return a response that asks which session to end. Keep the sign-in pending."""
     browser = chooser.browser(request)
     choice = session.session_limit_state.sign_in.choice
     if choice is not None and browser.secret is not None:
@@ -203,7 +202,7 @@ def _ask(
 
 
 def _lost_user(request: HttpRequest) -> bool:
-    """Return whether the user of ``request`` has been loaded and is anonymous."""
+    """Return whether ``request.user`` has been loaded and is anonymous."""
     user = getattr(request, "user", None)
     if isinstance(user, SimpleLazyObject) and user._wrapped is empty:  # noqa: SLF001 evaluates nothing
         user = getattr(request, "_acached_user", None)
@@ -211,7 +210,7 @@ def _lost_user(request: HttpRequest) -> bool:
 
 
 def _end_disabled(session: GuardedSession, row: Row) -> None:
-    """End the session if its account was disabled without sending a signal."""
+    """End the session if its account was disabled without a signal from Django."""
     # For example, a queryset's update() sends no signal.
     if has_backend(session) and user_of(session) is None:
         try_to_end(row.id, UserSession.Reason.ACCOUNT_DISABLED)

@@ -18,11 +18,11 @@ FORGETTING = BestEffort("Recording that an ending was explained")
 
 def save(session: GuardedSession) -> None:
     """
-    Save ``session`` before ``SessionMiddleware`` does.
+    Save ``session`` before ``SessionMiddleware`` does, and detect its ending.
 
-    The response can then explain why the session ended during the request.
-    ``SessionMiddleware`` would raise ``SessionInterrupted``, and Django would send a
-    400 response without an explanation.
+    The response can then explain why the session ended during the request. If
+    ``SessionMiddleware`` found the ending, Django would send a 400 response without an
+    explanation (``SessionInterrupted``).
     """
     if not _save_detects_ending(session) and not _is_still_live(session):
         return
@@ -41,8 +41,8 @@ def save_if_possible(session: GuardedSession) -> None:
     """
     Save an anonymous session, and ignore database errors.
 
-    The session no longer contains the id of an ended session. If the save fails, the
-    next response explains the ending again.
+    The caller must have removed the id of the ended session from the data. If the save
+    fails, the next response explains the ending again.
     """
     if session.is_empty():
         return
@@ -54,7 +54,7 @@ def save_if_possible(session: GuardedSession) -> None:
 
 
 def _save_detects_ending(session: GuardedSession) -> bool:
-    """Return whether a save fails if the session has ended or was rolled back."""
+    """Return whether saving fails for a session that has ended or was rolled back."""
     state, engine = session.session_limit_state, session.engine
     if state.row is None:
         return True
@@ -86,10 +86,9 @@ def _is_still_live(session: GuardedSession) -> bool:
 
 def _explain_failure(session: GuardedSession) -> None:
     """
-    Check whether a session could not be saved because the session has ended.
+    Mark ``session`` as ended if it could not be saved because it has ended.
 
-    If so, mark ``session`` as ended. Django raises ``UpdateError`` for every database
-    error, so the session may still be live.
+    The session may be live, because every database error raises ``UpdateError``.
     """
     row, key = _read_row(session), session.session_key
     if row is None:

@@ -22,7 +22,7 @@ from session_limit.store.users import user_of
 
 
 class Saving(Base):
-    """A mixin that updates the ``UserSession`` row when a session changes."""
+    """A session mixin that updates the ``UserSession`` row when the session changes."""
 
     def save(self, must_create: bool = False) -> None:
         if not must_create:
@@ -58,9 +58,9 @@ class Saving(Base):
 
     def _is_unsynced(self) -> bool:
         """
-        Return whether the session data and its ``UserSession`` row may disagree.
+        Return whether the session data may disagree with its ``UserSession`` row.
 
-        If so, ``_sync_id()`` must run. This check does not read the database.
+        The caller must then call ``_sync_id()``. This check does not read the database.
         """
         data, state = getattr(self, "_session_cache", {}), self.session_limit_state
         if state.row is None:
@@ -181,15 +181,15 @@ class Saving(Base):
         return True
 
     def _signs_out_unread(self) -> bool:
-        """Return whether the user signs out with a key that has no stored data."""
+        """Return whether the user is signing out with a key that has no stored data."""
         state = self.session_limit_state
         return state.signing_out and state.found.is_not_stored
 
     def _sign_out_unread(self) -> None:
         """
-        End the live session that the key in the cookie belongs to.
+        End the live session to which the key in the client's cookie belongs.
 
-        Nothing is stored under the key. Another tab may have changed the key after this
+        No data is stored under the key. Another tab may have changed the key after this
         request was sent, or the store may have dropped the data.
         """
         key = engines.storable(self.session_limit_state.presented_key)
@@ -201,9 +201,9 @@ class Saving(Base):
         """
         Return why this session is being flushed, or ``None`` for an outdated copy.
 
-        Either the user signs out, another user signs in, or ``auth.get_user()`` found
-        an authentication hash that is no longer valid. An outdated copy of the session
-        data is from before the session's hash was changed.
+        A session is flushed if the user signs out, if another user signs in, or if
+        ``auth.get_user()`` finds that the authentication hash is no longer valid. An
+        outdated copy of the data is from before the session's hash was changed.
         """
         if self.session_limit_state.signing_out:
             return EndReason.SIGNED_OUT

@@ -1,4 +1,4 @@
-"""Collect the facts on which the admission of a sign-in depends."""
+"""Collect the facts that determine whether to admit a sign-in."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ def sign_in_of(
     """
     Return the facts about a sign-in that determine whether to admit ``user``.
 
-    ``login()`` has just written the sign-in into ``request.session``. With ``adopted``,
-    the sign-in is an earlier one that has no ``UserSession`` row yet. ``presented_key``
-    is the session key in the browser's cookie. ``choice`` says which sessions the
-    person chose to end.
+    ``request.session`` must already contain the sign-in. If ``adopted`` is true, the
+    user signed in earlier, and the session has no ``UserSession`` row yet.
+    ``presented_key`` is the session key in the browser's cookie. ``choice`` says which
+    sessions the person chose to end, or is ``None`` if the person was not asked.
 
     Raises ``ImproperlyConfigured`` if the project's ``Rules`` return a scope (the name
-    of the sessions that one limit covers) that cannot be stored. Errors in ``Rules``
-    are also raised.
+    of a group of sessions with a common limit) that cannot be stored. Errors in
+    ``Rules`` are also raised.
     """
     now, client = timezone.now(), describe(request)
     # The user of an adopted session signed in at an unknown time, at the latest at the

@@ -16,8 +16,8 @@ def must_be_chosen(state: SessionState) -> bool:
 
     An automatic sign-in must be confirmed if the browser's session has ended.
     Otherwise, two such browsers would displace each other endlessly (ASVS 7.6.2). A
-    sign-in is automatic if it is made by a middleware (``RemoteUser``), or in a frame
-    or a script (silent single sign-on).
+    sign-in is automatic if a middleware makes it (``RemoteUser``), or if it happens in
+    a frame or a script (silent single sign-on).
     """
     request = state.request
     if request is None:
@@ -35,10 +35,10 @@ def must_be_chosen(state: SessionState) -> bool:
 
 def choice_for(state: SessionState, user: AbstractBaseUser) -> Choice | None:
     """
-    Return the person's choice of sessions to end for this sign-in of ``user``.
+    Return which sessions the person chose to end for this sign-in of ``user``.
 
     Return ``None`` if the person was not asked. If a middleware signs the user in
-    before the view of the chooser page runs, read the choice from the posted form.
+    before the view that receives the choice runs, read the choice from the posted form.
     """
     request, choice = state.request, state.sign_in.choice
     if request is None:

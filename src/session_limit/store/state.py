@@ -1,4 +1,4 @@
-"""Define records of what the package knows about the session of a request."""
+"""Define the data that this package keeps about the session of a request."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ CONNECTION = "session_limit"
 
 
 class Kind(enum.Enum):
-    """The states in which the session of a request can be."""
+    """The possible states of a request's session."""
 
     # Anonymous, or not read yet.
     ANONYMOUS = enum.auto()
@@ -43,10 +43,10 @@ class Found(NamedTuple):
     """
     The result of looking up the session of a request.
 
-    A live session has a ``row``, its ``UserSession`` row, and a ``session_hash``, the
-    authentication hash that was loaded. An ended session has an ``ended_id``, the id of
-    its row. ``ended_reason`` is set if the row may still be marked as live.
-    ``ended_during_request`` says that the session was live when the request began.
+    ``row`` is the ``UserSession`` row of a live session. ``session_hash`` is the loaded
+    authentication hash of a live session. ``ended_id`` is the id of an ended session's
+    row. ``ended_reason`` is set if that row may still be marked as live.
+    ``ended_during_request`` is true if the session was live when the request began.
     """
 
     kind: Kind = Kind.ANONYMOUS
@@ -66,7 +66,7 @@ class Found(NamedTuple):
 
     @property
     def is_not_stored(self) -> bool:
-        """Whether the key in the cookie has no stored data and no known ending."""
+        """Whether no data is stored under the cookie's key and no ending is known."""
         return self.kind in _NOT_STORED
 
 
@@ -79,7 +79,7 @@ class Refusal:
     A sign-in that was refused and undone.
 
     ``admission`` is the decision, or ``None`` if a person must first confirm an
-    automatic sign-in in a browser with an ended session. ``changes`` is what the
+    automatic sign-in in a browser with an ended session. ``changes`` contains what the
     request had written into the session.
     """
 
@@ -95,7 +95,7 @@ class SignInRecord:
     # The data of an anonymous session when it was loaded, and before login().
     loaded: Mapping[str, Any] = field(default_factory=dict)
     before_login: Mapping[str, Any] | None = None
-    # Which sessions the person chose to end. The next sign-in of that user uses it.
+    # Which sessions the person chose to end. The user's next sign-in applies this.
     choice: Choice | None = None
     admitted: bool = False
     adopted: bool = False
@@ -106,8 +106,8 @@ class ResponseRecord(NamedTuple):
     """
     A record of how the session was saved for the response.
 
-    ``saved`` has the session key and the serialized data that were saved. ``untouched``
-    says that neither the stored session nor the client's cookie may change.
+    ``saved`` holds the saved key and serialized data, or ``None``. If ``untouched`` is
+    true, neither the stored session nor the client's cookie may change.
     """
 
     saved: tuple[str | None, bytes] | None = None
@@ -120,10 +120,10 @@ class ResponseRecord(NamedTuple):
 
 class SessionState:
     """
-    The state that the package keeps for the session of one request.
+    The state that this package keeps for the session of one request.
 
     ``request`` is ``None`` if other code created the session and has not yet assigned
-    it to a request. ``presented_key`` is the session key in the client's cookie.
+    the session to a request. ``presented_key`` is the key in the client's cookie.
     """
 
     # The defaults are class attributes, so that a request which does not read its
@@ -158,11 +158,11 @@ class SessionState:
 
     @property
     def row(self) -> Row | None:
-        """The ``UserSession`` row of the live session, or ``None``."""
+        """The ``UserSession`` row of the session, or ``None`` if it is not live."""
         return self.found.row
 
     def admit(self, row: Row) -> None:
-        """Record the admission of a sign-in and its ``UserSession`` row."""
+        """Record that a sign-in was admitted, and its ``UserSession`` row."""
         self.found = Found(Kind.LIVE, row)
         self.sign_in.admitted, self.sign_in.refusal = True, None
 
@@ -174,14 +174,14 @@ class SessionState:
 
 
 def set_answered(request: HttpRequest) -> None:
-    """Record that the response is prepared and cookies can no longer be set."""
+    """Record that the response is prepared, so that cookies can no longer be set."""
     state = state_of(request)
     if state is not None:
         state.is_answered = True
 
 
 def state_of(request: HttpRequest | None) -> SessionState | None:
-    """Return the request's ``SessionState``, or ``None`` without the middleware."""
+    """Return the request's ``SessionState``, or ``None`` if its session has none."""
     state: SessionState | None = getattr(
         getattr(request, "session", None), "session_limit_state", None
     )

@@ -1,4 +1,4 @@
-"""Find the session of a session key under which the engine stores no data."""
+"""Find the session to which a session key without stored data belongs."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from session_limit.store.state import Found, Kind, SessionState
 
 def identify_key(state: SessionState) -> None:
     """
-    Find out which session a cookie without stored data belongs to.
+    Find the session to which a cookie without stored data belongs.
 
-    This function sets ``state.found``. It looks up the digest of the session key in the
-    ``UserSession`` table, at most once per request.
+    The result is recorded in ``state.found``. This function looks up the digest of the
+    session key in the ``UserSession`` table, at most once per request.
     """
     if state.found.kind is not Kind.NOT_STORED:
         return

@@ -29,7 +29,7 @@ def has_backend(data: SessionData) -> bool:
 
 def user_of(data: SessionData) -> AbstractBaseUser | None:
     """
-    Return the user in the session data, or ``None`` if there is none.
+    Return the signed-in user according to the session data, or ``None`` if anonymous.
 
     Unlike ``auth.get_user()``, this function does not verify the authentication hash.
     """
@@ -48,9 +48,9 @@ def lazy_user(id: Any) -> AbstractBaseUser:
 
 def may_sign_in(user: AbstractBaseUser) -> bool:
     """
-    Return whether an authentication backend accepts ``user`` even if inactive.
+    Return whether any authentication backend accepts ``user``.
 
-    ``AllowAllUsersModelBackend``, for example, accepts inactive users.
+    Some backends, such as ``AllowAllUsersModelBackend``, accept inactive users.
     """
     # A backend that only grants permissions may have no get_user().
     getters = (getattr(backend, "get_user", None) for backend in get_backends())
