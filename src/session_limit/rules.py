@@ -160,7 +160,7 @@ class Rules:
 
 class PerDeviceClass(Rules):
     """
-    Rules that count sessions separately for phones, tablets, computers and others.
+    Rules that count sessions of phones, tablets, computers and others separately.
 
     With a limit of one, a user may have one phone and one computer. The class of a
     device is derived from its request, so a dishonest client can choose the class.

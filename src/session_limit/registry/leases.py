@@ -134,7 +134,7 @@ def lock_counting_plays(user_id: Any, using: str) -> list[Play]:
     Other playbacks are recorded as ended. The caller must hold the account's lock.
     """
     # Playbacks that were not renewed in time are locked too. Otherwise, a renewal that
-    # began in time could revive a playback after it was recorded as ended.
+    # began in time could revive a playback that was no longer counted.
     is_leased = ExpressionWrapper(
         Q(lease_until__gt=DatabaseNow()), output_field=BooleanField()
     )
