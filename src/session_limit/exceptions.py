@@ -11,8 +11,8 @@ class TooLateToSignIn(RuntimeError):
     The error raised when ``login()`` is called after the response was prepared.
 
     For example, the body of a ``StreamingHttpResponse`` runs after the headers have
-    been sent. The browser can no longer receive the session cookie then, so the sign-in
-    is refused. The sign-in has displaced no other session.
+    been sent. The browser can then no longer receive the session cookie, so the sign-in
+    is refused. The refused sign-in ends no other session.
     """
 
     def __init__(self, message: str | None = None) -> None:
@@ -29,7 +29,7 @@ class SessionLimitReached(PermissionDenied):
     """
     The error raised when a sign-in is refused because the account is at its limit.
 
-    ``login()`` raises this error after undoing the sign-in. If no code catches the
+    ``login()`` undoes the sign-in before it raises this error. If no code catches the
     error, the client gets a response with the status 403.
     """
 

@@ -32,13 +32,13 @@ IMPERSONATION_KEYS = ("hijack_history", "loginas_from_user")
 
 class Rules:
     """
-    The limits and timeouts of each user.
+    A class that sets the limits and timeouts of each user.
 
     By default, the values come from the settings. To change them, subclass this class
-    and name the subclass in ``SESSION_LIMIT_RULES``. One instance serves the whole
-    process, so it must keep no state. Most methods run during a sign-in, some while the
-    account's database row is locked. A method should answer from the user object or
-    with a single query.
+    and name the subclass in ``SESSION_LIMIT_RULES``. The whole process shares one
+    instance, so a subclass must keep no state. Most methods run during a sign-in, and
+    some run while the account's database row is locked. A method should therefore
+    answer from the user object or with a single query.
     """
 
     def limit(self, user: AbstractBaseUser, scope: str) -> int | None:
@@ -46,27 +46,28 @@ class Rules:
         Return the maximum number of live sessions of ``user`` in ``scope``.
 
         A scope is a group of sessions that are counted together. The maximum is at
-        least 1, and ``None`` means no limit. A number in the account's ``AccountLimit``
+        least 1, and ``None`` means no limit. A number in the user's ``AccountLimit``
         row takes precedence over this method.
         """
         return conf.limit
 
     def at_limit(self, user: AbstractBaseUser, scope: str) -> AtLimit | str:
         """
-        Return what happens to a sign-in that would exceed the limit.
+        Return how to handle a sign-in that would exceed the session limit.
 
-        ``"displace"`` ends older sessions, ``"deny"`` refuses the sign-in, ``"ask"``
-        lets the user choose which sessions to end, and ``"observe"`` only reports the
-        sign-in.
+        ``"displace"`` ends older sessions, ``"deny"`` refuses the sign-in, and
+        ``"ask"`` lets the user choose which sessions to end. ``"observe"`` admits the
+        sign-in and only reports that it exceeds the limit.
         """
         return conf.at_limit
 
     def scope(self, user: AbstractBaseUser, request: HttpRequest) -> str:
         """
-        Return the name of the group of sessions that this sign-in is counted with.
+        Return the name of the group of sessions in which to count a sign-in.
 
-        The name has at most 64 characters. The default, ``""``, puts all sessions of
-        the account into one group. A session never changes its scope.
+        The limit applies to each group separately. The name has at most 64 characters.
+        The default, ``""``, puts all sessions of ``user`` into one group. A session
+        never moves to another group.
         """
         return ""
 
@@ -74,10 +75,10 @@ class Rules:
         """
         Return whether this sign-in is exempt from the limit.
 
-        An exempt session does not count and displaces no other session. The session is
-        still recorded, so that it can be seen and ended. By default, only an
-        administrator who signs in as another user through django-hijack or
-        django-loginas is exempt.
+        An exempt session does not count towards the limit and ends no other session.
+        The session is still recorded, so that it can be seen and ended. By default, a
+        sign-in is exempt only if an administrator signs in as another user through
+        django-hijack or django-loginas.
         """
         match = request.resolver_match
         if match is None:
@@ -89,19 +90,19 @@ class Rules:
 
     def play_limit(self, user: AbstractBaseUser, scope: str) -> int | None:
         """
-        Return the maximum number of simultaneous plays of ``user`` in ``scope``.
+        Return the maximum number of simultaneous playbacks of ``user`` in ``scope``.
 
-        A play is one playback of limited content. The maximum is at least 1, and
-        ``None`` means no limit. This method is called only if ``SESSION_LIMIT_PLAYS``
-        is set.
+        A scope is a group of playbacks that are counted together. The maximum is at
+        least 1, and ``None`` means no limit. This method is called only if
+        ``SESSION_LIMIT_PLAYS`` is set.
         """
         return conf.play_limit
 
     def play_at_limit(self, user: AbstractBaseUser, scope: str) -> AtLimit | str:
         """
-        Return what happens to a play that would exceed the limit of simultaneous plays.
+        Return how to handle a playback that would exceed the playback limit.
 
-        The values have the same meanings as in ``at_limit()``.
+        The values have the same meanings as the values of ``at_limit()``.
         """
         return conf.play_at_limit
 
@@ -109,21 +110,21 @@ class Rules:
         self, user: AbstractBaseUser, session: UserSession, what: str
     ) -> str:
         """
-        Return the name of the group of plays that a new play is counted with.
+        Return the name of the group in which to count a new playback.
 
         ``what`` is the project's name for the content that ``session`` starts to play.
-        The name of the group has at most 64 characters, and may be a kind of content or
-        ``session.device_class``, for example. The default, ``""``, puts all plays of
-        the account into one group.
+        The name of the group has at most 64 characters. For example, the name may be a
+        kind of content or ``session.device_class``. The default, ``""``, puts all
+        playbacks of ``user`` into one group.
         """
         return ""
 
     def idle_timeout(self, user: AbstractBaseUser) -> timedelta | None:
-        """Return how long a session of ``user`` may idle, or ``None`` for no limit."""
+        """Return how long a session may be idle, or ``None`` for no limit."""
         return conf.idle_timeout
 
     def absolute_timeout(self, user: AbstractBaseUser) -> timedelta | None:
-        """Return how long after sign-in a session of ``user`` expires, or ``None``."""
+        """Return how long after sign-in a session expires, or ``None`` for no limit."""
         return conf.absolute_timeout
 
     def is_fresh(
@@ -132,8 +133,8 @@ class Rules:
         """
         Return whether ``user`` has authenticated recently enough to end other sessions.
 
-        ``session`` is the session of ``request``. The answer is false for an
-        administrator who is signed in as ``user``, because the administrator has not
+        ``session`` is the ``UserSession`` row for ``request``. The result is false for
+        an administrator who is signed in as ``user``, because the administrator has not
         entered the user's credentials.
         """
         if any(request.session.get(key) for key in IMPERSONATION_KEYS):
@@ -147,10 +148,10 @@ class Rules:
         """
         Return the URL where the user must re-authenticate if ``is_fresh()`` is false.
 
-        The page at this URL redirects to ``back`` afterwards. ``None`` means that the
-        current page should ask for the password itself. By default, users without a
-        usable password go to the sign-in page, since a second sign-in in the same
-        browser is not counted again.
+        The page at this URL must redirect to ``back`` afterwards. Return ``None`` if
+        the current page should ask for the password itself. By default, users without a
+        usable password go to the sign-in page. A second sign-in in the same browser
+        does not count as a second session.
         """
         if user.has_usable_password():
             return None
@@ -159,10 +160,10 @@ class Rules:
 
 class PerDeviceClass(Rules):
     """
-    Rules that count each class of device (phone, tablet, computer, other) separately.
+    Rules that count sessions of phones, tablets, computers and others separately.
 
-    With a limit of one, a user may have one phone and one computer. The class is
-    derived from what the client sends, so a dishonest client can choose the class.
+    With a limit of one, a user may have one phone and one computer. The class of a
+    device is derived from its request, so a dishonest client can choose the class.
     """
 
     def scope(self, user: AbstractBaseUser, request: HttpRequest) -> str:

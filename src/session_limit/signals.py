@@ -11,7 +11,7 @@ from django.dispatch import Signal
 
 session_started = Signal()
 """
-This signal is sent when a session has been admitted.
+This signal is sent when a session has started.
 
 The arguments are ``session``, the ``UserSession`` row; ``request``, the ``HttpRequest``
 of the sign-in; and ``is_new_browser``, which is true if the user had never signed in
@@ -23,43 +23,44 @@ session_ended = Signal()
 This signal is sent when a session has ended.
 
 The arguments are ``session``, the ``UserSession`` row; ``reason``, an ``EndReason``;
-``by``, the primary key of the user who ended the session, as a string, or ``""``; and
-``by_session``, the id of the session that displaced this session, or ``None``.
+``by``, the primary key of the user who ended the session, as a string, or ``""`` if no
+user is known; and ``by_session``, the id of the session that displaced the session, or
+``None`` if no session did.
 """
 
 limit_reached = Signal()
 """
-This signal is sent when a sign-in has met the session limit.
+This signal is sent after a sign-in that would exceed the session limit.
 
-The arguments are ``user``; ``scope``; ``limit``; ``at_limit``, the ``AtLimit`` that was
-applied; and ``session_id``, the id of the admitted session, or ``None`` if the sign-in
-was refused.
+The arguments are ``user``; ``scope``, the name of the group of sessions that the limit
+covers; ``limit``; ``at_limit``, the ``AtLimit`` value that was applied; and
+``session_id``, the id of the new session, or ``None`` if the sign-in was refused.
 """
 
 play_started = Signal()
 """
-This signal is sent when a play (one playback of limited content) has been admitted.
+This signal is sent when a playback of limited content has started.
 
 The only argument is ``play``, the ``Play`` row.
 """
 
 play_ended = Signal()
 """
-This signal is sent when a play (one playback of limited content) has ended.
+This signal is sent when a playback of limited content has ended.
 
-A play also ends if it is not renewed in time or if its session ends. The package then
-sends the signal only when another play needs the place. It sends no signal if
-``prunesessions`` records the end first.
+A playback also ends if it is not renewed in time or if its session ends. In these
+cases, the signal is sent only when the account's playbacks are counted again, and not
+if the ``prunesessions`` command records the end first.
 
 The arguments are ``play``, the ``Play`` row; ``reason``, a ``PlayEndReason``; and
-``by_play``, the id of the play that displaced this play, or ``None``.
+``by_play``, the id of the ``Play`` that displaced this one, or ``None`` if none did.
 """
 
 play_limit_reached = Signal()
 """
-This signal is sent when a play has met the limit of simultaneous plays.
+This signal is sent after an attempt to exceed the limit of simultaneous playbacks.
 
-The arguments are ``user``; ``scope``; ``limit``; ``at_limit``, the ``AtLimit`` that was
-applied; and ``play_id``, the id of the admitted play, or ``None`` if the play was
-refused.
+The arguments are ``user``; ``scope``, the name of the group of playbacks that the limit
+covers; ``limit``; ``at_limit``, the ``AtLimit`` value that was applied; and
+``play_id``, the id of the new ``Play``, or ``None`` if the playback was refused.
 """

@@ -1,9 +1,9 @@
 """
-Functions that end sessions and plays, and read or change their limits.
+Provide the functions that verify, limit and end sessions and playbacks.
 
 This module is the registry's public interface. Only the modules of this package write
-sessions and plays. Each operation takes its locks in the same order: the user's row,
-the user's ``AccountLimit`` row, session rows, stored sessions.
+``UserSession`` and ``Play`` rows. Each operation takes its locks in the same order: the
+user's row, the user's ``AccountLimit`` row, session rows, stored sessions.
 """
 
 from __future__ import annotations

@@ -14,10 +14,10 @@ from session_limit.models import AccountLimit, UserSession, UserSessionQuerySet
 
 def lock_account(user_id: Any, using: str, **changes: Any) -> AccountLimit:
     """
-    Lock a user's ``AccountLimit`` row until the end of the transaction, and return it.
+    Lock a user's ``AccountLimit`` row for the current transaction, and return the row.
 
-    ``user_id`` is the user's primary key. The row is created if it does not exist, and
-    ``changes`` are saved to the row.
+    ``user_id`` is the user's primary key. The row is created if it does not exist. The
+    field values in ``changes`` are saved to the row.
     """
     # The lock is taken with a write, because SQLite has no SELECT ... FOR UPDATE, and a
     # transaction there that begins with a read may fail to become a writer. One
@@ -42,10 +42,10 @@ def locked(
     rows: UserSessionQuerySet, *, skip_locked: bool = False
 ) -> list[UserSession]:
     """
-    Lock session rows until the end of the transaction, and return them as a list.
+    Lock ``UserSession`` rows for the current transaction, and return them in a list.
 
     With ``skip_locked``, rows that another transaction has locked are left out, if the
-    database supports that. Otherwise the call waits for these rows.
+    database supports that. Otherwise, this function waits for these rows.
     """
     # A plain read could return a session key that another request is just replacing.
     # The rows are locked in the order of their ids, so that two callers cannot
@@ -60,6 +60,10 @@ def locked(
 
 
 def live_rows(user: AbstractBaseUser, using: str) -> list[UserSession]:
-    """Lock and return the live sessions of ``user``. The account must be locked."""
+    """
+    Lock and return the rows of the live sessions of ``user``, in the order of ids.
+
+    The caller must hold the lock on the account's row.
+    """
     rows = UserSession.objects.using(using).live().for_user(user)
     return list(rows.select_for_update().order_by("pk"))

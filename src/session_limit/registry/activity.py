@@ -1,4 +1,4 @@
-"""Keep the database rows of sessions up to date between sign-in and ending."""
+"""Record activity, changes of key and shown notices in the rows of live sessions."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ def deadline(
     authenticated_at: datetime,
 ) -> tuple[datetime, EndReason]:
     """
-    Return when a session of ``user`` expires without further activity, and the reason.
+    Return when a session of ``user`` expires without further activity, and why.
 
-    The first of three times decides: ``stored_until`` (the session's own expiry), the
-    idle timeout after ``active_at``, and the absolute timeout after
-    ``authenticated_at``.
+    The session expires at the earliest of three times: ``stored_until`` (the expiry
+    that Django gives the session), the idle timeout after ``active_at``, and the
+    absolute timeout after ``authenticated_at``.
     """
     rules = get_rules()
     idle, absolute = rules.idle_timeout(user), rules.absolute_timeout(user)
@@ -49,11 +49,11 @@ def touch(
     row: Row, session: SessionBase, user: AbstractBaseUser, *, is_saved: bool
 ) -> None:
     """
-    Record the activity and the expiry of a session if its ``row`` is out of date.
+    Update the last activity and the expiry of a session if its row is out of date.
 
-    ``is_saved`` is true if the session has just been stored, so that its expiry starts
-    again. Only one of several parallel requests writes. If the database cannot write
-    immediately, the next request tries again.
+    ``is_saved`` says that the session data has just been stored, so that its expiry
+    starts again. Only one of several parallel requests updates the row. If the database
+    cannot write immediately, the next request tries again.
     """
     now = timezone.now()
     if is_saved or row.expires_reason != EndReason.EXPIRED:
@@ -81,10 +81,10 @@ def touch(
 @one_statement
 def rekey(using: str, id: UUID, key: str | None, *, former: str | None) -> bool:
     """
-    Record a session's change of key, and return whether the session is live.
+    Record a session's new key, and return whether the session is still live.
 
-    ``id`` is the session's id. The key changes from ``former`` to ``key``. Call this
-    function before anything is stored under ``key``.
+    ``id`` is the session's id, ``key`` is the new session key, and ``former`` is the
+    previous key. The caller must not store data under ``key`` before this call.
     """
     # Session rows are locked before stored sessions. In the other order, a change of
     # key and a sign-in could deadlock.
@@ -102,10 +102,10 @@ def rekey(using: str, id: UUID, key: str | None, *, former: str | None) -> bool:
 
 def mark_notified(id: UUID, notice: UUID) -> bool:
     """
-    Record that a session shows the notice of a new sign-in.
+    Return whether to show a notice of a new sign-in, and record that it was shown.
 
-    ``id`` is the id of the session, and ``notice`` is the id of the sign-in. Return
-    whether to show the notice, which only one of several parallel requests does. If the
+    ``id`` is the id of the session that shows the notice, and ``notice`` is the id of
+    the new sign-in. Only one of several parallel requests gets ``True``. If the
     database cannot write immediately, a later page shows the notice.
     """
     rows = UserSession.objects.primary().live_with_id(id)

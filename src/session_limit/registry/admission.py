@@ -1,4 +1,4 @@
-"""Admit or refuse sign-ins, and adopt signed-in sessions that have no row yet."""
+"""Admit or refuse sign-ins, and signed-in sessions that have no database row yet."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ def admit(using: str, sign_in: SignIn) -> Admission:
     """
     Admit or refuse a sign-in under the account's limit, and return the outcome.
 
-    The session already names its user. After an admission, the session data contains
-    the id of its ``UserSession`` row and is stored under a key. A second sign-in in the
-    same browser does not count as a second session. If the user chose which sessions to
-    end, an admission uses up that choice. An exception from the project's ``Rules`` is
-    passed on, and nothing changes.
+    The session data must already name the user. After an admission, the data contains
+    the id of the session's ``UserSession`` row and is stored under a key. A second
+    sign-in in the same browser does not count as a second session. If the user chose
+    which sessions to end, an admission uses up that choice. If the project's ``Rules``
+    raise an exception, the exception propagates and nothing changes.
     """
     # A second attempt starts like the first, which the database has rolled back.
     sign_in.session._session_key = sign_in.key
@@ -91,10 +91,10 @@ def adopt(using: str, sign_in: SignIn) -> Row | None:
     Admit a signed-in session that has no database row yet, and return its new row.
 
     Such a session began before this package was installed, or in code that sets
-    Django's session keys itself. The session counts as the oldest of its scope (the
-    sessions that one limit covers). If the limit leaves no room, the session ends as
-    displaced. Parallel first requests of one browser get the same row. Return ``None``
-    if the session is not admitted.
+    Django's session keys itself. The session counts as the oldest in its scope (the
+    sessions that one limit covers). If the limit leaves no room, the session ends with
+    the reason "displaced". Parallel first requests of one browser get the same row.
+    Return ``None`` if the session is not admitted.
     """
     user, session, scope = sign_in.user, sign_in.session, sign_in.scope
     account = lock_account(user.pk, using)
@@ -135,7 +135,7 @@ def _without_unusable(
     end_unusable: Callable[[list[UserSession]], list[UserSession]],
     limit: int | None,
 ) -> list[UserSession]:
-    """Return ``rivals`` without the sessions that ``end_unusable`` ends."""
+    """End unusable sessions among ``rivals``, and return the remaining sessions."""
     # end_unusable() reads the session store once for each row, so it gets no more rows
     # once the remaining rivals reach the limit.
     remaining: list[UserSession] = []
@@ -149,7 +149,7 @@ def _without_unusable(
 
 
 def _is_waiting(pending: PendingSignIn, using: str) -> bool:
-    """Return whether the ``pending`` sign-in has been neither used nor cancelled."""
+    """Return whether a ``pending`` sign-in was neither completed nor cancelled."""
     # The read takes a lock, because a snapshot from before the account's lock was
     # granted would still contain the row.
     rows = PendingSignIn.objects.using(using).filter(pk=pending.pk)
@@ -162,8 +162,8 @@ def _decide_by(
     """
     Return a function that decides whether to admit a sign-in.
 
-    The decision follows the user's ``choice`` of sessions to end. Without a choice, it
-    follows ``at_limit`` (what happens to a sign-in beyond the limit).
+    The function applies the user's ``choice`` of sessions to end. Without a choice, the
+    function applies ``at_limit`` (how to handle a sign-in beyond the limit).
     """
     if choice is not None:
         return functools.partial(
@@ -175,7 +175,7 @@ def _decide_by(
 
 
 def _has_ended_since(user: AbstractBaseUser, signed_at: datetime, using: str) -> bool:
-    """Return whether a session of ``user`` has ended since ``signed_at``."""
+    """Return whether a session of ``user`` ended at or after ``signed_at``."""
     # A cookie that was signed at that time may be a copy of the ended session's cookie,
     # which the client kept from before the adoption. The two cannot be told apart.
     ended = UserSession.objects.using(using).for_user(user)

@@ -1,7 +1,7 @@
 """
-Announce endings, plays and limits on the message bus, in the audit log and by signal.
+Report sessions, playbacks and limits to the message bus, audit log and signals.
 
-Call these functions after the commit, with ``after_commit()``.
+The caller must call these functions after the commit, with ``after_commit()``.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from session_limit.registry.outcomes import Admission, PlayStart
 
 
 def sessions_ended(rows: Collection[UserSession] | QuerySet[UserSession]) -> None:
-    """Publish, log and signal that the sessions in ``rows`` have ended."""
+    """Report ended sessions to the message bus, the audit log and signal receivers."""
     if rows:
         bus.publish([row.pk for row in rows])
     for row in rows:
@@ -33,7 +33,7 @@ def sessions_ended(rows: Collection[UserSession] | QuerySet[UserSession]) -> Non
 
 
 def plays_ended(rows: Collection[Play] | QuerySet[Play]) -> None:
-    """Publish, log and signal that the plays in ``rows`` have ended."""
+    """Report ended playbacks to the message bus, the audit log and signal receivers."""
     if heard := [row.session_id for row in rows if row.ended_reason in Play.HEARD]:
         bus.publish(heard)
     for row in rows:
@@ -47,13 +47,13 @@ def plays_ended(rows: Collection[Play] | QuerySet[Play]) -> None:
 
 
 def play_started(row: Play) -> None:
-    """Log and signal that a play has started."""
+    """Report a started playback to the audit log and signal receivers."""
     audit.play_started(row)
     signals.play_started.send_robust(sender=Play, play=row)
 
 
 def limit_reached(user: AbstractBaseUser, outcome: Admission | PlayStart) -> None:
-    """Log and signal that an admitted or refused sign-in or play has met its limit."""
+    """Report to the audit log and signal receivers that a limit was reached."""
     facts: dict[str, Any] = {"at_limit": outcome.at_limit, "scope": outcome.scope}
     limit = outcome.limit
     if isinstance(outcome, Admission):

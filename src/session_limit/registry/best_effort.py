@@ -1,4 +1,4 @@
-"""Attempt database writes that may be skipped and that do not wait long for locks."""
+"""Attempt database writes that are skipped if they fail or wait long for a lock."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ class BestEffort:
     """
     Attempts one kind of database write that may be skipped.
 
-    ``what`` names the write in the log, as in "Recording activity". ``patience`` is how
-    long a write waits for a lock. By default, a write does not wait. The first failure
-    is logged, and later failures are counted. The next successful write logs their
-    number.
+    ``what`` names the write in the log, for example "Recording activity". ``patience``
+    is how long a write waits for a lock. By default, a write does not wait. The first
+    failure is logged, and later failures are only counted. The next successful write
+    logs the number of skipped writes.
     """
 
     def __init__(self, what: str, *, patience: timedelta = NO_TIME) -> None:
@@ -48,10 +48,9 @@ class BestEffort:
         """
         Return the result of ``write()``, or ``None`` if the database refuses the write.
 
-        ``write`` is called once, in a transaction. A surrounding transaction continues
-        after a refusal. If the error has ended that transaction too, as a deadlock does
-        on MySQL, the error is raised, because the caller's earlier statements were
-        rolled back.
+        ``write`` is called once, in a transaction. If the caller has a transaction
+        open, that transaction can continue after a refused write. An error is raised
+        only if it rolled back the caller's transaction, as a deadlock does on MySQL.
         """
         connection = connections[registry_alias()]
 
@@ -68,8 +67,8 @@ class BestEffort:
         """
         Save ``changes`` to a session's row, and return the number of changed rows.
 
-        ``id`` is the session's id. The row is changed only if the queryset ``rows``
-        contains it. If the write is skipped, the result is 0.
+        ``id`` is the session's id. The queryset ``rows`` must select no other row. The
+        result is 0 if ``rows`` is empty or the write is skipped.
         """
         if connections[rows.db].vendor == "postgresql":
             # Parallel requests often find the row locked. Unlike a failed wait,
@@ -147,7 +146,7 @@ def _is_locked(error: Error) -> bool:
 def _waits_once_at_most(
     connection: BaseDatabaseWrapper, milliseconds: int
 ) -> AbstractContextManager[None]:
-    """Limit how long one statement waits for a lock, while the context is active."""
+    """Return a context manager that limits how long one statement waits for a lock."""
     # If possible, the limit needs no second round trip to the database.
     binds_on_server = connection.settings_dict["OPTIONS"].get("server_side_binding")
     if (
@@ -163,7 +162,7 @@ def _waits_once_at_most(
 def _waits_at_most(
     connection: BaseDatabaseWrapper, milliseconds: int
 ) -> AbstractContextManager[None]:
-    """Limit how long statements wait for a lock, while the context is active."""
+    """Return a context manager that limits how long statements wait for a lock."""
     if connection.vendor == "postgresql":
         return _bounded_on_postgresql(connection, milliseconds)
     if connection.vendor == "mysql":

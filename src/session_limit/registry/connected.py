@@ -27,7 +27,7 @@ class Standing(NamedTuple):
     """
     The result of checking whether a session is live.
 
-    ``expires_at`` is set only if the session is live. Otherwise ``reason`` says why the
+    ``expires_at`` is ``None`` if the session is not live. ``reason`` says why the
     session ended, or is ``""`` if the reason is unknown. ``is_recorded`` is false if
     the session has ended but its database row does not say so yet.
     """
@@ -38,19 +38,19 @@ class Standing(NamedTuple):
 
     @property
     def is_live(self) -> bool:
-        """Whether the session counts towards the limit and authenticates its user."""
+        """Whether the session has not ended and still authenticates its user."""
         return self.expires_at is not None
 
 
 def standings(ids: Collection[UUID], *, thorough: bool = False) -> dict[UUID, Standing]:
     """
-    Return, by session id, whether the sessions with these ``ids`` are live.
+    Return the ``Standing`` of each session in ``ids``, by session id.
 
-    The check takes one statement and no lock. An expired session counts as ended even
-    if its row is still marked live. With ``thorough``, the check takes two more
-    statements and also finds sessions that would end with their next request. The cause
-    may be a disabled account, or a change of the password or of ``SECRET_KEY`` without
-    a signal.
+    The check runs one SQL statement and takes no lock. An expired session counts as
+    ended even if its row is still marked live. With ``thorough``, the check runs two
+    more statements and also finds sessions that would end with their next request. For
+    example, the account was disabled, or the password or ``SECRET_KEY`` was changed
+    without a signal.
     """
     using = registry_alias()
     sessions = UserSession.objects.using(using)
@@ -71,12 +71,12 @@ def standings(ids: Collection[UUID], *, thorough: bool = False) -> dict[UUID, St
 
 def record_endings(ids: Collection[UUID]) -> None:
     """
-    Record the end of sessions that have ended although their rows are marked live.
+    Mark the sessions in ``ids`` as ended if they no longer authenticate their users.
 
     ``standings()`` with ``thorough`` finds such sessions. Locked rows are skipped, if
-    the database supports that. The next request of the session, the next sign-in of its
-    account or ``prunesessions`` then ends the session. Nothing is raised if the
-    database refuses the write, because nothing depends on the write.
+    the database supports that. A skipped session ends with its next request, with the
+    next sign-in of its account or through ``prunesessions``. If the database refuses
+    the write, no exception is raised, because nothing depends on the write.
     """
     ENDINGS.attempt(functools.partial(_record_endings, ids))
 
@@ -94,9 +94,9 @@ def _record_endings(using: str, ids: Collection[UUID]) -> None:
 @transactional
 def end_left_behind(using: str, row: Row, user: AbstractBaseUser) -> None:
     """
-    End the sessions of ``user`` that still have former credentials.
+    End the sessions of ``user`` that still have the old credentials.
 
-    The session with this ``row`` stays, because it was saved with the new credentials.
+    The session of ``row`` continues, because it was saved with the new credentials.
     """
     account = lock_account(user.pk, using)
     others = [other for other in live_rows(user, using) if other.pk != row.id]
@@ -112,7 +112,7 @@ def _standing(row: UserSession, reason: EndReason | None) -> Standing:
 
 
 def _has_changed(row: UserSession, again: UserSession | None) -> bool:
-    """Return whether the key, credentials or expiry changed between two reads."""
+    """Return whether a row's key, credentials or expiry differ between two reads."""
     names = ("session_key", "credentials", "authenticated_at", "expires_at")
     return again is not None and any(
         getattr(row, name) != getattr(again, name) for name in names
@@ -122,7 +122,7 @@ def _has_changed(row: UserSession, again: UserSession | None) -> bool:
 def _unrecorded_reasons(
     rows: Iterable[UserSession], using: str, *, thorough: bool
 ) -> dict[UUID, EndReason]:
-    """Return, by session id, the reasons for endings that the rows do not record."""
+    """Return why sessions that ``rows`` mark as live have ended, by session id."""
     now = timezone.now()
     live = [row for row in rows if row.is_live]
     check = _credentials_check(live, using) if thorough and live else None
@@ -138,7 +138,7 @@ def _unrecorded_reasons(
 def _credentials_check(
     rows: Collection[UserSession], using: str
 ) -> Callable[[UserSession], EndReason | None]:
-    """Return a function that explains why a session does not authenticate its user."""
+    """Return a function that returns why a session does not authenticate its user."""
     # The users of all rows are read beforehand, in two statements.
     ids = {row.user_id for row in rows}
     users = get_user_model()._base_manager.using(using).in_bulk(ids)

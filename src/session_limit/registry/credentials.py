@@ -46,12 +46,12 @@ def verify(session: SessionBase) -> UserSession | None:
     """
     Return the ``UserSession`` row of ``session`` if the session is live, or ``None``.
 
-    ``None`` means that the session is anonymous, has ended or expired, or has former
+    ``None`` means that the session is anonymous, has ended or expired, or has old
     credentials. Call this function for a session that the middleware has not verified,
     as in a Channels consumer (``scope["session"]``), a management command, or after
-    ``SessionStore(session_key)``. The check takes two indexed reads after loading the
-    session. The session may end right afterwards, so check again whenever that matters,
-    such as before each message.
+    ``SessionStore(session_key)``. The check runs two indexed queries after loading the
+    session. The session may end right after the check, so repeat the check whenever the
+    result matters, such as before each message.
     """
     id = parse_uuid(session.get(engines.ID))
     rows = UserSession.objects.primary().live()
@@ -78,14 +78,14 @@ async def averify(session: SessionBase) -> UserSession | None:
 
 
 def digest(session_hash: str | None) -> str:
-    """Return the digest of ``session_hash`` to store in a session's row."""
+    """Return the digest of ``session_hash`` to store, or ``""`` without a hash."""
     if not session_hash:
         return ""
     return hashlib.sha256(session_hash.encode()).hexdigest()[:32]
 
 
 def is_recorded_of(row: UserSession | PendingSignIn, user: AbstractBaseUser) -> bool:
-    """Return whether ``row`` has the current credentials of ``user``, or none."""
+    """Return whether the credentials in ``row``, if any, are valid for ``user``."""
     return not row.credentials or row.credentials in map(digest, _valid_hashes(user))
 
 
@@ -93,9 +93,9 @@ def has_credentials(id: UUID, session_hash: str) -> bool:
     """
     Return whether ``session_hash`` matches the recorded credentials of a session.
 
-    ``id`` is the session's id. Without a match, the session data is a copy from before
-    a change of password. A session engine brought the copy back, or the client kept it
-    (``signed_cookies``). The session continues when such a copy is discarded.
+    ``id`` is the session's id. Without a match, the session data is an old copy from
+    before a password change. A session engine restored the copy, or the client kept it
+    (``signed_cookies``). Only the copy must be discarded, and the session continues.
     """
     row = UserSession.objects.primary().filter(pk=id)
     return row.filter(credentials__in=["", digest(session_hash)]).exists()
@@ -109,7 +109,7 @@ def credentials_reason(
     """
     Return why credentials entered at ``authenticated_at`` are no longer valid.
 
-    The reason is a changed password only if a change was recorded after that time. An
+    The result is ``PASSWORD_CHANGED`` only if a password change was recorded later. An
     upgraded password hash or a new ``SECRET_KEY`` also invalidates credentials.
     """
     account = account or read_account(user, registry_alias())
@@ -124,16 +124,16 @@ def note_password_changed(using: str, user: AbstractBaseUser) -> None:
     """
     Record that the password of ``user`` has just been changed.
 
-    Sessions that began with the former password then end for that reason.
+    Sessions that began with the old password then end with ``PASSWORD_CHANGED``.
     """
     lock_account(user.pk, using, password_changed_at=timezone.now())
 
 
 def renew_credentials(row: Row, session_hash: str) -> None:
     """
-    Record ``session_hash`` as the new credentials of the session with this ``row``.
+    Record ``session_hash`` as the new credentials of the session in ``row``.
 
-    An earlier change of password then does not end the session.
+    An earlier password change then no longer ends the session.
     """
     account = AccountLimit.objects.filter(pk=OuterRef("user_id"))
     changed_at = Subquery(account.values("password_changed_at"))

@@ -1,8 +1,7 @@
 """
-End sessions.
+End sessions in the database, and announce their end after the commit.
 
-Every function updates the session's row and announces the ending after the commit. A
-session that has already ended keeps its first reason.
+A session that has already ended keeps its first reason.
 """
 
 from __future__ import annotations
@@ -45,7 +44,7 @@ def end(
 def end_all(
     user: AbstractBaseUser, reason: EndReason, *, by: AbstractBaseUser | None = None
 ) -> list[UserSession]:
-    """End every live session of ``user``, and return the rows, as ``end()`` does."""
+    """End all live sessions of ``user``, and return their rows as ``end()`` does."""
     return _end_matching(Q(user_id=user.pk), reason, by)
 
 
@@ -75,17 +74,17 @@ def _end_matching(
 
 def try_to_end(id: UUID, reason: EndReason) -> None:
     """
-    End the session with this ``id`` if the database can write immediately.
+    End the session with this ``id``, unless the database cannot write immediately.
 
-    The caller treats the session as ended in any case. If the write is skipped, the
-    next request that presents the session tries again.
+    The caller must treat the session as ended in both cases. If the write is skipped,
+    the next request with this session tries again.
     """
     ENDINGS.attempt(functools.partial(end, [id], reason))
 
 
 @transactional
 def end_account(using: str, user: AbstractBaseUser) -> None:
-    """End all sessions and delete all plays of a user who is about to be deleted."""
+    """End all sessions and delete all playbacks of a user who will be deleted."""
     # A sign-in locks these two rows before the session rows. The user's key stays
     # unlocked, because a transaction may be inserting a row that refers to it.
     no_key = connections[using].features.has_select_for_no_key_update
@@ -108,10 +107,10 @@ def end_locked(
     by_session: UUID | None = None,
 ) -> None:
     """
-    End the live sessions in ``rows``, which the current transaction has locked.
+    End the live sessions in ``rows``. The caller must have locked these rows.
 
     ``using`` is the database alias. ``by`` is the user who ends the sessions, and
-    ``by_session`` is the id of the session that displaced them.
+    ``by_session`` is the id of the session that displaced the sessions.
     """
     if not rows:
         return

@@ -1,4 +1,4 @@
-"""End the sessions and plays of an account that exceed its limits."""
+"""End the sessions and playbacks of an account that exceed its limits."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ def enforce(using: str, user: AbstractBaseUser) -> list[UserSession]:
     End the live sessions of ``user`` that exceed the limit, and return their rows.
 
     Call this function after the limit was lowered, for example by a change of plan.
-    ``SESSION_LIMIT_DISPLACE`` chooses which sessions end, except that ``"all"`` counts
-    as ``"least_recent"``. If the project uses plays, plays that exceed their own limit
-    end too. Raises ``ImproperlyConfigured`` if the project's ``Rules`` return an
-    invalid limit.
+    ``SESSION_LIMIT_DISPLACE`` determines which sessions end, but ``"all"`` is treated
+    as ``"least_recent"``. If ``SESSION_LIMIT_PLAYS`` is set, playbacks that exceed
+    their own limit end too. Raises ``ImproperlyConfigured`` if the project's ``Rules``
+    return an invalid limit.
     """
     return _enforce(user, lock_account(user.pk, using), using)
 
@@ -57,10 +57,10 @@ def set_limit(
     """
     Set the session limit of ``user``, and end the sessions that exceed the limit.
 
-    The ``limit`` applies in every scope (group of sessions that are counted together).
+    The limit applies in every scope (group of sessions that are counted together).
     ``None`` restores the project's limit. ``by`` is the user who changes the limit.
     Return the rows of the ended sessions, as ``enforce()`` does. Raises ``ValueError``
-    if ``limit`` is neither ``None`` nor a whole number from 1.
+    if ``limit`` is neither ``None`` nor a positive integer.
     """
     if not is_limit(limit):
         raise ValueError(NO_LIMIT.format(limit))
@@ -75,7 +75,7 @@ def set_limit(
 @transactional
 def enforce_plays(using: str, user: AbstractBaseUser) -> list[Play]:
     """
-    End the oldest plays of ``user`` beyond the limit, and return their rows.
+    End the oldest playbacks of ``user`` beyond the limit, and return their rows.
 
     Raises ``ImproperlyConfigured`` if the project's ``Rules`` return an invalid limit.
     """
@@ -91,9 +91,9 @@ def _enforce(
     by: AbstractBaseUser | None = None,
 ) -> list[UserSession]:
     """
-    End the sessions and plays of ``user`` that exceed their limits.
+    End the sessions and playbacks of ``user`` that exceed their limits.
 
-    Return the rows of the ended sessions. The caller has locked the ``account`` row.
+    Return the rows of the ended sessions. The caller must have locked ``account``.
     """
     live = not_counting.end_due(live_rows(user, using), timezone.now(), using)
     ended = _excess(
@@ -108,7 +108,8 @@ def _enforce(
 
 
 def _enforce_plays(user: AbstractBaseUser, using: str) -> list[Play]:
-    """End the plays of ``user`` that exceed the limit. The account must be locked."""
+    """End and return the oldest playbacks of ``user`` beyond the limit."""
+    # The caller must hold the lock on the account's row.
     counting = lock_counting_plays(user.pk, using)
     ended = _excess(counting, partial(play_limit_of, user), Displace.OLDEST)
     end_plays(ended, PlayEndReason.LIMIT_LOWERED, using)
@@ -118,7 +119,7 @@ def _enforce_plays(user: AbstractBaseUser, using: str) -> list[Play]:
 def _excess(
     rows: Iterable[Counted], limit_of: Callable[[str], int | None], displace: Displace
 ) -> list[Counted]:
-    """Return the ``rows`` (sessions or plays) that exceed the limit of their scope."""
+    """Return the sessions or playbacks that exceed the limit of their scope."""
     by_scope: dict[str, list[Counted]] = defaultdict(list)
     for row in rows:
         by_scope[row.scope].append(row)
@@ -131,6 +132,6 @@ def _excess(
 
 
 def chosen(rows: Sequence[Counted], ids: Iterable[UUID]) -> list[Counted]:
-    """Return the ``rows`` that have one of these ``ids``, in their original order."""
+    """Return the rows with the given ``ids``, in the order of ``rows``."""
     wanted = frozenset(ids)
     return [row for row in rows if row.pk in wanted]

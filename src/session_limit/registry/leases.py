@@ -1,9 +1,9 @@
 """
-Renew, stop and end plays (playbacks of limited content).
+Renew, stop and end playbacks of limited content.
 
-A play is a lease: it counts towards the limit while it is renewed in time and its
-session is live. The end of any other play is recorded when the account starts another
-play, or by ``prunesessions``.
+A playback counts towards the limit while its player renews the playback in time and its
+session is live. The end of other playbacks is recorded when the account starts another
+playback, or by ``prunesessions``.
 """
 
 from __future__ import annotations
@@ -33,18 +33,18 @@ MAX_STOPPED = 100
 
 
 def play_id_of(session_id: UUID, key: str) -> UUID:
-    """Return the id of the play that the session starts under ``key``."""
+    """Return the id of the playback that a session starts with this ``key``."""
     return uuid.uuid5(session_id, key)
 
 
 @one_statement
 def renew_play(using: str, id: UUID, session_id: UUID) -> bool:
     """
-    Renew a play for another ``LEASE``, and return whether the play still counts.
+    Renew a playback, and return whether the playback still counts towards the limit.
 
-    ``id`` is the play's id, and ``session_id`` is the id of its live session. A play
-    that was not renewed in time no longer counts towards the limit. Start such a play
-    again with ``play()``.
+    ``id`` is the playback's id, and ``session_id`` is the id of its live session. A
+    renewal lasts for ``LEASE``. A playback that was not renewed in time no longer
+    counts. Start such a playback again with ``play()``.
     """
     # This is one indexed UPDATE and does not lock the account.
     rows = Play.objects.using(using).leased().filter(pk=id, session_id=session_id)
@@ -54,11 +54,11 @@ def renew_play(using: str, id: UUID, session_id: UUID) -> bool:
 @transactional
 def stop_play(using: str, id: UUID, session_id: UUID) -> bool:
     """
-    Stop a play (one playback of limited content), and return whether it still counted.
+    Stop a playback, and return whether the playback still counted towards the limit.
 
-    ``id`` is the play's id, and ``session_id`` is the id of its session. Another play
-    can start at once. A play that was not renewed in time keeps that as the reason for
-    its end.
+    ``id`` is the playback's id, and ``session_id`` is the id of its session. Another
+    playback can then start immediately. A playback that was not renewed in time does
+    not change, because it has already ended for that reason.
     """
     plays = Play.objects.using(using)
     rows = plays.leased().filter(pk=id, session_id=session_id)
@@ -70,10 +70,10 @@ def stop_play(using: str, id: UUID, session_id: UUID) -> bool:
 
 def stop_start(session: UserSession, key: str) -> None:
     """
-    Stop the play that ``session`` started under ``key``, or prevent it from starting.
+    Stop the playback that ``session`` started with ``key``, or prevent its start.
 
-    The session must be live. A client may stop a play before the answer to its start
-    has arrived, and the start itself may arrive after the stop.
+    The session must be live. A client may stop a playback before the response to the
+    start arrives. The start request itself may arrive after the stop request.
     """
     id = play_id_of(session.pk, key)
     if not stop_play(id, session.pk):
@@ -102,7 +102,7 @@ def _record_stopped(using: str, id: UUID, session: UserSession) -> None:
 
 
 def _forget_stopped(user_id: Any, using: str) -> None:
-    """Delete the oldest plays that were stopped before they began, to make room."""
+    """Delete the oldest rows of playbacks that were stopped before they began."""
     # Every key that a client stops makes a row. The index has ``ended_at`` beside the
     # user, so plays older than an hour are not read. The caller has locked the account.
     stopped = Play.objects.using(using).filter(
@@ -116,25 +116,25 @@ def _forget_stopped(user_id: Any, using: str) -> None:
 
 
 def find_play(id: UUID, session_id: UUID) -> Play | None:
-    """Return the session's play with this ``id``, ended or not, or ``None``."""
+    """Return a session's current or ended playback, or ``None`` if none has this id."""
     rows = Play.objects.primary().filter(pk=id, session_id=session_id)
     return rows.first()
 
 
 def live_plays(user: AbstractBaseUser) -> list[Play]:
-    """Return the current plays of ``user``, oldest first, each with its ``session``."""
+    """Return the current playbacks of ``user`` with their sessions, oldest first."""
     rows = Play.objects.primary().live().filter(user_id=user.pk)
     return list(rows.select_related("session").order_by("started_at", "pk"))
 
 
 def lock_counting_plays(user_id: Any, using: str) -> list[Play]:
     """
-    Lock and return the plays of a user that count towards the limit, oldest first.
+    Lock and return a user's playbacks that count towards the limit, oldest first.
 
-    Open plays that no longer count are ended. The account must be locked.
+    Other playbacks are recorded as ended. The caller must hold the account's lock.
     """
-    # Plays that were not renewed in time are locked too. A renewal that began in time
-    # could otherwise bring back a play that was no longer counted.
+    # Playbacks that were not renewed in time are locked too. Otherwise, a renewal that
+    # began in time could revive a playback that was no longer counted.
     is_leased = ExpressionWrapper(
         Q(lease_until__gt=DatabaseNow()), output_field=BooleanField()
     )
@@ -156,7 +156,7 @@ def lock_counting_plays(user_id: Any, using: str) -> list[Play]:
 
 
 def record_lapsed(rows: Collection[Play], using: str) -> None:
-    """Record the end of open plays that no longer count, without announcing the end."""
+    """Record the end of playbacks that no longer count, without announcing the end."""
     by_reason = _by_reason(rows, _ends_of_sessions(rows, using))
     for reason, ended in by_reason.items():
         plays = Play.objects.using(using).filter(pk__in=[row.pk for row in ended])
@@ -164,7 +164,7 @@ def record_lapsed(rows: Collection[Play], using: str) -> None:
 
 
 def _ends_of_sessions(rows: Iterable[Play], using: str) -> dict[UUID, datetime | None]:
-    """Return when the sessions of these plays ended, by session id."""
+    """Return when the session of each playback ended, or ``None``, by session id."""
     sessions = UserSession.objects.using(using)
     found = sessions.filter(pk__in={row.session_id for row in rows})
     return dict(found.values_list("pk", "ended_at"))
@@ -173,7 +173,7 @@ def _ends_of_sessions(rows: Iterable[Play], using: str) -> dict[UUID, datetime |
 def _by_reason(
     rows: Iterable[Play], ends_of_sessions: dict[UUID, datetime | None]
 ) -> dict[PlayEndReason, list[Play]]:
-    """Return plays that no longer count, grouped by the reason for their end."""
+    """Return ``rows`` grouped by the reason why each playback ended."""
     found = defaultdict(list)
     for row in rows:
         found[row.end_reason(ends_of_sessions.get(row.session_id))].append(row)
@@ -200,10 +200,10 @@ def end_plays(
     by_play: UUID | None = None,
 ) -> None:
     """
-    End the plays in ``rows``, which the current transaction has locked.
+    End the playbacks in ``rows``. The caller must have locked these rows.
 
-    ``using`` is the database alias. ``by_play`` is the id of the play that displaced
-    them.
+    ``using`` is the database alias. ``by_play`` is the id of the playback that
+    displaced the playbacks.
     """
     if not rows:
         return

@@ -1,4 +1,4 @@
-"""Get limits from the project's ``Rules``, and validate the answers."""
+"""Get limits from the project's ``Rules``, and check that they are valid."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ NO_LIMIT = "A limit is None or a whole number from 1, not {!r}."
 
 
 def read_account(user: AbstractBaseUser, using: str) -> AccountLimit:
-    """Return the ``AccountLimit`` row of ``user``, or an unsaved one if none exists."""
+    """Return the ``AccountLimit`` row of ``user``, or an unsaved default row."""
     account = AccountLimit.objects.using(using).filter(pk=user.pk).first()
     return account or unrecorded_account(user)
 
@@ -39,8 +39,7 @@ def limit_for(user: AbstractBaseUser, scope: str, account: AccountLimit) -> int 
     """
     Return the session limit of ``user`` in ``scope``, given the user's ``account`` row.
 
-    A number in the row takes precedence over the project's ``Rules``. See
-    ``limit_of()``.
+    A number in that row takes precedence over the project's ``Rules``.
     """
     if account.limit is not None:
         return _checked(account.limit)
@@ -49,10 +48,10 @@ def limit_for(user: AbstractBaseUser, scope: str, account: AccountLimit) -> int 
 
 def play_limit_of(user: AbstractBaseUser, scope: str = "") -> int | None:
     """
-    Return the maximum number of simultaneous plays of ``user`` in ``scope``.
+    Return the maximum number of simultaneous playbacks of ``user`` in ``scope``.
 
-    A play is one playback of limited content. ``None`` means no limit. Raises
-    ``ImproperlyConfigured`` if the project's ``Rules`` return an invalid limit.
+    A scope is a group of playbacks that are counted together. ``None`` means no limit.
+    Raises ``ImproperlyConfigured`` if the project's ``Rules`` return an invalid limit.
     """
     return _checked(get_rules().play_limit(user, scope))
 
@@ -70,16 +69,16 @@ def is_limit(limit: int | None) -> bool:
 
 def at_limit_for(user: AbstractBaseUser, scope: str) -> AtLimit:
     """
-    Return what happens to a sign-in beyond the limit of ``user`` in ``scope``.
+    Return how to handle a sign-in beyond the limit of ``user`` in ``scope``.
 
     A scope is a group of sessions that are counted together. Raises
-    ``ImproperlyConfigured`` if the project's ``Rules`` return an unknown answer.
+    ``ImproperlyConfigured`` if the project's ``Rules`` return an unknown value.
     """
     return _known(get_rules().at_limit(user, scope), "at_limit")
 
 
 def play_at_limit_for(user: AbstractBaseUser, scope: str) -> AtLimit:
-    """Return what happens to a play beyond the limit of ``user`` in ``scope``."""
+    """Return how to handle a playback beyond the limit of ``user`` in ``scope``."""
     return _known(get_rules().play_at_limit(user, scope), "play_at_limit")
 
 
@@ -94,7 +93,7 @@ def _known(answer: str, asked: str) -> AtLimit:
 
 
 def storable_scope(scope: str, asked: str) -> str:
-    """Return ``scope``. Raises ``ImproperlyConfigured`` if it cannot be stored."""
+    """Return ``scope``, or raise ``ImproperlyConfigured`` if it cannot be stored."""
     longest = cast("int", UserSession._meta.get_field("scope").max_length)
     if isinstance(cast("object", scope), str) and len(scope) <= longest:
         return scope

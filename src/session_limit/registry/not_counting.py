@@ -1,7 +1,7 @@
 """
 End sessions that are still marked live but no longer count towards the limit.
 
-The functions that end sessions take locked rows, and return those that stay live.
+The functions that end sessions take locked rows and return the rows that stay live.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def _end_where(
     reason_of: Callable[[UserSession], EndReason | None],
     using: str,
 ) -> Rows:
-    """End the sessions for which ``reason_of`` returns a reason; return the others."""
+    """End the sessions for which ``reason_of`` gives a reason; return the others."""
     remaining, ending = [], defaultdict(list)
     for row in rows:
         reason = reason_of(row)
@@ -54,12 +54,12 @@ def end_same_browser(
     rows: Sequence[UserSession], presented_key: str | None, own: object, using: str
 ) -> Rows:
     """
-    End the browser's former session, and return the other rows.
+    End the former session of a browser that signs in, and return the other rows.
 
-    The former session has the key ``presented_key``, which the browser sent without
-    being signed in. The stored session was deleted (``clearsessions``), so the browser
-    cannot return to it. The session with the id ``own`` stays, because it signs in
-    again.
+    ``presented_key`` is the session key that the browser sent without being signed in.
+    The stored session with that key was deleted (for example by ``clearsessions``), so
+    the browser cannot use the session again. ``own`` is the id of the session that
+    signs in. This session does not end.
     """
 
     def reason_of(row: UserSession) -> EndReason | None:
@@ -94,13 +94,12 @@ def unusable_reason(
     settled: bool = False,
 ) -> EndReason | None:
     """
-    Return why the live session of ``row`` no longer authenticates its user.
+    Return why a live session no longer authenticates ``user``, or ``None`` if it does.
 
-    The stored session was deleted, or the credentials of ``user`` changed. The check
-    reads the session store once and writes nothing. Return ``None`` if the session
-    still authenticates its user, or if the store fails. ``settled`` says that the
-    request that changed the credentials has stored its own session with the new
-    credentials.
+    Either the stored session was deleted, or the user's credentials changed. The check
+    reads the session store once and writes nothing. If the session store fails, the
+    result is ``None``. ``settled`` says that the request that changed the credentials
+    has already stored its own session with the new credentials.
     """
     now, changed_at = timezone.now(), account.password_changed_at
     # Unless ``settled`` is true, that request may not have sent its response yet.

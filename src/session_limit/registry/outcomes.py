@@ -1,4 +1,4 @@
-"""Define the outcomes of attempts to sign in and to start a play."""
+"""Define the outcomes of attempts to sign in and to start a playback."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ class Admission:
 
     ``row`` is the session's database row, or ``None`` if the sign-in was refused.
     ``limit`` is the session limit of ``scope`` (the sessions that one limit covers).
-    ``at_limit`` says what happens to sign-ins beyond the limit. ``rivals`` are the
-    sessions that prevented an admission. ``is_too_late`` says that the user's choice of
-    sessions to end had already been used or withdrawn.
+    ``at_limit`` says how sign-ins beyond the limit are handled. ``rivals`` are the live
+    sessions that prevented the admission. ``is_too_late`` says that the user's choice
+    of sessions to end had already been used or withdrawn.
     """
 
     row: Row | None
@@ -40,13 +40,13 @@ class Admission:
 @dataclass(frozen=True, slots=True)
 class PlayStart:
     """
-    The outcome of an attempt to start a play (one playback of limited content).
+    The outcome of an attempt to start a playback of limited content.
 
     ``play`` is ``None`` if the start was refused. If an earlier start used the same
-    key, ``play`` is the play of that start, which may have ended. ``limit`` is the
-    limit of ``scope`` (the plays that one limit covers). ``at_limit`` says what happens
-    to plays beyond the limit. ``rivals`` are the plays that prevented a start.
-    ``retry_after`` is the time to wait if plays have displaced one another too often.
+    key, ``play`` is the row of that start, which may have ended. ``limit`` is the limit
+    of ``scope`` (the playbacks that one limit covers). ``at_limit`` says how playbacks
+    beyond the limit are handled. ``rivals`` are the playbacks that prevented the start.
+    ``retry_after`` is how long to wait if playbacks displaced one another too often.
     ``is_too_late`` says that the session has ended.
     """
 
@@ -60,5 +60,5 @@ class PlayStart:
 
     @property
     def id(self) -> UUID | None:
-        """The id of the play, or ``None`` if the start was refused."""
+        """The id of the playback, or ``None`` if the start was refused."""
         return None if self.play is None else self.play.pk

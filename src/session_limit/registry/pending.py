@@ -1,7 +1,7 @@
 """
 Store pending sign-ins, which wait for the user to choose which sessions to end.
 
-``admission.admit()`` uses each pending sign-in once, under the account's lock.
+``admission.admit()`` completes each one at most once, under the account's lock.
 """
 
 from __future__ import annotations
@@ -63,8 +63,8 @@ class Rivals:
     """
     The live sessions that prevent the admission of a sign-in.
 
-    ``listed`` holds up to ``LISTED`` sessions, least recently active first. ``count``
-    is the total number of sessions.
+    ``listed`` holds up to ``LISTED`` of these sessions, least recently active first.
+    ``count`` is the number of all these sessions.
     """
 
     listed: Sequence[UserSession] = ()
@@ -85,7 +85,7 @@ _NOT_KEPT = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class SessionChanges:
-    """The ``values`` that a request put into a session, and the data ``before``."""
+    """The values that a sign-in set in its session, and the previous session data."""
 
     values: Mapping[str, Any]
     before: Mapping[str, Any]
@@ -116,10 +116,10 @@ def create_pending(
     Record a sign-in of ``user`` that waits until the user chooses sessions to end.
 
     Return the row of the sign-in and the secret for the browser's cookie. ``changes``
-    is what the request put into the session. ``next_url`` is the address to go to after
-    the sign-in, or ``""`` if unknown. An address longer than ``MAX_LENGTH`` is not
-    kept. If ``browser`` already has a pending sign-in of the same user, that sign-in is
-    renewed and keeps its secret.
+    holds the values that the request set in its session. ``next_url`` is the address to
+    open after the sign-in, or ``""`` if unknown. An address longer than ``MAX_LENGTH``
+    is not stored. If ``browser`` already has a pending sign-in of the same user, that
+    sign-in is renewed and keeps its secret.
     """
     now = timezone.now()
     values, before = changes.values, changes.before
@@ -204,7 +204,7 @@ def user_waiting(pending: PendingSignIn) -> AbstractBaseUser | None:
 def rivals_of(
     pending: PendingSignIn, user: AbstractBaseUser
 ) -> tuple[int | None, Rivals]:
-    """Return the limit for a ``pending`` sign-in and the sessions that count now."""
+    """Return the session limit and the sessions that prevent a ``pending`` sign-in."""
     # The admission counts these sessions again, under the account's lock.
     rows = live_of(user.pk).filter(taking_place_in(pending.scope))
     listed = list(rows.order_by("last_active_at", "pk")[:LISTED])
@@ -214,9 +214,10 @@ def rivals_of(
 
 def unapplied_changes(pending: PendingSignIn, session: SessionBase) -> dict[str, Any]:
     """
-    Return the values that a ``pending`` sign-in has yet to put into ``session``.
+    Return the values to set in ``session`` when a ``pending`` sign-in is completed.
 
-    Keys that have changed in ``session`` since the request of the sign-in are left out.
+    The request that began the sign-in had set these values in its own session. Keys
+    that have changed in ``session`` since that request are excluded.
     """
     data = engines.engine()().decode(pending.data) if pending.data else {}
     values, before = data.get("left", {}), data.get("before", {})
@@ -235,7 +236,7 @@ def cancel_pending(using: str, pending: PendingSignIn) -> None:
 
 def try_to_cancel(browser: Browser) -> None:
     """
-    Delete the pending sign-in of ``browser``, if any, after a sign-in in that browser.
+    Delete the pending sign-in, if any, of a browser that has just signed in.
 
     If the database cannot write immediately, the row stays until it expires.
     """

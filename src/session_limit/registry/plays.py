@@ -1,4 +1,4 @@
-"""Start plays (playbacks of limited content), up to a limit."""
+"""Start playbacks of limited content, up to a limit."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ MAX_OF_SESSION = 100
 
 @dataclass(frozen=True, slots=True)
 class _Newcomer:
-    """The facts of a play to start, collected before any database row is locked."""
+    """The facts of a new playback, collected before any database row is locked."""
 
     id: UUID
     session: UserSession
@@ -71,16 +71,16 @@ def play(
     resumes: bool = False,
 ) -> PlayStart:
     """
-    Start a play (one playback) of ``what`` in the live ``session``, or refuse it.
+    Start a playback of limited content in a live session, or refuse the start.
 
     ``what`` is the project's name for the content, at most 200 characters. ``key`` is a
     string that the caller chooses. A second call with the same key and session returns
-    the same play, and renews the play if it still counts towards the limit. ``swap`` is
-    the id of the play that the user chose to end, under ``"ask"``. ``resumes`` says
-    that no person asked for this start. The new play then displaces no other play.
+    the same playback, and renews it if it still counts towards the limit. ``swap`` is
+    the id of the playback that the user chose to end, under ``"ask"``. ``resumes`` says
+    that no person asked for this start. The start then displaces no other playback.
 
     Raises ``ImproperlyConfigured`` if ``SESSION_LIMIT_PLAYS`` is not set or the
-    project's ``Rules`` return something invalid, and ``ValueError`` if ``what`` is too
+    project's ``Rules`` return an invalid value, and ``ValueError`` if ``what`` is too
     long.
     """
     if not conf.uses_plays():
@@ -106,7 +106,7 @@ def play(
     except IntegrityError:
         if type(user)._base_manager.filter(pk=user.pk).exists():
             raise
-        # The account was deleted meanwhile.
+        # The account was deleted in the meantime.
         return PlayStart(None, scope, is_too_late=True)
 
 
@@ -115,8 +115,8 @@ def _start(using: str, newcomer: _Newcomer) -> PlayStart:
     session, scope, limit = newcomer.session, newcomer.scope, newcomer.limit
     at_limit = newcomer.at_limit
     lock_account(session.user_id, using)
-    # Without this lock, a play of an ending session could displace one of a live
-    # session.
+    # Without this lock, a playback of an ending session could displace a playback of a
+    # live session.
     sessions = UserSession.objects.using(using).live().filter(pk=session.pk)
     if sessions.select_for_update().first() is None:
         return PlayStart(None, scope, is_too_late=True)
@@ -144,9 +144,9 @@ def _start(using: str, newcomer: _Newcomer) -> PlayStart:
 
 def _crowding(session: UserSession, staying: Sequence[Play]) -> Sequence[Play]:
     """
-    Return the oldest plays of ``session`` beyond ``MAX_OF_SESSION``, counting one more.
+    Return the oldest playbacks of ``session`` that must end to make room for another.
 
-    ``staying`` holds the plays that would continue, oldest first.
+    The maximum is ``MAX_OF_SESSION``. ``staying`` is sorted, oldest playback first.
     """
     own = [row for row in staying if row.session_id == session.pk]
     return own[: max(0, len(own) + 1 - MAX_OF_SESSION)]
@@ -154,9 +154,9 @@ def _crowding(session: UserSession, staying: Sequence[Play]) -> Sequence[Play]:
 
 def _renewed(id: UUID, session_id: UUID, using: str) -> Play | None:
     """
-    Renew and return the play that an earlier start with the same id made, or ``None``.
+    Renew and return a playback that was already started, or ``None`` if none was.
 
-    If the play was not renewed in time, its end is recorded instead.
+    If the playback was not renewed in time, its end is recorded instead.
     """
     counts = renew_play(id, session_id)
     row = Play.objects.using(using).filter(pk=id).first()
@@ -198,11 +198,11 @@ def _cooling(
     newcomer: _Newcomer, leaving: Sequence[Play], using: str, *, is_asked: bool
 ) -> timedelta | None:
     """
-    Return how long a new play must wait after a displacement, or ``None``.
+    Return how long a new playback must wait, or ``None`` if it may start now.
 
     The wait lasts until ``SESSION_LIMIT_PLAY_COOLDOWN`` after another session displaced
-    a play of the scope. A new play waits only if it would end a play of another
-    session, or if a person is about to choose a play to end (``is_asked``).
+    a playback of the scope. A start waits only if it would end a playback of another
+    session, or if a person is about to choose a playback to end (``is_asked``).
     """
     session = newcomer.session
     takes = is_asked or any(row.session_id != session.pk for row in leaving)

@@ -1,4 +1,4 @@
-"""Record the end of expired sessions and plays, and delete old database rows."""
+"""Record the end of expired sessions and playbacks, and delete old rows."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ BATCH = 1000
 
 def prune(*, dry_run: bool = False) -> tuple[int, int]:
     """
-    End the sessions that have expired, and delete old rows, in batches.
+    End expired sessions and delete old database rows, in batches.
 
-    The deleted rows are sessions and plays that ended longer ago than
-    ``SESSION_LIMIT_RETENTION`` or are beyond the newest 1,000 of an account, and
-    expired pending sign-ins. Return the number of sessions that ended and the number of
+    The deleted rows are expired pending sign-ins, and sessions and playbacks that ended
+    more than ``SESSION_LIMIT_RETENTION`` ago or are not among the newest 1,000 of an
+    account. Return the number of sessions that this call ended and the number of
     deleted session rows. With ``dry_run``, only count these sessions and rows.
     """
     using, now = registry_alias(), timezone.now()
@@ -58,9 +58,9 @@ def prune(*, dry_run: bool = False) -> tuple[int, int]:
 
 def prune_plays() -> int:
     """
-    Record the end of plays that were not renewed in time, and delete old plays.
+    Record the end of playbacks that were not renewed in time, and delete old rows.
 
-    ``prune()`` deletes sessions by the same rules. Return the number of deleted plays.
+    ``prune()`` deletes old sessions in the same way. Return the number of deleted rows.
     """
     using = registry_alias()
     plays = Play.objects.using(using)
@@ -84,7 +84,7 @@ def _delete(rows: QuerySet[Any], most: int | None = None) -> int:
 
 
 def _surplus(ended: QuerySet[Any]) -> dict[Any, int]:
-    """Return how many ``ended`` rows exceed ``MAX_KEPT``, by the user's primary key."""
+    """Return how many ended rows each user has beyond ``MAX_KEPT``, by user id."""
     # This reads an index with an entry for each row.
     counts = ended.values_list("user_id").annotate(count=Count("pk"))
     crowded = counts.filter(count__gt=MAX_KEPT)

@@ -31,8 +31,8 @@ def reauthenticated(id: UUID, session: SessionBase, user: AbstractBaseUser) -> b
     Record that ``user`` has just re-authenticated in ``session``.
 
     ``id`` is the id of the session's row. The idle timeout and the absolute timeout
-    start again. Return whether the session is still live. If so, give the session a new
-    key afterwards, with ``update_session_auth_hash()`` or ``cycle_key()``.
+    start again. Return whether the session is still live. If so, the caller must give
+    the session a new key, with ``update_session_auth_hash()`` or ``cycle_key()``.
     """
     now = timezone.now()
     expires_at, expires_reason = deadline(
@@ -67,11 +67,11 @@ def _record(
 
 def renewed(row: Row, user: AbstractBaseUser, former_hash: str, new_hash: str) -> None:
     """
-    Record a session's new credentials, and end sessions with the former password.
+    Record a session's new credentials, and end sessions with the old credentials.
 
     ``former_hash`` and ``new_hash`` are Django's session hashes before and after the
-    change. Ending the other sessions here closes their open pages and sockets, which
-    may send no further request. If the database refuses the writes, they are skipped.
+    change. The other sessions end here, because their open pages and WebSockets may
+    send no further request. Writes that the database refuses are skipped.
     """
     CREDENTIALS.attempt(functools.partial(renew_credentials, row, new_hash))
 

@@ -62,7 +62,7 @@ class SignIn:
 
 
 def own_row(sign_in: SignIn, using: str) -> UserSession | None:
-    """Lock and return the live row of this browser's earlier sign-in, or ``None``."""
+    """Lock and return the browser's live session row, or ``None`` if it has none."""
     if sign_in.own_id is None:
         return None
     rows = UserSession.objects.using(using).live().for_user(sign_in.user)
@@ -71,11 +71,11 @@ def own_row(sign_in: SignIn, using: str) -> UserSession | None:
 
 def give_notice(id: UUID, rows: list[UserSession], using: str) -> None:
     """
-    Make live sessions among ``rows`` show a notice of the new sign-in with this ``id``.
+    Make the live sessions in ``rows`` show a notice of a new sign-in.
 
-    The caller has locked the rows. Sessions that are exempt from the limit show no
-    notice, because an administrator who is signed in as the user does not own the
-    account.
+    ``id`` is the id of the sign-in. The caller must have locked the rows. Sessions that
+    are exempt from the limit show no notice, because an administrator who is signed in
+    as the user does not own the account.
     """
     noted = [row.pk for row in rows if row.is_live and row.counted][-MAX_NOTICES:]
     if noted:
@@ -86,15 +86,15 @@ def enter(sign_in: SignIn, own: UserSession | None, using: str, id: UUID) -> Row
     """
     Record an admitted sign-in, and return the session's row.
 
-    ``own``, the row of the browser's earlier sign-in, is updated. If ``own`` is
-    ``None``, a row with this ``id`` is added.
+    ``own`` is the row of the browser's earlier sign-in, and is updated. If ``own`` is
+    ``None``, a new row with this ``id`` is added.
     """
     if sign_in.choice is not None:
         # In this transaction, so that one choice never admits two sign-ins.
         cancel_pending(sign_in.choice.pending)
     if own is None:
         if sign_in.own_id is not None:
-            # The browser's row has ended meanwhile, and its stored session was deleted.
+            # The earlier session has ended, and its stored data was deleted.
             sign_in.session._session_key = None
         return Row.of(record(sign_in, id, using))
     changes = {
@@ -124,7 +124,7 @@ def _credentials_and_deadline(sign_in: SignIn) -> dict[str, Any]:
 
 
 def record(sign_in: SignIn, id: UUID, using: str) -> UserSession:
-    """Record ``sign_in`` in a new row with this ``id``, and return the row."""
+    """Add and return the ``UserSession`` row of a new session with this ``id``."""
     session, client = sign_in.session, sign_in.client
     session[engines.ID] = id.hex
     if session.session_key is None:

@@ -61,9 +61,9 @@ def reads_only() -> Iterator[None]:
     """
     Forbid the registry from locking database rows while the context is active.
 
-    An operation that would lock rows raises ``MustLock`` instead. The caller repeats
-    the operation in a thread that may wait. Threads that serve many clients use this
-    context, because the lock of one account must not delay the other clients.
+    An operation that would lock rows raises ``MustLock`` instead. The caller must
+    repeat the operation in a thread that may wait. Threads that serve many clients use
+    this context, because the lock of one account must not delay the other clients.
     """
     token = _reads_only.set(True)
     try:
@@ -92,10 +92,9 @@ def retry_conflicts(work: Callable[[], T]) -> T:
     """
     Call ``work`` until the database reports no conflict, and return the result.
 
-    There are at most ``ATTEMPTS`` calls, with short pauses, and no call begins after
-    ``PATIENCE`` seconds. If the caller has a transaction open, there is only one call,
-    since the whole transaction would have to be repeated. Raises the error of the last
-    call.
+    ``work`` is called at most ``ATTEMPTS`` times, and not after ``PATIENCE`` seconds.
+    If the caller has a transaction open, ``work`` is called only once, since the whole
+    transaction would have to be repeated. Raises the error of the last call.
     """
     connection = connections[registry_alias()]
     # get_autocommit() would connect, but sessions in a cache need no database.
@@ -113,7 +112,7 @@ def retry_conflicts(work: Callable[[], T]) -> T:
 
 
 def _writable_alias() -> str:
-    """Return the database alias for writes. Raises ``MustLock`` in ``reads_only()``."""
+    """Return the database alias for writes. Raise ``MustLock`` in ``reads_only()``."""
     if _reads_only.get():
         raise MustLock
     return registry_alias()
@@ -151,7 +150,7 @@ def transactional(function: Callable[Concatenate[str, P], T]) -> Callable[P, T]:
 
 def one_statement(function: Callable[Concatenate[str, P], T]) -> Callable[P, T]:
     """
-    Decorate a function so that its single statement is repeated after conflicts.
+    Decorate a function so that its single SQL statement is repeated after conflicts.
 
     The function receives the database alias as with ``transactional()``, but does not
     run in a transaction.
@@ -174,7 +173,7 @@ def _without_alias(call: Callable[P, T]) -> Callable[P, T]:
 
 
 def _begin(connection: BaseDatabaseWrapper) -> None:
-    """Set the isolation level and the durability of the transaction just begun."""
+    """Set the isolation level and the durability of the current transaction."""
     # Under READ COMMITTED each statement sees what has been committed, so no decision
     # rests on data read before a lock was granted. With synchronous_commit, a commit
     # survives a crash of PostgreSQL and a failover to a synchronous standby.

@@ -11,11 +11,11 @@ from django.db import transaction
 
 def after_commit(using: str, function: Callable[..., Any], *args: Any) -> None:
     """
-    Call ``function(*args)`` once the transaction on the database ``using`` commits.
+    Call ``function(*args)`` after the current database transaction commits.
 
-    Without an open transaction, the call happens immediately. If the function raises an
-    exception, Django logs the exception. The request continues, and the other functions
-    that wait for the commit still run.
+    ``using`` is the database alias. Without an open transaction, the function is called
+    immediately. If the function raises an exception, Django logs the exception. Other
+    functions that wait for the commit still run, and the request continues.
     """
 
     # Up to Django 6.0, on_commit() logs the __qualname__ of a function that fails. A

@@ -1,4 +1,4 @@
-"""Log frequent failures without filling the disk."""
+"""Log repeated failures without writing a record for each failure."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class RateLimitedLog:
         """
         Log ``error`` with its traceback, unless another error was logged recently.
 
-        Errors within ``EVERY`` seconds of a record are counted, for the next record.
+        Errors within ``EVERY`` seconds of a record are only counted, for the next one.
         """
         with self._lock:
             now = time.monotonic()
@@ -59,9 +59,9 @@ class OutageLog:
 
     def begin(self, error: Exception, detail: str = "") -> None:
         """
-        Log ``error`` as the beginning of a failure, unless a failure has begun already.
+        Log ``error`` as the start of a failure, unless a start is already logged.
 
-        A ``detail`` is logged in place of the error's class and traceback.
+        If ``detail`` is given, it replaces the error's class and traceback in the log.
         """
         if not self._is_failing:
             is_explained = bool(detail) or isinstance(error, self._expected)
@@ -71,7 +71,7 @@ class OutageLog:
         self._is_failing = True
 
     def end(self) -> None:
-        """Log the end of the failure, if a failure was under way."""
+        """Log that the failure has ended, or do nothing if no failure has begun."""
         if self._is_failing:
             logger.info("Recovered: %s.", self._text)
         self._is_failing = False

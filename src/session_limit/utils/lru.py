@@ -1,4 +1,4 @@
-"""Define a mapping that holds a limited number of entries."""
+"""Define a mapping of limited size that drops its least recently used entries."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ V = TypeVar("V")
 
 class LRU(Generic[K, V]):
     """
-    A mapping that drops the least recently used entry beyond ``most`` entries.
+    A mapping of limited size that drops the least recently used entry when full.
 
-    Only the number of entries is limited, so keys and values should have a bounded
-    size. Threads may share an instance.
+    ``most`` is the maximum number of entries. The size of an entry is not limited, so
+    keys and values should have a bounded size. Threads may share an instance.
     """
 
     def __init__(self, most: int) -> None:
@@ -31,7 +31,7 @@ class LRU(Generic[K, V]):
         return key in self._entries
 
     def get(self, key: K) -> V | None:
-        """Return the value for ``key``, or ``None``, and mark the entry as used."""
+        """Mark ``key`` as used and return its value, or ``None`` if it has no entry."""
         with self._lock:
             if key not in self._entries:
                 return None
@@ -39,7 +39,7 @@ class LRU(Generic[K, V]):
             return self._entries[key]
 
     def put(self, key: K, value: V) -> None:
-        """Set ``key`` to ``value``, and drop the least recently used entry if full."""
+        """Set ``key`` to ``value``. If full, drop the least recently used entry."""
         with self._lock:
             self._entries[key] = value
             self._entries.move_to_end(key)

@@ -11,7 +11,7 @@ from session_limit.exceptions import SessionLimitReached
 
 class _Unexpected(logging.Filter):
     """
-    A logging filter that drops Django's records of ``SessionLimitReached``.
+    A logging filter that drops Django's records of ``SessionLimitReached`` errors.
 
     Django logs every ``PermissionDenied`` with a traceback. A refused sign-in needs no
     such record, since it is an expected outcome and the audit log records it.
@@ -35,7 +35,7 @@ def connect() -> None:
 
 
 def keep_out(response: HttpResponseBase) -> None:
-    """Prevent Django from logging ``response``, whatever its status."""
+    """Prevent Django from logging ``response``, even if its status is an error."""
     # log_response() marks each response that it logs with this attribute, and skips
     # responses that have the mark.
     vars(response)["_has_been_logged"] = True

@@ -18,9 +18,7 @@ from django.utils.encoding import iri_to_uri
 from django.utils.http import url_has_allowed_host_and_scheme
 
 LocalAddress = NewType("LocalAddress", str)
-"""
-A path of this site, with its query and fragment, that ``local_address()`` returned.
-"""
+"""A path of this site, with its query and fragment, from ``local_address()``."""
 
 # In characters. Django's own LoginView does not follow longer addresses either.
 MAX_LENGTH = 2048
@@ -35,12 +33,12 @@ _LEADS_AWAY = re.compile(r"(.*[/\\]\.{1,2})?[/\\][\x00-\x20]*[/\\]", re.DOTALL)
 
 def local_address(request: HttpRequest, url: str) -> LocalAddress | None:
     """
-    Return ``url`` without its host if ``url`` leads to this site, or ``None``.
+    Return ``url`` without its host if ``url`` leads to this site, and ``None`` if not.
 
     Every browser must read ``url`` as an address of this site. ``url`` may be absolute
     and name the host of ``request``, or be a path that begins with one slash. The
-    result is ASCII and begins with one slash. Relative addresses and results longer
-    than ``MAX_LENGTH`` give ``None`` as well. This function never raises an exception.
+    result is ASCII and begins with one slash. This function also returns ``None`` for
+    relative addresses and for results longer than ``MAX_LENGTH``, and never raises.
     """
     if _UNUSABLE.search(url) or not url_has_allowed_host_and_scheme(
         url, allowed_hosts=_hosts(request), require_https=request.is_secure()
@@ -59,8 +57,7 @@ def own_address(request: HttpRequest) -> LocalAddress | None:
     """
     Return the address of ``request``, or ``None`` if a link to that address is unsafe.
 
-    A link to a request for ``//evil.example/``, for example, would lead to another
-    site.
+    For example, a link to the path ``//evil.example/`` would lead to another site.
     """
     return local_address(request, request.get_full_path())
 
