@@ -58,7 +58,7 @@ class Settings:
 
     @property
     def at_limit(self) -> AtLimit:
-        """Return how ``SESSION_LIMIT_AT_LIMIT`` treats a sign-in beyond the limit."""
+        """Return ``SESSION_LIMIT_AT_LIMIT``, the policy for sign-ins beyond the limit."""
         return AtLimit(self._get("SESSION_LIMIT_AT_LIMIT", AtLimit.DISPLACE))
 
     @property
@@ -155,7 +155,7 @@ class Settings:
 
     @property
     def new_sign_in(self) -> NewSignIn:
-        """Return how a user learns of a new browser (``SESSION_LIMIT_NEW_SIGN_IN``)."""
+        """Return how ``SESSION_LIMIT_NEW_SIGN_IN`` reports sign-ins to their users."""
         return NewSignIn(self._get("SESSION_LIMIT_NEW_SIGN_IN", NewSignIn.MESSAGE))
 
 

@@ -84,7 +84,7 @@ class Question:
 
     @property
     def is_for_all(self) -> bool:
-        """Return whether more sessions must end than the page lists."""
+        """Return whether ending all of the listed sessions would not be enough."""
         return self.to_end > len(self.rivals.listed)
 
 

@@ -87,12 +87,12 @@ def landing_page(request: HttpRequest, url: str | None) -> str:
 
 def sign_in_page_for(request: HttpRequest, response: HttpResponseBase) -> str:
     """
-    Return the URL of the sign-in page for a page that replaces ``response``.
+    Return the URL of the sign-in page to which an explanation page links.
 
-    If ``response`` redirects to a sign-in page on this site or on the host of
-    ``LOGIN_URL``, return that URL with its query. Otherwise, return ``LOGIN_URL``. A
-    redirect is not used if its ``next`` parameter leads to another site.
-    ``login_required`` writes such a parameter after a request for ``//evil.example/``.
+    The explanation page replaces ``response``. If ``response`` redirects to a sign-in
+    page on this site or on the host of ``LOGIN_URL``, return that URL with its query.
+    Otherwise, return ``LOGIN_URL``. Never return a URL with a ``next`` parameter that
+    leads to another site, which ``login_required`` adds for ``//evil.example/``.
     """
     location = sign_in_redirect(response) or ""
     target, page = urlsplit(location), urlsplit(_sign_in_page() or "")

@@ -122,7 +122,7 @@ def _has_changed(row: UserSession, again: UserSession | None) -> bool:
 def _unrecorded_reasons(
     rows: Iterable[UserSession], using: str, *, thorough: bool
 ) -> dict[UUID, EndReason]:
-    """Return why sessions that ``rows`` mark as live have ended, by session id."""
+    """Return the end reasons of sessions that the database still marks as live."""
     now = timezone.now()
     live = [row for row in rows if row.is_live]
     check = _credentials_check(live, using) if thorough and live else None

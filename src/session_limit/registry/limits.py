@@ -69,7 +69,7 @@ def is_limit(limit: int | None) -> bool:
 
 def at_limit_for(user: AbstractBaseUser, scope: str) -> AtLimit:
     """
-    Return how to handle a sign-in beyond the limit of ``user`` in ``scope``.
+    Return the policy for sign-ins of ``user`` that exceed the limit in ``scope``.
 
     A scope is a group of sessions that are counted together. Raises
     ``ImproperlyConfigured`` if the project's ``Rules`` return an unknown value.
