@@ -58,7 +58,7 @@ class Settings:
 
     @property
     def at_limit(self) -> AtLimit:
-        """Return ``SESSION_LIMIT_AT_LIMIT``, the policy for sign-ins beyond the limit."""
+        """Return ``SESSION_LIMIT_AT_LIMIT``, the policy for excess sign-ins."""
         return AtLimit(self._get("SESSION_LIMIT_AT_LIMIT", AtLimit.DISPLACE))
 
     @property
