@@ -12,6 +12,8 @@ from session_limit.models import AccountLimit, UserSession
 from session_limit.policy import AtLimit
 from session_limit.rules import Rules
 from session_limit.signals import limit_reached, session_ended
+from session_limit.store import queries
+from session_limit.store.liveness import Row
 from session_limit.testing import PHONE
 from tests import stores
 from tests.stories.people import (
@@ -406,3 +408,10 @@ def test_the_cost_of_a_page_does_not_change(ada, laptop, phone):
     with statements() as ran:
         assert phone.name == "ada"
     assert len(ran) == stores.STATEMENTS
+
+
+def test_a_request_reads_the_values_that_the_orm_reads(ada, laptop):
+    """This includes keys: SQLite stores a UUID as text."""
+    laptop.sign_in()
+    session = UserSession.objects.get()
+    assert queries.read(session.pk) == Row.of(session)

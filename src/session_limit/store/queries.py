@@ -16,6 +16,7 @@ from django.contrib.sessions.backends import db
 from django.contrib.sessions.backends.base import SessionBase
 from django.contrib.sessions.base_session import AbstractBaseSession
 from django.db import connections, models, router
+from django.db.models.expressions import Expression
 from django.utils import timezone
 
 from session_limit.models import (
@@ -70,22 +71,24 @@ def _beside_stored(using: str, model: type[AbstractBaseSession]) -> str:
 
 
 @functools.cache
-def _converters(using: str) -> list[tuple[int, models.Field[Any, Any], Converter]]:
+def _converters(using: str) -> list[tuple[int, Expression, Converter]]:
     connection = connections[using]
+    # As the ORM does, convert a foreign key like the key that it refers to.
+    columns = [field.get_col(UserSession._meta.db_table) for field in _FIELDS]
     return [
-        (position, field, convert)
-        for position, field in enumerate(_FIELDS)
+        (position, column, convert)
+        for position, column in enumerate(columns)
         for convert in (
-            *connection.ops.get_db_converters(field.cached_col),
-            *field.cached_col.get_db_converters(connection),
+            *connection.ops.get_db_converters(column),
+            *column.get_db_converters(connection),
         )
     ]
 
 
 def _row(columns: Iterable[Any], using: str) -> Row:
     connection, values = connections[using], list(columns)
-    for position, field, convert in _converters(using):
-        values[position] = convert(values[position], field.cached_col, connection)
+    for position, column, convert in _converters(using):
+        values[position] = convert(values[position], column, connection)
     return Row(*values)
 
 

@@ -118,7 +118,7 @@ class OwnerView(View):
         user = self.request.user
         state = state_of(self.request) if user.is_authenticated else None
         row = state.row if state is not None else None
-        if row is None or not row.belongs_to(str(user.pk)):
+        if row is None or row.user_id != user.pk:
             return self._not_signed_in()
         self.user, self.row = cast("AbstractBaseUser", user), row
         return None
