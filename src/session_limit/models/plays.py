@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from session_limit.models.database_clock import DatabaseNow
 from session_limit.models.end_reasons import PlayEndReason
 from session_limit.models.ids import uuid7
-from session_limit.models.sessions import UserSession, registry_alias
+from session_limit.models.sessions import RegistryQuerySet, UserSession
 from session_limit.policy import LiveSession
 
 # How long a play counts without being renewed. After a player crashes, another play can
@@ -22,12 +22,8 @@ LEASE = timedelta(seconds=30)
 CLOCKS_APART = timedelta(seconds=60)
 
 
-class PlayQuerySet(models.QuerySet["Play"]):
+class PlayQuerySet(RegistryQuerySet["Play"]):
     """A queryset of playbacks of limited content, with filters by state."""
-
-    def primary(self) -> Self:
-        """Return a queryset that uses the database to which plays are written."""
-        return self.using(registry_alias())
 
     def open(self) -> Self:
         """Return the plays without a recorded end, including those not renewed."""

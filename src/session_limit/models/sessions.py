@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Self, TypeAlias
+from typing import TYPE_CHECKING, Self, TypeAlias, TypeVar
 
 from django.conf import settings
 from django.db import models, router
@@ -20,6 +20,8 @@ from session_limit.policy import LiveSession
 
 if TYPE_CHECKING:
     from django.contrib.auth.base_user import AbstractBaseUser
+
+M = TypeVar("M", bound=models.Model)
 
 # How long lists mark a session as new.
 NEW = timedelta(days=1)
@@ -56,12 +58,16 @@ def registry_alias() -> str:
     return router.db_for_write(UserSession)
 
 
-class UserSessionQuerySet(models.QuerySet["UserSession"]):
-    """A queryset of sessions with filters by state and user."""
+class RegistryQuerySet(models.QuerySet[M]):
+    """A queryset of rows that are written to the same database as sessions."""
 
     def primary(self) -> Self:
-        """Return a queryset that uses the database to which sessions are written."""
+        """Return a queryset that uses the database to which the rows are written."""
         return self.using(registry_alias())
+
+
+class UserSessionQuerySet(RegistryQuerySet["UserSession"]):
+    """A queryset of sessions with filters by state and user."""
 
     def live(self) -> Self:
         return self.filter(ended_at=None)
