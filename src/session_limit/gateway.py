@@ -18,7 +18,6 @@ from uuid import UUID
 
 from django.contrib.auth import SESSION_KEY
 from django.http import HttpRequest
-from django.utils import timezone
 
 from session_limit import registry
 from session_limit.conf import conf
@@ -31,6 +30,7 @@ from session_limit.store.identification import identify, remember, session_key_i
 from session_limit.store.liveness import Row
 from session_limit.store.state import state_of
 from session_limit.store.users import lazy_user
+from session_limit.utils.clock import utc_now
 from session_limit.utils.log_once import RateLimitedLog
 from session_limit.utils.lru import LRU
 
@@ -224,7 +224,7 @@ def _read(key: str) -> Row | None:
         row = queries.read(id) if id is not None else None
     if row is None or row.id.hex != identity.id:
         return None
-    reason = row.why_not_live(timezone.now(), user_id=identity.user)
+    reason = row.why_not_live(utc_now(), user_id=identity.user)
     return row if reason is None else None
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from asgiref.sync import sync_to_async
 from django.http import HttpRequest
-from django.utils import timezone
 
 from session_limit.models import UserSession, UserSessionQuerySet
 from session_limit.store.liveness import Row
 from session_limit.store.state import SessionState, state_of
 from session_limit.store.unstored_keys import identify_key
+from session_limit.utils.clock import utc_now
 
 
 class SessionLimit:
@@ -52,7 +52,7 @@ class SessionLimit:
         if row is not None and row.is_live:
             if found.ended_reason is None:
                 return None
-            row.ended_at, row.ended_reason = timezone.now(), found.ended_reason
+            row.ended_at, row.ended_reason = utc_now(), found.ended_reason
         return row
 
     async def aended(self) -> UserSession | None:

@@ -6,12 +6,12 @@ import functools
 from datetime import timedelta
 from typing import TYPE_CHECKING, cast
 
-from django.utils import timezone
 from django.utils.module_loading import import_string
 
 from session_limit.client import describe
 from session_limit.conf import conf
 from session_limit.pages import links
+from session_limit.utils.clock import utc_now
 from session_limit.utils.safe_redirects import local_address
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ class Rules:
         """
         if any(request.session.get(key) for key in IMPERSONATION_KEYS):
             return False
-        age = timezone.now() - session.authenticated_at
+        age = utc_now() - session.authenticated_at
         return age <= conf.reauthentication_age
 
     def reauthentication_url(

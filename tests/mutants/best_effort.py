@@ -153,7 +153,7 @@ MUTANTS = [
         "an application's clock tells how old a sign-in is",
         "models/sessions.py::UserSession.may_be_unsaved",
         old="now = own.values_list(DatabaseNow(), flat=True).first()",
-        new="now = timezone.now() if own else None",
+        new="now = utc_now() if own else None",
         tests="interleavings/test_unsaved",
         test="test_a_sign_in_that_is_not_stored_yet",
     ),

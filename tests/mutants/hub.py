@@ -232,7 +232,7 @@ SWEEPS = [
         "plays that ended recently are found by a server's own clock",
         "asgi/sweep.py::Sweep.read",
         old="bulk_reads.read_plays_ended_since(DatabaseNow() - RECENT)",
-        new="bulk_reads.read_plays_ended_since(timezone.now() - RECENT)",
+        new="bulk_reads.read_plays_ended_since(utc_now() - RECENT)",
         tests="faults/test_late_endings",
         test="test_a_play_that_ends_between_two_readings",
     ),

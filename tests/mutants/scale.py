@@ -43,7 +43,7 @@ MUTANTS = [
     Mutant(
         "the list counts those whose time is up",
         "store/queries.py::live_of",
-        old="    return rows.in_time(timezone.now())\n",
+        old="    return rows.in_time(utc_now())\n",
         new="    return rows\n",
         tests=MANY,
         test="test_those_whose_time_is_up_are_not_counted",

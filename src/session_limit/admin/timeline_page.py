@@ -19,6 +19,7 @@ from session_limit.admin.timeline_layout import Bar, Lane, Line, Tick, Window
 from session_limit.client.device import device_label
 from session_limit.conf import conf
 from session_limit.models import Play, UserSession
+from session_limit.utils.clock import utc_now
 
 # The maximum numbers of sessions and plays in a timeline, which shows the newest.
 SESSIONS = 50
@@ -70,7 +71,7 @@ class Timeline:
 
     @cached_property
     def window(self) -> Window:
-        until = timezone.now()
+        until = utc_now()
         since = until - timedelta(days=int(self.days))
         # Without USE_TZ, both times are naive and already in the project's time zone.
         if timezone.is_aware(until):

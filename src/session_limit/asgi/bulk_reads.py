@@ -15,9 +15,9 @@ from uuid import UUID
 from django.db import connections
 from django.db.models import QuerySet
 from django.db.models.expressions import Combinable
-from django.utils import timezone
 
 from session_limit.models import Play, UserSession
+from session_limit.utils.clock import utc_now
 
 
 def read_unexpired(ids: Collection[UUID]) -> dict[UUID, Any]:
@@ -26,7 +26,7 @@ def read_unexpired(ids: Collection[UUID]) -> dict[UUID, Any]:
 
     The returned dictionary maps session ids to the primary keys of the users.
     """
-    live = UserSession.objects.primary().live().filter(expires_at__gt=timezone.now())
+    live = UserSession.objects.primary().live().filter(expires_at__gt=utc_now())
     return dict(_select(live.values_list("pk", "user_id"), "pk", ids))
 
 

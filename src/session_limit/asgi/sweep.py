@@ -7,11 +7,10 @@ from datetime import timedelta
 from typing import NamedTuple
 from uuid import UUID
 
-from django.utils import timezone
-
 from session_limit.asgi import bulk_reads
 from session_limit.conf import conf
 from session_limit.models import DatabaseNow
+from session_limit.utils.clock import utc_now
 
 # How many connected sessions one sweep reads. Reading them takes a few milliseconds.
 AT_ONCE = 2_000
@@ -75,7 +74,7 @@ class Sweep:
         owners = bulk_reads.read_unexpired(ids)
         doubtful = set(ids) - owners.keys()
         if connected > AT_ONCE:
-            doubtful |= set(bulk_reads.read_ended_since(timezone.now() - RECENT))
+            doubtful |= set(bulk_reads.read_ended_since(utc_now() - RECENT))
         if not conf.uses_plays():
             return Reading(doubtful, set(), {}, set())
         playing: dict[UUID, set[UUID]] = {}

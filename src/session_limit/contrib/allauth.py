@@ -9,10 +9,10 @@ from allauth.account.adapter import get_adapter
 from allauth.account.authentication import AUTHENTICATION_METHODS_SESSION_KEY
 from django.contrib.auth import REDIRECT_FIELD_NAME
 from django.urls import reverse
-from django.utils import timezone
 
 from session_limit.conf import conf
 from session_limit.rules import Rules
+from session_limit.utils.clock import utc_now
 
 if TYPE_CHECKING:
     from django.contrib.auth.base_user import AbstractBaseUser
@@ -46,7 +46,7 @@ class AllauthRules(Rules):
             return True
         if not get_adapter(request).get_reauthentication_methods(user):
             return True
-        oldest = (timezone.now() - conf.reauthentication_age).timestamp()
+        oldest = (utc_now() - conf.reauthentication_age).timestamp()
         return any(
             record.get("reauthenticated") and record["at"] >= oldest
             for record in request.session.get(AUTHENTICATION_METHODS_SESSION_KEY, ())

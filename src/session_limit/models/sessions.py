@@ -17,6 +17,7 @@ from session_limit.models.deletion import cascade_unlisted
 from session_limit.models.end_reasons import EndReason
 from session_limit.models.ids import uuid7
 from session_limit.policy import LiveSession
+from session_limit.utils.clock import utc_now
 
 if TYPE_CHECKING:
     from django.contrib.auth.base_user import AbstractBaseUser
@@ -95,7 +96,7 @@ class UserSessionQuerySet(RegistryQuerySet["UserSession"]):
 
     def recently_ended(self) -> Self:
         """Return the sessions that ended within the retention period, newest first."""
-        kept = self.filter(ended_at__gt=timezone.now() - conf.retention)
+        kept = self.filter(ended_at__gt=utc_now() - conf.retention)
         return kept.order_by("-ended_at", "-pk")
 
     def for_user(self, user: AbstractBaseUser) -> Self:
@@ -129,6 +130,11 @@ class UserSession(models.Model):
     former_digest = models.CharField(max_length=32, null=True, editable=False)
     # When the key was recorded, by the database's clock. See STORED_WITHIN.
     key_recorded_at = models.DateTimeField(null=True, editable=False)
+    # Which session store holds the stored session, if known. See engines.store_id().
+    store = models.CharField(max_length=32, null=True, editable=False)
+    # A keyed digest that recognizes the browser in a sign-in that comes without the
+    # session cookie.
+    browser = models.CharField(max_length=32, null=True, editable=False)
     # A digest of the session's HASH_SESSION_KEY. It distinguishes the session from a
     # copy that was made before its credentials changed.
     credentials = models.CharField(max_length=32, blank=True, editable=False)
@@ -205,7 +211,7 @@ class UserSession(models.Model):
     @property
     def is_new(self) -> bool:
         """Whether the session is live and the user signed in less than a day ago."""
-        age = timezone.now() - self.created_at
+        age = utc_now() - self.created_at
         return self.is_live and not self.adopted and age < NEW
 
     @property

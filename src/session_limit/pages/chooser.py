@@ -17,7 +17,6 @@ from django.conf import settings
 from django.core.exceptions import BadRequest
 from django.http import HttpRequest, QueryDict
 from django.http.response import HttpResponseBase
-from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
 from session_limit.client import posted_data
@@ -32,6 +31,7 @@ from session_limit.registry.pending import (
     find_pending,
     try_to_cancel,
 )
+from session_limit.utils.clock import utc_now
 from session_limit.utils.keyed_digests import keyed_digests
 
 COOKIE = "session_limit_pending"
@@ -161,7 +161,7 @@ def set_cookie(response: HttpResponseBase, secret: str, expires_at: datetime) ->
     response.set_cookie(
         COOKIE,
         secret,
-        max_age=expires_at - timezone.now(),
+        max_age=expires_at - utc_now(),
         path=settings.SESSION_COOKIE_PATH,
         domain=settings.SESSION_COOKIE_DOMAIN,
         secure=settings.SESSION_COOKIE_SECURE,

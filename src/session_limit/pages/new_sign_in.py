@@ -17,7 +17,6 @@ from django.core.mail import EmailMultiAlternatives
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.template.loader import render_to_string
-from django.utils import timezone
 
 from session_limit.client import request_kind
 from session_limit.client.device import device_label
@@ -27,6 +26,7 @@ from session_limit.pages import links
 from session_limit.pages.next_steps import Step, next_steps
 from session_limit.registry.activity import mark_notified
 from session_limit.store.liveness import Row
+from session_limit.utils.clock import utc_now
 
 # An account that signs in more often within an hour probably belongs to a script, and
 # emails about all of its sign-ins would be useless.
@@ -123,7 +123,7 @@ def _is_news(session: UserSession) -> bool:
     rows = UserSession.objects.primary().for_user(session.user)
     earlier = rows.exclude(pk=session.pk).order_by("-created_at")
     times = list(earlier.values_list("created_at", flat=True)[:MAX_SIGN_INS])
-    now = timezone.now()
+    now = utc_now()
     if not times:
         # The earlier sessions of an old account may have been pruned.
         joined = getattr(session.user, "date_joined", None)

@@ -9,7 +9,6 @@ from uuid import UUID
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db.models import Count, Window
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -21,6 +20,7 @@ from session_limit.models import (
     taking_place_in,
 )
 from session_limit.store.queries import live_of
+from session_limit.utils.clock import utc_now
 
 # The number of live sessions on a page.
 PAGE = 50
@@ -146,7 +146,7 @@ def done_message(user: AbstractBaseUser, id: UUID) -> str:
     if row is None or row.ended_at is None:
         return ""
     device = device_label(row.device)
-    is_news = timezone.now() - row.ended_at < NEWS
+    is_news = utc_now() - row.ended_at < NEWS
     if not (row.was_ended_by_owner and is_news):
         return _("Signed out already: %(device)s.") % {"device": device}
     count = ended.filter(

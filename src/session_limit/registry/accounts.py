@@ -7,9 +7,9 @@ from typing import Any
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import connections
 from django.db.models import F
-from django.utils import timezone
 
 from session_limit.models import AccountLimit, UserSession, UserSessionQuerySet
+from session_limit.utils.clock import utc_now
 
 
 def lock_account(user_id: Any, using: str, **changes: Any) -> AccountLimit:
@@ -23,7 +23,7 @@ def lock_account(user_id: Any, using: str, **changes: Any) -> AccountLimit:
     # transaction there that begins with a read may fail to become a writer. One
     # statement creates or locks the row and reads it, except on MySQL, which has no
     # RETURNING.
-    changes["locked_at"] = timezone.now()
+    changes["locked_at"] = utc_now()
     accounts = AccountLimit._base_manager.using(using)
     features = connections[using].features
     with_target = features.supports_update_conflicts_with_target

@@ -8,7 +8,6 @@ from uuid import UUID
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.sessions.backends.base import SessionBase
-from django.utils import timezone
 
 from session_limit.models import DatabaseNow, EndReason, UserSession
 from session_limit.registry.best_effort import BestEffort
@@ -16,6 +15,7 @@ from session_limit.registry.transactions import one_statement
 from session_limit.rules import get_rules
 from session_limit.store import engines
 from session_limit.store.liveness import Row
+from session_limit.utils.clock import utc_now
 
 ACTIVITY = BestEffort("Recording activity")
 NOTICES = BestEffort("Recording that a notice was shown")
@@ -55,7 +55,7 @@ def touch(
     starts again. Only one of several parallel requests updates the row. If the database
     cannot write immediately, the next request tries again.
     """
-    now = timezone.now()
+    now = utc_now()
     if is_saved or row.expires_reason != EndReason.EXPIRED:
         stored_until = session.get_expiry_date(modification=now)
     else:

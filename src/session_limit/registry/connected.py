@@ -10,7 +10,6 @@ from uuid import UUID
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.utils import timezone
 
 from session_limit.models import AccountLimit, EndReason, UserSession, registry_alias
 from session_limit.registry import not_counting
@@ -21,6 +20,7 @@ from session_limit.registry.limits import unrecorded_account
 from session_limit.registry.transactions import transactional
 from session_limit.store.liveness import Row
 from session_limit.store.users import may_sign_in
+from session_limit.utils.clock import utc_now
 
 
 class Standing(NamedTuple):
@@ -123,7 +123,7 @@ def _unrecorded_reasons(
     rows: Iterable[UserSession], using: str, *, thorough: bool
 ) -> dict[UUID, EndReason]:
     """Return the end reasons of sessions that the database still marks as live."""
-    now = timezone.now()
+    now = utc_now()
     live = [row for row in rows if row.is_live]
     check = _credentials_check(live, using) if thorough and live else None
     found = {

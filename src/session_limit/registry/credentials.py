@@ -12,7 +12,6 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.sessions.backends.base import SessionBase
 from django.db.models import F, OuterRef, Subquery
 from django.db.models.functions import Coalesce, Greatest
-from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
 from session_limit.models import (
@@ -29,6 +28,7 @@ from session_limit.registry.transactions import one_statement
 from session_limit.store import engines
 from session_limit.store.liveness import Row
 from session_limit.store.users import user_of
+from session_limit.utils.clock import utc_now
 
 
 def _valid_hashes(user: AbstractBaseUser) -> list[str]:
@@ -65,7 +65,7 @@ def verify(session: SessionBase) -> UserSession | None:
         return None if is_valid else EndReason.CREDENTIALS_CHANGED
 
     reason = Row.of(found).why_not_live(
-        timezone.now(),
+        utc_now(),
         user_id=session.get(SESSION_KEY),
         check_credentials=check_credentials,
     )
@@ -126,7 +126,7 @@ def note_password_changed(using: str, user: AbstractBaseUser) -> None:
 
     Sessions that began with the old password then end with ``PASSWORD_CHANGED``.
     """
-    lock_account(user.pk, using, password_changed_at=timezone.now())
+    lock_account(user.pk, using, password_changed_at=utc_now())
 
 
 def renew_credentials(row: Row, session_hash: str) -> None:

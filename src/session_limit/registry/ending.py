@@ -14,7 +14,6 @@ from uuid import UUID
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import connections
 from django.db.models import Q
-from django.utils import timezone
 
 from session_limit.conf import conf
 from session_limit.models import AccountLimit, EndReason, Play, UserSession
@@ -24,6 +23,7 @@ from session_limit.registry.best_effort import BestEffort
 from session_limit.registry.transactions import transactional
 from session_limit.store import engines
 from session_limit.utils.after_commit import after_commit
+from session_limit.utils.clock import utc_now
 
 ENDINGS = BestEffort("Recording that a session has ended")
 
@@ -91,7 +91,7 @@ def end_account(using: str, user: AbstractBaseUser) -> None:
     users = type(user)._base_manager.using(using).filter(pk=user.pk)
     users.select_for_update(no_key=no_key).values_list("pk").first()
     accounts = AccountLimit.objects.using(using).filter(pk=user.pk)
-    accounts.update(locked_at=timezone.now())
+    accounts.update(locked_at=utc_now())
     rows = UserSession.objects.using(using).live().for_user(user)
     end_locked(locked(rows), EndReason.ACCOUNT_DISABLED, using)
     if conf.uses_plays():
@@ -143,7 +143,7 @@ def _changes(
     by_session: UUID | None = None,
 ) -> dict[str, Any]:
     return {
-        "ended_at": timezone.now(),
+        "ended_at": utc_now(),
         "ended_reason": reason,
         "ended_by": "" if by is None else str(by.pk),
         "ended_by_session": by_session,

@@ -9,7 +9,6 @@ from typing import TypeVar
 from uuid import UUID
 
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.utils import timezone
 
 from session_limit import audit, policy
 from session_limit.conf import conf
@@ -28,6 +27,7 @@ from session_limit.registry.leases import end_plays, lock_counting_plays
 from session_limit.registry.limits import NO_LIMIT, is_limit, limit_for, play_limit_of
 from session_limit.registry.transactions import transactional
 from session_limit.utils.after_commit import after_commit
+from session_limit.utils.clock import utc_now
 
 Counted = TypeVar("Counted", UserSession, Play)
 
@@ -95,7 +95,7 @@ def _enforce(
 
     Return the rows of the ended sessions. The caller must have locked ``account``.
     """
-    live = not_counting.end_due(live_rows(user, using), timezone.now(), using)
+    live = not_counting.end_due(live_rows(user, using), utc_now(), using)
     ended = _excess(
         [row for row in live if row.counted],
         lambda scope: limit_for(user, scope, account),

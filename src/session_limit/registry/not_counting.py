@@ -12,7 +12,6 @@ from datetime import datetime
 
 from django.contrib.auth import HASH_SESSION_KEY
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.utils import timezone
 
 from session_limit.models import STORED_WITHIN, AccountLimit, EndReason, UserSession
 from session_limit.registry.credentials import (
@@ -23,6 +22,7 @@ from session_limit.registry.credentials import (
 from session_limit.registry.ending import end_locked
 from session_limit.store import engines
 from session_limit.store.liveness import Row
+from session_limit.utils.clock import utc_now
 
 Rows = list[UserSession]
 
@@ -101,7 +101,7 @@ def unusable_reason(
     result is ``None``. ``settled`` says that the request that changed the credentials
     has already stored its own session with the new credentials.
     """
-    now, changed_at = timezone.now(), account.password_changed_at
+    now, changed_at = utc_now(), account.password_changed_at
     # Unless ``settled`` is true, that request may not have sent its response yet.
     settled = settled or changed_at is None or changed_at + STORED_WITHIN <= now
     if row.session_key is None:

@@ -15,7 +15,6 @@ from uuid import UUID
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.sessions.backends.base import SessionBase
-from django.utils import timezone
 from django.utils.crypto import get_random_string
 
 from session_limit.models import (
@@ -31,6 +30,7 @@ from session_limit.registry.transactions import transactional
 from session_limit.store import engines
 from session_limit.store.queries import live_of
 from session_limit.store.users import user_of
+from session_limit.utils.clock import utc_now
 from session_limit.utils.safe_redirects import MAX_LENGTH
 
 # Long enough to choose calmly, and short enough not to endanger a public computer.
@@ -121,7 +121,7 @@ def create_pending(
     is not stored. If ``browser`` already has a pending sign-in of the same user, that
     sign-in is renewed and keeps its secret.
     """
-    now = timezone.now()
+    now = utc_now()
     values, before = changes.values, changes.before
     added = {name: value for name, value in values.items() if name not in _NOT_KEPT}
     data = {"left": added, "before": {n: before[n] for n in added if n in before}}
@@ -162,7 +162,7 @@ def _record(
 
 def _make_room(user_id: Any, using: str) -> None:
     """Delete a user's expired pending sign-ins, and the oldest if too many remain."""
-    now = timezone.now()
+    now = utc_now()
     waiting = PendingSignIn.objects.using(using).filter(user_id=user_id)
     rows = waiting.order_by("-expires_at", "-pk").values_list("pk", "expires_at")
     leaving = [
@@ -183,7 +183,7 @@ def find_pending(browser: Browser) -> PendingSignIn | None:
         .filter(
             secret__in=engines.digests(browser.secret),
             user_agent__in=engines.digests(browser.user_agent),
-            expires_at__gt=timezone.now(),
+            expires_at__gt=utc_now(),
         )
         .first()
     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from django.db.models import Count, QuerySet
-from django.utils import timezone
 
 from session_limit.conf import conf
 from session_limit.models import (
@@ -19,6 +18,7 @@ from session_limit.models import (
 )
 from session_limit.registry.ending import end
 from session_limit.registry.leases import record_lapsed
+from session_limit.utils.clock import utc_now
 
 # How many ended sessions, and how many ended plays, an account keeps. A script that
 # signs in once a second would leave 2.6 million within the default retention.
@@ -37,7 +37,7 @@ def prune(*, dry_run: bool = False) -> tuple[int, int]:
     account. Return the number of sessions that this call ended and the number of
     deleted session rows. With ``dry_run``, only count these sessions and rows.
     """
-    using, now = registry_alias(), timezone.now()
+    using, now = registry_alias(), utc_now()
     sessions = UserSession.objects.using(using)
     # An idle session may still be live, since activity may go unrecorded this long.
     due = sessions.live().filter(expires_at__lte=now - conf.touch_interval)

@@ -9,7 +9,6 @@ from uuid import UUID
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.sessions.backends.base import SessionBase
-from django.utils import timezone
 
 from session_limit import audit
 from session_limit.models import UserSession
@@ -21,6 +20,7 @@ from session_limit.registry.credentials import hash_is_valid, renew_credentials
 from session_limit.registry.transactions import transactional
 from session_limit.store.liveness import Row
 from session_limit.utils.after_commit import after_commit
+from session_limit.utils.clock import utc_now
 
 # The writes wait for a lock, because no later request repeats them.
 CREDENTIALS = BestEffort("Recording new credentials", patience=timedelta(seconds=2))
@@ -34,7 +34,7 @@ def reauthenticated(id: UUID, session: SessionBase, user: AbstractBaseUser) -> b
     start again. Return whether the session is still live. If so, the caller must give
     the session a new key, with ``update_session_auth_hash()`` or ``cycle_key()``.
     """
-    now = timezone.now()
+    now = utc_now()
     expires_at, expires_reason = deadline(
         user,
         session.get_expiry_date(modification=now),

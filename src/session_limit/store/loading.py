@@ -7,7 +7,6 @@ from typing import Any, cast
 from asgiref.sync import sync_to_async
 from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.sessions.base_session import AbstractBaseSession
-from django.utils import timezone
 
 from session_limit.models import parse_uuid
 from session_limit.registry.admission import adopt
@@ -18,6 +17,7 @@ from session_limit.store.liveness import Row
 from session_limit.store.sign_in import sign_in_of
 from session_limit.store.state import Found, Kind
 from session_limit.store.users import user_of
+from session_limit.utils.clock import utc_now
 
 
 class Loading(Base):
@@ -92,7 +92,7 @@ class Loading(Base):
         if row is None:
             return self.mark_ended(parse_uuid(data[engines.ID]))
         reason = row.why_not_live(
-            timezone.now(),
+            utc_now(),
             user_id=data[SESSION_KEY],
             # signed_cookies enforces only SESSION_COOKIE_AGE (Django's ticket 19201).
             engine_expires=not engines.is_cookie(self.engine),

@@ -17,7 +17,6 @@ from django.contrib.sessions.backends.base import SessionBase
 from django.contrib.sessions.base_session import AbstractBaseSession
 from django.db import connections, models, router
 from django.db.models.expressions import Expression
-from django.utils import timezone
 
 from session_limit.models import (
     STORED_WITHIN,
@@ -28,6 +27,7 @@ from session_limit.models import (
 )
 from session_limit.store import engines
 from session_limit.store.liveness import Row
+from session_limit.utils.clock import utc_now
 
 Converter = Callable[[Any, Any, Any], Any]
 
@@ -111,7 +111,7 @@ def live_of(user_id: Any) -> UserSessionQuerySet:
     The caller must count the sessions or slice the queryset.
     """
     rows = UserSession.objects.primary().live().filter(user_id=user_id)
-    return rows.in_time(timezone.now())
+    return rows.in_time(utc_now())
 
 
 def read_by_digest(key: str) -> Row | None:
@@ -151,7 +151,7 @@ def read_with_stored(
     return ``None`` instead of the pair.
     """
     connection = connections[using]
-    now = connection.ops.adapt_datetimefield_value(timezone.now())
+    now = connection.ops.adapt_datetimefield_value(utc_now())
     with connection.cursor() as cursor:
         cursor.execute(_beside_stored(using, model), [key, now])
         values = cursor.fetchone()

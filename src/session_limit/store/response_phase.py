@@ -15,7 +15,6 @@ from django.contrib.sessions.backends.base import UpdateError
 from django.db import OperationalError
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
-from django.utils import timezone
 from django.utils.functional import SimpleLazyObject, empty
 
 from session_limit.client import browser_cookie, request_kind
@@ -37,6 +36,7 @@ from session_limit.store.state import Kind, Refusal, SessionState, state_of
 from session_limit.store.unstored_keys import identify_key
 from session_limit.store.users import has_backend, lazy_user, make_anonymous, user_of
 from session_limit.utils import request_log
+from session_limit.utils.clock import utc_now
 
 if TYPE_CHECKING:
     from session_limit.request import GuardedRequest
@@ -62,7 +62,7 @@ def is_needed(request: HttpRequest, response: HttpResponseBase) -> bool:
         or state.found.is_ended
         or state.found.is_not_stored
         or _is_to_be_saved(session, response)
-        or (state.row and state.row.is_touch_due(timezone.now()))
+        or (state.row and state.row.is_touch_due(utc_now()))
         or (state.row and _lost_user(request))
         or _is_notice_due(request, response, state)
     )

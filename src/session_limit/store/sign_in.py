@@ -6,7 +6,6 @@ import functools
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.http import HttpRequest
-from django.utils import timezone
 
 from session_limit import signals
 from session_limit.client import browser_cookie, describe
@@ -17,6 +16,7 @@ from session_limit.registry.pending import Choice
 from session_limit.registry.sign_ins import SignIn
 from session_limit.rules import get_rules
 from session_limit.store import engines
+from session_limit.utils.clock import utc_now
 
 
 def sign_in_of(
@@ -39,7 +39,7 @@ def sign_in_of(
     of a group of sessions with a common limit) that cannot be stored. Errors in
     ``Rules`` are also raised.
     """
-    now, client = timezone.now(), describe(request)
+    now, client = utc_now(), describe(request)
     # The user of an adopted session signed in at an unknown time, at the latest at the
     # account's last login.
     last_login = getattr(user, "last_login", None) if adopted else None

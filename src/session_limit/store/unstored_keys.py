@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from django.utils import timezone
-
 from session_limit.registry.ending import try_to_end
 from session_limit.store import engines, queries
 from session_limit.store.state import Found, Kind, SessionState
+from session_limit.utils.clock import utc_now
 
 
 def identify_key(state: SessionState) -> None:
@@ -23,7 +22,7 @@ def identify_key(state: SessionState) -> None:
     if row is None:
         state.found = Found(Kind.UNKNOWN_KEY)
         return
-    reason = row.why_not_live(timezone.now())
+    reason = row.why_not_live(utc_now())
     if reason is None:
         # The session is live: a replica may lag, or a cache may be unreachable.
         state.found = Found(Kind.NOT_STORED_BUT_LIVE)

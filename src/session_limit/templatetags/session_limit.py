@@ -31,6 +31,7 @@ from session_limit.pages.next_steps import LABELS, Step, next_steps
 from session_limit.pages.overview import usage
 from session_limit.request import GuardedRequest
 from session_limit.store.state import state_of
+from session_limit.utils.clock import utc_now
 from session_limit.utils.safe_redirects import own_address
 
 WATCH_MODES = ("overlay", "redirect", "event")
@@ -149,7 +150,7 @@ def session_limit_device(session: UserSession) -> str:
 @register.filter
 def session_limit_active(session: UserSession) -> str:
     """Return HTML for the session's last activity, as in "Active 12 minutes ago"."""
-    ago = timezone.now() - session.last_active_at
+    ago = utc_now() - session.last_active_at
     text = durations.active(ago, unrecorded=conf.touch_interval)
     return _time(session.last_active_at, text)
 
@@ -158,7 +159,7 @@ def session_limit_active(session: UserSession) -> str:
 def session_limit_when(moment: datetime) -> str:
     """Return a local date and time as text, such as "November 23, 14:32 UTC"."""
     local = _local(moment)
-    is_this_year = local.year == _local(timezone.now()).year
+    is_this_year = local.year == _local(utc_now()).year
     date = date_format(local, "MONTH_DAY_FORMAT" if is_this_year else "DATE_FORMAT")
     time, zone = date_format(local, "TIME_FORMAT"), date_format(local, "T")
     # Translators: for example "November 23, 14:32 UTC".

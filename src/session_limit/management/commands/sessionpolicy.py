@@ -15,6 +15,7 @@ from django.utils import timezone
 from session_limit.conf import conf
 from session_limit.models import Play, UserSession
 from session_limit.policy.replay import Run, WhatIf, replay
+from session_limit.utils.clock import utc_now
 
 # The number of accounts that one query reads.
 PAGE = 1000
@@ -50,7 +51,7 @@ class Command(BaseCommand):
 
     def handle(self, *, what_if: str, plays: bool, days: int, **options: Any) -> None:
         limits = _limits(what_if)
-        today = _day(timezone.now())
+        today = _day(utc_now())
         if not 1 <= days <= today.toordinal():
             raise CommandError(f"--days must be a number of days from 1, not {days}.")
         if plays and not conf.uses_plays():
@@ -131,7 +132,7 @@ def _lines(result: WhatIf, days: Sequence[date], noun: str) -> Iterator[str]:
     yield f"What if: {days[0]} to {days[-1]} ({timezone.get_current_timezone_name()})"
     yield f"Recorded: {starts} {noun}, accounts: {result.accounts}"
     # Rows that ended on this day or earlier may have been deleted.
-    pruned = _day(timezone.now() - conf.retention)
+    pruned = _day(utc_now() - conf.retention)
     if days[0] <= pruned:
         yield (
             f"Note: rows that ended on {pruned} or earlier are deleted or soon will be "
