@@ -153,7 +153,8 @@ class Rules:
         usable password go to the sign-in page. A second sign-in in the same browser
         does not count as a second session.
         """
-        if user.has_usable_password():
+        has_password = getattr(user, "has_usable_password", None)
+        if has_password is not None and has_password():
             return None
         return links.sign_in_url(local_address(request, back))
 

@@ -59,6 +59,7 @@ def is_needed(request: HttpRequest, response: HttpResponseBase) -> bool:
         return False
     return bool(
         state.sign_in.refusal
+        or state.replaced
         or state.found.is_ended
         or state.found.is_not_stored
         or _is_to_be_saved(session, response)
@@ -90,6 +91,9 @@ def _finish(request: GuardedRequest, response: HttpResponseBase) -> HttpResponse
     session = cast("GuardedSession", request.session)
     session.keys()  # loads a session that no code has read but that is to be saved
     state = session.session_limit_state
+    if state.replaced is not None and state.sign_in.refusal is None:
+        # login() has raised an error, so whoever was signed in before stays signed in.
+        session.undo_login()
     if state.sign_in.refusal is not None:
         answer = _explain_refusal(request, response, session, state.sign_in.refusal)
         request_log.keep_out(answer)
@@ -160,7 +164,7 @@ def _explain_refusal(
     session: GuardedSession,
     refusal: Refusal,
 ) -> HttpResponseBase:
-    session.restore_anonymous()
+    response_saving.restore(session)
     admission = refusal.admission
     if admission is None:
         ended = request.session_limit.ended

@@ -37,6 +37,16 @@ def save(session: GuardedSession) -> None:
         # error.
 
 
+def restore(session: GuardedSession) -> None:
+    """Restore the session that the browser had before a refused sign-in."""
+    state = session.session_limit_state
+    if state.sign_in.restored and session.modified:
+        # The request had changed the session of somebody else before login().
+        save(session)
+    if not (state.sign_in.restored and session.session_key != state.presented_key):
+        session.restore_before_login()
+
+
 def save_if_possible(session: GuardedSession) -> None:
     """
     Save an anonymous session, and ignore database errors.
@@ -76,7 +86,7 @@ def _is_still_live(session: GuardedSession) -> bool:
         # This store does not take part in the rollback. The client keeps its present
         # cookie.
         engines.forget_user(session)
-        session.restore_anonymous()
+        session.restore_before_login()
     elif row is None:
         session.leave_untouched()
     elif not row.is_live:
