@@ -72,9 +72,7 @@ class Settings:
     @property
     def rules(self) -> str:
         """Return the import path of the ``Rules`` class (``SESSION_LIMIT_RULES``)."""
-        return cast(
-            "str", self._get("SESSION_LIMIT_RULES", DEFAULT_RULES)
-        )
+        return cast("str", self._get("SESSION_LIMIT_RULES", DEFAULT_RULES))
 
     @property
     def play_limit(self) -> int | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 from dataclasses import replace
-from typing import Any
+from typing import Any, NoReturn
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.signals import user_logged_in, user_logged_out
@@ -28,7 +28,7 @@ from session_limit.registry.credentials import (
 )
 from session_limit.registry.ending import end_account
 from session_limit.registry.outcomes import Admission
-from session_limit.registry.pending import Choice, unapplied_changes
+from session_limit.registry.pending import Choice, SessionChanges, unapplied_changes
 from session_limit.registry.sign_ins import end_former
 from session_limit.signals import session_started
 from session_limit.store import database_conflicts, engines
@@ -107,39 +107,54 @@ def signed_in(
         _leave_alone(user, session, state)
         return
     if state is not None and state.is_answered:
-        make_anonymous(request)
-        if isinstance(session, GuardedSession):
-            session.undo_login()
+        _undo(user, request, session)
         raise TooLateToSignIn
-    admission = None
-    if state is None or not must_be_chosen(state):
-        choice = choice_for(state, user) if state is not None else None
-        admission = _admit(user, request, state, choice)
-        if admission.row is not None:
-            session.pop(engines.ENDED_ID, None)
-            session.pop(OTHER_USER, None)
-            if state is not None:
-                state.admit(admission.row)
-            if choice is not None:
-                # Other code wrote this before the refusal (django-otp, allauth).
-                session.update(unapplied_changes(choice.pending, session))
-            return
-    make_anonymous(request)
-    if isinstance(session, GuardedSession):
-        record = session.session_limit_state.sign_in
-        if record.last_login is not None:
-            restore_last_login(user, record.last_login.at)
+    if state is not None and must_be_chosen(state):
+        _refuse(user, request, session, None)
+    choice = choice_for(state, user) if state is not None else None
+    admission = _admit(user, request, state, choice)
+    if admission.row is None:
+        _refuse(user, request, session, admission)
+    session.pop(engines.ENDED_ID, None)
+    session.pop(OTHER_USER, None)
+    if state is not None:
+        state.admit(admission.row)
+    if choice is not None:
+        # Other code wrote this before the refusal (django-otp, allauth).
+        session.update(unapplied_changes(choice.pending, session))
+
+
+def _refuse(
+    user: AbstractBaseUser,
+    request: HttpRequest,
+    session: SessionBase,
+    admission: Admission | None,
+) -> NoReturn:
+    """Undo a sign-in, and raise ``SessionLimitReached``."""
+    changes, state = _undo(user, request, session), state_of(request)
+    if state is not None and changes is not None:
         # The response phase announces this refusal, outside any transaction of a view.
-        refusal = Refusal(user, admission, session.undo_login())
-        session.session_limit_state.refuse(refusal)
-    else:
-        engines.forget_user(session)
-        if admission is not None:
-            announcements.limit_reached(user, admission)
+        state.refuse(Refusal(user, admission, changes))
+    elif admission is not None:
+        announcements.limit_reached(user, admission)
     raise SessionLimitReached
 
 
-def _leave_alone(user: object, session: SessionBase, state: SessionState | None) -> None:
+def _undo(
+    user: AbstractBaseUser, request: HttpRequest, session: SessionBase
+) -> SessionChanges | None:
+    """Undo a sign-in, and return its changes if the middleware guards the session."""
+    make_anonymous(request)
+    if not isinstance(session, GuardedSession):
+        engines.forget_user(session)
+        return None
+    last_login = session.session_limit_state.sign_in.last_login
+    if last_login is not None:
+        restore_last_login(user, last_login.at)
+    return session.undo_login()
+
+
+def _leave_alone(user: Model, session: SessionBase, state: SessionState | None) -> None:
     """Let a user sign in who is not in the table of the user model."""
     leave_alone(session, user)
     session.pop(engines.ID, None)
@@ -201,7 +216,7 @@ def signed_out(
     sender: object, request: HttpRequest | None, user: Any, **kwargs: Any
 ) -> None:
     """
-    End the session if ``logout()`` sends the signal and the middleware is not installed.
+    End the session if ``logout()`` sends the signal without the middleware.
 
     If the middleware guards the session, the session ends when ``logout()`` flushes it.
     Views that withdraw a token send the signal, too. The session then continues.

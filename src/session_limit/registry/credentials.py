@@ -86,9 +86,7 @@ def digest(session_hash: str | None) -> str:
 def is_recorded_of(row: UserSession | PendingSignIn, user: AbstractBaseUser) -> bool:
     """Return whether the credentials in ``row``, if any, are valid for ``user``."""
     valid = session_hashes(user)
-    return (
-        valid is None or not row.credentials or row.credentials in map(digest, valid)
-    )
+    return valid is None or not row.credentials or row.credentials in map(digest, valid)
 
 
 def has_credentials(id: UUID, session_hash: str) -> bool:

@@ -129,10 +129,8 @@ def create_pending(
         {name: value for name, value in values.items() if name not in _NOT_KEPT},
         session,
     )
-    data = {
-        "left": added,
-        "before": copies.storable({n: before[n] for n in added if n in before}, session),
-    }
+    previous = {name: before[name] for name in added if name in before}
+    data = {"left": added, "before": copies.storable(previous, session)}
     facts: dict[str, Any] = {
         "user_id": user.pk,
         "backend": values.get(BACKEND_SESSION_KEY, ""),

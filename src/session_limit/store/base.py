@@ -114,7 +114,9 @@ class Base(_Engine):
         """
         state, sign_in = self.session_limit_state, self.session_limit_state.sign_in
         # before_login is None if the project signs users in without login().
-        before = sign_in.before_login or BeforeLogin.of(self, state, replaces=False)
+        before = sign_in.before_login or BeforeLogin.of(
+            self, self._session_cache, state, replaces=False
+        )
         written = copies.changed(self._session_cache, before.loaded, self)
         if before.replaces:
             if self.session_key is not None:
@@ -132,6 +134,12 @@ class Base(_Engine):
             before.restore(state.request)
         return SessionChanges(written, copies.values(before.loaded))
 
+    def restore_after_error(self) -> None:
+        """Restore the session of somebody else if ``login()`` raised an error."""
+        state = self.session_limit_state
+        if state.replaced is not None and state.sign_in.refusal is None:
+            self.undo_login()
+
     def remember_before_login(self, *, replaces: bool = False) -> None:
         """
         Remember the session, so that ``undo_login()`` can restore it.
@@ -141,7 +149,7 @@ class Base(_Engine):
         state = self.session_limit_state
         # The first login() may have failed after it flushed the session.
         if state.replaced is None:
-            before = BeforeLogin.of(self, state, replaces=replaces)
+            before = BeforeLogin.of(self, self._session_cache, state, replaces=replaces)
             state.sign_in.before_login, state.sign_in.restored = before, False
             state.sign_in.admitted = state.sign_in.admitted and not replaces
         state.sign_in.has_changed_key = True
@@ -157,9 +165,9 @@ class Base(_Engine):
         # The database may abort this save, too.
         with contextlib.suppress(DatabaseError, UpdateError):
             if row is None or sign_in.admitted:
-                self._session_cache = copies.values(
-                    before.loaded
-                ) if before else {**sign_in.loaded}
+                self._session_cache = (
+                    copies.values(before.loaded) if before else {**sign_in.loaded}
+                )
                 self.restore_before_login()
             if row is not None and before is not None and before.began(engines.ID):
                 # The sign-in is committed, but its cookie will not reach the browser.

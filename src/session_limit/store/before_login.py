@@ -45,10 +45,15 @@ class BeforeLogin:
 
     @classmethod
     def of(
-        cls, session: SessionBase, state: SessionState, *, replaces: bool
+        cls,
+        session: SessionBase,
+        data: Mapping[str, Any],
+        state: SessionState,
+        *,
+        replaces: bool,
     ) -> BeforeLogin:
-        """Remember ``session`` and the request of ``state`` as they are now."""
-        request, data = state.request, session._session
+        """Remember ``session``, its ``data`` and the request as they are now."""
+        request = state.request
         loaded = {} if replaces else state.sign_in.loaded
         copied = copies(data, session)
         return cls(

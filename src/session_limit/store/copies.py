@@ -99,7 +99,7 @@ def storable(data: Mapping[str, Any], session: SessionBase) -> dict[str, Any]:
     return accepted
 
 
-def dumped(session: SessionBase) -> bytes:
-    """Return the session's data as the session engine stores them."""
-    data: bytes = _serializers(session)[0].dumps(session._session_cache)
-    return data
+def dumped(data: Mapping[str, Any], session: SessionBase) -> bytes:
+    """Return the session's ``data`` as the session engine stores them."""
+    text: bytes = _serializers(session)[0].dumps(data)
+    return text

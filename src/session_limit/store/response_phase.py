@@ -90,10 +90,8 @@ def finish(request: GuardedRequest, response: HttpResponseBase) -> HttpResponseB
 def _finish(request: GuardedRequest, response: HttpResponseBase) -> HttpResponseBase:
     session = cast("GuardedSession", request.session)
     session.keys()  # loads a session that no code has read but that is to be saved
+    session.restore_after_error()
     state = session.session_limit_state
-    if state.replaced is not None and state.sign_in.refusal is None:
-        # login() has raised an error, so whoever was signed in before stays signed in.
-        session.undo_login()
     if state.sign_in.refusal is not None:
         answer = _explain_refusal(request, response, session, state.sign_in.refusal)
         request_log.keep_out(answer)

@@ -58,7 +58,7 @@ class Saving(Base):
         state.response = state.response._replace(saved=self._state())
 
     def _state(self) -> tuple[str | None, bytes]:
-        return self.session_key, copies.dumped(self)
+        return self.session_key, copies.dumped(self._session_cache, self)
 
     def _is_unsynced(self) -> bool:
         """

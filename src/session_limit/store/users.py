@@ -76,7 +76,7 @@ def is_user(user: object) -> bool:
     return isinstance(user, _concrete())
 
 
-def leave_alone(data: dict[str, Any] | SessionBase, user: object) -> None:
+def leave_alone(data: dict[str, Any] | SessionBase, user: Model) -> None:
     """
     Mark the session as that of a user outside the user model.
 
@@ -142,7 +142,8 @@ def as_users(instance: Model, using: str) -> list[AbstractBaseUser]:
             return [cast("AbstractBaseUser", instance)]
         # This child of the user model has a primary key of its own.
         return [user_model.from_db(using, [pk.attname], [id])]
-    link = user_model._meta.get_ancestor_link(instance._meta.concrete_model)
+    parent = cast("type[Model]", instance._meta.concrete_model)
+    link = user_model._meta.get_ancestor_link(parent)
     if link is None:
         return []
     users = user_model._base_manager.using(using)
@@ -183,7 +184,7 @@ def session_hashes(user: object) -> list[str] | None:
 
 def username_of(user: AbstractBaseUser) -> str:
     """Return the name with which ``user`` signs in."""
-    return str(getattr(user, type(user).USERNAME_FIELD))
+    return str(getattr(user, get_user_model().USERNAME_FIELD))
 
 
 def email_field_of(user: object) -> str | None:
