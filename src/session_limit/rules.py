@@ -30,6 +30,11 @@ IMPERSONATION_VIEWS = frozenset(
 IMPERSONATION_KEYS = ("hijack_history", "loginas_from_user")
 
 
+def is_impersonated(request: HttpRequest) -> bool:
+    """Return whether an administrator is signed in as the user of ``request``."""
+    return any(request.session.get(key) for key in IMPERSONATION_KEYS)
+
+
 class Rules:
     """
     A class that sets the limits and timeouts of each user.
@@ -137,7 +142,7 @@ class Rules:
         an administrator who is signed in as ``user``, because the administrator has not
         entered the user's credentials.
         """
-        if any(request.session.get(key) for key in IMPERSONATION_KEYS):
+        if is_impersonated(request):
             return False
         age = utc_now() - session.authenticated_at
         return age <= conf.reauthentication_age

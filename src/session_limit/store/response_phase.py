@@ -6,6 +6,7 @@ All functions are sync. The async middleware runs ``finish()`` in a thread if ne
 
 from __future__ import annotations
 
+from dataclasses import replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING, cast
 
@@ -17,7 +18,7 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.utils.functional import SimpleLazyObject, empty
 
-from session_limit.client import browser_cookie, request_kind
+from session_limit.client import browser_cookie, remember_me, request_kind
 from session_limit.conf import NewSignIn, conf
 from session_limit.models import UserSession
 from session_limit.pages import chooser, links, new_sign_in, responses
@@ -26,7 +27,7 @@ from session_limit.registry import announcements
 from session_limit.registry.activity import touch
 from session_limit.registry.ending import try_to_end
 from session_limit.registry.outcomes import Admission
-from session_limit.registry.pending import create_pending
+from session_limit.registry.pending import SessionChanges, create_pending
 from session_limit.registry.reauthentication import renewed
 from session_limit.registry.transactions import is_retryable
 from session_limit.store import database_conflicts, response_saving
@@ -192,7 +193,7 @@ def _ask(
     else:
         pending, secret = create_pending(
             refusal.user,
-            refusal.changes,
+            _with_expiry(request, refusal.changes),
             browser,
             scope=admission.scope,
             next_url=links.after_sign_in(request),
@@ -201,6 +202,15 @@ def _ask(
     answer = responses.asked(request, response, question)
     chooser.set_cookie(answer, secret, pending.expires_at)
     return answer
+
+
+def _with_expiry(request: HttpRequest, changes: SessionChanges) -> SessionChanges:
+    """Return ``changes`` with the expiry that the view may have set after a sign-in."""
+    is_known = remember_me.EXPIRY in {**changes.before, **changes.values}
+    if is_known or not remember_me.may_be_unticked(request):
+        return changes
+    # The session ends with the browser, as set_expiry(0) says.
+    return replace(changes, values={**changes.values, remember_me.EXPIRY: 0})
 
 
 def _lost_user(request: HttpRequest) -> bool:
