@@ -43,7 +43,8 @@ def restore(session: GuardedSession) -> None:
     if state.sign_in.restored and session.modified:
         # The request had changed the session of somebody else before login().
         save(session)
-    if not (state.sign_in.restored and session.session_key != state.presented_key):
+    if not state.sign_in.restored or session.session_key in {None, state.presented_key}:
+        # Otherwise, the other person signed in by this request and gets a cookie.
         session.restore_before_login()
 
 

@@ -182,7 +182,7 @@ class SessionState:
 
     def refuse(self, refusal: Refusal) -> None:
         """Record that a sign-in was refused and undone."""
-        if self.found.kind is Kind.LIVE:
+        if self.found.kind is Kind.LIVE and not self.sign_in.restored:
             self.found = Found()
         self.sign_in.refusal = refusal
 
