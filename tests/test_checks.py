@@ -74,6 +74,7 @@ def test_all_checks_are_registered():
         checks.installation.check_urls,
         checks.installation.check_reauthentication,
         checks.databases.check_servers,
+        checks.users.check_users,
     }
     assert Tags.urls in checks.installation.check_urls.tags
     assert Tags.database in checks.databases.check_servers.tags
