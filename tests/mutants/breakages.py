@@ -11,6 +11,7 @@ from tests.mutants import (
     hub,
     redis_bus,
     scale,
+    sign_ins,
     transactions,
     unfailing,
 )
@@ -308,8 +309,8 @@ FINALITY = [
     Mutant(
         "an account that was disabled stays signed in",
         "receivers.py::user_saved",
-        old="    if not instance.is_active and not may_sign_in(instance):",
-        new="    if not instance.is_active and may_sign_in(instance):",
+        old="        if not is_active(instance) and not may_sign_in(user):",
+        new="        if not is_active(instance) and may_sign_in(user):",
         tests="stories/test_credentials",
         test="test_an_account_disabled_by_save",
     ),
@@ -424,7 +425,7 @@ ANSWERS = [
     ),
     Mutant(
         "a refusal leaves the user on the request",
-        "receivers.py::signed_in",
+        "receivers.py::_undo",
         old="    make_anonymous(request)\n    if",
         new="    if",
         tests="interleavings/test_refusal",
@@ -441,7 +442,7 @@ ANSWERS = [
     Mutant(
         "a refusal forgets whose cookie it was",
         "store/response_phase.py::_explain_refusal",
-        old="    session.restore_anonymous()\n",
+        old="    response_saving.restore(session)\n",
         new="",
         tests="interleavings/test_refusal",
         test="test_a_second_tab_refused_takes_no_cookie_away",
@@ -482,8 +483,8 @@ ANSWERS = [
     Mutant(
         "a changed password is not noted",
         "receivers.py::user_saved",
-        old="        note_password_changed(instance)\n",
-        new="        pass\n",
+        old="            note_password_changed(user)\n",
+        new="            pass\n",
         tests="stories/test_credentials",
         test="test_a_password_changed_elsewhere",
     ),
@@ -683,16 +684,16 @@ ASKING = [
     Mutant(
         "a refusal leaves in the session what receivers had put there",
         "store/base.py::Base.undo_login",
-        old="{**before}",
-        new="{**data}",
+        old="copies.values(before.data)\n",
+        new="self._session_cache\n",
         tests="stories/test_choosing",
         test="test_what_receivers_added_comes_back_with_the_admission",
     ),
     Mutant(
         "what was written in front of login() does not come back",
         "store/base.py::Base.undo_login",
-        old="loaded = sign_in.loaded",
-        new="loaded = before or {}",
+        old="copies.changed(self._session_cache, before.loaded, self)",
+        new="copies.changed(self._session_cache, before.data, self)",
         tests="stories/test_choosing",
         test="test_what_was_written_before_it_is_kept",
     ),
@@ -1223,6 +1224,7 @@ MUTANTS = [
     *hub.MUTANTS,
     *redis_bus.MUTANTS,
     *scale.MUTANTS,
+    *sign_ins.MUTANTS,
     *transactions.MUTANTS,
     *unfailing.MUTANTS,
 ]
