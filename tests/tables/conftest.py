@@ -1,4 +1,5 @@
 import pytest
+from django.conf import settings
 from django.db import router
 from django.test import TransactionTestCase
 
@@ -6,11 +7,15 @@ from session_limit.testing import LAPTOP, PHONE
 from tests import stores
 from tests.stories.people import Visitor
 
+# test_tables.py runs with the settings of the suite, and the other tests with their own.
+IS_INSIDE = "tests.tables" in settings.INSTALLED_APPS
+
 
 def pytest_collection_modifyitems(items):
-    """Make every test commit its transactions, as a site does."""
-    for item in items:
-        item.add_marker(pytest.mark.django_db(transaction=True))
+    """Make every test of these projects commit its transactions, as a site does."""
+    if IS_INSIDE:
+        for item in items:
+            item.add_marker(pytest.mark.django_db(transaction=True))
 
 
 @pytest.fixture(params=["sync", "async"])
@@ -29,31 +34,33 @@ def phone(served):
     return Visitor(PHONE, is_async=served == "async")
 
 
-@pytest.fixture(scope="session", autouse=True)
-def emptied():
-    """Empty the tables that tests write to, children before their parents."""
-    from session_limit.models import AccountLimit, PendingSignIn, Play, UserSession
-    from tests.tables.models import (
-        Contractor,
-        Customer,
-        Employee,
-        Person,
-        Plain,
-    )
-    from tests.tables.models import (
-        Visitor as OtherPerson,
-    )
+if IS_INSIDE:
 
-    store = stores.engine()
-    stored = [store.get_model_class()] if hasattr(store, "get_model_class") else []
-    users = (Contractor, Employee, OtherPerson, Person, Customer, Plain)
+    @pytest.fixture(scope="session", autouse=True)
+    def emptied():
+        """Empty the tables that tests write to, children before their parents."""
+        from session_limit.models import AccountLimit, PendingSignIn, Play, UserSession
+        from tests.tables.models import (
+            Contractor,
+            Customer,
+            Employee,
+            Person,
+            Plain,
+        )
+        from tests.tables.models import (
+            Visitor as OtherPerson,
+        )
 
-    def empty(test_case):
-        ours = (PendingSignIn, Play, UserSession, AccountLimit)
-        for model in (*ours, *stored, *users):
-            using = router.db_for_write(model)
-            model._base_manager.using(using).all()._raw_delete(using)
+        store = stores.engine()
+        stored = [store.get_model_class()] if hasattr(store, "get_model_class") else []
+        users = (Contractor, Employee, OtherPerson, Person, Customer, Plain)
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(TransactionTestCase, "_fixture_teardown", empty)
-        yield
+        def empty(test_case):
+            ours = (PendingSignIn, Play, UserSession, AccountLimit)
+            for model in (*ours, *stored, *users):
+                using = router.db_for_write(model)
+                model._base_manager.using(using).all()._raw_delete(using)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(TransactionTestCase, "_fixture_teardown", empty)
+            yield
