@@ -7,7 +7,7 @@ from session_limit.testing import LAPTOP, PHONE
 from tests import stores
 from tests.stories.people import Visitor
 
-# test_tables.py runs with the settings of the suite, and the other tests with their own.
+# test_tables.py runs with the suite's settings, and the other tests with their own.
 IS_INSIDE = "tests.tables" in settings.INSTALLED_APPS
 
 
