@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime, timedelta
-from io import StringIO
 
 import pytest
 from django.contrib.sessions.backends.base import SessionBase
-from django.core import mail
-from django.core.management import call_command
-from django.template.loader import render_to_string
-from django.utils import timezone
 
 from session_limit import registry
 from session_limit.asgi import bulk_reads
@@ -19,9 +13,8 @@ from session_limit.models import DatabaseNow, PendingSignIn, Play, UserSession
 from session_limit.pages.chooser import COOKIE
 from session_limit.registry import leases
 from session_limit.store import engines, play_queries, queries
-from session_limit.testing import LAPTOP, PHONE, clock
-from session_limit.utils.clock import as_utc, utc_now
-from tests import stores
+from session_limit.testing import LAPTOP, PHONE
+from session_limit.utils.clock import utc_now
 from tests.stories.people import (
     JSON,
     SIGNED_IN,
@@ -31,7 +24,7 @@ from tests.stories.people import (
     mark_as_installed_later,
     reasons,
 )
-from tests.zones import AUTUMN, SPRING, all_settings, night, shown, zone
+from tests.zones import AUTUMN, SETTINGS, SPRING, all_settings, night, shown, zone
 
 __all__ = ["zone"]
 
@@ -266,114 +259,20 @@ def test_plays_are_renewed_and_lapse(zone, ada, settings):
     assert not play_queries.is_playing(second.pk, phone.pk)
 
 
-# What people see
-
-
-@pytest.fixture
-def new_york(settings):
-    settings.TIME_ZONE, settings.USE_TZ = "America/New_York", False
-    queries._converters.cache_clear()
-    yield
-    queries._converters.cache_clear()
-
-
-@pytest.fixture
-def in_autumn(new_york):
-    with night(AUTUMN["America/New_York"]) as clocks:
-        yield clocks
-
-
-def sign_in_at(clocks, minutes, user_agent=LAPTOP):
-    clocks.at(minutes)
-    visitor = Visitor(user_agent)
-    visitor.sign_in()
-    return visitor
-
-
-def words(response):
-    """Return the text of a page, with single spaces and without the narrow ones."""
-    text = re.sub(r"<[^>]*>", " ", response.content.decode())
-    return " ".join(text.split())
-
-
-def test_the_list_shows_local_time_without_use_tz(in_autumn, ada, settings):
-    settings.SESSION_LIMIT = 2
-    sign_in_at(in_autumn, -10)
-    visitor = sign_in_at(in_autumn, 10, PHONE)
-    page = visitor.get("/account/sessions/", headers=HTML)
-    assert "November 1, 1:50 a.m. EDT" in words(page)
-    assert "November 1, 1:10 a.m. EST" in words(page)
-    rows = visitor.get("/account/sessions/", headers=JSON).json()["sessions"]
-    times = [row["signed_in_at"] for row in rows]
-    assert times == ["2026-11-01T06:10:00Z", "2026-11-01T05:50:00Z"]
-
-
-def test_the_chooser_shows_local_time_without_use_tz(in_autumn, ada, settings):
-    settings.SESSION_LIMIT_AT_LIMIT = "ask"
-    sign_in_at(in_autumn, -10)
-    in_autumn.at(-5)
-    phone = Visitor(PHONE)
-    phone.sign_in(headers=HTML)
-    page = phone.get("/account/sessions/choose/", headers=HTML)
-    assert "until 1:05 a.m. EST" in words(page)
-
-
-@pytest.mark.parametrize(
-    "template",
-    [
-        "new_sign_in_message.html",
-        "mail/new_sign_in.txt",
-        "mail/new_sign_in.html",
-    ],
-)
-def test_notices_show_local_time_without_use_tz(new_york, template):
-    session = UserSession(created_at=AUTUMN["America/New_York"])
-    context = {"session": session, "device": "Firefox", "host": "example.org"}
-    text = render_to_string(f"session_limit/{template}", context)
-    assert "Nov. 1, 2026, 1 a.m. EST" in text
-
-
-def test_a_mail_about_a_new_sign_in_is_sent_without_use_tz(new_york, ada, settings):
-    """The package compares ``date_joined``, which is naive here."""
-    settings.SESSION_LIMIT_NEW_SIGN_IN = "mail"
-    ada.email = "ada@example.org"
-    if hasattr(ada, "date_joined"):
-        ada.date_joined = timezone.now() - timedelta(days=365)
-    ada.save()
-    Visitor().sign_in()
-    assert len(mail.outbox) == hasattr(ada, "date_joined")
-
-
-def test_reports_count_local_days_without_use_tz(new_york, ada):
-    """23:30 in New York is the next day in UTC."""
-    late = datetime(2026, 11, 10, 23, 30)  # noqa: DTZ001 as such a project has them
-    with night(as_utc(late)):
-        Visitor().sign_in()
-        out = StringIO()
-        call_command("sessionpolicy", what_if="1", days=2, stdout=out)
-    assert "2026-11-09 to 2026-11-10 (America/New_York)" in out.getvalue()
-    assert "Recorded: 1 sign-ins" in out.getvalue()
-
-
-def test_a_projects_tests_move_the_clock_across_the_change(new_york):
-    with night(AUTUMN["America/New_York"]) as clocks, clock() as time:
-        clocks.at(-10)
-        time.advance(timedelta(minutes=20))
-        assert timezone.is_naive(timezone.now())
-        assert utc_now() == clocks.change + timedelta(minutes=10)
-        time.advance(timedelta(minutes=60))
-        assert utc_now() == clocks.change + timedelta(minutes=70)
-
-
 @stores.on("db")
-def test_switching_use_tz_on_changes_no_time(in_autumn, ada, settings):
-    settings.SESSION_LIMIT_IDLE_TIMEOUT = HALF_AN_HOUR
-    settings.SESSION_LIMIT = 2
-    first, second = sign_in_at(in_autumn, -10), sign_in_at(in_autumn, 10, PHONE)
-    times = list(UserSession.objects.order_by("pk").values_list("created_at"))
-    settings.USE_TZ = True
-    queries._converters.cache_clear()
-    assert list(UserSession.objects.order_by("pk").values_list("created_at")) == times
-    in_autumn.at(24)
-    # Django has stored the expiry of both sessions as a local time.
-    assert (first.state, second.state) == (Reason.IDLE, SIGNED_IN)
+@pytest.mark.parametrize("zone", [SETTINGS[0]], indirect=True)
+def test_switching_use_tz_on_changes_no_time(zone, ada, settings):
+    settings.SESSION_LIMIT, settings.SESSION_LIMIT_IDLE_TIMEOUT = 2, HALF_AN_HOUR
+    first, second = Visitor(LAPTOP), Visitor(PHONE)
+    with night(AUTUMN[zone]) as clocks:
+        clocks.at(-10)
+        first.sign_in()
+        clocks.at(10)
+        second.sign_in()
+        settings.USE_TZ = True
+        queries._converters.cache_clear()
+        before, after = live()
+        assert before.created_at == clocks.at(-10)
+        assert after.created_at == clocks.at(10)
+        clocks.at(24)
+        assert (first.state, second.state) == (Reason.IDLE, SIGNED_IN)
