@@ -15,8 +15,10 @@ from session_limit.registry import leases
 from session_limit.store import engines, play_queries, queries
 from session_limit.testing import LAPTOP, PHONE
 from session_limit.utils.clock import utc_now
+from tests import stores
 from tests.stories.people import (
     JSON,
+    NOBODY,
     SIGNED_IN,
     TABLET,
     Visitor,
@@ -213,6 +215,20 @@ def test_a_session_expires_when_its_project_says(clocks, ada, rf):
         assert engines.expiry_of(session, utc_now()) == due
     session.set_expiry(600)
     assert engines.expiry_of(session, utc_now()) == clocks.change
+
+
+@stores.on("db")
+@pytest.mark.parametrize("zone", [SETTINGS[0], SETTINGS[4]], indirect=True)
+def test_a_stored_session_expires_as_django_says(zone, ada, settings):
+    """Django's own column is in the zone in which Django stores times."""
+    settings.SESSION_COOKIE_AGE = HALF_AN_HOUR
+    visitor = Visitor()
+    with night(datetime(2026, 7, 1, 12, tzinfo=UTC)) as clocks:
+        visitor.sign_in()
+        clocks.at(29)
+        assert visitor.state == SIGNED_IN
+        clocks.at(31)
+        assert visitor.state == NOBODY
 
 
 def test_a_time_with_two_readings_ends_no_session_early(settings):
