@@ -18,7 +18,6 @@ from session_limit.utils.clock import utc_now
 from tests import stores
 from tests.stories.people import (
     JSON,
-    NOBODY,
     SIGNED_IN,
     TABLET,
     Visitor,
@@ -228,7 +227,7 @@ def test_a_stored_session_expires_as_django_says(zone, ada, settings):
         clocks.at(29)
         assert visitor.state == SIGNED_IN
         clocks.at(31)
-        assert visitor.state == NOBODY
+        assert visitor.state == Reason.EXPIRED
 
 
 def test_a_time_with_two_readings_ends_no_session_early(settings):

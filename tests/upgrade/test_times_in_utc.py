@@ -68,6 +68,8 @@ def times(ids, field="created_at"):
 def moments_around(change):
     """Return times around a change, without those that have two readings."""
     far = [timedelta(days=days) for days in (-300, -1, 1, 40, 3650)]
+    # The migration looks for changes in steps of a day, from the first time on.
+    far.append(timedelta(days=-400, hours=-7, minutes=-13))
     near = [-181 * MINUTE, -90 * MINUTE, 90 * MINUTE, 181 * MINUTE]
     near += [timedelta(hours=3, microseconds=123456)]
     return [change + by for by in far + near]
