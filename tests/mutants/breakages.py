@@ -11,6 +11,7 @@ from tests.mutants import (
     hub,
     redis_bus,
     scale,
+    time_zones,
     transactions,
     unfailing,
 )
@@ -608,8 +609,8 @@ NOTICES = [
     Mutant(
         "a mail as a notice of an account's first sign-in",
         "pages/new_sign_in.py::_is_news",
-        old="        return joined is not None and joined <= now - conf.retention\n",
-        new="        return True\n",
+        old="return joined is not None and as_utc(joined) <= now - conf.retention\n",
+        new="return True\n",
         tests="stories/test_new_sign_in_mail",
         test="test_an_accounts_first_sign_in_is_no_news",
     ),
@@ -1223,6 +1224,7 @@ MUTANTS = [
     *hub.MUTANTS,
     *redis_bus.MUTANTS,
     *scale.MUTANTS,
+    *time_zones.MUTANTS,
     *transactions.MUTANTS,
     *unfailing.MUTANTS,
 ]

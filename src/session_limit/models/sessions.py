@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Self, TypeAlias, TypeVar
 
 from django.conf import settings
 from django.db import models, router
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from session_limit.conf import conf
@@ -16,6 +15,7 @@ from session_limit.models.database_clock import DatabaseNow
 from session_limit.models.deletion import cascade_unlisted
 from session_limit.models.end_reasons import EndReason
 from session_limit.models.ids import uuid7
+from session_limit.models.moments import UTCDateTimeField
 from session_limit.policy import LiveSession
 from session_limit.utils.clock import utc_now
 
@@ -42,7 +42,7 @@ def taking_place_in(scope: str) -> models.Q:
 
 def _tenfold(now: datetime) -> models.Func:
     """Return a database expression for ten times the time since a session's expiry."""
-    late = models.Value(now) - models.F("expires_at")
+    late = models.Value(now, UTCDateTimeField()) - models.F("expires_at")
     # Django cannot multiply a duration on every database.
     return models.Func(
         late, template="10 * (%(expressions)s)", output_field=models.DurationField()
@@ -129,7 +129,7 @@ class UserSession(models.Model):
     # A keyed digest of the previous key, which another tab may still send.
     former_digest = models.CharField(max_length=32, null=True, editable=False)
     # When the key was recorded, by the database's clock. See STORED_WITHIN.
-    key_recorded_at = models.DateTimeField(null=True, editable=False)
+    key_recorded_at = UTCDateTimeField(null=True, editable=False)
     # Which session store holds the stored session, if known. See engines.store_id().
     store = models.CharField(max_length=32, null=True, editable=False)
     # A keyed digest that recognizes the browser in a sign-in that comes without the
@@ -145,12 +145,10 @@ class UserSession(models.Model):
     # package was installed. The session then counts as older than all others.
     adopted = models.BooleanField(_("adopted"), default=False)
 
-    created_at = models.DateTimeField(_("signed in"), default=timezone.now)
-    authenticated_at = models.DateTimeField(
-        _("credentials last given"), default=timezone.now
-    )
-    last_active_at = models.DateTimeField(_("last active"), default=timezone.now)
-    expires_at = models.DateTimeField(_("expires"))
+    created_at = UTCDateTimeField(_("signed in"), default=utc_now)
+    authenticated_at = UTCDateTimeField(_("credentials last given"), default=utc_now)
+    last_active_at = UTCDateTimeField(_("last active"), default=utc_now)
+    expires_at = UTCDateTimeField(_("expires"))
     expires_reason = models.CharField(
         max_length=24, choices=EndReason.choices, default=EndReason.EXPIRED
     )
@@ -159,7 +157,7 @@ class UserSession(models.Model):
     # has not shown the notice of that sign-in yet.
     notice = models.UUIDField(null=True, blank=True, editable=False)
 
-    ended_at = models.DateTimeField(_("ended"), null=True, blank=True)
+    ended_at = UTCDateTimeField(_("ended"), null=True, blank=True)
     ended_reason = models.CharField(
         _("reason"), max_length=24, choices=EndReason.choices, blank=True
     )

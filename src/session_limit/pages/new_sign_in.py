@@ -26,7 +26,7 @@ from session_limit.pages import links
 from session_limit.pages.next_steps import Step, next_steps
 from session_limit.registry.activity import mark_notified
 from session_limit.store.liveness import Row
-from session_limit.utils.clock import utc_now
+from session_limit.utils.clock import as_utc, utc_now
 
 # An account that signs in more often within an hour probably belongs to a script, and
 # emails about all of its sign-ins would be useless.
@@ -127,7 +127,7 @@ def _is_news(session: UserSession) -> bool:
     if not times:
         # The earlier sessions of an old account may have been pruned.
         joined = getattr(session.user, "date_joined", None)
-        return joined is not None and joined <= now - conf.retention
+        return joined is not None and as_utc(joined) <= now - conf.retention
     return len(times) < MAX_SIGN_INS or times[-1] <= now - HOUR
 
 

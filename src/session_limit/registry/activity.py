@@ -57,7 +57,7 @@ def touch(
     """
     now = utc_now()
     if is_saved or row.expires_reason != EndReason.EXPIRED:
-        stored_until = session.get_expiry_date(modification=now)
+        stored_until = engines.expiry_of(session, now)
     else:
         stored_until = row.expires_at
     ends_at = functools.partial(

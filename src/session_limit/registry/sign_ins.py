@@ -112,7 +112,7 @@ def _credentials_and_deadline(sign_in: SignIn) -> dict[str, Any]:
     session = sign_in.session
     expires_at, expires_reason = deadline(
         sign_in.user,
-        session.get_expiry_date(modification=sign_in.now),
+        engines.expiry_of(session, sign_in.now),
         active_at=sign_in.now,
         authenticated_at=sign_in.authenticated_at,
     )

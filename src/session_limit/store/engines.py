@@ -23,8 +23,10 @@ from django.contrib.sessions.backends.base import SessionBase
 from django.contrib.sessions.base_session import AbstractBaseSession
 from django.core import signing
 from django.db import models, router
+from django.utils import timezone
 
 from session_limit.utils.after_commit import after_commit
+from session_limit.utils.clock import as_utc
 from session_limit.utils.keyed_digests import keyed_digests
 
 logger = logging.getLogger("session_limit")
@@ -136,6 +138,16 @@ def signed_at(session: SessionBase) -> datetime | None:
     if not is_cookie(type(session)) or session.session_key is None:
         return None
     return datetime.fromtimestamp(_timestamp(session.session_key), tz=UTC)
+
+
+def expiry_of(session: SessionBase, now: datetime) -> datetime:
+    """Return when the session's data expires if they are stored at ``now``, in UTC."""
+    expiry = session.get_expiry_date(modification=now)
+    if timezone.is_aware(expiry):
+        return as_utc(expiry)
+    # A session that expires at a fixed time has stored this time as text, without its
+    # ``fold``. If the time has two readings, the later one signs nobody out early.
+    return max(as_utc(expiry), as_utc(expiry.replace(fold=1)))
 
 
 def is_outdated(cookie: str) -> bool:

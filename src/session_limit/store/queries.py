@@ -17,6 +17,7 @@ from django.contrib.sessions.backends.base import SessionBase
 from django.contrib.sessions.base_session import AbstractBaseSession
 from django.db import connections, models, router
 from django.db.models.expressions import Expression
+from django.utils import timezone
 
 from session_limit.models import (
     STORED_WITHIN,
@@ -151,7 +152,8 @@ def read_with_stored(
     return ``None`` instead of the pair.
     """
     connection = connections[using]
-    now = connection.ops.adapt_datetimefield_value(utc_now())
+    # The column of Django's sessions is in the zone in which Django stores times.
+    now = connection.ops.adapt_datetimefield_value(timezone.now())
     with connection.cursor() as cursor:
         cursor.execute(_beside_stored(using, model), [key, now])
         values = cursor.fetchone()
