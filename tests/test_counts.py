@@ -158,15 +158,24 @@ def test_anonymous_traffic_costs_nothing(over):
     assert over(scene) == 0
 
 
-def test_an_ended_session_on_a_public_page_costs_nothing(ada, over):
+def test_an_ended_session_on_a_public_page_pays_for_its_header(ada, over):
     def scene(browser):
         laptop = browser()
         laptop.sign_in()
         browser(PHONE).sign_in()
         return lambda: laptop.get(laptop.path("whoami"))
 
-    # Plain Django also looks up the user.
-    assert over(scene) == -1
+    # Which session had the key, and why it ended. Plain Django also looks up the user.
+    assert over(scene) == 2 - 1
+
+
+def test_a_key_that_the_store_does_not_have_costs_one_statement(over):
+    def scene(browser):
+        laptop = browser()
+        laptop.cookie = "a" * 32
+        return lambda: laptop.get(laptop.path("whoami"))
+
+    assert over(scene) == 1
 
 
 def first(browser):

@@ -24,7 +24,7 @@ from session_limit.registry.ending import end_account
 from session_limit.registry.outcomes import Admission
 from session_limit.registry.pending import Choice, unapplied_changes
 from session_limit.signals import session_started
-from session_limit.store import database_conflicts, engines
+from session_limit.store import csrf_tokens, database_conflicts, engines
 from session_limit.store.guarded import GuardedSession
 from session_limit.store.sign_in import sign_in_of
 from session_limit.store.sign_in_choice import choice_for, must_be_chosen
@@ -89,6 +89,7 @@ def signed_in(
         # The response phase announces this refusal, outside any transaction of a view.
         refusal = Refusal(user, admission, session.undo_login())
         session.session_limit_state.refuse(refusal)
+        csrf_tokens.undo_rotation(request)
     else:
         engines.forget_user(session)
         if admission is not None:

@@ -127,9 +127,9 @@ MUTANTS = [
     ),
     Mutant(
         "an ending that was explained has to be forgotten",
-        "store/response_phase.py::_explain_ending",
-        old="response_saving.save_if_possible(session)",
-        new="                pass\n",
+        "store/response_phase.py::_settle",
+        old="    response_saving.save_page(request, session)\n",
+        new="",
         tests=STORY,
         test="test_an_ending_that_an_anonymous_session_remembers",
     ),

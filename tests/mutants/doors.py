@@ -137,19 +137,19 @@ MUTANTS = [
     Mutant(
         "a synchronous response is never prepared",
         "middleware.py::SessionLimitMiddleware.__call__",
-        old="""            response = response_phase.finish(guarded, response)
+        old="""            response = self.answer(guarded, response)
         set_answered(request)
 """,
-        new="            response = response_phase.finish(guarded, response)\n",
+        new="            response = self.answer(guarded, response)\n",
         tests=STREAMING,
         test="test_nobody_is_displaced_by_it",
     ),
     Mutant(
         "an asynchronous response is never prepared",
         "middleware.py::SessionLimitMiddleware.__acall__",
-        old="sync_to_async(response_phase.finish)(guarded, response)\n"
+        old="response = await self.aanswer(guarded, response)\n"
         "        set_answered(request)\n",
-        new="sync_to_async(response_phase.finish)(guarded, response)\n",
+        new="response = await self.aanswer(guarded, response)\n",
         tests=STREAMING,
         test="test_nobody_is_displaced_by_it",
     ),
@@ -197,9 +197,9 @@ MUTANTS = [
     ),
     Mutant(
         "the answer to a refusal is logged as a failed request",
-        "store/response_phase.py::_finish",
+        "store/response_phase.py::_settle",
         old="        request_log.keep_out(answer)\n",
-        new="",
+        new="        pass\n",
         tests=LOG,
         test="test_only_the_audit_log_has_it",
     ),

@@ -16,7 +16,6 @@ from django.contrib.messages.storage.base import BaseStorage
 from django.core.mail import EmailMultiAlternatives
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
-from django.template.loader import render_to_string
 
 from session_limit.client import request_kind
 from session_limit.client.device import device_label
@@ -24,6 +23,7 @@ from session_limit.conf import NewSignIn, conf
 from session_limit.models import UserSession
 from session_limit.pages import links
 from session_limit.pages.next_steps import Step, next_steps
+from session_limit.pages.rendering import render
 from session_limit.registry.activity import mark_notified
 from session_limit.store.liveness import Row
 from session_limit.utils.clock import as_utc, utc_now
@@ -64,7 +64,8 @@ def leave_message(request: HttpRequest, response: HttpResponseBase, row: Row) ->
         return  # The newer session has been pruned.
     url = next((step.url for step in next_steps(_STEPS)), None)
     context = {**_context(newer), "url": url}
-    text = render_to_string("session_limit/new_sign_in_message.html", context, request)
+    # Without the request: the middleware of a context processor may have finished.
+    text = render("session_limit/new_sign_in_message.html", context)
     messages.info(request, text)
     # MessageMiddleware runs inside ours, and has stored the messages already.
     cast("BaseStorage", messages.get_messages(request)).update(response)
@@ -101,7 +102,7 @@ def mail_new_sign_in(
         "host": request.get_host(),
     }
     subject, text, html = (
-        render_to_string(f"session_limit/mail/{name}", context)
+        render(f"session_limit/mail/{name}", context)
         for name in ("new_sign_in_subject.txt", "new_sign_in.txt", "new_sign_in.html")
     )
     mail = EmailMultiAlternatives(
