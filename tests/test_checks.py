@@ -634,6 +634,7 @@ class Answers:
     def __init__(self, vendor, rows):
         self.vendor = vendor
         self.settings_dict = {"ATOMIC_REQUESTS": False}
+        self.ops = SimpleNamespace(quote_name=str)
         self.rows = rows
 
     @contextmanager

@@ -29,7 +29,15 @@ LAYERS = [
     {"conf", "utils"},
     # The rows, the engines and what each request reads of both
     {"models", "pages.links", "store.engines"},
-    {"audit", "bus", "client", "pages.next_steps", "store.liveness"},
+    {
+        "audit",
+        "bus",
+        "client",
+        "pages.next_steps",
+        "store.liveness",
+        "store.store_ids",
+        "store.stored_data",
+    },
     {"pages.use_here", "rules", "store.queries"},
     # The only writer of the rows
     {"registry"},

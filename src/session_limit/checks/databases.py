@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, cast
 
 from django.core import checks
-from django.db import connections
+from django.db import OperationalError, ProgrammingError, connections, models
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.utils.module_loading import import_string
 
-from session_limit.models import registry_alias
+from session_limit.models import (
+    AccountLimit,
+    PendingSignIn,
+    Play,
+    UserSession,
+    registry_alias,
+)
 
 # The driver options that limit each wait for the server, and the id of the check.
 _BOUNDS = {
@@ -20,6 +26,8 @@ _BOUNDS = {
     ),
     "mysql": (("connect_timeout", "read_timeout"), "session_limit.W305"),
 }
+# The error number with which MySQL and MariaDB refuse to compare two columns.
+_ILLEGAL_MIX_OF_COLLATIONS = 1267
 # Options that name a file, which the check does not read. The file may set the others.
 _ELSEWHERE = {"service", "read_default_file", "option_files"}
 
@@ -86,6 +94,8 @@ def check_servers(
             hint='Set OPTIONS["init_command"] to "SET SESSION wsrep_sync_wait=1".',
             id="session_limit.W307",
         )
+    if connection.vendor == "mysql":
+        yield from _check_comparisons(connection)
     if connection.vendor == "postgresql":
         [(durability,)] = _fetch(connection, "SHOW synchronous_commit")
         if durability in {"off", "local"}:
@@ -99,6 +109,40 @@ def check_servers(
                 "(ATOMIC_REQUESTS).",
                 id="session_limit.W308",
             )
+
+
+def _check_comparisons(
+    connection: BaseDatabaseWrapper,
+) -> Iterator[checks.CheckMessage]:
+    """Warn about foreign keys that the database cannot compare with their targets."""
+    quote = cast("Callable[[str | None], str]", connection.ops.quote_name)
+    for model in (AccountLimit, PendingSignIn, Play, UserSession):
+        for field in model._meta.concrete_fields:
+            if not isinstance(field, models.ForeignKey):
+                continue
+            target = field.target_field
+            own, other = model._meta.db_table, target.model._meta.db_table
+            # The server refuses the statement before it reads any row.
+            statement = (
+                f"SELECT 1 FROM {quote(own)} a JOIN {quote(other)} b"  # noqa: S608
+                f" ON a.{quote(field.column)} = b.{quote(target.column)} LIMIT 0"
+            )
+            try:
+                _fetch(connection, statement)
+            except ProgrammingError:
+                continue  # the tables do not exist yet
+            except OperationalError as error:
+                if error.args[0] != _ILLEGAL_MIX_OF_COLLATIONS:
+                    raise
+                yield checks.Warning(
+                    f'Database "{connection.alias}" cannot compare "{field.column}" '
+                    f'of the table "{own}" with "{target.column}" of the table '
+                    f'"{other}": {error.args[1]}.',
+                    hint=f"Convert {own} to the character set and the collation of "
+                    f"{other}: ALTER TABLE {own} CONVERT TO CHARACTER SET ... "
+                    "COLLATE ...;",
+                    id="session_limit.W309",
+                )
 
 
 def _may_read_late(connection: BaseDatabaseWrapper) -> bool:

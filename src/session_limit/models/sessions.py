@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Self, TypeAlias, TypeVar
 
@@ -94,6 +95,26 @@ class UserSessionQuerySet(RegistryQuerySet["UserSession"]):
             timeout=models.F("expires_at") - models.F("last_active_at")
         ).filter(models.Q(expires_at__gt=now) | granted & (is_idle_in_time | other))
 
+    def unsaved(
+        self, rows: Iterable[UserSession], within: timedelta = STORED_WITHIN
+    ) -> set[uuid.UUID]:
+        """
+        Return the ids of those ``rows`` that may be too new to have stored data.
+
+        The request that recorded a session's key stores the data when the request
+        finishes, which is expected ``within`` this time. This method reads the
+        database's clock.
+        """
+        recorded = {row.pk: row.key_recorded_at for row in rows}
+        found = self.filter(pk__in=recorded) if any(recorded.values()) else self.none()
+        now = dict(found.values_list("pk", DatabaseNow()))
+        # A row that is newer than the transaction's snapshot is not found.
+        return {
+            id
+            for id, recorded_at in recorded.items()
+            if recorded_at and (id not in now or recorded_at + within > now[id])
+        }
+
     def recently_ended(self) -> Self:
         """Return the sessions that ended within the retention period, newest first."""
         kept = self.filter(ended_at__gt=utc_now() - conf.retention)
@@ -130,7 +151,7 @@ class UserSession(models.Model):
     former_digest = models.CharField(max_length=32, null=True, editable=False)
     # When the key was recorded, by the database's clock. See STORED_WITHIN.
     key_recorded_at = UTCDateTimeField(null=True, editable=False)
-    # Which session store holds the stored session, if known. See engines.store_id().
+    # Which session store holds the stored session, if known. See store_id().
     store = models.CharField(max_length=32, null=True, editable=False)
     # A keyed digest that recognizes the browser in a sign-in that comes without the
     # session cookie.
@@ -217,20 +238,6 @@ class UserSession(models.Model):
         """Whether the account's owner ended this session from another session."""
         is_revoked = self.ended_reason == EndReason.REVOKED
         return is_revoked and self.ended_by == str(self.user_id)
-
-    def may_be_unsaved(self) -> bool:
-        """
-        Return whether the session may be too new to have stored data.
-
-        The request that recorded the session key stores the data when the request
-        finishes. This method reads the database's clock.
-        """
-        if self.key_recorded_at is None:
-            return False
-        own = UserSession.objects.using(self._state.db).filter(pk=self.pk)
-        now = own.values_list(DatabaseNow(), flat=True).first()
-        # A row that is newer than the transaction's snapshot is not found.
-        return now is None or self.key_recorded_at + STORED_WITHIN > now
 
     def takes_place_in(self, scope: str) -> bool:
         """Return whether this session counts towards the limit of ``scope``."""

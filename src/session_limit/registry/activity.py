@@ -15,6 +15,7 @@ from session_limit.registry.transactions import one_statement
 from session_limit.rules import get_rules
 from session_limit.store import engines
 from session_limit.store.liveness import Row
+from session_limit.store.store_ids import store_id
 from session_limit.utils.clock import utc_now
 
 ACTIVITY = BestEffort("Recording activity")
@@ -75,6 +76,8 @@ def touch(
         last_active_at=now,
         expires_at=expires_at,
         expires_reason=expires_reason,
+        # The session was read from this store, which may have been renamed or moved.
+        store=store_id(),
     )
 
 
@@ -96,6 +99,7 @@ def rekey(using: str, id: UUID, key: str | None, *, former: str | None) -> bool:
         # Until the data is stored, the session must not look deleted: see
         # UserSession.may_be_unsaved().
         key_recorded_at=DatabaseNow(),
+        store=store_id(),
     )
     return changed > 0
 

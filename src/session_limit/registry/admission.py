@@ -25,9 +25,6 @@ from session_limit.store import engines
 from session_limit.store.liveness import Row
 from session_limit.utils.after_commit import after_commit
 
-# The number of stored sessions that a sign-in at the limit reads in one batch.
-READ_AT_ONCE = 100
-
 
 @transactional
 def admit(using: str, sign_in: SignIn) -> Admission:
@@ -64,14 +61,11 @@ def admit(using: str, sign_in: SignIn) -> Admission:
     decide = _decide_by(limit, at_limit, sign_in.choice if own is None else None)
     rivals = [row for row in live if row.takes_place_in(scope) and row is not own]
     decision = decide([row.facts() for row in rivals])
-    if own is None and not decision.admitted:
-        end_unusable = functools.partial(
-            not_counting.end_unusable, user=user, account=account, using=using
-        )
-        rivals = _without_unusable(rivals, end_unusable, limit)
+    if decision.ended or (own is None and decision.exceeded):
+        rivals = not_counting.usable(rivals, user, account, limit, using)
         decision = decide([row.facts() for row in rivals])
-        if not decision.admitted:
-            return Admission(None, scope, limit, at_limit, Rivals.of(rivals))
+    if own is None and not decision.admitted:
+        return Admission(None, scope, limit, at_limit, Rivals.of(rivals))
 
     id = uuid7() if own is None else own.pk
     leaving = chosen(rivals, decision.ended)
@@ -114,8 +108,12 @@ def adopt(using: str, sign_in: SignIn) -> Row | None:
     limit = None if sign_in.exempt else limit_for(user, scope, account)
     at_limit = at_limit_for(user, scope)
     live = not_counting.end_due(live_rows(user, using), sign_in.now, using)
-    rivals = [row.facts() for row in live if row.takes_place_in(scope)]
-    decision = policy.decide_adoption(rivals, limit=limit, at_limit=at_limit)
+    rivals = [row for row in live if row.takes_place_in(scope)]
+    decide = functools.partial(policy.decide_adoption, limit=limit, at_limit=at_limit)
+    decision = decide([row.facts() for row in rivals])
+    if decision.exceeded:
+        rivals = not_counting.usable(rivals, user, account, limit, using)
+        decision = decide([row.facts() for row in rivals])
     signed_at = engines.signed_at(session)
     is_copy = signed_at is not None and _has_ended_since(user, signed_at, using)
     entered = record(sign_in, uuid7(), using)
@@ -128,24 +126,6 @@ def adopt(using: str, sign_in: SignIn) -> Row | None:
         admission = Admission(row, scope, limit, at_limit)
         after_commit(using, announcements.limit_reached, user, admission)
     return row
-
-
-def _without_unusable(
-    rivals: list[UserSession],
-    end_unusable: Callable[[list[UserSession]], list[UserSession]],
-    limit: int | None,
-) -> list[UserSession]:
-    """End unusable sessions among ``rivals``, and return the remaining sessions."""
-    # end_unusable() reads the session store once for each row, so it gets no more rows
-    # once the remaining rivals reach the limit.
-    remaining: list[UserSession] = []
-    enough = limit or 0
-    step = max(enough, READ_AT_ONCE)
-    for start in range(0, len(rivals), step):
-        if len(remaining) >= enough:
-            return remaining + rivals[start:]
-        remaining += end_unusable(rivals[start : start + step])
-    return remaining
 
 
 def _is_waiting(pending: PendingSignIn, using: str) -> bool:

@@ -21,6 +21,7 @@ from session_limit.registry.credentials import digest
 from session_limit.registry.pending import Choice, cancel_pending
 from session_limit.store import engines
 from session_limit.store.liveness import Row
+from session_limit.store.store_ids import store_id
 from session_limit.utils.after_commit import after_commit
 
 # How many sessions get the notice of a new sign-in. No person looks at more.
@@ -137,6 +138,7 @@ def record(sign_in: SignIn, id: UUID, using: str) -> UserSession:
         session_key=engines.storable(session.session_key),
         key_digest=engines.digest(session.session_key),
         key_recorded_at=cast("Any", DatabaseNow()),
+        store=store_id(),
         scope=sign_in.scope,
         counted=not sign_in.exempt,
         adopted=sign_in.adopted,

@@ -66,7 +66,9 @@ def _beside_stored(using: str, model: type[AbstractBaseSession]) -> str:
     return (
         f"SELECT {', '.join([data, key, *columns])}"  # noqa: S608
         f" FROM {quote(model._meta.db_table)} s"
-        f" LEFT JOIN {quote(UserSession._meta.db_table)} r ON {recorded_key} = {key}"
+        # Compare each column with the parameter. MySQL and PostgreSQL refuse to compare
+        # two columns with different collations, and the tables may differ in age.
+        f" LEFT JOIN {quote(UserSession._meta.db_table)} r ON {recorded_key} = %s"
         f" WHERE {key} = %s AND {expires} > %s"
     )
 
@@ -155,7 +157,7 @@ def read_with_stored(
     # The column of Django's sessions is in the zone in which Django stores times.
     now = connection.ops.adapt_datetimefield_value(timezone.now())
     with connection.cursor() as cursor:
-        cursor.execute(_beside_stored(using, model), [key, now])
+        cursor.execute(_beside_stored(using, model), [key, key, now])
         values = cursor.fetchone()
     if values is None:
         return None
