@@ -23,6 +23,7 @@ LAYERS = [
         "pages.play_swap",
         "policy",
         "signals",
+        "store.copies",
         "store.users",
         "url_matching",
     },
@@ -69,6 +70,7 @@ SPLIT = {"pages", "store"}
 LOCAL_IMPORTS = {
     ("apps", "session_limit.checks"): "needs the models, which load after the apps",
     ("apps", "session_limit.receivers"): "the same",
+    ("apps", "session_limit.store.last_login"): "the same",
     ("asgi", "session_limit.asgi.dispatch"): "asgi.py imports it before the apps load",
     ("wsgi", "session_limit.gateway"): "wsgi.py does the same",
 }

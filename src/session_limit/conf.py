@@ -28,6 +28,9 @@ def _optional_seconds(value: float | timedelta | None) -> timedelta | None:
 
 MEMORY_BUS = "session_limit.bus.memory.MemoryBus"
 
+# The class of the project's rules, if the project names none.
+DEFAULT_RULES = "session_limit.rules.Rules"
+
 
 class NewSignIn(enum.StrEnum):
     """The ways of notifying a user about a sign-in from a new browser."""
@@ -69,9 +72,7 @@ class Settings:
     @property
     def rules(self) -> str:
         """Return the import path of the ``Rules`` class (``SESSION_LIMIT_RULES``)."""
-        return cast(
-            "str", self._get("SESSION_LIMIT_RULES", "session_limit.rules.Rules")
-        )
+        return cast("str", self._get("SESSION_LIMIT_RULES", DEFAULT_RULES))
 
     @property
     def play_limit(self) -> int | None:

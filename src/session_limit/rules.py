@@ -30,6 +30,11 @@ IMPERSONATION_VIEWS = frozenset(
 IMPERSONATION_KEYS = ("hijack_history", "loginas_from_user")
 
 
+def is_impersonated(request: HttpRequest) -> bool:
+    """Return whether an administrator is signed in as the user of ``request``."""
+    return any(request.session.get(key) for key in IMPERSONATION_KEYS)
+
+
 class Rules:
     """
     A class that sets the limits and timeouts of each user.
@@ -137,7 +142,7 @@ class Rules:
         an administrator who is signed in as ``user``, because the administrator has not
         entered the user's credentials.
         """
-        if any(request.session.get(key) for key in IMPERSONATION_KEYS):
+        if is_impersonated(request):
             return False
         age = utc_now() - session.authenticated_at
         return age <= conf.reauthentication_age
@@ -153,7 +158,8 @@ class Rules:
         usable password go to the sign-in page. A second sign-in in the same browser
         does not count as a second session.
         """
-        if user.has_usable_password():
+        has_password = getattr(user, "has_usable_password", None)
+        if has_password is not None and has_password():
             return None
         return links.sign_in_url(local_address(request, back))
 

@@ -23,6 +23,7 @@ from session_limit.admin.ending import EndingAdmin
 from session_limit.admin.filters import BoundedPaginator, DeviceClassFilter, StateFilter
 from session_limit.admin.timeline_page import DEFAULT_PERIOD, PERIODS, Timeline
 from session_limit.models import Play, UserSession, parse_uuid
+from session_limit.store.users import email_field_of
 
 
 @admin.register(UserSession)
@@ -120,7 +121,7 @@ class UserSessionAdmin(Columns, EndingAdmin):
     def get_search_fields(self, request: HttpRequest) -> list[str]:
         model = get_user_model()
         names = {field.name for field in model._meta.get_fields()}
-        wanted = (model.USERNAME_FIELD, model.get_email_field_name())
+        wanted = (model.USERNAME_FIELD, email_field_of(model))
         return [f"^user__{name}" for name in dict.fromkeys(wanted) if name in names]
 
     def get_search_results(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from django.core import checks
 
-from session_limit.checks import databases, installation, settings
+from session_limit.checks import databases, installation, settings, users
 
 # The command "manage.py check --tag session_limit" runs only these checks.
 TAG = "session_limit"
@@ -21,6 +21,7 @@ def register_checks() -> None:
     checks.register(settings.check_durations, TAG)
     checks.register(installation.check_middleware, TAG)
     checks.register(installation.check_apps, TAG)
+    checks.register(users.check_users, TAG)
     # These two read only settings. Django's tag "database" is for checks that connect.
     checks.register(databases.check_databases, TAG)
     checks.register(databases.check_stalls, TAG, deploy=True)

@@ -26,6 +26,7 @@ from session_limit.pages.next_steps import Step, next_steps
 from session_limit.pages.rendering import render
 from session_limit.registry.activity import mark_notified
 from session_limit.store.liveness import Row
+from session_limit.store.users import email_of
 from session_limit.utils.clock import as_utc, utc_now
 
 # An account that signs in more often within an hour probably belongs to a script, and
@@ -88,7 +89,7 @@ def mail_new_sign_in(
     if conf.new_sign_in is not NewSignIn.MAIL or not is_new_browser:
         return
     user = session.user
-    address = getattr(user, user.get_email_field_name(), None)
+    address = email_of(user)
     if not address or not _is_news(session):
         return
     steps = next_steps(_STEPS | {Step.SUPPORT})

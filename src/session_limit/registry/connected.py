@@ -19,7 +19,7 @@ from session_limit.registry.ending import ENDINGS, end_locked
 from session_limit.registry.limits import unrecorded_account
 from session_limit.registry.transactions import transactional
 from session_limit.store.liveness import Row
-from session_limit.store.users import may_sign_in
+from session_limit.store.users import is_active, may_sign_in
 from session_limit.utils.clock import utc_now
 
 # How long after its key was recorded a connected session may have no stored data. Data
@@ -177,7 +177,7 @@ def _credentials_check(
         if user is None:
             # The user is being deleted, and the session with it.
             return None
-        if not user.is_active and not may_sign_in(user):
+        if not is_active(user) and not may_sign_in(user):
             return EndReason.ACCOUNT_DISABLED
         account = accounts.get(user.pk) or unrecorded_account(user)
         changed_at = account.password_changed_at

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 from uuid import UUID
 
 from django.contrib.auth import HASH_SESSION_KEY
@@ -14,11 +14,13 @@ from django.contrib.sessions.backends.base import SessionBase
 
 from session_limit import audit
 from session_limit.client import Client
-from session_limit.models import DatabaseNow, UserSession
+from session_limit.models import DatabaseNow, EndReason, UserSession
 from session_limit.registry.accounts import locked
 from session_limit.registry.activity import deadline
 from session_limit.registry.credentials import digest
+from session_limit.registry.ending import end_row
 from session_limit.registry.pending import Choice, cancel_pending
+from session_limit.registry.transactions import transactional
 from session_limit.store import engines
 from session_limit.store.liveness import Row
 from session_limit.store.store_ids import store_id
@@ -26,6 +28,18 @@ from session_limit.utils.after_commit import after_commit
 
 # How many sessions get the notice of a new sign-in. No person looks at more.
 MAX_NOTICES = 100
+
+
+class FormerSession(NamedTuple):
+    """
+    A session of somebody else that a sign-in replaces in its browser.
+
+    ``id`` is the id of the session's row, or ``None`` if it has no row. ``key`` is the
+    key of its stored data, or ``None`` if a cookie holds the data.
+    """
+
+    id: UUID | None
+    key: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +74,8 @@ class SignIn:
     choice: Choice | None
     # Called with the row of a new session after the commit.
     announce: Callable[[UserSession], None]
+    # The session of somebody else in this browser, which ends with the admission.
+    former: FormerSession | None = None
 
 
 def own_row(sign_in: SignIn, using: str) -> UserSession | None:
@@ -68,6 +84,15 @@ def own_row(sign_in: SignIn, using: str) -> UserSession | None:
         return None
     rows = UserSession.objects.using(using).live().for_user(sign_in.user)
     return next(iter(locked(rows.filter(pk=sign_in.own_id))), None)
+
+
+@transactional
+def end_former(using: str, former: FormerSession) -> None:
+    """End and delete the session of somebody else that a sign-in has replaced."""
+    if former.id is not None:
+        end_row(former.id, EndReason.SIGNED_OUT)
+    if former.key is not None:
+        engines.delete([former.key], using)
 
 
 def give_notice(id: UUID, rows: list[UserSession], using: str) -> None:
@@ -90,6 +115,8 @@ def enter(sign_in: SignIn, own: UserSession | None, using: str, id: UUID) -> Row
     ``own`` is the row of the browser's earlier sign-in, and is updated. If ``own`` is
     ``None``, a new row with this ``id`` is added.
     """
+    if sign_in.former is not None:
+        end_former(sign_in.former)
     if sign_in.choice is not None:
         # In this transaction, so that one choice never admits two sign-ins.
         cancel_pending(sign_in.choice.pending)

@@ -63,7 +63,7 @@ def _changed_user(sign_in: SignInRecord) -> bool:
         sign_in.admitted
         or sign_in.adopted
         or sign_in.refusal is not None
-        or sign_in.before_login is not None
+        or sign_in.has_changed_key
     )
 
 

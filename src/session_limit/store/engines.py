@@ -86,6 +86,12 @@ def loads_alike(store: type[SessionBase]) -> bool:
 
 
 @functools.cache
+def finds_stored(store: type[SessionBase]) -> bool:
+    """Return whether a session class drops a key under which nothing is stored."""
+    return loads_alike(store) and not is_cookie(store)
+
+
+@functools.cache
 def issues_djangos_keys(store: type[SessionBase]) -> bool:
     """Return whether a session class generates its keys with Django's own code."""
     names = ("create", "acreate", "_get_new_session_key", "_aget_new_session_key")

@@ -16,6 +16,7 @@ from session_limit.registry.connected import standings
 from session_limit.store import engines
 from session_limit.store.guarded import GuardedSession, install
 from session_limit.store.unstored_keys import identify_key
+from session_limit.store.users import is_left_alone
 from session_limit.utils.lru import LRU
 
 # Digests of the session keys with which this process has found a live session. Some of
@@ -108,7 +109,7 @@ def _identify(request: HttpRequest, key: str) -> Identity:
         # Prevent an adoption, which would have to send a new cookie: the answer to this
         # request sets none.
         state.request = None
-    is_signed_in = SESSION_KEY in session
+    is_signed_in = SESSION_KEY in session and not is_left_alone(session)
     if state.row is not None:
         return Identity(state.row.id)
     identify_key(state)

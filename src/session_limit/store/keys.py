@@ -21,7 +21,8 @@ class Keys(Saving):
 
     def cycle_key(self) -> None:
         state = self.session_limit_state
-        state.sign_in.before_login = {**self._get_session()}
+        self._get_session()
+        self.remember_before_login()
         if state.is_answered:
             # The cookie can no longer be set, so a new key would sign the browser out.
             return
@@ -33,7 +34,8 @@ class Keys(Saving):
 
     async def acycle_key(self) -> None:
         state = self.session_limit_state
-        state.sign_in.before_login = {**await self._aget_session()}
+        await self._aget_session()
+        self.remember_before_login()
         if state.is_answered:
             return
         if state.row is None and not self._is_unsynced():

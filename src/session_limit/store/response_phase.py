@@ -6,6 +6,7 @@ All functions are sync. The async middleware runs ``finish()`` in a thread if ne
 
 from __future__ import annotations
 
+from dataclasses import replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING, cast
 
@@ -17,7 +18,7 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.functional import SimpleLazyObject, empty
 
-from session_limit.client import browser_cookie, request_kind
+from session_limit.client import browser_cookie, remember_me, request_kind
 from session_limit.conf import NewSignIn, conf
 from session_limit.models import UserSession
 from session_limit.pages import chooser, links, new_sign_in, responses
@@ -27,7 +28,7 @@ from session_limit.registry import announcements
 from session_limit.registry.activity import touch
 from session_limit.registry.ending import try_to_end
 from session_limit.registry.outcomes import Admission
-from session_limit.registry.pending import create_pending
+from session_limit.registry.pending import SessionChanges, create_pending
 from session_limit.registry.reauthentication import renewed
 from session_limit.registry.transactions import is_retryable
 from session_limit.store import database_conflicts, response_saving, second_pass
@@ -61,6 +62,7 @@ def is_needed(request: HttpRequest, response: HttpResponseBase) -> bool:
         return False
     return bool(
         state.sign_in.refusal
+        or state.replaced
         or state.found.is_ended
         or state.found.is_not_stored
         or _is_to_be_saved(session, response)
@@ -107,6 +109,7 @@ def _finish(
 ) -> HttpResponseBase | Replacement:
     session = cast("GuardedSession", request.session)
     session.keys()  # loads a session that no code has read but that is to be saved
+    session.restore_after_error()
     state = session.session_limit_state
     if state.sign_in.refusal is not None:
         answer = _explain_refusal(request, response, session, state.sign_in.refusal)
@@ -202,8 +205,13 @@ def _explain_refusal(
     response: HttpResponseBase,
     session: GuardedSession,
     refusal: Refusal,
+<<<<<<< HEAD
 ) -> HttpResponse:
     session.restore_anonymous()
+=======
+) -> HttpResponseBase:
+    response_saving.restore(session)
+>>>>>>> signin
     admission = refusal.admission
     if admission is None:
         ended = request.session_limit.ended
@@ -233,7 +241,7 @@ def _ask(
     else:
         pending, secret = create_pending(
             refusal.user,
-            refusal.changes,
+            _with_expiry(request, refusal.changes),
             browser,
             scope=admission.scope,
             next_url=links.after_sign_in(request),
@@ -242,6 +250,15 @@ def _ask(
     answer = responses.asked(request, response, question)
     chooser.set_cookie(answer, secret, pending.expires_at)
     return answer
+
+
+def _with_expiry(request: HttpRequest, changes: SessionChanges) -> SessionChanges:
+    """Return ``changes`` with the expiry that the view may have set after a sign-in."""
+    is_known = remember_me.EXPIRY in {**changes.before, **changes.values}
+    if is_known or not remember_me.may_be_unticked(request):
+        return changes
+    # The session ends with the browser, as set_expiry(0) says.
+    return replace(changes, values={**changes.values, remember_me.EXPIRY: 0})
 
 
 def _lost_user(request: HttpRequest) -> bool:

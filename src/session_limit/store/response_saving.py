@@ -40,6 +40,7 @@ def save(session: GuardedSession) -> None:
         # error.
 
 
+<<<<<<< HEAD
 def save_page(request: HttpRequest, session: GuardedSession) -> None:
     """
     Save what a page that replaces a view's response has written into ``session``.
@@ -61,6 +62,17 @@ def save_page(request: HttpRequest, session: GuardedSession) -> None:
     is_cookie = engines.is_cookie(session.engine)
     if was_restored and not is_cookie and session.session_key == state.loaded_key:
         session.leave_untouched()
+=======
+def restore(session: GuardedSession) -> None:
+    """Restore the session that the browser had before a refused sign-in."""
+    state = session.session_limit_state
+    if state.sign_in.restored and session.modified:
+        # The request had changed the session of somebody else before login().
+        save(session)
+    if not state.sign_in.restored or session.session_key in {None, state.presented_key}:
+        # Otherwise, the other person signed in by this request and gets a cookie.
+        session.restore_before_login()
+>>>>>>> signin
 
 
 def save_if_possible(session: GuardedSession) -> None:
@@ -102,7 +114,7 @@ def _is_still_live(session: GuardedSession) -> bool:
         # This store does not take part in the rollback. The client keeps its present
         # cookie.
         engines.forget_user(session)
-        session.restore_anonymous()
+        session.restore_before_login()
     elif row is None:
         session.leave_untouched()
     elif not row.is_live:
