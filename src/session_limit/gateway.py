@@ -219,7 +219,7 @@ def _read(key: str) -> Row | None:
             if identity.id is not None and engines.is_outdated(key):
                 return None
         else:
-            identity = _Identity.of(engine(key).load())
+            identity = _Identity.of(engines.load(engine(key)))
         id = parse_uuid(identity.id)
         row = queries.read(id) if id is not None else None
     if row is None or row.id.hex != identity.id:
