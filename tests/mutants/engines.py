@@ -63,4 +63,12 @@ MUTANTS = [
         tests=TESTS,
         test="test_an_ended_session_is_deleted_from_the_store",
     ),
+    Mutant(
+        "packages cache what the registry reads",
+        "models/sessions.py::RegistryQuerySet.__init__",
+        old="        self._for_write = True\n",
+        new="",
+        tests="test_registry_reads",
+        test="test_no_read_is_one_that_packages_cache",
+    ),
 ]

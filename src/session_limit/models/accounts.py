@@ -8,6 +8,8 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from session_limit.models.sessions import RegistryQuerySet
+
 
 class AccountLimit(models.Model):
     """
@@ -36,6 +38,8 @@ class AccountLimit(models.Model):
     password_changed_at = models.DateTimeField(
         null=True, editable=False, db_default=None
     )
+
+    objects = RegistryQuerySet["AccountLimit"].as_manager()
 
     class Meta:
         verbose_name = _("account limit")

@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from session_limit.models.deletion import cascade_unlisted
 from session_limit.models.ids import uuid7
+from session_limit.models.sessions import RegistryQuerySet
 
 
 class PendingSignIn(models.Model):
@@ -36,6 +37,8 @@ class PendingSignIn(models.Model):
     next = models.TextField(blank=True)
     created_at = models.DateTimeField(default=timezone.now)
     expires_at = models.DateTimeField(db_index=True)
+
+    objects = RegistryQuerySet["PendingSignIn"].as_manager()
 
     class Meta:
         verbose_name = _("pending sign-in")
