@@ -134,19 +134,10 @@ def _refuse(
     changes, state = _undo(user, request, session), state_of(request)
     if state is not None and changes is not None:
         # The response phase announces this refusal, outside any transaction of a view.
-<<<<<<< HEAD
-        refusal = Refusal(user, admission, session.undo_login())
-        session.session_limit_state.refuse(refusal)
-        csrf_tokens.undo_rotation(request)
-    else:
-        engines.forget_user(session)
-        if admission is not None:
-            announcements.limit_reached(user, admission)
-=======
         state.refuse(Refusal(user, admission, changes))
+        csrf_tokens.undo_rotation(request)
     elif admission is not None:
         announcements.limit_reached(user, admission)
->>>>>>> signin
     raise SessionLimitReached
 
 

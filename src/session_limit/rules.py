@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Hashable
+from contextlib import AbstractContextManager
 from datetime import timedelta
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from django.utils.module_loading import import_string
 
 from session_limit.client import describe
 from session_limit.conf import conf
 from session_limit.pages import links
+from session_limit.utils import django_tenants
 from session_limit.utils.clock import utc_now
 from session_limit.utils.safe_redirects import local_address
 
@@ -162,6 +165,30 @@ class Rules:
         if has_password is not None and has_password():
             return None
         return links.sign_in_url(local_address(request, back))
+
+    def tenant(self, request: HttpRequest) -> Hashable | None:
+        """
+        Return the tenant to which ``request`` belongs, or ``None`` if it has none.
+
+        A tenant is a customer of the project with tables or a database of its own.
+        ``SessionGuard`` and ``SessionGateway`` call this method, because they run in
+        front of the middleware that selects the tenant. ``request`` has a path and
+        headers, and has passed no middleware. The method may read the database. Equal
+        results mean the same tenant. Raise ``Http404`` if there is no such tenant. By
+        default, this is the tenant that django-tenants selects, if it is installed.
+        """
+        if not django_tenants.is_installed():
+            return None
+        return django_tenants.tenant_of(request)
+
+    def in_tenant(self, tenant: Any) -> AbstractContextManager[None]:
+        """
+        Return a context manager in which queries reach the tables of ``tenant``.
+
+        ``tenant`` is a value that ``tenant()`` has returned. The context manager must
+        restore what it changes, because its thread serves other tenants, too.
+        """
+        return django_tenants.in_tenant(tenant)
 
 
 class PerDeviceClass(Rules):

@@ -176,7 +176,7 @@ def test_whose_it_is_takes_one_statement(ada, laptop, settings):
     laptop.sign_in()
     with CaptureQueriesContext(connections["default"]) as ran:
         who = scopes.identify_connection(Response(None, laptop).scope)
-    assert who == (laptop.row.pk, None)
+    assert who == (laptop.row.pk, None, None)
     if settings.ENGINE == "db":
         assert len(ran) == 1
 

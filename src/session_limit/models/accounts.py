@@ -8,6 +8,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from session_limit.models.moments import UTCDateTimeField
+from session_limit.models.sessions import RegistryQuerySet
 from session_limit.utils.clock import utc_now
 
 
@@ -36,6 +37,8 @@ class AccountLimit(models.Model):
     )
     locked_at = UTCDateTimeField(default=utc_now, editable=False)
     password_changed_at = UTCDateTimeField(null=True, editable=False, db_default=None)
+
+    objects = RegistryQuerySet["AccountLimit"].as_manager()
 
     class Meta:
         verbose_name = _("account limit")

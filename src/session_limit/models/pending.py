@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from session_limit.models.deletion import cascade_unlisted
 from session_limit.models.ids import uuid7
 from session_limit.models.moments import UTCDateTimeField
+from session_limit.models.sessions import RegistryQuerySet
 from session_limit.utils.clock import utc_now
 
 
@@ -37,6 +38,8 @@ class PendingSignIn(models.Model):
     next = models.TextField(blank=True)
     created_at = UTCDateTimeField(default=utc_now)
     expires_at = UTCDateTimeField(db_index=True)
+
+    objects = RegistryQuerySet["PendingSignIn"].as_manager()
 
     class Meta:
         verbose_name = _("pending sign-in")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Self, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeAlias, TypeVar
 
 from django.conf import settings
 from django.db import models, router
@@ -62,6 +62,13 @@ def registry_alias() -> str:
 
 class RegistryQuerySet(models.QuerySet[M]):
     """A queryset of rows that are written to the same database as sessions."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # Django reads a queryset for a write from the database that is written to, and
+        # packages that cache queries (django-cacheops) do not cache such a queryset. A
+        # cache would still show an ended session as live.
+        self._for_write = True
 
     def primary(self) -> Self:
         """Return a queryset that uses the database to which the rows are written."""

@@ -205,13 +205,8 @@ def _explain_refusal(
     response: HttpResponseBase,
     session: GuardedSession,
     refusal: Refusal,
-<<<<<<< HEAD
 ) -> HttpResponse:
-    session.restore_anonymous()
-=======
-) -> HttpResponseBase:
     response_saving.restore(session)
->>>>>>> signin
     admission = refusal.admission
     if admission is None:
         ended = request.session_limit.ended

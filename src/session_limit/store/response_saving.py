@@ -40,7 +40,6 @@ def save(session: GuardedSession) -> None:
         # error.
 
 
-<<<<<<< HEAD
 def save_page(request: HttpRequest, session: GuardedSession) -> None:
     """
     Save what a page that replaces a view's response has written into ``session``.
@@ -62,7 +61,8 @@ def save_page(request: HttpRequest, session: GuardedSession) -> None:
     is_cookie = engines.is_cookie(session.engine)
     if was_restored and not is_cookie and session.session_key == state.loaded_key:
         session.leave_untouched()
-=======
+
+
 def restore(session: GuardedSession) -> None:
     """Restore the session that the browser had before a refused sign-in."""
     state = session.session_limit_state
@@ -72,7 +72,6 @@ def restore(session: GuardedSession) -> None:
     if not state.sign_in.restored or session.session_key in {None, state.presented_key}:
         # Otherwise, the other person signed in by this request and gets a cookie.
         session.restore_before_login()
->>>>>>> signin
 
 
 def save_if_possible(session: GuardedSession) -> None:
