@@ -49,14 +49,19 @@ def sign_in_redirect(response: HttpResponseBase) -> str | None:
     return location if page and target.path == urlsplit(page).path else None
 
 
-def page_for_htmx(request: HttpRequest) -> str:
+def page_for_htmx(request: HttpRequest, *, is_page: bool) -> str:
     """
     Return the URL of the page that htmx should open after the session has ended.
 
-    That page explains why the session ended. If the project does not include that page,
-    return the URL of the sign-in page.
+    That page explains why the session ended, and links back to the requested page if
+    ``is_page`` is true, or otherwise to the page that requested a part of a page. If
+    the project does not include the page that explains, return the URL of the sign-in
+    page.
     """
-    back = local_address(request, request.headers.get("HX-Current-URL", ""))
+    if is_page and request.method == "GET":
+        back = own_address(request)
+    else:
+        back = local_address(request, request.headers.get("HX-Current-URL", ""))
     return ended_page_url(back) or sign_in_url(back)
 
 

@@ -66,7 +66,8 @@ def ended(
     message = endings.ended_session(session)
     if request_kind.is_htmx(request):
         # htmx does not show the body of an error response, but follows this header.
-        page = links.page_for_htmx(request)
+        is_page = request_kind.is_acted_on(request)
+        page = links.page_for_htmx(request, is_page=is_page)
         answer = HttpResponse(headers={"HX-Redirect": page})
     elif request_kind.wants_json(request, response):
         # Lead back to the page that runs the script, not to the URL that it fetched.

@@ -142,7 +142,7 @@ def _explain_ending(
         identify_key(state)
     if is_barred and state.found.is_ended:
         response = responses.ended(request, response, request.session_limit.ended)
-        if request_kind.is_acted_on(request):
+        if request_kind.shows_explanation(request):
             # Treat the next request of this browser as an ordinary visitor's.
             session.forget_ended()
             if not is_saved:
