@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 from django.utils.module_loading import import_string
 
-from session_limit.client import describe
+from session_limit.client import describe, request_kind
 from session_limit.conf import conf
 from session_limit.pages import links
 from session_limit.utils.clock import utc_now
@@ -126,6 +126,18 @@ class Rules:
     def absolute_timeout(self, user: AbstractBaseUser) -> timedelta | None:
         """Return how long after sign-in a session expires, or ``None`` for no limit."""
         return conf.absolute_timeout
+
+    def is_activity(self, request: HttpRequest) -> bool:
+        """
+        Return whether ``request`` shows that a person is using the session.
+
+        A request that does not show this leaves the idle timeout running. By default, a
+        request is no activity if its method is safe and its headers say that a script
+        or a prefetch made the request for no page that a person sees. This method is
+        called for each request that uses a session with an idle timeout, under ASGI in
+        the event loop, so the method must answer without reading the database.
+        """
+        return not request_kind.is_in_background(request)
 
     def is_fresh(
         self, user: AbstractBaseUser, session: UserSession, request: HttpRequest
