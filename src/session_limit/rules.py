@@ -88,6 +88,17 @@ class Rules:
         names = (f"{view.__module__}.{view.__qualname__}" for view in views)
         return not IMPERSONATION_VIEWS.isdisjoint(names)
 
+    def after_sign_in(self, request: HttpRequest, url: str) -> str:
+        """
+        Return the URL to open after a sign-in that had to wait for a person's choice.
+
+        ``request`` is the sign-in, whose user is ``request.user``. ``url`` is the URL
+        to which the sign-in view would have led, as far as the package can tell, or
+        ``""`` for ``LOGIN_REDIRECT_URL``. A URL on another site must be absolute, and
+        must not come from the client unchecked.
+        """
+        return url
+
     def play_limit(self, user: AbstractBaseUser, scope: str) -> int | None:
         """
         Return the maximum number of simultaneous playbacks of ``user`` in ``scope``.

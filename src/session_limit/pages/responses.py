@@ -21,6 +21,7 @@ from session_limit.client import request_kind, unsaved_form
 from session_limit.conf import conf
 from session_limit.models import UserSession
 from session_limit.pages import (
+    barriers,
     chooser,
     endings,
     json_answers,
@@ -76,7 +77,7 @@ def ended(
         answer = json_answers.session_ended(message, url or links.sign_in_url(back))
     else:
         back = links.return_url(request)
-        sign_in_url = links.sign_in_page_for(request, response)
+        sign_in_url = barriers.sign_in_page_for(request, response)
         use_here_url = links.url_of(links.ENDED_VIEW) if to_choose else None
         token = use_here.token(to_choose) if to_choose else None
         form = None

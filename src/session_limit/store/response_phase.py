@@ -20,7 +20,14 @@ from django.utils.functional import SimpleLazyObject, empty
 from session_limit.client import browser_cookie, request_kind
 from session_limit.conf import NewSignIn, conf
 from session_limit.models import EndReason, UserSession
-from session_limit.pages import chooser, links, new_sign_in, responses
+from session_limit.pages import (
+    after_sign_in,
+    barriers,
+    chooser,
+    links,
+    new_sign_in,
+    responses,
+)
 from session_limit.policy import AtLimit
 from session_limit.registry import announcements
 from session_limit.registry.activity import touch
@@ -137,7 +144,7 @@ def _explain_ending(
     Return ``response`` itself if the session has not ended or access was not denied.
     """
     state = session.session_limit_state
-    is_barred = links.is_barred(response)
+    is_barred = barriers.is_barred(request, response)
     is_saved = _is_to_be_saved(session, response)
     if is_barred or is_saved:
         identify_key(state)
@@ -194,7 +201,7 @@ def _ask(
             refusal.changes,
             browser,
             scope=admission.scope,
-            next_url=links.after_sign_in(request),
+            next_url=after_sign_in.address_to_store(request, refusal.user),
         )
     question = chooser.Question(pending, secret, admission.limit, admission.rivals)
     answer = responses.asked(request, response, question)
