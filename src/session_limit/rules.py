@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from django.utils.module_loading import import_string
 
-from session_limit.client import describe
+from session_limit.client import describe, request_kind
 from session_limit.conf import conf
 from session_limit.pages import links
 from session_limit.utils import django_tenants
@@ -96,6 +96,17 @@ class Rules:
         names = (f"{view.__module__}.{view.__qualname__}" for view in views)
         return not IMPERSONATION_VIEWS.isdisjoint(names)
 
+    def after_sign_in(self, request: HttpRequest, url: str) -> str:
+        """
+        Return the URL to open after a sign-in that had to wait for a person's choice.
+
+        ``request`` is the sign-in, whose user is ``request.user``. ``url`` is the URL
+        to which the sign-in view would have led, as far as the package can tell, or
+        ``""`` for ``LOGIN_REDIRECT_URL``. A URL on another site must be absolute, and
+        must not come from the client unchecked.
+        """
+        return url
+
     def play_limit(self, user: AbstractBaseUser, scope: str) -> int | None:
         """
         Return the maximum number of simultaneous playbacks of ``user`` in ``scope``.
@@ -134,6 +145,18 @@ class Rules:
     def absolute_timeout(self, user: AbstractBaseUser) -> timedelta | None:
         """Return how long after sign-in a session expires, or ``None`` for no limit."""
         return conf.absolute_timeout
+
+    def is_activity(self, request: HttpRequest) -> bool:
+        """
+        Return whether ``request`` shows that a person is using the session.
+
+        A request that does not show this leaves the idle timeout running. By default, a
+        request is no activity if its method is safe and its headers say that a script
+        or a prefetch made the request for no page that a person sees. This method is
+        called for each request that uses a session with an idle timeout, under ASGI in
+        the event loop, so the method must answer without reading the database.
+        """
+        return not request_kind.is_in_background(request)
 
     def is_fresh(
         self, user: AbstractBaseUser, session: UserSession, request: HttpRequest

@@ -72,14 +72,14 @@ MUTANTS = [
     Mutant(
         "what a pending sign-in has stored is trusted",
         "views/choose.py::ChooseView._signed_in",
-        old="url = links.landing_page(request, pending.next)",
+        old="url = after_sign_in.stored_address(request, pending.next)",
         new='url = pending.next or "/"',
         tests=ADDRESSES,
         test="test_what_was_stored_is_looked_at_again",
     ),
     Mutant(
         "the redirect of other code is trusted",
-        "pages/links.py::sign_in_page_for",
+        "pages/barriers.py::sign_in_page_for",
         old="    if is_known and all(local_address(request, url) for url in onward):\n",
         new="    if location:\n",
         tests=ADDRESSES,
@@ -87,7 +87,7 @@ MUTANTS = [
     ),
     Mutant(
         "what other code leads on to is trusted",
-        "pages/links.py::sign_in_page_for",
+        "pages/barriers.py::sign_in_page_for",
         old="    if is_known and all(local_address(request, url) for url in onward):\n",
         new="    if is_known:\n",
         tests=ADDRESSES,

@@ -263,6 +263,23 @@ def test_what_no_person_sees_tells_nothing(ada, laptop, phone, headers):
     assert len(told(laptop)) == 1
 
 
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Sec-Fetch-Mode": "cors", "Sec-Fetch-Dest": "empty"},
+        {"Accept": "text/html", "Sec-Fetch-Mode": "same-origin"},
+        {"Accept": "*/*", "HX-Request": "true", "HX-Boosted": "true"},
+        {"Accept": "*/*", "X-Up-Target": "main"},
+    ],
+    ids=["Turbo", "service worker", "htmx boost", "Unpoly"],
+)
+def test_a_page_that_a_script_fetches_tells(ada, laptop, phone, headers):
+    laptop.sign_in()
+    phone.sign_in()
+    laptop.open(**headers)
+    assert len(messages(laptop)) == 1
+
+
 @pytest.mark.parametrize("page", ["/forbidden/", "/write/", "/public/"])
 def test_what_is_no_page_for_members_tells_nothing(ada, laptop, phone, page):
     laptop.sign_in()

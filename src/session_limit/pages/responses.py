@@ -20,6 +20,7 @@ from session_limit.client import request_kind, unsaved_form
 from session_limit.conf import conf
 from session_limit.models import UserSession
 from session_limit.pages import (
+    barriers,
     chooser,
     ended_header,
     endings,
@@ -62,7 +63,8 @@ def ended(
     message = endings.ended_session(session)
     if request_kind.is_htmx(request):
         # htmx does not show the body of an error response, but follows this header.
-        page = links.page_for_htmx(request)
+        is_page = request_kind.is_acted_on(request)
+        page = links.page_for_htmx(request, is_page=is_page)
         answer = HttpResponse(headers={"HX-Redirect": page})
     elif request_kind.wants_json(request, response):
         # Lead back to the page that runs the script, not to the URL that it fetched.
@@ -71,7 +73,7 @@ def ended(
         answer = json_answers.session_ended(message, url or links.sign_in_url(back))
     else:
         back = links.return_url(request)
-        sign_in_url = links.sign_in_page_for(request, response)
+        sign_in_url = barriers.sign_in_page_for(request, response)
         use_here_url = links.url_of(links.ENDED_VIEW) if to_choose else None
         token = use_here.token(to_choose) if to_choose else None
         form = None

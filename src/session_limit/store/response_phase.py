@@ -20,8 +20,15 @@ from django.utils.functional import SimpleLazyObject, empty
 
 from session_limit.client import browser_cookie, remember_me, request_kind
 from session_limit.conf import NewSignIn, conf
-from session_limit.models import UserSession
-from session_limit.pages import chooser, links, new_sign_in, responses
+from session_limit.models import EndReason, UserSession
+from session_limit.pages import (
+    after_sign_in,
+    barriers,
+    chooser,
+    links,
+    new_sign_in,
+    responses,
+)
 from session_limit.pages.rendering import Page
 from session_limit.policy import AtLimit
 from session_limit.registry import announcements
@@ -31,6 +38,7 @@ from session_limit.registry.outcomes import Admission
 from session_limit.registry.pending import SessionChanges, create_pending
 from session_limit.registry.reauthentication import renewed
 from session_limit.registry.transactions import is_retryable
+from session_limit.rules import get_rules
 from session_limit.store import database_conflicts, response_saving, second_pass
 from session_limit.store.guarded import GuardedSession
 from session_limit.store.liveness import Row
@@ -66,7 +74,7 @@ def is_needed(request: HttpRequest, response: HttpResponseBase) -> bool:
         or state.found.is_ended
         or state.found.is_not_stored
         or _is_to_be_saved(session, response)
-        or (state.row and state.row.is_touch_due(utc_now()))
+        or (state.row and _is_touch_due(request, state.row))
         or (state.row and _lost_user(request))
         or _is_notice_due(request, response, state)
     )
@@ -132,7 +140,7 @@ def _finish(
         answer = responses.ended(request, response, ended)
         return _replace(request, response, answer)
     if state.row is not None and not state.response.untouched:
-        _touch(session, state.row)
+        _touch(request, session, state.row)
         if state.sign_in.admitted or state.sign_in.adopted:
             _remember_browser(request, response, state.row)
     if state.sign_in.admitted:
@@ -162,9 +170,10 @@ def _explain_ending(
     is_acted_on = request_kind.is_acted_on(request)
     is_saved = _is_to_be_saved(session, response)
     identify_key(state)
-    is_barred = state.found.is_ended and links.is_barred(response)
+    is_barred = state.found.is_ended and barriers.is_barred(request, response)
+    is_explained = is_barred and request_kind.shows_explanation(request)
     is_unknown = state.found.kind is Kind.UNKNOWN_KEY
-    if not is_saved and not (is_acted_on and (is_barred or is_unknown)):
+    if not is_saved and not (is_explained or (is_acted_on and is_unknown)):
         session.leave_untouched()
     if not state.found.is_ended:
         return response
@@ -173,7 +182,7 @@ def _explain_ending(
         responses.mention_ending(request, response, ended)
         return response
     answer = responses.ended(request, response, ended)
-    if is_acted_on:
+    if is_explained:
         # Treat the next request of this browser as an ordinary visitor's.
         session.forget_ended()
     return _replace(request, response, answer)
@@ -239,7 +248,7 @@ def _ask(
             _with_expiry(request, refusal.changes),
             browser,
             scope=admission.scope,
-            next_url=links.after_sign_in(request),
+            next_url=after_sign_in.address_to_store(request, refusal.user),
         )
     question = chooser.Question(pending, secret, admission.limit, admission.rivals)
     answer = responses.asked(request, response, question)
@@ -290,12 +299,23 @@ def _remember_browser(
         browser_cookie.remember(request, response, row.user_id)
 
 
-def _touch(session: GuardedSession, row: Row) -> None:
+def _is_touch_due(request: HttpRequest, row: Row) -> bool:
+    """Return whether ``request`` is activity that has to be recorded."""
+    return row.is_touch_due(utc_now()) and _is_activity(request, row)
+
+
+def _is_activity(request: HttpRequest, row: Row) -> bool:
+    """Return whether ``request`` postpones the expiry of its session."""
+    return row.expires_reason != EndReason.IDLE or get_rules().is_activity(request)
+
+
+def _touch(request: HttpRequest, session: GuardedSession, row: Row) -> None:
     """Record the session's activity and changes to its expiry and credentials."""
     # The user is read from the database only if the project's Rules use it.
     user, state = lazy_user(row.user_id), session.session_limit_state
     is_saved = state.response.saved is not None
-    touch(row, session, user, is_saved=is_saved)
+    is_active = _is_activity(request, row)
+    touch(row, session, user, is_saved=is_saved, is_active=is_active)
     former_hash, session_hash = state.found.session_hash, session.get(HASH_SESSION_KEY)
     if is_saved and former_hash not in {None, session_hash}:
         renewed(row, user, former_hash or "", session_hash or "")

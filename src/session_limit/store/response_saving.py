@@ -53,7 +53,7 @@ def save_page(request: HttpRequest, session: GuardedSession) -> None:
     if (
         not session.modified
         or state.found.ended_during_request
-        or not request_kind.is_acted_on(request)
+        or not request_kind.shows_explanation(request)
     ):
         return
     was_restored, state.response = state.response.untouched, ResponseRecord()
