@@ -19,6 +19,7 @@ if not apps.is_installed("session_limit"):
         "after 'django.contrib.auth'."
     )
 
+from session_limit.pages.static_files import notice_unserved
 from session_limit.request import GuardedRequest, SessionLimit
 from session_limit.store import database_conflicts, response_phase
 from session_limit.store.guarded import install
@@ -55,6 +56,7 @@ class SessionLimitMiddleware:
         if response_phase.is_needed(request, response):
             response = response_phase.finish(guarded, response)
         set_answered(request)
+        notice_unserved(request, response)
         return response
 
     async def __acall__(self, request: HttpRequest) -> HttpResponseBase:
@@ -65,6 +67,7 @@ class SessionLimitMiddleware:
         if response_phase.is_needed(request, response):
             response = await sync_to_async(response_phase.finish)(guarded, response)
         set_answered(request)
+        notice_unserved(request, response)
         return response
 
     def prepare(self, request: HttpRequest) -> GuardedRequest:

@@ -134,7 +134,7 @@ def check_links(**_kwargs: Any) -> Iterator[checks.CheckMessage]:
                 f'{name} is "{value}", which a browser reads as an address below the '
                 "page that shows the link. The link leads nowhere.",
                 hint=_meant(value),
-                id="session_limit.E409",
+                id="session_limit.E410",
             )
 
 
@@ -148,7 +148,7 @@ def _check_lazy(name: str, value: Promise) -> Iterator[checks.CheckMessage]:
             f"{name} names no URL of this project: {error} The pages that say why a "
             "session has ended would fail.",
             hint="Give reverse_lazy() the name of a URL, with its namespace.",
-            id="session_limit.E410",
+            id="session_limit.E411",
         )
     except Exception:  # noqa: BLE001 a project's URLconf may raise anything
         return  # Django's own URL checks report it

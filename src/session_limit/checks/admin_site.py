@@ -7,6 +7,7 @@ from typing import Any
 
 from django.apps import apps
 from django.conf import settings
+from django.contrib.admin.sites import all_sites
 from django.core import checks
 from django.urls import get_resolver
 
@@ -24,9 +25,6 @@ def check_admin_site(**_kwargs: Any) -> Iterator[checks.CheckMessage]:
         return
     if not getattr(settings, "ROOT_URLCONF", None):
         return
-    # The import registers models, which is possible only if the app is installed.
-    from django.contrib.admin.sites import all_sites
-
     try:
         served = set(get_resolver().app_dict.get("admin", ()))
     except Exception:  # noqa: BLE001 a project's URLconf may raise anything
@@ -41,5 +39,5 @@ def check_admin_site(**_kwargs: Any) -> Iterator[checks.CheckMessage]:
             hint="Register them with your site: import UserSessionAdmin from "
             "session_limit.admin and UserSession from session_limit.models, and call "
             "site.register(UserSession, UserSessionAdmin).",
-            id="session_limit.W411",
+            id="session_limit.W412",
         )

@@ -34,7 +34,7 @@ def check_guard(**_kwargs: Any) -> Iterator[checks.CheckMessage]:
             "learn of it only after up to ten seconds.",
             hint="In that module, write application = SessionGuard(application), with "
             "SessionGuard from session_limit.asgi.",
-            id="session_limit.W412",
+            id="session_limit.W413",
         )
     elif not _bus_crosses_processes():
         yield checks.Warning(
@@ -43,7 +43,7 @@ def check_guard(**_kwargs: Any) -> Iterator[checks.CheckMessage]:
             "learn within a second, not at once, that a session has ended.",
             hint="Set SESSION_LIMIT_BUS to the bus of Redis or of PostgreSQL. If one "
             "process serves everything, silence this check.",
-            id="session_limit.W413",
+            id="session_limit.W414",
         )
 
 

@@ -11,7 +11,7 @@ from django.conf import settings
 from django.contrib.sessions.backends.db import SessionStore
 from django.core import checks
 
-from session_limit.checks.classes import imported, rules_class, rules_path
+from session_limit.checks.classes import imported, is_subclass, rules_path
 from session_limit.checks.session_storage import session_store
 from session_limit.rules import Rules
 
@@ -57,9 +57,10 @@ def check_reauthentication(**_kwargs: Any) -> Iterator[checks.CheckMessage]:
     """
     if not apps.is_installed("allauth.account"):
         return
-    if imported(rules_path()) is None:
+    rules = imported(rules_path())
+    if not is_subclass(rules, Rules):
         return  # check_rules() reports it
-    if rules_class().reauthentication_url is Rules.reauthentication_url:
+    if rules.reauthentication_url is Rules.reauthentication_url:
         yield checks.Warning(
             "django-allauth is installed, but people who end other sessions are asked "
             "for their password by a form of session_limit, even if allauth would "

@@ -69,7 +69,7 @@ def _broken(name: str, error: Exception) -> checks.CheckMessage:
     return checks.Error(
         f"The template {name} cannot be used: {type(error).__name__}: {error}",
         hint="Correct the template, or the layout that it extends.",
-        id="session_limit.E414",
+        id="session_limit.E409",
     )
 
 

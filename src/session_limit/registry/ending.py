@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from django.contrib.auth.base_user import AbstractBaseUser
@@ -50,11 +50,12 @@ def as_ids(ids: Iterable[UUID], function: str) -> list[UUID]:
     """
     given: Any = ids
     if isinstance(given, Iterable) and not isinstance(given, str | bytes | Mapping):
-        given = list(given)
+        listed = list(given)
         # Django converts the text of a UUID.
-        if all(isinstance(each, UUID | str) for each in given):
-            return given
-        given = next(each for each in given if not isinstance(each, UUID | str))
+        others = [each for each in listed if not isinstance(each, UUID | str)]
+        if not others:
+            return cast("list[UUID]", listed)
+        given = others[0]
     raise TypeError(
         f"registry.{function}() takes ids of sessions, not {type(given).__name__}. "
         "The id of a session is session.pk, as in registry.end([session.pk], reason)."

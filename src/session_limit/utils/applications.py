@@ -8,7 +8,9 @@ from typing import Any
 ASGI, WSGI = ("scope", "receive", "send"), ("environ", "start_response")
 
 
-def require_application(application: Any, arguments: tuple[str, ...], hint: str) -> None:
+def require_application(
+    application: Any, arguments: tuple[str, ...], hint: str
+) -> None:
     """
     Raise ``TypeError`` if an application cannot be called with ``arguments``.
 
