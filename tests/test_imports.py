@@ -27,7 +27,8 @@ LAYERS = [
         "store.users",
         "url_matching",
     },
-    {"conf", "utils"},
+    {"setting_kinds", "utils"},
+    {"conf"},
     # The rows, the engines and what each request reads of both
     {"models", "pages.links", "store.engines"},
     {
@@ -35,6 +36,7 @@ LAYERS = [
         "bus",
         "client",
         "pages.next_steps",
+        "rule_answers",
         "store.liveness",
         "store.store_ids",
         "store.stored_data",

@@ -19,6 +19,7 @@ if not apps.is_installed("session_limit"):
         "after 'django.contrib.auth'."
     )
 
+from session_limit.pages.static_files import notice_unserved
 from session_limit.request import GuardedRequest, SessionLimit
 from session_limit.store import database_conflicts, response_phase, second_pass
 from session_limit.store.guarded import install
@@ -58,6 +59,7 @@ class SessionLimitMiddleware:
         if response_phase.is_needed(request, response):
             response = self.answer(guarded, response)
         set_answered(request)
+        notice_unserved(request, response)
         return response
 
     def answer(
@@ -79,6 +81,7 @@ class SessionLimitMiddleware:
         if response_phase.is_needed(request, response):
             response = await self.aanswer(guarded, response)
         set_answered(request)
+        notice_unserved(request, response)
         return response
 
     async def aanswer(

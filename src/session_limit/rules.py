@@ -13,6 +13,7 @@ from django.utils.module_loading import import_string
 from session_limit.client import describe, request_kind
 from session_limit.conf import conf
 from session_limit.pages import links
+from session_limit.rule_answers import check_answers
 from session_limit.utils import django_tenants
 from session_limit.utils.clock import utc_now
 from session_limit.utils.safe_redirects import local_address
@@ -228,10 +229,17 @@ class PerDeviceClass(Rules):
 
 
 def get_rules() -> Rules:
-    """Return the process-wide instance of the ``SESSION_LIMIT_RULES`` class."""
+    """
+    Return the process-wide instance of the ``SESSION_LIMIT_RULES`` class.
+
+    The methods of this instance raise ``ImproperlyConfigured`` if they would return an
+    invalid value.
+    """
     return _make_rules(conf.rules)
 
 
 @functools.cache
 def _make_rules(path: str) -> Rules:
-    return cast("Rules", import_string(path)())
+    rules = cast("Rules", import_string(path)())
+    check_answers(rules, path)
+    return rules

@@ -366,10 +366,10 @@ def test_each_class_of_device_by_itself(both, laptop, phone, settings):
 @pytest.mark.parametrize(
     ("name", "answer", "said"),
     [
-        ("play_limit", 0, "A limit is None or a whole number from 1, not 0"),
-        ("play_limit", "2", "not '2'"),
-        ("play_at_limit", "kick", r"Rules.play_at_limit\(\) returns one of"),
-        ("play_scope", None, r"Rules.play_scope\(\) returns a string"),
+        ("play_limit", 0, "must return None or a whole number above zero"),
+        ("play_limit", "2", "returned '2'"),
+        ("play_at_limit", "kick", r"Rules.play_at_limit\(\) returned 'kick'. It must"),
+        ("play_scope", None, r"Rules.play_scope\(\) returned None. It must return a"),
         ("play_scope", "x" * 65, "at most 64"),
     ],
 )

@@ -10,12 +10,12 @@ from django.db import OperationalError, ProgrammingError, connections, models
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.utils.module_loading import import_string
 
+from session_limit.checks.classes import alias_of_registry
 from session_limit.models import (
     AccountLimit,
     PendingSignIn,
     Play,
     UserSession,
-    registry_alias,
 )
 
 # The driver options that limit each wait for the server, and the id of the check.
@@ -34,7 +34,9 @@ _ELSEWHERE = {"service", "read_default_file", "option_files"}
 
 def check_databases(**_kwargs: Any) -> Iterator[checks.CheckMessage]:
     """Warn about database settings that cause simultaneous sign-ins to fail."""
-    alias = registry_alias()
+    alias = alias_of_registry()
+    if alias not in connections:
+        return  # check_routers() reports it
     connection = connections[alias]
     if not connection.settings_dict["ATOMIC_REQUESTS"]:
         return  # the package then begins transactions that suit it
@@ -82,8 +84,8 @@ def check_servers(
     passes the aliases in the commands ``migrate`` and ``check --database``. The check
     does nothing if the package's database is not in ``databases``.
     """
-    alias = registry_alias()
-    if databases is None or alias not in databases:
+    alias = alias_of_registry()
+    if databases is None or alias not in databases or alias not in connections:
         return
     connection = connections[alias]
     if connection.vendor == "mysql" and _may_read_late(connection):
@@ -165,7 +167,9 @@ def check_stalls(**_kwargs: Any) -> Iterator[checks.CheckMessage]:
 
     Only options of the database driver, set in ``OPTIONS``, can limit the waiting time.
     """
-    alias = registry_alias()
+    alias = alias_of_registry()
+    if alias not in connections:
+        return
     settings, vendor = connections[alias].settings_dict, connections[alias].vendor
     names, id = _BOUNDS.get(vendor, ((), ""))
     options = settings["OPTIONS"]

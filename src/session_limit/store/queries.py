@@ -29,6 +29,7 @@ from session_limit.models import (
 from session_limit.store import engines
 from session_limit.store.liveness import Row
 from session_limit.utils.clock import utc_now
+from session_limit.utils.missing_tables import explains_missing_tables
 
 Converter = Callable[[Any, Any, Any], Any]
 
@@ -95,6 +96,7 @@ def _row(columns: Iterable[Any], using: str) -> Row:
     return Row(*values)
 
 
+@explains_missing_tables
 def read(id: UUID) -> Row | None:
     """Return the ``UserSession`` with this id, live or ended, or ``None`` if absent."""
     using = registry_alias()
@@ -117,6 +119,7 @@ def live_of(user_id: Any) -> UserSessionQuerySet:
     return rows.in_time(utc_now())
 
 
+@explains_missing_tables
 def read_by_digest(key: str) -> Row | None:
     """Return the newest live or ended ``UserSession`` row for a key, or ``None``."""
     rows = UserSession.objects.primary()
@@ -143,6 +146,7 @@ def find_live_by_key(key: str) -> UUID | None:
     return recent.values_list("pk", flat=True).first()
 
 
+@explains_missing_tables
 def read_with_stored(
     key: str, model: type[AbstractBaseSession], using: str
 ) -> tuple[str, Row | None] | None:

@@ -13,10 +13,8 @@ from typing import Any, cast
 
 from django import template
 from django.conf import settings
-from django.core.exceptions import ImproperlyConfigured
 from django.middleware.csrf import get_token
 from django.template import Context
-from django.templatetags.static import static
 from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
@@ -28,6 +26,7 @@ from session_limit.models import UserSession
 from session_limit.pages import durations, endings, links
 from session_limit.pages.next_steps import LABELS, Step, next_steps
 from session_limit.pages.overview import usage
+from session_limit.pages.static_files import static_url
 from session_limit.request import GuardedRequest
 from session_limit.store.state import state_of
 from session_limit.utils.clock import as_utc, local, utc_now
@@ -46,7 +45,7 @@ def session_limit_style() -> str:
     The tag renders nothing if the project has not collected the style sheet. The pages
     are readable without styles.
     """
-    address = _static("session_limit.css")
+    address = static_url("session_limit.css")
     return format_html('<link rel="stylesheet" href="{}">', address) if address else ""
 
 
@@ -91,7 +90,7 @@ def session_limit_play(context: Context) -> dict[str, Any]:
         return {}
     return {
         **_script(context, request, "play.js"),
-        "clock": _static("clock.js"),
+        "clock": static_url("clock.js"),
         "plays_url": plays_url,
         "watch": LABELS[Step.WATCH_HERE],
         "token": get_token(request),
@@ -196,20 +195,13 @@ def session_limit_time(moment: datetime) -> str:
 
 def _script(context: Context, request: GuardedRequest, name: str) -> dict[str, Any]:
     return {
-        "script": _static(name),
-        "shared": _static("shared.js"),
-        "style": _static("session_limit.css"),
+        "script": static_url(name),
+        "shared": static_url("shared.js"),
+        "style": static_url("session_limit.css"),
         # Templates compare this with None, because Django 6.0's nonce is false until it
         # has been used.
         "nonce": context.get("csp_nonce", getattr(request, "csp_nonce", None)),
     }
-
-
-def _static(name: str) -> str:
-    try:
-        return static(f"session_limit/{name}") if settings.STATIC_URL else ""
-    except (ImproperlyConfigured, ValueError):
-        return ""
 
 
 def _request(context: Context) -> GuardedRequest | None:

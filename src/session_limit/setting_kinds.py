@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 
 from django.utils.functional import Promise
 
-from session_limit.conf import NewSignIn
 from session_limit.policy import AtLimit, Displace
 
 
@@ -17,17 +16,28 @@ class Kind(NamedTuple):
     A kind of value that a setting accepts, such as a duration.
 
     ``expected`` completes the error message "SETTING must be ...". ``hint`` explains
-    how to correct an invalid value.
+    how to correct an invalid value. If ``may_be_secret`` is true, messages do not quote
+    the value.
     """
 
     expected: str
     is_valid: Callable[[Any], bool]
     hint: str
+    may_be_secret: bool = False
+
+    def problem(self, name: str, value: Any) -> str:
+        """Return the error message for an invalid ``value`` of setting ``name``."""
+        given = f"this {type(value).__name__}" if self.may_be_secret else repr(value)
+        return f"{name} must be {self.expected}, not {given}."
 
 
 def is_whole_number(value: Any) -> bool:
     # bool is a subclass of int, but True as a number is surely a mistake.
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _is_positive(value: Any) -> bool:
+    return is_whole_number(value) and value > 0
 
 
 def _is_duration(value: Any) -> bool:
@@ -84,7 +94,7 @@ SETTINGS = {
         _optional(
             Kind(
                 "a whole number above zero",
-                is_whole_number,  # check_settings() reports zero as E002
+                _is_positive,
                 "A value from the environment is a string: convert it with int().",
             )
         ),
@@ -108,6 +118,7 @@ SETTINGS = {
             is_bus,
             'For example {"BACKEND": "session_limit.bus.redis.RedisBus", "OPTIONS": '
             '{"url": "redis://127.0.0.1:6379/0"}}.',
+            may_be_secret=True,
         ),
     ),
     "SESSION_LIMIT_PLAYS": (
@@ -115,7 +126,7 @@ SETTINGS = {
         _optional(
             Kind(
                 "a whole number above zero",
-                lambda value: is_whole_number(value) and value > 0,
+                _is_positive,
                 "None sets no limit on plays. To use no plays, remove the setting.",
             )
         ),
@@ -164,6 +175,9 @@ SETTINGS = {
     "SESSION_LIMIT_REAUTHENTICATION_AGE": ("session_limit.E018", _DURATION),
     "SESSION_LIMIT_NEW_SIGN_IN": (
         "session_limit.E019",
-        _one_of(NewSignIn, 'To tell people nothing, use the string "none".'),
+        _one_of(
+            ("none", "message", "mail"),
+            'To tell people nothing, use the string "none".',
+        ),
     ),
 }
