@@ -130,6 +130,22 @@ MUTANTS = [
         test="test_a_change_of_key_while_the_store_is_read",
     ),
     Mutant(
+        "a session that was active may never have been stored",
+        "models/sessions.py::UserSession.was_stored",
+        old="self.last_active_at > self.created_at",
+        new="False",
+        tests=DELETED,
+        test="test_one_that_was_active_had_been_stored",
+    ),
+    Mutant(
+        "activity before a change of key shows that its data is stored",
+        "models/sessions.py::UserSession.was_stored",
+        old="self.former_digest is None and",
+        new="",
+        tests=DELETED,
+        test="test_one_that_was_active_may_have_a_key_that_is_not_stored_yet",
+    ),
+    Mutant(
         "a connected session that is not stored yet is closed",
         "registry/not_counting.py::_deleted",
         old="return {row.pk for row in absent} - unsaved",

@@ -214,6 +214,29 @@ def test_one_that_may_not_be_stored_yet_keeps_its_place(
     assert len(live(ada)) == 1
 
 
+def test_one_that_was_active_had_been_stored(ada, laptop, phone, settings):
+    """Within two minutes after its sign-in, and without another change of key."""
+    settings.SESSION_LIMIT_AT_LIMIT = "deny"
+    settings.SESSION_LIMIT_TOUCH_INTERVAL = 0.001
+    laptop.sign_in()
+    laptop.open()
+    flushed(laptop.cookie)
+    assert phone.sign_in().status_code == 302
+    assert reasons() == [Reason.EXPIRED]
+
+
+def test_one_that_was_active_may_have_a_key_that_is_not_stored_yet(
+    ada, laptop, phone, settings
+):
+    settings.SESSION_LIMIT_AT_LIMIT = "deny"
+    settings.SESSION_LIMIT_TOUCH_INTERVAL = 0.001
+    laptop.sign_in()
+    laptop.open()
+    laptop.change_password("new")
+    flushed(laptop.cookie)
+    assert phone.sign_in(password="new").status_code == 403
+
+
 def test_an_adopted_session_whose_id_was_never_stored_counts(
     ada, laptop, phone, settings
 ):
