@@ -171,8 +171,8 @@ CAP = [
     Mutant(
         "what is gone from the store takes a place",
         "registry/admission.py::admit",
-        old="        rivals = _without_unusable(rivals, end_unusable, limit)\n",
-        new="",
+        old="rivals = not_counting.usable(rivals, user, account, limit, using)",
+        new="pass",
         tests="stories/test_stored",
         test="test_what_is_gone_from_the_store_holds_no_place",
     ),

@@ -17,9 +17,11 @@ from session_limit import bus
 from session_limit.asgi.database_threads import DatabaseThread, NotAnswered
 from session_limit.asgi.listeners import Listener, Listeners
 from session_limit.asgi.scopes import identify_connection, session_key_of, tenant_of
+from session_limit.asgi.store_watch import StoreWatch
 from session_limit.asgi.sweep import Sweep
 from session_limit.asgi.types import Scope
 from session_limit.conf import conf
+from session_limit.models import UserSession
 from session_limit.registry import connected
 from session_limit.store import tenants
 from session_limit.store.identification import Identity, is_known
@@ -67,10 +69,11 @@ class Hub:
     """
     Notifies the open connections of each session when the session ends.
 
-    Each event loop has one hub. Three sources report endings to the hub: the message
-    bus, the sweep (a read of the database every second) and a regular check of the
-    sessions' credentials. A message from the bus is only a hint, so the hub reads the
-    database before it notifies anyone. Reads have a time limit: see ``DatabaseThread``.
+    Each event loop has one hub. Four sources report endings to the hub: the message
+    bus, the sweep (a read of the database every second), a regular check of the
+    sessions' credentials and ``StoreWatch``. A message from the bus is only a hint, so
+    the hub reads the database before it notifies anyone. Reads have a time limit: see
+    ``DatabaseThread``.
     """
 
     def __init__(self) -> None:
@@ -104,6 +107,7 @@ class Hub:
         self._sweep_outage = outage("Endings cannot be read")
         self._bus_outage = outage("No connection to the bus; the sweep finds endings")
         self._record_outage = outage("Endings cannot be recorded")
+        self._store_watch = StoreWatch(outage("Stored sessions cannot be read"))
 
     async def identify(self, scope: Scope) -> Identity:
         """
@@ -139,7 +143,8 @@ class Hub:
         self._listeners.join(id, listener, tenant)
         if not self._tasks:
             loop = asyncio.get_running_loop()
-            work = (self._verify(), self._sweep(), self._listen(), self._record())
+            look = self._store_watch.run(self._listeners, self._end_deleted)
+            work = self._verify(), self._sweep(), self._listen(), self._record(), look
             self._tasks = [loop.create_task(each) for each in work]
 
     def leave(self, id: UUID, listener: Listener) -> None:
@@ -170,7 +175,8 @@ class Hub:
     def close_threads(self) -> None:
         """End the database threads once they are idle. New calls start new threads."""
         reading = self._asking, self._identifying, self.judging, self.strangers
-        for thread in (*reading, self._locking, self.renewing):
+        others = self._locking, self.renewing, self._store_watch
+        for thread in (*reading, *others):
             thread.close()
 
     def _hint(self, ids: Iterable[UUID] | None) -> None:
@@ -263,6 +269,12 @@ class Hub:
     def _end(self, id: UUID, reason: str) -> None:
         for listener in self._listeners.remove(id):
             listener(reason)
+
+    def _end_deleted(self, tenant: Hashable | None, ids: set[UUID]) -> None:
+        """Close the connections of sessions whose stored data was deleted."""
+        for id in ids:
+            self._end(id, UserSession.Reason.EXPIRED)
+        self._unrecorded.put_nowait((tenant, list(ids)))
 
     def _notify_changed(self, id: UUID) -> None:
         """Notify a session's listeners that one of its playbacks may have ended."""

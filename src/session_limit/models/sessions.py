@@ -112,7 +112,7 @@ class UserSessionQuerySet(RegistryQuerySet["UserSession"]):
         finishes, which is expected ``within`` this time. This method reads the
         database's clock.
         """
-        recorded = {row.pk: row.key_recorded_at for row in rows}
+        recorded = {row.pk: row.key_recorded_at for row in rows if not row.was_stored}
         found = self.filter(pk__in=recorded) if any(recorded.values()) else self.none()
         now = dict(found.values_list("pk", DatabaseNow()))
         # A row that is newer than the transaction's snapshot is not found.
@@ -245,6 +245,13 @@ class UserSession(models.Model):
         """Whether the account's owner ended this session from another session."""
         is_revoked = self.ended_reason == EndReason.REVOKED
         return is_revoked and self.ended_by == str(self.user_id)
+
+    @property
+    def was_stored(self) -> bool:
+        """Whether data is known to have been stored under the session's first key."""
+        # Activity is recorded when a response has stored the data or a later request
+        # has read them. A change of key sets former_digest.
+        return self.former_digest is None and self.last_active_at > self.created_at
 
     def takes_place_in(self, scope: str) -> bool:
         """Return whether this session counts towards the limit of ``scope``."""

@@ -59,7 +59,7 @@ def _place(store: Any) -> tuple[Any, ...]:
     if issubclass(store, file.SessionStore):
         directory = str(Path(store().storage_path).absolute())
         return "file", directory, settings.SESSION_COOKIE_NAME, _machine(directory)
-    names = [name for name in dir(settings) if name.startswith("SESSION_")]
+    names = {name for name in dir(settings) if name.startswith("SESSION_")}
     cleanse = SafeExceptionReporterFilter().cleanse_setting
     own = [
         (name, cleanse(name, getattr(settings, name)))
