@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.mutants.mutant import Mutant
 
 TESTS = "tenants/test_tenants"
-ROUTED = "test_tenants[settings_routed]"
+ROUTED = "test_tenants_with_a_database_each"
 
 MUTANTS = [
     Mutant(
@@ -78,6 +78,6 @@ MUTANTS = [
         old="connection.set_tenant(tenant_before)",
         new="pass",
         tests=TESTS,
-        test="test_tenants[settings_schemas]",
+        test="test_tenants_with_a_schema_each",
     ),
 ]

@@ -20,16 +20,16 @@ from tests.libraries.test_libraries import RUN
 HERE = Path(__file__).resolve().parent
 
 
-@pytest.mark.parametrize(
-    "project",
-    [
-        "settings_routed",
-        pytest.param(
-            "settings_schemas", marks=pytest.mark.services("postgresql", "tenants")
-        ),
-    ],
-)
-def test_tenants(project):
+def test_tenants_with_a_database_each():
+    run("settings_routed")
+
+
+@pytest.mark.services("postgresql", "tenants")
+def test_tenants_with_a_schema_each():
+    run("settings_schemas")
+
+
+def run(project):
     name = f"{settings.DB_NAME[:40]}_{project}"
     result = subprocess.run(
         [*RUN, "--ds", f"tests.tenants.{project}", HERE / "with_tenants.py"],
