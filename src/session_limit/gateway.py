@@ -17,7 +17,7 @@ from urllib.parse import parse_qsl, quote
 from uuid import UUID
 
 from django.contrib.auth import SESSION_KEY
-from django.http import Http404, HttpRequest
+from django.http import HttpRequest
 
 from session_limit import registry
 from session_limit.conf import conf
@@ -180,7 +180,7 @@ def judge(question: Question, request: Callable[[], HttpRequest]) -> Verdict:
         return _judge(question, request)
     try:
         tenant = tenants.tenant_of(request())
-    except Http404:
+    except tenants.NO_TENANT:
         return NOT_SIGNED_IN
     return tenants.run_in(tenant, _judge, question, request)
 

@@ -91,12 +91,6 @@ def _loads_as_djangos(store: type[SessionBase]) -> bool:
 
 
 @functools.cache
-def finds_stored(store: type[SessionBase]) -> bool:
-    """Return whether a session class drops a key under which nothing is stored."""
-    return _loads_as_djangos(store) and not is_cookie(store)
-
-
-@functools.cache
 def finds_keys_in_use(store: type[SessionBase]) -> bool:
     """
     Return whether ``create()`` finds out that one of Django's keys is already in use.

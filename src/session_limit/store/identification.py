@@ -10,7 +10,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.contrib.auth import SESSION_KEY
-from django.http import Http404, HttpRequest, parse_cookie
+from django.http import HttpRequest, parse_cookie
 
 from session_limit.registry.connected import standings
 from session_limit.store import engines, tenants
@@ -98,7 +98,7 @@ def identify(request: HttpRequest) -> Identity:
         return Identity()
     try:
         tenant = tenants.tenant_of(request)
-    except Http404:
+    except tenants.NO_TENANT:
         return Identity()
     who = tenants.run_in(tenant, _identify, request, key)
     remember(key, is_live=who.id is not None and who.reason is None)

@@ -75,8 +75,8 @@ class Loading(Base):
         """
         state = self.session_limit_state
         # signed_cookies keeps the cookie's value as its key even if it is not valid.
-        # An empty session may be stored, too.
-        is_stored = bool(data) or engines.finds_stored(self.engine)
+        # An empty session may be stored, too, and keeps its key only then.
+        is_stored = bool(data) or not engines.is_cookie(self.engine)
         state.loaded_key = self.session_key if is_stored else None
         if SESSION_KEY not in data:
             if self.session_key is None:

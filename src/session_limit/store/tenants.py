@@ -11,13 +11,18 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable
 from typing import ParamSpec, TypeVar
 
-from django.http import HttpRequest
+from django.core.exceptions import DisallowedHost
+from django.http import Http404, HttpRequest
 
 from session_limit.rules import Rules, get_rules
 from session_limit.utils import django_tenants
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+
+# What ``tenant_of()`` raises if the project serves no such request.
+NO_TENANT = Http404, DisallowedHost
 
 
 def are_used() -> bool:
@@ -30,8 +35,8 @@ def tenant_of(request: HttpRequest) -> Hashable | None:
     """
     Return the tenant of a ``request`` that has not passed through any middleware.
 
-    Return ``None`` if the request has no tenant of its own. Raises ``Http404`` if the
-    project serves no such request. This function may read the database.
+    Return ``None`` if the request has no tenant of its own. Raises one of ``NO_TENANT``
+    if the project serves no such request. This function may read the database.
     """
     return get_rules().tenant(request)
 
