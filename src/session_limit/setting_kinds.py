@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any, NamedTuple
 
@@ -27,7 +27,12 @@ class Kind(NamedTuple):
 
     def problem(self, name: str, value: Any) -> str:
         """Return the error message for an invalid ``value`` of setting ``name``."""
-        given = f"this {type(value).__name__}" if self.may_be_secret else repr(value)
+        if isinstance(value, Promise):  # reverse_lazy() may fail, like its repr()
+            given = "a lazy string"
+        else:
+            given = (
+                f"this {type(value).__name__}" if self.may_be_secret else f"{value!r}"
+            )
         return f"{name} must be {self.expected}, not {given}."
 
 
@@ -59,11 +64,10 @@ def is_bus(value: Any) -> bool:
     )
 
 
-def _one_of(choices: Iterable[str], hint: str) -> Kind:
-    # Not a set, which would raise TypeError for a value that is not hashable.
-    valid = list(choices)
-    expected = "one of " + ", ".join(f'"{choice}"' for choice in valid)
-    return Kind(expected, valid.__contains__, hint)
+def _one_of(choices: Sequence[str], hint: str) -> Kind:
+    valid = set(choices)
+    expected = "one of " + ", ".join(f'"{choice}"' for choice in choices)
+    return Kind(expected, lambda value: isinstance(value, str) and value in valid, hint)
 
 
 def _optional(kind: Kind) -> Kind:
@@ -101,11 +105,13 @@ SETTINGS = {
     ),
     "SESSION_LIMIT_AT_LIMIT": (
         "session_limit.E003",
-        _one_of(AtLimit, "It decides what happens to a sign-in beyond the limit."),
+        _one_of(
+            list(AtLimit), "It decides what happens to a sign-in beyond the limit."
+        ),
     ),
     "SESSION_LIMIT_DISPLACE": (
         "session_limit.E004",
-        _one_of(Displace, "It decides which session makes room for a newer one."),
+        _one_of(list(Displace), "It decides which session makes room for a newer one."),
     ),
     "SESSION_LIMIT_RULES": (
         "session_limit.E005",
@@ -133,7 +139,7 @@ SETTINGS = {
     ),
     "SESSION_LIMIT_PLAYS_AT_LIMIT": (
         "session_limit.E026",
-        _one_of(AtLimit, "It decides what happens to a play beyond the limit."),
+        _one_of(list(AtLimit), "It decides what happens to a play beyond the limit."),
     ),
     "SESSION_LIMIT_PLAY_COOLDOWN": (
         "session_limit.E027",
@@ -141,7 +147,10 @@ SETTINGS = {
             "a duration, or 0",
             lambda value: (
                 _is_duration(value)
-                or (value in (0, timedelta()) and value is not False)
+                or (
+                    isinstance(value, int | float) and value == 0 and value is not False
+                )
+                or (isinstance(value, timedelta) and not value)
             ),
             _SECONDS,
         ),

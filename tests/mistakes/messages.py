@@ -8,7 +8,7 @@ PREFIX = "session_limit."
 
 
 def said(check, **kwargs):
-    """Return the messages of ``check`` by id. Each must say what is wrong and what to do."""
+    """Return the texts of the messages of ``check`` by id, each with its hint."""
     found = {}
     for message in check(**kwargs):
         assert message.msg

@@ -110,7 +110,10 @@ class Caller(Base):
 
 
 def timing(get_response):
-    return lambda request: get_response(request)
+    def middleware(request):
+        return get_response(request)
+
+    return middleware
 
 
 SETS = ["Old", "New", "Asynchronous", "Child", "function", "wrapping", "WithHelper"]

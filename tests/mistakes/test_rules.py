@@ -358,7 +358,7 @@ def test_a_method_that_is_none_is_named_where_no_check_has_run(ours, value):
 
 @override_settings(SESSION_LIMIT="3")
 def test_the_limit_as_text_names_the_setting():
-    with pytest.raises(ImproperlyConfigured, match="^SESSION_LIMIT must be .* int"):
+    with pytest.raises(ImproperlyConfigured, match=r"^SESSION_LIMIT must be .* int"):
         get_rules().limit(USER, "")
 
 

@@ -87,8 +87,10 @@ def check_sign_in_page(**_kwargs: Any) -> Iterator[checks.CheckMessage]:
         elif not _leads_somewhere(url):
             problem = "leads to no page of this project"
     if problem is not None:
+        # The text of reverse_lazy() may be what fails.
+        shown = "" if isinstance(page, Promise) else f" {page!r}"
         yield checks.Warning(
-            f"LOGIN_URL {str(page)!r} {problem}. The pages that say why a session has "
+            f"LOGIN_URL{shown} {problem}. The pages that say why a session has "
             'ended link to it ("Sign in", "Use here instead"), and people would get '
             "a 404.",
             hint="Set LOGIN_URL to the name or the address of your sign-in page. If "

@@ -7,9 +7,9 @@ from typing import Any
 
 from django.apps import apps
 from django.conf import settings
-from django.contrib.admin.sites import all_sites
+from django.contrib.admin import AdminSite
 from django.core import checks
-from django.urls import get_resolver
+from django.urls import URLResolver, get_resolver
 
 from session_limit.models import UserSession
 
@@ -26,10 +26,9 @@ def check_admin_site(**_kwargs: Any) -> Iterator[checks.CheckMessage]:
     if not getattr(settings, "ROOT_URLCONF", None):
         return
     try:
-        served = set(get_resolver().app_dict.get("admin", ()))
+        sites = {id(site): site for site in _served(get_resolver())}.values()
     except Exception:  # noqa: BLE001 a project's URLconf may raise anything
         return  # Django's own URL checks report it
-    sites = [site for site in all_sites if site.name in served]
     if sites and not any(site.is_registered(UserSession) for site in sites):
         name = min(site.name for site in sites)
         yield checks.Warning(
@@ -41,3 +40,12 @@ def check_admin_site(**_kwargs: Any) -> Iterator[checks.CheckMessage]:
             "site.register(UserSession, UserSessionAdmin).",
             id="session_limit.W412",
         )
+
+
+def _served(resolver: URLResolver) -> Iterator[AdminSite]:
+    """Yield the admin site of each URL that belongs to one."""
+    for entry in resolver.url_patterns:
+        if isinstance(entry, URLResolver):
+            yield from _served(entry)
+        elif (site := getattr(entry.callback, "admin_site", None)) is not None:
+            yield site

@@ -17,6 +17,8 @@ from session_limit.checks.classes import is_subclass, setting
 from session_limit.conf import conf
 from session_limit.setting_kinds import SETTINGS, is_whole_number
 
+# In seconds. A longer time makes no difference to the comparisons.
+_LONGEST = 10**10
 _COMPARED = (
     "SESSION_LIMIT_TOUCH_INTERVAL",
     "SESSION_LIMIT_IDLE_TIMEOUT",
@@ -124,11 +126,12 @@ def _resembled(name: str) -> str | None:
 
 def check_durations(**_kwargs: Any) -> Iterator[checks.CheckMessage]:
     """Warn if durations in the settings are too short or contradict each other."""
-    if any(_is_invalid(name) for name in _COMPARED):
-        return  # check_settings() reports it
+    seconds = setting("SESSION_COOKIE_AGE")
+    if any(_is_invalid(name) for name in _COMPARED) or not is_whole_number(seconds):
+        return  # check_settings() reports it, or Django fails
     warning = functools.partial(checks.Warning, id="session_limit.W029")
     touch, idle = conf.touch_interval, conf.idle_timeout
-    age = timedelta(seconds=settings.SESSION_COOKIE_AGE)
+    age = timedelta(seconds=min(seconds, _LONGEST))
     if touch < timedelta(seconds=1):
         yield warning(
             "SESSION_LIMIT_TOUCH_INTERVAL is less than a second, so nearly every "
