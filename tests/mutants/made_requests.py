@@ -7,6 +7,7 @@ from tests.mutants.mutant import Mutant
 KINDS = "request_kinds/test_request_kinds"
 IDLE = "stories/test_idle"
 BARRIERS = "stories/test_barriers"
+ACROSS = "stories/test_across_sites"
 AFTER = "stories/test_after_sign_in"
 
 MUTANTS = [
@@ -53,10 +54,11 @@ MUTANTS = [
     Mutant(
         "a poll that writes to the session keeps it alive",
         "registry/activity.py::touch",
-        old="if not is_active or not row.is_touch_due(now):",
-        new="if not is_saved and not row.is_touch_due(now):",
+        old="active_at = now if is_active else row.last_active_at\n"
+        "    if not is_active or not row.is_touch_due(now):",
+        new="active_at = now\n    if not row.is_touch_due(now):",
         tests=IDLE,
-        test="test_a_poll_records_a_shorter_expiry",
+        test="test_a_poll_that_writes_to_the_session_is_no_activity",
     ),
     Mutant(
         "a form that a script sends is no activity",
@@ -113,6 +115,78 @@ MUTANTS = [
         new="",
         tests=AFTER,
         test="test_no_form_leads_to_another_site_by_itself",
+    ),
+    Mutant(
+        "a sign-in at another site takes a second place",
+        "registry/not_counting.py::former_places",
+        old="row.browser in browsers and row.takes_place_in(scope)",
+        new="False",
+        tests=ACROSS,
+        test="test_a_browser_that_sends_no_session_cookie_keeps_one_place",
+    ),
+    Mutant(
+        "a browser takes the place of a session that does not count",
+        "registry/not_counting.py::former_places",
+        old="row.browser in browsers and row.takes_place_in(scope)",
+        new="row.browser in browsers",
+        tests=ACROSS,
+        test="test_no_other_scope_loses_a_session",
+    ),
+    Mutant(
+        "a refused sign-in ends the browser's earlier session",
+        "registry/admission.py::admit",
+        old="    others = [",
+        new="    end_locked(former, EndReason.SIGNED_OUT, using)\n    others = [",
+        tests=ACROSS,
+        test="test_a_refused_sign_in_ends_nothing",
+    ),
+    Mutant(
+        "the browser cookie does not reach a sign-in at another site",
+        "client/browser_cookie.py::_is_sent_across_sites",
+        old="return bool(settings.SESSION_COOKIE_SECURE)",
+        new="return False",
+        tests=ACROSS,
+        test="test_a_browser_that_sends_no_session_cookie_keeps_one_place",
+    ),
+    Mutant(
+        "anybody who looks like a browser takes its place",
+        "client/browser_cookie.py::place_of",
+        old="if not (sends_session or sends_own or is_expected)",
+        new="if not (sends_session or sends_own)",
+        tests=ACROSS,
+        test="test_two_browsers_that_look_alike_are_two_places",
+    ),
+    Mutant(
+        "a sign-in on the site itself takes the place of one that looks like it",
+        "client/browser_cookie.py::place_of",
+        old=" and request_kind.is_from_another_site(request)",
+        new="",
+        tests=ACROSS,
+        test="test_the_description_recognizes_only_sign_ins_at_another_site",
+    ),
+    Mutant(
+        "a browser that sends its session cookie takes over another place",
+        "client/browser_cookie.py::place_of",
+        old="takes_over = sends_own and not sends_session",
+        new="takes_over = sends_own",
+        tests=ACROSS,
+        test="test_a_browser_with_an_anonymous_session_takes_a_place",
+    ),
+    Mutant(
+        "two sites on one host take each other's places",
+        "client/browser_cookie.py::_place_digests",
+        old="(*site, *facts)",
+        new="facts",
+        tests=ACROSS,
+        test="test_two_sites_on_one_host_are_two_places",
+    ),
+    Mutant(
+        "an ended row holds what recognizes the browser",
+        "registry/ending.py::_changes",
+        old='"browser": None,',
+        new="",
+        tests=ACROSS,
+        test="test_an_ended_session_keeps_nothing_about_the_browser",
     ),
     Mutant(
         "the refused browser keeps the user that the view was shown",

@@ -23,6 +23,7 @@ from django.utils.decorators import method_decorator
 from django.views.generic import FormView, TemplateView, View
 
 from tests.stories.people import JSON
+from tests.stories.test_addresses_of_a_client import ask
 from tests.stories.urls import urlpatterns as project
 
 ELSEWHERE = "https://elsewhere.example"
@@ -199,7 +200,7 @@ def test_the_explanation_links_to_the_sections_own_page(displaced, address, expe
 def test_no_parameter_of_the_sections_own_page_leads_away(displaced, name, settings):
     guarded = login_required(page, name, "/porta/")
     settings.ROOT_URLCONF = (re_path("^/evil.example/$", guarded), *urlpatterns)
-    answer = displaced.get("//evil.example/")
+    answer = ask(displaced, "//evil.example/")
     assert answer.status_code == 401
     assert b"evil" not in answer.content
 

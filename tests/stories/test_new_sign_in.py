@@ -633,7 +633,8 @@ def cost(visitor):
 def test_what_a_sign_in_costs(ada, browser, settings, limit):
     """
     A sign-in takes one more statement if there are sessions to tell. Without a limit it
-    takes another, because nothing else reads them.
+    takes another, because nothing else reads them. A known browser that sends no
+    session cookie may have an earlier session among them.
     """
     settings.SESSION_LIMIT = limit
     costs = {}
@@ -645,7 +646,7 @@ def test_what_a_sign_in_costs(ada, browser, settings, limit):
         costs[setting].append(cost(phone))
         registry.end_all(ada, UserSession.Reason.REVOKED)
     more = [new - old for new, old in zip(costs["message"], costs["none"], strict=True)]
-    assert more == {1: [0, 0, 0], 2: [0, 1, 0], None: [1, 2, 0]}[limit]
+    assert more == {1: [0, 0, 0], 2: [0, 1, 0], None: [1, 2, 1]}[limit]
 
 
 def test_what_telling_costs(ada, laptop, phone):

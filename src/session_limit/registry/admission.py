@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
+from uuid import UUID
 
 from django.contrib.auth.base_user import AbstractBaseUser
 
@@ -48,8 +50,8 @@ def admit(using: str, sign_in: SignIn) -> Admission:
         return Admission(None, sign_in.scope, limit, AtLimit.ASK, is_too_late=True)
     if limit is None and sign_in.choice is None:
         own, id = own_row(sign_in, using), uuid7()
-        if own is None and sign_in.is_new_browser:
-            give_notice(id, live_rows(user, using), using)
+        if own is None and (sign_in.is_new_browser or sign_in.former_browsers):
+            sign_in = _prepare_new(sign_in, live_rows(user, using), using, id)
         return Admission(enter(sign_in, own, using, id), sign_in.scope)
 
     live = not_counting.end_due(live_rows(user, using), sign_in.now, using)
@@ -59,7 +61,11 @@ def admit(using: str, sign_in: SignIn) -> Admission:
     scope = sign_in.scope if own is None else own.scope
     at_limit = at_limit_for(user, scope)
     decide = _decide_by(limit, at_limit, sign_in.choice if own is None else None)
-    rivals = [row for row in live if row.takes_place_in(scope) and row is not own]
+    former = []
+    if own is None:
+        former = not_counting.former_places(live, sign_in.former_browsers, scope)
+    others = [row for row in live if row is not own and row not in former]
+    rivals = [row for row in others if row.takes_place_in(scope)]
     decision = decide([row.facts() for row in rivals])
     if decision.ended or (own is None and decision.exceeded):
         rivals = not_counting.usable(rivals, user, account, limit, using)
@@ -70,13 +76,32 @@ def admit(using: str, sign_in: SignIn) -> Admission:
     id = uuid7() if own is None else own.pk
     leaving = chosen(rivals, decision.ended)
     end_locked(leaving, EndReason.DISPLACED, using, by_session=id)
-    if own is None and sign_in.is_new_browser:
-        give_notice(id, live, using)
+    if own is None:
+        sign_in = _prepare_new(sign_in, live, using, id)
     row = enter(sign_in, own, using, id)
     admission = Admission(row, scope, limit, at_limit)
     if decision.exceeded and own is None:
         after_commit(using, announcements.limit_reached, user, admission)
     return admission
+
+
+def _prepare_new(
+    sign_in: SignIn, live: list[UserSession], using: str, id: UUID
+) -> SignIn:
+    """
+    End the earlier session of the browser that gets a new session with this ``id``.
+
+    If there is none and the browser is new, give the sessions in ``live`` a notice. The
+    caller must have locked these sessions. Return the facts of the sign-in, in which a
+    browser with an earlier session is not new.
+    """
+    former = not_counting.former_places(live, sign_in.former_browsers, sign_in.scope)
+    end_locked(former, EndReason.SIGNED_OUT, using, by_session=id)
+    if former:
+        return replace(sign_in, is_new_browser=False)
+    if sign_in.is_new_browser:
+        give_notice(id, live, using)
+    return sign_in
 
 
 @transactional

@@ -171,4 +171,5 @@ def _changes(
         "ended_by": "" if by is None else str(by.pk),
         "ended_by_session": by_session,
         "session_key": None,
+        "browser": None,
     }

@@ -77,6 +77,21 @@ def end_same_browser(
     return _end_where(rows, reason_of, using)
 
 
+def former_places(
+    rows: Sequence[UserSession], browsers: frozenset[str], scope: str
+) -> Rows:
+    """
+    Return the sessions in ``rows`` whose place a sign-in in the same browser takes.
+
+    ``browsers`` are the digests that recognize the browser. The browser cannot have two
+    sessions, so these sessions end if the sign-in is admitted, and do not count until
+    then. Only sessions that count towards the limit of ``scope`` are returned.
+    """
+    return [
+        row for row in rows if row.browser in browsers and row.takes_place_in(scope)
+    ]
+
+
 def end_unusable(
     rows: Sequence[UserSession],
     user: AbstractBaseUser,

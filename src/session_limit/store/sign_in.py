@@ -45,6 +45,9 @@ def sign_in_of(
     exempt = get_rules().exempt(user, request)
     announces = conf.new_sign_in is not NewSignIn.NONE and not (exempt or adopted)
     is_new_browser = announces and browser_cookie.is_new(request, user.pk)
+    place = browser_cookie.Place(None, frozenset())
+    if hasattr(request, "session_limit") and not (exempt or adopted):
+        place = browser_cookie.place_of(request, user.pk, str(client))
     scope = choice.pending.scope if choice else get_rules().scope(user, request)
     return SignIn(
         user=user,
@@ -57,15 +60,17 @@ def sign_in_of(
         own_id=parse_uuid(request.session.get(engines.ID)),
         presented_key=presented_key,
         is_new_browser=is_new_browser,
+        browser=place.browser,
+        former_browsers=place.former,
         now=now,
         authenticated_at=last_login or now,
         choice=choice,
-        announce=functools.partial(_send_started, request, is_new_browser),
+        announce=functools.partial(_send_started, request),
     )
 
 
 def _send_started(
-    request: HttpRequest, is_new_browser: bool, session: UserSession
+    request: HttpRequest, session: UserSession, is_new_browser: bool
 ) -> None:
     signals.session_started.send_robust(
         sender=UserSession,
