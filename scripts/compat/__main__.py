@@ -43,7 +43,8 @@ def main() -> None:
     # Runs of two libraries share no directory, but two engines of Django's do.
     for library in chosen:
         source(library)
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    workers = int(os.environ.get("WORKERS", os.cpu_count() or 1))
+    with ThreadPoolExecutor(workers) as pool:
         objections = [
             objection for found in pool.map(judge, chosen, modes) for objection in found
         ]

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from pathlib import Path
 
 from libraries import HERE, MODES, Difference, Library, differences
 from sources import CACHE, source
@@ -15,55 +16,67 @@ from sources import CACHE, source
 Outcomes = dict[str, tuple[str, str]]
 
 
-def run(library: Library, mode: str) -> Outcomes | str:
-    """Run the library's tests. Return their outcomes, or why there are none."""
+class NotRunError(Exception):
+    """No outcomes, or the outcomes of something else than what was meant."""
+
+
+def run(library: Library, mode: str) -> Outcomes:
+    """Run the library's tests in this mode, and return the outcome of each."""
     results = CACHE / "results" / f"{library.name.replace('/', '-')}-{mode}"
+    log, outcomes, mark = (results.with_suffix(end) for end in (".log", ".json", ".in"))
     results.parent.mkdir(parents=True, exist_ok=True)
-    outcomes = results.with_suffix(".json")
     outcomes.unlink(missing_ok=True)
-    directory = source(library)
-    installed = MODES[mode]
-    ours = [HERE / "inject", HERE / "projects"]
-    paths = [*ours, *(directory / path for path in library.path)]
-    environment = {
-        **{
-            k: v
-            for k, v in os.environ.items()
-            if not k.startswith(("PYTEST_", "DJANGO_"))
-        },
-        **library.env,
-        "PYTHONPATH": os.pathsep.join(map(str, paths)),
-        "PYTEST_PLUGINS": "compat_pytest",
-        "PYTEST_ADDOPTS": "-p no:cacheprovider",
-        "COMPAT_OUTCOMES": str(outcomes),
-        "COMPAT_SETTINGS": json.dumps({**library.settings, **(installed or {})}),
-        "COMPAT_INSTALL": "0" if installed is None else "1",
-    }
+    mark.unlink(missing_ok=True)
     started = time.monotonic()
-    with results.with_suffix(".log").open("w") as log:
+    with log.open("w") as printed:
         try:
             subprocess.run(
                 [sys.executable, *library.run],
-                cwd=directory / library.directory,
-                env=environment,
+                cwd=source(library) / library.directory,
+                env=environment(library, mode, outcomes, mark),
                 stdin=subprocess.DEVNULL,
-                stdout=log,
+                stdout=printed,
                 stderr=subprocess.STDOUT,
                 timeout=60 * library.minutes,
                 check=False,
             )
         except subprocess.TimeoutExpired:
-            return f"The tests took longer than {library.minutes} minutes."
+            raise NotRunError(f"took longer than {library.minutes} minutes") from None
     if not outcomes.exists():
-        lines = results.with_suffix(".log").read_text().splitlines()
-        return "\n".join(["The tests did not run:", *lines[-30:]])
+        lines = log.read_text().splitlines()
+        raise NotRunError("\n".join(["the tests did not run", *lines[-30:]]))
+    if mark.exists() != (mode != "plain"):
+        raise NotRunError("the package was installed in the wrong mode")
     result: Outcomes = json.loads(outcomes.read_text())
     counts = Counter(outcome for outcome, _ in result.values())
     listed = ", ".join(f"{n} {outcome}" for outcome, n in counts.most_common())
+    if mode == "plain" and counts["passed"] < library.passes:
+        raise NotRunError(f"{listed or 'nothing'}, but {library.passes} have to pass")
     seconds = time.monotonic() - started
     name = f"{library.name} {library.version}"
     print(f"{name:36} {mode:>5}: {listed or 'nothing'} ({seconds:.0f} s)", flush=True)
     return result
+
+
+def environment(
+    library: Library, mode: str, outcomes: Path, mark: Path
+) -> dict[str, str]:
+    """Return environment variables that make inject/ do what the ``mode`` says."""
+    installed = MODES[mode]
+    own = [HERE / "inject", HERE / "projects"]
+    path = [*own, *(source(library) / path for path in library.path)]
+    variables = {
+        **os.environ,
+        **library.env,
+        "PYTHONPATH": os.pathsep.join(map(str, path)),
+        "PYTEST_PLUGINS": "compat_pytest",
+        "PYTEST_ADDOPTS": "-p no:cacheprovider",
+        "COMPAT_OUTCOMES": str(outcomes),
+        "COMPAT_SETTINGS": json.dumps({**library.settings, **(installed or {})}),
+    }
+    if installed is not None:
+        variables["COMPAT_INSTALLED"] = str(mark)
+    return variables
 
 
 def compare(
@@ -92,24 +105,21 @@ def judge(library: Library, modes: list[str]) -> list[str]:
         for difference in differences().get(library.distribution, [])
         if library.name in difference.get("only", [library.name])
     ]
-    before = run(library, "plain")
-    if isinstance(before, str):
-        return [f"{library.name}, plain: {before}"]
-    passed = sum(outcome == "passed" for outcome, _ in before.values())
-    if passed < library.passes:
-        return [f"{library.name}, plain: {passed} passed, not {library.passes}"]
     objections = []
+    try:
+        before = run(library, "plain")
+    except NotRunError as error:
+        return [f"{library.name}, plain: {error}"]
     for mode in modes:
-        after = run(library, mode)
-        if isinstance(after, str):
-            found = [after]
-        else:
-            explained = {
-                test: difference
-                for difference in known
-                if mode in difference["modes"]
-                for test in difference["tests"]
-            }
-            found = compare(before, after, explained)
+        explained = {
+            test: difference
+            for difference in known
+            if mode in difference["modes"]
+            for test in difference["tests"]
+        }
+        try:
+            found = compare(before, run(library, mode), explained)
+        except NotRunError as error:
+            found = [str(error)]
         objections += [f"{library.name}, {mode}: {text}" for text in found]
     return objections

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from django.apps.registry import Apps
@@ -22,7 +23,7 @@ MIDDLEWARE = "session_limit.middleware.SessionLimitMiddleware"
 def change() -> None:
     """Have Django set up with COMPAT_SETTINGS, and with the package if asked for."""
     changes: dict[str, Any] = json.loads(os.environ["COMPAT_SETTINGS"])
-    installed = os.environ["COMPAT_INSTALL"] == "1"
+    mark = os.environ.get("COMPAT_INSTALLED")
     populate = Apps.populate
 
     def changed(self: Apps, installed_apps: Iterable[Any]) -> None:
@@ -31,8 +32,9 @@ def change() -> None:
         settings.PASSWORD_HASHERS = [HASHER, *settings.PASSWORD_HASHERS]
         for name, value in changes.items():
             setattr(settings, name, value)
-        if installed:
+        if mark:
             installed_apps = install(settings, list(installed_apps))
+            Path(mark).touch()
         populate(self, installed_apps)
 
     Apps.populate = changed
