@@ -15,13 +15,14 @@ def undo_rotation(request: HttpRequest) -> None:
     token remains, and a page that contains a form still sends it.
     """
     request.META["CSRF_COOKIE_NEEDS_UPDATE"] = False
-    CsrfViewMiddleware(_no_view).process_request(request)
+    CsrfViewMiddleware(no_view).process_request(request)
 
 
 def send(request: HttpRequest, response: HttpResponseBase) -> None:
     """Send the CSRF token with ``response`` if a form has used the token."""
-    CsrfViewMiddleware(_no_view).process_response(request, response)
+    CsrfViewMiddleware(no_view).process_response(request, response)
 
 
-def _no_view(request: HttpRequest) -> HttpResponseBase:
+def no_view(request: HttpRequest) -> HttpResponseBase:
+    """Stand for ``get_response()`` in a middleware that is never called as a whole."""
     raise NotImplementedError
