@@ -16,11 +16,10 @@ from django.conf import settings
 from django.contrib.messages.middleware import MessageMiddleware
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
+from django.middleware.csrf import CsrfViewMiddleware
 
 from session_limit.pages import responses
 from session_limit.pages.rendering import Page
-from session_limit.store import csrf_tokens
-from session_limit.store.csrf_tokens import no_view
 from session_limit.store.state import set_answered
 
 if TYPE_CHECKING:
@@ -114,14 +113,18 @@ def render_outside(
     # The header of this policy names the nonces of another body.
     page.is_plain = any(policy in response.headers for policy in _POLICIES)
     if hasattr(request, "_messages"):
-        messages = MessageMiddleware(no_view)
+        messages = MessageMiddleware(_no_view)
         messages.process_request(request)
         page.render()
         messages.process_response(request, page)
     else:
         page.render()
-    csrf_tokens.send(request, page)
+    CsrfViewMiddleware(_no_view).process_response(request, page)
     return page
+
+
+def _no_view(request: HttpRequest) -> HttpResponseBase:
+    raise NotImplementedError
 
 
 def _deletes(morsel: Morsel[Any]) -> bool:
