@@ -31,7 +31,7 @@ from session_limit.registry.outcomes import Admission
 from session_limit.registry.pending import Choice, SessionChanges, unapplied_changes
 from session_limit.registry.sign_ins import end_former
 from session_limit.signals import session_started
-from session_limit.store import csrf_tokens, database_conflicts, engines
+from session_limit.store import database_conflicts, engines
 from session_limit.store.guarded import GuardedSession
 from session_limit.store.sign_in import sign_in_of
 from session_limit.store.sign_in_choice import choice_for, must_be_chosen
@@ -135,7 +135,6 @@ def _refuse(
     if state is not None and changes is not None:
         # The response phase announces this refusal, outside any transaction of a view.
         state.refuse(Refusal(user, admission, changes))
-        csrf_tokens.undo_rotation(request)
     elif admission is not None:
         announcements.limit_reached(user, admission)
     raise SessionLimitReached

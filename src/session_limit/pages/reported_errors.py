@@ -41,7 +41,10 @@ def explain(response: HttpResponseBase, fields: dict[str, Any]) -> None:
             result["error"]["data"] = fields
         else:
             result["extensions"] = {**(result.get("extensions") or {}), _NAME: fields}
-    text = json.dumps(body, cls=DjangoJSONEncoder)
+    try:
+        text = json.dumps(body, cls=DjangoJSONEncoder, allow_nan=False)
+    except ValueError:
+        return  # The application's numbers are beyond those of JSON.
     changed = cast("HttpResponse", response)
     changed.content = text.encode(changed.charset)
     del changed.headers["ETag"]

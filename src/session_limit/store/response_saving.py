@@ -57,9 +57,12 @@ def save_page(request: HttpRequest, session: GuardedSession) -> None:
     ):
         return
     was_restored, state.response = state.response.untouched, ResponseRecord()
+    keeps_key = session.session_key == state.loaded_key
+    if was_restored and not keeps_key:
+        # restore_anonymous() has deleted what the sign-in had stored under this key.
+        session._session_key = None
     save_if_possible(session)
-    is_cookie = engines.is_cookie(session.engine)
-    if was_restored and not is_cookie and session.session_key == state.loaded_key:
+    if was_restored and keeps_key and not engines.is_cookie(session.engine):
         session.leave_untouched()
 
 

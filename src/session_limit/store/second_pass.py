@@ -13,18 +13,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
+from django.contrib.messages.middleware import MessageMiddleware
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
+from django.middleware.csrf import CsrfViewMiddleware
 
 from session_limit.pages import responses
 from session_limit.pages.rendering import Page
-from session_limit.store import csrf_tokens
 from session_limit.store.state import set_answered
 
 if TYPE_CHECKING:
     from http.cookies import Morsel
-
-    from django.contrib.messages.storage.base import BaseStorage
 
 # Attributes of a request: whether the request has reached process_view(), and which
 # page process_view() returns during the second pass.
@@ -57,14 +56,13 @@ def page_for(request: HttpRequest) -> HttpResponse | None:
 
 def begin(request: HttpRequest, page: Page, response: HttpResponseBase) -> bool:
     """
-    Prepare ``request`` for the second pass, and return whether there can be one.
+    Prepare ``request`` for the rendering of ``page``, which replaces ``response``.
 
-    There can be none if the first pass did not reach ``process_view()``: a middleware
-    has answered or raised an error, and would do so again.
+    Return whether there can be a second pass. There can be none if the first pass did
+    not reach ``process_view()``: a middleware has answered or raised an error, and
+    would do so again.
     """
     attributes = vars(request)
-    if ROUTED not in attributes:
-        return False
     for name, morsel in response.cookies.items():
         if name != settings.SESSION_COOKIE_NAME and not _deletes(morsel):
             # A browser that follows a redirect would send this cookie.
@@ -74,6 +72,8 @@ def begin(request: HttpRequest, page: Page, response: HttpResponseBase) -> bool:
         page.headers["X-Frame-Options"] = response.headers["X-Frame-Options"]
     if getattr(response, "xframe_options_exempt", False):
         vars(page)["xframe_options_exempt"] = True
+    if ROUTED not in attributes:
+        return False
     # AuthenticationMiddleware must look the user up again.
     for name in ("_cached_user", "_acached_user"):
         attributes.pop(name, None)
@@ -112,12 +112,19 @@ def render_outside(
     """
     # The header of this policy names the nonces of another body.
     page.is_plain = any(policy in response.headers for policy in _POLICIES)
-    page.render()
-    csrf_tokens.send(request, page)
-    messages: BaseStorage | None = getattr(request, "_messages", None)
-    if messages is not None and messages.used:
-        messages.update(page)
+    if hasattr(request, "_messages"):
+        messages = MessageMiddleware(_no_view)
+        messages.process_request(request)
+        page.render()
+        messages.process_response(request, page)
+    else:
+        page.render()
+    CsrfViewMiddleware(_no_view).process_response(request, page)
     return page
+
+
+def _no_view(request: HttpRequest) -> HttpResponseBase:
+    raise NotImplementedError
 
 
 def _deletes(morsel: Morsel[Any]) -> bool:
