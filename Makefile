@@ -6,8 +6,8 @@ PYTEST_ARGS ?=
 
 NOX_DIRECTORY = .venv-nox
 NOX = $(NOX_DIRECTORY)/bin/nox
-SESSIONS = browser cap demo docs history lint messages migrations mutants screenshots \
-	test upstream
+SESSIONS = browser cap compat demo docs history lint messages migrations mutants \
+	screenshots test
 
 # The tests must import the installed wheel, so the source tree must not come first.
 unexport PYTHONPATH
@@ -18,10 +18,10 @@ $(SESSIONS): $(NOX)
 	$(NOX) --session $@ -- $(ARGUMENTS)
 
 browser test: ARGUMENTS = $(PYTEST_ARGS)
-# ONLY selects screenshots or mutants by a word in their names. IMAGES=docs/images
-# replaces the screenshots in the documentation.
+# ONLY names libraries for "compat", and selects screenshots or mutants by a word in their
+# names. IMAGES=docs/images replaces the screenshots in the documentation.
 screenshots: ARGUMENTS = $(if $(IMAGES),--images $(IMAGES)) $(ONLY)
-mutants: ARGUMENTS = $(ONLY)
+compat mutants: ARGUMENTS = $(ONLY)
 
 coverage: $(NOX)
 	COVERAGE=1 $(NOX) --session test -- $(PYTEST_ARGS)

@@ -335,10 +335,22 @@ def screenshots(session: nox.Session) -> None:
     session.run("python", "-m", "tests.browser.screenshots", *session.posargs)
 
 
-@command(ci=True)
-def upstream(session: nox.Session) -> None:
-    """Run Django's own tests with and without the package."""
-    run(session, "scripts/upstream")
+@nox.session(default=False)
+def libraries(session: nox.Session) -> None:
+    """Install the environment of "compat": the wheel, and the libraries."""
+    install(session, "compat")
+
+
+@command(of="libraries")
+def compat(session: nox.Session) -> None:
+    """Run the tests of Django and of other libraries with and without the package."""
+    run(session, "scripts/compat", *session.posargs, of="libraries")
+
+
+@command(of="libraries", name="compat-quick", ci=True)
+def compat_quick(session: nox.Session) -> None:
+    """Run the half of "compat" that takes two minutes."""
+    run(session, "scripts/compat", "--quick", of="libraries")
 
 
 @command()

@@ -27,10 +27,20 @@ LAYERS = [
         "store.users",
         "url_matching",
     },
-    {"conf", "utils"},
+    {"setting_kinds", "utils"},
+    {"conf"},
     # The rows, the engines and what each request reads of both
     {"models", "pages.links", "store.engines"},
-    {"audit", "bus", "client", "pages.next_steps", "store.liveness"},
+    {
+        "audit",
+        "bus",
+        "client",
+        "pages.next_steps",
+        "rule_answers",
+        "store.liveness",
+        "store.store_ids",
+        "store.stored_data",
+    },
     {"pages.use_here", "rules", "store.queries"},
     # The only writer of the rows
     {"registry"},

@@ -83,7 +83,7 @@ class UserSessionAdmin(Columns, EndingAdmin):
         return name not in hidden and super().lookup_allowed(lookup, value, request)
 
     def get_list_display(self, request: HttpRequest) -> list[Any]:
-        times = ["created_at", "last_active_at"]
+        times = ["signed_in", "last_active"]
         return ["user", "state", "device_name", self.address_column(request), *times]
 
     def get_fieldsets(
@@ -91,9 +91,9 @@ class UserSessionAdmin(Columns, EndingAdmin):
     ) -> list[tuple[Any, Any]]:
         address = self.address_column(request)
         who = ["user", "state", "device_name", "device_class_name", address]
-        times = ["created_at", "authenticated_at", "last_active_at", "expires_at"]
+        times = ["signed_in", "credentials_given", "last_active", "expires"]
         if obj is not None and not obj.is_live:
-            who.append("ended_at")
+            who.append("ended")
             who += ["ended_by_user"] if obj.ended_by else []
             who += ["displaced_by"] if obj.ended_by_session else []
         return [

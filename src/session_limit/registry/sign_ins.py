@@ -23,6 +23,7 @@ from session_limit.registry.pending import Choice, cancel_pending
 from session_limit.registry.transactions import transactional
 from session_limit.store import engines
 from session_limit.store.liveness import Row
+from session_limit.store.store_ids import store_id
 from session_limit.utils.after_commit import after_commit
 
 # How many sessions get the notice of a new sign-in. No person looks at more.
@@ -67,12 +68,17 @@ class SignIn:
     presented_key: str | None
     # Whether the user has not signed in from this browser before.
     is_new_browser: bool
+    # A keyed digest that recognizes the browser, and the digests of an earlier session
+    # in the same browser, which did not send its session cookie.
+    browser: str | None
+    former_browsers: frozenset[str]
     now: datetime
     authenticated_at: datetime
     # The sessions that the user chose to end, if they were asked.
     choice: Choice | None
-    # Called with the row of a new session after the commit.
-    announce: Callable[[UserSession], None]
+    # Called with the row of a new session after the commit, and with whether the user
+    # has not signed in from this browser before.
+    announce: Callable[[UserSession, bool], None]
     # The session of somebody else in this browser, which ends with the admission.
     former: FormerSession | None = None
 
@@ -128,6 +134,7 @@ def enter(sign_in: SignIn, own: UserSession | None, using: str, id: UUID) -> Row
         "authenticated_at": sign_in.now,
         "last_active_at": sign_in.now,
         **_credentials_and_deadline(sign_in),
+        "browser": own.browser or sign_in.browser,
     }
     for name, value in changes.items():
         setattr(own, name, value)
@@ -139,7 +146,7 @@ def _credentials_and_deadline(sign_in: SignIn) -> dict[str, Any]:
     session = sign_in.session
     expires_at, expires_reason = deadline(
         sign_in.user,
-        session.get_expiry_date(modification=sign_in.now),
+        engines.expiry_of(session, sign_in.now),
         active_at=sign_in.now,
         authenticated_at=sign_in.authenticated_at,
     )
@@ -164,6 +171,8 @@ def record(sign_in: SignIn, id: UUID, using: str) -> UserSession:
         session_key=engines.storable(session.session_key),
         key_digest=engines.digest(session.session_key),
         key_recorded_at=cast("Any", DatabaseNow()),
+        store=store_id(),
+        browser=sign_in.browser,
         scope=sign_in.scope,
         counted=not sign_in.exempt,
         adopted=sign_in.adopted,
@@ -179,5 +188,5 @@ def record(sign_in: SignIn, id: UUID, using: str) -> UserSession:
     # The database has computed this value. The deferred field is read only if needed.
     del row.key_recorded_at
     after_commit(using, audit.started, row)
-    after_commit(using, sign_in.announce, row)
+    after_commit(using, sign_in.announce, row, sign_in.is_new_browser)
     return row

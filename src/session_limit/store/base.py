@@ -196,6 +196,8 @@ class Base(_Engine):
         data = self._session_cache
         if key is not None and key != presented_key:
             self.delete(key)
+            # Under signed_cookies, delete() has emptied the session.
+            self._session_cache = data
         if presented_key is not None and key != presented_key:
             if presented_key == state.loaded_key:
                 self._session_key = presented_key
@@ -203,7 +205,6 @@ class Base(_Engine):
                 with contextlib.suppress(CreateError):
                     self.save(must_create=True)
             elif data:
-                # Under signed_cookies, delete() has emptied the session.
-                self._session_key, self._session_cache = None, data
+                self._session_key = None
                 return
         self.leave_untouched()

@@ -83,7 +83,7 @@ class Keys(Saving):
 
     def _next_key(self) -> str | None:
         key, self.session_limit_state.next_key = self.session_limit_state.next_key, None
-        if key is None and engines.is_plain_db(self.engine):
+        if key is None and engines.finds_keys_in_use(self.engine):
             # Django's method reads whether the key is in use. create() finds out by
             # inserting.
             return get_random_string(KEY_LENGTH, VALID_KEY_CHARS)

@@ -27,7 +27,11 @@ class Loading(Base):
         is_plain_db = engines.is_plain_db(self.engine)
         using = queries.shares_alias(self.model) if is_plain_db else None
         if using is None:
-            return self._verified(super().load(), None)
+            presented = self.session_key
+            loaded = super().load()
+            if not loaded and engines.may_keep_unstored_key(self, self.engine):
+                engines.drop_unstored_key(self, presented)
+            return self._verified(loaded, None)
         key = cast("str", self.session_key)
         found = queries.read_with_stored(key, self.model, using)
         if found is None:
@@ -39,7 +43,10 @@ class Loading(Base):
     async def aload(self) -> dict[str, Any]:
         if engines.loads_alike(self.engine):
             return await sync_to_async(self.load)()
+        presented = self.session_key
         data = await super().aload()
+        if not data and engines.may_keep_unstored_key(self, self.engine):
+            await sync_to_async(engines.drop_unstored_key)(self, presented)
         if SESSION_KEY not in data:
             return self._verified(data, None)
         return await sync_to_async(self._verified)(data, None)
@@ -68,8 +75,8 @@ class Loading(Base):
         """
         state = self.session_limit_state
         # signed_cookies keeps the cookie's value as its key even if it is not valid.
-        # An empty session may be stored, too.
-        is_stored = bool(data) or engines.finds_stored(self.engine)
+        # An empty session may be stored, too, and keeps its key only then.
+        is_stored = bool(data) or not engines.is_cookie(self.engine)
         state.loaded_key = self.session_key if is_stored else None
         if SESSION_KEY not in data:
             if self.session_key is None:

@@ -210,10 +210,11 @@ class Saving(Base):
         No data is stored under the key. Another tab may have changed the key after this
         request was sent, or the store may have dropped the data.
         """
-        key = engines.storable(self.session_limit_state.presented_key)
-        id = queries.find_live_by_key(key) if key is not None else None
-        if id is not None:
-            registry.end([id], EndReason.SIGNED_OUT)
+        key = self.session_limit_state.presented_key
+        if key is not None and engines.may_have_stored(key):
+            id = queries.find_live_by_key(key)
+            if id is not None:
+                registry.end([id], EndReason.SIGNED_OUT)
 
     def _reason_for_flush(self, row: Row) -> EndReason | None:
         """

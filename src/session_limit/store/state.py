@@ -143,7 +143,8 @@ class SessionState:
     # The key in the client's cookie, if the store held a session under it. Otherwise
     # the client may have made the key up.
     loaded_key: str | None = None
-    # Whether the middleware has prepared the response, so that no cookie can be set.
+    # Whether the middleware has decided the response, so that nobody can sign in any
+    # more, and no session can change its key.
     is_answered = False
     # Whether the database aborted the work of a middleware further in, for which Django
     # has answered 500.
@@ -188,7 +189,7 @@ class SessionState:
 
 
 def set_answered(request: HttpRequest) -> None:
-    """Record that the response is prepared, so that cookies can no longer be set."""
+    """Record that the response is decided, so that nobody can sign in any more."""
     state = state_of(request)
     if state is not None:
         state.is_answered = True

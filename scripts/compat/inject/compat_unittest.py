@@ -1,4 +1,4 @@
-"""Run Django's tests and write the outcome of each test to a file."""
+"""Write the outcome of each test of unittest or Django to a file."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ import os
 import unittest
 from pathlib import Path
 from typing import Any
-
-from django.test.runner import DiscoverRunner
 
 
 class RecordingResult(unittest.TextTestResult):
@@ -20,7 +18,7 @@ class RecordingResult(unittest.TextTestResult):
 
     def addSuccess(self, test: Any) -> None:
         super().addSuccess(test)
-        self.outcomes.setdefault(test.id(), ("ok", ""))
+        self.outcomes.setdefault(test.id(), ("passed", ""))
 
     def addSkip(self, test: Any, reason: str) -> None:
         super().addSkip(test, reason)
@@ -48,12 +46,12 @@ class RecordingResult(unittest.TextTestResult):
             found = "".join(str(part) for part in err[1:2])
             self.outcomes[test.id()] = ("failed", f"{subtest}: {found}")
 
+    def stopTestRun(self) -> None:
+        super().stopTestRun()
+        # pytest runs unittest's tests without this class.
+        Path(os.environ["COMPAT_OUTCOMES"]).write_text(json.dumps(self.outcomes))
 
-class RecordingRunner(DiscoverRunner):
-    def get_resultclass(self) -> type[RecordingResult]:
-        return RecordingResult
 
-    def run_suite(self, suite: Any, **kwargs: Any) -> Any:
-        result = super().run_suite(suite, **kwargs)
-        Path(os.environ["UPSTREAM_OUTCOMES"]).write_text(json.dumps(result.outcomes))
-        return result
+def record() -> None:
+    """Record the outcomes of test runners that do not name a class of results."""
+    unittest.TextTestRunner.resultclass = RecordingResult
