@@ -94,7 +94,9 @@ class Rules:
             return False
         view = getattr(match.func, "view_class", match.func)
         views = view.__mro__ if isinstance(view, type) else (view,)
-        names = (f"{view.__module__}.{view.__qualname__}" for view in views)
+        # Partial functions and other callable objects have no name.
+        named = (view for view in views if hasattr(view, "__qualname__"))
+        names = (f"{view.__module__}.{view.__qualname__}" for view in named)
         return not IMPERSONATION_VIEWS.isdisjoint(names)
 
     def after_sign_in(self, request: HttpRequest, url: str) -> str:
