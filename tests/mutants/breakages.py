@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.mutants import (
     best_effort,
     clocks,
+    copies,
     doors,
     edge,
     engines,
@@ -1222,6 +1223,7 @@ MUTANTS = [
     *COST,
     *best_effort.MUTANTS,
     *clocks.MUTANTS,
+    *copies.MUTANTS,
     *doors.MUTANTS,
     *edge.MUTANTS,
     *engines.MUTANTS,
