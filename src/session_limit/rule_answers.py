@@ -56,6 +56,12 @@ ANSWERS: Mapping[str, Kind] = {
     "play_scope": _SCOPE,
     "idle_timeout": _TIMEOUT,
     "absolute_timeout": _TIMEOUT,
+    "is_activity": _TRUTH,
+    "after_sign_in": Kind(
+        'an address, or "" for LOGIN_REDIRECT_URL',
+        lambda value: isinstance(value, str | Promise),
+        "",
+    ),
     "is_fresh": _TRUTH,
     "reauthentication_url": Kind(
         "None or an address",

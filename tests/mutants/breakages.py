@@ -134,8 +134,8 @@ CAP = [
     Mutant(
         "a scope is not counted by itself",
         "registry/admission.py::admit",
-        old="if row.takes_place_in(scope) and row is not own]",
-        new="if row is not own]",
+        old="rivals = [row for row in others if row.takes_place_in(scope)]",
+        new="rivals = others",
         tests="stories/test_two_browsers",
         test="test_one_phone_and_one_computer",
     ),
@@ -404,7 +404,7 @@ INNOCENT = [
     Mutant(
         "two browsers that sign in by themselves displace each other for ever",
         "store/sign_in_choice.py::must_be_chosen",
-        old="    if not is_automatic:\n",
+        old="    if is_opened and carries_credentials(request, backend):\n",
         new="    if True:\n",
         tests="interleavings/test_answers",
         test="test_two_browsers_that_sign_in_by_themselves",
