@@ -899,7 +899,7 @@ PAGES = [
     ),
     Mutant(
         "a page without its style fails",
-        "templatetags/session_limit.py::_static",
+        "pages/static_files.py::static_url",
         old="    except (ImproperlyConfigured, ValueError):\n",
         new="    except ImproperlyConfigured:\n",
         tests="test_tags",
