@@ -238,14 +238,6 @@ MUTANTS = [
         test="test_other_bodies_stay_as_they_are",
     ),
     Mutant(
-        "a compressed body is parsed",
-        REPORTED + "_parsed",
-        old='or "Content-Encoding" in response.headers',
-        new="",
-        tests=ENDED,
-        test="test_other_kinds_of_responses_stay_as_they_are",
-    ),
-    Mutant(
         "a body has numbers that JSON does not have",
         REPORTED + "explain",
         old=", allow_nan=False",

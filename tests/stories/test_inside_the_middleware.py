@@ -469,6 +469,7 @@ def test_a_barrier_in_a_middleware(displaced, policy, below):
     """The page is rendered outside, or without the layout if that needs a nonce."""
     names = ["OwnBarrier"] if policy is None else [policy, "OwnBarrier"]
     below(*names)
+    displaced.client.cookies.pop("csrftoken", None)
     response = checked(displaced).get("/public/")
     assert response.status_code == 401
     assert b"Your account was signed in on a phone." in response.content
