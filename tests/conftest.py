@@ -45,6 +45,7 @@ DRIVERS = {
     "sentinel": "redis",
     "chromium": "playwright",
     "gettext": "polib",
+    "tenants": "django_tenants",
     "servers": "granian",
 }
 PROGRAMS = {

@@ -5,12 +5,13 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from django.core.exceptions import ImproperlyConfigured
 from django.test import override_settings
 
-from session_limit.checks.setting_kinds import SETTINGS
 from session_limit.conf import NewSignIn, Settings, conf
 from session_limit.policy import AtLimit, Displace
 from session_limit.rules import Rules, get_rules
+from session_limit.setting_kinds import SETTINGS
 
 DOCS = Path(__file__).resolve().parent.parent / "docs" / "reference" / "settings.md"
 
@@ -92,9 +93,28 @@ def test_rules_are_one_instance_of_the_class_that_is_named():
 def test_a_word_that_is_no_choice_is_an_error_where_it_is_used(name):
     with (
         override_settings(**{f"SESSION_LIMIT_{name}": "nonsense"}),
-        pytest.raises(ValueError, match="nonsense"),
+        pytest.raises(ImproperlyConfigured, match=f"{name} must be one of .*nonsense"),
     ):
         getattr(conf, name.lower())
+
+
+@pytest.mark.parametrize("name", [each for each in PROPERTIES if each != "bus"])
+def test_a_server_that_runs_no_checks_names_the_setting_that_is_wrong(name):
+    setting = PROPERTIES[name]
+    with (
+        override_settings(**{setting: [1]}),
+        pytest.raises(ImproperlyConfigured, match=rf"^{setting} must be .*not \[1\]\."),
+    ):
+        getattr(conf, name)
+
+
+def test_the_error_about_a_bus_quotes_no_password():
+    with (
+        override_settings(SESSION_LIMIT_BUS={"URL": "redis://:secret@127.0.0.1"}),
+        pytest.raises(ImproperlyConfigured, match=r"^SESSION_LIMIT_BUS must") as raised,
+    ):
+        conf.bus  # noqa: B018
+    assert "secret" not in str(raised.value)
 
 
 def test_every_setting_is_checked():

@@ -23,13 +23,24 @@ LAYERS = [
         "pages.play_swap",
         "policy",
         "signals",
+        "store.copies",
         "store.users",
         "url_matching",
     },
-    {"conf", "utils"},
+    {"setting_kinds", "utils"},
+    {"conf"},
     # The rows, the engines and what each request reads of both
     {"models", "pages.links", "store.engines"},
-    {"audit", "bus", "client", "pages.next_steps", "store.liveness"},
+    {
+        "audit",
+        "bus",
+        "client",
+        "pages.next_steps",
+        "rule_answers",
+        "store.liveness",
+        "store.store_ids",
+        "store.stored_data",
+    },
     {"pages.use_here", "rules", "store.queries"},
     # The only writer of the rows
     {"registry"},
@@ -61,6 +72,7 @@ SPLIT = {"pages", "store"}
 LOCAL_IMPORTS = {
     ("apps", "session_limit.checks"): "needs the models, which load after the apps",
     ("apps", "session_limit.receivers"): "the same",
+    ("apps", "session_limit.store.last_login"): "the same",
     ("asgi", "session_limit.asgi.dispatch"): "asgi.py imports it before the apps load",
     ("wsgi", "session_limit.gateway"): "wsgi.py does the same",
 }

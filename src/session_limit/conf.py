@@ -2,7 +2,8 @@
 Provide typed access to the package's settings.
 
 Each setting is read from Django's settings on every use, so ``override_settings`` works
-without a reset. ``session_limit.checks`` reports invalid values.
+without a reset. ``session_limit.checks`` reports invalid values. An ASGI or WSGI server
+runs no checks, so reading an invalid value raises ``ImproperlyConfigured``.
 """
 
 from __future__ import annotations
@@ -13,8 +14,10 @@ from datetime import timedelta
 from typing import Any, cast
 
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 
 from session_limit.policy import AtLimit, Displace
+from session_limit.setting_kinds import SETTINGS
 
 
 @functools.cache
@@ -28,6 +31,9 @@ def _optional_seconds(value: float | timedelta | None) -> timedelta | None:
 
 MEMORY_BUS = "session_limit.bus.memory.MemoryBus"
 
+# The class of the project's rules, if the project names none.
+DEFAULT_RULES = "session_limit.rules.Rules"
+
 
 class NewSignIn(enum.StrEnum):
     """The ways of notifying a user about a sign-in from a new browser."""
@@ -38,10 +44,21 @@ class NewSignIn(enum.StrEnum):
 
 
 class Settings:
-    """The package's settings, as typed values. Durations are ``timedelta`` objects."""
+    """
+    The package's settings, as typed values. Durations are ``timedelta`` objects.
+
+    Each property raises ``ImproperlyConfigured`` if the value of its setting is
+    invalid.
+    """
 
     def _get(self, name: str, default: Any) -> Any:
-        return getattr(settings, name, default)
+        if not hasattr(settings, name):
+            return default
+        value = getattr(settings, name)
+        _, kind = SETTINGS[name]
+        if not kind.is_valid(value):
+            raise ImproperlyConfigured(f"{kind.problem(name, value)} {kind.hint}")
+        return value
 
     def uses_plays(self) -> bool:
         """Return whether the project sets ``SESSION_LIMIT_PLAYS``, even to ``None``."""
@@ -69,9 +86,7 @@ class Settings:
     @property
     def rules(self) -> str:
         """Return the import path of the ``Rules`` class (``SESSION_LIMIT_RULES``)."""
-        return cast(
-            "str", self._get("SESSION_LIMIT_RULES", "session_limit.rules.Rules")
-        )
+        return cast("str", self._get("SESSION_LIMIT_RULES", DEFAULT_RULES))
 
     @property
     def play_limit(self) -> int | None:

@@ -25,7 +25,7 @@ from session_limit.models import parse_uuid
 from session_limit.pages import json_answers
 from session_limit.registry.activity import touch
 from session_limit.registry.connected import record_endings, standings
-from session_limit.store import engines, play_queries, queries
+from session_limit.store import engines, play_queries, queries, tenants
 from session_limit.store.identification import identify, remember, session_key_in_header
 from session_limit.store.liveness import Row
 from session_limit.store.state import state_of
@@ -174,8 +174,18 @@ def judge(question: Question, request: Callable[[], HttpRequest]) -> Verdict:
 
     This function blocks, and raises the errors of the session engine and the database.
     ``request`` is a function that returns the proxy's request, and is called only if
-    one SQL statement is not enough to answer.
+    one SQL statement is not enough to answer, or if requests have tenants.
     """
+    if not tenants.are_used():
+        return _judge(question, request)
+    try:
+        tenant = tenants.tenant_of(request())
+    except tenants.NO_TENANT:
+        return NOT_SIGNED_IN
+    return tenants.run_in(tenant, _judge, question, request)
+
+
+def _judge(question: Question, request: Callable[[], HttpRequest]) -> Verdict:
     row = None if question.is_activity else _read(question.key)
     if row is not None:
         remember(question.key, is_live=True)
@@ -219,7 +229,7 @@ def _read(key: str) -> Row | None:
             if identity.id is not None and engines.is_outdated(key):
                 return None
         else:
-            identity = _Identity.of(engine(key).load())
+            identity = _Identity.of(engines.load(engine(key)))
         id = parse_uuid(identity.id)
         row = queries.read(id) if id is not None else None
     if row is None or row.id.hex != identity.id:

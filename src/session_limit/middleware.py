@@ -19,9 +19,11 @@ if not apps.is_installed("session_limit"):
         "after 'django.contrib.auth'."
     )
 
+from session_limit.pages.static_files import notice_unserved
 from session_limit.request import GuardedRequest, SessionLimit
-from session_limit.store import database_conflicts, response_phase
+from session_limit.store import database_conflicts, response_phase, second_pass
 from session_limit.store.guarded import install
+from session_limit.store.second_pass import Replacement
 from session_limit.store.state import CONNECTION, set_answered
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase | Awaitable[HttpResponseBase]]
@@ -43,6 +45,8 @@ class SessionLimitMiddleware:
         self.is_async = iscoroutinefunction(get_response)
         if self.is_async:
             markcoroutinefunction(self)
+            # Django would call a sync method in a thread, in every request.
+            self.process_view = self.aprocess_view  # type: ignore[method-assign,assignment]
 
     def __call__(
         self, request: HttpRequest
@@ -53,9 +57,21 @@ class SessionLimitMiddleware:
         response = self.get_response(request)
         assert isinstance(response, HttpResponseBase)
         if response_phase.is_needed(request, response):
-            response = response_phase.finish(guarded, response)
+            response = self.answer(guarded, response)
         set_answered(request)
+        notice_unserved(request, response)
         return response
+
+    def answer(
+        self, request: GuardedRequest, response: HttpResponseBase
+    ) -> HttpResponseBase:
+        """Return the response to send, which may be a page in place of ``response``."""
+        answer = response_phase.finish(request, response)
+        if not isinstance(answer, Replacement):
+            return answer
+        second = self.get_response(request)
+        assert isinstance(second, HttpResponseBase)
+        return response_phase.complete(request, answer, second)
 
     async def __acall__(self, request: HttpRequest) -> HttpResponseBase:
         guarded = self.prepare(request)
@@ -63,9 +79,22 @@ class SessionLimitMiddleware:
         assert not isinstance(pending, HttpResponseBase)
         response = await pending
         if response_phase.is_needed(request, response):
-            response = await sync_to_async(response_phase.finish)(guarded, response)
+            response = await self.aanswer(guarded, response)
         set_answered(request)
+        notice_unserved(request, response)
         return response
+
+    async def aanswer(
+        self, request: GuardedRequest, response: HttpResponseBase
+    ) -> HttpResponseBase:
+        """Asynchronous version of ``answer()``."""
+        answer = await sync_to_async(response_phase.finish)(request, response)
+        if not isinstance(answer, Replacement):
+            return answer
+        second = self.get_response(request)
+        assert not isinstance(second, HttpResponseBase)
+        complete = sync_to_async(response_phase.complete)
+        return await complete(request, answer, await second)
 
     def prepare(self, request: HttpRequest) -> GuardedRequest:
         """Guard the session, add ``request.session_limit``, and return the request."""
@@ -77,6 +106,22 @@ class SessionLimitMiddleware:
             # SessionGuard identifies the session of a response that streams.
             connection.request = request
         return guarded
+
+    def process_view(self, request: HttpRequest, *view: object) -> HttpResponse | None:
+        """
+        Return the page that replaces a view's response, or ``None`` to call the view.
+
+        There is such a page only while the middleware calls ``get_response()`` for the
+        second time. Django calls this method before those of the middleware further
+        in, so these do not refuse the page.
+        """
+        return second_pass.page_for(request)
+
+    async def aprocess_view(
+        self, request: HttpRequest, *view: object
+    ) -> HttpResponse | None:
+        """Asynchronous version of ``process_view()``."""
+        return second_pass.page_for(request)
 
     def process_exception(
         self, request: HttpRequest, exception: Exception

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Hashable
+from contextlib import AbstractContextManager
 from datetime import timedelta
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from django.utils.module_loading import import_string
 
-from session_limit.client import describe
+from session_limit.client import describe, request_kind
 from session_limit.conf import conf
 from session_limit.pages import links
+from session_limit.rule_answers import check_answers
+from session_limit.utils import django_tenants
 from session_limit.utils.clock import utc_now
 from session_limit.utils.safe_redirects import local_address
 
@@ -28,6 +32,11 @@ IMPERSONATION_VIEWS = frozenset(
 )
 # The session keys that these packages set during an impersonation.
 IMPERSONATION_KEYS = ("hijack_history", "loginas_from_user")
+
+
+def is_impersonated(request: HttpRequest) -> bool:
+    """Return whether an administrator is signed in as the user of ``request``."""
+    return any(request.session.get(key) for key in IMPERSONATION_KEYS)
 
 
 class Rules:
@@ -88,6 +97,17 @@ class Rules:
         names = (f"{view.__module__}.{view.__qualname__}" for view in views)
         return not IMPERSONATION_VIEWS.isdisjoint(names)
 
+    def after_sign_in(self, request: HttpRequest, url: str) -> str:
+        """
+        Return the URL to open after a sign-in that had to wait for a person's choice.
+
+        ``request`` is the sign-in, whose user is ``request.user``. ``url`` is the URL
+        to which the sign-in view would have led, as far as the package can tell, or
+        ``""`` for ``LOGIN_REDIRECT_URL``. A URL on another site must be absolute, and
+        must not come from the client unchecked.
+        """
+        return url
+
     def play_limit(self, user: AbstractBaseUser, scope: str) -> int | None:
         """
         Return the maximum number of simultaneous playbacks of ``user`` in ``scope``.
@@ -127,6 +147,18 @@ class Rules:
         """Return how long after sign-in a session expires, or ``None`` for no limit."""
         return conf.absolute_timeout
 
+    def is_activity(self, request: HttpRequest) -> bool:
+        """
+        Return whether ``request`` shows that a person is using the session.
+
+        A request that does not show this leaves the idle timeout running. By default, a
+        request is no activity if its method is safe and its headers say that a script
+        or a prefetch made the request for no page that a person sees. This method is
+        called for each request that uses a session with an idle timeout, under ASGI in
+        the event loop, so the method must answer without reading the database.
+        """
+        return not request_kind.is_in_background(request)
+
     def is_fresh(
         self, user: AbstractBaseUser, session: UserSession, request: HttpRequest
     ) -> bool:
@@ -137,7 +169,7 @@ class Rules:
         an administrator who is signed in as ``user``, because the administrator has not
         entered the user's credentials.
         """
-        if any(request.session.get(key) for key in IMPERSONATION_KEYS):
+        if is_impersonated(request):
             return False
         age = utc_now() - session.authenticated_at
         return age <= conf.reauthentication_age
@@ -153,9 +185,34 @@ class Rules:
         usable password go to the sign-in page. A second sign-in in the same browser
         does not count as a second session.
         """
-        if user.has_usable_password():
+        has_password = getattr(user, "has_usable_password", None)
+        if has_password is not None and has_password():
             return None
         return links.sign_in_url(local_address(request, back))
+
+    def tenant(self, request: HttpRequest) -> Hashable | None:
+        """
+        Return the tenant to which ``request`` belongs, or ``None`` if it has none.
+
+        A tenant is a customer of the project with tables or a database of its own.
+        ``SessionGuard`` and ``SessionGateway`` call this method, because they run in
+        front of the middleware that selects the tenant. ``request`` has a path and
+        headers, and has passed no middleware. The method may read the database. Equal
+        results mean the same tenant. Raise ``Http404`` if there is no such tenant. By
+        default, this is the tenant that django-tenants selects, if it is installed.
+        """
+        if not django_tenants.is_installed():
+            return None
+        return django_tenants.tenant_of(request)
+
+    def in_tenant(self, tenant: Any) -> AbstractContextManager[None]:
+        """
+        Return a context manager in which queries reach the tables of ``tenant``.
+
+        ``tenant`` is a value that ``tenant()`` has returned. The context manager must
+        restore what it changes, because its thread serves other tenants, too.
+        """
+        return django_tenants.in_tenant(tenant)
 
 
 class PerDeviceClass(Rules):
@@ -172,10 +229,17 @@ class PerDeviceClass(Rules):
 
 
 def get_rules() -> Rules:
-    """Return the process-wide instance of the ``SESSION_LIMIT_RULES`` class."""
+    """
+    Return the process-wide instance of the ``SESSION_LIMIT_RULES`` class.
+
+    The methods of this instance raise ``ImproperlyConfigured`` if they would return an
+    invalid value.
+    """
     return _make_rules(conf.rules)
 
 
 @functools.cache
 def _make_rules(path: str) -> Rules:
-    return cast("Rules", import_string(path)())
+    rules = cast("Rules", import_string(path)())
+    check_answers(rules, path)
+    return rules

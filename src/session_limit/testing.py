@@ -14,6 +14,7 @@ from django.test import AsyncClient, Client, override_settings
 from django.utils import timezone
 
 from session_limit.rules import Rules
+from session_limit.utils.clock import as_utc
 
 LAPTOP = (
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:140.0) Gecko/20100101 Firefox/140.0"
@@ -63,7 +64,12 @@ class Clock:
 
     def now(self) -> Any:
         """Return the real time plus the time that ``advance()`` has added."""
-        return self._now() + self._ahead
+        now = self._now()
+        later = as_utc(now) + self._ahead
+        if timezone.is_aware(now):
+            return later
+        # Naive times skip and repeat an hour when clocks change, so add to UTC.
+        return timezone.make_naive(later, timezone.get_default_timezone())
 
     def advance(self, by: float | timedelta) -> None:
         """Move the clock forward by a number of seconds or a ``timedelta``."""

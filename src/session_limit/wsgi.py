@@ -11,6 +11,7 @@ from django.core.handlers.wsgi import WSGIRequest, get_path_info, get_str_from_w
 from django.db import close_old_connections
 
 from session_limit import url_matching
+from session_limit.utils.applications import WSGI, require_application
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -24,7 +25,8 @@ class SessionGateway:
 
     A proxy asks at the URL ``session_limit:gateway`` whether a cookie belongs to a live
     session. Django's handler and middleware do not run for such a request. Other
-    requests pass through to ``application``. In ``wsgi.py``::
+    requests pass through to ``application``. Raises ``TypeError`` if ``application`` is
+    not a WSGI application. In ``wsgi.py``::
 
         from django.core.wsgi import get_wsgi_application
         from session_limit.wsgi import SessionGateway
@@ -38,6 +40,12 @@ class SessionGateway:
         # wsgi.py imports this module before the models can be imported.
         from session_limit import gateway
 
+        require_application(
+            application,
+            WSGI,
+            "SessionGateway wraps a WSGI application, such as get_wsgi_application() "
+            "in wsgi.py. For an ASGI application, use session_limit.asgi.SessionGuard.",
+        )
         self.application = application
         self._gateway = gateway
 

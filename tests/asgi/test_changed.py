@@ -105,4 +105,4 @@ def test_who_uses_no_plays_is_told_of_none(ada, laptop, swept, settings):
             await verified()
             hub.current_hub()._hint(None)
             assert await response.is_quiet(0.5)
-            assert not hub.current_hub()._sweeper._recent
+            assert not hub.current_hub()._sweepers[None]._recent

@@ -14,6 +14,7 @@ import pytest
 from asgiref.sync import async_to_sync
 from django.conf import settings as django_settings
 from django.contrib.auth import get_user_model
+from django.core.handlers.asgi import ASGIHandler
 from django.db import connections, transaction
 from django.test import RequestFactory, override_settings
 from django.test.utils import CaptureQueriesContext
@@ -334,7 +335,7 @@ def test_what_waits_for_a_lock_keeps_no_other_question_waiting(
         kind = scope_of(visitor, "http", ADDRESS)
         began = time.monotonic()
         kind |= {"query_string": query.encode()}
-        await SessionGuard(None)(kind, asyncio.Event().wait, send)
+        await SessionGuard(ASGIHandler())(kind, asyncio.Event().wait, send)
         assert sent[0]["status"] == 200
         took[query] = time.monotonic() - began
 
@@ -411,7 +412,9 @@ def test_where_nothing_serves_it_says_so(ada, laptop):
     laptop.sign_in()
     answer = laptop.get(ADDRESS)
     assert answer.status_code == 503
-    assert "SessionGuard" in answer.content.decode()
+    assert "session_limit.wsgi.SessionGateway" in answer.content.decode()
+    # The command runserver serves wsgi.py only if this setting names it.
+    assert "WSGI_APPLICATION" in answer.content.decode()
     assert "sessionid" not in answer.cookies
 
 

@@ -175,8 +175,8 @@ def test_an_ordinary_response_is_as_it_was(ada, laptop, monkeypatch, path, parts
 def test_whose_it_is_takes_one_statement(ada, laptop, settings):
     laptop.sign_in()
     with CaptureQueriesContext(connections["default"]) as ran:
-        who = scopes.identify_connection(Response(None, laptop).scope)
-    assert who == (laptop.row.pk, None)
+        who = scopes.identify_connection(Response(ASGIHandler(), laptop).scope)
+    assert who == (laptop.row.pk, None, None)
     if settings.ENGINE == "db":
         assert len(ran) == 1
 

@@ -501,7 +501,9 @@ def test_no_environ_raises(path, query, cookie):
         "HTTP_COOKIE": cookie.decode("latin1"),
         "REQUEST_METHOD": "GET",
     }
-    SessionGateway(None)(environ, lambda *args: began.append(args))
+    SessionGateway(lambda environ, start_response: [])(
+        environ, lambda *args: began.append(args)
+    )
     assert began[0][0] in {"401 Unauthorized", "403 Forbidden"}
 
 

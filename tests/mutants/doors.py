@@ -72,14 +72,14 @@ MUTANTS = [
     Mutant(
         "what a pending sign-in has stored is trusted",
         "views/choose.py::ChooseView._signed_in",
-        old="url = links.landing_page(request, pending.next)",
+        old="url = after_sign_in.stored_address(request, pending.next)",
         new='url = pending.next or "/"',
         tests=ADDRESSES,
         test="test_what_was_stored_is_looked_at_again",
     ),
     Mutant(
         "the redirect of other code is trusted",
-        "pages/links.py::sign_in_page_for",
+        "pages/barriers.py::sign_in_page_for",
         old="    if is_known and all(local_address(request, url) for url in onward):\n",
         new="    if location:\n",
         tests=ADDRESSES,
@@ -87,7 +87,7 @@ MUTANTS = [
     ),
     Mutant(
         "what other code leads on to is trusted",
-        "pages/links.py::sign_in_page_for",
+        "pages/barriers.py::sign_in_page_for",
         old="    if is_known and all(local_address(request, url) for url in onward):\n",
         new="    if is_known:\n",
         tests=ADDRESSES,
@@ -137,19 +137,19 @@ MUTANTS = [
     Mutant(
         "a synchronous response is never prepared",
         "middleware.py::SessionLimitMiddleware.__call__",
-        old="""            response = response_phase.finish(guarded, response)
+        old="""            response = self.answer(guarded, response)
         set_answered(request)
 """,
-        new="            response = response_phase.finish(guarded, response)\n",
+        new="            response = self.answer(guarded, response)\n",
         tests=STREAMING,
         test="test_nobody_is_displaced_by_it",
     ),
     Mutant(
         "an asynchronous response is never prepared",
         "middleware.py::SessionLimitMiddleware.__acall__",
-        old="sync_to_async(response_phase.finish)(guarded, response)\n"
+        old="response = await self.aanswer(guarded, response)\n"
         "        set_answered(request)\n",
-        new="sync_to_async(response_phase.finish)(guarded, response)\n",
+        new="response = await self.aanswer(guarded, response)\n",
         tests=STREAMING,
         test="test_nobody_is_displaced_by_it",
     ),
@@ -197,9 +197,9 @@ MUTANTS = [
     ),
     Mutant(
         "the answer to a refusal is logged as a failed request",
-        "store/response_phase.py::_finish",
+        "store/response_phase.py::_settle",
         old="        request_log.keep_out(answer)\n",
-        new="",
+        new="        pass\n",
         tests=LOG,
         test="test_only_the_audit_log_has_it",
     ),

@@ -144,8 +144,8 @@ MUTANTS = [
     Mutant(
         "a key of any form is looked up",
         "store/engines.py::may_hold",
-        old="    return is_plain and MIN_KEY_LENGTH <= len(key) <= MAX_KEY_LENGTH\n",
-        new="    return bool(key)\n",
+        old="return _is_plain(key) and MIN_KEY_LENGTH <= len(key) <= MAX_KEY_LENGTH",
+        new="return bool(key)",
         tests="asgi/test_strangers",
         test="test_a_key_that_nothing_is_stored_under",
     ),

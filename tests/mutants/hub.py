@@ -268,7 +268,7 @@ LOCKS = [
     Mutant(
         "what the hub has found to be over is not written down",
         "asgi/hub.py::Hub._read",
-        old="            self._unrecorded.put_nowait(unrecorded)\n",
+        old="            self._unrecorded.put_nowait((tenant, unrecorded))\n",
         new="            pass\n",
         tests="faults/test_locks",
         test="test_what_is_not_locked_is_recorded",

@@ -195,7 +195,9 @@ def run_tests(
             file.write_text(mutant.text())
             for bytecode in file.parent.glob(f"__pycache__/{file.stem}.*.pyc"):
                 bytecode.unlink()
-        options = ["-ra", "--no-migrations", "--tb=no", "-x", "-p", "no:cacheprovider"]
+        options = ["-ra", "--tb=no", "-x", "-p", "no:cacheprovider"]
+        if not any(test.startswith("tests/upgrade/") for test in tests):
+            options.append("--no-migrations")
         # These take longer to import than most of these tests to run.
         for plugin in ("anyio", "hypothesispytest", "schemathesis"):
             options += ["-p", f"no:{plugin}"]

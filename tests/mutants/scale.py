@@ -105,14 +105,6 @@ MUTANTS = [
         test="test_the_button_for_all_posts_what_is_selected_too",
     ),
     Mutant(
-        "a refusal reads every stored session",
-        "registry/admission.py::_without_unusable",
-        old="        if len(remaining) >= enough:\n",
-        new="        if False:\n",
-        tests=MANY,
-        test="test_a_refusal_reads_no_more_stored_sessions_than_it_needs",
-    ),
-    Mutant(
         "an account has any number of pending sign-ins",
         "registry/pending.py::_make_room",
         old="        if number >= MAX_WAITING - 1 or expires_at <= now\n",

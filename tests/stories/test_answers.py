@@ -28,8 +28,14 @@ NO_STORE = "max-age=0, no-cache, no-store, must-revalidate, private"
 
 # Headers of requests to which no person sees the answer.
 UNSEEN = [
-    pytest.param({"Sec-Fetch-Mode": "cors", "Sec-Fetch-Dest": "empty"}, id="fetch"),
-    pytest.param({"Sec-Fetch-Mode": "same-origin"}, id="same-origin"),
+    pytest.param(
+        {"Accept": "*/*", "Sec-Fetch-Mode": "cors", "Sec-Fetch-Dest": "empty"},
+        id="fetch",
+    ),
+    pytest.param({"Accept": "*/*", "Sec-Fetch-Mode": "same-origin"}, id="same-origin"),
+    pytest.param({"Turbo-Frame": "part", "Sec-Fetch-Mode": "cors"}, id="Turbo frame"),
+    pytest.param({"Accept": "*/*", "X-Up-Target": ".part"}, id="Unpoly"),
+    pytest.param({"X-PJAX": "true"}, id="PJAX"),
     pytest.param({"Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Dest": "image"}, id="image"),
     pytest.param({"Sec-Fetch-Mode": "websocket"}, id="websocket"),
     pytest.param(
@@ -184,6 +190,65 @@ def test_htmx(displaced):
     assert next_of(sign_in_link(page)) == "/basket/?step=2"
     again = displaced.get(address)
     assert (again.status_code, again["Location"]) == (302, "/basket/?step=2")
+
+
+# Pages that a script fetches for a person: c14
+VISITS = {
+    "Turbo": {"Accept": "text/html, application/xhtml+xml", "Sec-Fetch-Mode": "cors"},
+    "a service worker": {"Accept": "text/html", "Sec-Fetch-Mode": "same-origin"},
+    "a service worker that passes on": {"Sec-Fetch-Mode": "navigate"},
+    "Swup": {"X-Requested-With": "swup", "Sec-Fetch-Mode": "cors"},
+    "Unpoly": {"Accept": "*/*", "X-Up-Target": "main", "Sec-Fetch-Mode": "cors"},
+}
+
+
+@pytest.mark.parametrize("headers", VISITS.values(), ids=VISITS)
+def test_a_page_that_a_script_fetches_explains_as_a_page_and_once(displaced, headers):
+    headers = {**headers, "Sec-Fetch-Dest": "empty"}
+    response = displaced.open(**headers)
+    assert response.status_code == 401
+    assert response["Content-Type"].startswith("text/html")
+    assert b"Your account was signed in on a phone." in response.content
+    assert set_cookie(response) == ""
+    assert displaced.open(**headers).status_code == 302
+
+
+BOOSTED = {
+    "Accept": "*/*",
+    "HX-Request": "true",
+    "HX-Boosted": "true",
+    "HX-Current-URL": "http://testserver/public/",
+    "Sec-Fetch-Mode": "cors",
+    "Sec-Fetch-Dest": "empty",
+}
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        BOOSTED,
+        {**BOOSTED, "HX-Request-Type": "full", "HX-Boosted": ""},
+        {**BOOSTED, "HX-History-Restore-Request": "true", "HX-Boosted": ""},
+    ],
+    ids=["boost", "htmx 4", "history"],
+)
+def test_htmx_opens_the_explanation_of_a_page_which_leads_to_that_page(
+    displaced, headers
+):
+    path = displaced.path("members")
+    response = displaced.get(f"{path}?page=2", headers=headers)
+    assert response.status_code == 401
+    assert set_cookie(response) is None
+    explanation = displaced.get(response["HX-Redirect"])
+    assert explanation.status_code == 401
+    assert b"Your account was signed in on a phone." in explanation.content
+    assert next_of(sign_in_link(explanation)) == f"{path}?page=2"
+    assert displaced.open(**headers).status_code == 302
+
+
+def test_htmx_leads_back_to_the_page_of_a_form(displaced):
+    response = displaced.post("/forbidden/", headers=BOOSTED)
+    assert next_of(response["HX-Redirect"]) == "/public/"
 
 
 def test_htmx_of_another_site(displaced):

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from session_limit import registry
 from session_limit.models import PendingSignIn, UserSession
-from session_limit.registry import admission
+from session_limit.registry import not_counting
 from session_limit.registry.pending import LISTED
 from tests.stories.people import JSON, SIGNED_IN, live, statements
 
@@ -366,19 +366,29 @@ def test_the_chooser_takes_as_many_statements_however_many_there_are(asked, phon
 # Rows without a stored session take no place. Finding out costs a read of each.
 
 
+@pytest.mark.parametrize("displace", ["least_recent", "oldest"])
 @pytest.mark.parametrize("gone", [0, 7, 10])
-def test_what_is_stored_is_read_until_all_places_are_taken(monkeypatch, gone):
-    monkeypatch.setattr(admission, "READ_AT_ONCE", 4)
+def test_what_is_stored_is_read_until_all_places_are_taken(
+    ada, settings, monkeypatch, gone, displace
+):
+    """Those that would stay are read first."""
+    settings.SESSION_LIMIT_DISPLACE = displace
+    monkeypatch.setattr(not_counting, "READ_AT_ONCE", 4)
+    rows = add(ada, 20)
+    expected = sorted(rows, key=lambda row: row.last_active_at, reverse=True)
+    if displace == "oldest":
+        expected.sort(key=lambda row: row.created_at, reverse=True)
     reads = []
 
-    def end_unusable(rows):
-        reads.extend(rows)
-        return [row for row in rows if row >= gone]
+    def end_unusable(batch, *facts):
+        reads.extend(batch)
+        return [row for row in batch if row not in expected[:gone]]
 
-    rows = list(range(20))
-    remaining = admission._without_unusable(rows, end_unusable, 3)
-    assert len(reads) == {0: 4, 7: 12, 10: 16}[gone]
-    assert remaining == rows[gone:]
+    monkeypatch.setattr(not_counting, "end_unusable", end_unusable)
+    remaining = not_counting.usable(rows, ada, None, 3, "default")
+    number = {0: 4, 7: 12, 10: 16}[gone]
+    assert reads == expected[:number]
+    assert remaining == [row for row in rows if row in expected[gone:]]
 
 
 def test_a_refusal_reads_no_more_stored_sessions_than_it_needs(
@@ -386,20 +396,21 @@ def test_a_refusal_reads_no_more_stored_sessions_than_it_needs(
 ):
     add(ada, 300, session_key=None)
     looked_at = []
-    end_unusable = admission.not_counting.end_unusable
+    end_unusable = not_counting.end_unusable
 
-    def counting(rows, **facts):
+    def counting(rows, *facts):
         looked_at.extend(rows)
-        return end_unusable(rows, **facts)
+        return end_unusable(rows, *facts)
 
-    monkeypatch.setattr(admission.not_counting, "end_unusable", counting)
+    monkeypatch.setattr(not_counting, "end_unusable", counting)
     settings.SESSION_LIMIT_AT_LIMIT = "deny"
     assert phone.sign_in(headers=JSON).status_code == 403
-    assert len(looked_at) == admission.READ_AT_ONCE
+    assert len(looked_at) == not_counting.READ_AT_ONCE
 
 
 def test_a_sign_in_beside_thousands_takes_as_many_statements(ada, browser, settings):
     settings.SESSION_LIMIT_AT_LIMIT = "displace"
+    assert browser().sign_in().status_code == 302
     ran = []
     for number in (3, 2000):
         add(ada, number)

@@ -18,6 +18,7 @@ from django.contrib.auth import (
     logout,
 )
 from django.contrib.auth.decorators import login_required
+from django.contrib.auth.signals import user_logged_in, user_logged_out
 from django.contrib.messages import get_messages
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
@@ -133,6 +134,46 @@ async def _sign_in_async(request, name):
         return "refused"
 
 
+def _break(request, name):
+    """Let ``login()`` raise an error after it has flushed the session."""
+    user = get_user_model()._default_manager.get_by_natural_key(name)
+    try:
+        login(request, user, backend=1)
+    except TypeError:
+        return "broken"
+
+
+async def _break_async(request, name):
+    manager = get_user_model()._default_manager
+    user = await sync_to_async(manager.get_by_natural_key)(name)
+    try:
+        await alogin(request, user, backend=1)
+    except TypeError:
+        return "broken"
+
+
+def _announce(request, name):
+    """Send the signal of ``login()`` as views do that give out tokens."""
+    user = get_user_model()._default_manager.get_by_natural_key(name)
+    user_logged_in.send(type(user), request=request, user=user)
+
+
+async def _announce_async(request, name):
+    manager = get_user_model()._default_manager
+    user = await sync_to_async(manager.get_by_natural_key)(name)
+    await user_logged_in.asend(type(user), request=request, user=user)
+
+
+def _withdraw(request):
+    """Send the signal of ``logout()`` as views do that withdraw a token."""
+    user_logged_out.send(type(request.user), request=request, user=request.user)
+
+
+async def _withdraw_async(request):
+    user = await request.auser()
+    await user_logged_out.asend(type(user), request=request, user=user)
+
+
 async def _who_async(request):
     return (await request.auser()).get_username() or None
 
@@ -148,6 +189,9 @@ def _write(request):
 
 ACTS = {
     "login": _sign_in,
+    "break": _break,
+    "announce": _announce,
+    "withdraw": _withdraw,
     "logout": logout,
     "who": lambda request: request.user.get_username() or None,
     "current": _current,
@@ -161,6 +205,9 @@ ACTS = {
 }
 ASYNC_ACTS = {
     "login": _sign_in_async,
+    "break": _break_async,
+    "announce": _announce_async,
+    "withdraw": _withdraw_async,
     "logout": alogout,
     "who": _who_async,
     "save": lambda request: request.session.asave(),

@@ -168,7 +168,7 @@ class UserSessionInline(Columns, SessionInlineBase):
 
     def get_fields(self, request: HttpRequest, obj: Model | None = None) -> list[Any]:
         address = self.address_column(request)
-        return ["device_name", address, "created_at", "last_active_at"]
+        return ["device_name", address, "signed_in", "last_active"]
 
     def get_queryset(self, request: HttpRequest) -> UserSessionQuerySet:
         # Django's version calls has_view_permission() without obj, which returns False.

@@ -8,7 +8,9 @@ from typing import Any, cast
 from django.contrib import admin
 from django.contrib.admin.utils import flatten_fieldsets
 from django.contrib.auth.base_user import AbstractBaseUser
+from django.db import models
 from django.http import HttpRequest
+from django.utils.formats import localize
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy, pgettext
 
@@ -16,6 +18,7 @@ from session_limit.client import DeviceClass
 from session_limit.client.addresses import mask
 from session_limit.client.device import device_label
 from session_limit.models import UserSession
+from session_limit.utils.clock import local
 
 DEVICE_CLASSES: dict[str, Any] = {
     DeviceClass.PHONE: gettext_lazy("Phone"),
@@ -33,6 +36,18 @@ def administrator(request: HttpRequest) -> AbstractBaseUser:
 def deny(*_args: Any, **_kwargs: Any) -> bool:
     """Return ``False``, to override methods such as ``has_add_permission()``."""
     return False
+
+
+def _time_column(name: str) -> Callable[[Any, UserSession], str]:
+    """Return a column that shows the time in the field ``name`` as local time."""
+    title = cast("models.DateTimeField[Any, Any]", UserSession._meta.get_field(name))
+
+    # If USE_TZ is false, Django's admin would show the field in UTC.
+    @admin.display(description=title.verbose_name, ordering=name)
+    def column(self: Any, session: UserSession) -> str:
+        return str(localize(local(getattr(session, name))))
+
+    return column
 
 
 class Columns:
@@ -65,6 +80,12 @@ class Columns:
     @admin.display(description=gettext_lazy("device class"))
     def device_class_name(self, session: UserSession) -> str:
         return str(DEVICE_CLASSES.get(session.device_class, session.device_class))
+
+    signed_in = _time_column("created_at")
+    credentials_given = _time_column("authenticated_at")
+    last_active = _time_column("last_active_at")
+    expires = _time_column("expires_at")
+    ended = _time_column("ended_at")
 
     @admin.display(description=gettext_lazy("state"), ordering="ended_at")
     def state(self, session: UserSession) -> str:

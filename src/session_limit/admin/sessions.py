@@ -23,6 +23,7 @@ from session_limit.admin.ending import EndingAdmin
 from session_limit.admin.filters import BoundedPaginator, DeviceClassFilter, StateFilter
 from session_limit.admin.timeline_page import DEFAULT_PERIOD, PERIODS, Timeline
 from session_limit.models import Play, UserSession, parse_uuid
+from session_limit.store.users import email_field_of
 
 
 @admin.register(UserSession)
@@ -82,7 +83,7 @@ class UserSessionAdmin(Columns, EndingAdmin):
         return name not in hidden and super().lookup_allowed(lookup, value, request)
 
     def get_list_display(self, request: HttpRequest) -> list[Any]:
-        times = ["created_at", "last_active_at"]
+        times = ["signed_in", "last_active"]
         return ["user", "state", "device_name", self.address_column(request), *times]
 
     def get_fieldsets(
@@ -90,9 +91,9 @@ class UserSessionAdmin(Columns, EndingAdmin):
     ) -> list[tuple[Any, Any]]:
         address = self.address_column(request)
         who = ["user", "state", "device_name", "device_class_name", address]
-        times = ["created_at", "authenticated_at", "last_active_at", "expires_at"]
+        times = ["signed_in", "credentials_given", "last_active", "expires"]
         if obj is not None and not obj.is_live:
-            who.append("ended_at")
+            who.append("ended")
             who += ["ended_by_user"] if obj.ended_by else []
             who += ["displaced_by"] if obj.ended_by_session else []
         return [
@@ -120,7 +121,7 @@ class UserSessionAdmin(Columns, EndingAdmin):
     def get_search_fields(self, request: HttpRequest) -> list[str]:
         model = get_user_model()
         names = {field.name for field in model._meta.get_fields()}
-        wanted = (model.USERNAME_FIELD, model.get_email_field_name())
+        wanted = (model.USERNAME_FIELD, email_field_of(model))
         return [f"^user__{name}" for name in dict.fromkeys(wanted) if name in names]
 
     def get_search_results(

@@ -8,7 +8,6 @@ from datetime import timedelta
 from typing import Any
 
 from django.db.models import Q, QuerySet
-from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.functional import cached_property
 from django.utils.text import capfirst
@@ -19,7 +18,7 @@ from session_limit.admin.timeline_layout import Bar, Lane, Line, Tick, Window
 from session_limit.client.device import device_label
 from session_limit.conf import conf
 from session_limit.models import Play, UserSession
-from session_limit.utils.clock import utc_now
+from session_limit.utils.clock import local, utc_now
 
 # The maximum numbers of sessions and plays in a timeline, which shows the newest.
 SESSIONS = 50
@@ -73,10 +72,7 @@ class Timeline:
     def window(self) -> Window:
         until = utc_now()
         since = until - timedelta(days=int(self.days))
-        # Without USE_TZ, both times are naive and already in the project's time zone.
-        if timezone.is_aware(until):
-            return Window(timezone.localtime(since), timezone.localtime(until))
-        return Window(since, until)
+        return Window(local(since), local(until))
 
     def _counted_until(self, expiry: str) -> Q:
         """

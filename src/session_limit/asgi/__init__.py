@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from session_limit.asgi.types import Application, Receive, Scope, Send
+from session_limit.utils.applications import ASGI, require_application
 
 __all__ = ["SessionGuard"]
 
@@ -16,7 +17,8 @@ class SessionGuard:
     WebSockets of an ended session, serves the event stream that notifies open pages,
     and tells reverse proxies whether their client has a live session. All other
     requests pass through to ``application``, which is Django's handler or a router such
-    as Channels' ``ProtocolTypeRouter``. In ``asgi.py``::
+    as Channels' ``ProtocolTypeRouter``. Raises ``TypeError`` if ``application`` is not
+    an ASGI application. In ``asgi.py``::
 
         from django.core.asgi import get_asgi_application
         from session_limit.asgi import SessionGuard
@@ -28,6 +30,12 @@ class SessionGuard:
         # asgi.py imports this module before the models can be imported.
         from session_limit.asgi import dispatch
 
+        require_application(
+            application,
+            ASGI,
+            "SessionGuard wraps an ASGI application, such as get_asgi_application() in "
+            "asgi.py. For a WSGI application, use session_limit.wsgi.SessionGateway.",
+        )
         self.application = application
         self._serve = dispatch.serve
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections.abc import Hashable
 from uuid import UUID
 
 from django.http import HttpRequest
@@ -68,12 +69,16 @@ class Connection:
                 # without the code and reason that _close() sends.
                 await self._closing
 
-    def watch(self, id: UUID) -> None:
-        """Close this connection when the session with the given ``id`` ends."""
+    def watch(self, id: UUID, tenant: Hashable | None) -> None:
+        """
+        Close this connection when the session with the given ``id`` ends.
+
+        ``tenant`` is the tenant whose tables hold the session, or ``None``.
+        """
         if self._watched is None and not self.has_ended:
             self._watched = id
             # Join first, so that an ending between the two calls is not missed.
-            self.hub.join(id, self._end)
+            self.hub.join(id, self._end, tenant)
             self.hub.verify(id)
 
     async def receive(self) -> Message:

@@ -79,7 +79,7 @@ async def serve(scope: Scope, receive: Receive, send: Send) -> None:
             return
         updates = _Updates(who.reason)
         if who.id is not None:
-            hub.join(who.id, updates.note)
+            hub.join(who.id, updates.note, who.tenant)
             hub.verify(who.id)
         try:
             await _stream(inbox.receive, send, updates)

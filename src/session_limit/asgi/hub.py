@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Collection, Hashable, Iterable
 from contextlib import aclosing
 from itertools import islice
 from uuid import UUID
@@ -15,17 +15,17 @@ from django.db import DatabaseError, InterfaceError, OperationalError
 
 from session_limit import bus
 from session_limit.asgi.database_threads import DatabaseThread, NotAnswered
-from session_limit.asgi.scopes import identify_connection, session_key_of
+from session_limit.asgi.listeners import Listener, Listeners
+from session_limit.asgi.scopes import identify_connection, session_key_of, tenant_of
+from session_limit.asgi.store_watch import StoreWatch
 from session_limit.asgi.sweep import Sweep
 from session_limit.asgi.types import Scope
 from session_limit.conf import conf
+from session_limit.models import UserSession
 from session_limit.registry import connected
+from session_limit.store import tenants
 from session_limit.store.identification import Identity, is_known
 from session_limit.utils.log_once import OutageLog
-
-# The hub calls a listener in its event loop. It passes the reason when the session has
-# ended, and ``None`` when one of the plays of a live session may have ended.
-Listener = Callable[[str | None], None]
 
 # How many seconds pass between two sweeps, which read from the database which sessions
 # have ended, and between two checks of the credentials of every connected session.
@@ -69,14 +69,15 @@ class Hub:
     """
     Notifies the open connections of each session when the session ends.
 
-    Each event loop has one hub. Three sources report endings to the hub: the message
-    bus, the sweep (a read of the database every second) and a regular check of the
-    sessions' credentials. A message from the bus is only a hint, so the hub reads the
-    database before it notifies anyone. Reads have a time limit: see ``DatabaseThread``.
+    Each event loop has one hub. Four sources report endings to the hub: the message
+    bus, the sweep (a read of the database every second), a regular check of the
+    sessions' credentials and ``StoreWatch``. A message from the bus is only a hint, so
+    the hub reads the database before it notifies anyone. Reads have a time limit: see
+    ``DatabaseThread``.
     """
 
     def __init__(self) -> None:
-        self._listeners: dict[UUID, set[Listener]] = {}
+        self._listeners = Listeners()
         # The ids of sessions to read. The bus has named the sessions in _news, and the
         # hub calls their listeners even if the sessions are live. Sessions in _doubtful
         # may have ended. Sessions in _to_verify are read with their credentials.
@@ -87,7 +88,10 @@ class Hub:
         # the timers after which they count as ended.
         self._named: dict[UUID, asyncio.TimerHandle] = {}
         self._has_work = asyncio.Event()
-        self._unrecorded: asyncio.Queue[list[UUID]] = asyncio.Queue()
+        # The sessions whose endings are to be recorded, with their tenant.
+        self._unrecorded: asyncio.Queue[tuple[Hashable | None, list[UUID]]] = (
+            asyncio.Queue()
+        )
         self._tasks: list[asyncio.Task[None]] = []
         # Calls that may wait for a row lock, and the gateway, have their own threads.
         self._locking, self.renewing = DatabaseThread(), DatabaseThread()
@@ -96,12 +100,14 @@ class Hub:
         self.judging = DatabaseThread(locking=self.renewing)
         # For session keys that this process has never found to be live.
         self.strangers = DatabaseThread(locking=self._locking)
-        self._sweeper = Sweep()
+        # One for each tenant with an open connection, or one for None without tenants.
+        self._sweepers: dict[Hashable | None, Sweep] = {}
         outage = functools.partial(OutageLog, expected=_UNANSWERED)
         self._verify_outage = outage("Connected sessions cannot be verified")
         self._sweep_outage = outage("Endings cannot be read")
         self._bus_outage = outage("No connection to the bus; the sweep finds endings")
         self._record_outage = outage("Endings cannot be recorded")
+        self._store_watch = StoreWatch(outage("Stored sessions cannot be read"))
 
     async def identify(self, scope: Scope) -> Identity:
         """
@@ -116,25 +122,34 @@ class Hub:
         thread = self._identifying if is_known(key) else self.strangers
         return await thread.run(identify_connection, scope)
 
-    def join(self, id: UUID, listener: Listener) -> None:
+    async def find_tenant(self, scope: Scope) -> Hashable | None:
+        """
+        Return the tenant of a connection's request, or ``None`` if it has none.
+
+        Raises the same errors as ``identify()``.
+        """
+        return await self._identifying.run(tenant_of, scope)
+
+    def join(
+        self, id: UUID, listener: Listener, tenant: Hashable | None = None
+    ) -> None:
         """
         Register a ``listener`` to call when the session with the given ``id`` ends.
 
         The hub passes the reason to ``listener``. The hub passes ``None`` when the
-        session is live but one of its playbacks may have ended.
+        session is live but one of its playbacks may have ended. ``tenant`` is the
+        tenant whose tables hold the session, or ``None`` without tenants.
         """
-        self._listeners.setdefault(id, set()).add(listener)
+        self._listeners.join(id, listener, tenant)
         if not self._tasks:
             loop = asyncio.get_running_loop()
-            work = (self._verify(), self._sweep(), self._listen(), self._record())
+            look = self._store_watch.run(self._listeners, self._end_deleted)
+            work = self._verify(), self._sweep(), self._listen(), self._record(), look
             self._tasks = [loop.create_task(each) for each in work]
 
     def leave(self, id: UUID, listener: Listener) -> None:
         """Stop calling ``listener`` for the session with the given ``id``."""
-        listeners = self._listeners.get(id, set())
-        listeners.discard(listener)
-        if not listeners:
-            self._listeners.pop(id, None)
+        self._listeners.leave(id, listener)
 
     def verify(self, id: UUID) -> None:
         """Schedule a check that a session is live and its credentials are valid."""
@@ -160,7 +175,8 @@ class Hub:
     def close_threads(self) -> None:
         """End the database threads once they are idle. New calls start new threads."""
         reading = self._asking, self._identifying, self.judging, self.strangers
-        for thread in (*reading, self._locking, self.renewing):
+        others = self._locking, self.renewing, self._store_watch
+        for thread in (*reading, *others):
             thread.close()
 
     def _hint(self, ids: Iterable[UUID] | None) -> None:
@@ -194,6 +210,7 @@ class Hub:
         self._end(id, "")
 
     async def _verify(self) -> None:
+        loop = asyncio.get_running_loop()
         while True:
             await self._has_work.wait()
             # Sessions named by the bus come first. Because the hub reads in batches,
@@ -204,16 +221,19 @@ class Hub:
                 continue
             ids = set(islice(waiting, BATCH))
             waiting -= ids
-            try:
-                await self._read(ids, waiting)
-            except (DatabaseError, NotAnswered) as error:
-                self._verify_outage.begin(error)
-                waiting |= ids & self._listeners.keys()
-                await asyncio.sleep(SWEEP)
+            for tenant, group in self._listeners.by_tenant(ids).items():
+                try:
+                    await self._read(tenant, group, waiting)
+                except (DatabaseError, NotAnswered) as error:
+                    self._verify_outage.begin(error)
+                    # Other tenants do not wait for one with tables that cannot be read.
+                    loop.call_later(SWEEP, self._read_soon, waiting, group)
 
-    async def _read(self, ids: set[UUID], waiting: set[UUID]) -> None:
+    async def _read(
+        self, tenant: Hashable | None, ids: Collection[UUID], waiting: set[UUID]
+    ) -> None:
         """
-        Read sessions from the database, and notify the listeners of ended sessions.
+        Read sessions of a tenant, and notify the listeners of those that have ended.
 
         ``waiting`` is the set from which ``ids`` were taken. If that set is
         ``_to_verify``, the credentials are checked too. If that set is ``_news``, the
@@ -221,7 +241,9 @@ class Hub:
         """
         thorough = waiting is self._to_verify
         try:
-            found = await self._asking.run(connected.standings, ids, thorough=thorough)
+            found = await self._asking.run(
+                tenants.run_in, tenant, connected.standings, ids, thorough=thorough
+            )
         except (DatabaseError, NotAnswered):
             raise
         except Exception as error:  # noqa: BLE001 logged, once
@@ -229,7 +251,7 @@ class Hub:
             # the others are still read. The one that fails is read again after VERIFY.
             if len(ids) > 1:
                 for id in ids:
-                    await self._read({id}, waiting)
+                    await self._read(tenant, [id], waiting)
             else:
                 self._verify_outage.begin(error)
             return
@@ -242,11 +264,17 @@ class Hub:
             elif waiting is self._news:
                 self._notify_changed(id)
         if unrecorded := [id for id, each in found.items() if not each.is_recorded]:
-            self._unrecorded.put_nowait(unrecorded)
+            self._unrecorded.put_nowait((tenant, unrecorded))
 
     def _end(self, id: UUID, reason: str) -> None:
-        for listener in self._listeners.pop(id, ()):
+        for listener in self._listeners.remove(id):
             listener(reason)
+
+    def _end_deleted(self, tenant: Hashable | None, ids: set[UUID]) -> None:
+        """Close the connections of sessions whose stored data was deleted."""
+        for id in ids:
+            self._end(id, UserSession.Reason.EXPIRED)
+        self._unrecorded.put_nowait((tenant, list(ids)))
 
     def _notify_changed(self, id: UUID) -> None:
         """Notify a session's listeners that one of its playbacks may have ended."""
@@ -257,9 +285,10 @@ class Hub:
     async def _record(self) -> None:
         """Record the endings of sessions that the database still marks as live."""
         while True:
-            ids = await self._unrecorded.get()
+            tenant, ids = await self._unrecorded.get()
             try:
-                await self._locking.run(connected.record_endings, ids)
+                record = functools.partial(connected.record_endings, ids)
+                await self._locking.run(tenants.run_in, tenant, record)
             except Exception as error:  # noqa: BLE001 logged, once
                 self._record_outage.begin(error)
             else:
@@ -283,14 +312,29 @@ class Hub:
                 self._read_soon(self._to_verify, self._listeners)
 
     async def _sweep_once(self) -> None:
-        ids, connected = self._sweeper.next_ids(self._listeners), len(self._listeners)
+        groups = self._listeners.by_tenant(self._listeners.keys())
+        # Forget the tenants that no longer have an open connection.
+        self._sweepers = {
+            tenant: self._sweepers.get(tenant) or Sweep() for tenant in groups
+        }
+        for tenant, ids in groups.items():
+            await self._sweep_tenant(tenant, ids)
+
+    async def _sweep_tenant(
+        self, tenant: Hashable | None, connected: Collection[UUID]
+    ) -> None:
+        """Read the next sessions of a tenant, of all its ``connected`` sessions."""
+        sweeper = self._sweepers[tenant]
+        ids = sweeper.next_ids(connected)
         try:
-            reading = await self._asking.run(self._sweeper.read, ids, connected)
+            reading = await self._asking.run(
+                tenants.run_in, tenant, sweeper.read, ids, len(connected)
+            )
         except Exception as error:  # noqa: BLE001 logged, once
             self._sweep_outage.begin(error)
             return
         self._sweep_outage.end()
-        self._sweeper.note(ids, reading)
+        sweeper.note(ids, reading)
         self._read_soon(self._doubtful, reading.doubtful)
         for id in reading.changed:
             self._notify_changed(id)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Hashable
 
 from django.conf import settings
 from django.core.handlers.asgi import ASGIRequest
 
 from session_limit import url_matching
 from session_limit.asgi.types import Scope
-from session_limit.store import identification
+from session_limit.store import identification, tenants
 
 
 def with_one_cookie_header(scope: Scope) -> Scope:
@@ -62,6 +63,15 @@ def identify_connection(scope: Scope) -> identification.Identity:
     Reads the session store and the database. See ``identification.identify()``.
     """
     return identification.identify(request_of(scope))
+
+
+def tenant_of(scope: Scope) -> Hashable | None:
+    """
+    Return the tenant of a connection's request, or ``None`` if it has none.
+
+    Reads the database if the project has tenants. See ``Rules.tenant()``.
+    """
+    return tenants.tenant_of(request_of(scope))
 
 
 def find_below(scope: Scope, name: str) -> str | None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from uuid import UUID
 
 from session_limit.asgi.connection import Connection
 from session_limit.asgi.hub import current_hub
 from session_limit.asgi.types import Application, Message, Receive, Scope, Send
-from session_limit.store import identification
+from session_limit.store import identification, tenants
 from session_limit.store.state import CONNECTION, state_of
 from session_limit.utils.log_once import RateLimitedLog
 
@@ -68,15 +69,23 @@ class _Response(Connection):
             return
         if self.request is not None:
             state = state_of(self.request)
-            if state is not None and state.row is not None:
-                self.watch(state.row.id)
+            row = state.row if state is not None else None
+            if row is not None and not tenants.are_used():
+                self.watch(row.id, None)
+            elif row is not None and self._identifying is None:
+                self._identifying = asyncio.create_task(self._identify(row.id))
         elif self._identifying is None:
             # Code outside Django serves this response, without SessionLimitMiddleware.
             self._identifying = asyncio.create_task(self._identify())
 
-    async def _identify(self) -> None:
+    async def _identify(self, id: UUID | None = None) -> None:
+        """Watch this stream's session, which has the given ``id`` if it is known."""
         try:
-            who = await self.hub.identify(self.scope)
+            if id is not None:
+                tenant = await self.hub.find_tenant(self.scope)
+                who = identification.Identity(id, tenant=tenant)
+            else:
+                who = await self.hub.identify(self.scope)
         except Exception as error:  # noqa: BLE001 logged
             _FAILURE.log(error)
             self._end("")
@@ -84,7 +93,7 @@ class _Response(Connection):
         if who.reason is not None:
             self._end(who.reason)
         elif who.id is not None:
-            self.watch(who.id)
+            self.watch(who.id, who.tenant)
 
     def remember(self) -> None:
         """

@@ -50,7 +50,7 @@ async def serve(
         elif who.id is None:
             await application(scope, inbox.receive, send)
         else:
-            socket.watch(who.id)
+            socket.watch(who.id, who.tenant)
             await socket.run(application)
 
 

@@ -86,7 +86,14 @@ class PostgresBus(Bus):
             await connection.close()
 
     def check(self) -> Iterable[checks.CheckMessage]:
-        if connections[self.using].vendor != "postgresql":
+        if self.using not in connections:
+            yield checks.Error(
+                f'SESSION_LIMIT_BUS uses the database "{self.using}", which DATABASES '
+                "does not define.",
+                hint='Set "using" in its OPTIONS to an alias in DATABASES.',
+                id="session_limit.E038",
+            )
+        elif connections[self.using].vendor != "postgresql":
             yield checks.Error(
                 f'SESSION_LIMIT_BUS is PostgresBus, but the database "{self.using}" '
                 "is not PostgreSQL.",

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, cast
 
 from django.core import checks
-from django.db import connections
+from django.db import OperationalError, ProgrammingError, connections, models
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.utils.module_loading import import_string
 
-from session_limit.models import registry_alias
+from session_limit.checks.classes import alias_of_registry
+from session_limit.models import (
+    AccountLimit,
+    PendingSignIn,
+    Play,
+    UserSession,
+)
 
 # The driver options that limit each wait for the server, and the id of the check.
 _BOUNDS = {
@@ -20,13 +26,17 @@ _BOUNDS = {
     ),
     "mysql": (("connect_timeout", "read_timeout"), "session_limit.W305"),
 }
+# The error number with which MySQL and MariaDB refuse to compare two columns.
+_ILLEGAL_MIX_OF_COLLATIONS = 1267
 # Options that name a file, which the check does not read. The file may set the others.
 _ELSEWHERE = {"service", "read_default_file", "option_files"}
 
 
 def check_databases(**_kwargs: Any) -> Iterator[checks.CheckMessage]:
     """Warn about database settings that cause simultaneous sign-ins to fail."""
-    alias = registry_alias()
+    alias = alias_of_registry()
+    if alias not in connections:
+        return  # check_routers() reports it
     connection = connections[alias]
     if not connection.settings_dict["ATOMIC_REQUESTS"]:
         return  # the package then begins transactions that suit it
@@ -74,8 +84,8 @@ def check_servers(
     passes the aliases in the commands ``migrate`` and ``check --database``. The check
     does nothing if the package's database is not in ``databases``.
     """
-    alias = registry_alias()
-    if databases is None or alias not in databases:
+    alias = alias_of_registry()
+    if databases is None or alias not in databases or alias not in connections:
         return
     connection = connections[alias]
     if connection.vendor == "mysql" and _may_read_late(connection):
@@ -86,6 +96,8 @@ def check_servers(
             hint='Set OPTIONS["init_command"] to "SET SESSION wsrep_sync_wait=1".',
             id="session_limit.W307",
         )
+    if connection.vendor == "mysql":
+        yield from _check_comparisons(connection)
     if connection.vendor == "postgresql":
         [(durability,)] = _fetch(connection, "SHOW synchronous_commit")
         if durability in {"off", "local"}:
@@ -99,6 +111,40 @@ def check_servers(
                 "(ATOMIC_REQUESTS).",
                 id="session_limit.W308",
             )
+
+
+def _check_comparisons(
+    connection: BaseDatabaseWrapper,
+) -> Iterator[checks.CheckMessage]:
+    """Warn about foreign keys that the database cannot compare with their targets."""
+    quote = cast("Callable[[str | None], str]", connection.ops.quote_name)
+    for model in (AccountLimit, PendingSignIn, Play, UserSession):
+        for field in model._meta.concrete_fields:
+            if not isinstance(field, models.ForeignKey):
+                continue
+            target = field.target_field
+            own, other = model._meta.db_table, target.model._meta.db_table
+            # The server refuses the statement before it reads any row.
+            statement = (
+                f"SELECT 1 FROM {quote(own)} a JOIN {quote(other)} b"  # noqa: S608
+                f" ON a.{quote(field.column)} = b.{quote(target.column)} LIMIT 0"
+            )
+            try:
+                _fetch(connection, statement)
+            except ProgrammingError:
+                continue  # the tables do not exist yet
+            except OperationalError as error:
+                if error.args[0] != _ILLEGAL_MIX_OF_COLLATIONS:
+                    raise
+                yield checks.Warning(
+                    f'Database "{connection.alias}" cannot compare "{field.column}" '
+                    f'of the table "{own}" with "{target.column}" of the table '
+                    f'"{other}": {error.args[1]}.',
+                    hint=f"Convert {own} to the character set and the collation of "
+                    f"{other}: ALTER TABLE {own} CONVERT TO CHARACTER SET ... "
+                    "COLLATE ...;",
+                    id="session_limit.W309",
+                )
 
 
 def _may_read_late(connection: BaseDatabaseWrapper) -> bool:
@@ -121,7 +167,9 @@ def check_stalls(**_kwargs: Any) -> Iterator[checks.CheckMessage]:
 
     Only options of the database driver, set in ``OPTIONS``, can limit the waiting time.
     """
-    alias = registry_alias()
+    alias = alias_of_registry()
+    if alias not in connections:
+        return
     settings, vendor = connections[alias].settings_dict, connections[alias].vendor
     names, id = _BOUNDS.get(vendor, ((), ""))
     options = settings["OPTIONS"]

@@ -8,16 +8,17 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
-from django.conf import settings
+from django.conf import global_settings, settings
 from django.core import checks
 from django.utils.module_loading import import_string
 
 from session_limit.bus import Bus, get_bus
-from session_limit.checks.classes import imported, is_subclass
-from session_limit.checks.setting_kinds import SETTINGS, is_bus, is_whole_number
+from session_limit.checks.classes import is_subclass, setting
 from session_limit.conf import conf
-from session_limit.rules import Rules
+from session_limit.setting_kinds import SETTINGS, is_whole_number
 
+# In seconds. A longer time makes no difference to the comparisons.
+_LONGEST = 10**10
 _COMPARED = (
     "SESSION_LIMIT_TOUCH_INTERVAL",
     "SESSION_LIMIT_IDLE_TIMEOUT",
@@ -29,74 +30,47 @@ _COMPARED = (
 def check_settings(**_kwargs: Any) -> Iterator[checks.CheckMessage]:
     """Report ``SESSION_LIMIT`` settings that are invalid or have no effect."""
     for name, (id_, kind) in SETTINGS.items():
-        if _is_invalid(name):
+        if not _is_invalid(name):
+            continue
+        if name == "SESSION_LIMIT" and is_whole_number(setting(name)):
             yield checks.Error(
-                f"{name} must be {kind.expected}, not {getattr(settings, name)!r}.",
-                hint=kind.hint,
-                id=id_,
+                "SESSION_LIMIT is 0, so nobody could sign in.",
+                hint="None is no limit. To keep a person out, deactivate the account.",
+                id="session_limit.E002",
             )
-    if is_whole_number(conf.limit) and conf.limit == 0:
+            continue
         yield checks.Error(
-            "SESSION_LIMIT is 0, so nobody could sign in.",
-            hint="None is no limit. To keep a person out, deactivate the account.",
-            id="session_limit.E002",
+            kind.problem(name, getattr(settings, name)), hint=kind.hint, id=id_
         )
-    if isinstance(conf.rules, str):
-        yield from _check_rules(conf.rules)
-    if isinstance(conf.device, str):
+    if not _is_invalid("SESSION_LIMIT_DEVICE"):
         yield from _check_device(conf.device)
-    if not conf.uses_plays():
-        yield from _check_plays()
-    if is_bus(getattr(settings, "SESSION_LIMIT_BUS", {})):
+    if not _is_invalid("SESSION_LIMIT_BUS"):
         yield from _check_bus(conf.bus[0])
+
+
+def check_names(**_kwargs: Any) -> Iterator[checks.CheckMessage]:
+    """Warn about settings whose names look like settings of this package."""
     for name in dir(settings):
-        if name.startswith("SESSION_LIMIT_") and name not in SETTINGS:
+        if not name.isupper() or name in SETTINGS or hasattr(global_settings, name):
+            continue
+        if name.startswith("SESSION_LIMIT_"):
             yield checks.Warning(
                 f"{name} is not a setting of session_limit, and nothing reads it.",
                 hint=f"Did you mean {_nearest(name)}?",
                 id="session_limit.W015",
+            )
+        elif (meant := _resembled(name)) is not None:
+            yield checks.Warning(
+                f"{name} resembles {meant}, but is not a setting of session_limit.",
+                hint=f"Did you mean {meant}? If another app reads {name}, silence this "
+                "check.",
+                id="session_limit.W035",
             )
 
 
 def _is_invalid(name: str) -> bool:
     _id, kind = SETTINGS[name]
     return hasattr(settings, name) and not kind.is_valid(getattr(settings, name))
-
-
-def _check_rules(path: str) -> Iterator[checks.CheckMessage]:
-    try:
-        rules = import_string(path)
-    except ImportError as error:
-        yield checks.Error(
-            f'SESSION_LIMIT_RULES "{path}" cannot be imported: {error}',
-            hint="Use the dotted path of a subclass of session_limit.rules.Rules.",
-            id="session_limit.E006",
-        )
-        return
-    if not is_subclass(rules, Rules):
-        yield checks.Error(
-            f'SESSION_LIMIT_RULES "{path}" is not a subclass of Rules.',
-            hint="Make it a subclass of session_limit.rules.Rules.",
-            id="session_limit.E007",
-        )
-
-
-def _check_plays() -> Iterator[checks.CheckMessage]:
-    rules = imported(conf.rules)
-    if not is_subclass(rules, Rules):
-        rules = Rules  # _check_rules() reports it
-    unused = [
-        f"{conf.rules}.{name}()"
-        for name in ("play_limit", "play_at_limit", "play_scope")
-        if getattr(rules, name) is not getattr(Rules, name)
-    ]
-    names = ("SESSION_LIMIT_PLAYS_AT_LIMIT", "SESSION_LIMIT_PLAY_COOLDOWN")
-    for name in [*unused, *(name for name in names if hasattr(settings, name))]:
-        yield checks.Warning(
-            f"{name} has no effect, because SESSION_LIMIT_PLAYS is not set.",
-            hint="Set SESSION_LIMIT_PLAYS. With None, only the rules limit plays.",
-            id="session_limit.W028",
-        )
 
 
 def _check_device(path: str) -> Iterator[checks.CheckMessage]:
@@ -140,13 +114,24 @@ def _nearest(name: str) -> str:
     return max(SETTINGS, key=likeness)
 
 
+def _resembled(name: str) -> str | None:
+    """Return the setting of this package that ``name`` misspells, or ``None``."""
+    for known in SETTINGS:
+        # Two letters that have changed places count as two changes for difflib.
+        if sorted(name) == sorted(known):
+            return known
+    found = difflib.get_close_matches(name, SETTINGS, n=1, cutoff=0.93)
+    return found[0] if found else None
+
+
 def check_durations(**_kwargs: Any) -> Iterator[checks.CheckMessage]:
     """Warn if durations in the settings are too short or contradict each other."""
-    if any(_is_invalid(name) for name in _COMPARED):
-        return  # check_settings() reports it
+    seconds = setting("SESSION_COOKIE_AGE")
+    if any(_is_invalid(name) for name in _COMPARED) or not is_whole_number(seconds):
+        return  # check_settings() reports it, or Django fails
     warning = functools.partial(checks.Warning, id="session_limit.W029")
     touch, idle = conf.touch_interval, conf.idle_timeout
-    age = timedelta(seconds=settings.SESSION_COOKIE_AGE)
+    age = timedelta(seconds=min(seconds, _LONGEST))
     if touch < timedelta(seconds=1):
         yield warning(
             "SESSION_LIMIT_TOUCH_INTERVAL is less than a second, so nearly every "

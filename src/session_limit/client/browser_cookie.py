@@ -2,29 +2,49 @@
 Remember in a cookie which users have signed in with a browser.
 
 The cookie holds a random token and, for each user, a keyed digest of the token and the
-user's id. The cookie does not reveal which users signed in, and the server stores
-nothing. After a person deletes the cookie, the browser counts as new.
+user's id. The cookie does not reveal which users signed in. After a person deletes the
+cookie, the browser counts as new.
+
+The row of a live session holds another keyed digest of the token and the user's id. A
+browser does not always send its session cookie: after a sign-in at another site, for
+example. With this digest, the browser takes its own earlier place and no second one.
 """
 
 from __future__ import annotations
 
 import secrets
 from datetime import timedelta
-from typing import Any, TypedDict
+from typing import Any, NamedTuple, TypedDict, cast
 
 from django.conf import settings
 from django.core import signing
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
+from session_limit.client import request_kind
+from session_limit.conf import NewSignIn, conf
 from session_limit.utils.keyed_digests import keyed_digests
 
 COOKIE = "session_limit_browser"
 SALT = "session_limit.browser"
+PLACE_SALT = "session_limit.place"
 MAX_AGE = timedelta(days=365)
 
 # More people rarely share a browser, and with this many the cookie stays below 4 KB.
 MAX_USERS = 8
+
+
+class Place(NamedTuple):
+    """
+    The keyed digests that recognize a browser's place under an account's limit.
+
+    ``browser`` is stored with the new session, or is ``None`` if there is nothing to
+    store. ``former`` are the digests with which an earlier session of the same browser
+    may be stored, and is empty if the browser has no such session.
+    """
+
+    browser: str | None
+    former: frozenset[str]
 
 
 class _Browser(TypedDict):
@@ -42,13 +62,13 @@ def is_new(request: HttpRequest, user_id: Any) -> bool:
     """
     if not hasattr(request, "session_limit"):
         return False
-    browser = _read(request)
+    browser = _browser(request)
     return set(_digests(browser, user_id)).isdisjoint(browser["u"])
 
 
 def remember(request: HttpRequest, response: HttpResponseBase, user_id: Any) -> None:
     """Record in a cookie that the user has signed in with this browser."""
-    browser = _read(request)
+    browser = _browser(request)
     own, *former = _digests(browser, user_id)
     others = [digest for digest in browser["u"] if digest not in {own, *former}]
     browser["u"] = [own, *others][:MAX_USERS]
@@ -60,21 +80,66 @@ def remember(request: HttpRequest, response: HttpResponseBase, user_id: Any) -> 
         path=settings.SESSION_COOKIE_PATH,
         secure=settings.SESSION_COOKIE_SECURE,
         httponly=True,
-        # The browser must send this cookie with the same sign-ins as the session
-        # cookie.
-        samesite=settings.SESSION_COOKIE_SAMESITE,
+        # The browser must also send this cookie with a sign-in at another site, which
+        # the session cookie may not reach. Browsers require Secure for that.
+        samesite="None"
+        if _is_sent_across_sites()
+        else settings.SESSION_COOKIE_SAMESITE,
     )
 
 
-def _read(request: HttpRequest) -> _Browser:
-    """Return the browser cookie's content, or new content if the cookie is invalid."""
-    try:
-        browser: _Browser = signing.loads(
-            request.COOKIES.get(COOKIE, ""), salt=SALT, max_age=MAX_AGE
-        )
-    except signing.BadSignature:
-        return {"b": secrets.token_urlsafe(16), "u": []}
-    return browser
+def place_of(request: HttpRequest, user_id: Any, description: str) -> Place:
+    """
+    Return how to recognize the browser that signs a user in by ``request``.
+
+    ``user_id`` is the user's primary key, and ``description`` is what is stored about
+    the client. Before this call, ``request`` must have passed through the middleware.
+    """
+    sends_session = bool(request.COOKIES.get(settings.SESSION_COOKIE_NAME))
+    sends_own = COOKIE in request.COOKIES
+    is_expected = conf.new_sign_in is not NewSignIn.NONE and _is_sent_across_sites()
+    if not (
+        sends_session or sends_own or is_expected
+    ) and request_kind.is_from_another_site(request):
+        # Neither cookie can be sent with such a sign-in. The description recognizes a
+        # place that began in the same way.
+        agent = request.headers.get("User-Agent", "")
+        digests = _place_digests("description", description, agent, user_id)
+        return Place(digests[0], frozenset(digests))
+    if conf.new_sign_in is NewSignIn.NONE:
+        return Place(None, frozenset())
+    digests = _place_digests("token", _browser(request)["b"], user_id)
+    takes_over = sends_own and not sends_session
+    return Place(digests[0], frozenset(digests if takes_over else ()))
+
+
+def _place_digests(*facts: Any) -> list[str]:
+    # Two sites on one host share the browser cookie, but not the session cookie.
+    site = (settings.SESSION_COOKIE_NAME, settings.SESSION_COOKIE_PATH)
+    value = "\n".join(map(str, (*site, *facts)))
+    return [each[:32] for each in keyed_digests(PLACE_SALT, value)]
+
+
+def _is_sent_across_sites() -> bool:
+    return bool(settings.SESSION_COOKIE_SECURE)
+
+
+def _browser(request: HttpRequest) -> _Browser:
+    """
+    Return the browser cookie's content, or new content if the cookie is invalid.
+
+    All calls with the same request return the same object.
+    """
+    browser: _Browser | None = getattr(request, "session_limit_browser", None)
+    if browser is None:
+        try:
+            browser = signing.loads(
+                request.COOKIES.get(COOKIE, ""), salt=SALT, max_age=MAX_AGE
+            )
+        except signing.BadSignature:
+            browser = {"b": secrets.token_urlsafe(16), "u": []}
+        request.session_limit_browser = browser  # type: ignore[attr-defined]
+    return cast("_Browser", browser)
 
 
 def _digests(browser: _Browser, user_id: Any) -> list[str]:

@@ -11,7 +11,7 @@ from django.contrib.auth import REDIRECT_FIELD_NAME
 from django.urls import reverse
 
 from session_limit.conf import conf
-from session_limit.rules import Rules
+from session_limit.rules import Rules, is_impersonated
 from session_limit.utils.clock import utc_now
 
 if TYPE_CHECKING:
@@ -40,10 +40,13 @@ class AllauthRules(Rules):
 
         Return ``True`` for ``SESSION_LIMIT_REAUTHENTICATION_AGE`` after the user signed
         in or re-authenticated. Always return ``True`` if django-allauth offers the user
-        no way to re-authenticate, because django-allauth does the same.
+        no way to re-authenticate, because django-allauth does the same. Always return
+        ``False`` for an administrator who is signed in as ``user``.
         """
         if super().is_fresh(user, session, request):
             return True
+        if is_impersonated(request):
+            return False
         if not get_adapter(request).get_reauthentication_methods(user):
             return True
         oldest = (utc_now() - conf.reauthentication_age).timestamp()

@@ -8,10 +8,11 @@ the queries that need the index.
 from __future__ import annotations
 
 from session_limit.models.accounts import AccountLimit
-from session_limit.models.database_clock import DatabaseNow, ahead_of_utc
+from session_limit.models.database_clock import DatabaseNow
 from session_limit.models.deletion import cascade_unlisted
 from session_limit.models.end_reasons import EndReason, PlayEndReason
 from session_limit.models.ids import parse_uuid, uuid7
+from session_limit.models.moments import UTCDateTimeField
 from session_limit.models.pending import PendingSignIn
 from session_limit.models.plays import LEASE, Play, PlayQuerySet
 from session_limit.models.sessions import (
@@ -32,9 +33,9 @@ __all__ = [
     "Play",
     "PlayEndReason",
     "PlayQuerySet",
+    "UTCDateTimeField",
     "UserSession",
     "UserSessionQuerySet",
-    "ahead_of_utc",
     "cascade_unlisted",
     "parse_uuid",
     "registry_alias",

@@ -5,8 +5,11 @@ from __future__ import annotations
 from django.conf import settings
 from django.core.validators import MinValueValidator
 from django.db import models
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+
+from session_limit.models.moments import UTCDateTimeField
+from session_limit.models.sessions import RegistryQuerySet
+from session_limit.utils.clock import utc_now
 
 
 class AccountLimit(models.Model):
@@ -32,10 +35,10 @@ class AccountLimit(models.Model):
         db_default=None,
         validators=[MinValueValidator(1)],
     )
-    locked_at = models.DateTimeField(default=timezone.now, editable=False)
-    password_changed_at = models.DateTimeField(
-        null=True, editable=False, db_default=None
-    )
+    locked_at = UTCDateTimeField(default=utc_now, editable=False)
+    password_changed_at = UTCDateTimeField(null=True, editable=False, db_default=None)
+
+    objects = RegistryQuerySet["AccountLimit"].as_manager()
 
     class Meta:
         verbose_name = _("account limit")

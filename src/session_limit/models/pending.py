@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from django.conf import settings
 from django.db import models
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from session_limit.models.deletion import cascade_unlisted
 from session_limit.models.ids import uuid7
+from session_limit.models.moments import UTCDateTimeField
+from session_limit.models.sessions import RegistryQuerySet
+from session_limit.utils.clock import utc_now
 
 
 class PendingSignIn(models.Model):
@@ -34,8 +36,10 @@ class PendingSignIn(models.Model):
     # before, encoded by the session engine.
     data = models.TextField(blank=True)
     next = models.TextField(blank=True)
-    created_at = models.DateTimeField(default=timezone.now)
-    expires_at = models.DateTimeField(db_index=True)
+    created_at = UTCDateTimeField(default=utc_now)
+    expires_at = UTCDateTimeField(db_index=True)
+
+    objects = RegistryQuerySet["PendingSignIn"].as_manager()
 
     class Meta:
         verbose_name = _("pending sign-in")

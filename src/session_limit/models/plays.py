@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from session_limit.models.database_clock import DatabaseNow
 from session_limit.models.end_reasons import PlayEndReason
 from session_limit.models.ids import uuid7
+from session_limit.models.moments import UTCDateTimeField
 from session_limit.models.sessions import RegistryQuerySet, UserSession
 from session_limit.policy import LiveSession
 
@@ -81,9 +82,9 @@ class Play(models.Model):
     # The project's name for the content.
     what = models.CharField(_("content"), max_length=200, blank=True)
     # By the database's clock, like all times in this row: see DatabaseNow.
-    started_at = models.DateTimeField(_("started"))
-    lease_until = models.DateTimeField(_("counts until"))
-    ended_at = models.DateTimeField(_("ended"), null=True, blank=True)
+    started_at = UTCDateTimeField(_("started"))
+    lease_until = UTCDateTimeField(_("counts until"))
+    ended_at = UTCDateTimeField(_("ended"), null=True, blank=True)
     ended_reason = models.CharField(
         _("reason"), max_length=24, choices=PlayEndReason.choices, blank=True
     )

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Self, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeAlias, TypeVar
 
 from django.conf import settings
 from django.db import models, router
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from session_limit.conf import conf
@@ -16,6 +16,7 @@ from session_limit.models.database_clock import DatabaseNow
 from session_limit.models.deletion import cascade_unlisted
 from session_limit.models.end_reasons import EndReason
 from session_limit.models.ids import uuid7
+from session_limit.models.moments import UTCDateTimeField
 from session_limit.policy import LiveSession
 from session_limit.utils.clock import utc_now
 
@@ -42,7 +43,7 @@ def taking_place_in(scope: str) -> models.Q:
 
 def _tenfold(now: datetime) -> models.Func:
     """Return a database expression for ten times the time since a session's expiry."""
-    late = models.Value(now) - models.F("expires_at")
+    late = models.Value(now, UTCDateTimeField()) - models.F("expires_at")
     # Django cannot multiply a duration on every database.
     return models.Func(
         late, template="10 * (%(expressions)s)", output_field=models.DurationField()
@@ -61,6 +62,13 @@ def registry_alias() -> str:
 
 class RegistryQuerySet(models.QuerySet[M]):
     """A queryset of rows that are written to the same database as sessions."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # Django reads a queryset for a write from the database that is written to, and
+        # packages that cache queries (django-cacheops) do not cache such a queryset. A
+        # cache would still show an ended session as live.
+        self._for_write = True
 
     def primary(self) -> Self:
         """Return a queryset that uses the database to which the rows are written."""
@@ -93,6 +101,26 @@ class UserSessionQuerySet(RegistryQuerySet["UserSession"]):
         return self.alias(
             timeout=models.F("expires_at") - models.F("last_active_at")
         ).filter(models.Q(expires_at__gt=now) | granted & (is_idle_in_time | other))
+
+    def unsaved(
+        self, rows: Iterable[UserSession], within: timedelta = STORED_WITHIN
+    ) -> set[uuid.UUID]:
+        """
+        Return the ids of those ``rows`` that may be too new to have stored data.
+
+        The request that recorded a session's key stores the data when the request
+        finishes, which is expected ``within`` this time. This method reads the
+        database's clock.
+        """
+        recorded = {row.pk: row.key_recorded_at for row in rows if not row.was_stored}
+        found = self.filter(pk__in=recorded) if any(recorded.values()) else self.none()
+        now = dict(found.values_list("pk", DatabaseNow()))
+        # A row that is newer than the transaction's snapshot is not found.
+        return {
+            id
+            for id, recorded_at in recorded.items()
+            if recorded_at and (id not in now or recorded_at + within > now[id])
+        }
 
     def recently_ended(self) -> Self:
         """Return the sessions that ended within the retention period, newest first."""
@@ -129,8 +157,8 @@ class UserSession(models.Model):
     # A keyed digest of the previous key, which another tab may still send.
     former_digest = models.CharField(max_length=32, null=True, editable=False)
     # When the key was recorded, by the database's clock. See STORED_WITHIN.
-    key_recorded_at = models.DateTimeField(null=True, editable=False)
-    # Which session store holds the stored session, if known. See engines.store_id().
+    key_recorded_at = UTCDateTimeField(null=True, editable=False)
+    # Which session store holds the stored session, if known. See store_id().
     store = models.CharField(max_length=32, null=True, editable=False)
     # A keyed digest that recognizes the browser in a sign-in that comes without the
     # session cookie.
@@ -145,12 +173,10 @@ class UserSession(models.Model):
     # package was installed. The session then counts as older than all others.
     adopted = models.BooleanField(_("adopted"), default=False)
 
-    created_at = models.DateTimeField(_("signed in"), default=timezone.now)
-    authenticated_at = models.DateTimeField(
-        _("credentials last given"), default=timezone.now
-    )
-    last_active_at = models.DateTimeField(_("last active"), default=timezone.now)
-    expires_at = models.DateTimeField(_("expires"))
+    created_at = UTCDateTimeField(_("signed in"), default=utc_now)
+    authenticated_at = UTCDateTimeField(_("credentials last given"), default=utc_now)
+    last_active_at = UTCDateTimeField(_("last active"), default=utc_now)
+    expires_at = UTCDateTimeField(_("expires"))
     expires_reason = models.CharField(
         max_length=24, choices=EndReason.choices, default=EndReason.EXPIRED
     )
@@ -159,7 +185,7 @@ class UserSession(models.Model):
     # has not shown the notice of that sign-in yet.
     notice = models.UUIDField(null=True, blank=True, editable=False)
 
-    ended_at = models.DateTimeField(_("ended"), null=True, blank=True)
+    ended_at = UTCDateTimeField(_("ended"), null=True, blank=True)
     ended_reason = models.CharField(
         _("reason"), max_length=24, choices=EndReason.choices, blank=True
     )
@@ -220,19 +246,12 @@ class UserSession(models.Model):
         is_revoked = self.ended_reason == EndReason.REVOKED
         return is_revoked and self.ended_by == str(self.user_id)
 
-    def may_be_unsaved(self) -> bool:
-        """
-        Return whether the session may be too new to have stored data.
-
-        The request that recorded the session key stores the data when the request
-        finishes. This method reads the database's clock.
-        """
-        if self.key_recorded_at is None:
-            return False
-        own = UserSession.objects.using(self._state.db).filter(pk=self.pk)
-        now = own.values_list(DatabaseNow(), flat=True).first()
-        # A row that is newer than the transaction's snapshot is not found.
-        return now is None or self.key_recorded_at + STORED_WITHIN > now
+    @property
+    def was_stored(self) -> bool:
+        """Whether data is known to have been stored under the session's first key."""
+        # Activity is recorded when a response has stored the data or a later request
+        # has read them. A change of key sets former_digest.
+        return self.former_digest is None and self.last_active_at > self.created_at
 
     def takes_place_in(self, scope: str) -> bool:
         """Return whether this session counts towards the limit of ``scope``."""

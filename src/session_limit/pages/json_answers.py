@@ -45,7 +45,12 @@ def answer(
 
 def session_ended(message: Message, sign_in_url: str) -> JsonResponse:
     """Return the JSON response that explains why a session ended and what to do."""
-    return answer(
+    return JsonResponse(ended_fields(message, sign_in_url))
+
+
+def ended_fields(message: Message, sign_in_url: str) -> dict[str, Any]:
+    """Return the JSON fields that explain why a session ended and what to do."""
+    return envelope(
         "session_ended",
         **_ending(message),
         sign_in_url=sign_in_url,

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from urllib.parse import parse_qs, unquote, urlencode, urlsplit
+from urllib.parse import unquote, urlencode, urlsplit
 
 from django.conf import settings
 from django.contrib.auth import REDIRECT_FIELD_NAME
 from django.http import HttpRequest
-from django.http.response import HttpResponseBase
 from django.shortcuts import resolve_url
 from django.urls import NoReverseMatch, reverse
 
@@ -23,40 +22,19 @@ PLAYS_VIEW = "session_limit:plays"
 REDIRECTS = range(HTTPStatus.MULTIPLE_CHOICES, HTTPStatus.BAD_REQUEST)
 
 
-def is_barred(response: HttpResponseBase) -> bool:
-    """Return whether ``response`` is a 401, a 403 or a redirect to a sign-in page."""
-    is_denied = response.status_code in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
-    return is_denied or sign_in_redirect(response) is not None
-
-
-def sign_in_redirect(response: HttpResponseBase) -> str | None:
-    """
-    Return the URL of the sign-in page to which ``response`` redirects.
-
-    The URL of a sign-in page has the path of ``LOGIN_URL`` or a ``next`` parameter.
-    Return ``None`` for other responses.
-    """
-    location = response.headers.get("Location", "")
-    if response.status_code not in REDIRECTS or not location:
-        return None
-    try:
-        target = urlsplit(location)
-    except ValueError:
-        return None
-    page = _sign_in_page()
-    if REDIRECT_FIELD_NAME in parse_qs(target.query):
-        return location
-    return location if page and target.path == urlsplit(page).path else None
-
-
-def page_for_htmx(request: HttpRequest) -> str:
+def page_for_htmx(request: HttpRequest, *, is_page: bool) -> str:
     """
     Return the URL of the page that htmx should open after the session has ended.
 
-    That page explains why the session ended. If the project does not include that page,
-    return the URL of the sign-in page.
+    That page explains why the session ended, and links back to the requested page if
+    ``is_page`` is true, or otherwise to the page that requested a part of a page. If
+    the project does not include the page that explains, return the URL of the sign-in
+    page.
     """
-    back = local_address(request, request.headers.get("HX-Current-URL", ""))
+    if is_page and request.method == "GET":
+        back = own_address(request)
+    else:
+        back = local_address(request, request.headers.get("HX-Current-URL", ""))
     return ended_page_url(back) or sign_in_url(back)
 
 
@@ -85,29 +63,9 @@ def landing_page(request: HttpRequest, url: str | None) -> str:
     return local_address(request, url or "") or resolve_url(settings.LOGIN_REDIRECT_URL)
 
 
-def sign_in_page_for(request: HttpRequest, response: HttpResponseBase) -> str:
-    """
-    Return the URL of the sign-in page to which an explanation page links.
-
-    The explanation page replaces ``response``. If ``response`` redirects to a sign-in
-    page on this site or on the host of ``LOGIN_URL``, return that URL with its query.
-    Otherwise, return ``LOGIN_URL``. Never return a URL with a ``next`` parameter that
-    leads to another site, which ``login_required`` adds for ``//evil.example/``.
-    """
-    location = sign_in_redirect(response) or ""
-    target, page = urlsplit(location), urlsplit(_sign_in_page() or "")
-    is_known = local_address(request, location) is not None or (
-        target.netloc != "" and target[:2] == page[:2]
-    )
-    onward = parse_qs(target.query).get(REDIRECT_FIELD_NAME, [])
-    if is_known and all(local_address(request, url) for url in onward):
-        return location
-    return sign_in_url(return_url(request))
-
-
 def sign_in_url(back: LocalAddress | None) -> str:
     """Return the URL of the sign-in page, with ``back`` as the page to return to."""
-    page = _sign_in_page()
+    page = sign_in_page()
     # If LOGIN_URL names no view, a page with a useless link is better than a failure.
     return (back or "/") if page is None else _with_next(page, back)
 
@@ -142,22 +100,8 @@ def url_of(view: str) -> str | None:
         return None
 
 
-def after_sign_in(request: HttpRequest) -> str:
-    """
-    Return the local URL to open after the sign-in in ``request``.
-
-    A sign-in form names the URL in ``next``. After a sign-in by a middleware, the URL
-    of the requested page is returned. Return ``""`` if there is no local URL.
-    """
-    if request.resolver_match is None:
-        return "" if is_to(request, url_of(CHOOSE_VIEW)) else return_url(request) or ""
-    asked = request.POST.get(REDIRECT_FIELD_NAME) or request.GET.get(
-        REDIRECT_FIELD_NAME, ""
-    )
-    return local_address(request, asked) or ""
-
-
-def _sign_in_page() -> str | None:
+def sign_in_page() -> str | None:
+    """Return the URL of ``LOGIN_URL``, or ``None`` if ``LOGIN_URL`` names no view."""
     try:
         return resolve_url(settings.LOGIN_URL)
     except NoReverseMatch:

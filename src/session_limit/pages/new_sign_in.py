@@ -16,7 +16,6 @@ from django.contrib.messages.storage.base import BaseStorage
 from django.core.mail import EmailMultiAlternatives
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
-from django.template.loader import render_to_string
 
 from session_limit.client import request_kind
 from session_limit.client.device import device_label
@@ -24,9 +23,11 @@ from session_limit.conf import NewSignIn, conf
 from session_limit.models import UserSession
 from session_limit.pages import links
 from session_limit.pages.next_steps import Step, next_steps
+from session_limit.pages.rendering import render
 from session_limit.registry.activity import mark_notified
 from session_limit.store.liveness import Row
-from session_limit.utils.clock import utc_now
+from session_limit.store.users import email_of
+from session_limit.utils.clock import as_utc, utc_now
 
 # An account that signs in more often within an hour probably belongs to a script, and
 # emails about all of its sign-ins would be useless.
@@ -64,7 +65,8 @@ def leave_message(request: HttpRequest, response: HttpResponseBase, row: Row) ->
         return  # The newer session has been pruned.
     url = next((step.url for step in next_steps(_STEPS)), None)
     context = {**_context(newer), "url": url}
-    text = render_to_string("session_limit/new_sign_in_message.html", context, request)
+    # Without the request: the middleware of a context processor may have finished.
+    text = render("session_limit/new_sign_in_message.html", context)
     messages.info(request, text)
     # MessageMiddleware runs inside ours, and has stored the messages already.
     cast("BaseStorage", messages.get_messages(request)).update(response)
@@ -87,7 +89,7 @@ def mail_new_sign_in(
     if conf.new_sign_in is not NewSignIn.MAIL or not is_new_browser:
         return
     user = session.user
-    address = getattr(user, user.get_email_field_name(), None)
+    address = email_of(user)
     if not address or not _is_news(session):
         return
     steps = next_steps(_STEPS | {Step.SUPPORT})
@@ -101,7 +103,7 @@ def mail_new_sign_in(
         "host": request.get_host(),
     }
     subject, text, html = (
-        render_to_string(f"session_limit/mail/{name}", context)
+        render(f"session_limit/mail/{name}", context)
         for name in ("new_sign_in_subject.txt", "new_sign_in.txt", "new_sign_in.html")
     )
     mail = EmailMultiAlternatives(
@@ -127,7 +129,7 @@ def _is_news(session: UserSession) -> bool:
     if not times:
         # The earlier sessions of an old account may have been pruned.
         joined = getattr(session.user, "date_joined", None)
-        return joined is not None and joined <= now - conf.retention
+        return joined is not None and as_utc(joined) <= now - conf.retention
     return len(times) < MAX_SIGN_INS or times[-1] <= now - HOUR
 
 

@@ -13,7 +13,6 @@ from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
-from django.template.loader import render_to_string
 from django.utils.cache import add_never_cache_headers
 
 from session_limit import audit
@@ -21,14 +20,19 @@ from session_limit.client import request_kind, unsaved_form
 from session_limit.conf import conf
 from session_limit.models import UserSession
 from session_limit.pages import (
+    barriers,
     chooser,
+    ended_header,
     endings,
     json_answers,
+    kept_headers,
     links,
     messages,
+    reported_errors,
     use_here,
 )
 from session_limit.pages.next_steps import next_steps
+from session_limit.pages.rendering import Page
 from session_limit.registry.outcomes import Admission
 from session_limit.registry.pending import Rivals
 
@@ -38,13 +42,6 @@ Reason = UserSession.Reason
 # cached pages. After all other endings, the browser deletes them, so that "Back" does
 # not show another person what the account's owner saw.
 _KEEPS_CACHE = {Reason.DISPLACED, Reason.LIMIT_LOWERED, Reason.CREDENTIALS_CHANGED}
-
-# Headers of the view's response that also have to protect the one in its place.
-_PROTECTING = (
-    "Content-Security-Policy",
-    "Content-Security-Policy-Report-Only",
-    "X-Frame-Options",
-)
 
 
 def ended(
@@ -66,7 +63,8 @@ def ended(
     message = endings.ended_session(session)
     if request_kind.is_htmx(request):
         # htmx does not show the body of an error response, but follows this header.
-        page = links.page_for_htmx(request)
+        is_page = request_kind.is_acted_on(request)
+        page = links.page_for_htmx(request, is_page=is_page)
         answer = HttpResponse(headers={"HX-Redirect": page})
     elif request_kind.wants_json(request, response):
         # Lead back to the page that runs the script, not to the URL that it fetched.
@@ -75,7 +73,7 @@ def ended(
         answer = json_answers.session_ended(message, url or links.sign_in_url(back))
     else:
         back = links.return_url(request)
-        sign_in_url = links.sign_in_page_for(request, response)
+        sign_in_url = barriers.sign_in_page_for(request, response)
         use_here_url = links.url_of(links.ENDED_VIEW) if to_choose else None
         token = use_here.token(to_choose) if to_choose else None
         form = None
@@ -89,11 +87,30 @@ def ended(
             "token": token,
             "kept": unsaved_form.of_post(request),
         }
-        answer = _page(request, "session_limit/ended.html", context)
+        answer = Page(request, "session_limit/ended.html", context)
         clears = message.reason is not None and message.reason not in _KEEPS_CACHE
         if clears and request_kind.is_acted_on(request):
             _clear_cache(request, answer)
-    return _in_place_of(response, answer, HTTPStatus.UNAUTHORIZED)
+    ended_header.add(answer, message.reason)
+    return _with_status(answer, HTTPStatus.UNAUTHORIZED)
+
+
+def mention_ending(
+    request: HttpRequest, response: HttpResponseBase, session: UserSession | None
+) -> None:
+    """
+    Say in ``response``, which an ended session may have, that the session has ended.
+
+    A header says so in every response. A GraphQL or JSON-RPC response that reports
+    errors also contains the fields of the 401 response. ``session`` is the
+    ``UserSession`` row, or ``None`` if the row was deleted.
+    """
+    ended_header.add(response, session.ended_reason if session is not None else None)
+    if reported_errors.may_report(response):
+        message = endings.ended_session(session)
+        sign_in_url = links.sign_in_url(links.calling_page(request))
+        fields = json_answers.ended_fields(message, sign_in_url)
+        reported_errors.explain(response, fields)
 
 
 def refused(
@@ -110,8 +127,8 @@ def refused(
             "limit": admission.limit,
             "back": links.return_url(request),
         }
-        answer = _page(request, "session_limit/refused.html", context)
-    return _in_place_of(response, answer, HTTPStatus.FORBIDDEN)
+        answer = Page(request, "session_limit/refused.html", context)
+    return _with_status(answer, HTTPStatus.FORBIDDEN)
 
 
 def asked(
@@ -144,11 +161,11 @@ def asked(
             "taken": not is_first,
             "expires_at": question.pending.expires_at,
         }
-        answer = _page(request, "session_limit/choose.html", context)
+        answer = Page(request, "session_limit/choose.html", context)
     else:
         answer = HttpResponse(headers={"Location": choose_url})
         status = HTTPStatus.SEE_OTHER
-    return _in_place_of(response, answer, status)
+    return _with_status(answer, status)
 
 
 def no_pending_sign_in(
@@ -162,9 +179,9 @@ def no_pending_sign_in(
     else:
         sign_in_url = links.sign_in_url(None)
         context = {**_told(message, sign_in_url), "sign_in_url": sign_in_url}
-        answer = _page(request, "session_limit/no_pending_sign_in.html", context)
+        answer = Page(request, "session_limit/no_pending_sign_in.html", context)
     chooser.delete_cookie(request, answer)
-    return _in_place_of(response, answer, HTTPStatus.GONE)
+    return _with_status(answer, HTTPStatus.GONE)
 
 
 def retry(response: HttpResponseBase | None = None) -> HttpResponse:
@@ -181,7 +198,7 @@ def retry(response: HttpResponseBase | None = None) -> HttpResponse:
     )
     add_never_cache_headers(answer)
     if response is not None:
-        _close_with(answer, response)
+        replace(response, answer)
     return answer
 
 
@@ -209,10 +226,6 @@ def _listed(rivals: Rivals) -> dict[str, Any]:
     }
 
 
-def _page(request: HttpRequest, template: str, context: dict[str, Any]) -> HttpResponse:
-    return HttpResponse(render_to_string(template, context, request))
-
-
 def _clear_cache(request: HttpRequest, answer: HttpResponse) -> None:
     """Make the browser delete the pages of this site from its cache."""
     # Browsers obey the header only over HTTPS. Do not add "cookies" or "storage", which
@@ -221,18 +234,19 @@ def _clear_cache(request: HttpRequest, answer: HttpResponse) -> None:
         answer.headers["Clear-Site-Data"] = '"cache"'
 
 
-def _in_place_of(
-    response: HttpResponseBase, answer: HttpResponse, status: HTTPStatus
-) -> HttpResponse:
+def _with_status(answer: HttpResponse, status: HTTPStatus) -> HttpResponse:
     answer.status_code = status
-    for name in _PROTECTING:
-        if name in response.headers:
-            answer.headers[name] = response.headers[name]
     add_never_cache_headers(answer)
-    _close_with(answer, response)
     return answer
 
 
-def _close_with(answer: HttpResponse, response: HttpResponseBase) -> None:
-    """Close the resources of the replaced ``response`` when ``answer`` is closed."""
-    vars(answer)["_resource_closers"].extend(vars(response)["_resource_closers"])
+def replace(response: HttpResponseBase, answer: HttpResponseBase) -> None:
+    """
+    Let ``answer`` take the place of ``response``.
+
+    Headers and cookies that do not describe the body are kept. Closing ``answer`` also
+    closes the resources of ``response``.
+    """
+    if answer is not response:
+        kept_headers.keep(answer, response)
+        vars(answer)["_resource_closers"].extend(vars(response)["_resource_closers"])

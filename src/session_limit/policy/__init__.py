@@ -12,6 +12,7 @@ from session_limit.policy.decisions import (
     decide_choice,
     decide_swap,
     excess,
+    in_order,
 )
 
 __all__ = [
@@ -24,4 +25,5 @@ __all__ = [
     "decide_choice",
     "decide_swap",
     "excess",
+    "in_order",
 ]

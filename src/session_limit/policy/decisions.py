@@ -76,6 +76,18 @@ def _by_activity(session: LiveSession) -> tuple[datetime, UUID]:
     return (session.last_active_at, session.id)
 
 
+def in_order(live: Sequence[LiveSession], displace: Displace) -> tuple[UUID, ...]:
+    """
+    Return the ids of ``live`` sessions in the order in which ``displace`` ends them.
+
+    ``Displace.OLDEST`` ends the oldest sessions first. Other values end the least
+    recently active sessions first.
+    """
+    is_by_age = displace is Displace.OLDEST
+    ordered = sorted(live, key=_by_sign_in if is_by_age else _by_activity)
+    return tuple(session.id for session in ordered)
+
+
 def excess(
     live: Sequence[LiveSession], *, limit: int | None, displace: Displace
 ) -> tuple[UUID, ...]:
@@ -83,15 +95,12 @@ def excess(
     Return the ids of the sessions to end so that at most ``limit`` sessions remain.
 
     ``live`` holds the live sessions of one scope (a group of sessions with a common
-    limit). If ``limit`` is ``None``, no session ends. ``Displace.OLDEST`` ends the
-    oldest sessions. Other values end the least recently active sessions. The ids are in
-    the order in which to end the sessions.
+    limit). If ``limit`` is ``None``, no session ends. The ids are in the order in which
+    to end the sessions (see ``in_order()``).
     """
     if limit is None or len(live) <= limit:
         return ()
-    is_by_age = displace is Displace.OLDEST
-    ordered = sorted(live, key=_by_sign_in if is_by_age else _by_activity)
-    return tuple(session.id for session in ordered[: len(live) - limit])
+    return in_order(live, displace)[: len(live) - limit]
 
 
 def decide(

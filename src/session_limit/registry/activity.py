@@ -15,6 +15,7 @@ from session_limit.registry.transactions import one_statement
 from session_limit.rules import get_rules
 from session_limit.store import engines
 from session_limit.store.liveness import Row
+from session_limit.store.store_ids import store_id
 from session_limit.utils.clock import utc_now
 
 ACTIVITY = BestEffort("Recording activity")
@@ -46,35 +47,45 @@ def deadline(
 
 
 def touch(
-    row: Row, session: SessionBase, user: AbstractBaseUser, *, is_saved: bool
+    row: Row,
+    session: SessionBase,
+    user: AbstractBaseUser,
+    *,
+    is_saved: bool,
+    is_active: bool = True,
 ) -> None:
     """
     Update the last activity and the expiry of a session if its row is out of date.
 
     ``is_saved`` says that the session data has just been stored, so that its expiry
-    starts again. Only one of several parallel requests updates the row. If the database
-    cannot write immediately, the next request tries again.
+    starts again. If ``is_active`` is false, the request does not count as activity, and
+    only a change of the session's own expiry is recorded. Only one of several parallel
+    requests updates the row. If the database cannot write immediately, the next request
+    tries again.
     """
     now = utc_now()
     if is_saved or row.expires_reason != EndReason.EXPIRED:
-        stored_until = session.get_expiry_date(modification=now)
+        stored_until = engines.expiry_of(session, now)
     else:
         stored_until = row.expires_at
     ends_at = functools.partial(
         deadline, user, stored_until, authenticated_at=row.authenticated_at
     )
-    if not row.is_touch_due(now):
+    active_at = now if is_active else row.last_active_at
+    if not is_active or not row.is_touch_due(now):
         expires_at, _ = ends_at(active_at=row.last_active_at)
         if abs(expires_at - row.expires_at) < row.touch_interval:
             return
-    expires_at, expires_reason = ends_at(active_at=now)
+    expires_at, expires_reason = ends_at(active_at=active_at)
     rows = UserSession.objects.primary().live_with_id(row.id)
     ACTIVITY.update(
         row.id,
         rows.filter(last_active_at=row.last_active_at),
-        last_active_at=now,
+        last_active_at=active_at,
         expires_at=expires_at,
         expires_reason=expires_reason,
+        # The session was read from this store, which may have been renamed or moved.
+        store=store_id(),
     )
 
 
@@ -96,6 +107,7 @@ def rekey(using: str, id: UUID, key: str | None, *, former: str | None) -> bool:
         # Until the data is stored, the session must not look deleted: see
         # UserSession.may_be_unsaved().
         key_recorded_at=DatabaseNow(),
+        store=store_id(),
     )
     return changed > 0
 

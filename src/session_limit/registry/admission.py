@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
+from uuid import UUID
 
 from django.contrib.auth.base_user import AbstractBaseUser
 
@@ -24,9 +26,6 @@ from session_limit.registry.transactions import transactional
 from session_limit.store import engines
 from session_limit.store.liveness import Row
 from session_limit.utils.after_commit import after_commit
-
-# The number of stored sessions that a sign-in at the limit reads in one batch.
-READ_AT_ONCE = 100
 
 
 @transactional
@@ -51,8 +50,8 @@ def admit(using: str, sign_in: SignIn) -> Admission:
         return Admission(None, sign_in.scope, limit, AtLimit.ASK, is_too_late=True)
     if limit is None and sign_in.choice is None:
         own, id = own_row(sign_in, using), uuid7()
-        if own is None and sign_in.is_new_browser:
-            give_notice(id, live_rows(user, using), using)
+        if own is None and (sign_in.is_new_browser or sign_in.former_browsers):
+            sign_in = _prepare_new(sign_in, live_rows(user, using), using, id)
         return Admission(enter(sign_in, own, using, id), sign_in.scope)
 
     live = not_counting.end_due(live_rows(user, using), sign_in.now, using)
@@ -62,27 +61,47 @@ def admit(using: str, sign_in: SignIn) -> Admission:
     scope = sign_in.scope if own is None else own.scope
     at_limit = at_limit_for(user, scope)
     decide = _decide_by(limit, at_limit, sign_in.choice if own is None else None)
-    rivals = [row for row in live if row.takes_place_in(scope) and row is not own]
+    former = []
+    if own is None:
+        former = not_counting.former_places(live, sign_in.former_browsers, scope)
+    others = [row for row in live if row is not own and row not in former]
+    rivals = [row for row in others if row.takes_place_in(scope)]
     decision = decide([row.facts() for row in rivals])
-    if own is None and not decision.admitted:
-        end_unusable = functools.partial(
-            not_counting.end_unusable, user=user, account=account, using=using
-        )
-        rivals = _without_unusable(rivals, end_unusable, limit)
+    if decision.ended or (own is None and decision.exceeded):
+        rivals = not_counting.usable(rivals, user, account, limit, using)
         decision = decide([row.facts() for row in rivals])
-        if not decision.admitted:
-            return Admission(None, scope, limit, at_limit, Rivals.of(rivals))
+    if own is None and not decision.admitted:
+        return Admission(None, scope, limit, at_limit, Rivals.of(rivals))
 
     id = uuid7() if own is None else own.pk
     leaving = chosen(rivals, decision.ended)
     end_locked(leaving, EndReason.DISPLACED, using, by_session=id)
-    if own is None and sign_in.is_new_browser:
-        give_notice(id, live, using)
+    if own is None:
+        sign_in = _prepare_new(sign_in, live, using, id)
     row = enter(sign_in, own, using, id)
     admission = Admission(row, scope, limit, at_limit)
     if decision.exceeded and own is None:
         after_commit(using, announcements.limit_reached, user, admission)
     return admission
+
+
+def _prepare_new(
+    sign_in: SignIn, live: list[UserSession], using: str, id: UUID
+) -> SignIn:
+    """
+    End the earlier session of the browser that gets a new session with this ``id``.
+
+    If there is none and the browser is new, give the sessions in ``live`` a notice. The
+    caller must have locked these sessions. Return the facts of the sign-in, in which a
+    browser with an earlier session is not new.
+    """
+    former = not_counting.former_places(live, sign_in.former_browsers, sign_in.scope)
+    end_locked(former, EndReason.SIGNED_OUT, using, by_session=id)
+    if former:
+        return replace(sign_in, is_new_browser=False)
+    if sign_in.is_new_browser:
+        give_notice(id, live, using)
+    return sign_in
 
 
 @transactional
@@ -114,8 +133,12 @@ def adopt(using: str, sign_in: SignIn) -> Row | None:
     limit = None if sign_in.exempt else limit_for(user, scope, account)
     at_limit = at_limit_for(user, scope)
     live = not_counting.end_due(live_rows(user, using), sign_in.now, using)
-    rivals = [row.facts() for row in live if row.takes_place_in(scope)]
-    decision = policy.decide_adoption(rivals, limit=limit, at_limit=at_limit)
+    rivals = [row for row in live if row.takes_place_in(scope)]
+    decide = functools.partial(policy.decide_adoption, limit=limit, at_limit=at_limit)
+    decision = decide([row.facts() for row in rivals])
+    if decision.exceeded:
+        rivals = not_counting.usable(rivals, user, account, limit, using)
+        decision = decide([row.facts() for row in rivals])
     signed_at = engines.signed_at(session)
     is_copy = signed_at is not None and _has_ended_since(user, signed_at, using)
     entered = record(sign_in, uuid7(), using)
@@ -128,24 +151,6 @@ def adopt(using: str, sign_in: SignIn) -> Row | None:
         admission = Admission(row, scope, limit, at_limit)
         after_commit(using, announcements.limit_reached, user, admission)
     return row
-
-
-def _without_unusable(
-    rivals: list[UserSession],
-    end_unusable: Callable[[list[UserSession]], list[UserSession]],
-    limit: int | None,
-) -> list[UserSession]:
-    """End unusable sessions among ``rivals``, and return the remaining sessions."""
-    # end_unusable() reads the session store once for each row, so it gets no more rows
-    # once the remaining rivals reach the limit.
-    remaining: list[UserSession] = []
-    enough = limit or 0
-    step = max(enough, READ_AT_ONCE)
-    for start in range(0, len(rivals), step):
-        if len(remaining) >= enough:
-            return remaining + rivals[start:]
-        remaining += end_unusable(rivals[start : start + step])
-    return remaining
 
 
 def _is_waiting(pending: PendingSignIn, using: str) -> bool:

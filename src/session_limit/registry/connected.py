@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Collection, Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
@@ -19,8 +19,13 @@ from session_limit.registry.ending import ENDINGS, end_locked
 from session_limit.registry.limits import unrecorded_account
 from session_limit.registry.transactions import transactional
 from session_limit.store.liveness import Row
-from session_limit.store.users import may_sign_in
+from session_limit.store.users import is_active, may_sign_in
 from session_limit.utils.clock import utc_now
+
+# How long after its key was recorded a connected session may have no stored data. Data
+# was stored when the client connected. A change of key stores the data under the new
+# key right after recording the key, long before the response.
+UNSAVED_WITHIN = timedelta(seconds=30)
 
 
 class Standing(NamedTuple):
@@ -57,11 +62,8 @@ def standings(ids: Collection[UUID], *, thorough: bool = False) -> dict[UUID, St
     rows = list(sessions.filter(pk__in=ids))
     reasons = _unrecorded_reasons(rows, using, thorough=thorough)
     if thorough and reasons:
-        # The store was read after the rows. A change of key in between deletes what was
-        # stored under the old key, so a row that has changed counts as live.
         again = {row.pk: row for row in sessions.filter(pk__in=reasons)}
-        changed = [row for row in rows if _has_changed(row, again.get(row.pk))]
-        for row in changed:
+        for row in _changed(rows, again):
             del reasons[row.pk]
         rows = [again.get(row.pk, row) for row in rows]
     found = {row.pk: _standing(row, reasons.get(row.pk)) for row in rows}
@@ -69,14 +71,30 @@ def standings(ids: Collection[UUID], *, thorough: bool = False) -> dict[UUID, St
     return {id: found.get(id, Standing(None)) for id in ids}
 
 
+def deleted(ids: Collection[UUID]) -> set[UUID]:
+    """
+    Return the live sessions in ``ids`` whose stored data was deleted by other code.
+
+    The check runs one SQL statement, takes no lock, and reads the session store once
+    for many sessions. If the store fails, the result leaves its sessions out.
+    """
+    using = registry_alias()
+    sessions = UserSession.objects.using(using)
+    rows = list(sessions.live().filter(pk__in=ids))
+    found = not_counting.deleted(rows, using, UNSAVED_WITHIN)
+    again = {row.pk: row for row in sessions.filter(pk__in=found)} if found else {}
+    return found - {row.pk for row in _changed(rows, again)}
+
+
 def record_endings(ids: Collection[UUID]) -> None:
     """
     Mark the sessions in ``ids`` as ended if they no longer authenticate their users.
 
-    ``standings()`` with ``thorough`` finds such sessions. Locked rows are skipped, if
-    the database supports that. A skipped session ends with its next request, with the
-    next sign-in of its account or through ``prunesessions``. If the database refuses
-    the write, no exception is raised, because nothing depends on the write.
+    ``standings()`` with ``thorough`` and ``deleted()`` find such sessions. Locked rows
+    are skipped, if the database supports that. A skipped session ends with its next
+    request, with the next sign-in of its account or through ``prunesessions``. If the
+    database refuses the write, no exception is raised, because nothing depends on the
+    write.
     """
     ENDINGS.attempt(functools.partial(_record_endings, ids))
 
@@ -86,6 +104,9 @@ def _record_endings(using: str, ids: Collection[UUID]) -> None:
     live = UserSession.objects.using(using).live().filter(pk__in=ids)
     rows = locked(live, skip_locked=True)
     reasons = _unrecorded_reasons(rows, using, thorough=True)
+    rest = [row for row in rows if row.pk not in reasons]
+    found = not_counting.deleted(rest, using, UNSAVED_WITHIN)
+    reasons |= dict.fromkeys(found, EndReason.EXPIRED)
     for row in rows:
         if row.pk in reasons:
             end_locked([row], reasons[row.pk], using)
@@ -111,12 +132,19 @@ def _standing(row: UserSession, reason: EndReason | None) -> Standing:
     return Standing(row.expires_at)
 
 
-def _has_changed(row: UserSession, again: UserSession | None) -> bool:
-    """Return whether a row's key, credentials or expiry differ between two reads."""
+def _changed(
+    rows: Iterable[UserSession], again: dict[UUID, UserSession]
+) -> list[UserSession]:
+    """Return the ``rows`` whose key, credentials or expiry differ in a second read."""
+    # The store was read after the rows. A change of key in between deletes what was
+    # stored under the old key, so a row that has changed counts as live.
     names = ("session_key", "credentials", "authenticated_at", "expires_at")
-    return again is not None and any(
-        getattr(row, name) != getattr(again, name) for name in names
-    )
+    return [
+        row
+        for row in rows
+        if row.pk in again
+        and any(getattr(row, name) != getattr(again[row.pk], name) for name in names)
+    ]
 
 
 def _unrecorded_reasons(
@@ -149,13 +177,14 @@ def _credentials_check(
         if user is None:
             # The user is being deleted, and the session with it.
             return None
-        if not user.is_active and not may_sign_in(user):
+        if not is_active(user) and not may_sign_in(user):
             return EndReason.ACCOUNT_DISABLED
         account = accounts.get(user.pk) or unrecorded_account(user)
         changed_at = account.password_changed_at
         was_changed = changed_at is not None and row.authenticated_at < changed_at
         if was_changed or not is_recorded_of(row, user):
-            return not_counting.unusable_reason(row, user, account)
+            reasons = not_counting.unusable_reasons([row], user, account, using)
+            return reasons.get(row.pk)
         return None
 
     return check

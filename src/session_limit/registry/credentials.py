@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from asgiref.sync import sync_to_async
-from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
+from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY, get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.sessions.backends.base import SessionBase
+from django.db import router
 from django.db.models import F, OuterRef, Subquery
 from django.db.models.functions import Coalesce, Greatest
 from django.utils.crypto import constant_time_compare
@@ -27,18 +29,15 @@ from session_limit.registry.limits import read_account
 from session_limit.registry.transactions import one_statement
 from session_limit.store import engines
 from session_limit.store.liveness import Row
-from session_limit.store.users import user_of
+from session_limit.store.users import session_hashes, user_of
 from session_limit.utils.clock import utc_now
-
-
-def _valid_hashes(user: AbstractBaseUser) -> list[str]:
-    return [user.get_session_auth_hash(), *user.get_session_auth_fallback_hash()]
 
 
 def hash_is_valid(session_hash: str, user: AbstractBaseUser) -> bool:
     """Return whether ``auth.get_user()`` would accept ``session_hash`` for ``user``."""
-    return any(
-        constant_time_compare(session_hash, valid) for valid in _valid_hashes(user)
+    valid = session_hashes(user)
+    return valid is None or any(
+        constant_time_compare(session_hash, each) for each in valid
     )
 
 
@@ -86,7 +85,8 @@ def digest(session_hash: str | None) -> str:
 
 def is_recorded_of(row: UserSession | PendingSignIn, user: AbstractBaseUser) -> bool:
     """Return whether the credentials in ``row``, if any, are valid for ``user``."""
-    return not row.credentials or row.credentials in map(digest, _valid_hashes(user))
+    valid = session_hashes(user)
+    return valid is None or not row.credentials or row.credentials in map(digest, valid)
 
 
 def has_credentials(id: UUID, session_hash: str) -> bool:
@@ -127,6 +127,22 @@ def note_password_changed(using: str, user: AbstractBaseUser) -> None:
     Sessions that began with the old password then end with ``PASSWORD_CHANGED``.
     """
     lock_account(user.pk, using, password_changed_at=utc_now())
+
+
+@one_statement
+def restore_last_login(using: str, user: Any, at: datetime | None) -> None:
+    """
+    Restore the ``last_login`` of ``user`` to ``at`` after a refused sign-in.
+
+    Links for a password reset, which depend on the value, stay valid. The value in the
+    database is not restored if another sign-in has changed it in the meantime.
+    """
+    written, model = user.last_login, get_user_model()
+    if written is not None and written != at:
+        # The users may be in another database than the sessions.
+        rows = model._base_manager.using(router.db_for_write(model, instance=user))
+        rows.filter(pk=user.pk, last_login=written).update(last_login=at)
+    user.last_login = at
 
 
 def renew_credentials(row: Row, session_hash: str) -> None:

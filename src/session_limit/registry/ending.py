@@ -7,8 +7,8 @@ A session that has already ended keeps its first reason.
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, cast
 from uuid import UUID
 
 from django.contrib.auth.base_user import AbstractBaseUser
@@ -35,10 +35,31 @@ def end(
     End the live sessions with these ``ids``, and return their database rows.
 
     ``by`` is the user who ends the sessions. A session that has already ended keeps its
-    first reason and is not returned.
+    first reason and is not returned. Raises ``TypeError`` if ``ids`` contains anything
+    but ids, or is a single id.
     """
-    ids = list(ids)
+    ids = as_ids(ids, "end")
     return _end_matching(Q(pk__in=ids), reason, by) if ids else []
+
+
+def as_ids(ids: Iterable[UUID], function: str) -> list[UUID]:
+    """
+    Return ``ids`` as a list, or raise ``TypeError`` if they are not ids of sessions.
+
+    ``function`` is the name of the function that received ``ids``.
+    """
+    given: Any = ids
+    if isinstance(given, Iterable) and not isinstance(given, str | bytes | Mapping):
+        listed = list(given)
+        # Django converts the text of a UUID.
+        others = [each for each in listed if not isinstance(each, UUID | str)]
+        if not others:
+            return cast("list[UUID]", listed)
+        given = others[0]
+    raise TypeError(
+        f"registry.{function}() takes ids of sessions, not {type(given).__name__}. "
+        "The id of a session is session.pk, as in registry.end([session.pk], reason)."
+    )
 
 
 def end_all(
@@ -58,8 +79,10 @@ def end_others(
     """
     End all live sessions of ``user`` except the session with the id ``keep``.
 
-    Return the rows of the ended sessions, as ``end()`` does.
+    Return the rows of the ended sessions, as ``end()`` does. Raises ``TypeError`` if
+    ``keep`` is not an id.
     """
+    [keep] = as_ids([keep], "end_others")
     return _end_matching(Q(user_id=user.pk) & ~Q(pk=keep), reason, by)
 
 
@@ -148,4 +171,5 @@ def _changes(
         "ended_by": "" if by is None else str(by.pk),
         "ended_by_session": by_session,
         "session_key": None,
+        "browser": None,
     }

@@ -100,6 +100,7 @@ def _enforce(
         [row for row in live if row.counted],
         lambda scope: limit_for(user, scope, account),
         conf.displace,
+        lambda rows, limit: not_counting.usable(rows, user, account, limit, using),
     )
     end_locked(ended, EndReason.LIMIT_LOWERED, using, by=by)
     if conf.uses_plays():
@@ -117,16 +118,27 @@ def _enforce_plays(user: AbstractBaseUser, using: str) -> list[Play]:
 
 
 def _excess(
-    rows: Iterable[Counted], limit_of: Callable[[str], int | None], displace: Displace
+    rows: Iterable[Counted],
+    limit_of: Callable[[str], int | None],
+    displace: Displace,
+    usable: Callable[[list[Counted], int], list[Counted]] = lambda rows, _: rows,
 ) -> list[Counted]:
-    """Return the sessions or playbacks that exceed the limit of their scope."""
+    """
+    Return the sessions or playbacks that exceed the limit of their scope.
+
+    ``usable`` takes the rows of a scope that exceed its limit, and returns those that
+    still count.
+    """
     by_scope: dict[str, list[Counted]] = defaultdict(list)
     for row in rows:
         by_scope[row.scope].append(row)
     ended: list[Counted] = []
-    for scope, group in by_scope.items():
-        facts = [row.facts() for row in group]
+    for scope, all_rows in by_scope.items():
         limit = limit_of(scope)
+        group = all_rows
+        if limit is not None and len(all_rows) > limit:
+            group = usable(all_rows, limit)
+        facts = [row.facts() for row in group]
         ended += chosen(group, policy.excess(facts, limit=limit, displace=displace))
     return ended
 

@@ -1,4 +1,4 @@
-"""Get limits from the project's ``Rules``, and check that they are valid."""
+"""Get the limits of an account from its own row or from the project's ``Rules``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import cast
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import ImproperlyConfigured
 
-from session_limit.models import AccountLimit, UserSession, registry_alias
+from session_limit.models import AccountLimit, registry_alias
 from session_limit.policy import AtLimit
 from session_limit.rules import get_rules
 
@@ -42,8 +42,10 @@ def limit_for(user: AbstractBaseUser, scope: str, account: AccountLimit) -> int 
     A number in that row takes precedence over the project's ``Rules``.
     """
     if account.limit is not None:
-        return _checked(account.limit)
-    return _checked(get_rules().limit(user, scope))
+        if not is_limit(account.limit):
+            raise ImproperlyConfigured(NO_LIMIT.format(account.limit))
+        return account.limit
+    return get_rules().limit(user, scope)
 
 
 def play_limit_of(user: AbstractBaseUser, scope: str = "") -> int | None:
@@ -53,13 +55,7 @@ def play_limit_of(user: AbstractBaseUser, scope: str = "") -> int | None:
     A scope is a group of playbacks that are counted together. ``None`` means no limit.
     Raises ``ImproperlyConfigured`` if the project's ``Rules`` return an invalid limit.
     """
-    return _checked(get_rules().play_limit(user, scope))
-
-
-def _checked(limit: int | None) -> int | None:
-    if is_limit(limit):
-        return limit
-    raise ImproperlyConfigured(NO_LIMIT.format(limit))
+    return get_rules().play_limit(user, scope)
 
 
 def is_limit(limit: int | None) -> bool:
@@ -74,30 +70,9 @@ def at_limit_for(user: AbstractBaseUser, scope: str) -> AtLimit:
     A scope is a group of sessions that are counted together. Raises
     ``ImproperlyConfigured`` if the project's ``Rules`` return an unknown value.
     """
-    return _known(get_rules().at_limit(user, scope), "at_limit")
+    return AtLimit(get_rules().at_limit(user, scope))
 
 
 def play_at_limit_for(user: AbstractBaseUser, scope: str) -> AtLimit:
     """Return how to handle a playback beyond the limit of ``user`` in ``scope``."""
-    return _known(get_rules().play_at_limit(user, scope), "play_at_limit")
-
-
-def _known(answer: str, asked: str) -> AtLimit:
-    try:
-        return AtLimit(answer)
-    except ValueError:
-        names = ", ".join(repr(choice.value) for choice in AtLimit)
-        raise ImproperlyConfigured(
-            f"Rules.{asked}() returns one of {names}, not {answer!r}."
-        ) from None
-
-
-def storable_scope(scope: str, asked: str) -> str:
-    """Return ``scope``, or raise ``ImproperlyConfigured`` if it cannot be stored."""
-    longest = cast("int", UserSession._meta.get_field("scope").max_length)
-    if isinstance(cast("object", scope), str) and len(scope) <= longest:
-        return scope
-    raise ImproperlyConfigured(
-        f"Rules.{asked}() returns a string of at most {longest} characters, "
-        f"not {scope!r}."
-    )
+    return AtLimit(get_rules().play_at_limit(user, scope))

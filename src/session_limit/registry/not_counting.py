@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
+from uuid import UUID
 
-from django.contrib.auth import HASH_SESSION_KEY
+from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.auth.base_user import AbstractBaseUser
 
+from session_limit import policy
+from session_limit.conf import conf
 from session_limit.models import STORED_WITHIN, AccountLimit, EndReason, UserSession
 from session_limit.registry.credentials import (
     credentials_reason,
@@ -22,9 +25,14 @@ from session_limit.registry.credentials import (
 from session_limit.registry.ending import end_locked
 from session_limit.store import engines
 from session_limit.store.liveness import Row
+from session_limit.store.store_ids import is_own
+from session_limit.store.stored_data import Data, read_many
 from session_limit.utils.clock import utc_now
 
 Rows = list[UserSession]
+
+# The number of sessions that a decision at the limit looks for in the store at once.
+READ_AT_ONCE = 100
 
 
 def _end_where(
@@ -69,6 +77,21 @@ def end_same_browser(
     return _end_where(rows, reason_of, using)
 
 
+def former_places(
+    rows: Sequence[UserSession], browsers: frozenset[str], scope: str
+) -> Rows:
+    """
+    Return the sessions in ``rows`` whose place a sign-in in the same browser takes.
+
+    ``browsers`` are the digests that recognize the browser. The browser cannot have two
+    sessions, so these sessions end if the sign-in is admitted, and do not count until
+    then. Only sessions that count towards the limit of ``scope`` are returned.
+    """
+    return [
+        row for row in rows if row.browser in browsers and row.takes_place_in(scope)
+    ]
+
+
 def end_unusable(
     rows: Sequence[UserSession],
     user: AbstractBaseUser,
@@ -79,43 +102,119 @@ def end_unusable(
 ) -> Rows:
     """End the sessions that no longer authenticate ``user``; return the others."""
     # The locked rows decide, whatever an earlier read without a lock returned.
-
-    def reason_of(row: UserSession) -> EndReason | None:
-        return unusable_reason(row, user, account, settled=settled)
-
-    return _end_where(rows, reason_of, using)
+    reasons = unusable_reasons(rows, user, account, using, settled=settled)
+    return _end_where(rows, lambda row: reasons.get(row.pk), using)
 
 
-def unusable_reason(
-    row: UserSession,
+def usable(
+    rows: Sequence[UserSession],
     user: AbstractBaseUser,
     account: AccountLimit,
+    limit: int | None,
+    using: str,
+) -> Rows:
+    """
+    End unusable sessions among ``rows``, and return the remaining sessions.
+
+    ``rows`` are sessions of one scope (a group of sessions with a common limit). The
+    sessions that would stay longest are read first. Once as many as ``limit`` are
+    usable, the others need not be read, because the limit has no room for them.
+    """
+    facts = [row.facts() for row in rows]
+    by_id = {row.pk: row for row in rows}
+    ordered = [by_id[id] for id in reversed(policy.in_order(facts, conf.displace))]
+    remaining: set[UUID] = set()
+    enough = limit or 0
+    step = max(enough, READ_AT_ONCE)
+    for start in range(0, len(ordered), step):
+        batch = ordered[start : start + step]
+        if len(remaining) < enough:
+            batch = end_unusable(batch, user, account, using)
+        remaining.update(row.pk for row in batch)
+    return [row for row in rows if row.pk in remaining]
+
+
+def unusable_reasons(
+    rows: Sequence[UserSession],
+    user: AbstractBaseUser,
+    account: AccountLimit,
+    using: str,
     *,
     settled: bool = False,
-) -> EndReason | None:
+) -> dict[UUID, EndReason]:
     """
-    Return why a live session no longer authenticates ``user``, or ``None`` if it does.
+    Return why live sessions in ``rows`` no longer authenticate ``user``, by session id.
 
-    Either the stored session was deleted, or the user's credentials changed. The check
-    reads the session store once and writes nothing. If the session store fails, the
-    result is ``None``. ``settled`` says that the request that changed the credentials
-    has already stored its own session with the new credentials.
+    Either the stored session was deleted, or the user's credentials changed. The result
+    leaves out the other sessions, those that are in the store of another site, and
+    those whose store fails. ``settled`` says that the request that changed the
+    credentials has already stored its own session with the new credentials. The check
+    writes nothing.
     """
     now, changed_at = utc_now(), account.password_changed_at
     # Unless ``settled`` is true, that request may not have sent its response yet.
     settled = settled or changed_at is None or changed_at + STORED_WITHIN <= now
-    if row.session_key is None:
-        # Nothing is stored under a key, so the recorded digest has to decide.
-        if settled and not is_recorded_of(row, user):
-            return credentials_reason(row.authenticated_at, user, account)
-        return None
-    data = engines.read(row.session_key)
-    if data is None:
-        return None
-    if data.get(engines.ID) != row.pk.hex:
-        # A sign-in stores its data with its response, and a change of key stores the
-        # data after recording the key.
-        return None if row.may_be_unsaved() else EndReason.EXPIRED
-    if settled and not hash_is_valid(data.get(HASH_SESSION_KEY, ""), user):
-        return credentials_reason(row.authenticated_at, user, account)
-    return None
+    rows = [row for row in rows if is_own(row.store)]
+    found = _read(rows)
+    reasons = dict.fromkeys(_deleted(rows, found, using), EndReason.EXPIRED)
+    for row in rows if settled else ():
+        data = found.get(row.pk, {})
+        if row.pk in reasons or data is None:
+            continue
+        if row.session_key is None:
+            # Nothing is stored under a key, so the recorded digest has to decide.
+            is_valid = is_recorded_of(row, user)
+        else:
+            is_valid = not _is_of(row, data) or hash_is_valid(
+                data.get(HASH_SESSION_KEY, ""), user
+            )
+        if not is_valid:
+            reasons[row.pk] = credentials_reason(row.authenticated_at, user, account)
+    return reasons
+
+
+def deleted(
+    rows: Sequence[UserSession], using: str, within: timedelta = STORED_WITHIN
+) -> set[UUID]:
+    """
+    Return the ids of the live sessions in ``rows`` whose stored data was deleted.
+
+    Sessions whose key was recorded ``within`` this time may not be stored yet, and are
+    left out. So are sessions in the store of another site, and those whose store fails.
+    """
+    rows = [row for row in rows if is_own(row.store)]
+    return _deleted(rows, _read(rows), using, within)
+
+
+def _deleted(
+    rows: Sequence[UserSession],
+    found: dict[UUID, Data | None],
+    using: str,
+    within: timedelta = STORED_WITHIN,
+) -> set[UUID]:
+    absent = [
+        row
+        for row in rows
+        if (data := found.get(row.pk)) is not None and not _is_of(row, data)
+    ]
+    if not absent:
+        return set()
+    # A sign-in stores its data with its response, and a change of key stores the data
+    # after recording the key.
+    unsaved = UserSession.objects.using(using).unsaved(absent, within)
+    return {row.pk for row in absent} - unsaved
+
+
+def _read(rows: Sequence[UserSession]) -> dict[UUID, Data | None]:
+    """Return the stored data of those ``rows`` that have a key, by session id."""
+    keys = {row.pk: row.session_key for row in rows if row.session_key is not None}
+    found = read_many(list(keys.values()))
+    return {id: found[key] for id, key in keys.items()}
+
+
+def _is_of(row: UserSession, data: Data) -> bool:
+    """Return whether the stored ``data`` still lead to the session of ``row``."""
+    # Without an id, the session was adopted, and no response has stored the id yet.
+    if data.get(engines.ID, row.pk.hex) != row.pk.hex:
+        return False
+    return SESSION_KEY in data and Row.of(row).belongs_to(data[SESSION_KEY])

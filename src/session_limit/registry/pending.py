@@ -27,7 +27,7 @@ from session_limit.registry.best_effort import BestEffort
 from session_limit.registry.credentials import digest, is_recorded_of
 from session_limit.registry.limits import limit_of
 from session_limit.registry.transactions import transactional
-from session_limit.store import engines
+from session_limit.store import copies, engines
 from session_limit.store.queries import live_of
 from session_limit.store.users import user_of
 from session_limit.utils.clock import utc_now
@@ -123,14 +123,20 @@ def create_pending(
     """
     now = utc_now()
     values, before = changes.values, changes.before
-    added = {name: value for name, value in values.items() if name not in _NOT_KEPT}
-    data = {"left": added, "before": {n: before[n] for n in added if n in before}}
+    session = engines.engine()()
+    # A cache may hold values that the serializer does not accept.
+    added = copies.storable(
+        {name: value for name, value in values.items() if name not in _NOT_KEPT},
+        session,
+    )
+    previous = {name: before[name] for name in added if name in before}
+    data = {"left": added, "before": copies.storable(previous, session)}
     facts: dict[str, Any] = {
         "user_id": user.pk,
         "backend": values.get(BACKEND_SESSION_KEY, ""),
         "credentials": digest(values.get(HASH_SESSION_KEY)),
         "scope": scope,
-        "data": engines.engine()().encode(data) if added else "",
+        "data": session.encode(data) if added else "",
         "expires_at": now + LIFETIME,
     }
     if next_url and len(next_url) <= MAX_LENGTH:
@@ -221,11 +227,10 @@ def unapplied_changes(pending: PendingSignIn, session: SessionBase) -> dict[str,
     """
     data = engines.engine()().decode(pending.data) if pending.data else {}
     values, before = data.get("left", {}), data.get("before", {})
-    return {
-        name: value
-        for name, value in values.items()
-        if session.get(name) == before.get(name)
-    }
+    now = {name: session.get(name) for name in values}
+    then = copies.copies({name: before.get(name) for name in values}, session)
+    changed = copies.changed(now, then, session)
+    return {name: value for name, value in values.items() if name not in changed}
 
 
 @transactional

@@ -34,7 +34,6 @@ from session_limit.registry.leases import (
 from session_limit.registry.limits import (
     play_at_limit_for,
     play_limit_of,
-    storable_scope,
 )
 from session_limit.registry.outcomes import PlayStart
 from session_limit.registry.transactions import transactional
@@ -89,7 +88,7 @@ def play(
     if len(what) > longest:
         raise ValueError(f"What is played has a name of at most {longest} characters.")
     user = session.user
-    scope = storable_scope(get_rules().play_scope(user, session, what), "play_scope")
+    scope = get_rules().play_scope(user, session, what)
     newcomer = _Newcomer(
         id=uuid7() if key is None else play_id_of(session.pk, key),
         session=session,

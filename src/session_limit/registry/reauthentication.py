@@ -18,6 +18,7 @@ from session_limit.registry.best_effort import BestEffort
 from session_limit.registry.connected import end_left_behind
 from session_limit.registry.credentials import hash_is_valid, renew_credentials
 from session_limit.registry.transactions import transactional
+from session_limit.store import engines
 from session_limit.store.liveness import Row
 from session_limit.utils.after_commit import after_commit
 from session_limit.utils.clock import utc_now
@@ -37,7 +38,7 @@ def reauthenticated(id: UUID, session: SessionBase, user: AbstractBaseUser) -> b
     now = utc_now()
     expires_at, expires_reason = deadline(
         user,
-        session.get_expiry_date(modification=now),
+        engines.expiry_of(session, now),
         active_at=now,
         authenticated_at=now,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 from uuid import UUID
 
 from django.contrib.auth import HASH_SESSION_KEY
@@ -14,17 +14,32 @@ from django.contrib.sessions.backends.base import SessionBase
 
 from session_limit import audit
 from session_limit.client import Client
-from session_limit.models import DatabaseNow, UserSession
+from session_limit.models import DatabaseNow, EndReason, UserSession
 from session_limit.registry.accounts import locked
 from session_limit.registry.activity import deadline
 from session_limit.registry.credentials import digest
+from session_limit.registry.ending import end_row
 from session_limit.registry.pending import Choice, cancel_pending
+from session_limit.registry.transactions import transactional
 from session_limit.store import engines
 from session_limit.store.liveness import Row
+from session_limit.store.store_ids import store_id
 from session_limit.utils.after_commit import after_commit
 
 # How many sessions get the notice of a new sign-in. No person looks at more.
 MAX_NOTICES = 100
+
+
+class FormerSession(NamedTuple):
+    """
+    A session of somebody else that a sign-in replaces in its browser.
+
+    ``id`` is the id of the session's row, or ``None`` if it has no row. ``key`` is the
+    key of its stored data, or ``None`` if a cookie holds the data.
+    """
+
+    id: UUID | None
+    key: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +68,19 @@ class SignIn:
     presented_key: str | None
     # Whether the user has not signed in from this browser before.
     is_new_browser: bool
+    # A keyed digest that recognizes the browser, and the digests of an earlier session
+    # in the same browser, which did not send its session cookie.
+    browser: str | None
+    former_browsers: frozenset[str]
     now: datetime
     authenticated_at: datetime
     # The sessions that the user chose to end, if they were asked.
     choice: Choice | None
-    # Called with the row of a new session after the commit.
-    announce: Callable[[UserSession], None]
+    # Called with the row of a new session after the commit, and with whether the user
+    # has not signed in from this browser before.
+    announce: Callable[[UserSession, bool], None]
+    # The session of somebody else in this browser, which ends with the admission.
+    former: FormerSession | None = None
 
 
 def own_row(sign_in: SignIn, using: str) -> UserSession | None:
@@ -67,6 +89,15 @@ def own_row(sign_in: SignIn, using: str) -> UserSession | None:
         return None
     rows = UserSession.objects.using(using).live().for_user(sign_in.user)
     return next(iter(locked(rows.filter(pk=sign_in.own_id))), None)
+
+
+@transactional
+def end_former(using: str, former: FormerSession) -> None:
+    """End and delete the session of somebody else that a sign-in has replaced."""
+    if former.id is not None:
+        end_row(former.id, EndReason.SIGNED_OUT)
+    if former.key is not None:
+        engines.delete([former.key], using)
 
 
 def give_notice(id: UUID, rows: list[UserSession], using: str) -> None:
@@ -89,6 +120,8 @@ def enter(sign_in: SignIn, own: UserSession | None, using: str, id: UUID) -> Row
     ``own`` is the row of the browser's earlier sign-in, and is updated. If ``own`` is
     ``None``, a new row with this ``id`` is added.
     """
+    if sign_in.former is not None:
+        end_former(sign_in.former)
     if sign_in.choice is not None:
         # In this transaction, so that one choice never admits two sign-ins.
         cancel_pending(sign_in.choice.pending)
@@ -101,6 +134,7 @@ def enter(sign_in: SignIn, own: UserSession | None, using: str, id: UUID) -> Row
         "authenticated_at": sign_in.now,
         "last_active_at": sign_in.now,
         **_credentials_and_deadline(sign_in),
+        "browser": own.browser or sign_in.browser,
     }
     for name, value in changes.items():
         setattr(own, name, value)
@@ -112,7 +146,7 @@ def _credentials_and_deadline(sign_in: SignIn) -> dict[str, Any]:
     session = sign_in.session
     expires_at, expires_reason = deadline(
         sign_in.user,
-        session.get_expiry_date(modification=sign_in.now),
+        engines.expiry_of(session, sign_in.now),
         active_at=sign_in.now,
         authenticated_at=sign_in.authenticated_at,
     )
@@ -137,6 +171,8 @@ def record(sign_in: SignIn, id: UUID, using: str) -> UserSession:
         session_key=engines.storable(session.session_key),
         key_digest=engines.digest(session.session_key),
         key_recorded_at=cast("Any", DatabaseNow()),
+        store=store_id(),
+        browser=sign_in.browser,
         scope=sign_in.scope,
         counted=not sign_in.exempt,
         adopted=sign_in.adopted,
@@ -152,5 +188,5 @@ def record(sign_in: SignIn, id: UUID, using: str) -> UserSession:
     # The database has computed this value. The deferred field is read only if needed.
     del row.key_recorded_at
     after_commit(using, audit.started, row)
-    after_commit(using, sign_in.announce, row)
+    after_commit(using, sign_in.announce, row, sign_in.is_new_browser)
     return row

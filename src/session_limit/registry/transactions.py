@@ -16,6 +16,7 @@ from django.db import OperationalError, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from session_limit.models import registry_alias
+from session_limit.utils.missing_tables import explains_missing_tables
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -88,6 +89,7 @@ def is_retryable(error: BaseException | None) -> bool:
     )
 
 
+@explains_missing_tables
 def retry_conflicts(work: Callable[[], T]) -> T:
     """
     Call ``work`` until the database reports no conflict, and return the result.

@@ -17,7 +17,8 @@ from django.db import DatabaseError
 from session_limit.models import UserSession
 from session_limit.registry.ending import end_row
 from session_limit.registry.pending import SessionChanges
-from session_limit.store import engines
+from session_limit.store import copies, engines
+from session_limit.store.before_login import BeforeLogin
 from session_limit.store.state import Found, Kind, SessionState
 
 if TYPE_CHECKING:
@@ -111,20 +112,47 @@ class Base(_Engine):
         session cookie receives no new cookie. A rollback removes what a view stored in
         its transaction.
         """
-        sign_in, data = self.session_limit_state.sign_in, self._session_cache
+        state, sign_in = self.session_limit_state, self.session_limit_state.sign_in
         # before_login is None if the project signs users in without login().
-        before = data if sign_in.before_login is None else sign_in.before_login
-        self._session_cache = {**before}
-        self.modified = True
-        # A user may have been signed in before, in a session that has ended since.
-        engines.forget_user(self)
-        loaded = sign_in.loaded
-        written = {
-            name: value
-            for name, value in data.items()
-            if name not in loaded or loaded[name] != value
-        }
-        return SessionChanges(written, loaded)
+        before = sign_in.before_login or BeforeLogin.of(
+            self, self._session_cache, state, replaces=False
+        )
+        written = copies.changed(self._session_cache, before.loaded, self)
+        if before.replaces:
+            if self.session_key is not None:
+                self.delete(self.session_key)
+            self._session_key, self.modified = before.key, before.modified
+            state.found, sign_in.admitted = before.found, before.admitted
+            sign_in.before_login, sign_in.restored = None, True
+        else:
+            self.modified = True
+        self._session_cache = copies.values(before.data)
+        if not before.replaces:
+            # A user may have been signed in before, in a session that has ended since.
+            engines.forget_user(self)
+        if state.request is not None:
+            before.restore(state.request)
+        return SessionChanges(written, copies.values(before.loaded))
+
+    def restore_after_error(self) -> None:
+        """Restore the session of somebody else if ``login()`` raised an error."""
+        state = self.session_limit_state
+        if state.replaced is not None and state.sign_in.refusal is None:
+            self.undo_login()
+
+    def remember_before_login(self, *, replaces: bool = False) -> None:
+        """
+        Remember the session, so that ``undo_login()`` can restore it.
+
+        ``replaces`` says that ``login()`` flushes the session of somebody else.
+        """
+        state = self.session_limit_state
+        # The first login() may have failed after it flushed the session.
+        if state.replaced is None:
+            before = BeforeLogin.of(self, self._session_cache, state, replaces=replaces)
+            state.sign_in.before_login, state.sign_in.restored = before, False
+            state.sign_in.admitted = state.sign_in.admitted and not replaces
+        state.sign_in.has_changed_key = True
 
     def give_up(self) -> None:
         """
@@ -133,39 +161,50 @@ class Base(_Engine):
         The browser keeps the session that it had before the request.
         """
         sign_in, row = self.session_limit_state.sign_in, self.session_limit_state.row
+        before = sign_in.before_login
         # The database may abort this save, too.
         with contextlib.suppress(DatabaseError, UpdateError):
             if row is None or sign_in.admitted:
-                self._session_cache = {**sign_in.loaded}
-                self.restore_anonymous()
-            before = sign_in.before_login
-            if row is not None and before is not None and engines.ID not in before:
+                self._session_cache = (
+                    copies.values(before.loaded) if before else {**sign_in.loaded}
+                )
+                self.restore_before_login()
+            if row is not None and before is not None and before.began(engines.ID):
                 # The sign-in is committed, but its cookie will not reach the browser.
                 end_row(row.id, UserSession.Reason.SIGNED_OUT)
 
-    def restore_anonymous(self) -> None:
+    def restore_before_login(self) -> None:
         """
-        Restore the anonymous session that the browser had before the sign-in.
+        Restore the session that the browser had before the sign-in.
 
-        If data was stored under the key in the client's cookie, the data returns to
-        that key. The client gets no new cookie. A new cookie would replace the cookie
-        that another tab may just have received by signing in.
+        If that session was stored under the key in the client's cookie, its data
+        returns to that key. The client gets no new cookie. A new cookie would replace
+        the cookie that another tab may just have received by signing in.
 
         If nothing was stored under that key, the client may have made the key up, and
         somebody else may know the key (session fixation, ASVS 7.2.3). The data is then
         saved under a new key with the response.
         """
-        key, presented_key = self.session_key, self.session_limit_state.presented_key
+        state = self.session_limit_state
+        before = state.sign_in.before_login
+        if before is not None and before.replaces:
+            self.undo_login()
+        if state.sign_in.restored:
+            self.leave_untouched()
+            return
+        key, presented_key = self.session_key, state.presented_key
         data = self._session_cache
         if key is not None and key != presented_key:
             self.delete(key)
-        if data and presented_key is not None and key != presented_key:
-            if presented_key != self.session_limit_state.loaded_key:
-                # Under signed_cookies, delete() has emptied the session.
-                self._session_key, self._session_cache = None, data
+            # Under signed_cookies, delete() has emptied the session.
+            self._session_cache = data
+        if presented_key is not None and key != presented_key:
+            if presented_key == state.loaded_key:
+                self._session_key = presented_key
+                # A rollback may have restored the stored session already.
+                with contextlib.suppress(CreateError):
+                    self.save(must_create=True)
+            elif data:
+                self._session_key = None
                 return
-            self._session_key = presented_key
-            # A rollback may have restored the stored session already.
-            with contextlib.suppress(CreateError):
-                self.save(must_create=True)
         self.leave_untouched()

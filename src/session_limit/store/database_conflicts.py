@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.conf import settings
 from django.contrib import auth
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
@@ -49,8 +50,10 @@ def retry(
     session = request.session
     if isinstance(session, GuardedSession):
         session.give_up()
-    # Stop CsrfViewMiddleware from sending the new token that login() has generated.
+    # Do not send the new token that login() has generated.
     request.META["CSRF_COOKIE_NEEDS_UPDATE"] = False
+    if response is not None:
+        response.cookies.pop(settings.CSRF_COOKIE_NAME, None)
     return responses.retry(response)
 
 
@@ -60,7 +63,7 @@ def _changed_user(sign_in: SignInRecord) -> bool:
         sign_in.admitted
         or sign_in.adopted
         or sign_in.refusal is not None
-        or sign_in.before_login is not None
+        or sign_in.has_changed_key
     )
 
 

@@ -23,8 +23,10 @@ from django.contrib.sessions.backends.base import SessionBase
 from django.contrib.sessions.base_session import AbstractBaseSession
 from django.core import signing
 from django.db import models, router
+from django.utils import timezone
 
 from session_limit.utils.after_commit import after_commit
+from session_limit.utils.clock import as_utc
 from session_limit.utils.keyed_digests import keyed_digests
 
 logger = logging.getLogger("session_limit")
@@ -73,14 +75,29 @@ def loads_alike(store: type[SessionBase]) -> bool:
     """
     Return whether a session class loads data in the same way in sync and async code.
 
-    This is true if ``store`` inherits ``load()`` and ``aload()`` from one of Django's
-    engines. Async code can then run ``load()`` and the ``UserSession`` query in one
-    thread.
+    This is true if ``aload()`` only calls ``load()`` in a thread, or if ``store``
+    inherits both from one of Django's engines. Async code can then run ``load()`` and
+    the ``UserSession`` query in one thread.
     """
+    return _inherits(store, SessionBase, "aload") or _loads_as_djangos(store)
+
+
+@functools.cache
+def _loads_as_djangos(store: type[SessionBase]) -> bool:
     return any(
         issubclass(store, base) and _inherits(store, base, "load", "aload")
         for base in DJANGOS
     )
+
+
+@functools.cache
+def finds_keys_in_use(store: type[SessionBase]) -> bool:
+    """
+    Return whether ``create()`` finds out that one of Django's keys is already in use.
+
+    The package can then generate the keys without asking the session store first.
+    """
+    return is_plain_db(store) and issues_djangos_keys(store)
 
 
 @functools.cache
@@ -102,8 +119,21 @@ def may_hold(store: type[SessionBase], key: str) -> bool:
     """
     if not issues_djangos_keys(store):
         return bool(key) and "\0" not in key
-    is_plain = key.isascii() and key.isprintable() and " " not in key
-    return is_plain and MIN_KEY_LENGTH <= len(key) <= MAX_KEY_LENGTH
+    return _is_plain(key) and MIN_KEY_LENGTH <= len(key) <= MAX_KEY_LENGTH
+
+
+def _is_plain(key: str) -> bool:
+    return key.isascii() and key.isprintable() and " " not in key
+
+
+def may_have_stored(key: str) -> bool:
+    """
+    Return whether the project's session engine may have stored a session under ``key``.
+
+    Only the form of the key is checked. The ``signed_cookies`` engine stores nothing.
+    """
+    store = engine()
+    return not is_cookie(store) and may_hold(store, key)
 
 
 def is_cookie(store: type[SessionBase]) -> bool:
@@ -138,6 +168,16 @@ def signed_at(session: SessionBase) -> datetime | None:
     return datetime.fromtimestamp(_timestamp(session.session_key), tz=UTC)
 
 
+def expiry_of(session: SessionBase, now: datetime) -> datetime:
+    """Return when the session's data expires if they are stored at ``now``, in UTC."""
+    expiry = session.get_expiry_date(modification=now)
+    if timezone.is_aware(expiry):
+        return as_utc(expiry)
+    # A session that expires at a fixed time has stored this time as text, without its
+    # ``fold``. If the time has two readings, the later one signs nobody out early.
+    return max(as_utc(expiry), as_utc(expiry.replace(fold=1)))
+
+
 def is_outdated(cookie: str) -> bool:
     """Return whether a ``signed_cookies`` cookie with a valid signature has expired."""
     return time.time() - _timestamp(cookie) > settings.SESSION_COOKIE_AGE
@@ -154,13 +194,15 @@ def _inherits(store: type[SessionBase], base: type[SessionBase], *names: str) ->
 
 def storable(key: str | None) -> str | None:
     """
-    Return ``key`` if a server may store data under this key, and ``None`` otherwise.
+    Return ``key`` if a ``UserSession`` row can record this key, and ``None`` otherwise.
 
-    The key of the ``signed_cookies`` engine is the whole session and is never stored.
+    The key of the ``signed_cookies`` engine is the whole session and is never recorded.
+    Another engine's key is not recorded if the key is longer than the column. The
+    digest of such a key is recorded nevertheless, see ``digest()``.
     """
-    if key is None or not MIN_KEY_LENGTH <= len(key) <= MAX_KEY_LENGTH:
+    if key is None or not 0 < len(key) <= MAX_KEY_LENGTH:
         return None
-    return key if key.isascii() and key.isalnum() else None
+    return key if _is_plain(key) else None
 
 
 def digest(key: str | None) -> str:
@@ -228,6 +270,44 @@ def _delete_each(store: type[SessionBase], keys: Sequence[str]) -> None:
             logger.exception("A stored session could not be deleted.")
 
 
+def load(session: SessionBase) -> dict[str, Any]:
+    """Return the stored data of ``session``, or ``{}`` if nothing is stored."""
+    key = session.session_key
+    if key is None:
+        return {}
+    data = session.load()
+    if not data and may_keep_unstored_key(session, type(session)):
+        drop_unstored_key(session, key)
+    return data
+
+
+def may_keep_unstored_key(session: SessionBase, store: type[SessionBase]) -> bool:
+    """
+    Return whether an empty ``session`` may have a key under which nothing is stored.
+
+    ``store`` is the session's engine. Django's engines remove such a key when they load
+    the session. Some other engines keep the key, so that the client would choose the
+    key of its next session, or store an empty session under a new key.
+    """
+    has_key = session.session_key is not None
+    return has_key and not _loads_as_djangos(store) and not is_cookie(store)
+
+
+def drop_unstored_key(session: SessionBase, key: str | None) -> None:
+    """
+    Remove the key of an empty ``session`` that was loaded with ``key`` and not found.
+
+    An empty session that is stored keeps its key.
+    """
+    if session.session_key != key:
+        # The engine has stored an empty session under a new key.
+        session.delete(session.session_key)
+        session.modified = False
+    elif exists(session, key):
+        return
+    session._session_key = None
+
+
 def read(key: str) -> dict[str, Any] | None:
     """
     Return the session data stored under ``key``, or ``{}`` if nothing is stored.
@@ -235,7 +315,7 @@ def read(key: str) -> dict[str, Any] | None:
     Return ``None`` and log the error if the session store fails.
     """
     try:
-        return dict(engine()(key).items())
+        return load(engine()(key))
     except Exception:
         logger.exception("A stored session could not be read.")
         return None

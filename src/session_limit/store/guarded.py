@@ -12,9 +12,10 @@ from session_limit.store import engines
 from session_limit.store.keys import Keys
 from session_limit.store.loading import Loading
 from session_limit.store.state import SessionState
+from session_limit.store.unavailable import Explaining
 
 
-class GuardedSession(Loading, Keys):
+class GuardedSession(Loading, Keys, Explaining):
     """
     A session mixin that presents a session as empty after the session has ended.
 

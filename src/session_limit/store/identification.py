@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from hashlib import blake2b
 from typing import NamedTuple, cast
 from uuid import UUID
@@ -13,9 +13,10 @@ from django.contrib.auth import SESSION_KEY
 from django.http import HttpRequest, parse_cookie
 
 from session_limit.registry.connected import standings
-from session_limit.store import engines
+from session_limit.store import engines, tenants
 from session_limit.store.guarded import GuardedSession, install
 from session_limit.store.unstored_keys import identify_key
+from session_limit.store.users import is_left_alone
 from session_limit.utils.lru import LRU
 
 # Digests of the session keys with which this process has found a live session. Some of
@@ -34,11 +35,13 @@ class Identity(NamedTuple):
 
     ``id`` is the primary key of the ``UserSession`` row, or ``None`` if no row was
     found. ``reason`` says why the session ended. The reason is ``""`` if unknown, and
-    ``None`` if the session has not ended.
+    ``None`` if the session has not ended. ``tenant`` is the tenant whose tables hold
+    the session, or ``None`` without tenants.
     """
 
     id: UUID | None = None
     reason: str | None = None
+    tenant: Hashable | None = None
 
 
 def session_key_in(cookies: Mapping[str, str]) -> str | None:
@@ -93,9 +96,13 @@ def identify(request: HttpRequest) -> Identity:
     key = session_key_in(request.COOKIES)
     if key is None:
         return Identity()
-    who = _identify(request, key)
+    try:
+        tenant = tenants.tenant_of(request)
+    except tenants.NO_TENANT:
+        return Identity()
+    who = tenants.run_in(tenant, _identify, request, key)
     remember(key, is_live=who.id is not None and who.reason is None)
-    return who
+    return who._replace(tenant=tenant)
 
 
 def _identify(request: HttpRequest, key: str) -> Identity:
@@ -108,7 +115,7 @@ def _identify(request: HttpRequest, key: str) -> Identity:
         # Prevent an adoption, which would have to send a new cookie: the answer to this
         # request sets none.
         state.request = None
-    is_signed_in = SESSION_KEY in session
+    is_signed_in = SESSION_KEY in session and not is_left_alone(session)
     if state.row is not None:
         return Identity(state.row.id)
     identify_key(state)

@@ -21,7 +21,8 @@ class Keys(Saving):
 
     def cycle_key(self) -> None:
         state = self.session_limit_state
-        state.sign_in.before_login = {**self._get_session()}
+        self._get_session()
+        self.remember_before_login()
         if state.is_answered:
             # The cookie can no longer be set, so a new key would sign the browser out.
             return
@@ -33,7 +34,8 @@ class Keys(Saving):
 
     async def acycle_key(self) -> None:
         state = self.session_limit_state
-        state.sign_in.before_login = {**await self._aget_session()}
+        await self._aget_session()
+        self.remember_before_login()
         if state.is_answered:
             return
         if state.row is None and not self._is_unsynced():
@@ -81,7 +83,7 @@ class Keys(Saving):
 
     def _next_key(self) -> str | None:
         key, self.session_limit_state.next_key = self.session_limit_state.next_key, None
-        if key is None and engines.is_plain_db(self.engine):
+        if key is None and engines.finds_keys_in_use(self.engine):
             # Django's method reads whether the key is in use. create() finds out by
             # inserting.
             return get_random_string(KEY_LENGTH, VALID_KEY_CHARS)

@@ -16,7 +16,7 @@ from session_limit.store.base import Base
 from session_limit.store.liveness import Row
 from session_limit.store.sign_in import sign_in_of
 from session_limit.store.state import Found, Kind
-from session_limit.store.users import user_of
+from session_limit.store.users import is_left_alone, is_user, leave_alone, user_of
 from session_limit.utils.clock import utc_now
 
 
@@ -27,7 +27,11 @@ class Loading(Base):
         is_plain_db = engines.is_plain_db(self.engine)
         using = queries.shares_alias(self.model) if is_plain_db else None
         if using is None:
-            return self._verified(super().load(), None)
+            presented = self.session_key
+            loaded = super().load()
+            if not loaded and engines.may_keep_unstored_key(self, self.engine):
+                engines.drop_unstored_key(self, presented)
+            return self._verified(loaded, None)
         key = cast("str", self.session_key)
         found = queries.read_with_stored(key, self.model, using)
         if found is None:
@@ -39,7 +43,10 @@ class Loading(Base):
     async def aload(self) -> dict[str, Any]:
         if engines.loads_alike(self.engine):
             return await sync_to_async(self.load)()
+        presented = self.session_key
         data = await super().aload()
+        if not data and engines.may_keep_unstored_key(self, self.engine):
+            await sync_to_async(engines.drop_unstored_key)(self, presented)
         if SESSION_KEY not in data:
             return self._verified(data, None)
         return await sync_to_async(self._verified)(data, None)
@@ -68,7 +75,9 @@ class Loading(Base):
         """
         state = self.session_limit_state
         # signed_cookies keeps the cookie's value as its key even if it is not valid.
-        state.loaded_key = self.session_key if data else None
+        # An empty session may be stored, too, and keeps its key only then.
+        is_stored = bool(data) or not engines.is_cookie(self.engine)
+        state.loaded_key = self.session_key if is_stored else None
         if SESSION_KEY not in data:
             if self.session_key is None:
                 state.found = Found(Kind.NOT_STORED)
@@ -111,9 +120,14 @@ class Loading(Base):
         Return the session data, or empty data if the limit does not allow the session.
         """
         self._session_cache = data
+        if is_left_alone(data):
+            return data
         user, state = user_of(data), self.session_limit_state
         if user is None or state.request is None:
             # Django finds no user either, or no request has this session yet.
+            return data
+        if not is_user(user):
+            leave_alone(self, user)
             return data
         row = adopt(sign_in_of(user, state.request, adopted=True))
         if row is None:

@@ -8,20 +8,15 @@ from uuid import UUID
 
 from django.db import connections
 
-from session_limit.models import Play, ahead_of_utc, registry_alias
+from session_limit.models import Play, registry_alias
 
 # A placeholder for a value that is passed when the statement runs.
 _ANY = UUID(int=0)
 
 
 @functools.cache
-def _leased(using: str, utc_offset: int, *names: str) -> str:
-    """
-    Return SQL that finds an active ``Play`` by the columns with the given names.
-
-    ``utc_offset`` is the UTC offset, in seconds, of the times that the database stores.
-    """
-    # The SQL may contain utc_offset, which is an argument as a part of the cache's key.
+def _leased(using: str, *names: str) -> str:
+    """Return SQL that finds an active ``Play`` by the columns with the given names."""
     plays = Play.objects.using(using).leased()
     query = plays.filter(**dict.fromkeys(names, _ANY)).values_list("pk")[:1].query
     return cast("str", query.get_compiler(using).as_sql()[0])
@@ -36,8 +31,7 @@ def _reads_leased(**values: Any) -> bool:
         for name, value in sorted(values.items())
     ]
     with connection.cursor() as cursor:
-        statement = _leased(using, ahead_of_utc(connection), *values)
-        cursor.execute(statement, parameters)
+        cursor.execute(_leased(using, *values), parameters)
         return cursor.fetchone() is not None
 
 

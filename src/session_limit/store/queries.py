@@ -17,6 +17,7 @@ from django.contrib.sessions.backends.base import SessionBase
 from django.contrib.sessions.base_session import AbstractBaseSession
 from django.db import connections, models, router
 from django.db.models.expressions import Expression
+from django.utils import timezone
 
 from session_limit.models import (
     STORED_WITHIN,
@@ -28,6 +29,7 @@ from session_limit.models import (
 from session_limit.store import engines
 from session_limit.store.liveness import Row
 from session_limit.utils.clock import utc_now
+from session_limit.utils.missing_tables import explains_missing_tables
 
 Converter = Callable[[Any, Any, Any], Any]
 
@@ -65,7 +67,9 @@ def _beside_stored(using: str, model: type[AbstractBaseSession]) -> str:
     return (
         f"SELECT {', '.join([data, key, *columns])}"  # noqa: S608
         f" FROM {quote(model._meta.db_table)} s"
-        f" LEFT JOIN {quote(UserSession._meta.db_table)} r ON {recorded_key} = {key}"
+        # Compare each column with the parameter. MySQL and PostgreSQL refuse to compare
+        # two columns with different collations, and the tables may differ in age.
+        f" LEFT JOIN {quote(UserSession._meta.db_table)} r ON {recorded_key} = %s"
         f" WHERE {key} = %s AND {expires} > %s"
     )
 
@@ -92,6 +96,7 @@ def _row(columns: Iterable[Any], using: str) -> Row:
     return Row(*values)
 
 
+@explains_missing_tables
 def read(id: UUID) -> Row | None:
     """Return the ``UserSession`` with this id, live or ended, or ``None`` if absent."""
     using = registry_alias()
@@ -114,6 +119,7 @@ def live_of(user_id: Any) -> UserSessionQuerySet:
     return rows.in_time(utc_now())
 
 
+@explains_missing_tables
 def read_by_digest(key: str) -> Row | None:
     """Return the newest live or ended ``UserSession`` row for a key, or ``None``."""
     rows = UserSession.objects.primary()
@@ -140,6 +146,7 @@ def find_live_by_key(key: str) -> UUID | None:
     return recent.values_list("pk", flat=True).first()
 
 
+@explains_missing_tables
 def read_with_stored(
     key: str, model: type[AbstractBaseSession], using: str
 ) -> tuple[str, Row | None] | None:
@@ -151,9 +158,10 @@ def read_with_stored(
     return ``None`` instead of the pair.
     """
     connection = connections[using]
-    now = connection.ops.adapt_datetimefield_value(utc_now())
+    # The column of Django's sessions is in the zone in which Django stores times.
+    now = connection.ops.adapt_datetimefield_value(timezone.now())
     with connection.cursor() as cursor:
-        cursor.execute(_beside_stored(using, model), [key, now])
+        cursor.execute(_beside_stored(using, model), [key, key, now])
         values = cursor.fetchone()
     if values is None:
         return None

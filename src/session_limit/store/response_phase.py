@@ -6,6 +6,7 @@ All functions are sync. The async middleware runs ``finish()`` in a thread if ne
 
 from __future__ import annotations
 
+from dataclasses import replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING, cast
 
@@ -13,25 +14,35 @@ from django.conf import settings
 from django.contrib.auth import HASH_SESSION_KEY
 from django.contrib.sessions.backends.base import UpdateError
 from django.db import OperationalError
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.functional import SimpleLazyObject, empty
 
-from session_limit.client import browser_cookie, request_kind
+from session_limit.client import browser_cookie, remember_me, request_kind
 from session_limit.conf import NewSignIn, conf
-from session_limit.models import UserSession
-from session_limit.pages import chooser, links, new_sign_in, responses
+from session_limit.models import EndReason, UserSession
+from session_limit.pages import (
+    after_sign_in,
+    barriers,
+    chooser,
+    links,
+    new_sign_in,
+    responses,
+)
+from session_limit.pages.rendering import Page
 from session_limit.policy import AtLimit
 from session_limit.registry import announcements
 from session_limit.registry.activity import touch
 from session_limit.registry.ending import try_to_end
 from session_limit.registry.outcomes import Admission
-from session_limit.registry.pending import create_pending
+from session_limit.registry.pending import SessionChanges, create_pending
 from session_limit.registry.reauthentication import renewed
 from session_limit.registry.transactions import is_retryable
-from session_limit.store import database_conflicts, response_saving
+from session_limit.rules import get_rules
+from session_limit.store import database_conflicts, response_saving, second_pass
 from session_limit.store.guarded import GuardedSession
 from session_limit.store.liveness import Row
+from session_limit.store.second_pass import Replacement
 from session_limit.store.state import Kind, Refusal, SessionState, state_of
 from session_limit.store.unstored_keys import identify_key
 from session_limit.store.users import has_backend, lazy_user, make_anonymous, user_of
@@ -59,21 +70,27 @@ def is_needed(request: HttpRequest, response: HttpResponseBase) -> bool:
         return False
     return bool(
         state.sign_in.refusal
+        or state.replaced
         or state.found.is_ended
         or state.found.is_not_stored
         or _is_to_be_saved(session, response)
-        or (state.row and state.row.is_touch_due(utc_now()))
+        or (state.row and _is_touch_due(request, state.row))
         or (state.row and _lost_user(request))
         or _is_notice_due(request, response, state)
     )
 
 
-def finish(request: GuardedRequest, response: HttpResponseBase) -> HttpResponseBase:
+def finish(
+    request: GuardedRequest, response: HttpResponseBase
+) -> HttpResponseBase | Replacement:
     """
     Save the session if necessary, and return the response to send.
 
     The returned response may explain why the session ended or why a sign-in was
     refused. After a database conflict, the response (503) asks the client to try again.
+
+    If the result is a ``Replacement``, the caller must pass the request through the
+    middleware once more, and then call ``complete()``.
     """
     state = state_of(request)
     if state is not None and state.in_conflict:
@@ -86,14 +103,25 @@ def finish(request: GuardedRequest, response: HttpResponseBase) -> HttpResponseB
         return database_conflicts.retry(request, response)
 
 
-def _finish(request: GuardedRequest, response: HttpResponseBase) -> HttpResponseBase:
+def complete(
+    request: GuardedRequest, replacement: Replacement, second: HttpResponseBase
+) -> HttpResponseBase:
+    """Return the response to send after the second pass has returned ``second``."""
+    answer = second_pass.finish(request, replacement, second)
+    _settle(request, answer)
+    return answer
+
+
+def _finish(
+    request: GuardedRequest, response: HttpResponseBase
+) -> HttpResponseBase | Replacement:
     session = cast("GuardedSession", request.session)
     session.keys()  # loads a session that no code has read but that is to be saved
+    session.restore_after_error()
     state = session.session_limit_state
     if state.sign_in.refusal is not None:
         answer = _explain_refusal(request, response, session, state.sign_in.refusal)
-        request_log.keep_out(answer)
-        return answer
+        return _replace(request, response, answer)
     if state.row is not None and not state.sign_in.admitted and _lost_user(request):
         _end_disabled(session, state.row)
     found = state.found
@@ -108,9 +136,11 @@ def _finish(request: GuardedRequest, response: HttpResponseBase) -> HttpResponse
         # Keep the cookie, because another tab may just have received a new one.
         session.leave_untouched()
         make_anonymous(request)
-        return responses.ended(request, response, request.session_limit.ended)
+        ended = request.session_limit.ended
+        answer = responses.ended(request, response, ended)
+        return _replace(request, response, answer)
     if state.row is not None and not state.response.untouched:
-        _touch(session, state.row)
+        _touch(request, session, state.row)
         if state.sign_in.admitted or state.sign_in.adopted:
             _remember_browser(request, response, state.row)
     if state.sign_in.admitted:
@@ -129,29 +159,54 @@ def _is_to_be_saved(session: GuardedSession, response: HttpResponseBase) -> bool
 
 def _explain_ending(
     request: GuardedRequest, response: HttpResponseBase, session: GuardedSession
-) -> HttpResponseBase:
+) -> HttpResponseBase | Replacement:
     """
     Return a response that explains why the session ended, if access was denied.
 
-    Return ``response`` itself if the session has not ended or access was not denied.
+    Return ``response`` itself if the session has not ended or access was not denied. A
+    header still says that the session has ended.
     """
     state = session.session_limit_state
-    is_barred = links.is_barred(response)
+    is_acted_on = request_kind.is_acted_on(request)
     is_saved = _is_to_be_saved(session, response)
-    if is_barred or is_saved:
-        identify_key(state)
-    if is_barred and state.found.is_ended:
-        response = responses.ended(request, response, request.session_limit.ended)
-        if request_kind.is_acted_on(request):
-            # Treat the next request of this browser as an ordinary visitor's.
-            session.forget_ended()
-            if not is_saved:
-                response_saving.save_if_possible(session)
-            return response
+    identify_key(state)
+    is_barred = state.found.is_ended and barriers.is_barred(request, response)
+    is_explained = is_barred and request_kind.shows_explanation(request)
     is_unknown = state.found.kind is Kind.UNKNOWN_KEY
-    if not is_saved and not (is_unknown and request_kind.is_acted_on(request)):
+    if not is_saved and not (is_explained or (is_acted_on and is_unknown)):
         session.leave_untouched()
-    return response
+    if not state.found.is_ended:
+        return response
+    ended = request.session_limit.ended
+    if not is_barred:
+        responses.mention_ending(request, response, ended)
+        return response
+    answer = responses.ended(request, response, ended)
+    if is_explained:
+        # Treat the next request of this browser as an ordinary visitor's.
+        session.forget_ended()
+    return _replace(request, response, answer)
+
+
+def _replace(
+    request: GuardedRequest, response: HttpResponseBase, answer: HttpResponse
+) -> HttpResponseBase | Replacement:
+    """Return ``answer`` in place of ``response``, or a page that is to be rendered."""
+    if isinstance(answer, Page):
+        if second_pass.begin(request, answer, response):
+            return Replacement(answer, response)
+        second_pass.render_outside(request, answer, response)
+    responses.replace(response, answer)
+    _settle(request, answer)
+    return answer
+
+
+def _settle(request: GuardedRequest, answer: HttpResponseBase) -> None:
+    """Save the session after ``answer`` has replaced the view's response."""
+    session = cast("GuardedSession", request.session)
+    response_saving.save_page(request, session)
+    if session.session_limit_state.sign_in.refusal is not None:
+        request_log.keep_out(answer)
 
 
 def _explain_refusal(
@@ -159,8 +214,8 @@ def _explain_refusal(
     response: HttpResponseBase,
     session: GuardedSession,
     refusal: Refusal,
-) -> HttpResponseBase:
-    session.restore_anonymous()
+) -> HttpResponse:
+    response_saving.restore(session)
     admission = refusal.admission
     if admission is None:
         ended = request.session_limit.ended
@@ -180,7 +235,7 @@ def _ask(
     session: GuardedSession,
     refusal: Refusal,
     admission: Admission,
-) -> HttpResponseBase:
+) -> HttpResponse:
     """Return a response that asks which session to end. Keep the sign-in pending."""
     browser = chooser.browser(request)
     choice = session.session_limit_state.sign_in.choice
@@ -190,15 +245,24 @@ def _ask(
     else:
         pending, secret = create_pending(
             refusal.user,
-            refusal.changes,
+            _with_expiry(request, refusal.changes),
             browser,
             scope=admission.scope,
-            next_url=links.after_sign_in(request),
+            next_url=after_sign_in.address_to_store(request, refusal.user),
         )
     question = chooser.Question(pending, secret, admission.limit, admission.rivals)
     answer = responses.asked(request, response, question)
     chooser.set_cookie(answer, secret, pending.expires_at)
     return answer
+
+
+def _with_expiry(request: HttpRequest, changes: SessionChanges) -> SessionChanges:
+    """Return ``changes`` with the expiry that the view may have set after a sign-in."""
+    is_known = remember_me.EXPIRY in {**changes.before, **changes.values}
+    if is_known or not remember_me.may_be_unticked(request):
+        return changes
+    # The session ends with the browser, as set_expiry(0) says.
+    return replace(changes, values={**changes.values, remember_me.EXPIRY: 0})
 
 
 def _lost_user(request: HttpRequest) -> bool:
@@ -235,12 +299,23 @@ def _remember_browser(
         browser_cookie.remember(request, response, row.user_id)
 
 
-def _touch(session: GuardedSession, row: Row) -> None:
+def _is_touch_due(request: HttpRequest, row: Row) -> bool:
+    """Return whether ``request`` is activity that has to be recorded."""
+    return row.is_touch_due(utc_now()) and _is_activity(request, row)
+
+
+def _is_activity(request: HttpRequest, row: Row) -> bool:
+    """Return whether ``request`` postpones the expiry of its session."""
+    return row.expires_reason != EndReason.IDLE or get_rules().is_activity(request)
+
+
+def _touch(request: HttpRequest, session: GuardedSession, row: Row) -> None:
     """Record the session's activity and changes to its expiry and credentials."""
     # The user is read from the database only if the project's Rules use it.
     user, state = lazy_user(row.user_id), session.session_limit_state
     is_saved = state.response.saved is not None
-    touch(row, session, user, is_saved=is_saved)
+    is_active = _is_activity(request, row)
+    touch(row, session, user, is_saved=is_saved, is_active=is_active)
     former_hash, session_hash = state.found.session_hash, session.get(HASH_SESSION_KEY)
     if is_saved and former_hash not in {None, session_hash}:
         renewed(row, user, former_hash or "", session_hash or "")

@@ -5,13 +5,16 @@ from __future__ import annotations
 from contextlib import suppress
 
 from django.contrib.sessions.backends.base import UpdateError
+from django.http import HttpRequest
 
+from session_limit.client import request_kind
 from session_limit.models import UserSession
 from session_limit.registry.best_effort import BestEffort
 from session_limit.registry.ending import try_to_end
 from session_limit.registry.transactions import is_retryable, retry_conflicts
 from session_limit.store import engines, queries
 from session_limit.store.guarded import GuardedSession
+from session_limit.store.state import ResponseRecord
 
 FORGETTING = BestEffort("Recording that an ending was explained")
 
@@ -37,11 +40,48 @@ def save(session: GuardedSession) -> None:
         # error.
 
 
+def save_page(request: HttpRequest, session: GuardedSession) -> None:
+    """
+    Save what a page that replaces a view's response has written into ``session``.
+
+    For example, a layout may contain a form that needs a token, or show messages. A
+    page that no person sees writes nothing.
+
+    After a refused sign-in, the browser gets no cookie if the session keeps its key.
+    """
+    state = session.session_limit_state
+    if (
+        not session.modified
+        or state.found.ended_during_request
+        or not request_kind.shows_explanation(request)
+    ):
+        return
+    was_restored, state.response = state.response.untouched, ResponseRecord()
+    keeps_key = session.session_key == state.loaded_key
+    if was_restored and not keeps_key:
+        # restore_anonymous() has deleted what the sign-in had stored under this key.
+        session._session_key = None
+    save_if_possible(session)
+    if was_restored and keeps_key and not engines.is_cookie(session.engine):
+        session.leave_untouched()
+
+
+def restore(session: GuardedSession) -> None:
+    """Restore the session that the browser had before a refused sign-in."""
+    state = session.session_limit_state
+    if state.sign_in.restored and session.modified:
+        # The request had changed the session of somebody else before login().
+        save(session)
+    if not state.sign_in.restored or session.session_key in {None, state.presented_key}:
+        # Otherwise, the other person signed in by this request and gets a cookie.
+        session.restore_before_login()
+
+
 def save_if_possible(session: GuardedSession) -> None:
     """
-    Save an anonymous session, and ignore database errors.
+    Save a session, and ignore database errors.
 
-    The caller must have removed the id of the ended session from the data. If the save
+    The caller must have removed the id of an ended session from the data. If the save
     fails, the next response explains the ending again.
     """
     if session.is_empty():
@@ -76,7 +116,7 @@ def _is_still_live(session: GuardedSession) -> bool:
         # This store does not take part in the rollback. The client keeps its present
         # cookie.
         engines.forget_user(session)
-        session.restore_anonymous()
+        session.restore_before_login()
     elif row is None:
         session.leave_untouched()
     elif not row.is_live:

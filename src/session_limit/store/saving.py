@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 from asgiref.sync import sync_to_async
 from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
 
@@ -13,12 +15,14 @@ from session_limit.registry.credentials import (
     hash_is_valid,
 )
 from session_limit.registry.ending import end_row, try_to_end
-from session_limit.store import engines, queries
+from session_limit.registry.sign_ins import end_former
+from session_limit.store import copies, engines, queries
 from session_limit.store.base import Base
 from session_limit.store.liveness import Row
 from session_limit.store.state import Found, Kind
 from session_limit.store.unstored_keys import identify_key
 from session_limit.store.users import user_of
+from session_limit.utils import auth_calls
 
 
 class Saving(Base):
@@ -54,7 +58,7 @@ class Saving(Base):
         state.response = state.response._replace(saved=self._state())
 
     def _state(self) -> tuple[str | None, bytes]:
-        return self.session_key, self.serializer().dumps(self._session_cache)
+        return self.session_key, copies.dumped(self._session_cache, self)
 
     def _is_unsynced(self) -> bool:
         """
@@ -130,44 +134,63 @@ class Saving(Base):
         super().clear()
 
     def flush(self) -> None:
+        caller = auth_calls.caller()
         self._get_session()
-        if not self._end_flushed():
+        if not self._end_flushed(caller):
             super().flush()
-        self._forget_data()
 
     async def aflush(self) -> None:
+        caller = auth_calls.caller()
         await self._aget_session()
-        row, end_flushed = self.session_limit_state.row, self._end_flushed
+        state = self.session_limit_state
         uses_database = (
-            row is not None or self._is_unsynced() or self._signs_out_unread()
+            state.row is not None
+            or state.replaced is not None
+            or self._is_unsynced()
+            or (caller in auth_calls.LOGOUT and state.found.is_not_stored)
         )
+        end_flushed = functools.partial(self._end_flushed, caller)
         if not (await sync_to_async(end_flushed)() if uses_database else end_flushed()):
             await super().aflush()
-        self._forget_data()
 
-    def _forget_data(self) -> None:
-        """Ensure that undoing a later sign-in restores an empty session."""
-        sign_in = self.session_limit_state.sign_in
-        sign_in.loaded = sign_in.before_login = {}
-
-    def _end_flushed(self) -> bool:
+    def _end_flushed(self, caller: str) -> bool:
         """
         End the session to be flushed, and return whether to skip Django's ``flush()``.
 
-        Return ``True`` if the session ends because its authentication hash is no longer
-        valid. The user has not signed out, so the response must still explain the
-        ending.
+        ``caller`` is the function of ``django.contrib.auth`` that flushes the session,
+        or ``""`` for other code. Return ``True`` in two cases:
+
+        - The session ends because its authentication hash is no longer valid. The user
+          has not signed out, so the response must still explain the ending.
+        - ``login()`` flushes the session of somebody else. That session does not end
+          until the sign-in is admitted, because the sign-in may be refused.
         """
         self._sync_id()
-        state = self.session_limit_state
-        if self._signs_out_unread():
+        state, sign_in = self.session_limit_state, self.session_limit_state.sign_in
+        if caller in auth_calls.LOGOUT and state.found.is_not_stored:
             self._sign_out_unread()
         row = state.row
+        reason: EndReason | None = EndReason.SIGNED_OUT
+        if row is not None and caller not in auth_calls.LOGOUT:
+            reason = self._reason_for_flush(row)
+        is_signed_in = row is not None or SESSION_KEY in self._session_cache
+        is_switch = caller in auth_calls.LOGIN and reason is EndReason.SIGNED_OUT
+        if is_switch and is_signed_in:
+            self.remember_before_login(replaces=True)
+            state.found = Found()
+            self.clear()
+            self._session_key = None
+            return True
+        if state.replaced is not None:
+            # After a failed login(), the request signs out whoever was signed in.
+            end_former(state.replaced.former())
+        # Undoing a later sign-in must restore an empty session under a new key.
+        sign_in.loaded, sign_in.before_login, state.loaded_key = {}, None, None
+        sign_in.has_changed_key = True
         if not state.found.ended_during_request:
             state.found = Found()
         if row is None:
             return False
-        reason = self._reason_for_flush(row)
         if reason is None:
             # Treat the old copy as if nothing were stored under its key.
             state.found = Found(Kind.NOT_STORED)
@@ -180,11 +203,6 @@ class Saving(Base):
         self.modified = False
         return True
 
-    def _signs_out_unread(self) -> bool:
-        """Return whether the user is signing out with a key that has no stored data."""
-        state = self.session_limit_state
-        return state.signing_out and state.found.is_not_stored
-
     def _sign_out_unread(self) -> None:
         """
         End the live session to which the key in the client's cookie belongs.
@@ -192,21 +210,20 @@ class Saving(Base):
         No data is stored under the key. Another tab may have changed the key after this
         request was sent, or the store may have dropped the data.
         """
-        key = engines.storable(self.session_limit_state.presented_key)
-        id = queries.find_live_by_key(key) if key is not None else None
-        if id is not None:
-            registry.end([id], EndReason.SIGNED_OUT)
+        key = self.session_limit_state.presented_key
+        if key is not None and engines.may_have_stored(key):
+            id = queries.find_live_by_key(key)
+            if id is not None:
+                registry.end([id], EndReason.SIGNED_OUT)
 
     def _reason_for_flush(self, row: Row) -> EndReason | None:
         """
         Return why this session is being flushed, or ``None`` for an outdated copy.
 
-        A session is flushed if the user signs out, if another user signs in, or if
-        ``auth.get_user()`` finds that the authentication hash is no longer valid. An
-        outdated copy of the data is from before the session's hash was changed.
+        A session is flushed if another user signs in, or if ``auth.get_user()`` finds
+        that the authentication hash is no longer valid. An outdated copy of the data is
+        from before the session's hash was changed.
         """
-        if self.session_limit_state.signing_out:
-            return EndReason.SIGNED_OUT
         session_hash = self.get(HASH_SESSION_KEY, "")
         user = user_of(self._session_cache)
         if user is None or hash_is_valid(session_hash, user):

@@ -11,7 +11,6 @@ from session_limit import signals
 from session_limit.client import browser_cookie, describe
 from session_limit.conf import NewSignIn, conf
 from session_limit.models import UserSession, parse_uuid
-from session_limit.registry.limits import storable_scope
 from session_limit.registry.pending import Choice
 from session_limit.registry.sign_ins import SignIn
 from session_limit.rules import get_rules
@@ -46,10 +45,10 @@ def sign_in_of(
     exempt = get_rules().exempt(user, request)
     announces = conf.new_sign_in is not NewSignIn.NONE and not (exempt or adopted)
     is_new_browser = announces and browser_cookie.is_new(request, user.pk)
-    if choice is None:
-        scope = storable_scope(get_rules().scope(user, request), "scope")
-    else:
-        scope = choice.pending.scope
+    place = browser_cookie.Place(None, frozenset())
+    if hasattr(request, "session_limit") and not (exempt or adopted):
+        place = browser_cookie.place_of(request, user.pk, str(client))
+    scope = choice.pending.scope if choice else get_rules().scope(user, request)
     return SignIn(
         user=user,
         session=request.session,
@@ -61,15 +60,17 @@ def sign_in_of(
         own_id=parse_uuid(request.session.get(engines.ID)),
         presented_key=presented_key,
         is_new_browser=is_new_browser,
+        browser=place.browser,
+        former_browsers=place.former,
         now=now,
         authenticated_at=last_login or now,
         choice=choice,
-        announce=functools.partial(_send_started, request, is_new_browser),
+        announce=functools.partial(_send_started, request),
     )
 
 
 def _send_started(
-    request: HttpRequest, is_new_browser: bool, session: UserSession
+    request: HttpRequest, session: UserSession, is_new_browser: bool
 ) -> None:
     signals.session_started.send_robust(
         sender=UserSession,

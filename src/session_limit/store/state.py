@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from session_limit.models import UserSession
     from session_limit.registry.outcomes import Admission
     from session_limit.registry.pending import Choice, SessionChanges
+    from session_limit.store.before_login import BeforeLogin
+    from session_limit.store.last_login import LastLogin
     from session_limit.store.liveness import Row
 
 # The key in an ASGI scope for the connection to which SessionLimitMiddleware passes its
@@ -92,9 +94,16 @@ class Refusal:
 class SignInRecord:
     """A record of a request's sign-in, with the data needed to undo the sign-in."""
 
-    # The data of an anonymous session when it was loaded, and before login().
+    # The data of an anonymous session when it was loaded.
     loaded: Mapping[str, Any] = field(default_factory=dict)
-    before_login: Mapping[str, Any] | None = None
+    # The session before login(), or None if this request did not call login().
+    before_login: BeforeLogin | None = None
+    # Whether the request has flushed the session or changed its key.
+    has_changed_key: bool = False
+    # Whether the session of somebody else was restored after a sign-in failed.
+    restored: bool = False
+    # The user's last login before this one, if the user model records it.
+    last_login: LastLogin | None = None
     # Which sessions the person chose to end. The user's next sign-in applies this.
     choice: Choice | None = None
     admitted: bool = False
@@ -134,13 +143,12 @@ class SessionState:
     # The key in the client's cookie, if the store held a session under it. Otherwise
     # the client may have made the key up.
     loaded_key: str | None = None
-    # Whether the middleware has prepared the response, so that no cookie can be set.
+    # Whether the middleware has decided the response, so that nobody can sign in any
+    # more, and no session can change its key.
     is_answered = False
     # Whether the database aborted the work of a middleware further in, for which Django
     # has answered 500.
     in_conflict = False
-    # Whether logout() is about to flush the session.
-    signing_out = False
     # Whether code has emptied the session without having read it.
     cleared_unread = False
     # The key that the registry has recorded and that the engine must use next.
@@ -161,6 +169,13 @@ class SessionState:
         """The ``UserSession`` row of the session, or ``None`` if it is not live."""
         return self.found.row
 
+    @property
+    def replaced(self) -> BeforeLogin | None:
+        """The session of somebody else that an unfinished sign-in replaces, if any."""
+        before = self.sign_in.before_login
+        is_replaced = before is not None and before.replaces
+        return before if is_replaced and not self.sign_in.admitted else None
+
     def admit(self, row: Row) -> None:
         """Record that a sign-in was admitted, and its ``UserSession`` row."""
         self.found = Found(Kind.LIVE, row)
@@ -168,13 +183,13 @@ class SessionState:
 
     def refuse(self, refusal: Refusal) -> None:
         """Record that a sign-in was refused and undone."""
-        if self.found.kind is Kind.LIVE:
+        if self.found.kind is Kind.LIVE and not self.sign_in.restored:
             self.found = Found()
         self.sign_in.refusal = refusal
 
 
 def set_answered(request: HttpRequest) -> None:
-    """Record that the response is prepared, so that cookies can no longer be set."""
+    """Record that the response is decided, so that nobody can sign in any more."""
     state = state_of(request)
     if state is not None:
         state.is_answered = True

@@ -17,8 +17,10 @@ def identify_key(state: SessionState) -> None:
     """
     if state.found.kind is not Kind.NOT_STORED:
         return
-    key = engines.storable(state.presented_key)
-    row = queries.read_by_digest(key) if key is not None else None
+    key = state.presented_key
+    row = None
+    if key is not None and engines.may_have_stored(key):
+        row = queries.read_by_digest(key)
     if row is None:
         state.found = Found(Kind.UNKNOWN_KEY)
         return

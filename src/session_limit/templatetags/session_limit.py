@@ -8,16 +8,13 @@ is nothing to show.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, cast
 
 from django import template
 from django.conf import settings
-from django.core.exceptions import ImproperlyConfigured
 from django.middleware.csrf import get_token
 from django.template import Context
-from django.templatetags.static import static
-from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
@@ -29,9 +26,10 @@ from session_limit.models import UserSession
 from session_limit.pages import durations, endings, links
 from session_limit.pages.next_steps import LABELS, Step, next_steps
 from session_limit.pages.overview import usage
+from session_limit.pages.static_files import static_url
 from session_limit.request import GuardedRequest
 from session_limit.store.state import state_of
-from session_limit.utils.clock import utc_now
+from session_limit.utils.clock import as_utc, local, utc_now
 from session_limit.utils.safe_redirects import own_address
 
 WATCH_MODES = ("overlay", "redirect", "event")
@@ -47,7 +45,7 @@ def session_limit_style() -> str:
     The tag renders nothing if the project has not collected the style sheet. The pages
     are readable without styles.
     """
-    address = _static("session_limit.css")
+    address = static_url("session_limit.css")
     return format_html('<link rel="stylesheet" href="{}">', address) if address else ""
 
 
@@ -92,7 +90,7 @@ def session_limit_play(context: Context) -> dict[str, Any]:
         return {}
     return {
         **_script(context, request, "play.js"),
-        "clock": _static("clock.js"),
+        "clock": static_url("clock.js"),
         "plays_url": plays_url,
         "watch": LABELS[Step.WATCH_HERE],
         "token": get_token(request),
@@ -158,13 +156,35 @@ def session_limit_active(session: UserSession) -> str:
 @register.filter
 def session_limit_when(moment: datetime) -> str:
     """Return a local date and time as text, such as "November 23, 14:32 UTC"."""
-    local = _local(moment)
-    is_this_year = local.year == _local(utc_now()).year
-    date = date_format(local, "MONTH_DAY_FORMAT" if is_this_year else "DATE_FORMAT")
-    time, zone = date_format(local, "TIME_FORMAT"), date_format(local, "T")
+    shown = local(moment)
+    is_this_year = shown.year == local(utc_now()).year
+    date = date_format(shown, "MONTH_DAY_FORMAT" if is_this_year else "DATE_FORMAT")
+    time, zone = date_format(shown, "TIME_FORMAT"), session_limit_zone(moment)
     # Translators: for example "November 23, 14:32 UTC".
     text = _("%(date)s, %(time)s %(zone)s")
     return text % {"date": date, "time": time, "zone": zone}
+
+
+@register.filter
+def session_limit_local(moment: datetime) -> datetime:
+    """
+    Return ``moment`` in the time zone in which the project shows times.
+
+    Django's filters ``date`` and ``time`` convert times themselves if ``USE_TZ`` is
+    true. If ``USE_TZ`` is false, they would show the UTC times of the package's models.
+    """
+    return local(moment)
+
+
+@register.filter
+def session_limit_zone(moment: datetime) -> str:
+    """
+    Return the name of the time zone in which ``moment`` is shown, such as "EST".
+
+    Django's format "T" is empty in the hour after clocks were put back, when only the
+    name distinguishes a time from the same time an hour earlier.
+    """
+    return str(local(moment).tzname())
 
 
 @register.filter
@@ -175,20 +195,13 @@ def session_limit_time(moment: datetime) -> str:
 
 def _script(context: Context, request: GuardedRequest, name: str) -> dict[str, Any]:
     return {
-        "script": _static(name),
-        "shared": _static("shared.js"),
-        "style": _static("session_limit.css"),
+        "script": static_url(name),
+        "shared": static_url("shared.js"),
+        "style": static_url("session_limit.css"),
         # Templates compare this with None, because Django 6.0's nonce is false until it
         # has been used.
         "nonce": context.get("csp_nonce", getattr(request, "csp_nonce", None)),
     }
-
-
-def _static(name: str) -> str:
-    try:
-        return static(f"session_limit/{name}") if settings.STATIC_URL else ""
-    except (ImproperlyConfigured, ValueError):
-        return ""
 
 
 def _request(context: Context) -> GuardedRequest | None:
@@ -221,12 +234,5 @@ def _signed_in_request(context: Context) -> GuardedRequest | None:
 
 
 def _time(moment: datetime, text: str) -> str:
-    utc = _local(moment).astimezone(UTC).isoformat()
+    utc = as_utc(moment).isoformat()
     return format_html('<time datetime="{}">{}</time>', utc, text)
-
-
-def _local(moment: datetime) -> datetime:
-    # Without USE_TZ, naive times are in the project's time zone.
-    if timezone.is_naive(moment):
-        return timezone.make_aware(moment, timezone.get_default_timezone())
-    return timezone.localtime(moment)

@@ -30,6 +30,14 @@ _UNUSABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 # URL in a script shows.
 _LEADS_AWAY = re.compile(r"(.*[/\\]\.{1,2})?[/\\][\x00-\x20]*[/\\]", re.DOTALL)
 
+_CAPITAL = re.compile(r"(?<=[a-z])(?=[A-Z])")
+_RETURN_FIELD = re.compile(
+    r"(?<![a-z])"
+    r"(next|redirect|return|back|continue|forward|goto|destination|dest|target|came|rd)"
+    r"[-_]?(to|from|url|uri|path|page)?"
+    r"(?![a-z])"
+)
+
 
 def local_address(request: HttpRequest, url: str) -> LocalAddress | None:
     """
@@ -51,6 +59,39 @@ def local_address(request: HttpRequest, url: str) -> LocalAddress | None:
         return None
     address = iri_to_uri(target.geturl())
     return LocalAddress(address) if len(address) <= MAX_LENGTH else None
+
+
+def outer_address(request: HttpRequest, url: str) -> str | None:
+    """
+    Return ``url`` if it is an HTTP address on another site, and ``None`` if not.
+
+    The project itself must have chosen the host. The address must be absolute, and use
+    HTTPS if ``request`` does.
+    """
+    try:
+        target = urlsplit(url)
+    except ValueError:
+        return None
+    is_elsewhere = target.scheme != "" and target.netloc not in _hosts(request)
+    if not is_elsewhere or _UNUSABLE.search(url):
+        return None
+    if not url_has_allowed_host_and_scheme(
+        url, allowed_hosts={target.netloc}, require_https=request.is_secure()
+    ):
+        return None
+    address = iri_to_uri(url)
+    return address if len(address) <= MAX_LENGTH else None
+
+
+def is_return_field(name: str) -> bool:
+    """
+    Return whether a field with this name usually holds the address of the next page.
+
+    For example, Django calls this field ``next``, django-oscar ``redirect_url``, and
+    other projects ``return_to``. A form may have a prefix, as in ``login-next``.
+    """
+    words = _CAPITAL.sub("_", name).lower()
+    return _RETURN_FIELD.search(words) is not None
 
 
 def own_address(request: HttpRequest) -> LocalAddress | None:

@@ -11,7 +11,7 @@ from django.http import HttpResponse, HttpResponseRedirect
 
 from session_limit.client import request_kind
 from session_limit.models import PendingSignIn
-from session_limit.pages import chooser, json_answers, links, responses
+from session_limit.pages import after_sign_in, chooser, json_answers, links, responses
 from session_limit.registry.pending import (
     Choice,
     cancel_pending,
@@ -98,7 +98,7 @@ class ChooseView(PublicView):
     def _signed_in(
         self, request: GuardedRequest, pending: PendingSignIn
     ) -> HttpResponse:
-        url = links.landing_page(request, pending.next)
+        url = after_sign_in.stored_address(request, pending.next)
         if request_kind.wants_json(request, HttpResponse()):
             return json_answers.answer("signed_in", next=url)
         return HttpResponseRedirect(url)

@@ -12,6 +12,8 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
 
+from session_limit.store.users import username_of
+
 # The maximum number of characters, because hashing a long password takes time.
 MAX_PASSWORD = 4096
 
@@ -45,7 +47,7 @@ class PasswordForm(forms.Form):
         password: str = self.cleaned_data["password"]
         # With authenticate(), packages that count failed sign-ins count these as well.
         found = authenticate(
-            self.request, username=self.user.get_username(), password=password
+            self.request, username=username_of(self.user), password=password
         )
         if found is None or found.pk != self.user.pk:
             raise ValidationError(

@@ -17,7 +17,7 @@ from django.http import (
     HttpResponseRedirect,
 )
 from django.http.response import HttpResponseBase
-from django.shortcuts import get_object_or_404, render, resolve_url
+from django.shortcuts import get_object_or_404, resolve_url
 from django.urls import reverse
 from django.utils.encoding import escape_uri_path
 from django.views.decorators.debug import sensitive_variables
@@ -29,6 +29,7 @@ from session_limit.models import UserSession, parse_uuid
 from session_limit.pages import json_answers, links
 from session_limit.pages.json_answers import answer
 from session_limit.pages.overview import PAGE, Overview, done_message, others_than
+from session_limit.pages.rendering import Page
 from session_limit.request import GuardedRequest
 from session_limit.rules import get_rules
 from session_limit.utils.safe_redirects import LocalAddress, local_address
@@ -63,7 +64,7 @@ class ListView(OwnerView):
             "retention": conf.retention,
             "done": done_message(self.user, done) if done is not None else "",
         }
-        return render(request, "session_limit/sessions.html", context)
+        return Page(request, "session_limit/sessions.html", context)
 
     def _url_of(self, page: int | None) -> str | None:
         if page is None:
@@ -211,4 +212,4 @@ class EndView(OwnerView):
             "action": self._own_path() or "",
             "cancel_url": reverse(links.LIST_VIEW),
         }
-        return render(self.request, "session_limit/confirm_end.html", context)
+        return Page(self.request, "session_limit/confirm_end.html", context)

@@ -15,7 +15,7 @@ from django.utils import timezone
 from session_limit.conf import conf
 from session_limit.models import Play, UserSession
 from session_limit.policy.replay import Run, WhatIf, replay
-from session_limit.utils.clock import utc_now
+from session_limit.utils.clock import local, utc_now
 
 # The number of accounts that one query reads.
 PAGE = 1000
@@ -86,9 +86,8 @@ def _limits(text: str) -> list[int]:
 
 
 def _day(moment: datetime) -> date:
-    """Return the local date of ``moment``, in Django's current time zone."""
-    # Without USE_TZ, moments are naive and already in the project's time zone.
-    return (timezone.localtime(moment) if timezone.is_aware(moment) else moment).date()
+    """Return the local date of ``moment``, in the zone that the report names."""
+    return local(moment).date()
 
 
 def _accounts(rows: QuerySet[Any], started: str, until: str) -> Iterator[list[Run]]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any, NamedTuple
 
 from django.utils.functional import Promise
 
-from session_limit.conf import NewSignIn
 from session_limit.policy import AtLimit, Displace
 
 
@@ -17,17 +16,33 @@ class Kind(NamedTuple):
     A kind of value that a setting accepts, such as a duration.
 
     ``expected`` completes the error message "SETTING must be ...". ``hint`` explains
-    how to correct an invalid value.
+    how to correct an invalid value. If ``may_be_secret`` is true, messages do not quote
+    the value.
     """
 
     expected: str
     is_valid: Callable[[Any], bool]
     hint: str
+    may_be_secret: bool = False
+
+    def problem(self, name: str, value: Any) -> str:
+        """Return the error message for an invalid ``value`` of setting ``name``."""
+        if isinstance(value, Promise):  # reverse_lazy() may fail, like its repr()
+            given = "a lazy string"
+        else:
+            given = (
+                f"this {type(value).__name__}" if self.may_be_secret else f"{value!r}"
+            )
+        return f"{name} must be {self.expected}, not {given}."
 
 
 def is_whole_number(value: Any) -> bool:
     # bool is a subclass of int, but True as a number is surely a mistake.
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _is_positive(value: Any) -> bool:
+    return is_whole_number(value) and value > 0
 
 
 def _is_duration(value: Any) -> bool:
@@ -49,11 +64,10 @@ def is_bus(value: Any) -> bool:
     )
 
 
-def _one_of(choices: Iterable[str], hint: str) -> Kind:
-    # Not a set, which would raise TypeError for a value that is not hashable.
-    valid = list(choices)
-    expected = "one of " + ", ".join(f'"{choice}"' for choice in valid)
-    return Kind(expected, valid.__contains__, hint)
+def _one_of(choices: Sequence[str], hint: str) -> Kind:
+    valid = set(choices)
+    expected = "one of " + ", ".join(f'"{choice}"' for choice in choices)
+    return Kind(expected, lambda value: isinstance(value, str) and value in valid, hint)
 
 
 def _optional(kind: Kind) -> Kind:
@@ -84,18 +98,20 @@ SETTINGS = {
         _optional(
             Kind(
                 "a whole number above zero",
-                is_whole_number,  # check_settings() reports zero as E002
+                _is_positive,
                 "A value from the environment is a string: convert it with int().",
             )
         ),
     ),
     "SESSION_LIMIT_AT_LIMIT": (
         "session_limit.E003",
-        _one_of(AtLimit, "It decides what happens to a sign-in beyond the limit."),
+        _one_of(
+            list(AtLimit), "It decides what happens to a sign-in beyond the limit."
+        ),
     ),
     "SESSION_LIMIT_DISPLACE": (
         "session_limit.E004",
-        _one_of(Displace, "It decides which session makes room for a newer one."),
+        _one_of(list(Displace), "It decides which session makes room for a newer one."),
     ),
     "SESSION_LIMIT_RULES": (
         "session_limit.E005",
@@ -108,6 +124,7 @@ SETTINGS = {
             is_bus,
             'For example {"BACKEND": "session_limit.bus.redis.RedisBus", "OPTIONS": '
             '{"url": "redis://127.0.0.1:6379/0"}}.',
+            may_be_secret=True,
         ),
     ),
     "SESSION_LIMIT_PLAYS": (
@@ -115,14 +132,14 @@ SETTINGS = {
         _optional(
             Kind(
                 "a whole number above zero",
-                lambda value: is_whole_number(value) and value > 0,
+                _is_positive,
                 "None sets no limit on plays. To use no plays, remove the setting.",
             )
         ),
     ),
     "SESSION_LIMIT_PLAYS_AT_LIMIT": (
         "session_limit.E026",
-        _one_of(AtLimit, "It decides what happens to a play beyond the limit."),
+        _one_of(list(AtLimit), "It decides what happens to a play beyond the limit."),
     ),
     "SESSION_LIMIT_PLAY_COOLDOWN": (
         "session_limit.E027",
@@ -130,7 +147,10 @@ SETTINGS = {
             "a duration, or 0",
             lambda value: (
                 _is_duration(value)
-                or (value in (0, timedelta()) and value is not False)
+                or (
+                    isinstance(value, int | float) and value == 0 and value is not False
+                )
+                or (isinstance(value, timedelta) and not value)
             ),
             _SECONDS,
         ),
@@ -164,6 +184,9 @@ SETTINGS = {
     "SESSION_LIMIT_REAUTHENTICATION_AGE": ("session_limit.E018", _DURATION),
     "SESSION_LIMIT_NEW_SIGN_IN": (
         "session_limit.E019",
-        _one_of(NewSignIn, 'To tell people nothing, use the string "none".'),
+        _one_of(
+            ("none", "message", "mail"),
+            'To tell people nothing, use the string "none".',
+        ),
     ),
 }

@@ -1,0 +1,220 @@
+"""
+A person whose session has ended is told why if a page keeps them out, and only then.
+
+A public page may redirect for another reason than a sign-in, with the same parameter.
+"""
+
+from __future__ import annotations
+
+import functools
+
+import pytest
+from django.contrib import admin
+from django.contrib.auth.decorators import (
+    login_required,
+    permission_required,
+    user_passes_test,
+)
+from django.contrib.auth.mixins import LoginRequiredMixin, UserPassesTestMixin
+from django.contrib.auth.views import LoginView, redirect_to_login
+from django.http import HttpResponse, HttpResponseRedirect
+from django.urls import path, re_path
+from django.utils.decorators import method_decorator
+from django.views.generic import FormView, TemplateView, View
+
+from tests.stories.people import JSON
+from tests.stories.test_addresses_of_a_client import ask
+from tests.stories.urls import urlpatterns as project
+
+ELSEWHERE = "https://elsewhere.example"
+
+
+def page(request, **kwargs):
+    return HttpResponse("page")
+
+
+def redirecting(to):
+    """Redirect after a look at the session, as a page does that remembers an answer."""
+
+    def view(request):
+        assert "grown" not in request.session
+        # HttpResponseRedirect would not accept every address.
+        return HttpResponse(status=302, headers={"Location": to})
+
+    return view
+
+
+def looking(to):
+    """Redirect after a look at the user, as a project's own decorator does."""
+
+    def view(request):
+        assert not request.user.is_authenticated
+        return HttpResponseRedirect(to)
+
+    return view
+
+
+async def looking_async(request):
+    user = await request.auser()
+    assert not user.is_authenticated
+    return HttpResponseRedirect("/porta/?next=/own/alooking/")
+
+
+class Gate(TemplateView):
+    def get(self, request):
+        if request.session.get("grown"):
+            return page(request)
+        return HttpResponseRedirect(f"/age/?next={request.get_full_path()}")
+
+
+class Staff(LoginRequiredMixin, View):
+    login_url = "/porta/"
+    redirect_field_name = "back"
+
+
+class Owners(UserPassesTestMixin, View):
+    redirect_field_name = None
+
+    def test_func(self):
+        return False
+
+    def get_login_url(self):
+        return f"/porta/{self.kwargs['shop']}/"
+
+
+@method_decorator(login_required(login_url="porta"), name="dispatch")
+class Decorated(View):
+    pass
+
+
+def own(view):
+    """Keep visitors out as a project's own decorator does."""
+
+    @functools.wraps(view)
+    def wrapper(request):
+        if not request.session.get("_auth_user_id"):
+            return redirect_to_login(request.get_full_path(), "/staff/logon/")
+        return view(request)
+
+    return wrapper
+
+
+class SignIn(FormView):
+    pass
+
+
+def login(request):
+    return page(request)
+
+
+backoffice = admin.AdminSite(name="backoffice")
+
+urlpatterns = [
+    # Sign-in pages, of which a name or nothing tells
+    path("porta/", page, name="porta"),
+    path("porta/<slug:shop>/", page),
+    path("tuer/", LoginView.as_view()),
+    path("entrada/", SignIn.as_view()),
+    path("ingresso/", login),
+    path("eingang/", page, name="staff_signin"),
+    path("staff/logon/", page),
+    path("backoffice/", backoffice.urls),
+    # Barriers
+    path("own/login-url/", login_required(page, login_url="/porta/")),
+    path("own/field/", login_required(page, "back", "/porta/")),
+    path("own/no-field/", login_required(page, None, "/porta/")),
+    path("own/permission/", permission_required("x.y", login_url="porta")(page)),
+    path("own/test/", user_passes_test(lambda user: user.is_staff, "/porta/")(page)),
+    path("own/staff/", Staff.as_view()),
+    path("own/owners/<slug:shop>/", Owners.as_view()),
+    path("own/decorated/", Decorated.as_view()),
+    path("own/function/", own(page)),
+    path("own/view/", redirecting("/tuer/?ruecken=1")),
+    path("own/class/", redirecting("/entrada/")),
+    path("own/named-function/", redirecting("/ingresso/")),
+    path("own/url-name/", redirecting("../../eingang/?next=/x/")),
+    path("own/looking/", looking("/porta/?next=/own/looking/")),
+    path("own/alooking/", looking_async),
+    path("own/absolute/", looking(f"{ELSEWHERE}/?r=http://testserver/own/absolute/")),
+    path("own/sso/", redirecting(f"{ELSEWHERE}/login/?next=/own/sso/")),
+    # Public pages
+    path("shop/age/", redirecting("/age/?next=/shop/age/")),
+    path("shop/gate/", Gate.as_view()),
+    path("shop/language/", redirecting("/language/?next=/shop/language/")),
+    path("shop/consent/", redirecting("/consent/?return_to=/shop/consent/")),
+    path("shop/region/", redirecting("http://testserver/region/?next=/shop/region/")),
+    path("shop/host/", redirecting(f"{ELSEWHERE}/?next=http://testserver/shop/host/")),
+    path("shop/partner/", looking(f"{ELSEWHERE}/?next=2")),
+    path("shop/blog/", looking(f"{ELSEWHERE}/author/?login=no")),
+    path("shop/moved/", looking("/catalogue/?next=2")),
+    path("shop/nowhere/", redirecting("http://[/?next=/shop/nowhere/")),
+    re_path(r"^(age|language|consent|region|catalogue)/$", page),
+    *project,
+]
+
+BARRIERS = [str(each.pattern) for each in urlpatterns if "own/" in str(each.pattern)]
+PUBLIC = [str(each.pattern) for each in urlpatterns if "shop/" in str(each.pattern)]
+
+
+@pytest.fixture(autouse=True)
+def urls(settings):
+    settings.ROOT_URLCONF = __name__
+
+
+@pytest.fixture
+def displaced(ada, laptop, phone):
+    laptop.sign_in()
+    phone.sign_in()
+    return laptop
+
+
+@pytest.mark.parametrize("address", [*BARRIERS, "backoffice/", "admin/", "members/"])
+@pytest.mark.parametrize("headers", [{}, JSON], ids=["page", "JSON"])
+def test_who_is_kept_out_is_told_why(displaced, address, headers):
+    address = address.replace("<slug:shop>", "tea")
+    assert displaced.get(f"/{address}", headers=headers).status_code == 401
+
+
+@pytest.mark.parametrize("address", [each for each in PUBLIC if "<" not in each])
+@pytest.mark.parametrize("headers", [{}, JSON], ids=["page", "JSON"])
+def test_a_public_page_leads_where_it_leads(displaced, browser, address, headers):
+    expected = browser().get(f"/{address}", headers=headers)
+    found = displaced.get(f"/{address}", headers=headers)
+    assert found.status_code == expected.status_code == 302
+    assert found["Location"] == expected["Location"]
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [
+        ("/own/field/", "/porta/?back=/own/field/"),
+        ("/own/owners/tea/", "/porta/tea/"),
+        ("/own/url-name/", "../../eingang/?next=/x/"),
+    ],
+)
+def test_the_explanation_links_to_the_sections_own_page(displaced, address, expected):
+    assert f'href="{expected}"' in displaced.get(address).content.decode()
+
+
+@pytest.mark.parametrize("name", ["back", "zurueck"])
+def test_no_parameter_of_the_sections_own_page_leads_away(displaced, name, settings):
+    guarded = login_required(page, name, "/porta/")
+    settings.ROOT_URLCONF = (re_path("^/evil.example/$", guarded), *urlpatterns)
+    answer = ask(displaced, "//evil.example/")
+    assert answer.status_code == 401
+    assert b"evil" not in answer.content
+
+
+class Failing(LoginRequiredMixin, View):
+    def dispatch(self, request):
+        self.page = "/porta/"
+        return super().dispatch(request)
+
+    def get_login_url(self):
+        return self.page
+
+
+def test_a_view_that_does_not_name_its_page_is_logged(displaced, settings, caplog):
+    settings.ROOT_URLCONF = (path("failing/", Failing.as_view()), *urlpatterns)
+    assert displaced.get("/failing/").status_code == 401
+    assert "The sign-in page of a view is unknown." in caplog.text
