@@ -168,7 +168,7 @@ MUTANTS = [
     ),
     Mutant(
         "a displaced person can never become a guest",
-        "store/response_phase.py::_explain_automatic",
+        "store/refusals.py::_explain_automatic",
         old="if request.resolver_match is None or is_for_same:",
         new="if True:",
         tests=ADDRESS,
