@@ -410,7 +410,7 @@ INNOCENT = [
     Mutant(
         "a poll takes the cookie away",
         "store/response_phase.py::_explain_ending",
-        old="if not is_saved and not (is_acted_on and (is_barred or is_unknown)):",
+        old="if not is_saved and not (is_explained or (is_acted_on and is_unknown)):",
         new="if False:",
         tests="interleavings/test_answers",
         test="test_a_late_poll_leaves_the_cookie",
