@@ -56,7 +56,7 @@ ANSWERS: Mapping[str, Kind] = {
     "at_limit": _of_setting("SESSION_LIMIT_AT_LIMIT"),
     "scope": _SCOPE,
     "exempt": _TRUTH,
-    "after_sign_in": Kind("an address or an empty string", _is_address, ""),
+    "after_sign_in": Kind('an address, or "" for LOGIN_REDIRECT_URL', _is_address, ""),
     "play_limit": _of_setting("SESSION_LIMIT_PLAYS"),
     "play_at_limit": _of_setting("SESSION_LIMIT_PLAYS_AT_LIMIT"),
     "play_scope": _SCOPE,
