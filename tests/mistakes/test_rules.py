@@ -74,7 +74,7 @@ def test_a_method_that_is_never_called_is_told_which_was_meant(ours, typo, meant
 
 @pytest.mark.parametrize(
     "name",
-    ["_limits", "plan_of", "devices", "for_staff", "LIMITS_BY_PLAN", "is_premium"],
+    ["_limits", "plan_of", "devices", "for_staff", "is_premium", "limited", "timeout"],
 )
 def test_a_helper_with_a_name_of_its_own_is_left_alone(ours, name):
     ours(rules_with(**{name: lambda self, user: 3}))

@@ -136,11 +136,11 @@ MUTANTS = [
     ),
     Mutant(
         "the guard takes any application",
-        "asgi/__init__.py::SessionGuard.__init__",
-        old="            ASGI,\n",
-        new='            ("application",),\n',
+        "utils/applications.py::_takes",
+        old="        return False\n",
+        new="        return True\n",
         tests="mistakes/test_applications",
-        test="test_an_asgi_application",
+        test="test_a_wsgi_application",
     ),
     Mutant(
         "the file of an earlier release is reported",

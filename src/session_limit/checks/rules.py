@@ -145,7 +145,7 @@ def meant_method(name: str) -> str | None:
         rest = squeezed.removeprefix(prefix)
         if rest != squeezed and rest in plain:
             return plain[rest]
-    found = difflib.get_close_matches(squeezed, plain, n=1, cutoff=0.8)
+    found = difflib.get_close_matches(squeezed, plain, n=1, cutoff=0.85)
     return plain[found[0]] if found else None
 
 
