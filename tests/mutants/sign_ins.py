@@ -177,7 +177,7 @@ MUTANTS = [
     Mutant(
         "an empty session loses its key",
         "store/loading.py::Loading._verified",
-        old="bool(data) or engines.finds_stored(self.engine)",
+        old="bool(data) or not engines.is_cookie(self.engine)",
         new="bool(data)",
         tests=SWITCHES,
         test="test_an_empty_session_keeps_its_key",
