@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import functools
 import re
 from datetime import timedelta
 from pathlib import Path
@@ -154,6 +155,15 @@ def test_every_other_view_is_limited():
     for address in ("/login/", "/alogin/", "/admin/login/"):
         request.resolver_match = resolve(address)
         assert not Rules().exempt(SOLO, request)
+
+
+def test_a_view_without_a_name_is_limited():
+    class CallableView:
+        def __call__(self, request):
+            """Do nothing."""
+
+    for view in (functools.partial(at, None), CallableView()):
+        assert not Rules().exempt(SOLO, at(view))
 
 
 def test_a_view_that_only_sounds_like_an_impersonation_is_limited():

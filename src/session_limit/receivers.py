@@ -26,7 +26,7 @@ from session_limit.registry.credentials import (
     note_password_changed,
     restore_last_login,
 )
-from session_limit.registry.ending import end_account
+from session_limit.registry.ending import end_account, end_row
 from session_limit.registry.outcomes import Admission
 from session_limit.registry.pending import Choice, SessionChanges, unapplied_changes
 from session_limit.registry.sign_ins import end_former
@@ -165,8 +165,9 @@ def _leave_alone(user: Model, session: SessionBase, state: SessionState | None) 
         end_former(state.replaced.former())
         state.sign_in.before_login = None
     if state.row is not None:
-        # Without session hashes, login() does not tell two users with one key apart.
-        registry.end([state.row.id], EndReason.SIGNED_OUT)
+        # Without session hashes, login() does not tell two users with one key apart,
+        # and keeps the stored session.
+        end_row(state.row.id, EndReason.SIGNED_OUT)
     state.found = Found()
 
 

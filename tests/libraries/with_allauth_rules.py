@@ -6,9 +6,11 @@ import re
 from datetime import timedelta
 
 import pytest
+from allauth.account.authentication import AUTHENTICATION_METHODS_SESSION_KEY
 from django.utils import timezone
 
 from session_limit import checks
+from session_limit.contrib.allauth import AllauthRules
 from session_limit.models import UserSession
 from tests.libraries.with_allauth import (  # two of them are fixtures
     by_password,
@@ -83,6 +85,26 @@ def test_nothing_is_asked_of_who_has_only_an_account_elsewhere(
     rows.update(authenticated_at=timezone.now() - timedelta(hours=1))
     assert laptop.post(end(phone)).status_code == 303
     assert phone.state == Reason.REVOKED
+
+
+@pytest.mark.parametrize("key", ["hijack_history", "loginas_from_user"])
+def test_an_administrator_is_never_fresh(ada, rf, settings, key):
+    """
+    An administrator is signed in as a user whom allauth would ask for nothing. Fails if
+    the administrator may then end that user's sessions.
+    """
+    ada.set_unusable_password()
+    ada.save()
+    request = rf.get("/")
+    request.session = {
+        AUTHENTICATION_METHODS_SESSION_KEY: [{"reauthenticated": True, "at": 9e12}]
+    }
+    row = UserSession(user=ada, authenticated_at=timezone.now() - timedelta(hours=1))
+    assert AllauthRules().is_fresh(ada, row, request)
+    request.session[key] = ["1"]
+    assert not AllauthRules().is_fresh(ada, row, request)
+    row.authenticated_at = timezone.now()
+    assert not AllauthRules().is_fresh(ada, row, request)
 
 
 def test_a_project_is_told_of_allauths_rules(settings):

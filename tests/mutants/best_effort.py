@@ -175,9 +175,9 @@ MUTANTS = [
     ),
     Mutant(
         "a sign-out ends only what is stored",
-        "store/saving.py::Saving._signs_out_unread",
-        old="return state.signing_out and state.found.is_not_stored",
-        new="return False",
+        "store/saving.py::Saving._end_flushed",
+        old="            self._sign_out_unread()\n",
+        new="            pass\n",
         tests="interleavings/test_rotation",
         test="test_a_sign_out_in_another_tab_after_a_rotation",
     ),

@@ -7,6 +7,8 @@ from tests.mutants.mutant import Mutant
 KINDS = "request_kinds/test_request_kinds"
 IDLE = "stories/test_idle"
 BARRIERS = "stories/test_barriers"
+ADDRESS = "stories/test_sign_ins_by_address"
+ACTING = "stories/test_acting_for_others"
 ACROSS = "stories/test_across_sites"
 AFTER = "stories/test_after_sign_in"
 
@@ -38,8 +40,8 @@ MUTANTS = [
     Mutant(
         "htmx shows the explanation that it never shows",
         "client/request_kind.py::shows_explanation",
-        old="return is_acted_on(request) and not is_htmx(request)",
-        new="return is_acted_on(request)",
+        old=" and not is_htmx(request)",
+        new="",
         tests="stories/test_answers",
         test="test_htmx_opens_the_explanation_of_a_page_which_leads_to_that_page",
     ),
@@ -87,8 +89,8 @@ MUTANTS = [
     Mutant(
         "what a section's own page leads on to is trusted",
         "pages/barriers.py::sign_in_page_for",
-        old="if is_return_field(name) or value in _own_addresses(request)",
-        new="if is_return_field(name)",
+        old=" or value in _own_addresses(request)",
+        new="",
         tests=BARRIERS,
         test="test_no_parameter_of_the_sections_own_page_leads_away",
     ),
@@ -117,10 +119,98 @@ MUTANTS = [
         test="test_no_form_leads_to_another_site_by_itself",
     ),
     Mutant(
+        "a hidden frame takes the explanation away",
+        "client/request_kind.py::shows_explanation",
+        old=" and not is_framed",
+        new="",
+        tests=ADDRESS,
+        test="test_what_no_person_opens_signs_nobody_in",
+    ),
+    Mutant(
+        "a link with a token is no choice",
+        "client/url_credentials.py::carries_credentials",
+        old="is_named_so or names >= _OAUTH or bool(path_names & _CREDENTIAL_OF_PATH)",
+        new="False",
+        tests=ADDRESS,
+        test="test_a_link_that_a_person_opens_signs_in",
+    ),
+    Mutant(
+        "a link for a middleware is no choice",
+        "client/url_credentials.py::carries_credentials",
+        old="if not names.isdisjoint(_parameters(backend)):",
+        new="if False:",
+        tests=ADDRESS,
+        test="test_a_middleware_signs_in_by_a_link",
+    ),
+    Mutant(
+        "any parameter makes a middleware's sign-in a choice",
+        "client/url_credentials.py::carries_credentials",
+        old="    if match is None:\n        return False\n",
+        new="",
+        tests=ADDRESS,
+        test="test_a_middleware_that_needs_no_link_waits",
+    ),
+    Mutant(
+        "a prefetch of a link signs in",
+        "client/request_kind.py::is_opened_by_person",
+        old="if target in _FRAMES or _is_prefetch(request):",
+        new="if target in _FRAMES:",
+        tests=ADDRESS,
+        test="test_no_middleware_signs_in_by_a_link_that_no_person_opens",
+    ),
+    Mutant(
+        "a displaced person becomes a guest without a word",
+        "store/sign_in_choice.py::must_be_chosen",
+        old="return not (is_persons and _is_same_user(request, ended_id))",
+        new="return not is_persons",
+        tests=ADDRESS,
+        test="test_a_displaced_person_is_told_before_becoming_somebody_else",
+    ),
+    Mutant(
+        "a displaced person can never become a guest",
+        "store/response_phase.py::_explain_automatic",
+        old="if request.resolver_match is None or is_for_same:",
+        new="if True:",
+        tests=ADDRESS,
+        test="test_a_displaced_person_is_told_before_becoming_somebody_else",
+    ),
+    Mutant(
+        "who acts for another is sent to sign in for ever",
+        "views/base.py::OwnerView.refusal",
+        old="return self._not_owner() if is_signed_in else self._not_signed_in()",
+        new="return self._not_signed_in()",
+        tests=ACTING,
+        test="test_who_acts_for_another_is_told_and_sent_nowhere",
+    ),
+    Mutant(
+        "a home-made log in as displaces the customer",
+        "rules.py::is_exempt",
+        old="return is_exempted or get_rules().exempt(user, request)",
+        new="return get_rules().exempt(user, request)",
+        tests=ACTING,
+        test="test_a_customer_keeps_their_place",
+    ),
+    Mutant(
+        "an exemption outlives its block",
+        "rules.py::exempt_sign_in",
+        old="del request.session_limit_exempt",
+        new="pass",
+        tests=ACTING,
+        test="test_only_the_sign_in_in_the_block_is_exempt",
+    ),
+    Mutant(
+        "who acts for a customer ends the customer's sessions",
+        "rules.py::exempt_sign_in",
+        old="request.session[_ACTING] = True",
+        new="pass",
+        tests=ACTING,
+        test="test_who_acts_for_a_customer_ends_no_session_without_the_password",
+    ),
+    Mutant(
         "a sign-in at another site takes a second place",
         "registry/not_counting.py::former_places",
         old="row.browser in browsers and row.takes_place_in(scope)",
-        new="False",
+        new="row is None",
         tests=ACROSS,
         test="test_a_browser_that_sends_no_session_cookie_keeps_one_place",
     ),
@@ -146,7 +236,7 @@ MUTANTS = [
         old="return bool(settings.SESSION_COOKIE_SECURE)",
         new="return False",
         tests=ACROSS,
-        test="test_a_browser_that_sends_no_session_cookie_keeps_one_place",
+        test="test_the_browser_cookie_is_sent_where_the_session_cookie_is_not",
     ),
     Mutant(
         "anybody who looks like a browser takes its place",

@@ -158,8 +158,8 @@ DURABILITY = [
     Mutant(
         "a check connects without being asked to",
         "checks/databases.py::check_servers",
-        old="    if databases is None or alias not in databases:\n        return\n",
-        new="",
+        old="databases is None or alias not in databases or alias not in connections",
+        new="alias not in connections",
         tests="test_checks",
         test="test_servers_are_asked_when_django_lets_checks_connect",
     ),
@@ -233,8 +233,8 @@ ANSWERS = [
     Mutant(
         "a sign-in that failed takes the cart with it",
         "store/base.py::Base.give_up",
-        old="self._session_cache = {**sign_in.loaded}",
-        new="self._session_cache = {}",
+        old="copies.values(before.loaded) if before else {**sign_in.loaded}",
+        new="{}",
         tests="interleavings/test_conflicts",
         test="test_a_sign_in_whose_last_login_is_not_written",
     ),

@@ -45,7 +45,8 @@ def address_to_store(request: HttpRequest, user: AbstractBaseUser) -> str:
     """
     with _signed_in(request, user):
         found = _address(request)
-        return _storable(request, get_rules().after_sign_in(request, found))
+        address = get_rules().after_sign_in(request, found)
+        return _storable(request, str(address))
 
 
 def stored_address(request: HttpRequest, stored: str) -> str:

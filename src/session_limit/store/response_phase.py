@@ -50,6 +50,8 @@ from session_limit.utils import request_log
 from session_limit.utils.clock import utc_now
 
 if TYPE_CHECKING:
+    from django.contrib.auth.base_user import AbstractBaseUser
+
     from session_limit.request import GuardedRequest
 
 
@@ -215,18 +217,43 @@ def _explain_refusal(
     session: GuardedSession,
     refusal: Refusal,
 ) -> HttpResponse:
-    response_saving.restore(session)
     admission = refusal.admission
     if admission is None:
-        ended = request.session_limit.ended
-        to_choose = session.session_limit_state.found.ended_id
-        return responses.ended(request, response, ended, to_choose=to_choose)
+        return _explain_automatic(request, response, session, refusal.user)
+    response_saving.restore(session)
     if admission.is_too_late:
         return responses.no_pending_sign_in(request, response)
     announcements.limit_reached(refusal.user, admission)
     if admission.at_limit is AtLimit.ASK and links.url_of(links.CHOOSE_VIEW):
         return _ask(request, response, session, refusal, admission)
     return responses.refused(request, response, admission)
+
+
+def _explain_automatic(
+    request: GuardedRequest,
+    response: HttpResponseBase,
+    session: GuardedSession,
+    user: AbstractBaseUser,
+) -> HttpResponse:
+    """
+    Return a response that explains why the session ended before an automatic sign-in.
+
+    A person must choose to go on as the same user, with "Use here instead". A page that
+    would have signed in another user, such as a guest, explains once. The next visit is
+    an ordinary visitor's.
+    """
+    ended, found = request.session_limit.ended, session.session_limit_state.found
+    is_for_same = ended is None or ended.user_id == user.pk
+    if request.resolver_match is None or is_for_same:
+        response_saving.restore(session)
+        to_choose = found.ended_id
+        return responses.ended(request, response, ended, to_choose=to_choose)
+    answer = responses.ended(request, response, ended)
+    if request_kind.shows_explanation(request):
+        session.forget_ended()
+    else:
+        response_saving.restore(session)
+    return answer
 
 
 def _ask(

@@ -1,0 +1,1 @@
+"""Projects with user models of their own, and with users in more than one table."""
