@@ -72,11 +72,10 @@ class Library:
 def libraries() -> list[Library]:
     """Return the libraries in libraries.toml."""
     listed = tomllib.loads((HERE / "libraries.toml").read_text())
-    result = []
     for name, entry in listed.items():
-        like = listed[entry.pop("like")] if "like" in entry else {}
-        result.append(Library(name=name, **{**like, **entry}))
-    return result
+        if "like" in entry:
+            listed[name] = {**listed[entry.pop("like")], **entry}
+    return [Library(name=name, **entry) for name, entry in listed.items()]
 
 
 def differences() -> dict[str, list[Difference]]:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
+from contextlib import AbstractContextManager
 from datetime import timedelta
 from typing import Any, cast
 
@@ -35,6 +36,10 @@ def _is_timeout(value: Any) -> bool:
     return value is None or (isinstance(value, timedelta) and value > timedelta())
 
 
+def _is_address(value: Any) -> bool:
+    return isinstance(value, str | Promise)
+
+
 def _is_truth(value: Any) -> bool:
     # Text such as "no" is true. Other objects are accepted as Python accepts them, for
     # example the result of "user.profile and user.profile.is_internal".
@@ -51,16 +56,22 @@ ANSWERS: Mapping[str, Kind] = {
     "at_limit": _of_setting("SESSION_LIMIT_AT_LIMIT"),
     "scope": _SCOPE,
     "exempt": _TRUTH,
+    "after_sign_in": Kind('an address, or "" for LOGIN_REDIRECT_URL', _is_address, ""),
     "play_limit": _of_setting("SESSION_LIMIT_PLAYS"),
     "play_at_limit": _of_setting("SESSION_LIMIT_PLAYS_AT_LIMIT"),
     "play_scope": _SCOPE,
     "idle_timeout": _TIMEOUT,
     "absolute_timeout": _TIMEOUT,
+    "is_activity": _TRUTH,
     "is_fresh": _TRUTH,
     "reauthentication_url": Kind(
-        "None or an address",
-        lambda value: value is None or isinstance(value, str | Promise),
-        "",
+        "None or an address", lambda value: value is None or _is_address(value), ""
+    ),
+    "tenant": Kind(
+        "None or a hashable value", lambda value: isinstance(value, Hashable), ""
+    ),
+    "in_tenant": Kind(
+        "a context manager", lambda value: isinstance(value, AbstractContextManager), ""
     ),
 }
 

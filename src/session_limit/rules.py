@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Hashable
-from contextlib import AbstractContextManager
+from collections.abc import Hashable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, cast
 
+from django.contrib.auth import SESSION_KEY
 from django.utils.module_loading import import_string
 
 from session_limit.client import describe, request_kind
@@ -30,8 +31,9 @@ if TYPE_CHECKING:
 IMPERSONATION_VIEWS = frozenset(
     {"hijack.views.AcquireUserView", "loginas.views.user_login"}
 )
-# The session keys that these packages set during an impersonation.
-IMPERSONATION_KEYS = ("hijack_history", "loginas_from_user")
+# The session keys that these packages and exempt_sign_in() set during an impersonation.
+_ACTING = "_session_limit_acting"
+IMPERSONATION_KEYS = ("hijack_history", "loginas_from_user", _ACTING)
 
 
 def is_impersonated(request: HttpRequest) -> bool:
@@ -228,6 +230,31 @@ class PerDeviceClass(Rules):
     def scope(self, user: AbstractBaseUser, request: HttpRequest) -> str:
         """Return the class of the device that sent ``request``."""
         return describe(request).device_class
+
+
+@contextmanager
+def exempt_sign_in(request: HttpRequest) -> Iterator[None]:
+    """
+    Exempt a sign-in from the limit, for an administrator who signs in as another user.
+
+    Call ``login()`` or ``alogin()`` with this ``request`` in the block. The session
+    does not count towards the limit and ends no other session, whatever
+    ``Rules.exempt()`` returns. In the session, ``Rules.is_fresh()`` is false, because
+    the administrator has not entered the user's credentials.
+    """
+    request.session_limit_exempt = True  # type: ignore[attr-defined]
+    try:
+        yield
+    finally:
+        del request.session_limit_exempt  # type: ignore[attr-defined]
+    if SESSION_KEY in request.session:
+        request.session[_ACTING] = True
+
+
+def is_exempt(user: AbstractBaseUser, request: HttpRequest) -> bool:
+    """Return whether a sign-in is exempt, by ``exempt_sign_in()`` or by the rules."""
+    is_exempted = hasattr(request, "session_limit_exempt")
+    return is_exempted or get_rules().exempt(user, request)
 
 
 def get_rules() -> Rules:

@@ -14,8 +14,7 @@ from session_limit import registry
 from session_limit.asgi import database_threads, hub
 from session_limit.bus import Bus
 from session_limit.models import AccountLimit, UserSession
-from session_limit.registry import connected
-from session_limit.store import engines
+from session_limit.registry import connected, not_counting
 from session_limit.utils.log_once import OutageLog
 from tests.asgi.test_sockets import Application, story
 from tests.asgi.wire import ENDED, Socket, asked, until, verified
@@ -206,16 +205,17 @@ def test_a_rotation_while_it_is_looked_at(ada, laptop, monkeypatch):
     earlier = timezone.now() - timedelta(hours=1)
     row.update(credentials="outdated", key_recorded_at=earlier)
 
-    def rotated(key):
-        row.update(session_key="another" + key[7:])
-        return {}
+    def rotated(keys):
+        row.update(session_key="another" + keys[0][7:])
+        return {key: {} for key in keys}
 
     id = row.get().pk
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(engines, "read", rotated)
+        patch.setattr(not_counting, "read_many", rotated)
         assert connected.standings([id], thorough=True)[id].is_live
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(engines, "read", lambda key: {})
+        deleted = {row.get().session_key: {}}
+        patch.setattr(not_counting, "read_many", lambda keys: deleted)
         found = connected.standings([id], thorough=True)[id]
     assert found == connected.Standing(None, Reason.EXPIRED, is_recorded=False)
     assert row.get().is_live

@@ -5,7 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from django.core.exceptions import ImproperlyConfigured
 from django.core.management import call_command
+from django.db import OperationalError
 from django.test import override_settings
 
 from session_limit import registry
@@ -64,6 +66,16 @@ def test_the_retention_of_the_project(ended):
 def test_a_retention_that_is_none(ended, value):
     with override_settings(SESSION_LIMIT_RETENTION=value):
         assert said(check_pruning, databases=["default"]) == {}
+
+
+@pytest.mark.parametrize("error", [OperationalError, ImproperlyConfigured])
+def test_a_database_that_does_not_answer(ended, monkeypatch, error):
+    def fail(*args):
+        raise error
+
+    ended(days=90)
+    monkeypatch.setattr(pruning, "_has_ended_before", fail)
+    assert said(check_pruning, databases=["default"]) == {}
 
 
 def test_a_database_without_the_table(ended, monkeypatch):

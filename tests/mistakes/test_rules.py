@@ -5,9 +5,11 @@ from __future__ import annotations
 import functools
 import itertools
 from abc import ABC, abstractmethod
+from contextlib import contextmanager, nullcontext
 from datetime import timedelta
 
 import pytest
+from asgiref.sync import async_to_sync
 from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest
 from django.test import override_settings
@@ -71,7 +73,8 @@ def test_a_method_that_is_never_called_is_told_which_was_meant(ours, typo, meant
 
 
 @pytest.mark.parametrize(
-    "name", ["_limits", "plan_of", "devices", "for_staff", "LIMITS_BY_PLAN", "tenant"]
+    "name",
+    ["_limits", "plan_of", "devices", "for_staff", "is_premium", "limited", "timeout"],
 )
 def test_a_helper_with_a_name_of_its_own_is_left_alone(ours, name):
     ours(rules_with(**{name: lambda self, user: 3}))
@@ -229,6 +232,24 @@ def test_rules_whose_module_fails(settings, monkeypatch):
     assert "division by zero" in text
 
 
+class InTenant(Rules):
+    @contextmanager
+    def in_tenant(self, tenant):
+        yield
+
+    limit = async_to_sync(asynchronous)
+
+    def after_sign_in(self, request, url):
+        return url
+
+
+def test_decorators_that_make_ordinary_functions(ours):
+    ours(InTenant)
+    assert said(check_rules) == {}
+    with get_rules().in_tenant("schema"):
+        pass
+
+
 # What has no effect
 
 
@@ -282,7 +303,11 @@ WRONG = {
     "play_scope": [None, "x" * 65],
     "idle_timeout": [900, "15 minutes", timedelta(), timedelta(seconds=-1)],
     "absolute_timeout": [900, True, timedelta(hours=-1)],
+    "after_sign_in": [None, 3, b"/"],
+    "is_activity": ["no", b""],
     "is_fresh": ["yes", b"no"],
+    "tenant": [[], {"schema": "a"}],
+    "in_tenant": [None, "schema"],
     "reauthentication_url": [3, True],
 }
 
@@ -319,6 +344,10 @@ def test_a_wrong_answer_names_the_method_the_value_and_what_is_right(
         ("idle_timeout", None),
         ("idle_timeout", timedelta(microseconds=1)),
         ("is_fresh", True),
+        ("after_sign_in", ""),
+        ("tenant", None),
+        ("tenant", "schema"),
+        ("in_tenant", nullcontext()),
         ("reauthentication_url", None),
         ("reauthentication_url", lazystr("/sudo/")),
     ],

@@ -158,8 +158,8 @@ DURABILITY = [
     Mutant(
         "a check connects without being asked to",
         "checks/databases.py::check_servers",
-        old="    if databases is None or alias not in databases:\n        return\n",
-        new="",
+        old="databases is None or alias not in databases or alias not in connections",
+        new="alias not in connections",
         tests="test_checks",
         test="test_servers_are_asked_when_django_lets_checks_connect",
     ),

@@ -10,7 +10,11 @@ import pytest
 from asgiref.sync import iscoroutinefunction
 from django.conf import settings as django_settings
 from django.contrib import messages
+from django.contrib.auth import get_user_model, login
 from django.contrib.auth.signals import user_logged_in
+from django.contrib.messages import get_messages
+from django.core.exceptions import PermissionDenied
+from django.db import connections
 from django.http import HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect
 from django.test import RequestFactory
@@ -21,6 +25,7 @@ from session_limit.models import UserSession
 from session_limit.signals import limit_reached
 from tests import stores
 from tests.stories import middleware
+from tests.stories import views as stories_views
 from tests.stories.people import JSON, PASSWORD, SIGNED_IN, events, set_cookie
 from tests.stories.urls import urlpatterns as project_urls
 from tests.stories.views import BACKEND
@@ -33,6 +38,9 @@ LAYOUT = """{% load session_limit %}<html lang="en"><title>Site</title>
 {% block content %}{% endblock %}
 <footer>Site</footer></html>"""
 
+PAGE = {"Accept": "text/html", "Sec-Fetch-Mode": "navigate"}
+
+# What the views of this module have done
 calls = []
 
 
@@ -59,10 +67,18 @@ def streamed(request):
     return response
 
 
-def sign_in_and_tell(request):
-    from django.contrib.auth import get_user_model, login
-    from django.core.exceptions import PermissionDenied
+def noted(request):
+    messages.info(request, "Noted.")
+    return HttpResponse()
 
+
+def consuming(request):
+    """Show the messages on a page that is then replaced."""
+    assert not request.user.is_authenticated
+    return HttpResponse(", ".join(map(str, get_messages(request))), status=403)
+
+
+def sign_in_and_tell(request):
     user = get_user_model()._default_manager.get_by_natural_key("ada")
     try:
         login(request, user, BACKEND)
@@ -75,6 +91,8 @@ urlpatterns = [
     *project_urls,
     path("kept-out/", kept_out),
     path("streamed/", streamed),
+    path("noted/", noted),
+    path("consuming/", consuming),
     path("sign-in-and-tell/", sign_in_and_tell),
 ]
 
@@ -98,6 +116,11 @@ def displaced(ada, laptop, phone):
     laptop.sign_in()
     phone.sign_in()
     return laptop
+
+
+@pytest.fixture
+def atomic_requests(monkeypatch):
+    monkeypatch.setitem(connections.settings["default"], "ATOMIC_REQUESTS", True)
 
 
 @pytest.fixture
@@ -292,6 +315,28 @@ def test_the_layout_does_not_show_who_was_refused(ada, laptop, phone, settings):
     assert b"<b></b>" in phone.sign_in().content
 
 
+def test_a_page_over_somebody_elses_session(ada, bob, laptop, phone, settings, tokens):
+    """The session of the person who is signed in stays, and works with the form."""
+    settings.SESSION_LIMIT_AT_LIMIT = "deny"
+    laptop.sign_in()
+    phone.sign_in("bob")
+    refused = phone.sign_in("ada")
+    assert refused.status_code == 403
+    assert b"<b>bob</b>" in refused.content
+    assert phone.name == "bob"
+    assert sign_in_by(token(refused), checked(phone), "bob").status_code == 302
+
+
+def test_the_layout_does_not_show_whose_session_ended(ada, laptop, phone):
+    laptop.sign_in()
+    laptop.write()
+    stories_views.meanwhile.append(phone.sign_in)
+    response = laptop.get(laptop.path("interrupted"), headers=PAGE)
+    assert response.status_code == 401
+    assert in_layout(response)
+    assert b"<b></b>" in response.content
+
+
 # Messages, and the cookies of the replaced response
 
 STORAGES = pytest.mark.parametrize("storage", ["cookie", "session", "fallback"])
@@ -319,6 +364,20 @@ def test_a_message_about_a_refused_sign_in_is_shown_once(
     assert response.status_code == 403
     assert shown(response) == ["That did not work."]
     assert phone.get("/messages/").json() == []
+
+
+@STORAGES
+def test_a_message_that_the_replaced_page_has_shown_is_shown(
+    displaced, settings, storage
+):
+    """Nobody has seen the page of the view."""
+    name = f"{storage}.{storage.capitalize()}Storage"
+    settings.MESSAGE_STORAGE = f"django.contrib.messages.storage.{name}"
+    displaced.get("/noted/")
+    response = displaced.get("/consuming/")
+    assert response.status_code == 401
+    assert shown(response) == ["Noted."]
+    assert displaced.get("/messages/").json() == []
 
 
 def test_the_page_is_in_the_language_that_the_view_has_chosen(displaced, settings, use):
@@ -406,6 +465,37 @@ def test_a_form_without_its_token_is_explained_in_the_layout(displaced, settings
     assert in_layout(response)
 
 
+def test_a_middleware_that_is_only_sync(displaced, below):
+    below("Policy", "only_sync")
+    response = displaced.open()
+    assert response.status_code == 401
+    assert in_layout(response)
+    assert allows_its_script(response)
+    assert response.headers["X-Sync"] == "1"
+
+
+def test_under_atomic_requests(displaced, below, atomic_requests):
+    below("Policy")
+    response = displaced.get("/kept-out/")
+    assert response.status_code == 401
+    assert allows_its_script(response)
+
+
+@pytest.mark.parametrize("save_every_request", [False, True])
+def test_saving_every_request_changes_nothing(
+    ada, laptop, phone, settings, save_every_request
+):
+    settings.SESSION_SAVE_EVERY_REQUEST = save_every_request
+    settings.SESSION_LIMIT_AT_LIMIT = "deny"
+    laptop.sign_in()
+    phone.post("/cart/", {"cart": "tea"})
+    response = phone.sign_in()
+    assert response.status_code == 403
+    assert in_layout(response)
+    assert set_cookie(response) is None
+    assert phone.get("/cart/").json() == {"cart": "tea"}
+
+
 # Middleware that does not pass the page on
 
 OUTSIDE = pytest.mark.parametrize("policy", ["Policy", "StrictPolicy", None])
@@ -416,6 +506,7 @@ def test_a_barrier_in_a_middleware(displaced, policy, below):
     """The page is rendered outside, or without the layout if that needs a nonce."""
     names = ["OwnBarrier"] if policy is None else [policy, "OwnBarrier"]
     below(*names)
+    displaced.client.cookies.pop("csrftoken", None)
     response = checked(displaced).get("/public/")
     assert response.status_code == 401
     assert b"Your account was signed in on a phone." in response.content

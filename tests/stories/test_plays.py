@@ -654,4 +654,5 @@ def test_one_who_is_shown_another_account_plays_nothing(both, laptop, monkeypatc
         "session_limit.views.base.state_of",
         lambda request: SimpleNamespace(row=liveness.Row.of(eves)),
     )
-    assert start(laptop).status_code == 401
+    answer = start(laptop)
+    assert (answer.status_code, answer.json()["code"]) == (403, "not_owner")

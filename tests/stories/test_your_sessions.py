@@ -709,7 +709,8 @@ class ShowsBob:
 def test_whoever_is_shown_anothers_account_has_no_session_of_it(bob, laptop, settings):
     laptop.sign_in("ada")
     settings.MIDDLEWARE = [*settings.MIDDLEWARE, f"{__name__}.ShowsBob"]
-    assert laptop.twin().get(LIST, headers=JSON).status_code == 401
+    answer = laptop.twin().get(LIST, headers=JSON)
+    assert (answer.status_code, answer.json()["code"]) == (403, "not_owner")
 
 
 # Hostile requests

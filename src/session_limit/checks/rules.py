@@ -99,8 +99,8 @@ def _problem(rules: type, name: str, override: Any) -> str | None:
     method = getattr(rules, name)
     if not callable(method):
         return f"is not a method, but {method!r}"
-    function = inspect.unwrap(method)
-    if inspect.iscoroutinefunction(function) or inspect.isgeneratorfunction(function):
+    # A decorator such as contextmanager() may make an ordinary function of these.
+    if inspect.iscoroutinefunction(method) or inspect.isgeneratorfunction(method):
         return "is asynchronous or a generator, and returns no value when it is called"
     # The first parameter is "self", unless the method is bound to the class or to
     # nothing. The package passes the others by position.
@@ -145,7 +145,7 @@ def meant_method(name: str) -> str | None:
         rest = squeezed.removeprefix(prefix)
         if rest != squeezed and rest in plain:
             return plain[rest]
-    found = difflib.get_close_matches(squeezed, plain, n=1, cutoff=0.8)
+    found = difflib.get_close_matches(squeezed, plain, n=1, cutoff=0.85)
     return plain[found[0]] if found else None
 
 

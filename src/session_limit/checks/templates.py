@@ -57,7 +57,7 @@ def _not_found(name: str, error: TemplateDoesNotExist) -> checks.CheckMessage:
     if str(error) != name:
         return _broken(name, error)  # a layout that it extends does not exist
     return checks.Warning(
-        f"No engine in TEMPLATES finds {name}, so the pages of session_limit cannot "
+        f"No engine in TEMPLATES finds {name}, so the pages of session_limit do not "
         "have the layout of your site.",
         hint='Add an engine "django.template.backends.django.DjangoTemplates" with '
         "APP_DIRS set to True.",

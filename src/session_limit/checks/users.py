@@ -10,6 +10,7 @@ from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.core import checks
 
+from session_limit.checks.classes import setting
 from session_limit.store.users import is_of_users_family
 
 # The packages whose backends find users of the user model.
@@ -18,11 +19,9 @@ _KNOWN = {"allauth", "axes", "django", "guardian", "rules", "sesame", "social_co
 
 def check_users(**_kwargs: Any) -> Iterator[checks.CheckMessage]:
     """Warn if an authentication backend may sign in users of another table."""
-    backends = [
-        path
-        for path in settings.AUTHENTICATION_BACKENDS
-        if path.partition(".")[0] not in _KNOWN
-    ]
+    given = setting("AUTHENTICATION_BACKENDS")
+    paths = given if isinstance(given, list | tuple) else []
+    backends = [path for path in paths if str(path).partition(".")[0] not in _KNOWN]
     others = [
         model._meta.label
         for model in apps.get_models()

@@ -50,9 +50,10 @@ def shows_explanation(request: HttpRequest) -> bool:
     Return whether a person will read an explanation in the response to ``request``.
 
     htmx does not show a response with an error. It opens another page instead, which
-    shows the explanation.
+    shows the explanation. A page in a frame may be hidden, as in silent single sign-on.
     """
-    return is_acted_on(request) and not is_htmx(request)
+    is_framed = request.headers.get("Sec-Fetch-Dest") in _FRAMES
+    return is_acted_on(request) and not is_framed and not is_htmx(request)
 
 
 def is_in_background(request: HttpRequest) -> bool:

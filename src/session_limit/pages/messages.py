@@ -214,3 +214,12 @@ def no_pending_sign_in() -> Message:
     """Return the message about a sign-in that no longer waits for a choice."""
     text = _("This sign-in is no longer waiting: it was finished, or it took too long.")
     return Message(str(_SIGN_IN_AGAIN), text, frozenset({Step.SIGN_IN}))
+
+
+def not_owner() -> Message:
+    """Return the message for a user who is not signed in by a session of their own."""
+    text = _(
+        "Only the owner of this account can see and end its sessions, after signing in "
+        "in this browser. You are acting for the owner, or signed in in another way."
+    )
+    return Message(_("Not available here"), text)

@@ -57,14 +57,13 @@ def _parsed(response: HttpResponseBase) -> Any:
     content_type = response.headers.get("Content-Type", "").partition(";")[0]
     if (
         content_type.strip() not in _JSON
-        or "Content-Encoding" in response.headers
         or not isinstance(response, HttpResponse)
         or b'"error' not in response.content
     ):
         return None
     try:
         return json.loads(response.content)
-    except ValueError:
+    except ValueError:  # also if the body is compressed
         return None
 
 

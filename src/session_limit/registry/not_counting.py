@@ -85,10 +85,13 @@ def former_places(
 
     ``browsers`` are the digests that recognize the browser. The browser cannot have two
     sessions, so these sessions end if the sign-in is admitted, and do not count until
-    then. Only sessions that count towards the limit of ``scope`` are returned.
+    then. Only sessions that count towards the limit of ``scope`` are returned, and none
+    that is in the store of another site.
     """
     return [
-        row for row in rows if row.browser in browsers and row.takes_place_in(scope)
+        row
+        for row in rows
+        if row.browser in browsers and row.takes_place_in(scope) and is_own(row.store)
     ]
 
 

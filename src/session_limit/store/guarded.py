@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import functools
-from typing import cast
+from typing import Any, SupportsIndex, cast
 
 from django.contrib.sessions.backends.base import SessionBase
 from django.http import HttpRequest
@@ -19,8 +20,38 @@ class GuardedSession(Loading, Keys, Explaining):
     """
     A session mixin that presents a session as empty after the session has ended.
 
-    Other middleware and the project's code then see no data and no signed-in user.
+    Other middleware and the project's code then see no data and no signed-in user. A
+    copy is guarded as well. A pickle holds an object of the engine's own class, which
+    another process can load without this package.
     """
+
+    def __copy__(self) -> GuardedSession:
+        return self._guard(copy.copy(self._plain()))
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> GuardedSession:
+        return self._guard(copy.deepcopy(self._plain(), memo))
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> Any:
+        # With later protocols, pickle insists on the class of this object.
+        return self._plain().__reduce_ex__(min(int(protocol), 1))
+
+    def _plain(self) -> SessionBase:
+        """Return an object of the engine's class with the attributes that it knows."""
+        plain = self.engine.__new__(self.engine)
+        plain.__dict__.update(self.__dict__)
+        # The state refers to the request, which cannot be copied.
+        del plain.__dict__["session_limit_state"]
+        return plain
+
+    def _guard(self, copied: SessionBase) -> GuardedSession:
+        """Turn ``copied``, a copy of ``_plain()``, into a ``GuardedSession``."""
+        state = self.session_limit_state
+        guarded = cast("GuardedSession", copied)
+        guarded.__class__ = type(self)
+        guarded.session_limit_state = SessionState(state.presented_key)
+        guarded.session_limit_state.found = state.found
+        guarded.session_limit_state.loaded_key = state.loaded_key
+        return guarded
 
 
 @functools.cache

@@ -57,7 +57,8 @@ def save_page(request: HttpRequest, session: GuardedSession) -> None:
     ):
         return
     was_restored, state.response = state.response.untouched, ResponseRecord()
-    keeps_key = session.session_key == state.loaded_key
+    key = session.session_key
+    keeps_key = key is not None and key == state.loaded_key
     if was_restored and not keeps_key:
         # restore_anonymous() has deleted what the sign-in had stored under this key.
         session._session_key = None

@@ -25,6 +25,8 @@ from session_limit.store.state import set_answered
 if TYPE_CHECKING:
     from http.cookies import Morsel
 
+    from django.contrib.messages.storage.base import BaseStorage
+
 # Attributes of a request: whether the request has reached process_view(), and which
 # page process_view() returns during the second pass.
 ROUTED = "session_limit_routed"
@@ -63,6 +65,11 @@ def begin(request: HttpRequest, page: Page, response: HttpResponseBase) -> bool:
     would do so again.
     """
     attributes = vars(request)
+    messages: BaseStorage | None = getattr(request, "_messages", None)
+    if messages is not None and messages.used:
+        # Nobody has seen the messages that the view has shown, so store them again.
+        messages.used, messages.added_new = False, True
+        messages.update(response)
     for name, morsel in response.cookies.items():
         if name != settings.SESSION_COOKIE_NAME and not _deletes(morsel):
             # A browser that follows a redirect would send this cookie.
@@ -113,10 +120,10 @@ def render_outside(
     # The header of this policy names the nonces of another body.
     page.is_plain = any(policy in response.headers for policy in _POLICIES)
     if hasattr(request, "_messages"):
-        messages = MessageMiddleware(_no_view)
-        messages.process_request(request)
+        middleware = MessageMiddleware(_no_view)
+        middleware.process_request(request)
         page.render()
-        messages.process_response(request, page)
+        middleware.process_response(request, page)
     else:
         page.render()
     CsrfViewMiddleware(_no_view).process_response(request, page)

@@ -13,7 +13,7 @@ from session_limit.conf import NewSignIn, conf
 from session_limit.models import UserSession, parse_uuid
 from session_limit.registry.pending import Choice
 from session_limit.registry.sign_ins import SignIn
-from session_limit.rules import get_rules
+from session_limit.rules import get_rules, is_exempt
 from session_limit.store import engines
 from session_limit.utils.clock import utc_now
 
@@ -42,7 +42,7 @@ def sign_in_of(
     # The user of an adopted session signed in at an unknown time, at the latest at the
     # account's last login.
     last_login = getattr(user, "last_login", None) if adopted else None
-    exempt = get_rules().exempt(user, request)
+    exempt = is_exempt(user, request)
     announces = conf.new_sign_in is not NewSignIn.NONE and not (exempt or adopted)
     is_new_browser = announces and browser_cookie.is_new(request, user.pk)
     place = browser_cookie.Place(None, frozenset())

@@ -18,7 +18,7 @@ from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import BadRequest, ImproperlyConfigured
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
-from django.shortcuts import resolve_url
+from django.shortcuts import render, resolve_url
 from django.utils.decorators import method_decorator
 from django.views import View
 from django.views.decorators.cache import never_cache
@@ -27,6 +27,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 
 from session_limit.client import request_kind
 from session_limit.models import UserSession
+from session_limit.pages import messages
 from session_limit.pages.json_answers import answer
 from session_limit.request import GuardedRequest
 from session_limit.store.liveness import Row
@@ -67,8 +68,9 @@ class OwnerView(View):
     A base class for views that serve only the signed-in owner of a session.
 
     The view refuses requests authenticated by a token, and requests from an
-    administrator who acts as another user, for example with django-impersonate. ``row``
-    holds the columns of the session's database row that the request has read.
+    administrator who acts as another user, for example with django-impersonate. The
+    response is a 403, because a sign-in page might lead straight back. ``row`` holds
+    the columns of the session's database row that the request has read.
     """
 
     request: GuardedRequest
@@ -116,12 +118,23 @@ class OwnerView(View):
         """Return the response if the request must be refused, otherwise ``None``."""
         # Read the user first, which ends the session if the credentials have changed.
         user = self.request.user
-        state = state_of(self.request) if user.is_authenticated else None
+        is_signed_in = user.is_authenticated
+        state = state_of(self.request) if is_signed_in else None
         row = state.row if state is not None else None
         if row is None or row.user_id != user.pk:
-            return self._not_signed_in()
+            return self._not_owner() if is_signed_in else self._not_signed_in()
         self.user, self.row = cast("AbstractBaseUser", user), row
         return None
+
+    def _not_owner(self) -> HttpResponseBase:
+        """Return a 403 response to a user who is not signed in by their own session."""
+        told, status = messages.not_owner(), HTTPStatus.FORBIDDEN
+        if self.wants_json:
+            return answer("not_owner", detail=told.text, status=status)
+        context = {"told": told}
+        return render(
+            self.request, "session_limit/not_owner.html", context, status=status
+        )
 
     def _not_signed_in(self) -> HttpResponseBase:
         # If the session has ended, the middleware replaces this with an explanation.

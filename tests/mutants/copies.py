@@ -1,0 +1,67 @@
+"""Breakages of copies of a session, and of what audit libraries see."""
+
+from __future__ import annotations
+
+from tests.mutants.mutant import Mutant
+
+COPIES = "stories/test_copies"
+GUARDED = "store/guarded.py::GuardedSession"
+
+MUTANTS = [
+    Mutant(
+        "a copy is not guarded",
+        f"{GUARDED}._guard",
+        "guarded.__class__ = type(self)",
+        "pass",
+        COPIES,
+        "test_a_copy_of_an_ended_session_is_nobody",
+    ),
+    Mutant(
+        "a copy refers to the request",
+        f"{GUARDED}._plain",
+        'del plain.__dict__["session_limit_state"]',
+        "pass",
+        COPIES,
+        "test_a_pickle_holds_the_engines_own_session",
+    ),
+    Mutant(
+        "a loaded copy does not know its row",
+        f"{GUARDED}._guard",
+        "guarded.session_limit_state.found = state.found",
+        "pass",
+        COPIES,
+        "test_a_copy_that_takes_the_sessions_place_can_sign_out",
+    ),
+    Mutant(
+        "a pickle names the guarded class",
+        f"{GUARDED}.__reduce_ex__",
+        "self._plain().__reduce_ex__(min(int(protocol), 1))",
+        "self._plain().__reduce_ex__(protocol)",
+        COPIES,
+        "test_a_pickle_holds_the_engines_own_session",
+    ),
+    Mutant(
+        "a deep copy shares the data",
+        f"{GUARDED}.__deepcopy__",
+        "copy.deepcopy(self._plain(), memo)",
+        "copy.copy(self._plain())",
+        COPIES,
+        "test_a_copy_has_the_data_of_its_session",
+    ),
+    Mutant(
+        "a signal passes on the key of a new session",
+        "registry/sign_ins.py::record",
+        "UserSession.objects.using(using).bulk_create([row])",
+        "row.save(using=using, force_insert=True)",
+        COPIES,
+        "test_no_signal_passes_a_live_key_on",
+    ),
+    Mutant(
+        "a signal passes on the key of a browser that signs in again",
+        "registry/sign_ins.py::enter",
+        "UserSession.objects.using(using).filter(pk=own.pk).update(**changes)",
+        "own.save(using=using, update_fields=list(changes))",
+        COPIES,
+        "test_no_signal_passes_a_live_key_on",
+    ),
+]
