@@ -34,7 +34,7 @@ MUTANTS = [
         old="if utc_now() > installed_at + conf.retention - CLOCKS_APART:",
         new="if False:",
         tests=EARLIER,
-        test="test_a_server_with_a_slow_clock",
+        test="test_a_server_with_a_slow_clock_recorded_what_was_pruned",
     ),
     Mutant(
         "a slow clock revives a session of an account with surplus rows",
