@@ -75,7 +75,7 @@ MUTANTS = [
         old="            schema_editor.execute(dropped)\n",
         new="            pass\n",
         tests=CASCADES,
-        test="test_a_user_who_had_signed_in_can_be_deleted",
+        test="test_there_is_one_foreign_key_and_its_name_comes_back",
         database="mariadb",
     ),
     Mutant(

@@ -31,16 +31,18 @@ FIRST = {"app": "session_limit", "name": "0001_initial"}
 @pytest.fixture(autouse=True)
 def installed():
     """Return a function that dates the installation, relative to now."""
-    recorded = MigrationRecorder(connection).migration_qs.filter(**FIRST)
-    before = recorded.get().applied
+    recorder = MigrationRecorder(connection)
+    # The suite may have created its tables without migrations.
+    recorder.ensure_schema()
+    first, is_new = recorder.migration_qs.get_or_create(**FIRST)
 
     def installed(ago):
-        recorded.update(applied=timezone.now() - ago)
+        recorder.migration_qs.filter(**FIRST).update(applied=timezone.now() - ago)
         installations._installed_at.cache_clear()
 
     installed(-HOUR)
     yield installed
-    recorded.update(applied=before)
+    first.delete() if is_new else first.save()
     installations._installed_at.cache_clear()
 
 
