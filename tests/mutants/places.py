@@ -7,8 +7,77 @@ from tests.mutants.mutant import Mutant
 COLLATIONS = "stories/test_collations"
 DELETED = "stories/test_deleted_elsewhere"
 WATCHED = "asgi/test_store_watch"
+EARLIER = "stories/test_earlier_installation"
+CASCADES = "upgrade/test_cascades"
+INSTALLATIONS = "registry/installations.py::is_from_earlier_installation"
 
 MUTANTS = [
+    Mutant(
+        "a session of an earlier installation ends",
+        "store/loading.py::Loading._without_row",
+        old="if id is None or not is_from_earlier_installation(id, data[SESSION_KEY]):",
+        new="if True:",
+        tests=EARLIER,
+        test="test_whoever_is_signed_in_stays_signed_in",
+    ),
+    Mutant(
+        "a session whose row was pruned is adopted",
+        INSTALLATIONS,
+        old="made is None or installed_at is None or made >= installed_at",
+        new="made is None or installed_at is None",
+        tests=EARLIER,
+        test="test_a_row_that_was_pruned_is_never_revived",
+    ),
+    Mutant(
+        "a slow clock revives a session whose row was pruned",
+        INSTALLATIONS,
+        old="if utc_now() > installed_at + conf.retention - CLOCKS_APART:",
+        new="if False:",
+        tests=EARLIER,
+        test="test_a_server_with_a_slow_clock_recorded_what_was_pruned",
+    ),
+    Mutant(
+        "a slow clock revives a session of an account with surplus rows",
+        INSTALLATIONS,
+        old="return ended[:MAX_KEPT].count() < MAX_KEPT",
+        new="return True",
+        tests=EARLIER,
+        test="test_a_server_with_a_slow_clock_and_an_account_with_surplus_rows",
+    ),
+    Mutant(
+        "without a record of migrations, every id is from an earlier installation",
+        INSTALLATIONS,
+        old="if made is None or installed_at is None or made >= installed_at:\n        return False",  # noqa: E501
+        new="if made is None or installed_at is None:\n        return made is not None\n    if made >= installed_at:\n        return False",  # noqa: E501
+        tests=EARLIER,
+        test="test_tables_that_no_migration_has_created",
+    ),
+    Mutant(
+        "foreign keys do not cascade",
+        "migrations/0008_cascades.py::add_cascades",
+        old="cascades=True",
+        new="cascades=False",
+        tests=CASCADES,
+        test="test_a_user_who_had_signed_in_can_be_deleted",
+    ),
+    Mutant(
+        "foreign keys are not validated",
+        "migrations/0008_cascades.py::_alter",
+        old="    if is_postgresql:\n        for name in wanted:",
+        new="    if False:\n        for name in wanted:",
+        tests=CASCADES,
+        test="test_foreign_keys_are_validated",
+        database="postgresql",
+    ),
+    Mutant(
+        "the foreign key that does not cascade stays",
+        "migrations/0008_cascades.py::_alter",
+        old="            schema_editor.execute(dropped)\n",
+        new="            pass\n",
+        tests=CASCADES,
+        test="test_there_is_one_foreign_key_and_its_name_comes_back",
+        database="mariadb",
+    ),
     Mutant(
         "a sign-in displaces without looking into the store",
         "registry/admission.py::admit",

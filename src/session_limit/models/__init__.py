@@ -11,7 +11,7 @@ from session_limit.models.accounts import AccountLimit
 from session_limit.models.database_clock import DatabaseNow
 from session_limit.models.deletion import cascade_unlisted
 from session_limit.models.end_reasons import EndReason, PlayEndReason
-from session_limit.models.ids import parse_uuid, uuid7
+from session_limit.models.ids import made_at, parse_uuid, uuid7
 from session_limit.models.moments import UTCDateTimeField
 from session_limit.models.pending import PendingSignIn
 from session_limit.models.plays import LEASE, Play, PlayQuerySet
@@ -37,6 +37,7 @@ __all__ = [
     "UserSession",
     "UserSessionQuerySet",
     "cascade_unlisted",
+    "made_at",
     "parse_uuid",
     "registry_alias",
     "taking_place_in",

@@ -11,6 +11,7 @@ from django.contrib.sessions.base_session import AbstractBaseSession
 from session_limit.models import parse_uuid
 from session_limit.registry.admission import adopt
 from session_limit.registry.ending import try_to_end
+from session_limit.registry.installations import is_from_earlier_installation
 from session_limit.store import engines, queries
 from session_limit.store.base import Base
 from session_limit.store.liveness import Row
@@ -99,7 +100,7 @@ class Loading(Base):
             id = parse_uuid(data[engines.ID])
             row = queries.read(id) if id is not None else None
         if row is None:
-            return self.mark_ended(parse_uuid(data[engines.ID]))
+            return self._without_row(data)
         reason = row.why_not_live(
             utc_now(),
             user_id=data[SESSION_KEY],
@@ -112,6 +113,19 @@ class Loading(Base):
         if reason:
             try_to_end(row.id, reason)
         return self.mark_ended(row.id, reason or None)
+
+    def _without_row(self, data: dict[str, Any]) -> dict[str, Any]:
+        """
+        Return the loaded session data, whose id names no row, or empty data.
+
+        If an earlier installation of this package recorded the session, the session is
+        adopted. Otherwise the session has ended, and its row was deleted.
+        """
+        id = parse_uuid(data[engines.ID])
+        if id is None or not is_from_earlier_installation(id, data[SESSION_KEY]):
+            return self.mark_ended(id)
+        del data[engines.ID]
+        return self._adopted(data)
 
     def _adopted(self, data: dict[str, Any]) -> dict[str, Any]:
         """
