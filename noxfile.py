@@ -53,10 +53,12 @@ CLUSTERED = (
 BROWSER = ("tests/browser",)
 OWN = (*SERVED, *CLUSTERED, *BROWSER)
 
-# These tests check the documentation, the names of clients, and the content of pages.
+# These tests check the documentation, the names of clients, the content of pages, and
+# what "compat" decides.
 # They depend neither on the session engine, nor on the user model, nor on the database.
 SHOWN = (
     "tests/documentation",
+    "tests/test_compat.py",
     "tests/test_devices.py",
     "tests/test_languages.py",
     "tests/test_safe_redirects.py",

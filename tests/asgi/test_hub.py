@@ -214,7 +214,8 @@ def test_a_rotation_while_it_is_looked_at(ada, laptop, monkeypatch):
         patch.setattr(not_counting, "read_many", rotated)
         assert connected.standings([id], thorough=True)[id].is_live
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(not_counting, "read_many", lambda keys: {key: {} for key in keys})
+        deleted = {row.get().session_key: {}}
+        patch.setattr(not_counting, "read_many", lambda keys: deleted)
         found = connected.standings([id], thorough=True)[id]
     assert found == connected.Standing(None, Reason.EXPIRED, is_recorded=False)
     assert row.get().is_live

@@ -207,6 +207,15 @@ def test_choosing_signs_in(laptop, phone, settings, sign_in):
     assert laptop.state == Reason.DISPLACED
 
 
+def test_who_asks_to_be_remembered_has_the_default_expiry(laptop, phone, settings):
+    settings.SESSION_LIMIT_AT_LIMIT = "ask"
+    by_password(laptop)
+    form = {"login": "ada", "password": PASSWORD, "remember": "on"}
+    choose(phone, phone.post("/accounts/login/", form), laptop.row.pk)
+    assert phone.state == SIGNED_IN
+    assert "_session_expiry" not in phone.stored
+
+
 def test_what_docs_say_of_what_comes_after_login(laptop, phone, settings):
     """Test what docs/how-to/libraries.md says of code that runs after ``login()``."""
     by_password(laptop)
@@ -215,7 +224,7 @@ def test_what_docs_say_of_what_comes_after_login(laptop, phone, settings):
     settings.SESSION_LIMIT_AT_LIMIT = "ask"
     choose(phone, by_password(phone), laptop.row.pk)
     assert phone.state == SIGNED_IN
-    assert "_session_expiry" not in phone.stored
+    assert phone.stored["_session_expiry"] == 0
     assert phone.get("/messages/").json() == []
 
 

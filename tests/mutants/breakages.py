@@ -448,7 +448,7 @@ ANSWERS = [
     ),
     Mutant(
         "a refusal forgets whose cookie it was",
-        "store/response_phase.py::_explain_refusal",
+        "store/refusals.py::explain",
         old="    response_saving.restore(session)\n",
         new="",
         tests="interleavings/test_refusal",

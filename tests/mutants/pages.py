@@ -166,6 +166,14 @@ MUTANTS = [
         test="test_a_project_without_templates_is_no_mistake_to_raise",
     ),
     Mutant(
+        "a request to try again changes the token of the form",
+        "store/database_conflicts.py::retry",
+        old="        response.cookies.pop(settings.CSRF_COOKIE_NAME, None)\n",
+        new="        pass\n",
+        tests="interleavings/test_conflicts",
+        test="test_the_save_of_the_response",
+    ),
+    Mutant(
         "headers of other middleware are lost",
         KEPT + "keep",
         old="            answer.headers[name] = value\n",

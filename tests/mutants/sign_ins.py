@@ -177,7 +177,7 @@ MUTANTS = [
     Mutant(
         "an empty session loses its key",
         "store/loading.py::Loading._verified",
-        old="bool(data) or engines.finds_stored(self.engine)",
+        old="bool(data) or not engines.is_cookie(self.engine)",
         new="bool(data)",
         tests=SWITCHES,
         test="test_an_empty_session_keeps_its_key",
@@ -218,7 +218,7 @@ MUTANTS = [
     # The expiry
     Mutant(
         "a choice makes a session longer than its view",
-        "store/response_phase.py::_with_expiry",
+        "store/refusals.py::_with_expiry",
         old="if is_known or not remember_me.may_be_unticked(request):",
         new="if True:",
         tests=REMEMBER,
@@ -234,7 +234,7 @@ MUTANTS = [
     ),
     Mutant(
         "a choice replaces the expiry that was set before",
-        "store/response_phase.py::_with_expiry",
+        "store/refusals.py::_with_expiry",
         old="if is_known or not",
         new="if not",
         tests=REMEMBER,

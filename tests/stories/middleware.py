@@ -94,3 +94,14 @@ class SignsInTheSecondTime(MiddlewareMixin):
             user = get_user_model()._default_manager.get_by_natural_key("ada")
             login(request, user, "django.contrib.auth.backends.ModelBackend")
         request.been_here = True
+
+
+def only_sync(get_response):
+    """Return a middleware that Django must run in a thread under ASGI."""
+
+    def middleware(request):
+        response = get_response(request)
+        response.headers["X-Sync"] = "1"
+        return response
+
+    return middleware

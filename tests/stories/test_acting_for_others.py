@@ -106,7 +106,7 @@ def urls(settings):
 
 @pytest.fixture
 def grace(ada):
-    return make_user("grace", is_staff=True)
+    return make_user("grace")
 
 
 @pytest.fixture

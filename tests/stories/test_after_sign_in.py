@@ -43,6 +43,11 @@ class Broken(LoginView):
         return self.request.session["no such key"]
 
 
+class Malformed(LoginView):
+    def get_success_url(self):
+        return "http://[/"
+
+
 class Credentials(forms.Form):
     username = forms.CharField()
     password = forms.CharField()
@@ -91,6 +96,7 @@ urlpatterns = [
     path("in/default/", Welcome.as_view()),
     path("in/own/", Own.as_view()),
     path("in/broken/", Broken.as_view()),
+    path("in/malformed/", Malformed.as_view()),
     path("in/home/", Home.as_view()),
     path("in/step/", Step.as_view()),
     path("in/account/", Account.as_view()),
@@ -186,8 +192,9 @@ def test_no_form_leads_to_another_site_by_itself(leads, address, fields):
     assert leads(address, fields) == "/"
 
 
-def test_a_view_that_fails_leads_to_the_default(leads, caplog):
-    assert leads("/in/broken/") == "/"
+@pytest.mark.parametrize("address", ["/in/broken/", "/in/malformed/"])
+def test_a_view_that_fails_leads_to_the_default(leads, caplog, address):
+    assert leads(address) == "/"
     assert "The view does not say where its sign-in leads." in caplog.text
 
 

@@ -146,6 +146,8 @@ urlpatterns = [
     path("shop/host/", redirecting(f"{ELSEWHERE}/?next=http://testserver/shop/host/")),
     path("shop/partner/", looking(f"{ELSEWHERE}/?next=2")),
     path("shop/blog/", looking(f"{ELSEWHERE}/author/?login=no")),
+    path("shop/looked/", looking("/age/?next=/shop/looked/")),
+    path("shop/agreed/", looking(f"{ELSEWHERE}/cookie-consent/?r=/shop/agreed/")),
     path("shop/moved/", looking("/catalogue/?next=2")),
     path("shop/nowhere/", redirecting("http://[/?next=/shop/nowhere/")),
     re_path(r"^(age|language|consent|region|catalogue)/$", page),
@@ -203,6 +205,24 @@ def test_no_parameter_of_the_sections_own_page_leads_away(displaced, name, setti
     answer = ask(displaced, "//evil.example/")
     assert answer.status_code == 401
     assert b"evil" not in answer.content
+
+
+@pytest.mark.parametrize(
+    ("view", "field"),
+    [
+        (LoginView.as_view(redirect_field_name="return_to"), "return_to"),
+        (type("Own", (LoginView,), {"redirect_field_name": "r"}).as_view(), "r"),
+        (LoginView.as_view(), "next"),
+        (page, "next"),
+    ],
+)
+def test_the_sign_in_page_is_told_in_its_own_parameter_where_to_lead(
+    displaced, settings, view, field
+):
+    settings.ROOT_URLCONF = (path("enter/", view), *urlpatterns)
+    settings.LOGIN_URL = "/enter/"
+    answer = displaced.get("/forbidden/")
+    assert f'href="/enter/?{field}=%2Fforbidden%2F"' in answer.content.decode()
 
 
 class Failing(LoginRequiredMixin, View):

@@ -14,6 +14,7 @@ from django.contrib.auth import get_user_model, login
 from django.contrib.auth.signals import user_logged_in
 from django.contrib.messages import get_messages
 from django.core.exceptions import PermissionDenied
+from django.db import connections
 from django.http import HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect
 from django.test import RequestFactory
@@ -115,6 +116,11 @@ def displaced(ada, laptop, phone):
     laptop.sign_in()
     phone.sign_in()
     return laptop
+
+
+@pytest.fixture
+def atomic_requests(monkeypatch):
+    monkeypatch.setitem(connections.settings["default"], "ATOMIC_REQUESTS", True)
 
 
 @pytest.fixture
@@ -457,6 +463,37 @@ def test_a_form_without_its_token_is_explained_in_the_layout(displaced, settings
     assert response.status_code == 401
     assert calls == []
     assert in_layout(response)
+
+
+def test_a_middleware_that_is_only_sync(displaced, below):
+    below("Policy", "only_sync")
+    response = displaced.open()
+    assert response.status_code == 401
+    assert in_layout(response)
+    assert allows_its_script(response)
+    assert response.headers["X-Sync"] == "1"
+
+
+def test_under_atomic_requests(displaced, below, atomic_requests):
+    below("Policy")
+    response = displaced.get("/kept-out/")
+    assert response.status_code == 401
+    assert allows_its_script(response)
+
+
+@pytest.mark.parametrize("save_every_request", [False, True])
+def test_saving_every_request_changes_nothing(
+    ada, laptop, phone, settings, save_every_request
+):
+    settings.SESSION_SAVE_EVERY_REQUEST = save_every_request
+    settings.SESSION_LIMIT_AT_LIMIT = "deny"
+    laptop.sign_in()
+    phone.post("/cart/", {"cart": "tea"})
+    response = phone.sign_in()
+    assert response.status_code == 403
+    assert in_layout(response)
+    assert set_cookie(response) is None
+    assert phone.get("/cart/").json() == {"cart": "tea"}
 
 
 # Middleware that does not pass the page on

@@ -8,7 +8,7 @@ from django.urls import path
 from django.utils.cache import patch_vary_headers
 from django.utils.deprecation import MiddlewareMixin
 
-from session_limit.pages import kept_headers
+from session_limit.pages import kept_headers, responses
 from tests.stories.people import JSON
 from tests.stories.urls import urlpatterns as project_urls
 
@@ -193,3 +193,13 @@ def test_what_the_answer_has_stays(served):
     assert answer.headers["X-Own"] == "1"
     assert answer.cookies["own"].value == "1"
     assert answer.headers["Vary"] == "Cookie, Accept"
+
+
+@pytest.mark.parametrize("served", ["sync"])
+def test_a_request_to_try_again_keeps_them_too(served):
+    """A script on another origin could not read Retry-After otherwise."""
+    response = HttpResponse(status=500, headers=KEPT)
+    answer = responses.retry(response)
+    assert answer.status_code == 503
+    assert kept(answer) == KEPT
+    assert answer.headers["Retry-After"] == "1"

@@ -4,6 +4,8 @@ A displaced person may open a sign-in link. A page that signs in by itself has t
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from django.contrib.auth import alogin, authenticate, get_user_model, login
 from django.contrib.auth.backends import ModelBackend
@@ -11,6 +13,7 @@ from django.http import HttpResponse
 from django.urls import path, re_path
 
 from session_limit.models import UserSession
+from session_limit.utils.clock import utc_now
 from tests.stories.people import JSON, NOBODY, PASSWORD, SIGNED_IN, live, make_user
 from tests.stories.urls import urlpatterns as project
 from tests.stories.views import BACKEND
@@ -162,6 +165,28 @@ def test_a_displaced_person_is_told_before_becoming_somebody_else(displaced, add
     assert displaced.state == NOBODY
     assert displaced.get(address, headers=NAVIGATION).status_code == 200
     assert displaced.name not in {None, "ada"}
+
+
+def test_a_form_makes_no_guest_of_a_displaced_person_either(displaced, phone):
+    if not hasattr(get_user_model(), "date_joined"):
+        pytest.skip("this user model does not say when an account was made")
+    answer = displaced.post("/guests/", {"move": "e4", "csrfmiddlewaretoken": "x"})
+    assert answer.status_code == 401
+    assert b"Your account was signed in on a phone." in answer.content
+    assert displaced.post("/guests/", {"move": "e4"}).status_code == 200
+    assert phone.state == SIGNED_IN
+
+
+@pytest.mark.parametrize("field", ["password1", "email", "one-time-code", "user_name"])
+def test_a_displaced_person_may_sign_up(displaced, field):
+    assert displaced.post("/guests/", {field: "x"}).status_code == 200
+
+
+def test_an_account_that_is_not_new_is_no_guests(displaced):
+    bob = find("bob")
+    bob.date_joined = utc_now() - timedelta(minutes=2)
+    bob.save()
+    assert displaced.post("/in/bob/", {"move": "e4"}).status_code == 200
 
 
 def test_a_basket_outlives_the_explanation(displaced):

@@ -21,18 +21,18 @@ HERE = Path(__file__).resolve().parent
 
 
 def test_tenants_with_a_database_each():
-    run("settings_routed")
+    run("settings_routed", "with_tenants.py")
 
 
 @pytest.mark.services("postgresql", "tenants")
 def test_tenants_with_a_schema_each():
-    run("settings_schemas")
+    run("settings_schemas", "with_tenants.py", "with_schemas.py")
 
 
-def run(project):
+def run(project, *files):
     name = f"{settings.DB_NAME[:40]}_{project}"
     result = subprocess.run(
-        [*RUN, "--ds", f"tests.tenants.{project}", HERE / "with_tenants.py"],
+        [*RUN, "--ds", f"tests.tenants.{project}", *(HERE / each for each in files)],
         cwd=HERE.parent.parent,
         env=os.environ | {"SESSION_LIMIT_TEST_DB_NAME": name},
         stdout=subprocess.PIPE,

@@ -12,101 +12,31 @@ from unittest import mock
 
 import pytest
 from asgiref.sync import sync_to_async
-from django.apps import apps
 from django.contrib.auth import get_user_model
-from django.contrib.sessions.models import Session
 from django.core.handlers.asgi import ASGIHandler
+from django.core.handlers.wsgi import WSGIHandler
 from django.core.management import call_command
 from django.db import DatabaseError
 from django.test import RequestFactory
 
 from session_limit import registry
 from session_limit.asgi import hub
-from session_limit.models import AccountLimit, Play, UserSession
+from session_limit.models import Play, UserSession
 from session_limit.registry import connected
-from session_limit.rules import get_rules
-from session_limit.testing import LAPTOP, PHONE
+from session_limit.testing import PHONE
 from session_limit.wsgi import SessionGateway
 from tests.asgi.test_gateway import ask_asgi
 from tests.asgi.test_sockets import Application, story
 from tests.asgi.wire import ENDED, Response, Socket, event, scope_of, until
-from tests.stories.people import SIGNED_IN, Visitor, make_user
+from tests.stories.people import SIGNED_IN
 from tests.tenants import ONE, TENANTS, TWO
+from tests.tenants.projects import HAS_SCHEMAS, host, in_tenant, sweep_alone
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-HAS_SCHEMAS = apps.is_installed("django_tenants")
+pytest_plugins = ["tests.tenants.fixtures"]
+
 EVENTS = "/account/sessions/events/"
-
-
-def in_tenant(name):
-    return get_rules().in_tenant(name)
-
-
-def host(name):
-    return f"{name}.test"
-
-
-@pytest.fixture(scope="module", autouse=HAS_SCHEMAS)
-def schemas(django_db_setup, django_db_blocker):
-    """Create the tenants of django-tenants, with their schemas."""
-    customer = apps.get_model("customers", "Customer") if HAS_SCHEMAS else None
-    with django_db_blocker.unblock():
-        for name in TENANTS:
-            tenant = customer(schema_name=name, name=name)
-            tenant.save(verbosity=0)
-            tenant.domains.create(domain=host(name))
-
-
-@pytest.fixture(autouse=True)
-def people(transactional_db):
-    """Create a user with the same id in each tenant, and delete all rows afterwards."""
-    for name in TENANTS:
-        with in_tenant(name):
-            make_user("ada", pk=1)
-    yield
-    for name in TENANTS:
-        with in_tenant(name):
-            for model in (Play, UserSession, AccountLimit, Session, get_user_model()):
-                model._base_manager.all()._raw_delete(model.objects.db)
-    if HAS_SCHEMAS:
-        # A request leaves its schema behind in the thread's connection.
-        from django.db import connection
-
-        connection.set_schema_to_public()
-
-
-@pytest.fixture
-def browser():
-    """Return a function that opens a browser at the host of a tenant, signed in."""
-
-    def browser(name, user_agent=LAPTOP):
-        visitor = Visitor(user_agent, headers={"Host": host(name)})
-        visitor.tenant = name
-        assert visitor.sign_in(path="/login/").status_code == 302
-        return visitor
-
-    return browser
-
-
-@pytest.fixture(params=["bus", "sweep"])
-def told_by(request, monkeypatch):
-    """Let only the bus, or only the sweep, tell the hub about endings."""
-    if request.param == "bus":
-        monkeypatch.setattr(hub, "SWEEP", 3600.0)
-    else:
-        sweep_alone(monkeypatch)
-    return request.param
-
-
-@pytest.fixture
-def swept(monkeypatch):
-    sweep_alone(monkeypatch)
-
-
-def sweep_alone(monkeypatch):
-    monkeypatch.setattr(hub, "SWEEP", 0.05)
-    monkeypatch.setattr("session_limit.bus.publish", lambda ids: None)
 
 
 def headers(visitor, name=None):
@@ -313,7 +243,7 @@ def ask_wsgi(visitor, name):
     environ = {**request.environ, "HTTP_HOST": host(name)}
     environ["HTTP_COOKIE"] = f"sessionid={visitor.cookie}"
     start = mock.Mock()
-    SessionGateway(None)(environ, start)
+    SessionGateway(WSGIHandler())(environ, start)
     status, headers = start.call_args.args
     return int(status.split()[0]), dict(headers).get("X-Session-Limit-Reason")
 

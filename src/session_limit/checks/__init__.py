@@ -23,6 +23,7 @@ from session_limit.checks import (
     session_storage,
     settings,
     templates,
+    tenants,
     users,
 )
 
@@ -45,6 +46,7 @@ def register_checks() -> None:
         session_storage.check_engine,
         session_storage.check_cookies,
         routers.check_routers,
+        tenants.check_tenants,
         # It reads only settings. Django's tag "database" is for checks that connect.
         databases.check_databases,
     ):

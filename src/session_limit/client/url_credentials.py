@@ -21,6 +21,11 @@ _CREDENTIAL_OF_PATH = frozenset({"key", "activation_key"})
 # The parameters of an answer of OAuth 2 or OpenID Connect.
 _OAUTH = frozenset({"code", "state"})
 
+# Words in the names of such fields.
+_POSTED = re.compile(
+    rf"{_CREDENTIAL.pattern}|user|login|e-?mail|phone|mobile|name|code|pin|key"
+)
+
 # Parameters that name a user but prove nothing.
 _NO_PROOF = frozenset({"request", "username", "password", "remote_user"})
 
@@ -43,6 +48,14 @@ def carries_credentials(request: HttpRequest, backend: str | None) -> bool:
         return False
     is_named_so = any(_CREDENTIAL.search(name.lower()) for name in names)
     return is_named_so or names >= _OAUTH or bool(path_names & _CREDENTIAL_OF_PATH)
+
+
+def posts_credentials(request: HttpRequest) -> bool:
+    """Return whether a form was posted with a field with which people sign in or up."""
+    return any(
+        name != "csrfmiddlewaretoken" and _POSTED.search(name.lower())
+        for name in request.POST
+    )
 
 
 def _parameters(backend: str | None) -> set[str]:

@@ -12,7 +12,6 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
-from urllib.parse import urljoin
 
 from django.contrib.auth import REDIRECT_FIELD_NAME
 from django.contrib.auth.base_user import AbstractBaseUser
@@ -23,6 +22,7 @@ from session_limit.pages import links
 from session_limit.rules import get_rules
 from session_limit.utils.class_based_views import view_class_of, view_of
 from session_limit.utils.safe_redirects import (
+    absolute,
     is_return_field,
     local_address,
     outer_address,
@@ -78,11 +78,11 @@ def _of_view(request: HttpRequest) -> str:
     """Return the address to which a class-based view would redirect, or ``""``."""
     try:
         view: Any = view_of(request)
-        address = urljoin(request.path, str(view.get_success_url() or ""))
+        url = str(view.get_success_url() or "")
+        return url and absolute(request, url)
     except Exception:
         logger.exception("The view does not say where its sign-in leads.")
         return ""
-    return "" if address == request.path else address
 
 
 def _of_form(request: HttpRequest) -> str:

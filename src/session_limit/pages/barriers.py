@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import SplitResult, parse_qsl, unquote, urljoin, urlsplit
+from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 from django.contrib.auth import REDIRECT_FIELD_NAME
 from django.contrib.auth.mixins import AccessMixin
@@ -20,17 +20,22 @@ from django.contrib.auth.views import LoginView
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.shortcuts import resolve_url
-from django.urls import NoReverseMatch, Resolver404, get_script_prefix, resolve
+from django.urls import NoReverseMatch
 
 from session_limit.pages import links
-from session_limit.utils.class_based_views import view_of
-from session_limit.utils.safe_redirects import is_return_field, local_address
+from session_limit.utils.class_based_views import match_at, view_of
+from session_limit.utils.safe_redirects import absolute, is_return_field, local_address
 
 logger = logging.getLogger("session_limit")
 
 # Words in the path or the name of a sign-in page.
 _SIGN_IN = re.compile(
     r"(?<![a-z])((log|sign)[-_]?[io]n|auth|authenticat(e|ion)|sso|oidc|saml2?)(?![a-z])"
+)
+# Words in the paths of pages that ask a visitor for something else.
+_OTHER_GATE = re.compile(
+    r"(?<![a-z])(age|adult|consent|cookies?|gdpr|privacy|terms|tos|lang|language|locale"
+    r"|region|country|city|location|store|currency)(?![a-z])"
 )
 _CAPITAL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
@@ -50,13 +55,14 @@ def sign_in_redirect(request: HttpRequest, response: HttpResponseBase) -> str | 
     - ``LOGIN_URL``, and the ``login_url`` of the decorator or class of the view;
     - a page of a ``LoginView``, and one whose path or name contains "login" or "sign
       in";
-    - any page that is to lead back to ``request``, if the view has looked at the user.
+    - any page that is to lead back to ``request``, if the view has looked at the user,
+      unless the page's path contains a word such as "age" or "consent".
     """
     location = response.headers.get("Location", "")
     if response.status_code not in links.REDIRECTS or not location:
         return None
     try:
-        target = urlsplit(urljoin(request.path, location))
+        target = urlsplit(absolute(request, location))
     except ValueError:
         return None
     return location if _is_sign_in_page(request, target) else None
@@ -75,7 +81,7 @@ def sign_in_page_for(request: HttpRequest, response: HttpResponseBase) -> str:
     if location is None:
         return links.sign_in_url(links.return_url(request))
     target, page = urlsplit(location), urlsplit(links.sign_in_page() or "")
-    is_known = local_address(request, urljoin(request.path, location)) is not None or (
+    is_known = local_address(request, absolute(request, location)) is not None or (
         target.netloc != "" and target[:2] == page[:2]
     )
     onward = [
@@ -97,12 +103,13 @@ def _is_sign_in_page(request: HttpRequest, target: SplitResult) -> bool:
     leads_back = any(_is_own_address(request, value) for _name, value in query)
     host, path = place
     is_named = _is_named_so(path)
+    is_asked = leads_back and _has_looked_at_user(request)
+    is_asked = is_asked and not _OTHER_GATE.search(path.lower())
     if not host:
-        is_asked = leads_back and _has_looked_at_user(request)
         return is_named or _is_served_so(request, path) or is_asked
     if is_named or host in {each for each, _path in declared}:
         return leads_back or REDIRECT_FIELD_NAME in dict(query)
-    return leads_back and _has_looked_at_user(request)
+    return is_asked
 
 
 def _place(request: HttpRequest, url: str) -> tuple[str, str]:
@@ -139,12 +146,8 @@ def _is_named_so(name: str) -> bool:
 
 def _is_served_so(request: HttpRequest, path: str) -> bool:
     """Return whether the view at ``path`` is a ``LoginView``, or has such a name."""
-    try:
-        match = resolve(
-            f"/{unquote(path).removeprefix(get_script_prefix())}",
-            getattr(request, "urlconf", None),
-        )
-    except Resolver404:
+    match = match_at(path, getattr(request, "urlconf", None))
+    if match is None:
         return False
     view = getattr(match.func, "view_class", match.func)
     if isinstance(view, type) and issubclass(view, LoginView):

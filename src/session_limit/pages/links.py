@@ -11,6 +11,7 @@ from django.http import HttpRequest
 from django.shortcuts import resolve_url
 from django.urls import NoReverseMatch, reverse
 
+from session_limit.utils.class_based_views import match_at
 from session_limit.utils.safe_redirects import LocalAddress, local_address, own_address
 
 ENDED_VIEW = "session_limit:ended"
@@ -66,8 +67,10 @@ def landing_page(request: HttpRequest, url: str | None) -> str:
 def sign_in_url(back: LocalAddress | None) -> str:
     """Return the URL of the sign-in page, with ``back`` as the page to return to."""
     page = sign_in_page()
-    # If LOGIN_URL names no view, a page with a useless link is better than a failure.
-    return (back or "/") if page is None else _with_next(page, back)
+    if page is None:
+        # A page with a useless link is better than a failure.
+        return back or "/"
+    return _with_next(page, back, _return_field(page))
 
 
 def ended_page_url(back: LocalAddress | None) -> str | None:
@@ -108,8 +111,19 @@ def sign_in_page() -> str | None:
         return None
 
 
-def _with_next(url: str, back: LocalAddress | None) -> str:
+def _return_field(page: str) -> str:
+    """Return the name of the parameter with which a sign-in page leads back."""
+    match = match_at(urlsplit(page).path)
+    view = None if match is None else match.func
+    named = getattr(view, "view_initkwargs", {}).get("redirect_field_name")
+    inherited = getattr(getattr(view, "view_class", None), "redirect_field_name", None)
+    return named or inherited or REDIRECT_FIELD_NAME
+
+
+def _with_next(
+    url: str, back: LocalAddress | None, field: str = REDIRECT_FIELD_NAME
+) -> str:
     if back is None:
         return url
     separator = "&" if urlsplit(url).query else "?"
-    return f"{url}{separator}{urlencode({REDIRECT_FIELD_NAME: back})}"
+    return f"{url}{separator}{urlencode({field: back})}"

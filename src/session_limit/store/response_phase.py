@@ -6,7 +6,6 @@ All functions are sync. The async middleware runs ``finish()`` in a thread if ne
 
 from __future__ import annotations
 
-from dataclasses import replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING, cast
 
@@ -18,40 +17,32 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.functional import SimpleLazyObject, empty
 
-from session_limit.client import browser_cookie, remember_me, request_kind
+from session_limit.client import browser_cookie, request_kind
 from session_limit.conf import NewSignIn, conf
 from session_limit.models import EndReason, UserSession
-from session_limit.pages import (
-    after_sign_in,
-    barriers,
-    chooser,
-    links,
-    new_sign_in,
-    responses,
-)
+from session_limit.pages import barriers, chooser, new_sign_in, responses
 from session_limit.pages.rendering import Page
-from session_limit.policy import AtLimit
-from session_limit.registry import announcements
 from session_limit.registry.activity import touch
 from session_limit.registry.ending import try_to_end
-from session_limit.registry.outcomes import Admission
-from session_limit.registry.pending import SessionChanges, create_pending
 from session_limit.registry.reauthentication import renewed
 from session_limit.registry.transactions import is_retryable
 from session_limit.rules import get_rules
-from session_limit.store import database_conflicts, response_saving, second_pass
+from session_limit.store import (
+    database_conflicts,
+    refusals,
+    response_saving,
+    second_pass,
+)
 from session_limit.store.guarded import GuardedSession
 from session_limit.store.liveness import Row
 from session_limit.store.second_pass import Replacement
-from session_limit.store.state import Kind, Refusal, SessionState, state_of
+from session_limit.store.state import Kind, SessionState, state_of
 from session_limit.store.unstored_keys import identify_key
 from session_limit.store.users import has_backend, lazy_user, make_anonymous, user_of
 from session_limit.utils import request_log
 from session_limit.utils.clock import utc_now
 
 if TYPE_CHECKING:
-    from django.contrib.auth.base_user import AbstractBaseUser
-
     from session_limit.request import GuardedRequest
 
 
@@ -122,7 +113,7 @@ def _finish(
     session.restore_after_error()
     state = session.session_limit_state
     if state.sign_in.refusal is not None:
-        answer = _explain_refusal(request, response, session, state.sign_in.refusal)
+        answer = refusals.explain(request, response, session, state.sign_in.refusal)
         return _replace(request, response, answer)
     if state.row is not None and not state.sign_in.admitted and _lost_user(request):
         _end_disabled(session, state.row)
@@ -209,87 +200,6 @@ def _settle(request: GuardedRequest, answer: HttpResponseBase) -> None:
     response_saving.save_page(request, session)
     if session.session_limit_state.sign_in.refusal is not None:
         request_log.keep_out(answer)
-
-
-def _explain_refusal(
-    request: GuardedRequest,
-    response: HttpResponseBase,
-    session: GuardedSession,
-    refusal: Refusal,
-) -> HttpResponse:
-    admission = refusal.admission
-    if admission is None:
-        return _explain_automatic(request, response, session, refusal.user)
-    response_saving.restore(session)
-    if admission.is_too_late:
-        return responses.no_pending_sign_in(request, response)
-    announcements.limit_reached(refusal.user, admission)
-    if admission.at_limit is AtLimit.ASK and links.url_of(links.CHOOSE_VIEW):
-        return _ask(request, response, session, refusal, admission)
-    return responses.refused(request, response, admission)
-
-
-def _explain_automatic(
-    request: GuardedRequest,
-    response: HttpResponseBase,
-    session: GuardedSession,
-    user: AbstractBaseUser,
-) -> HttpResponse:
-    """
-    Return a response that explains why the session ended before an automatic sign-in.
-
-    A person must choose to go on as the same user, with "Use here instead". A page that
-    would have signed in another user, such as a guest, explains once. The next visit is
-    an ordinary visitor's.
-    """
-    ended, found = request.session_limit.ended, session.session_limit_state.found
-    is_for_same = ended is None or ended.user_id == user.pk
-    if request.resolver_match is None or is_for_same:
-        response_saving.restore(session)
-        to_choose = found.ended_id
-        return responses.ended(request, response, ended, to_choose=to_choose)
-    answer = responses.ended(request, response, ended)
-    if request_kind.shows_explanation(request):
-        session.forget_ended()
-    else:
-        response_saving.restore(session)
-    return answer
-
-
-def _ask(
-    request: GuardedRequest,
-    response: HttpResponseBase,
-    session: GuardedSession,
-    refusal: Refusal,
-    admission: Admission,
-) -> HttpResponse:
-    """Return a response that asks which session to end. Keep the sign-in pending."""
-    browser = chooser.browser(request)
-    choice = session.session_limit_state.sign_in.choice
-    if choice is not None and browser.secret is not None:
-        # The chosen endings did not make room, so ask again about the same sign-in.
-        pending, secret = choice.pending, browser.secret
-    else:
-        pending, secret = create_pending(
-            refusal.user,
-            _with_expiry(request, refusal.changes),
-            browser,
-            scope=admission.scope,
-            next_url=after_sign_in.address_to_store(request, refusal.user),
-        )
-    question = chooser.Question(pending, secret, admission.limit, admission.rivals)
-    answer = responses.asked(request, response, question)
-    chooser.set_cookie(answer, secret, pending.expires_at)
-    return answer
-
-
-def _with_expiry(request: HttpRequest, changes: SessionChanges) -> SessionChanges:
-    """Return ``changes`` with the expiry that the view may have set after a sign-in."""
-    is_known = remember_me.EXPIRY in {**changes.before, **changes.values}
-    if is_known or not remember_me.may_be_unticked(request):
-        return changes
-    # The session ends with the browser, as set_expiry(0) says.
-    return replace(changes, values={**changes.values, remember_me.EXPIRY: 0})
 
 
 def _lost_user(request: HttpRequest) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.contrib.auth import BACKEND_SESSION_KEY, SESSION_KEY
@@ -9,13 +10,20 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.http import HttpRequest
 
 from session_limit.client import request_kind
-from session_limit.client.url_credentials import carries_credentials
+from session_limit.client.url_credentials import (
+    carries_credentials,
+    posts_credentials,
+)
 from session_limit.models import UserSession
 from session_limit.pages import chooser, use_here
 from session_limit.registry.pending import Choice
 from session_limit.store.liveness import Row
 from session_limit.store.state import SessionState
 from session_limit.store.unstored_keys import identify_key
+from session_limit.utils.clock import as_utc, utc_now
+
+# A guest's account is made by the request that signs the guest in.
+NEW_ACCOUNT = timedelta(minutes=1)
 
 
 def must_be_chosen(state: SessionState) -> bool:
@@ -28,7 +36,8 @@ def must_be_chosen(state: SessionState) -> bool:
 
     - if a middleware makes it (``RemoteUser``);
     - if it happens in a frame or a script (silent single sign-on);
-    - if a page signs in another account that is opened (a guest's).
+    - if a page signs in another account that is opened, or an account that it has just
+      made (a guest's).
 
     A sign-in is a person's choice if a form makes it, or if the person opened an
     address that contains the credentials, such as a one-time link.
@@ -38,7 +47,7 @@ def must_be_chosen(state: SessionState) -> bool:
         return False
     is_by_view = request.resolver_match is not None
     is_safe = request.method in {"GET", "HEAD"}
-    if is_by_view and not is_safe:
+    if is_by_view and not is_safe and not _may_be_guest(request):
         return False
     is_opened = is_safe and request_kind.is_opened_by_person(request)
     backend = request.session.get(BACKEND_SESSION_KEY)
@@ -52,6 +61,20 @@ def must_be_chosen(state: SessionState) -> bool:
     is_navigation = request.headers.get("Sec-Fetch-Mode", "navigate") == "navigate"
     is_persons = is_by_view and is_opened and is_navigation
     return not (is_persons and _is_same_user(request, ended_id))
+
+
+def _may_be_guest(request: HttpRequest) -> bool:
+    """
+    Return whether a view may have made the account that signs in by a posted form.
+
+    The account is new, and the form has none of the fields with which people sign up.
+    """
+    joined_at = getattr(getattr(request, "user", None), "date_joined", None)
+    is_form = request.content_type != "application/json"
+    if not isinstance(joined_at, datetime):
+        return False
+    is_new = utc_now() - as_utc(joined_at) < NEW_ACCOUNT
+    return is_new and is_form and not posts_credentials(request)
 
 
 def _is_same_user(request: HttpRequest, ended_id: UUID) -> bool:

@@ -63,7 +63,7 @@ def _read(store: type[SessionBase], keys: Sequence[str]) -> dict[str, Data | Non
         return _read_table(store, keys)
     if _loads_as(store, cached_db.SessionStore):
         return _read_cached_table(store, keys)
-    found: dict[str, Data | None] = {key: dict(store(key).items()) for key in keys}
+    found: dict[str, Data | None] = {key: engines.load(store(key)) for key in keys}
     absent = [key for key, data in found.items() if not data]
     if absent:
         # An engine may hide in load() that its store fails, but not in exists().

@@ -1,9 +1,20 @@
-"""Find the class-based view that serves a request."""
+"""Find the view that serves a request or a path."""
 
 from __future__ import annotations
 
+from urllib.parse import unquote
+
 from django.http import HttpRequest
+from django.urls import Resolver404, ResolverMatch, get_script_prefix, resolve
 from django.views import View
+
+
+def match_at(path: str, urlconf: str | None = None) -> ResolverMatch | None:
+    """Return which view serves a quoted ``path`` of this site, or ``None`` if none."""
+    try:
+        return resolve(f"/{unquote(path).removeprefix(get_script_prefix())}", urlconf)
+    except Resolver404:
+        return None
 
 
 def view_class_of(request: HttpRequest) -> type[View] | None:

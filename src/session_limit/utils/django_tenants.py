@@ -59,12 +59,17 @@ def in_tenant(tenant: Hashable) -> AbstractContextManager[None]:
     return cast("AbstractContextManager[None]", context(tenant))
 
 
+def is_middleware(middleware: object) -> bool:
+    """Return whether ``middleware`` is a class that selects the tenant of a request."""
+    base = import_module("django_tenants.middleware").TenantMainMiddleware
+    return isinstance(middleware, type) and issubclass(middleware, base)
+
+
 @functools.cache
 def _middleware() -> Any:
     """Return an instance of the project's middleware that selects the tenant."""
-    base = import_module("django_tenants.middleware").TenantMainMiddleware
     for middleware in map(import_string, settings.MIDDLEWARE):
-        if isinstance(middleware, type) and issubclass(middleware, base):
+        if is_middleware(middleware):
             return middleware(lambda _request: HttpResponse())
     raise ImproperlyConfigured(
         "MIDDLEWARE contains no middleware of django-tenants, so that SessionGuard "

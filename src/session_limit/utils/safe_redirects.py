@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from typing import NewType
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote, urljoin, urlsplit
 
 from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest
@@ -108,3 +108,12 @@ def _hosts(request: HttpRequest) -> set[str]:
         return {request.get_host()}
     except DisallowedHost:
         return set()
+
+
+def absolute(request: HttpRequest, url: str) -> str:
+    """
+    Return ``url``, which may be relative to ``request``, with its path in full.
+
+    Raises ``ValueError`` if ``url`` is malformed.
+    """
+    return urljoin(own_address(request) or "/", url)
