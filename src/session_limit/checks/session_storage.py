@@ -45,6 +45,8 @@ def check_engine(**_kwargs: Any) -> Iterator[checks.CheckMessage]:
 
 def _why_not(path: Any) -> str:
     """Return the end of a sentence, with the error that the import raises, if any."""
+    if not isinstance(path, str):
+        return ""
     try:
         import_module(path)
     except Exception as error:  # noqa: BLE001 a project's module may raise anything
