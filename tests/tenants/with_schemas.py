@@ -5,17 +5,19 @@ from __future__ import annotations
 import pytest
 from asgiref.sync import sync_to_async
 from django.core.exceptions import ImproperlyConfigured
-from django.db import connection
+from django.core.management import call_command
+from django.db import DatabaseError, connection
 from django.http import Http404
 from django.test import RequestFactory
 
 from session_limit.checks.tenants import check_tenants
 from session_limit.utils import django_tenants
+from session_limit.utils.missing_tables import NOTE, TENANTS_NOTE
 from tests.asgi.test_sockets import story
 from tests.asgi.wire import ENDED
 from tests.stories.people import make_user
 from tests.tenants import ONE
-from tests.tenants.projects import host
+from tests.tenants.projects import host, in_tenant
 from tests.tenants.routing import RoutedRules
 from tests.tenants.with_tenants import end_all, socket, watched
 
@@ -75,6 +77,16 @@ def test_a_project_without_the_middleware_is_told(without_middleware, settings):
         django_tenants.tenant_of(request_to(ONE))
     settings.SESSION_LIMIT_RULES = f"{RoutedRules.__module__}.RoutedRules"
     assert ids() == []
+
+
+def test_a_command_outside_of_the_tenants_is_told_how_to_run_in_them():
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE SCHEMA IF NOT EXISTS empty")
+    with in_tenant("empty"):
+        connection.include_public_schema = False
+        with pytest.raises(DatabaseError) as raised:
+            call_command("prunesessions", verbosity=0)
+    assert raised.value.__notes__ == [NOTE, TENANTS_NOTE]
 
 
 def test_the_tenant_is_that_of_the_projects_middleware():

@@ -19,6 +19,7 @@ from session_limit.models import (
 from session_limit.registry.ending import end
 from session_limit.registry.leases import record_lapsed
 from session_limit.utils.clock import utc_now
+from session_limit.utils.missing_tables import explains_missing_tables
 
 # How many ended sessions, and how many ended plays, an account keeps. A script that
 # signs in once a second would leave 2.6 million within the default retention.
@@ -28,6 +29,7 @@ MAX_KEPT = 1000
 BATCH = 1000
 
 
+@explains_missing_tables
 def prune(*, dry_run: bool = False) -> tuple[int, int]:
     """
     End expired sessions and delete old database rows, in batches.

@@ -8,6 +8,8 @@ from typing import ParamSpec, TypeVar
 
 from django.db import DatabaseError
 
+from session_limit.utils import django_tenants
+
 T = TypeVar("T")
 P = ParamSpec("P")
 
@@ -20,6 +22,11 @@ _SQLITE_MESSAGES = ("no such table", "no such column", "table session_limit_")
 NOTE = (
     "A table or a column is missing in the database. Apply the migrations of "
     'session_limit before its code runs: "manage.py migrate".'
+)
+
+TENANTS_NOTE = (
+    "With django-tenants, each schema has tables of its own. Run a command in the "
+    'schema of a tenant: "manage.py tenant_command" or "manage.py all_tenants_command".'
 )
 
 
@@ -40,7 +47,7 @@ def explains_missing_tables(function: Callable[P, T]) -> Callable[P, T]:
     Decorate a function so that an error about a missing table names its cause.
 
     The error propagates, so that no session is taken for live. It gets a note that says
-    how to apply the migrations.
+    how to apply the migrations and, with django-tenants, how to run commands.
     """
 
     @functools.wraps(function)
@@ -50,6 +57,8 @@ def explains_missing_tables(function: Callable[P, T]) -> Callable[P, T]:
         except DatabaseError as error:
             if is_missing_table(error) and NOTE not in getattr(error, "__notes__", ()):
                 error.add_note(NOTE)
+                if django_tenants.is_installed():
+                    error.add_note(TENANTS_NOTE)
             raise
 
     return call
