@@ -337,7 +337,7 @@ def screenshots(session: nox.Session) -> None:
     session.run("python", "-m", "tests.browser.screenshots", *session.posargs)
 
 
-@nox.session(default=False)
+@nox.session(default=False, allow_parallel=True)
 def libraries(session: nox.Session) -> None:
     """Install the environment of "compat": the wheel, and the libraries."""
     install(session, "compat")
