@@ -92,14 +92,14 @@ def test_a_customers_session_from_before_the_package(cid, laptop):
         assert users.is_left_alone(laptop.stored)
 
 
-def test_an_employee_without_a_row_is_adopted_after_a_customer(ada, cid, laptop):
+def test_an_employee_without_a_row_is_adopted_after_a_customer(ada, cid, laptop, phone):
     """Other code changes the user by hand. Fails if the mark outlives its user."""
     laptop.sign_in("cid")
-    other = laptop.twin()
-    other.sign_in("ada")
-    data = {**laptop.stored, **{k: v for k, v in other.stored.items() if "auth" in k}}
+    phone.sign_in("ada")
+    data = laptop.stored
+    assert users.OTHER_USER in data
+    laptop.stored = data | {k: v for k, v in phone.stored.items() if "auth" in k}
     UserSession.objects.all().delete()
-    laptop.stored = data
     assert laptop.open().status_code == 200
     assert len(live(ada)) == 1
 
