@@ -242,11 +242,9 @@ FINALITY = [
     ),
     Mutant(
         "an id without a row is adopted",
-        "store/loading.py::Loading._verified",
-        old="if row is None:\n            return self.mark_ended(",
-        new="if row is None:\n"
-        "            return self._adopted(data)\n"
-        "            return self.mark_ended(",
+        "store/loading.py::Loading._without_row",
+        old="return self.mark_ended(id)",
+        new="pass",
         tests="stories/test_answers",
         test="test_an_id_of_one_that_ended_long_ago_is_never_adopted",
     ),
