@@ -29,7 +29,8 @@ def change() -> None:
     def changed(self: Apps, installed_apps: Iterable[Any]) -> None:
         # A test that overrides INSTALLED_APPS populates the registry again.
         Apps.populate = populate
-        settings.PASSWORD_HASHERS = [HASHER, *settings.PASSWORD_HASHERS]
+        hashers = dict.fromkeys([HASHER, *settings.PASSWORD_HASHERS])
+        settings.PASSWORD_HASHERS = list(hashers)
         for name, value in changes.items():
             setattr(settings, name, value)
         if mark:
