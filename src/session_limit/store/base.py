@@ -120,15 +120,16 @@ class Base(_Engine):
             self, self._session_cache, state, replaces=False
         )
         written = copies.changed(self._session_cache, before.loaded, self)
+        data = copies.values(before.data)
         if before.replaces:
             if self.session_key is not None:
                 self.delete(self.session_key)
-            self._replace_data(copies.values(before.data))
+            self._replace_data(data)
             self._session_key, self.modified = before.key, before.modified
             state.found, sign_in.admitted = before.found, before.admitted
             sign_in.before_login, sign_in.restored = None, True
         else:
-            self._replace_data(copies.values(before.data))
+            self._replace_data(data)
             # A user may have been signed in before, in a session that has ended since.
             engines.forget_user(self)
         if state.request is not None:
