@@ -10,7 +10,7 @@ from session_limit.models import UserSession
 from session_limit.store import engines
 from session_limit.store.identification import Identity, identify
 from tests import stores
-from tests.engines import KEYS, OTHERS, is_own_key, keeping
+from tests.engines import KEYS, OTHERS, is_own_key, keeping, renewing
 from tests.stories.people import (
     JSON,
     SIGNED_IN,
@@ -33,6 +33,7 @@ MADE_UP = {
 def nothing_stored():
     yield
     keeping.stored.clear()
+    renewing.users.clear()
     cache.clear()
 
 
@@ -164,3 +165,29 @@ def test_signing_out_with_a_key_that_is_not_stored(ada, laptop, engine):
     laptop.sign_out()
     assert live(ada) == []
     assert UserSession.objects.get().ended_reason == "signed_out"
+
+
+def test_a_refused_sign_in_leaves_the_engine_no_user(
+    ada, laptop, phone, choose, settings
+):
+    """Fails if an engine that keeps the user beside the data keeps the refused one."""
+    choose("renewing")
+    settings.SESSION_LIMIT_AT_LIMIT = "deny"
+    laptop.sign_in()
+    phone.write()
+    assert phone.sign_in().status_code == 403
+    phone.write()
+    assert renewing.users[phone.cookie] is None
+
+
+def test_what_follows_an_ended_session_has_no_user(ada, laptop, phone, choose):
+    choose("renewing")
+    laptop.sign_in()
+    key = laptop.cookie
+    data, user = keeping.stored[key], renewing.users[key]
+    phone.sign_in()
+    # The engine brings the stored session back, as a cache may.
+    keeping.stored[key], renewing.users[key] = data, user
+    laptop.write()
+    assert laptop.stored["writes"] == 1
+    assert renewing.users[laptop.cookie] is None

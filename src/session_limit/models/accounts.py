@@ -14,6 +14,10 @@ from session_limit.models.sessions import RegistryQuerySet
 from session_limit.utils.clock import utc_now
 
 
+class AccountLimitQuerySet(RegistryQuerySet["AccountLimit"]):
+    """A queryset of the limits of accounts."""
+
+
 class AccountLimit(models.Model):
     """
     The session limit of one account.
@@ -40,7 +44,7 @@ class AccountLimit(models.Model):
     locked_at = UTCDateTimeField(default=utc_now, editable=False)
     password_changed_at = UTCDateTimeField(null=True, editable=False, db_default=None)
 
-    objects = RegistryQuerySet["AccountLimit"].as_manager()
+    objects = AccountLimitQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("account limit")

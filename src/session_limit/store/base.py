@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -75,8 +76,9 @@ class Base(_Engine):
             ended_during_request=during_request,
         )
         # What the request writes from here on belongs to another, anonymous session.
-        self._session_key = None
-        self._session_cache = {}
+        self._session_key, modified = None, self.modified
+        self._replace_data({})
+        self.modified = modified
         return self._session_cache
 
     def leave_untouched(self) -> None:
@@ -118,21 +120,29 @@ class Base(_Engine):
             self, self._session_cache, state, replaces=False
         )
         written = copies.changed(self._session_cache, before.loaded, self)
+        data = copies.values(before.data)
         if before.replaces:
             if self.session_key is not None:
                 self.delete(self.session_key)
+            self._replace_data(data)
             self._session_key, self.modified = before.key, before.modified
             state.found, sign_in.admitted = before.found, before.admitted
             sign_in.before_login, sign_in.restored = None, True
         else:
-            self.modified = True
-        self._session_cache = copies.values(before.data)
-        if not before.replaces:
+            self._replace_data(data)
             # A user may have been signed in before, in a session that has ended since.
             engines.forget_user(self)
         if state.request is not None:
             before.restore(state.request)
         return SessionChanges(written, copies.values(before.loaded))
+
+    def _replace_data(self, data: Mapping[str, Any]) -> None:
+        """Replace the session data by ``data``, and mark it as modified."""
+        # Call the engine's own methods, because an engine may keep a copy of an item:
+        # that of django-user-sessions stores the user's id beside the data.
+        super().clear()
+        for name, value in data.items():
+            self[name] = value
 
     def restore_after_error(self) -> None:
         """Restore the session of somebody else if ``login()`` raised an error."""
