@@ -46,6 +46,7 @@ def install(settings: LazySettings, installed_apps: list[Any]) -> list[Any]:
     needed = ["django.contrib.staticfiles", APP]
     added = [app for app in needed if app not in installed_apps]
     settings.INSTALLED_APPS = [*installed_apps, *added]
+    settings.STATIC_URL = settings.STATIC_URL or "static/"
     middleware = list(settings.MIDDLEWARE)
     middleware.insert(middleware.index(BELOW) + 1, MIDDLEWARE)
     settings.MIDDLEWARE = middleware
