@@ -11,6 +11,7 @@ from django.contrib.sessions.backends.base import SessionBase
 from django.db import connections
 
 from session_limit.store.store_ids import is_own, store_id
+from tests.drivers import library
 
 BACKENDS = "django.contrib.sessions.backends"
 REDIS = "django.core.cache.backends.redis.RedisCache"
@@ -146,6 +147,7 @@ class Elsewhere:
 
 @pytest.mark.parametrize("changed", [{}, {"NAME": "b"}, {"HOST": "b"}, {"PORT": "1"}])
 def test_databases(settings, monkeypatch, changed):
+    library("psycopg")
     settings.SESSION_ENGINE = f"{BACKENDS}.db"
     own = store_id()
     place = {"ENGINE": "django.db.backends.postgresql", "NAME": "a", "HOST": "a"}

@@ -114,7 +114,7 @@ def objections(combination: Combination, seen: Round) -> Iterator[str]:
     yield from _statuses(combination, seen)
     yield from _cap(combination, seen)
     yield from _admitted(combination, seen)
-    yield from _others(combination, seen)
+    yield from _others(seen)
 
 
 def _cap(combination: Combination, seen: Round) -> Iterator[str]:
@@ -179,17 +179,17 @@ def _signed_in(
         yield f"signed in by an answer {_said(answer)}"
 
 
-def _others(combination: Combination, seen: Round) -> Iterator[str]:
+def _others(seen: Round) -> Iterator[str]:
     """
     Judge what became of other users' sessions in the browsers.
 
-    Django ends a browser's session when another user signs in there. If a refused
-    sign-in is rolled back, so is that ending.
+    The session ends if another user signs in there, and stays if that sign-in is
+    refused.
     """
-    last = {id(one.browser): one.answer for one in [*seen.race, *seen.retried]}
+    status = {id(one.browser): one.answer.status for one in [*seen.race, *seen.retried]}
     for other in seen.others:
         tried = seen.tried.get(other.answer.cookie or "")
-        undone = combination.rolls_back and last[id(other.browser)].status == 403
+        undone = status.get(id(other.browser)) == 403
         outlived = tried is not None and tried.status == 200
         if outlived and not undone:
             yield "another user's session outlived a sign-in in its browser"

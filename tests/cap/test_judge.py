@@ -21,7 +21,6 @@ RETRYABLE = Answer(503, retry_after="1")
 
 DISPLACE = Combination("postgresql", "read committed", False, "wsgi", "sync")
 DENY = Combination("mariadb", "read committed", False, "wsgi", "sync", 1, "deny")
-ATOMIC_DENY = Combination("mariadb", "read committed", True, "wsgi", "sync", 1, "deny")
 EXCUSED = Combination("postgresql", "repeatable read", True, "wsgi", "sync")
 
 
@@ -65,7 +64,7 @@ LOST_AND_WON = {"a": ENDED, "b": ANN}
         (DENY, seen([B, turned_away(REFUSED)], {"b": ANN})),
         (DENY, seen([turned_away(REFUSED)], {"b": ANN}, existing=[B])),
         (
-            ATOMIC_DENY,
+            DENY,
             seen([B, REFUSED_AFTER_BOB], {"bob": BOB, "b": ANN}, others=[BOBS]),
         ),
         (EXCUSED, seen([A, turned_away(RETRYABLE)], LOST_AND_WON, retried=[B])),
@@ -184,11 +183,6 @@ def test_nothing_is_said_of_a_right_round(
         ),
         (
             DENY,
-            seen([B, REFUSED_AFTER_BOB], {"bob": BOB, "b": ANN}, others=[BOBS]),
-            "another user's session outlived a sign-in in its browser",
-        ),
-        (
-            ATOMIC_DENY,
             seen([B, REFUSED_AFTER_BOB], {"bob": ENDED, "b": ANN}, others=[BOBS]),
             "a sign-in that was undone ended another user's session",
         ),

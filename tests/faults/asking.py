@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from django.core.asgi import get_asgi_application
+
 from session_limit.asgi import SessionGuard
 from tests.asgi.wire import scope_of
 
@@ -16,5 +18,5 @@ async def gateway_status(visitor, query=""):
         sent.append(message)
 
     scope = scope_of(visitor, "http", ADDRESS) | {"query_string": query.encode()}
-    await SessionGuard(None)(scope, None, send)
+    await SessionGuard(get_asgi_application())(scope, None, send)
     return sent[0]["status"]

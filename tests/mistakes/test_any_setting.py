@@ -13,6 +13,7 @@ from django.urls import reverse_lazy
 from session_limit import checks
 from session_limit.checks import databases, pruning
 from session_limit.setting_kinds import SETTINGS
+from tests.drivers import library
 from tests.mistakes.messages import the_message
 
 ABSURD = [
@@ -189,6 +190,7 @@ def test_checks_of_a_database_that_is_not_there_say_nothing():
     }
 )
 def test_a_bus_in_a_database_that_is_not_there():
+    library("psycopg")
     text = the_message(checks.settings.check_settings, "E038")
     assert '"nowhere"' in text
 

@@ -23,7 +23,7 @@ PACKAGE = "session_limit"
 COMPILING = threading.Lock()
 
 # More than every test together takes.
-LONGEST = 300
+LONGEST = 900
 
 # What a mutant that is wrong itself fails with: nothing that a test has noticed.
 SLIPS = ("ImportError", "ModuleNotFoundError", "NameError", "UnboundLocalError")

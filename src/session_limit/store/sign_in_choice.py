@@ -39,11 +39,12 @@ def must_be_chosen(state: SessionState) -> bool:
     - if a page signs in another account that is opened, or an account that it has just
       made (a guest's).
 
-    A sign-in is a person's choice if a form makes it, or if the person opened an
-    address that contains the credentials, such as a one-time link.
+    A sign-in is a person's choice if a form makes it, if the person has chosen which
+    session to end, or if the person opened an address that contains the credentials,
+    such as a one-time link.
     """
     request = state.request
-    if request is None:
+    if request is None or state.sign_in.choice is not None:
         return False
     is_by_view = request.resolver_match is not None
     is_safe = request.method in {"GET", "HEAD"}
