@@ -144,3 +144,13 @@ def test_the_page_says_what_the_default_is(name, default):
     expected = getattr(conf, attribute)
     with override_settings(**{name: default}):
         assert getattr(conf, attribute) == expected
+
+
+@pytest.mark.parametrize("none", [0, 0.0, timedelta()])
+def test_no_time_works_although_a_check_reports_it(settings, none):
+    """With an age of 0, the password is asked for each time."""
+    settings.SESSION_LIMIT_REAUTHENTICATION_AGE = none
+    assert conf.reauthentication_age == timedelta()
+    settings.SESSION_LIMIT_RETENTION = False
+    with pytest.raises(ImproperlyConfigured, match="SESSION_LIMIT_RETENTION must be"):
+        _ = conf.retention

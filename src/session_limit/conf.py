@@ -56,7 +56,7 @@ class Settings:
             return default
         value = getattr(settings, name)
         _, kind = SETTINGS[name]
-        if not kind.is_valid(value):
+        if not kind.works(value):
             raise ImproperlyConfigured(f"{kind.problem(name, value)} {kind.hint}")
         return value
 

@@ -17,13 +17,19 @@ class Kind(NamedTuple):
 
     ``expected`` completes the error message "SETTING must be ...". ``hint`` explains
     how to correct an invalid value. If ``may_be_secret`` is true, messages do not quote
-    the value.
+    the value. ``may_be_zero`` says that zero works, although a check reports zero.
     """
 
     expected: str
     is_valid: Callable[[Any], bool]
     hint: str
     may_be_secret: bool = False
+    may_be_zero: bool = False
+
+    def works(self, value: Any) -> bool:
+        """Return whether the package can work with ``value``."""
+        is_zero = type(value) in {int, float, timedelta} and not value
+        return self.is_valid(value) or (self.may_be_zero and is_zero)
 
     def problem(self, name: str, value: Any) -> str:
         """Return the error message for an invalid ``value`` of setting ``name``."""
@@ -75,6 +81,7 @@ def _optional(kind: Kind) -> Kind:
         f"None or {kind.expected}",
         lambda value: value is None or kind.is_valid(value),
         kind.hint,
+        may_be_zero=kind.may_be_zero,
     )
 
 
@@ -84,7 +91,7 @@ def _dotted_path(of: str, hint: str) -> Kind:
 
 
 _SECONDS = "Use a number of seconds or a datetime.timedelta."
-_DURATION = Kind("a duration above zero", _is_duration, _SECONDS)
+_DURATION = Kind("a duration above zero", _is_duration, _SECONDS, may_be_zero=True)
 _ADDRESS = Kind(
     "an address",
     lambda value: isinstance(value, str | Promise),
