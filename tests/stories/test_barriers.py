@@ -225,6 +225,28 @@ def test_the_sign_in_page_is_told_in_its_own_parameter_where_to_lead(
     assert f'href="/enter/?{field}=%2Fforbidden%2F"' in answer.content.decode()
 
 
+BACK = "http%3A%2F%2Ftestserver%2Fforbidden%2F"
+
+
+@pytest.mark.parametrize(
+    ("login_url", "expected"),
+    [
+        (f"{ELSEWHERE}/in/", f"{ELSEWHERE}/in/?next={BACK}"),
+        (f"{ELSEWHERE}/in/?shop=1", f"{ELSEWHERE}/in/?shop=1&amp;next={BACK}"),
+        ("//elsewhere.example/in/", f"//elsewhere.example/in/?next={BACK}"),
+        ("http://testserver/in/", "http://testserver/in/?next=%2Fforbidden%2F"),
+        ("/in/?shop=1&next=/home/", "/in/?shop=1&amp;next=%2Fforbidden%2F"),
+        ("/app/#/in", "/app/?next=%2Fforbidden%2F#/in"),
+    ],
+)
+def test_the_sign_in_page_of_any_form_leads_back_to_this_site(
+    displaced, settings, login_url, expected
+):
+    settings.LOGIN_URL = login_url
+    answer = displaced.get("/forbidden/")
+    assert f'href="{expected}"' in answer.content.decode()
+
+
 class Failing(LoginRequiredMixin, View):
     def dispatch(self, request):
         self.page = "/porta/"

@@ -79,7 +79,7 @@ def sign_in_page_for(request: HttpRequest, response: HttpResponseBase) -> str:
     """
     location = sign_in_redirect(request, response)
     if location is None:
-        return links.sign_in_url(links.return_url(request))
+        return links.sign_in_url(request, links.return_url(request))
     target, page = urlsplit(location), urlsplit(links.sign_in_page() or "")
     is_known = local_address(request, absolute(request, location)) is not None or (
         target.netloc != "" and target[:2] == page[:2]
@@ -91,7 +91,7 @@ def sign_in_page_for(request: HttpRequest, response: HttpResponseBase) -> str:
     ]
     if is_known and all(local_address(request, url) for url in onward):
         return location
-    return links.sign_in_url(links.return_url(request))
+    return links.sign_in_url(request, links.return_url(request))
 
 
 def _is_sign_in_page(request: HttpRequest, target: SplitResult) -> bool:
