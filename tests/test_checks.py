@@ -18,7 +18,8 @@ from django.contrib.sessions.backends.db import SessionStore as DatabaseSessionS
 from django.contrib.sessions.middleware import SessionMiddleware
 from django.core.checks import ERROR, WARNING, Tags, run_checks
 from django.core.checks.registry import registry
-from django.db import connections
+from django.core.exceptions import ImproperlyConfigured
+from django.db import OperationalError, connections
 from django.test import override_settings
 from django.urls import reverse_lazy
 from django.utils.module_loading import import_string
@@ -708,6 +709,17 @@ def test_synchronous_commit(check_server, value, expected):
 
 def test_no_server_to_ask(check_server):
     assert check_server("sqlite") == []
+
+
+@pytest.mark.parametrize("vendor", ["mysql", "postgresql"])
+@pytest.mark.parametrize("error", [OperationalError, ImproperlyConfigured])
+def test_a_server_that_does_not_answer(monkeypatch, vendor, error):
+    class Away(Answers):
+        def cursor(self):
+            raise error("no connection")
+
+    monkeypatch.setattr(databases, "connections", {"default": Away(vendor, [])})
+    assert ids(partial(checks.databases.check_servers, databases=["default"])) == []
 
 
 @override_settings(DATABASE_ROUTERS=[RegistryElsewhere()])

@@ -10,7 +10,12 @@ from django.utils.encoding import iri_to_uri
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from session_limit.utils.safe_redirects import MAX_LENGTH, local_address, own_address
+from session_limit.utils.safe_redirects import (
+    MAX_LENGTH,
+    local_address,
+    own_address,
+    with_host,
+)
 from tests.whatwg import ELSEWHERE, host_of
 
 HOST = "testserver"
@@ -108,6 +113,14 @@ def test_a_plain_http_page_is_none_of_a_secure_sites():
     request = RequestFactory().get("/", secure=True)
     assert local_address(request, "http://testserver/x") is None
     assert local_address(request, "https://testserver/x") == "/x"
+
+
+def test_a_host_that_django_refuses_is_not_passed_on(settings):
+    settings.ALLOWED_HOSTS = ["testserver"]
+    address = local_address(REQUEST, "/x/")
+    assert with_host(REQUEST, address) == "http://testserver/x/"
+    request = RequestFactory().get("/", HTTP_HOST="evil.example")
+    assert with_host(request, address) is None
 
 
 def test_a_host_that_django_refuses_owns_no_address(settings):

@@ -192,7 +192,7 @@ class Rules:
         has_password = getattr(user, "has_usable_password", None)
         if has_password is not None and has_password():
             return None
-        return links.sign_in_url(local_address(request, back))
+        return links.sign_in_url(request, local_address(request, back))
 
     def tenant(self, request: HttpRequest) -> Hashable | None:
         """

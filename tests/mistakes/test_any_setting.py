@@ -142,9 +142,9 @@ class Failing:
 @pytest.mark.parametrize(
     ("ours", "why"),
     [
-        (Router("nowhere"), 'name the database "nowhere"'),
-        (Router("registry"), 'name the database "registry"'),
-        (Failing(), "fail (LookupError: no tenant)"),
+        (Router("nowhere"), 'choose the database "nowhere"'),
+        (Router("registry"), 'choose the database "registry"'),
+        (Failing(), "raise an error (LookupError: no tenant)"),
     ],
 )
 def test_a_router_that_names_no_database(ours, why):
@@ -163,7 +163,7 @@ def test_routers_that_cannot_be_imported(monkeypatch, value):
     monkeypatch.delitem(vars(router), "routers", raising=False)
     try:
         run(databases=list(connections))
-        assert "fail (" in the_message(checks.routers.check_routers, "E316")
+        assert "raise an error (" in the_message(checks.routers.check_routers, "E316")
     finally:
         vars(router).pop("routers", None)
 

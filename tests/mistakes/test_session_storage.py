@@ -109,9 +109,9 @@ def test_a_cache_that_all_processes_share(engine, backend):
         ("LANGUAGE_COOKIE_NAME", "sessionid", "the language"),
         ("SESSION_COOKIE_NAME", "csrftoken", "CSRF tokens"),
         ("SESSION_COOKIE_NAME", "messages", "django.contrib.messages"),
-        ("SESSION_COOKIE_NAME", "session_limit_browser", "recognize browsers"),
+        ("SESSION_COOKIE_NAME", "session_limit_browser", "recognizing browsers"),
         ("SESSION_COOKIE_NAME", "session_limit_pending", "wait for a choice"),
-        ("CSRF_COOKIE_NAME", "session_limit_browser", "recognize browsers"),
+        ("CSRF_COOKIE_NAME", "session_limit_browser", "recognizing browsers"),
     ],
 )
 def test_two_cookies_of_one_name(name, value, also):
@@ -161,6 +161,13 @@ def test_a_cookie_that_can_be_copied(secure, http_only, named):
         SESSION_COOKIE_SECURE=secure, SESSION_COOKIE_HTTPONLY=http_only
     ):
         assert named in the_message(check_cookie_flags, "W506")
+
+
+def test_only_the_ways_that_are_open_are_named():
+    with override_settings(SESSION_COOKIE_SECURE=True, SESSION_COOKIE_HTTPONLY=False):
+        text = the_message(check_cookie_flags, "W506")
+    assert "by a script" in text
+    assert "unencrypted" not in text
 
 
 def test_a_cookie_that_cannot_be_copied():

@@ -95,6 +95,14 @@ MUTANTS = [
         test="test_the_sign_in_page_is_told_in_its_own_parameter_where_to_lead",
     ),
     Mutant(
+        "a sign-in page elsewhere is told to lead to a path of its own",
+        "pages/links.py::sign_in_url",
+        old="with_host(request, back) if back and is_elsewhere else back",
+        new="back",
+        tests=BARRIERS,
+        test="test_the_sign_in_page_of_any_form_leads_back_to_this_site",
+    ),
+    Mutant(
         "the sign-in page that a view names is unknown",
         "pages/barriers.py::_declared_pages",
         old='None if match is None else getattr(match.func, "login_url", None)',

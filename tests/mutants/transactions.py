@@ -149,11 +149,19 @@ DURABILITY = [
     ),
     Mutant(
         "local counts as a safe commit",
-        "checks/databases.py::check_servers",
+        "checks/databases.py::_check_server",
         old='if durability in {"off", "local"}:',
         new='if durability in {"off"}:',
         tests="test_checks",
         test="test_synchronous_commit",
+    ),
+    Mutant(
+        "a database that is away makes a check fail",
+        "checks/databases.py::check_servers",
+        old="except (DatabaseError, ImproperlyConfigured):",
+        new="except ImproperlyConfigured:",
+        tests="test_checks",
+        test="test_a_server_that_does_not_answer",
     ),
     Mutant(
         "a check connects without being asked to",

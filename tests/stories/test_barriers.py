@@ -136,6 +136,8 @@ urlpatterns = [
     path("own/looking/", looking("/porta/?next=/own/looking/")),
     path("own/alooking/", looking_async),
     path("own/absolute/", looking(f"{ELSEWHERE}/?r=http://testserver/own/absolute/")),
+    path("own/compound/", redirecting("/staff/memberlogin/")),
+    path("own/form/", redirecting("/LoginForm/")),
     path("own/sso/", redirecting(f"{ELSEWHERE}/login/?next=/own/sso/")),
     # Public pages
     path("shop/age/", redirecting("/age/?next=/shop/age/")),
@@ -148,6 +150,15 @@ urlpatterns = [
     path("shop/blog/", looking(f"{ELSEWHERE}/author/?login=no")),
     path("shop/looked/", looking("/age/?next=/shop/looked/")),
     path("shop/agreed/", looking(f"{ELSEWHERE}/cookie-consent/?r=/shop/agreed/")),
+    path("shop/adult/", looking("/over-18/?next=/shop/adult/")),
+    path("shop/wall/", looking("/agegate/?next=/shop/wall/")),
+    path("shop/cookies/", looking("/cookiewall/?next=/shop/cookies/")),
+    path("shop/licence/", looking("/legal/eula/?next=/shop/licence/")),
+    path("shop/set/", looking("/i18n/setlang/?next=/shop/set/")),
+    path("shop/birthdate/", looking("/birthdate/?next=/shop/birthdate/")),
+    path("shop/countries/", looking("/countries/?next=/shop/countries/")),
+    path("shop/busy/", looking("/waiting-room/?next=/shop/busy/")),
+    path("shop/catalog/", redirecting("/catalog-in/")),
     path("shop/moved/", looking("/catalogue/?next=2")),
     path("shop/nowhere/", redirecting("http://[/?next=/shop/nowhere/")),
     re_path(r"^(age|language|consent|region|catalogue)/$", page),
@@ -223,6 +234,28 @@ def test_the_sign_in_page_is_told_in_its_own_parameter_where_to_lead(
     settings.LOGIN_URL = "/enter/"
     answer = displaced.get("/forbidden/")
     assert f'href="/enter/?{field}=%2Fforbidden%2F"' in answer.content.decode()
+
+
+BACK = "http%3A%2F%2Ftestserver%2Fforbidden%2F"
+
+
+@pytest.mark.parametrize(
+    ("login_url", "expected"),
+    [
+        (f"{ELSEWHERE}/in/", f"{ELSEWHERE}/in/?next={BACK}"),
+        (f"{ELSEWHERE}/in/?shop=1", f"{ELSEWHERE}/in/?shop=1&amp;next={BACK}"),
+        ("//elsewhere.example/in/", f"//elsewhere.example/in/?next={BACK}"),
+        ("http://testserver/in/", "http://testserver/in/?next=%2Fforbidden%2F"),
+        ("/in/?shop=1&next=/home/", "/in/?shop=1&amp;next=%2Fforbidden%2F"),
+        ("/app/#/in", "/app/?next=%2Fforbidden%2F#/in"),
+    ],
+)
+def test_the_sign_in_page_of_any_form_leads_back_to_this_site(
+    displaced, settings, login_url, expected
+):
+    settings.LOGIN_URL = login_url
+    answer = displaced.get("/forbidden/")
+    assert f'href="{expected}"' in answer.content.decode()
 
 
 class Failing(LoginRequiredMixin, View):

@@ -120,6 +120,16 @@ def test_your_sessions(ada, laptop, phone, engine, settings):
     assert b'type="password"' in password.content
 
 
+def test_a_person_who_acts_for_somebody_else(ada, laptop, engine, settings):
+    settings.MIDDLEWARE = [
+        *settings.MIDDLEWARE,
+        "tests.stories.test_acting_for_others.ByToken",
+    ]
+    response = laptop.get(reverse("session_limit:list"), headers={"X-Token": "1"})
+    assert response.status_code == 403
+    assert is_plain(response)
+
+
 def test_the_message_and_the_mail_about_a_new_sign_in(
     ada, laptop, phone, engine, settings
 ):

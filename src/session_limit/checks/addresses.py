@@ -46,7 +46,8 @@ def check_urls(**_kwargs: Any) -> Iterator[checks.CheckMessage]:
             yield checks.Warning(
                 "django.contrib.staticfiles is not installed, so the pages of "
                 "session_limit have no style sheet.",
-                hint='Add "django.contrib.staticfiles" to INSTALLED_APPS.',
+                hint='Add "django.contrib.staticfiles" to INSTALLED_APPS. If this '
+                "project serves only an API, silence this check.",
                 id="session_limit.W404",
             )
         return

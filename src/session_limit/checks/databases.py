@@ -6,7 +6,14 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, cast
 
 from django.core import checks
-from django.db import OperationalError, ProgrammingError, connections, models
+from django.core.exceptions import ImproperlyConfigured
+from django.db import (
+    DatabaseError,
+    OperationalError,
+    ProgrammingError,
+    connections,
+    models,
+)
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.utils.module_loading import import_string
 
@@ -82,11 +89,18 @@ def check_servers(
 
     ``databases`` lists the aliases of the databases that a check may connect to. Django
     passes the aliases in the commands ``migrate`` and ``check --database``. The check
-    does nothing if the package's database is not in ``databases``.
+    does nothing if the package's database is not in ``databases`` or does not answer.
     """
     alias = alias_of_registry()
     if databases is None or alias not in databases or alias not in connections:
         return
+    try:
+        yield from _check_server(alias)
+    except (DatabaseError, ImproperlyConfigured):
+        return  # the database does not answer, or DATABASES is not complete
+
+
+def _check_server(alias: str) -> Iterator[checks.CheckMessage]:
     connection = connections[alias]
     if connection.vendor == "mysql" and _may_read_late(connection):
         yield checks.Warning(

@@ -15,15 +15,16 @@ def check_routers(**_kwargs: Any) -> Iterator[checks.CheckMessage]:
     """Check that ``DATABASE_ROUTERS`` name a database for the package's tables."""
     try:
         alias = registry_alias()
-        problem = None if alias in connections else f'name the database "{alias}"'
+        problem = f'choose the database "{alias}"' if alias not in connections else None
     except Exception as error:  # noqa: BLE001 a project's router may raise anything
-        problem = f"fail ({type(error).__name__}: {error})"
+        problem = f"raise an error ({type(error).__name__}: {error})"
     if problem is not None:
+        known = ", ".join(f'"{each}"' for each in connections)
         yield checks.Error(
-            f"DATABASE_ROUTERS {problem} for the model session_limit.UserSession, and "
-            f"DATABASES defines {', '.join(connections)}. Every request that reads a "
-            "session would fail.",
-            hint="Let db_for_write() of your routers return an alias in DATABASES, or "
-            "None.",
+            f"For the model session_limit.UserSession, DATABASE_ROUTERS {problem}. "
+            f"DATABASES defines only {known}. Every request that reads a session would "
+            "fail.",
+            hint="List routers that can be imported, and let their db_for_write() "
+            "return an alias in DATABASES, or None.",
             id="session_limit.E316",
         )

@@ -107,8 +107,8 @@ def check_cookies(**_kwargs: Any) -> Iterator[checks.CheckMessage]:
     session = "the session (SESSION_COOKIE_NAME)"
     cookies = [
         (settings.SESSION_COOKIE_NAME, session),
-        (browser_cookie.COOKIE, "session_limit, to recognize browsers"),
-        (chooser.COOKIE, "session_limit, for sign-ins that wait for a choice"),
+        (browser_cookie.COOKIE, "recognizing browsers (session_limit)"),
+        (chooser.COOKIE, "sign-ins that wait for a choice (session_limit)"),
         (settings.LANGUAGE_COOKIE_NAME, "the language (LANGUAGE_COOKIE_NAME)"),
     ]
     if not settings.CSRF_USE_SESSIONS:
@@ -146,17 +146,17 @@ def check_cookies(**_kwargs: Any) -> Iterator[checks.CheckMessage]:
 
 def check_cookie_flags(**_kwargs: Any) -> Iterator[checks.CheckMessage]:
     """Warn if the session's cookie can be copied from a page or from the network."""
-    weak = [
-        f"{name} = True"
-        for name in ("SESSION_COOKIE_SECURE", "SESSION_COOKIE_HTTPONLY")
-        if not getattr(settings, name)
-    ]
+    protections = {
+        "SESSION_COOKIE_SECURE": "from an unencrypted connection",
+        "SESSION_COOKIE_HTTPONLY": "by a script on a page",
+    }
+    weak = [name for name in protections if not getattr(settings, name)]
     if weak:
+        ways = " and ".join(protections[name] for name in weak)
         yield checks.Warning(
-            "The session's cookie can be copied by a script on a page or from an "
-            "unencrypted connection. Whoever has a copy uses the same session, and no "
-            "limit can tell.",
-            hint=f"Set {' and '.join(weak)}.",
+            f"The session's cookie can be copied {ways}. A browser with a copy uses "
+            "the same session, so the limit does not count that browser.",
+            hint=f"Set {' and '.join(f'{name} = True' for name in weak)}.",
             id="session_limit.W506",
         )
 

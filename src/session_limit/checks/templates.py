@@ -60,7 +60,7 @@ def _not_found(name: str, error: TemplateDoesNotExist) -> checks.CheckMessage:
         f"No engine in TEMPLATES finds {name}, so the pages of session_limit do not "
         "have the layout of your site.",
         hint='Add an engine "django.template.backends.django.DjangoTemplates" with '
-        "APP_DIRS set to True.",
+        "APP_DIRS set to True. If this project serves only an API, silence this check.",
         id="session_limit.W408",
     )
 

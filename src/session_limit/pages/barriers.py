@@ -30,12 +30,20 @@ logger = logging.getLogger("session_limit")
 
 # Words in the path or the name of a sign-in page.
 _SIGN_IN = re.compile(
-    r"(?<![a-z])((log|sign)[-_]?[io]n|auth|authenticat(e|ion)|sso|oidc|saml2?)(?![a-z])"
+    r"(?<![a-z])"
+    r"([a-z]*login(page|form|view)?|(log|sign)[-_]?[io]n|auth|authenticat(e|ion)|sso"
+    r"|oidc|saml2?)"
+    r"(?![a-z])"
 )
 # Words in the paths of pages that ask a visitor for something else.
 _OTHER_GATE = re.compile(
-    r"(?<![a-z])(age|adult|consent|cookies?|gdpr|privacy|terms|tos|lang|language|locale"
-    r"|region|country|city|location|store|currency)(?![a-z])"
+    r"(?<![a-z])("
+    r"(age|adult|mature|consents?|cookies?|gdpr|ccpa|privacy|terms|tos|eula|legal)"
+    r"[-_]?(gate|wall|check|verif(y|ication)|confirm(ation)?)?"
+    r"|birth[-_]?(day|date)|(over|are[-_]you)[-_]?[0-9]{2}|[0-9]{2}[-_]?plus"
+    r"|disclaimer|agreement|(set)?lang(uages?)?|i18n|locale|regions?|countr(y|ies)"
+    r"|city|cities|location|store|currency|currencies|captcha|queue|waiting|maintenance"
+    r")(?![a-z])"
 )
 _CAPITAL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
@@ -79,7 +87,7 @@ def sign_in_page_for(request: HttpRequest, response: HttpResponseBase) -> str:
     """
     location = sign_in_redirect(request, response)
     if location is None:
-        return links.sign_in_url(links.return_url(request))
+        return links.sign_in_url(request, links.return_url(request))
     target, page = urlsplit(location), urlsplit(links.sign_in_page() or "")
     is_known = local_address(request, absolute(request, location)) is not None or (
         target.netloc != "" and target[:2] == page[:2]
@@ -91,7 +99,7 @@ def sign_in_page_for(request: HttpRequest, response: HttpResponseBase) -> str:
     ]
     if is_known and all(local_address(request, url) for url in onward):
         return location
-    return links.sign_in_url(links.return_url(request))
+    return links.sign_in_url(request, links.return_url(request))
 
 
 def _is_sign_in_page(request: HttpRequest, target: SplitResult) -> bool:

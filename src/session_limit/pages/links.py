@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from urllib.parse import unquote, urlencode, urlsplit
+from urllib.parse import unquote, urlsplit
 
 from django.conf import settings
 from django.contrib.auth import REDIRECT_FIELD_NAME
-from django.http import HttpRequest
+from django.http import HttpRequest, QueryDict
 from django.shortcuts import resolve_url
 from django.urls import NoReverseMatch, reverse
 
 from session_limit.utils.class_based_views import match_at
-from session_limit.utils.safe_redirects import LocalAddress, local_address, own_address
+from session_limit.utils.safe_redirects import (
+    LocalAddress,
+    local_address,
+    own_address,
+    with_host,
+)
 
 ENDED_VIEW = "session_limit:ended"
 CHOOSE_VIEW = "session_limit:choose"
@@ -36,7 +41,7 @@ def page_for_htmx(request: HttpRequest, *, is_page: bool) -> str:
         back = own_address(request)
     else:
         back = local_address(request, request.headers.get("HX-Current-URL", ""))
-    return ended_page_url(back) or sign_in_url(back)
+    return ended_page_url(back) or sign_in_url(request, back)
 
 
 def return_url(request: HttpRequest) -> LocalAddress | None:
@@ -64,13 +69,20 @@ def landing_page(request: HttpRequest, url: str | None) -> str:
     return local_address(request, url or "") or resolve_url(settings.LOGIN_REDIRECT_URL)
 
 
-def sign_in_url(back: LocalAddress | None) -> str:
-    """Return the URL of the sign-in page, with ``back`` as the page to return to."""
+def sign_in_url(request: HttpRequest, back: LocalAddress | None) -> str:
+    """
+    Return the URL of the sign-in page, with ``back`` as the page to return to.
+
+    If the sign-in page is on another site, ``back`` is given with the host of
+    ``request``, as Django's ``login_required`` does.
+    """
     page = sign_in_page()
     if page is None:
         # A page with a useless link is better than a failure.
         return back or "/"
-    return _with_next(page, back, _return_field(page))
+    is_elsewhere = local_address(request, page) is None
+    url = with_host(request, back) if back and is_elsewhere else back
+    return _with_next(page, url, _return_field(page))
 
 
 def ended_page_url(back: LocalAddress | None) -> str | None:
@@ -120,10 +132,10 @@ def _return_field(page: str) -> str:
     return named or inherited or REDIRECT_FIELD_NAME
 
 
-def _with_next(
-    url: str, back: LocalAddress | None, field: str = REDIRECT_FIELD_NAME
-) -> str:
+def _with_next(url: str, back: str | None, field: str = REDIRECT_FIELD_NAME) -> str:
     if back is None:
         return url
-    separator = "&" if urlsplit(url).query else "?"
-    return f"{url}{separator}{urlencode({field: back})}"
+    target = urlsplit(url)
+    query = QueryDict(target.query, mutable=True)
+    query[field] = back
+    return target._replace(query=query.urlencode()).geturl()

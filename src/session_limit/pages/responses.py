@@ -70,7 +70,8 @@ def ended(
         # Lead back to the page that runs the script, not to the URL that it fetched.
         back = links.calling_page(request)
         url = links.ended_page_url(back) if to_choose else None
-        answer = json_answers.session_ended(message, url or links.sign_in_url(back))
+        url = url or links.sign_in_url(request, back)
+        answer = json_answers.session_ended(message, url)
     else:
         back = links.return_url(request)
         sign_in_url = barriers.sign_in_page_for(request, response)
@@ -108,7 +109,7 @@ def mention_ending(
     ended_header.add(response, session.ended_reason if session is not None else None)
     if reported_errors.may_report(response):
         message = endings.ended_session(session)
-        sign_in_url = links.sign_in_url(links.calling_page(request))
+        sign_in_url = links.sign_in_url(request, links.calling_page(request))
         fields = json_answers.ended_fields(message, sign_in_url)
         reported_errors.explain(response, fields)
 
@@ -177,7 +178,7 @@ def no_pending_sign_in(
         # The code is part of the documented JSON, so it must keep its name.
         answer: HttpResponse = json_answers.answer("choice_gone", detail=message.text)
     else:
-        sign_in_url = links.sign_in_url(None)
+        sign_in_url = links.sign_in_url(request, None)
         context = {**_told(message, sign_in_url), "sign_in_url": sign_in_url}
         answer = Page(request, "session_limit/no_pending_sign_in.html", context)
     chooser.delete_cookie(request, answer)

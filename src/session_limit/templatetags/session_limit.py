@@ -118,7 +118,7 @@ def session_limit_ended(context: Context) -> dict[str, Any]:
     if request is None or (session := request.session_limit.ended) is None:
         return {}
     message = endings.ended_session(session)
-    sign_in_url = links.sign_in_url(own_address(request))
+    sign_in_url = links.sign_in_url(request, own_address(request))
     step = next_steps(message.steps, sign_in_url)[0]
     return {"told": message, "sign_in_url": sign_in_url, "step": step}
 

@@ -103,6 +103,18 @@ def own_address(request: HttpRequest) -> LocalAddress | None:
     return local_address(request, request.get_full_path())
 
 
+def with_host(request: HttpRequest, address: LocalAddress) -> str | None:
+    """
+    Return the absolute form of ``address``, for a link on another site.
+
+    Return ``None`` if the host of ``request`` is not in ``ALLOWED_HOSTS``.
+    """
+    try:
+        return request.build_absolute_uri(address)
+    except DisallowedHost:
+        return None
+
+
 def _hosts(request: HttpRequest) -> set[str]:
     try:
         return {request.get_host()}

@@ -18,7 +18,7 @@ from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import BadRequest, ImproperlyConfigured
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
-from django.shortcuts import render, resolve_url
+from django.shortcuts import resolve_url
 from django.utils.decorators import method_decorator
 from django.views import View
 from django.views.decorators.cache import never_cache
@@ -29,6 +29,7 @@ from session_limit.client import request_kind
 from session_limit.models import UserSession
 from session_limit.pages import messages
 from session_limit.pages.json_answers import answer
+from session_limit.pages.rendering import Page
 from session_limit.request import GuardedRequest
 from session_limit.store.liveness import Row
 from session_limit.store.state import state_of
@@ -131,10 +132,9 @@ class OwnerView(View):
         told, status = messages.not_owner(), HTTPStatus.FORBIDDEN
         if self.wants_json:
             return answer("not_owner", detail=told.text, status=status)
-        context = {"told": told}
-        return render(
-            self.request, "session_limit/not_owner.html", context, status=status
-        )
+        page = Page(self.request, "session_limit/not_owner.html", {"told": told})
+        page.status_code = status
+        return page
 
     def _not_signed_in(self) -> HttpResponseBase:
         # If the session has ended, the middleware replaces this with an explanation.

@@ -56,7 +56,7 @@ class ChooseView(PublicView):
             return responses.asked(request, HttpResponse(), question)
         if made.is_cancelled:
             cancel_pending(question.pending)
-            response = HttpResponseRedirect(links.sign_in_url(None))
+            response = HttpResponseRedirect(links.sign_in_url(request, None))
             chooser.delete_cookie(request, response)
             return response
         return self._sign_in(request, question.pending, made.chosen)

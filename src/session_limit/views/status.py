@@ -41,5 +41,5 @@ class StatusView(PublicView):
         ended = request.session_limit.ended if state is not None else None
         if state is None or not state.found.is_ended:
             return json_answers.answer("nobody")
-        sign_in_url = links.sign_in_url(links.calling_page(request))
+        sign_in_url = links.sign_in_url(request, links.calling_page(request))
         return json_answers.session_ended(endings.ended_session(ended), sign_in_url)
