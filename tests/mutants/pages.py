@@ -150,6 +150,22 @@ MUTANTS = [
         test="test_a_layout_that_fails_is_left_out",
     ),
     Mutant(
+        "a page ignores which template other middleware has chosen",
+        "pages/rendering.py::Page.rendered_content",
+        old=", self.template_name)",
+        new=")",
+        tests=INSIDE,
+        test="test_another_middleware_chooses_a_template_for_phones",
+    ),
+    Mutant(
+        "a template that other middleware has chosen hides the reason",
+        "pages/rendering.py::render",
+        old="return render_plain(template, context, request)",
+        new="return render_plain(chosen, context, request)",
+        tests=INSIDE,
+        test="test_another_middleware_chooses_a_template_that_is_missing",
+    ),
+    Mutant(
         "a developer does not see a mistake in the layout",
         "pages/rendering.py::render",
         old="if settings.DEBUG and not is_absent:",
