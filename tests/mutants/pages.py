@@ -222,6 +222,14 @@ MUTANTS = [
         test="test_what_the_answer_has_stays",
     ),
     Mutant(
+        "a cache stores a page that is for one person",
+        KEPT + "_is_kept",
+        old='is_replaced = name in _REPLACED or name.endswith("-cache-control")',
+        new="is_replaced = name in _REPLACED",
+        tests=HEADERS,
+        test="test_what_describes_the_body_is_replaced",
+    ),
+    Mutant(
         "a dialog of the browser covers the page",
         KEPT + "_is_kept",
         old='if name == "www-authenticate":',
