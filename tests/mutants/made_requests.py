@@ -175,9 +175,17 @@ MUTANTS = [
         test="test_a_middleware_that_needs_no_link_waits",
     ),
     Mutant(
+        "a request for the headers of a page uses up its explanation",
+        "client/request_kind.py::_is_unseen",
+        old='return request.method == "HEAD" or _is_prefetch(request)',
+        new="return _is_prefetch(request)",
+        tests="request_kinds/test_request_kinds",
+        test="test_the_headers_of_a_request_say_what_it_is",
+    ),
+    Mutant(
         "a prefetch of a link signs in",
         "client/request_kind.py::is_opened_by_person",
-        old="if target in _FRAMES or _is_prefetch(request):",
+        old="if target in _FRAMES or _is_unseen(request):",
         new="if target in _FRAMES:",
         tests=ADDRESS,
         test="test_no_middleware_signs_in_by_a_link_that_no_person_opens",

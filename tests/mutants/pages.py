@@ -150,6 +150,22 @@ MUTANTS = [
         test="test_a_layout_that_fails_is_left_out",
     ),
     Mutant(
+        "a page ignores which template other middleware has chosen",
+        "pages/rendering.py::Page.rendered_content",
+        old=", self.template_name)",
+        new=")",
+        tests=INSIDE,
+        test="test_another_middleware_chooses_a_template_for_phones",
+    ),
+    Mutant(
+        "a template that other middleware has chosen hides the reason",
+        "pages/rendering.py::render",
+        old="return render_plain(template, context, request)",
+        new="return render_plain(chosen, context, request)",
+        tests=INSIDE,
+        test="test_another_middleware_chooses_a_template_that_is_missing",
+    ),
+    Mutant(
         "a developer does not see a mistake in the layout",
         "pages/rendering.py::render",
         old="if settings.DEBUG and not is_absent:",
@@ -204,6 +220,14 @@ MUTANTS = [
         new="if False:",
         tests=HEADERS,
         test="test_what_the_answer_has_stays",
+    ),
+    Mutant(
+        "a cache stores a page that is for one person",
+        KEPT + "_is_kept",
+        old='is_replaced = name in _REPLACED or name.endswith("-cache-control")',
+        new="is_replaced = name in _REPLACED",
+        tests=HEADERS,
+        test="test_what_describes_the_body_is_replaced",
     ),
     Mutant(
         "a dialog of the browser covers the page",

@@ -11,6 +11,22 @@ REMEMBER = "stories/test_remember_me"
 TABLES = "tables/test_tables"
 
 MUTANTS = [
+    Mutant(
+        "a sign-in whose view fails keeps its place",
+        "store/response_phase.py::_is_sign_in_lost",
+        old="and sign_in.admitted",
+        new="and not sign_in.admitted",
+        tests="stories/test_one_request",
+        test="test_a_view_that_fails_after_signing_in",
+    ),
+    Mutant(
+        "a view that fails ends a session that the browser has",
+        "store/response_phase.py::_is_sign_in_lost",
+        old="and before.began(engines.ID)",
+        new="",
+        tests="stories/test_one_request",
+        test="test_a_new_key_after_signing_in_again_ends_nothing",
+    ),
     # Whose sign-in a signal announces
     Mutant(
         "a token is a sign-in of the browser that asks for it",

@@ -79,6 +79,9 @@ DOCUMENTED = {
     ),
     "Unpoly modal": ("GET", {"Accept": "*/*", "X-Up-Target": ".domain-list", **SCRIPT}),
     "Unpoly layer": ("GET", {"Accept": "*/*", "X-Up-Target": ":main", **SCRIPT}),
+    # A link checker, and an add-on that reads only the headers of a page
+    "HEAD": ("HEAD", {"Accept": FIREFOX}),
+    "HEAD of a navigation": ("HEAD", {"Accept": FIREFOX, **NAVIGATE}),
     # Apps and programs
     "curl": ("GET", {"Accept": "*/*"}),
     "API client": ("GET", {"Accept": "application/json"}),
@@ -145,6 +148,8 @@ TABLE = {
     "htmx history": {PAGE, PERSON},
     "Unpoly modal": {JSON, BACKGROUND},
     "Unpoly layer": {PAGE, PERSON},
+    "HEAD": set(),
+    "HEAD of a navigation": set(),
     "curl": {PERSON},
     "API client": {JSON, PERSON},
     "WebSocket": set(),

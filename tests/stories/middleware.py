@@ -7,6 +7,7 @@ import secrets
 from django.contrib.auth import get_user_model, login
 from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect
+from django.template import loader
 from django.utils.deprecation import MiddlewareMixin
 from django.utils.functional import SimpleLazyObject, empty
 
@@ -94,6 +95,27 @@ class SignsInTheSecondTime(MiddlewareMixin):
             user = get_user_model()._default_manager.get_by_natural_key("ada")
             login(request, user, "django.contrib.auth.backends.ModelBackend")
         request.been_here = True
+
+
+class ChoosesTemplates(MiddlewareMixin):
+    """As libraries do that render other templates on phones."""
+
+    def chosen(self, name):
+        return [f"phone/{name}", name]
+
+    def process_template_response(self, request, response):
+        response.template_name = self.chosen(response.template_name)
+        return response
+
+
+class FindsTemplates(ChoosesTemplates):
+    def chosen(self, name):
+        return loader.get_template(name)
+
+
+class NamesMissingTemplates(ChoosesTemplates):
+    def chosen(self, name):
+        return f"phone/{name}"
 
 
 def only_sync(get_response):

@@ -644,6 +644,33 @@ def test_a_sign_in_by_a_middleware_happens_once(
         assert displaced.status_code == 200
 
 
+# Middleware that chooses another template
+
+
+@pytest.mark.parametrize("name", ["ChoosesTemplates", "FindsTemplates"])
+def test_another_middleware_chooses_the_template(displaced, below, name):
+    below(name)
+    response = displaced.open()
+    assert response.status_code == 401
+    assert in_layout(response)
+    assert b"Your account was signed in on a phone." in response.content
+
+
+def test_another_middleware_chooses_a_template_for_phones(displaced, below, layout):
+    (layout.parent / "phone/session_limit").mkdir(parents=True)
+    (layout.parent / "phone/session_limit/ended.html").write_text("On a phone.")
+    below("ChoosesTemplates")
+    response = displaced.open()
+    assert (response.status_code, response.content) == (401, b"On a phone.")
+
+
+def test_another_middleware_chooses_a_template_that_is_missing(displaced, below):
+    below("NamesMissingTemplates")
+    response = displaced.open()
+    assert response.status_code == 401
+    assert b"Your account was signed in on a phone." in response.content
+
+
 # Layouts that fail
 
 

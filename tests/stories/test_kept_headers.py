@@ -25,6 +25,7 @@ KEPT = {
     "Referrer-Policy": "same-origin",
     "Server-Timing": "db;dur=1",
     "Strict-Transport-Security": "max-age=60",
+    "X-Accel-Buffering": "no",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "SAMEORIGIN",
     "X-Request-ID": "r-1",
@@ -32,6 +33,8 @@ KEPT = {
 REPLACED = {
     "Accept-Ranges": "bytes",
     "Age": "7",
+    "CDN-Cache-Control": "max-age=60",
+    "Cloudflare-CDN-Cache-Control": "max-age=60",
     "Content-Disposition": "attachment",
     "Content-Encoding": "br",
     "Content-Length": "1234567",
@@ -43,8 +46,12 @@ REPLACED = {
     "Last-Modified": "Mon, 30 Nov 2026 12:00:00 GMT",
     "Refresh": "5",
     "Retry-After": "5",
+    "Surrogate-Control": "max-age=60",
     "WWW-Authenticate": 'Basic realm="site"',
+    "X-Accel-Expires": "60",
+    "X-Accel-Redirect": "/members/film.mp4",
     "X-Inertia": "true",
+    "X-Sendfile": "/members/film.mp4",
 }
 
 

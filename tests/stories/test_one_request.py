@@ -271,3 +271,69 @@ def test_keys_set_by_hand_in_a_displaced_browser_displace_nobody(ada, laptop, ph
     assert laptop.name is None
     assert phone.state == SIGNED_IN
     assert laptop.state == Reason.DISPLACED
+
+
+# A view that fails after it has signed somebody in. No cookie reaches the browser.
+
+
+@pytest.fixture
+def deny(settings):
+    settings.SESSION_LIMIT_AT_LIMIT = "deny"
+
+
+def fail(visitor):
+    visitor.client.raise_request_exception = False
+    return visitor.post("/sign-in-then-fail/", {"name": "ada"})
+
+
+def test_a_view_that_fails_after_signing_in(ada, laptop, phone, deny):
+    """Fails if a session that nobody can use locks its user out."""
+    assert fail(laptop).status_code == 500
+    assert live() == []
+    assert reasons() == [Reason.SIGNED_OUT]
+    assert only_kept()
+    phone.sign_in()
+    assert phone.state == SIGNED_IN
+
+
+def test_a_view_that_answers_with_a_server_error(ada, laptop, phone, deny):
+    assert play(laptop, "login:ada", "unavailable").status_code == 503
+    assert live() == []
+    phone.sign_in()
+    assert phone.state == SIGNED_IN
+
+
+def test_a_sign_in_that_fails_in_a_transaction(ada, laptop, atomic_requests):
+    assert fail(laptop).status_code == 500
+    assert UserSession.objects.count() == 0
+    assert only_kept()
+
+
+def test_a_sign_in_that_fails_keeps_the_cart(ada, laptop, deny):
+    laptop.post("/cart/", {"cart": "tea"})
+    response = fail(laptop)
+    assert set_cookie(response) is None
+    assert laptop.stored["cart"] == "tea"
+    laptop.sign_in()
+    assert laptop.state == SIGNED_IN
+
+
+def test_a_switch_that_fails_leaves_nobody_signed_in(ada, bob, laptop, deny):
+    laptop.sign_in("bob")
+    assert fail(laptop).status_code == 500
+    assert laptop.name is None
+    assert live() == []
+
+
+def test_signing_in_again_keeps_the_session_if_the_view_fails(ada, laptop, deny):
+    """Fails if a session ends whose cookie the browser has."""
+    laptop.sign_in()
+    assert fail(laptop).status_code == 500
+    assert laptop.state == SIGNED_IN
+
+
+def test_a_new_key_after_signing_in_again_ends_nothing(ada, laptop, deny):
+    """The session began in an earlier request, whose cookie the browser has."""
+    laptop.sign_in()
+    assert play(laptop, "login:ada", "cycle", "unavailable").status_code == 503
+    assert reasons() == []

@@ -99,6 +99,8 @@ def play(request):
         name, _, argument = act.partition(":")
         if name == "missing":
             raise Http404
+        if name == "unavailable":
+            return HttpResponse(status=503)
         seen.append(ACTS[name](request, *filter(None, [argument])))
     answer = [each for each in seen if each is not None]
     return JsonResponse(answer, safe=False)
@@ -109,6 +111,8 @@ async def play_async(request):
     for act in request.POST["acts"].split():
         name, _, argument = act.partition(":")
         arguments = filter(None, [argument])
+        if name == "unavailable":
+            return HttpResponse(status=503)
         if name in ASYNC_ACTS:
             seen.append(await ASYNC_ACTS[name](request, *arguments))
         else:

@@ -31,11 +31,11 @@ def is_acted_on(request: HttpRequest) -> bool:
     Return whether a person will see the response to ``request`` as a page.
 
     People see responses to navigation, including navigation that a service worker or a
-    library such as Turbo performs. People do not see responses to polls, prefetches or
-    requests for parts of a page.
+    library such as Turbo performs. People do not see responses to polls, prefetches,
+    ``HEAD`` requests or requests for parts of a page.
     """
     headers = request.headers
-    if _is_prefetch(request) or any(name in headers for name in _PART_HEADERS):
+    if _is_unseen(request) or any(name in headers for name in _PART_HEADERS):
         return False
     if is_htmx(request):
         return _is_page_of_htmx(request)
@@ -73,11 +73,11 @@ def is_opened_by_person(request: HttpRequest) -> bool:
     """
     Return whether ``request`` may be a person's own visit to a page of this site.
 
-    Return ``False`` for a prefetch, and for a request by a frame or a script. Requests
-    without Fetch Metadata may be a person's visit.
+    Return ``False`` for a prefetch or a ``HEAD`` request, and for a request by a frame
+    or a script. Requests without Fetch Metadata may be a person's visit.
     """
     target = request.headers.get("Sec-Fetch-Dest", "document")
-    if target in _FRAMES or _is_prefetch(request):
+    if target in _FRAMES or _is_unseen(request):
         return False
     return target == "document" or is_acted_on(request)
 
@@ -149,6 +149,11 @@ def _is_page_of_htmx(request: HttpRequest) -> bool:
         or headers.get("HX-History-Restore-Request") == "true"
         or headers.get("HX-Request-Type") == "full"
     )
+
+
+def _is_unseen(request: HttpRequest) -> bool:
+    # The response to a HEAD request has no body.
+    return request.method == "HEAD" or _is_prefetch(request)
 
 
 def _is_prefetch(request: HttpRequest) -> bool:

@@ -30,6 +30,15 @@ _REPLACED = {
     "transfer-encoding",
     # Merged separately
     "vary",
+    # A proxy sends the file of this name in place of the body.
+    "x-accel-redirect",
+    "x-lighttpd-send-file",
+    "x-sendfile",
+    # Caches obey these more than Cache-Control, so a cache would store a page that is
+    # for one person.
+    "edge-control",
+    "surrogate-control",
+    "x-accel-expires",
 }
 # Headers that tell htmx, Unpoly, Inertia, PJAX and Turbolinks what to do with the body.
 _REPLACED_PREFIXES = (
@@ -73,7 +82,9 @@ def _is_kept(name: str, value: str) -> bool:
         return value.strip().partition(" ")[0].lower() not in _DIALOGS
     if name in _KEPT:
         return True
-    return name not in _REPLACED and not name.startswith(_REPLACED_PREFIXES)
+    # Each kind of cache may have such a header of its own (RFC 9213).
+    is_replaced = name in _REPLACED or name.endswith("-cache-control")
+    return not is_replaced and not name.startswith(_REPLACED_PREFIXES)
 
 
 def _names(vary: str) -> list[str]:

@@ -11,7 +11,7 @@ import functools
 import logging
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from django.conf import settings
 from django.http import HttpRequest
@@ -36,12 +36,19 @@ class Page(TemplateResponse):
 
     is_plain = False
 
+    def __init__(
+        self, request: HttpRequest, template: str, context: dict[str, Any]
+    ) -> None:
+        super().__init__(request, template, context)
+        # Other middleware may change template_name, also to a list or a template.
+        self._own_template = template
+
     @property
     def rendered_content(self) -> str:
         context, request = self.resolve_context(self.context_data), self._request
-        assert isinstance(self.template_name, str)
-        draw = render_plain if self.is_plain else render
-        return draw(self.template_name, context or {}, request)
+        if self.is_plain:
+            return render_plain(self._own_template, context or {}, request)
+        return render(self._own_template, context or {}, request, self.template_name)
 
 
 def finds_templates() -> bool:
@@ -58,17 +65,26 @@ def finds_templates() -> bool:
 
 
 def render(
-    template: str, context: Mapping[str, Any], request: HttpRequest | None = None
+    template: str,
+    context: Mapping[str, Any],
+    request: HttpRequest | None = None,
+    preferred: Any = None,
 ) -> SafeString:
     """
     Return the text of ``template``, in the project's layout if possible.
+
+    ``preferred`` is what a ``TemplateResponse`` accepts as a template, to use in place
+    of ``template``, or ``None``.
 
     If the project's engines do not find the template or cannot render the layout, the
     package's own engine renders the template. The second case is logged. If ``DEBUG``
     is true, the error is raised instead, so that developers see their mistake.
     """
     try:
-        return loader.render_to_string(template, dict(context), request)
+        chosen = template if preferred is None else preferred
+        if not isinstance(chosen, (str, list, tuple)):
+            return cast("SafeString", chosen.render(dict(context), request))
+        return loader.render_to_string(chosen, dict(context), request)
     except Exception as error:
         is_absent = isinstance(error, TemplateDoesNotExist) and (
             str(error).startswith(FOLDER)

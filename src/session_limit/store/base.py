@@ -166,9 +166,10 @@ class Base(_Engine):
 
     def give_up(self) -> None:
         """
-        Discard this request's changes to the session after a database conflict.
+        Discard this request's changes to the session after a failed sign-in.
 
-        The browser keeps the session that it had before the request.
+        The browser keeps the session that it had before the request. A sign-in fails if
+        a database conflict interrupts it, or if the response is a server error.
         """
         sign_in, row = self.session_limit_state.sign_in, self.session_limit_state.row
         before = sign_in.before_login

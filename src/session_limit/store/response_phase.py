@@ -29,6 +29,7 @@ from session_limit.registry.transactions import is_retryable
 from session_limit.rules import get_rules
 from session_limit.store import (
     database_conflicts,
+    engines,
     refusals,
     response_saving,
     second_pass,
@@ -66,6 +67,7 @@ def is_needed(request: HttpRequest, response: HttpResponseBase) -> bool:
         or state.replaced
         or state.found.is_ended
         or state.found.is_not_stored
+        or _is_sign_in_lost(state, response)
         or _is_to_be_saved(session, response)
         or (state.row and _is_touch_due(request, state.row))
         or (state.row and _lost_user(request))
@@ -88,6 +90,9 @@ def finish(
     state = state_of(request)
     if state is not None and state.in_conflict:
         return database_conflicts.retry(request, response)
+    if state is not None and _is_sign_in_lost(state, response):
+        cast("GuardedSession", request.session).give_up()
+        return response
     try:
         return _finish(request, response)
     except (OperationalError, UpdateError) as error:
@@ -146,7 +151,28 @@ def _is_to_be_saved(session: GuardedSession, response: HttpResponseBase) -> bool
     return (
         (session.modified or settings.SESSION_SAVE_EVERY_REQUEST)
         and not session.is_empty()
-        and response.status_code < HTTPStatus.INTERNAL_SERVER_ERROR
+        and not _is_server_error(response)
+    )
+
+
+def _is_server_error(response: HttpResponseBase) -> bool:
+    return response.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR
+
+
+def _is_sign_in_lost(state: SessionState, response: HttpResponseBase) -> bool:
+    """
+    Return whether no browser will receive the cookie of the session that has begun.
+
+    ``SessionMiddleware`` sets no cookie if a view fails after ``login()``. Under
+    ``deny``, a session that nobody can use would lock its user out.
+    """
+    sign_in, before = state.sign_in, state.sign_in.before_login
+    return (
+        _is_server_error(response)
+        and sign_in.admitted
+        and sign_in.refusal is None
+        and before is not None
+        and before.began(engines.ID)
     )
 
 
