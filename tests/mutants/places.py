@@ -9,6 +9,7 @@ DELETED = "stories/test_deleted_elsewhere"
 WATCHED = "asgi/test_store_watch"
 EARLIER = "stories/test_earlier_installation"
 CASCADES = "upgrade/test_cascades"
+CORRECT_KEY = "registry/activity.py::correct_key"
 INSTALLATIONS = "registry/installations.py::is_from_earlier_installation"
 
 MUTANTS = [
@@ -19,6 +20,30 @@ MUTANTS = [
         new="if True:",
         tests=EARLIER,
         test="test_whoever_is_signed_in_stays_signed_in",
+    ),
+    Mutant(
+        "a session under a key from elsewhere looks deleted",
+        "store/loading.py::Loading._verified",
+        old="correct_key(row, self.session_key)",
+        new="pass",
+        tests=DELETED,
+        test="test_a_session_under_a_key_from_elsewhere_keeps_its_place",
+    ),
+    Mutant(
+        "a copy of a session takes the place of the recorded key",
+        CORRECT_KEY,
+        old="if engines.read(recorded) != {}:",
+        new="if False:",
+        tests=DELETED,
+        test="test_a_copy_under_another_key_changes_nothing",
+    ),
+    Mutant(
+        "a key that a request has just recorded is replaced",
+        CORRECT_KEY,
+        old="rows.filter(is_settled, session_key=recorded)",
+        new="rows",
+        tests=DELETED,
+        test="test_a_key_that_a_request_has_just_recorded_stays",
     ),
     Mutant(
         "a session whose row was pruned is adopted",

@@ -25,6 +25,7 @@ from session_limit.rules import Rules
 from session_limit.testing import PHONE
 from tests.stories import views
 from tests.stories.people import SIGNED_IN, Visitor, live, make_user, reasons
+from tests.stories.test_choosing import CHOOSE, HTML, choose
 from tests.stories.urls import urlpatterns as project
 
 Reason = UserSession.Reason
@@ -306,6 +307,62 @@ def test_without_the_browser_cookie_the_description_has_to_do(ada, laptop, setti
         answer = sign_in_elsewhere(laptop)
         assert browser_cookie.COOKIE not in answer.cookies
     assert len(live()) == 1
+
+
+@pytest.mark.parametrize("notice", ["mail", "none"])
+@pytest.mark.parametrize("is_replaced", [False, True])
+def test_a_browser_that_was_asked_is_recognized_later(
+    ada, insecure, laptop, phone, settings, notice, is_replaced
+):
+    """The answer comes by a form of the site itself, which needs no description."""
+    settings.SESSION_LIMIT, settings.SESSION_LIMIT_AT_LIMIT = 1, "ask"
+    settings.SESSION_LIMIT_NEW_SIGN_IN = notice
+    phone.sign_in()
+    assert sign_in_elsewhere(laptop)["Location"] == CHOOSE
+    if is_replaced:
+        settings.SECRET_KEY_FALLBACKS = [settings.SECRET_KEY]
+    assert choose(laptop, phone.row.pk).status_code == 302
+    if is_replaced:
+        settings.SECRET_KEY = "another"
+    for _ in range(2):
+        assert sign_in_elsewhere(laptop)["Location"] == "/members/"
+        assert live() == [laptop.row]
+
+
+def test_a_browser_that_was_asked_does_not_lend_its_place(
+    ada, insecure, laptop, phone, tablet, settings
+):
+    settings.SESSION_LIMIT, settings.SESSION_LIMIT_AT_LIMIT = 1, "ask"
+    phone.sign_in()
+    sign_in_elsewhere(laptop)
+    choose(laptop, phone.row.pk)
+    assert sign_in_elsewhere(tablet)["Location"] == CHOOSE
+    assert laptop.state == SIGNED_IN
+
+
+def test_the_description_is_not_used_for_a_choice_if_a_cookie_was_sent(
+    ada, insecure, laptop, phone, settings
+):
+    settings.SESSION_LIMIT, settings.SESSION_LIMIT_AT_LIMIT = 1, "ask"
+    settings.SESSION_LIMIT_NEW_SIGN_IN = "none"
+    phone.sign_in()
+    laptop.write()
+    assert laptop.cookie
+    answer = laptop.post("/acs/", {"name": "ada"}, headers={**laptop.headers, **POST})
+    assert answer["Location"] == CHOOSE
+    choose(laptop, phone.row.pk)
+    assert laptop.row.browser is None
+
+
+def test_the_description_is_not_used_for_a_choice_on_the_site_itself(
+    ada, insecure, laptop, phone, settings
+):
+    settings.SESSION_LIMIT, settings.SESSION_LIMIT_AT_LIMIT = 1, "ask"
+    settings.SESSION_LIMIT_NEW_SIGN_IN = "none"
+    phone.sign_in()
+    laptop.sign_in(headers=HTML)
+    choose(laptop, phone.row.pk)
+    assert laptop.row.browser is None
 
 
 # Two at once

@@ -29,6 +29,7 @@ from tests.stories.people import (
     mark_as_installed_later,
     reasons,
     statements,
+    writes,
 )
 
 Reason = UserSession.Reason
@@ -414,3 +415,91 @@ def test_a_sign_in_below_the_limit_reads_no_other_session(
     monkeypatch.setattr("session_limit.registry.not_counting.read_many", reads.append)
     phone.sign_in()
     assert reads == []
+
+
+# The key is changed elsewhere
+
+
+def change_key(visitor):
+    """Change the key as Django does for a new password, without this package."""
+    store = stores.engine()(visitor.cookie)
+    store.cycle_key()
+    store.save()
+    visitor.cookie = store.session_key
+
+
+@pytest.mark.parametrize("at_limit", ["displace", "deny", "ask"])
+def test_a_session_under_a_key_from_elsewhere_keeps_its_place(
+    ada, browser, settings, at_limit
+):
+    settings.SESSION_LIMIT, settings.SESSION_LIMIT_AT_LIMIT = 2, at_limit
+    idle, here, new = browser(), browser(), browser()
+    idle.sign_in()
+    here.sign_in()
+    make_idle(idle)
+    long_recorded()
+    change_key(here)
+    assert here.state == SIGNED_IN
+    new.sign_in()
+    assert here.state == SIGNED_IN
+    assert reasons() == ([Reason.DISPLACED] if at_limit == "displace" else [])
+
+
+def test_a_key_from_elsewhere_is_deleted_with_its_session(ada, laptop, phone):
+    laptop.sign_in()
+    long_recorded()
+    change_key(laptop)
+    key = laptop.cookie
+    laptop.open()
+    phone.sign_in()
+    assert laptop.state == Reason.DISPLACED
+    assert not stores.engine()().exists(key)
+
+
+def test_a_key_from_elsewhere_is_recorded_once(ada, laptop):
+    laptop.sign_in()
+    long_recorded()
+    change_key(laptop)
+    laptop.open()
+    with statements() as ran:
+        laptop.open()
+    assert not writes(ran)
+
+
+def test_a_key_that_a_request_has_just_recorded_stays(ada, laptop):
+    """The data are stored under the key when the request ends."""
+    laptop.sign_in()
+    recorded = UserSession.objects.get().session_key
+    change_key(laptop)
+    assert laptop.state == SIGNED_IN
+    assert UserSession.objects.get().session_key == recorded
+
+
+def test_a_copy_under_another_key_changes_nothing(ada, laptop):
+    laptop.sign_in()
+    twin, recorded = laptop.twin(), laptop.cookie
+    store = stores.engine()(laptop.cookie)
+    copy = stores.engine()()
+    copy.update(store.load())
+    copy.save()
+    twin.cookie = copy.session_key
+    long_recorded()
+    twin.open()
+    assert UserSession.objects.get().session_key == recorded
+
+
+def test_a_key_that_another_session_has_is_not_recorded(ada, laptop, phone, settings):
+    """Other code stored the data of one session under the key of another."""
+    settings.SESSION_LIMIT = None
+    laptop.sign_in()
+    phone.sign_in()
+    long_recorded()
+    data = stores.engine()(laptop.cookie).load()
+    stores.engine()(laptop.cookie).flush()
+    store = stores.engine()(phone.cookie)
+    store.clear()
+    store.update(data)
+    store.save()
+    keys = set(UserSession.objects.values_list("session_key", flat=True))
+    assert phone.open().status_code == 200
+    assert set(UserSession.objects.values_list("session_key", flat=True)) == keys

@@ -95,22 +95,35 @@ def place_of(request: HttpRequest, user_id: Any, description: str) -> Place:
     ``user_id`` is the user's primary key, and ``description`` is what is stored about
     the client. Before this call, ``request`` must have passed through the middleware.
     """
-    sends_session = bool(request.COOKIES.get(settings.SESSION_COOKIE_NAME))
-    sends_own = COOKIE in request.COOKIES
-    is_expected = conf.new_sign_in is not NewSignIn.NONE and _is_sent_across_sites()
-    if not (
-        sends_session or sends_own or is_expected
-    ) and request_kind.is_from_another_site(request):
-        # Neither cookie can be sent with such a sign-in. The description recognizes a
-        # place that began in the same way.
-        agent = request.headers.get("User-Agent", "")
-        digests = _place_digests("description", description, agent, user_id)
-        return Place(digests[0], frozenset(digests))
+    described = described_places(request, user_id, description)
+    if described:
+        return Place(described[0], frozenset(described))
     if conf.new_sign_in is NewSignIn.NONE:
         return Place(None, frozenset())
     digests = _place_digests("token", _browser(request)["b"], user_id)
-    takes_over = sends_own and not sends_session
+    takes_over = COOKIE in request.COOKIES and not _sends_session(request)
     return Place(digests[0], frozenset(digests if takes_over else ()))
+
+
+def described_places(request: HttpRequest, user_id: Any, description: str) -> list[str]:
+    """
+    Return the digests of a browser that only a description of its client recognizes.
+
+    The result has one digest per secret key, and is empty if ``request`` can send the
+    session cookie or the browser cookie. The arguments are those of ``place_of()``.
+    """
+    sends_cookie = _sends_session(request) or COOKIE in request.COOKIES
+    is_expected = conf.new_sign_in is not NewSignIn.NONE and _is_sent_across_sites()
+    if sends_cookie or is_expected or not request_kind.is_from_another_site(request):
+        return []
+    # Neither cookie can be sent with such a sign-in. The description recognizes a place
+    # that began in the same way.
+    agent = request.headers.get("User-Agent", "")
+    return _place_digests("description", description, agent, user_id)
+
+
+def _sends_session(request: HttpRequest) -> bool:
+    return bool(request.COOKIES.get(settings.SESSION_COOKIE_NAME))
 
 
 def _place_digests(*facts: Any) -> list[str]:

@@ -8,8 +8,14 @@ from uuid import UUID
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.sessions.backends.base import SessionBase
+from django.db.models import Q
 
-from session_limit.models import DatabaseNow, EndReason, UserSession
+from session_limit.models import (
+    STORED_WITHIN,
+    DatabaseNow,
+    EndReason,
+    UserSession,
+)
 from session_limit.registry.best_effort import BestEffort
 from session_limit.registry.transactions import one_statement
 from session_limit.rules import get_rules
@@ -110,6 +116,32 @@ def rekey(using: str, id: UUID, key: str | None, *, former: str | None) -> bool:
         store=store_id(),
     )
     return changed > 0
+
+
+def correct_key(row: Row, key: str | None) -> None:
+    """
+    Record the ``key`` under which the live session of ``row`` is stored.
+
+    Code that ran without this package may have changed the session's key. The session
+    would then look deleted. Nothing is recorded if the recorded key may be right: if
+    data are stored under that key, or if a request has just recorded the key.
+    """
+    recorded = row.session_key
+    if recorded is None or recorded == key or engines.storable(key) is None:
+        return
+    if engines.read(recorded) != {}:
+        return
+    is_settled = Q(key_recorded_at=None) | Q(
+        key_recorded_at__lte=DatabaseNow() - STORED_WITHIN
+    )
+    rows = UserSession.objects.primary().live_with_id(row.id)
+    ACTIVITY.update(
+        row.id,
+        rows.filter(is_settled, session_key=recorded),
+        session_key=key,
+        key_digest=engines.digest(key),
+        store=store_id(),
+    )
 
 
 def mark_notified(id: UUID, notice: UUID) -> bool:

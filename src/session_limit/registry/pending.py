@@ -98,10 +98,14 @@ class Browser:
 
     Without a cookie, ``secret`` is ``None``. The user agent makes a copied cookie
     useless in another kind of browser.
+
+    ``places`` are the digests that recognize the browser's place under the limit. They
+    are empty if the form with the choice can recognize the browser, too.
     """
 
     secret: str | None
     user_agent: str
+    places: Sequence[str] = ()
 
 
 def create_pending(
@@ -130,13 +134,17 @@ def create_pending(
         session,
     )
     previous = {name: before[name] for name in added if name in before}
-    data = {"left": added, "before": copies.storable(previous, session)}
+    data = {
+        "left": added,
+        "before": copies.storable(previous, session),
+        "places": list(browser.places),
+    }
     facts: dict[str, Any] = {
         "user_id": user.pk,
         "backend": values.get(BACKEND_SESSION_KEY, ""),
         "credentials": digest(values.get(HASH_SESSION_KEY)),
         "scope": scope,
-        "data": session.encode(data) if added else "",
+        "data": session.encode(data) if added or browser.places else "",
         "expires_at": now + LIFETIME,
     }
     if next_url and len(next_url) <= MAX_LENGTH:
@@ -225,12 +233,26 @@ def unapplied_changes(pending: PendingSignIn, session: SessionBase) -> dict[str,
     The request that began the sign-in had set these values in its own session. Keys
     that have changed in ``session`` since that request are excluded.
     """
-    data = engines.engine()().decode(pending.data) if pending.data else {}
+    data = _decoded(pending)
     values, before = data.get("left", {}), data.get("before", {})
     now = {name: session.get(name) for name in values}
     then = copies.copies({name: before.get(name) for name in values}, session)
     changed = copies.changed(now, then, session)
     return {name: value for name, value in values.items() if name not in changed}
+
+
+def places_of(pending: PendingSignIn) -> list[str]:
+    """
+    Return the digests that recognize the browser's place in a ``pending`` sign-in.
+
+    The result is empty if the form with the choice recognizes the browser itself.
+    """
+    places: list[str] = _decoded(pending).get("places", [])
+    return places
+
+
+def _decoded(pending: PendingSignIn) -> dict[str, Any]:
+    return engines.engine()().decode(pending.data) if pending.data else {}
 
 
 @transactional

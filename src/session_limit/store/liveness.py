@@ -31,6 +31,12 @@ class Row(NamedTuple):
     counted: bool
     # The id of a newer sign-in for which this session has not shown a notice yet.
     notice: UUID | None
+    # The recorded key, or None if the session has ended or its key cannot be recorded.
+    session_key: str | None
+
+    def __repr__(self) -> str:
+        # Keep the key out of tracebacks.
+        return f"<Row: {self.id}>"
 
     @classmethod
     def of(cls, session: UserSession) -> Row:

@@ -9,6 +9,7 @@ from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.sessions.base_session import AbstractBaseSession
 
 from session_limit.models import parse_uuid
+from session_limit.registry.activity import correct_key
 from session_limit.registry.admission import adopt
 from session_limit.registry.ending import try_to_end
 from session_limit.registry.installations import is_from_earlier_installation
@@ -108,6 +109,7 @@ class Loading(Base):
             engine_expires=not engines.is_cookie(self.engine),
         )
         if reason is None:
+            correct_key(row, self.session_key)
             state.found = Found(Kind.LIVE, row, data.get(HASH_SESSION_KEY))
             return data
         if reason:

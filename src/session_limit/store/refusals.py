@@ -9,7 +9,7 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
-from session_limit.client import remember_me, request_kind
+from session_limit.client import browser_cookie, describe, remember_me, request_kind
 from session_limit.pages import after_sign_in, chooser, links, responses
 from session_limit.policy import AtLimit
 from session_limit.registry import announcements
@@ -88,17 +88,28 @@ def _ask(
         # The chosen endings did not make room, so ask again about the same sign-in.
         pending, secret = choice.pending, browser.secret
     else:
+        user = refusal.user
         pending, secret = create_pending(
-            refusal.user,
+            user,
             _with_expiry(request, refusal.changes),
-            browser,
+            replace(browser, places=_described_places(request, session, user)),
             scope=admission.scope,
-            next_url=after_sign_in.address_to_store(request, refusal.user),
+            next_url=after_sign_in.address_to_store(request, user),
         )
     question = chooser.Question(pending, secret, admission.limit, admission.rivals)
     answer = responses.asked(request, response, question)
     chooser.set_cookie(answer, secret, pending.expires_at)
     return answer
+
+
+def _described_places(
+    request: HttpRequest, session: GuardedSession, user: AbstractBaseUser
+) -> list[str]:
+    # The session cookie is removed from the request when the session is restored.
+    if session.session_limit_state.presented_key is not None:
+        return []
+    description = str(describe(request))
+    return browser_cookie.described_places(request, user.pk, description)
 
 
 def _with_expiry(request: HttpRequest, changes: SessionChanges) -> SessionChanges:

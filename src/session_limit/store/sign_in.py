@@ -11,7 +11,7 @@ from session_limit import signals
 from session_limit.client import browser_cookie, describe
 from session_limit.conf import NewSignIn, conf
 from session_limit.models import UserSession, parse_uuid
-from session_limit.registry.pending import Choice
+from session_limit.registry.pending import Choice, places_of
 from session_limit.registry.sign_ins import SignIn
 from session_limit.rules import get_rules, is_exempt
 from session_limit.store import engines
@@ -47,7 +47,12 @@ def sign_in_of(
     is_new_browser = announces and browser_cookie.is_new(request, user.pk)
     place = browser_cookie.Place(None, frozenset())
     if hasattr(request, "session_limit") and not (exempt or adopted):
-        place = browser_cookie.place_of(request, user.pk, str(client))
+        places = places_of(choice.pending) if choice else []
+        if places:
+            # The form with the choice is the site's own, and the sign-in was not.
+            place = browser_cookie.Place(places[0], frozenset(places))
+        else:
+            place = browser_cookie.place_of(request, user.pk, str(client))
     scope = choice.pending.scope if choice else get_rules().scope(user, request)
     return SignIn(
         user=user,
