@@ -24,7 +24,7 @@ MUTANTS = [
     Mutant(
         "an invalid setting is read",
         "conf.py::Settings._get",
-        old="        if not kind.is_valid(value):\n",
+        old="        if not kind.works(value):\n",
         new="        if False:\n",
         tests="mistakes/test_wrong_settings",
         test="test_a_sign_in_names_the_setting_that_is_wrong",
