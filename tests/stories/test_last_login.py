@@ -75,8 +75,11 @@ def between():
     def connect(receiver):
         user_logged_in.connect(receiver, weak=False)
         receivers = user_logged_in.receivers
+        # django-loginas connects Django's receiver again, behind the package's.
+        djangos = next(each for each in receivers if "update_last" in str(each[0]))
+        receivers.remove(djangos)
         at = next(i for i, each in enumerate(receivers) if "signed_in" in str(each[0]))
-        receivers.insert(at, receivers.pop())
+        receivers[at:at] = [djangos, receivers.pop()]
         user_logged_in.sender_receivers_cache.clear()
         connected.append(receiver)
 
