@@ -22,7 +22,7 @@ from sources import source
 def main() -> None:
     known = {library.name: library for library in libraries()}
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("library", nargs="*", help=", ".join(known))
+    parser.add_argument("names", nargs="*", metavar="library", help=", ".join(known))
     parser.add_argument("--quick", action="store_true", help="only what CI runs")
     parser.add_argument("--page", action="store_true", help="print what docs/ repeats")
     options = parser.parse_args()
@@ -30,13 +30,12 @@ def main() -> None:
         print(*table(), "", *explanations(), sep="\n")
         return
     names = {name for each in known.values() for name in (each.name, each.distribution)}
-    if unknown := {*options.library} - names:
+    if unknown := {*options.names} - names:
         parser.error(f"no library is called {', '.join(unknown)}")
     chosen = [
         library
         for library in known.values()
-        if not options.library
-        or {library.name, library.distribution} & {*options.library}
+        if not options.names or {library.name, library.distribution} & {*options.names}
         if library.quick or not options.quick
     ]
     modes = [each.quick if options.quick else [*MODES][1:] for each in chosen]

@@ -4,6 +4,7 @@ import pytest
 
 from session_limit.asgi import hub
 from session_limit.testing import LAPTOP, PHONE, clock
+from tests.asgi.tellers import sweep_alone, swept, told_by  # noqa: F401 fixtures
 from tests.stories.people import Visitor, make_user
 
 
@@ -45,22 +46,6 @@ def time():
         yield moved
 
 
-@pytest.fixture(params=["bus", "sweep"])
-def told_by(request, monkeypatch):
-    """Let only the bus, or only the sweep, tell the hub about endings."""
-    if request.param == "bus":
-        monkeypatch.setattr(hub, "SWEEP", 3600.0)
-    else:
-        sweep_alone(monkeypatch)
-    return request.param
-
-
-@pytest.fixture
-def swept(monkeypatch):
-    """Let only the sweep tell the hub about endings, and let it run often."""
-    sweep_alone(monkeypatch)
-
-
 @pytest.fixture
 def nobody_tells(monkeypatch):
     """
@@ -69,8 +54,3 @@ def nobody_tells(monkeypatch):
     """
     sweep_alone(monkeypatch)
     monkeypatch.setattr(hub, "SWEEP", 3600.0)
-
-
-def sweep_alone(monkeypatch):
-    monkeypatch.setattr(hub, "SWEEP", 0.05)
-    monkeypatch.setattr("session_limit.bus.publish", lambda ids: None)

@@ -8,12 +8,12 @@ from django.contrib.auth import get_user_model
 from django.contrib.sessions.models import Session
 from django.db import connection
 
-from session_limit.asgi import hub
 from session_limit.models import AccountLimit, Play, UserSession
 from session_limit.testing import LAPTOP
+from tests.asgi.tellers import swept, told_by  # noqa: F401 fixtures
 from tests.stories.people import Visitor, make_user
 from tests.tenants import TENANTS
-from tests.tenants.projects import HAS_SCHEMAS, host, in_tenant, sweep_alone
+from tests.tenants.projects import HAS_SCHEMAS, host, in_tenant
 
 
 @pytest.fixture(scope="session", autouse=HAS_SCHEMAS)
@@ -54,18 +54,3 @@ def browser():
         return visitor
 
     return browser
-
-
-@pytest.fixture(params=["bus", "sweep"])
-def told_by(request, monkeypatch):
-    """Let only the bus, or only the sweep, tell the hub about endings."""
-    if request.param == "bus":
-        monkeypatch.setattr(hub, "SWEEP", 3600.0)
-    else:
-        sweep_alone(monkeypatch)
-    return request.param
-
-
-@pytest.fixture
-def swept(monkeypatch):
-    sweep_alone(monkeypatch)

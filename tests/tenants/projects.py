@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from django.apps import apps
 
-from session_limit.asgi import hub
 from session_limit.rules import get_rules
 
 HAS_SCHEMAS = apps.is_installed("django_tenants")
@@ -16,8 +15,3 @@ def in_tenant(name):
 
 def host(name):
     return f"{name}.test"
-
-
-def sweep_alone(monkeypatch):
-    monkeypatch.setattr(hub, "SWEEP", 0.05)
-    monkeypatch.setattr("session_limit.bus.publish", lambda ids: None)

@@ -8,14 +8,11 @@ To run one by hand::
 
 from __future__ import annotations
 
-import os
-import subprocess
 from pathlib import Path
 
 import pytest
-from django.conf import settings
 
-from tests.libraries.test_libraries import RUN
+from tests.processes import run_project
 
 HERE = Path(__file__).resolve().parent
 
@@ -30,16 +27,6 @@ def test_tenants_with_a_schema_each():
 
 
 def run(project, *files):
-    name = f"{settings.DB_NAME[:40]}_{project}"
-    result = subprocess.run(
-        [*RUN, "--ds", f"tests.tenants.{project}", *(HERE / each for each in files)],
-        cwd=HERE.parent.parent,
-        env=os.environ | {"SESSION_LIMIT_TEST_DB_NAME": name},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=300,
-        check=False,
-    )
+    result = run_project(HERE, project, *(HERE / each for each in files))
     if result.returncode or " skipped" in result.stdout:
         pytest.fail(result.stdout, pytrace=False)

@@ -25,12 +25,13 @@ from session_limit.models import Play, UserSession
 from session_limit.registry import connected
 from session_limit.testing import PHONE
 from session_limit.wsgi import SessionGateway
+from tests.asgi.tellers import sweep_alone
 from tests.asgi.test_gateway import ask_asgi
 from tests.asgi.test_sockets import Application, story
 from tests.asgi.wire import ENDED, Response, Socket, event, scope_of, until
 from tests.stories.people import SIGNED_IN
 from tests.tenants import ONE, TENANTS, TWO
-from tests.tenants.projects import HAS_SCHEMAS, host, in_tenant, sweep_alone
+from tests.tenants.projects import HAS_SCHEMAS, host, in_tenant
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -51,7 +51,11 @@ def admit(using: str, sign_in: SignIn) -> Admission:
     if limit is None and sign_in.choice is None:
         own, id = own_row(sign_in, using), uuid7()
         if own is None and (sign_in.is_new_browser or sign_in.former_browsers):
-            sign_in = _prepare_new(sign_in, live_rows(user, using), using, id)
+            live = live_rows(user, using)
+            former = not_counting.former_places(
+                live, sign_in.former_browsers, sign_in.scope
+            )
+            sign_in = _prepare_new(sign_in, live, former, using, id)
         return Admission(enter(sign_in, own, using, id), sign_in.scope)
 
     live = not_counting.end_due(live_rows(user, using), sign_in.now, using)
@@ -77,7 +81,7 @@ def admit(using: str, sign_in: SignIn) -> Admission:
     leaving = chosen(rivals, decision.ended)
     end_locked(leaving, EndReason.DISPLACED, using, by_session=id)
     if own is None:
-        sign_in = _prepare_new(sign_in, live, using, id)
+        sign_in = _prepare_new(sign_in, live, former, using, id)
     row = enter(sign_in, own, using, id)
     admission = Admission(row, scope, limit, at_limit)
     if decision.exceeded and own is None:
@@ -86,16 +90,20 @@ def admit(using: str, sign_in: SignIn) -> Admission:
 
 
 def _prepare_new(
-    sign_in: SignIn, live: list[UserSession], using: str, id: UUID
+    sign_in: SignIn,
+    live: list[UserSession],
+    former: list[UserSession],
+    using: str,
+    id: UUID,
 ) -> SignIn:
     """
-    End the earlier session of the browser that gets a new session with this ``id``.
+    End the earlier sessions of the browser that gets a new session with this ``id``.
 
-    If there is none and the browser is new, give the sessions in ``live`` a notice. The
-    caller must have locked these sessions. Return the facts of the sign-in, in which a
-    browser with an earlier session is not new.
+    ``former`` are those sessions. If there are none and the browser is new, give the
+    sessions in ``live`` a notice. The caller must have locked all of these sessions.
+    Return the facts of the sign-in, in which a browser with an earlier session is not
+    new.
     """
-    former = not_counting.former_places(live, sign_in.former_browsers, sign_in.scope)
     end_locked(former, EndReason.SIGNED_OUT, using, by_session=id)
     if former:
         return replace(sign_in, is_new_browser=False)

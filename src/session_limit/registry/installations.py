@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import functools
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db import connections
 from django.db.migrations.recorder import MigrationRecorder
-from django.utils import timezone
 
 from session_limit.conf import conf
 from session_limit.models import UserSession, made_at, registry_alias
 from session_limit.registry.pruning import MAX_KEPT
-from session_limit.utils.clock import utc_now
+from session_limit.utils.clock import as_utc, utc_now
 
 FIRST_MIGRATION = "0001_initial"
 # How far the clock that dated the first migration may differ from the clock of a server
@@ -56,6 +55,4 @@ def _installed_at(using: str, schema: str | None) -> datetime | None:
         return None
     first = recorder.migration_qs.filter(app="session_limit", name=FIRST_MIGRATION)
     applied: datetime | None = first.values_list("applied", flat=True).first()
-    if applied is not None and timezone.is_naive(applied):
-        applied = timezone.make_aware(applied, timezone.get_default_timezone())
-    return None if applied is None else applied.astimezone(UTC)
+    return None if applied is None else as_utc(applied)

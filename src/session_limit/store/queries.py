@@ -12,8 +12,6 @@ from collections.abc import Callable, Iterable
 from typing import Any, cast
 from uuid import UUID
 
-from django.contrib.sessions.backends import db
-from django.contrib.sessions.backends.base import SessionBase
 from django.contrib.sessions.base_session import AbstractBaseSession
 from django.db import connections, models, router
 from django.db.models.expressions import Expression
@@ -170,14 +168,6 @@ def read_with_stored(
         # MariaDB ignores case, so the client would choose the spelling of the key.
         return None
     return data, None if rest[0] is None else _row(rest, using)
-
-
-def shares_transactions(store: type[SessionBase]) -> bool:
-    """Return whether stored sessions and ``UserSession`` rows share transactions."""
-    return (
-        issubclass(store, db.SessionStore)
-        and router.db_for_write(store.get_model_class()) == registry_alias()
-    )
 
 
 def shares_alias(model: type[models.Model]) -> str | None:

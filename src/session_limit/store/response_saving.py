@@ -12,9 +12,10 @@ from session_limit.models import UserSession
 from session_limit.registry.best_effort import BestEffort
 from session_limit.registry.ending import try_to_end
 from session_limit.registry.transactions import is_retryable, retry_conflicts
-from session_limit.store import engines, queries
+from session_limit.store import engines
 from session_limit.store.guarded import GuardedSession
 from session_limit.store.state import ResponseRecord
+from session_limit.store.stored_data import shares_transactions
 
 FORGETTING = BestEffort("Recording that an ending was explained")
 
@@ -102,7 +103,7 @@ def _save_detects_ending(session: GuardedSession) -> bool:
     if state.sign_in.adopted or engines.is_cookie(engine):
         return False
     # Other stores still have the session after the row of its sign-in was rolled back.
-    return not state.sign_in.admitted or queries.shares_transactions(engine)
+    return not state.sign_in.admitted or shares_transactions(engine)
 
 
 def _is_still_live(session: GuardedSession) -> bool:

@@ -46,7 +46,7 @@ def read_many(keys: Sequence[str]) -> dict[str, Data | None]:
         try:
             found.update(_read(store, batch))
         except Exception as error:
-            if isinstance(error, DatabaseError) and _shares_database(store):
+            if isinstance(error, DatabaseError) and shares_transactions(store):
                 # The transaction has failed, and the caller may repeat it.
                 raise
             logger.exception("A stored session could not be read.")
@@ -133,7 +133,8 @@ def _may_read_files(store: Any) -> bool:
     return os.access(store().storage_path, os.R_OK | os.X_OK)
 
 
-def _shares_database(store: type[SessionBase]) -> bool:
+def shares_transactions(store: type[SessionBase]) -> bool:
+    """Return whether stored sessions and ``UserSession`` rows share transactions."""
     return (
         issubclass(store, db.SessionStore)
         and router.db_for_write(store.get_model_class()) == registry_alias()
