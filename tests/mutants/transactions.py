@@ -251,8 +251,8 @@ ANSWERS = [
         "store/base.py::Base.give_up",
         old="end_row(row.id, UserSession.Reason.SIGNED_OUT)",
         new="pass",
-        tests="interleavings/test_conflicts",
-        test="test_the_save_of_the_response",
+        tests="stories/test_one_request",
+        test="test_a_view_that_fails_after_signing_in",
     ),
 ]
 
