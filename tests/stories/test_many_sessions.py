@@ -410,7 +410,9 @@ def test_a_refusal_reads_no_more_stored_sessions_than_it_needs(
 
 def test_a_sign_in_beside_thousands_takes_as_many_statements(ada, browser, settings):
     settings.SESSION_LIMIT_AT_LIMIT = "displace"
-    assert browser().sign_in().status_code == 302
+    # Both times, three of the live sessions are stored. Some engines read them singly.
+    for _ in range(3):
+        assert browser().sign_in().status_code == 302
     ran = []
     for number in (3, 2000):
         add(ada, number)
