@@ -37,6 +37,7 @@ LAYERS = [
         "client",
         "pages.next_steps",
         "rule_answers",
+        "store.joined_users",
         "store.liveness",
         "store.store_ids",
         "store.stored_data",

@@ -104,6 +104,11 @@ class Settings:
         return _seconds(self._get("SESSION_LIMIT_PLAY_COOLDOWN", 0))
 
     @property
+    def join_user(self) -> bool:
+        """Return whether to read users with sessions (``SESSION_LIMIT_JOIN_USER``)."""
+        return cast("bool", self._get("SESSION_LIMIT_JOIN_USER", default=True))
+
+    @property
     def bus(self) -> tuple[str, dict[str, Any]]:
         """Return the message bus's import path and options (``SESSION_LIMIT_BUS``)."""
         setting = self._get("SESSION_LIMIT_BUS", {})

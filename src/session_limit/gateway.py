@@ -220,7 +220,8 @@ def _read(key: str) -> Row | None:
         found = queries.read_with_stored(key, engine.get_model_class(), using)
         if found is None:
             return None
-        data, row = found
+        data, beside = found
+        row = beside.row if beside is not None else None
         identity = _identity_in(engine, data, lambda: engine().decode(data))
     else:
         if engines.is_cookie(engine):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import cast
+from http import HTTPStatus
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_async
 from django.apps import apps
@@ -20,11 +20,10 @@ if not apps.is_installed("session_limit"):
     )
 
 from session_limit.pages.static_files import notice_unserved
-from session_limit.request import GuardedRequest, SessionLimit
+from session_limit.request import GuardedRequest, guard
 from session_limit.store import database_conflicts, response_phase, second_pass
-from session_limit.store.guarded import install
 from session_limit.store.second_pass import Replacement
-from session_limit.store.state import CONNECTION, set_answered
+from session_limit.store.state import CONNECTION
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase | Awaitable[HttpResponseBase]]
 
@@ -56,10 +55,10 @@ class SessionLimitMiddleware:
         guarded = self.prepare(request)
         response = self.get_response(request)
         assert isinstance(response, HttpResponseBase)
-        if response_phase.is_needed(request, response):
+        if response_phase.begin(request, response):
             response = self.answer(guarded, response)
-        set_answered(request)
-        notice_unserved(request, response)
+        if response.status_code == HTTPStatus.NOT_FOUND:
+            notice_unserved(request)
         return response
 
     def answer(
@@ -78,10 +77,10 @@ class SessionLimitMiddleware:
         pending = self.get_response(request)
         assert not isinstance(pending, HttpResponseBase)
         response = await pending
-        if response_phase.is_needed(request, response):
+        if response_phase.begin(request, response):
             response = await self.aanswer(guarded, response)
-        set_answered(request)
-        notice_unserved(request, response)
+        if response.status_code == HTTPStatus.NOT_FOUND:
+            notice_unserved(request)
         return response
 
     async def aanswer(
@@ -98,13 +97,11 @@ class SessionLimitMiddleware:
 
     def prepare(self, request: HttpRequest) -> GuardedRequest:
         """Guard the session, add ``request.session_limit``, and return the request."""
-        install(request)
-        guarded = cast("GuardedRequest", request)
-        guarded.session_limit = SessionLimit(request)
-        connection = getattr(request, "scope", {}).get(CONNECTION)
-        if connection is not None:
+        guarded = guard(request)
+        scope = vars(request).get("scope")
+        if scope is not None and CONNECTION in scope:
             # SessionGuard identifies the session of a response that streams.
-            connection.request = request
+            scope[CONNECTION].request = request
         return guarded
 
     def process_view(self, request: HttpRequest, *view: object) -> HttpResponse | None:

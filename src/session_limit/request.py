@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import copy
+import functools
+from typing import Any, SupportsIndex, cast
+
 from asgiref.sync import sync_to_async
+from django.contrib.auth import middleware
+from django.contrib.auth.base_user import AbstractBaseUser
 from django.http import HttpRequest
+from django.utils.functional import cached_property
 
 from session_limit.models import UserSession, UserSessionQuerySet
+from session_limit.store.guarded import GuardedSession, install
 from session_limit.store.liveness import Row
-from session_limit.store.state import SessionState, state_of
+from session_limit.store.state import ANSWERED, SessionState, state_of
 from session_limit.store.unstored_keys import identify_key
 from session_limit.utils.clock import utc_now
 
@@ -83,6 +91,111 @@ class SessionLimit:
 
 
 class GuardedRequest(HttpRequest):
-    """The type of a request that has passed through ``SessionLimitMiddleware``."""
+    """
+    The type of a request that has passed through ``SessionLimitMiddleware``.
 
-    session_limit: SessionLimit
+    Its user is the one that was read together with the session, if there is one.
+    Otherwise ``AuthenticationMiddleware`` reads the user.
+    """
+
+    @cached_property
+    def session_limit(self) -> SessionLimit:
+        return SessionLimit(self)
+
+    # The class of the request before it was guarded.
+    unguarded: type[HttpRequest]
+
+    # AuthenticationMiddleware keeps the user in these two attributes. If an attribute
+    # is missing (``AttributeError``), the middleware reads the user and sets it.
+
+    @cached_property
+    def _cached_user(self) -> AbstractBaseUser:
+        return self._joined_user()
+
+    @cached_property
+    def _acached_user(self) -> AbstractBaseUser:
+        # auser() has loaded the session. Without it, code outside a thread must not.
+        if not hasattr(self.session, "_session_cache"):
+            raise AttributeError("_acached_user")
+        return self._joined_user()
+
+    def _joined_user(self) -> AbstractBaseUser:
+        state = state_of(self)
+        if state is None:
+            raise AttributeError("_cached_user")
+        state.is_asked_for_user = True
+        session = cast("GuardedSession", self.session)
+        data = session._get_session()  # noqa: SLF001 as its items() would
+        user = state.user.take(data) if state.user is not None else None
+        if user is None:
+            raise AttributeError("_cached_user")
+        return user
+
+    @property
+    def auser(self) -> Any:
+        """Return the function that ``AuthenticationMiddleware`` or other code set."""
+        try:
+            function = vars(self)["auser"]
+        except KeyError:
+            raise AttributeError("auser") from None
+        is_djangos = getattr(function, "func", None) is middleware.auser
+        return self._load_and_find_user if is_djangos else function
+
+    @auser.setter
+    def auser(self, function: Any) -> None:
+        vars(self)["auser"] = function
+
+    @auser.deleter
+    def auser(self) -> None:
+        vars(self).pop("auser")
+
+    async def _load_and_find_user(self) -> Any:
+        # Load the session in one thread, before Django looks at ``_acached_user``.
+        state = state_of(self)
+        if state is not None and "_acached_user" not in vars(self):
+            state.is_asked_for_user = True
+            await self.session.akeys()
+        return await vars(self)["auser"]()
+
+    def __copy__(self) -> GuardedRequest:
+        return self._guard(copy.copy(self._plain()))
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> GuardedRequest:
+        return self._guard(copy.deepcopy(self._plain(), memo))
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> Any:
+        # Another process can load a pickle of Django's class without this package.
+        return self._plain().__reduce_ex__(protocol)
+
+    def _guard(self, copied: HttpRequest) -> GuardedRequest:
+        copied.__class__ = type(self)
+        return cast("GuardedRequest", copied)
+
+    def _plain(self) -> HttpRequest:
+        """Return a request of Django's class with the attributes of this request."""
+        plain = object.__new__(self.unguarded)
+        vars(plain).update(vars(self))
+        return plain
+
+
+@functools.cache
+def _guarded(kind: type[Any]) -> type[GuardedRequest]:
+    """Return a subclass of ``kind`` that also inherits from ``GuardedRequest``."""
+    names = {"__module__": kind.__module__, "__qualname__": kind.__qualname__}
+    return type(kind.__name__, (GuardedRequest, kind), {**names, "unguarded": kind})
+
+
+def guard(request: HttpRequest) -> GuardedRequest:
+    """
+    Guard the session of ``request``, and turn ``request`` into a ``GuardedRequest``.
+
+    The request stays the same object and keeps its attributes. Nothing is read.
+    """
+    if isinstance(request, GuardedRequest):
+        # Other code passes the same request through the middleware again.
+        vars(request).pop(ANSWERED, None)
+    else:
+        kind: Any = type(request)
+        request.__class__ = _guarded(kind)
+    install(request)
+    return cast("GuardedRequest", request)

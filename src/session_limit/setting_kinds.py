@@ -134,6 +134,14 @@ SETTINGS = {
             may_be_secret=True,
         ),
     ),
+    "SESSION_LIMIT_JOIN_USER": (
+        "session_limit.E039",
+        Kind(
+            "True or False",
+            lambda value: isinstance(value, bool),
+            "With False, Django reads the user of a session in a statement of its own.",
+        ),
+    ),
     "SESSION_LIMIT_PLAYS": (
         "session_limit.E025",
         _optional(

@@ -176,4 +176,4 @@ def _is_own_address(request: HttpRequest, url: str) -> bool:
 def _has_looked_at_user(request: HttpRequest) -> bool:
     """Return whether code has read ``request.user`` or called ``request.auser()``."""
     # django.contrib.auth.middleware sets these attributes.
-    return hasattr(request, "_cached_user") or hasattr(request, "_acached_user")
+    return not vars(request).keys().isdisjoint({"_cached_user", "_acached_user"})

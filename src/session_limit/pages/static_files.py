@@ -5,12 +5,10 @@ from __future__ import annotations
 import functools
 import logging
 import re
-from http import HTTPStatus
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest
-from django.http.response import HttpResponseBase
 from django.templatetags.static import static
 
 logger = logging.getLogger("session_limit")
@@ -29,16 +27,17 @@ def static_url(name: str) -> str:
         return ""
 
 
-def notice_unserved(request: HttpRequest, response: HttpResponseBase) -> None:
+def notice_unserved(request: HttpRequest) -> None:
     """
     Log an error, once per process, if ``request`` asks in vain for a static file.
 
+    Call this function for a ``request`` that is answered with a 404.
+
     Another server usually serves static files. Django then receives no such request.
     """
-    if response.status_code == HTTPStatus.NOT_FOUND:
-        match = _FILE.search(request.path)
-        if match is not None and static_url(".".join(match.groups())) == request.path:
-            _log(request.path)
+    match = _FILE.search(request.path)
+    if match is not None and static_url(".".join(match.groups())) == request.path:
+        _log(request.path)
 
 
 @functools.cache

@@ -14,6 +14,8 @@ from django.contrib.sessions.backends.base import (
     UpdateError,
 )
 from django.db import DatabaseError
+from django.http import HttpRequest
+from django.utils.functional import cached_property
 
 from session_limit.models import UserSession
 from session_limit.registry.ending import end_row
@@ -44,15 +46,21 @@ else:
 class Base(_Engine):
     """A mixin for session stores that can end a session and undo a sign-in."""
 
-    session_limit_state: SessionState
     engine: type[SessionBase]
+    # The key in the client's cookie, and the request, when the session was guarded.
+    session_limit_origin: tuple[str | None, HttpRequest | None]
 
     def __init__(
         self, session_key: str | None = None, *args: Any, **kwargs: Any
     ) -> None:
         # Only code that replaces the request's session calls this (allauth does).
         super().__init__(session_key, *args, **kwargs)
-        self.session_limit_state = SessionState(session_key)
+        self.session_limit_origin = session_key, None
+
+    @cached_property
+    def session_limit_state(self) -> SessionState:
+        # A request that does not use its session does not need this object.
+        return SessionState(*self.session_limit_origin)
 
     def mark_ended(
         self,

@@ -10,9 +10,8 @@ from django.contrib.sessions.backends.base import SessionBase
 from django.http import HttpRequest
 
 from session_limit.store import engines
-from session_limit.store.keys import Keys
+from session_limit.store.keys import KEY_LENGTH, Keys
 from session_limit.store.loading import Loading
-from session_limit.store.state import SessionState
 from session_limit.store.unavailable import Explaining
 
 
@@ -39,8 +38,9 @@ class GuardedSession(Loading, Keys, Explaining):
         """Return an object of the engine's class with the attributes that it knows."""
         plain = self.engine.__new__(self.engine)
         plain.__dict__.update(self.__dict__)
-        # The state refers to the request, which cannot be copied.
-        del plain.__dict__["session_limit_state"]
+        # These refer to the request, which cannot be copied.
+        for name in ("session_limit_state", "session_limit_origin"):
+            plain.__dict__.pop(name, None)
         return plain
 
     def _guard(self, copied: SessionBase) -> GuardedSession:
@@ -48,7 +48,7 @@ class GuardedSession(Loading, Keys, Explaining):
         state = self.session_limit_state
         guarded = cast("GuardedSession", copied)
         guarded.__class__ = type(self)
-        guarded.session_limit_state = SessionState(state.presented_key)
+        guarded.session_limit_origin = state.presented_key, None
         guarded.session_limit_state.found = state.found
         guarded.session_limit_state.loaded_key = state.loaded_key
         return guarded
@@ -71,14 +71,16 @@ def install(request: HttpRequest) -> None:
     session, this function does nothing.
     """
     session = getattr(request, "session", None)
-    if isinstance(session, GuardedSession):
-        # Other code passes the same request through the middleware again.
-        session.session_limit_state.is_answered = False
-    elif isinstance(session, SessionBase):
+    if isinstance(session, SessionBase) and not isinstance(session, GuardedSession):
         engine, key = type(session), session.session_key
-        if key is not None and not engines.may_hold(engine, key):
+        if not (key is None or _is_plain(key) or engines.may_hold(engine, key)):
             # The client made the key up, and some databases raise an error for such a
             # key.
             session._session_key = None
         session.__class__ = _guarded(engine)
-        cast("GuardedSession", session).session_limit_state = SessionState(key, request)
+        cast("GuardedSession", session).session_limit_origin = key, request
+
+
+def _is_plain(key: str) -> bool:
+    """Return whether ``key`` looks like Django's keys, which any engine may hold."""
+    return len(key) == KEY_LENGTH and key.isascii() and key.isalnum()

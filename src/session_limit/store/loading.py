@@ -8,14 +8,15 @@ from asgiref.sync import sync_to_async
 from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.sessions.base_session import AbstractBaseSession
 
-from session_limit.models import parse_uuid
+from session_limit.models import parse_uuid, registry_alias
 from session_limit.registry.activity import correct_key
 from session_limit.registry.admission import adopt
 from session_limit.registry.ending import try_to_end
 from session_limit.registry.installations import is_from_earlier_installation
 from session_limit.store import engines, queries
 from session_limit.store.base import Base
-from session_limit.store.liveness import Row
+from session_limit.store.joined_users import UserJoin, user_join
+from session_limit.store.queries import RowAndUser
 from session_limit.store.sign_in import sign_in_of
 from session_limit.store.state import Found, Kind
 from session_limit.store.users import is_left_alone, is_user, leave_alone, user_of
@@ -35,12 +36,18 @@ class Loading(Base):
                 engines.drop_unstored_key(self, presented)
             return self._verified(loaded, None)
         key = cast("str", self.session_key)
-        found = queries.read_with_stored(key, self.model, using)
+        found = queries.read_with_stored(key, self.model, using, self._users())
         if found is None:
             self._session_key = None
             return self._verified({}, None)
-        data, row = found
-        return self._verified(self.decode(data), row)
+        data, beside = found
+        return self._verified(self.decode(data), beside)
+
+    def _users(self) -> UserJoin | None:
+        """Return how to read the user as well, or ``None`` if nobody will use it."""
+        # Only a request that passes through the middleware has a user.
+        is_guarded = hasattr(type(self.session_limit_state.request), "session_limit")
+        return user_join(registry_alias()) if is_guarded else None
 
     async def aload(self) -> dict[str, Any]:
         if engines.loads_alike(self.engine):
@@ -68,12 +75,14 @@ class Loading(Base):
             return None
         return found
 
-    def _verified(self, data: dict[str, Any], row: Row | None) -> dict[str, Any]:
+    def _verified(
+        self, data: dict[str, Any], found: RowAndUser | None
+    ) -> dict[str, Any]:
         """
         Return the loaded session data, or empty data if the session is not live.
 
-        ``row`` is the ``UserSession`` row with the session's key, or ``None`` if that
-        row does not exist or was not read.
+        ``found`` is the ``UserSession`` row with the session's key and its user, or
+        ``None`` if that row does not exist or was not read.
         """
         state = self.session_limit_state
         # signed_cookies keeps the cookie's value as its key even if it is not valid.
@@ -91,17 +100,18 @@ class Loading(Base):
             state.sign_in.loaded = {**data}
             return data
         if engines.ID not in data:
-            if row is None:
+            if found is None:
                 return self._adopted(data)
             # Another request has adopted the session and has not saved its data yet.
-            data[engines.ID] = row.id.hex
-        if row is None or row.id.hex != data[engines.ID]:
+            data[engines.ID] = found.row.id.hex
+        if found is None or found.row.id.hex != data[engines.ID]:
             # The key was just changed, or the engine has no keys that could be
             # recorded.
             id = parse_uuid(data[engines.ID])
-            row = queries.read(id) if id is not None else None
-        if row is None:
+            found = queries.read_with_user(id, self._users()) if id else None
+        if found is None:
             return self._without_row(data)
+        row = found.row
         reason = row.why_not_live(
             utc_now(),
             user_id=data[SESSION_KEY],
@@ -111,6 +121,7 @@ class Loading(Base):
         if reason is None:
             correct_key(row, self.session_key)
             state.found = Found(Kind.LIVE, row, data.get(HASH_SESSION_KEY))
+            state.keep_user(found.user)
             return data
         if reason:
             try_to_end(row.id, reason)

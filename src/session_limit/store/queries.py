@@ -8,8 +8,8 @@ the models' metadata, because the same queries cost five times as much through t
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable
-from typing import Any, cast
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, cast
 from uuid import UUID
 
 from django.contrib.sessions.base_session import AbstractBaseSession
@@ -25,6 +25,7 @@ from session_limit.models import (
     registry_alias,
 )
 from session_limit.store import engines
+from session_limit.store.joined_users import JoinedUser, UserJoin
 from session_limit.store.liveness import Row
 from session_limit.utils.clock import utc_now
 from session_limit.utils.missing_tables import explains_missing_tables
@@ -47,15 +48,28 @@ def _columns(
 
 
 @functools.cache
-def _by_id(using: str) -> str:
+def _by_id(using: str, users: UserJoin | None) -> str:
     table = connections[using].ops.quote_name(UserSession._meta.db_table)
-    columns = _columns(using, "r", UserSession, *Row._fields)
+    [id, *others] = _columns(using, "r", UserSession, *Row._fields)
     # Table and column names in these statements come from the models.
-    return f"SELECT {', '.join(columns)} FROM {table} r WHERE {columns[0]} = %s"  # noqa: S608
+    return (
+        f"SELECT {', '.join([id, *others, *_columns_of(users)])}"  # noqa: S608
+        f" FROM {table} r {_join_of(users)} WHERE {id} = %s"
+    )
+
+
+def _columns_of(users: UserJoin | None) -> tuple[str, ...]:
+    return users.columns if users is not None else ()
+
+
+def _join_of(users: UserJoin | None) -> str:
+    return users.join if users is not None else ""
 
 
 @functools.cache
-def _beside_stored(using: str, model: type[AbstractBaseSession]) -> str:
+def _beside_stored(
+    using: str, model: type[AbstractBaseSession], users: UserJoin | None
+) -> str:
     quote = connections[using].ops.quote_name
     data, key, expires = _columns(
         using, "s", model, "session_data", "session_key", "expire_date"
@@ -63,12 +77,12 @@ def _beside_stored(using: str, model: type[AbstractBaseSession]) -> str:
     columns = _columns(using, "r", UserSession, *Row._fields)
     [recorded_key] = _columns(using, "r", UserSession, "session_key")
     return (
-        f"SELECT {', '.join([data, key, *columns])}"  # noqa: S608
+        f"SELECT {', '.join([data, key, *columns, *_columns_of(users)])}"  # noqa: S608
         f" FROM {quote(model._meta.db_table)} s"
         # Compare each column with the parameter. MySQL and PostgreSQL refuse to compare
         # two columns with different collations, and the tables may differ in age.
         f" LEFT JOIN {quote(UserSession._meta.db_table)} r ON {recorded_key} = %s"
-        f" WHERE {key} = %s AND {expires} > %s"
+        f" {_join_of(users)} WHERE {key} = %s AND {expires} > %s"
     )
 
 
@@ -87,23 +101,44 @@ def _converters(using: str) -> list[tuple[int, Expression, Converter]]:
     ]
 
 
-def _row(columns: Iterable[Any], using: str) -> Row:
-    connection, values = connections[using], list(columns)
+class RowAndUser(NamedTuple):
+    """
+    A ``UserSession`` row and its user, as one statement has read them.
+
+    ``user`` is ``None`` if the statement has not read the user.
+    """
+
+    row: Row
+    user: JoinedUser | None
+
+
+def _row_and_user(
+    columns: Sequence[Any], using: str, users: UserJoin | None
+) -> RowAndUser:
+    """Return what a statement has read into these ``columns``."""
+    connection, values = connections[using], list(columns[: len(_FIELDS)])
     for position, column, convert in _converters(using):
         values[position] = convert(values[position], column, connection)
-    return Row(*values)
+    user = JoinedUser(users, columns[len(_FIELDS) :]) if users is not None else None
+    return RowAndUser(Row(*values), user)
+
+
+def read(id: UUID) -> Row | None:
+    """Return the ``UserSession`` with this id, live or ended, or ``None`` if absent."""
+    found = read_with_user(id, None)
+    return None if found is None else found.row
 
 
 @explains_missing_tables
-def read(id: UUID) -> Row | None:
-    """Return the ``UserSession`` with this id, live or ended, or ``None`` if absent."""
+def read_with_user(id: UUID, users: UserJoin | None) -> RowAndUser | None:
+    """Read what ``read()`` reads and, with ``users``, the user of the session."""
     using = registry_alias()
     connection = connections[using]
     parameter = UserSession._meta.pk.get_db_prep_value(id, connection, prepared=False)
     with connection.cursor() as cursor:
-        cursor.execute(_by_id(using), [parameter])
+        cursor.execute(_by_id(using, users), [parameter])
         values = cursor.fetchone()
-    return None if values is None else _row(values, using)
+    return None if values is None else _row_and_user(values, using, users)
 
 
 def live_of(user_id: Any) -> UserSessionQuerySet:
@@ -146,20 +181,24 @@ def find_live_by_key(key: str) -> UUID | None:
 
 @explains_missing_tables
 def read_with_stored(
-    key: str, model: type[AbstractBaseSession], using: str
-) -> tuple[str, Row | None] | None:
+    key: str,
+    model: type[AbstractBaseSession],
+    using: str,
+    users: UserJoin | None = None,
+) -> tuple[str, RowAndUser | None] | None:
     """
     Return the encoded data and the ``UserSession`` row of a stored session.
 
-    One SQL statement reads both. The row is ``None`` if no ``UserSession`` row records
-    the session key ``key``. If ``model`` stores no unexpired session under the key,
-    return ``None`` instead of the pair.
+    One SQL statement reads both and, with ``users``, the session's user. The second
+    item is ``None`` if no ``UserSession`` row records the session key ``key``. If
+    ``model`` stores no unexpired session under the key, return ``None`` instead of the
+    pair.
     """
     connection = connections[using]
     # The column of Django's sessions is in the zone in which Django stores times.
     now = connection.ops.adapt_datetimefield_value(timezone.now())
     with connection.cursor() as cursor:
-        cursor.execute(_beside_stored(using, model), [key, key, now])
+        cursor.execute(_beside_stored(using, model, users), [key, key, now])
         values = cursor.fetchone()
     if values is None:
         return None
@@ -167,7 +206,7 @@ def read_with_stored(
     if stored_key != key:
         # MariaDB ignores case, so the client would choose the spelling of the key.
         return None
-    return data, None if rest[0] is None else _row(rest, using)
+    return data, None if rest[0] is None else _row_and_user(rest, using, users)
 
 
 def shares_alias(model: type[models.Model]) -> str | None:

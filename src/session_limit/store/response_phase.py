@@ -37,7 +37,7 @@ from session_limit.store import (
 from session_limit.store.guarded import GuardedSession
 from session_limit.store.liveness import Row
 from session_limit.store.second_pass import Replacement
-from session_limit.store.state import Kind, SessionState, state_of
+from session_limit.store.state import ANSWERED, STATE, Kind, SessionState, state_of
 from session_limit.store.unstored_keys import identify_key
 from session_limit.store.users import has_backend, lazy_user, make_anonymous, user_of
 from session_limit.utils import request_log
@@ -47,20 +47,25 @@ if TYPE_CHECKING:
     from session_limit.request import GuardedRequest
 
 
-def is_needed(request: HttpRequest, response: HttpResponseBase) -> bool:
+def begin(request: HttpRequest, response: HttpResponseBase) -> bool:
     """
-    Return whether the middleware must call ``finish()`` for this response.
+    Record that ``response`` is decided, and return whether to call ``finish()``.
 
     The call is not needed if the request read no session, or only read a live session.
-    This check does not read the database.
+    This function does not read the database.
     """
-    state = state_of(request)
-    if state is None:
+    vars(request)[ANSWERED] = True
+    session = getattr(request, "session", None)
+    saves_always = settings.SESSION_SAVE_EVERY_REQUEST
+    if not isinstance(session, GuardedSession) or not (
+        saves_always or STATE in vars(session)
+    ):
         return False
+    state = session.session_limit_state
+    state.forget_user()
     if state.in_conflict:
         return True
-    session = cast("GuardedSession", request.session)
-    if not session.accessed and not settings.SESSION_SAVE_EVERY_REQUEST:
+    if not session.accessed and not saves_always:
         return False
     return bool(
         state.sign_in.refusal
@@ -232,7 +237,7 @@ def _lost_user(request: HttpRequest) -> bool:
     """Return whether ``request.user`` has been loaded and is anonymous."""
     user = getattr(request, "user", None)
     if isinstance(user, SimpleLazyObject) and user._wrapped is empty:  # noqa: SLF001 evaluates nothing
-        user = getattr(request, "_acached_user", None)
+        user = vars(request).get("_acached_user")
     return user is not None and not getattr(user, "is_authenticated", True)
 
 

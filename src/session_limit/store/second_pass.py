@@ -20,7 +20,7 @@ from django.middleware.csrf import CsrfViewMiddleware
 
 from session_limit.pages import responses
 from session_limit.pages.rendering import Page
-from session_limit.store.state import set_answered
+from session_limit.store.state import ANSWERED
 
 if TYPE_CHECKING:
     from http.cookies import Morsel
@@ -86,7 +86,7 @@ def begin(request: HttpRequest, page: Page, response: HttpResponseBase) -> bool:
         attributes.pop(name, None)
     attributes[PAGE] = page
     # Whatever a middleware does, it cannot sign in again.
-    set_answered(request)
+    attributes[ANSWERED] = True
     return True
 
 

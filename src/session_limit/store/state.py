@@ -19,12 +19,17 @@ if TYPE_CHECKING:
     from session_limit.registry.outcomes import Admission
     from session_limit.registry.pending import Choice, SessionChanges
     from session_limit.store.before_login import BeforeLogin
+    from session_limit.store.joined_users import JoinedUser
     from session_limit.store.last_login import LastLogin
     from session_limit.store.liveness import Row
 
 # The key in an ASGI scope for the connection to which SessionLimitMiddleware passes its
 # request. SessionGuard puts the connection there.
 CONNECTION = "session_limit"
+# The attribute of a guarded session that holds its SessionState once it is used.
+STATE = "session_limit_state"
+# The attribute of a request that says whether the middleware has decided the response.
+ANSWERED = "session_limit_is_answered"
 
 
 class Kind(enum.Enum):
@@ -143,9 +148,6 @@ class SessionState:
     # The key in the client's cookie, if the store held a session under it. Otherwise
     # the client may have made the key up.
     loaded_key: str | None = None
-    # Whether the middleware has decided the response, so that nobody can sign in any
-    # more, and no session can change its key.
-    is_answered = False
     # Whether the database aborted the work of a middleware further in, for which Django
     # has answered 500.
     in_conflict = False
@@ -153,6 +155,10 @@ class SessionState:
     cleared_unread = False
     # The key that the registry has recorded and that the engine must use next.
     next_key: str | None = None
+    # The user who was read with the session and whom nobody has asked for yet.
+    user: JoinedUser | None = None
+    # Whether the session is loaded because somebody asks for the user.
+    is_asked_for_user = False
 
     def __init__(
         self, presented_key: str | None, request: HttpRequest | None = None
@@ -163,6 +169,15 @@ class SessionState:
     @cached_property
     def sign_in(self) -> SignInRecord:
         return SignInRecord()
+
+    @property
+    def is_answered(self) -> bool:
+        """
+        Whether the middleware has decided the response to the request.
+
+        Nobody can then sign in any more, and no session can change its key.
+        """
+        return getattr(self.request, ANSWERED, False)
 
     @property
     def row(self) -> Row | None:
@@ -176,6 +191,18 @@ class SessionState:
         is_replaced = before is not None and before.replaces
         return before if is_replaced and not self.sign_in.admitted else None
 
+    def keep_user(self, user: JoinedUser | None) -> None:
+        """Keep the user who was read with the session until somebody asks for it."""
+        self.user = user
+        if user is not None and not self.is_asked_for_user:
+            user.watch()
+
+    def forget_user(self) -> None:
+        """Let Django read the user if somebody asks for the user from now on."""
+        if self.user is not None:
+            self.user.forget()
+            self.user = None
+
     def admit(self, row: Row) -> None:
         """Record that a sign-in was admitted, and its ``UserSession`` row."""
         self.found = Found(Kind.LIVE, row)
@@ -186,13 +213,6 @@ class SessionState:
         if self.found.kind is Kind.LIVE and not self.sign_in.restored:
             self.found = Found()
         self.sign_in.refusal = refusal
-
-
-def set_answered(request: HttpRequest) -> None:
-    """Record that the response is decided, so that nobody can sign in any more."""
-    state = state_of(request)
-    if state is not None:
-        state.is_answered = True
 
 
 def state_of(request: HttpRequest | None) -> SessionState | None:

@@ -1,0 +1,230 @@
+"""
+Read the user of a session in the SQL statement that reads the session.
+
+Django reads the user in a statement of its own when ``request.user`` is used. This
+module provides the same instance without that statement. If it cannot be certain that
+Django would return the same user, it provides none, and Django reads the user.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, cast
+
+from django.contrib.auth import (
+    BACKEND_SESSION_KEY,
+    HASH_SESSION_KEY,
+    SESSION_KEY,
+    get_user_model,
+    load_backend,
+)
+from django.contrib.auth.backends import ModelBackend
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.core.signals import setting_changed
+from django.db import connections, models
+from django.db.models import query
+from django.db.models.expressions import Expression
+from django.utils.crypto import constant_time_compare
+
+from session_limit.conf import conf
+from session_limit.models import UserSession
+from session_limit.store.users import has_backend
+
+Converter = Callable[[Any, Expression, Any], Any]
+
+# The beginnings of statements that change no data.
+_READS = ("SELECT", "BEGIN", "SAVEPOINT", "RELEASE SAVEPOINT")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class UserJoin:
+    """
+    The SQL that reads a user beside the session's row, and how to make an instance.
+
+    ``columns`` and ``join`` are parts of a statement in which the table of
+    ``UserSession`` has the alias ``r``. ``key`` is the position of the user's primary
+    key in ``columns``.
+    """
+
+    using: str
+    manager: models.Manager[Any]
+    columns: tuple[str, ...]
+    join: str
+    key: int
+    converters: tuple[tuple[int, Converter, Expression], ...]
+    from_db: Callable[[str, Sequence[str], Sequence[Any]], AbstractBaseUser]
+    names: tuple[str, ...]
+
+    def instance(self, values: Sequence[Any]) -> AbstractBaseUser:
+        """Return the user with these column ``values``, as a queryset would do."""
+        connection, converted = connections[self.using], list(values)
+        for position, convert, column in self.converters:
+            converted[position] = convert(converted[position], column, connection)
+        return self.from_db(self.using, self.names, converted)
+
+
+def user_join(using: str) -> UserJoin | None:
+    """
+    Return how to read users beside ``UserSession`` rows in the database ``using``.
+
+    Return ``None`` if Django must read the users: ``SESSION_LIMIT_JOIN_USER`` is false,
+    users are in another database, or the user model has a queryset of its own.
+    """
+    join = _user_join(using)
+    return join if join is not None and join.manager.db == using else None
+
+
+@functools.cache
+def _user_join(using: str) -> UserJoin | None:
+    """Return the ``UserJoin`` for a database. The decision holds for this process."""
+    user_model = cast("type[AbstractBaseUser]", get_user_model())
+    if not (
+        conf.join_user
+        and _is_read_by_django(user_model)
+        and _has_comparable_key(user_model, using)
+    ):
+        return None
+    # The compiler names the columns and converts their values as for any queryset.
+    queryset = user_model._default_manager.using(using)
+    compiler: Any = queryset.query.get_compiler(using)
+    compiler.setup_query()
+    selected = [(column, sql, params) for column, (sql, params), _ in compiler.select]
+    if any(params for _, _, params in selected):
+        return None
+    key, quote = user_model._meta.pk, connections[using].ops.quote_name
+    fields = [column.target for column, _, _ in selected]
+    table, position = quote(user_model._meta.db_table), fields.index(key)
+    refers = quote(UserSession._meta.get_field("user").column)
+    converters = compiler.get_converters([column for column, _, _ in selected])
+    return UserJoin(
+        using,
+        user_model._default_manager,
+        tuple(sql for _, sql, _ in selected),
+        f"LEFT JOIN {table} ON {selected[position][1]} = r.{refers}",
+        position,
+        tuple(
+            (at, convert, column)
+            for at, (found, column) in converters.items()
+            for convert in found
+        ),
+        _from_db(user_model, queryset),
+        tuple(field.attname for field in fields),
+    )
+
+
+def _is_read_by_django(user_model: type[models.Model]) -> bool:
+    """Return whether Django's own querysets read this user model from one table."""
+    manager: Any = user_model._default_manager
+    plain, kind = models.Manager, type(manager)
+    return (
+        not any(user_model._meta.parents.values())
+        and kind.get_queryset is plain.get_queryset
+        and kind.get is plain.get
+        and type(manager.all()) is models.QuerySet
+    )
+
+
+def _has_comparable_key(user_model: type[models.Model], using: str) -> bool:
+    """Return whether the database can compare users' keys in two tables."""
+    # Two columns of text may have different collations, which PostgreSQL and MySQL
+    # refuse to compare. SQLite never refuses.
+    connection = connections[using]
+    kind = (user_model._meta.pk.db_type(connection) or "").lower()
+    return connection.vendor == "sqlite" or not ("char" in kind or "text" in kind)
+
+
+def _from_db(user_model: Any, queryset: Any) -> Any:
+    # Django 6.1 passes the queryset's fetch mode on to each instance.
+    bind = getattr(query, "_get_from_db", None)
+    if bind is None:
+        return user_model.from_db
+    return bind(user_model, queryset._fetch_mode)  # noqa: SLF001
+
+
+@functools.cache
+def _loads_as_django(backend: type[Any]) -> bool:
+    """Return whether an authentication backend loads users with Django's own code."""
+    names: tuple[Literal["get_user", "aget_user"], ...] = ("get_user", "aget_user")
+    return all(
+        getattr(backend, name, None) is (own := getattr(ModelBackend, name))
+        and own.__module__ == ModelBackend.__module__
+        for name in names
+    )
+
+
+def _decide_again(**kwargs: Any) -> None:
+    """Forget the decision when a test changes a setting, such as ``USE_TZ``."""
+    _user_join.cache_clear()
+
+
+setting_changed.connect(_decide_again, dispatch_uid="session_limit.joined_users")
+
+
+class JoinedUser:
+    """
+    The user who was read together with a session, until somebody asks for the user.
+
+    From ``watch()`` on, any statement that may write to the user's database makes
+    ``take()`` return ``None``, because Django reads the user later, when the user is
+    asked for.
+    """
+
+    def __init__(self, join: UserJoin, values: Sequence[Any]) -> None:
+        self._join = join
+        self._values: Sequence[Any] | None = values
+        self._watched: list[Any] | None = None
+
+    def take(self, data: Mapping[str, Any]) -> AbstractBaseUser | None:
+        """
+        Return the user whom ``auth.get_user()`` would load for the session ``data``.
+
+        Return ``None`` if Django has to load the user, or if this is the second call.
+        """
+        values = self._values
+        self.forget()
+        if values is None or values[self._join.key] is None or not has_backend(data):
+            return None
+        backend: Any = load_backend(data[BACKEND_SESSION_KEY])
+        kind: Any = type(backend)
+        if not _loads_as_django(kind):
+            return None
+        user = self._join.instance(values)
+        is_same = (
+            str(user.pk) == data.get(SESSION_KEY)
+            and bool(user)
+            and backend.user_can_authenticate(user)
+            and _is_verified(user, data.get(HASH_SESSION_KEY))
+        )
+        return user if is_same else None
+
+    def watch(self) -> None:
+        """Begin to watch the statements of the current thread's connection."""
+        self._watched = connections[self._join.using].execute_wrappers
+        # Code that adds a wrapper for a while removes the last one in the list.
+        self._watched.insert(0, self)
+
+    def forget(self) -> None:
+        """Forget the user, and watch no longer."""
+        self._values = None
+        if self._watched is not None:
+            watched, self._watched = self._watched, None
+            watched.remove(self)
+
+    def __call__(
+        self, execute: Callable[..., Any], sql: object, params: Any, *rest: Any
+    ) -> Any:
+        """Execute a statement of the project, as one of ``execute_wrappers``."""
+        if not (isinstance(sql, str) and sql.startswith(_READS)):
+            self.forget()
+        return execute(sql, params, *rest)
+
+
+def _is_verified(user: AbstractBaseUser, session_hash: str | None) -> bool:
+    # With a hash from a former SECRET_KEY, Django stores a new hash in the session.
+    if not hasattr(user, "get_session_auth_hash"):
+        return True
+    return bool(session_hash) and constant_time_compare(
+        cast("str", session_hash), user.get_session_auth_hash()
+    )
