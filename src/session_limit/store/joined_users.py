@@ -128,11 +128,14 @@ def _is_read_by_django(user_model: type[models.Model]) -> bool:
 
 def _has_comparable_key(user_model: type[models.Model], using: str) -> bool:
     """Return whether the database can compare users' keys in two tables."""
+    kind = (user_model._meta.pk.db_type(connections[using]) or "").lower()
+    # A composite key has no column and no type.
+    if not kind:
+        return False
     # Two columns of text may have different collations, which PostgreSQL and MySQL
     # refuse to compare. SQLite never refuses.
-    connection = connections[using]
-    kind = (user_model._meta.pk.db_type(connection) or "").lower()
-    return connection.vendor == "sqlite" or not ("char" in kind or "text" in kind)
+    is_text = "char" in kind or "text" in kind
+    return connections[using].vendor == "sqlite" or not is_text
 
 
 def _from_db(user_model: Any, queryset: Any) -> Any:
