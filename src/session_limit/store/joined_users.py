@@ -118,8 +118,10 @@ def _is_read_by_django(user_model: type[models.Model]) -> bool:
     """Return whether Django's own querysets read this user model from one table."""
     manager: Any = user_model._default_manager
     plain, kind = models.Manager, type(manager)
+    # The parents of a proxy do not say which tables its model has.
+    concrete = cast("type[models.Model]", user_model._meta.concrete_model)
     return (
-        not any(user_model._meta.parents.values())
+        not any(concrete._meta.parents.values())
         and kind.get_queryset is plain.get_queryset
         and kind.get is plain.get
         and type(manager.all()) is models.QuerySet
