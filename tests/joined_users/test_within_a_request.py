@@ -21,6 +21,7 @@ from django.contrib.auth.middleware import get_user
 from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import SynchronousOnlyOperation
 from django.db import connection, transaction
+from django.db.models.signals import post_init
 from django.http import StreamingHttpResponse
 
 from session_limit.store.joined_users import JoinedUser
@@ -466,6 +467,24 @@ def test_a_pickle_of_the_request(ada, visit, is_read):
     module, pk, cached = visit(view)
     assert module == "django.core.handlers.wsgi"
     assert (pk, cached) == (ada.pk, ada if is_read else None)
+
+
+def test_a_receiver_that_reads_the_database(visit):
+    """Django makes the instance in a thread, in which this receiver may run."""
+
+    def receiver(instance, **kwargs):
+        users(instance.pk).exists()
+
+    async def view(request):
+        await request.session.aget("anything")
+        return (await request.auser()).is_authenticated
+
+    post_init.connect(receiver, get_user_model())
+    try:
+        assert visit(view) is True
+        assert visit(lambda request: request.user.is_authenticated) is True
+    finally:
+        post_init.disconnect(receiver, get_user_model())
 
 
 def test_async_code_that_asks_for_the_sync_user(visit):
