@@ -108,8 +108,9 @@ def test_a_user_whose_password_was_changed(ada, visit, view):
 
 
 @BOTH
-def test_a_session_without_a_hash(laptop, visit, view):
-    laptop.stored = {**laptop.stored, "_auth_user_hash": ""}
+@pytest.mark.parametrize("session_hash", ["", None])
+def test_a_session_that_has_no_hash(laptop, visit, view, session_hash):
+    laptop.stored = {**laptop.stored, "_auth_user_hash": session_hash}
     assert visit(view) is None
 
 

@@ -340,6 +340,18 @@ def test_a_new_hash_in_the_session(ada, visit):
     assert visit(lambda request: request.user.pk) == ada.pk
 
 
+def test_a_user_id_that_other_code_has_changed(bob, visit, monkeypatch):
+    """A user model need not have hashes that tell the users apart."""
+    monkeypatch.setattr(get_user_model(), "get_session_auth_hash", lambda user: "same")
+
+    def view(request):
+        request.session["_auth_user_hash"] = "same"
+        request.session["_auth_user_id"] = bob._meta.pk.value_to_string(bob)
+        return request.user.pk
+
+    assert visit(view) == bob.pk
+
+
 def test_a_hash_that_other_code_has_changed(visit):
     def view(request):
         request.session["_auth_user_hash"] = "another"
