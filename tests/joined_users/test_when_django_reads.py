@@ -378,8 +378,13 @@ def test_a_text_key_is_joined_only_on_sqlite(is_joined):
 
 
 class ToReplica:
+    """A router that may send reads to the primary database for a while."""
+
+    is_lagging = False
+
     def db_for_read(self, model, **hints):
-        return "replica" if model is get_user_model() else None
+        is_read = model is get_user_model() and not self.is_lagging
+        return "replica" if is_read else None
 
 
 def test_a_router_that_reads_users_elsewhere(settings):
@@ -387,8 +392,9 @@ def test_a_router_that_reads_users_elsewhere(settings):
     assert user_join("default") is None
 
 
-def test_the_router_is_asked_each_time(settings):
-    """A router may send reads to the primary database for a while."""
-    assert (user_join("default") is not None) == is_comparable()
+@pytest.mark.parametrize("is_lagging", [True, False])
+def test_the_router_is_asked_each_time(settings, monkeypatch, is_lagging):
     settings.DATABASE_ROUTERS = [f"{HERE}.ToReplica"]
-    assert user_join("default") is None
+    for lags in (not is_lagging, is_lagging):
+        monkeypatch.setattr(ToReplica, "is_lagging", lags)
+        assert (user_join("default") is not None) == (lags and is_comparable())
