@@ -106,6 +106,11 @@ async def aread(request):
 
 
 @pytest.mark.parametrize("view", [read, aread])
+def test_a_user_who_has_signed_in(ada, visit, view):
+    assert everything(visit(view)) == everything(fresh(ada))
+
+
+@pytest.mark.parametrize("view", [read, aread])
 def test_every_field_equals_the_one_that_django_reads(ada, visit, view):
     @hypothesis(
         max_examples=25,

@@ -101,7 +101,7 @@ INSTANCES = [
         old="converted[position] = convert(converted[position], column, connection)",
         new="pass",
         tests=EQUAL,
-        test="test_every_field_equals_the_one_that_django_reads",
+        test="test_a_user_who_has_signed_in",
     ),
     Mutant(
         "the user is said to be new",
