@@ -11,7 +11,7 @@ from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.db import connection, models
-from hypothesis import HealthCheck, given
+from hypothesis import HealthCheck, Phase, given
 from hypothesis import settings as hypothesis
 from hypothesis import strategies as st
 
@@ -117,6 +117,8 @@ def test_every_field_equals_the_one_that_django_reads(ada, visit, view):
         deadline=None,
         derandomize=True,
         database=None,
+        # To shrink an example takes minutes of requests.
+        phases=[Phase.generate],
         suppress_health_check=[*HealthCheck],
     )
     @given(changes())
