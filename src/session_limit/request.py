@@ -164,8 +164,9 @@ class GuardedRequest(HttpRequest):
         return self._guard(copy.deepcopy(self._plain(), memo))
 
     def __reduce_ex__(self, protocol: SupportsIndex) -> Any:
-        # Another process can load a pickle of Django's class without this package.
-        return self._plain().__reduce_ex__(protocol)
+        # Another process can load a pickle of Django's class without this package. With
+        # later protocols, pickle insists on the class of this object.
+        return self._plain().__reduce_ex__(min(int(protocol), 1))
 
     def _guard(self, copied: HttpRequest) -> GuardedRequest:
         copied.__class__ = type(self)

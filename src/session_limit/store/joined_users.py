@@ -118,8 +118,10 @@ def _is_read_by_django(user_model: type[models.Model]) -> bool:
     """Return whether Django's own querysets read this user model from one table."""
     manager: Any = user_model._default_manager
     plain, kind = models.Manager, type(manager)
+    # The parents of a proxy do not say which tables its model has.
+    concrete = cast("type[models.Model]", user_model._meta.concrete_model)
     return (
-        not any(user_model._meta.parents.values())
+        not any(concrete._meta.parents.values())
         and kind.get_queryset is plain.get_queryset
         and kind.get is plain.get
         and type(manager.all()) is models.QuerySet
@@ -128,11 +130,14 @@ def _is_read_by_django(user_model: type[models.Model]) -> bool:
 
 def _has_comparable_key(user_model: type[models.Model], using: str) -> bool:
     """Return whether the database can compare users' keys in two tables."""
+    kind = (user_model._meta.pk.db_type(connections[using]) or "").lower()
+    # A composite key has no column and no type.
+    if not kind:
+        return False
     # Two columns of text may have different collations, which PostgreSQL and MySQL
     # refuse to compare. SQLite never refuses.
-    connection = connections[using]
-    kind = (user_model._meta.pk.db_type(connection) or "").lower()
-    return connection.vendor == "sqlite" or not ("char" in kind or "text" in kind)
+    is_text = "char" in kind or "text" in kind
+    return connections[using].vendor == "sqlite" or not is_text
 
 
 def _from_db(user_model: Any, queryset: Any) -> Any:
@@ -174,7 +179,8 @@ class JoinedUser:
     def __init__(self, join: UserJoin, values: Sequence[Any]) -> None:
         self._join = join
         self._values: Sequence[Any] | None = values
-        self._watched: list[Any] | None = None
+        self._watched: Any = None
+        self._transaction: list[Any] = []
 
     def take(self, data: Mapping[str, Any]) -> AbstractBaseUser | None:
         """
@@ -182,7 +188,7 @@ class JoinedUser:
 
         Return ``None`` if Django has to load the user, or if this is the second call.
         """
-        values = self._values
+        values = None if self._may_be_rolled_back() else self._values
         self.forget()
         if values is None or values[self._join.key] is None or not has_backend(data):
             return None
@@ -201,16 +207,28 @@ class JoinedUser:
 
     def watch(self) -> None:
         """Begin to watch the statements of the current thread's connection."""
-        self._watched = connections[self._join.using].execute_wrappers
+        self._watched = connection = connections[self._join.using]
+        self._transaction = connection.atomic_blocks[:1]
+        wrappers = connection.execute_wrappers
+        # A cancelled request, a response that streams, and a request whose session was
+        # replaced may leave their user behind. None of them needs it any more.
+        for other in [each for each in wrappers if isinstance(each, JoinedUser)]:
+            other.forget()
         # Code that adds a wrapper for a while removes the last one in the list.
-        self._watched.insert(0, self)
+        wrappers.insert(0, self)
+
+    def _may_be_rolled_back(self) -> bool:
+        """Return whether the transaction that read the user has ended since."""
+        # Django rolls a transaction back without a statement that could be watched.
+        began = self._transaction
+        return bool(began) and began != self._watched.atomic_blocks[:1]
 
     def forget(self) -> None:
         """Forget the user, and watch no longer."""
-        self._values = None
+        self._values, self._transaction = None, []
         if self._watched is not None:
             watched, self._watched = self._watched, None
-            watched.remove(self)
+            watched.execute_wrappers.remove(self)
 
     def __call__(
         self, execute: Callable[..., Any], sql: object, params: Any, *rest: Any

@@ -1,0 +1,1 @@
+"""Tests of the user who is read in the statement that reads the session."""
