@@ -29,6 +29,8 @@ def _optional_seconds(value: float | timedelta | None) -> timedelta | None:
     return None if value is None else _seconds(value)
 
 
+_UNSET = object()
+
 MEMORY_BUS = "session_limit.bus.memory.MemoryBus"
 
 # The class of the project's rules, if the project names none.
@@ -52,9 +54,9 @@ class Settings:
     """
 
     def _get(self, name: str, default: Any) -> Any:
-        if not hasattr(settings, name):
+        value = getattr(settings, name, _UNSET)
+        if value is _UNSET:
             return default
-        value = getattr(settings, name)
         _, kind = SETTINGS[name]
         if not kind.works(value):
             raise ImproperlyConfigured(f"{kind.problem(name, value)} {kind.hint}")

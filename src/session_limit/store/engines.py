@@ -71,6 +71,12 @@ def is_plain_db(store: type[SessionBase]) -> bool:
 
 
 @functools.cache
+def plain_db_model(store: type[SessionBase]) -> type[AbstractBaseSession] | None:
+    """Return the model of a session class if ``is_plain_db()``, otherwise ``None``."""
+    return cast("Any", store).get_model_class() if is_plain_db(store) else None
+
+
+@functools.cache
 def loads_alike(store: type[SessionBase]) -> bool:
     """
     Return whether a session class loads data in the same way in sync and async code.

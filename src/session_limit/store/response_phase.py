@@ -68,15 +68,16 @@ def begin(request: HttpRequest, response: HttpResponseBase) -> bool:
         return True
     if not session.accessed and not _saves_always():
         return False
-    return bool(
-        state.sign_in.refusal
-        or state.replaced
-        or state.found.is_ended
+    if state.signs_in and (
+        state.sign_in.refusal or state.replaced or _is_sign_in_lost(state, response)
+    ):
+        return True
+    return (
+        state.found.is_ended
         or state.found.is_not_stored
-        or _is_sign_in_lost(state, response)
         or _is_to_be_saved(session, response)
-        or (state.row and _is_touch_due(request, state.row))
-        or (state.row and _lost_user(request))
+        or (state.row is not None and _is_touch_due(request, state.row))
+        or (state.row is not None and _lost_user(request))
         or _is_notice_due(request, response, state)
     )
 
