@@ -14,7 +14,16 @@ from importlib import import_module
 
 from benchmarks.figures import publish
 
-SUBJECTS = ("cost", "signin", "push", "plays", "gateway", "sweep", "flood")
+SUBJECTS = (
+    "cost",
+    "instructions",
+    "signin",
+    "push",
+    "plays",
+    "gateway",
+    "sweep",
+    "flood",
+)
 DEFAULT = ("cost", "signin")
 
 
