@@ -12,8 +12,11 @@ A figure that grows is a regression. If one shrinks, update the table.
 
 from __future__ import annotations
 
+import re
+import sys
 from contextlib import ExitStack
 
+import django
 import pytest
 
 from benchmarks.contenders import ENGINES, FIVE, OURS, PLAIN, WITH_PLAYS
@@ -80,6 +83,10 @@ signed_cookies | ASGI | renewal of a play | - | 2 reads, 1 write, 16 hops
 """
 HEAD = "engine | server | request | plain | ours"
 SERVERS = ("WSGI", "ASGI")
+# Calls and hops depend on the versions of Python and Django. The table has those of
+# these versions, and only these compare them.
+IS_EXACT = sys.version_info[:2] == (3, 11) and django.VERSION[:2] == (5, 2)
+INEXACT = re.compile(r",? ?[+-]?\d+ (?:calls|hops?)")
 # The engines that use a cache need its server.
 CACHED = ("cached_db", "cache")
 
@@ -174,7 +181,12 @@ def lines(engine, start):
 def test_no_figure_changes_unnoticed(engine, start):
     rows = FIGURES.strip().splitlines()
     expected = [each for each in rows if each.startswith(f"{engine} |")]
-    assert list(lines(engine, start)) == expected, "Update FIGURES."
+    found = list(lines(engine, start))
+    if not IS_EXACT:
+        expected, found = (
+            [INEXACT.sub("", each) for each in rows] for rows in (expected, found)
+        )
+    assert found == expected, "Update FIGURES."
 
 
 def test_the_table_is_complete():
