@@ -183,6 +183,8 @@ def mark(page: str, cookie: str | None, times: int) -> None:
 
 
 def count(page: str, cookie: str | None) -> dict[str, int]:
+    # Now and then, a request also records when the session was last active.
+    ask(_path(page), cookie)
     with counted() as counts:
         ask(_path(page), cookie)
     return counts
@@ -190,6 +192,7 @@ def count(page: str, cookie: str | None) -> dict[str, int]:
 
 def count_everything(page: str, cookie: str | None) -> dict[str, int]:
     """Count the statements, cache operations, thread hops and calls of a page."""
+    ask(_path(page), cookie)
     with counted() as counts, counted_hops() as hops:
         ask(_path(page), cookie)
     with counted_calls() as calls:
