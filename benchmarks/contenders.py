@@ -131,6 +131,14 @@ PLAIN = Contender("plain", "plain", limit=None)
 # Plain Django once more. The distance of its ratio from 1 shows how large a difference
 # must be to mean anything.
 CONTROL = dataclasses.replace(PLAIN, name="control")
+# Plain Django with a middleware that does nothing. No middleware can cost less.
+EMPTY = dataclasses.replace(
+    PLAIN,
+    name="empty-middleware",
+    instead={
+        SESSION_MIDDLEWARE: (SESSION_MIDDLEWARE, "benchmarks.project.middleware.empty")
+    },
+)
 OURS = Contender(
     "session-limit",
     "session-limit",
@@ -279,4 +287,4 @@ MEASURED = (
         after_sign_in=delete_other_profiles,
     ),
 )
-BY_NAME = {each.name: each for each in (*MEASURED, CONTROL, WITH_PLAYS)}
+BY_NAME = {each.name: each for each in (*MEASURED, CONTROL, EMPTY, WITH_PLAYS)}
