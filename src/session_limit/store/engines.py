@@ -265,24 +265,24 @@ def deletion(keys: Sequence[str], using: str) -> list[sql.Statement]:
     if not keys:
         return []
     if issubclass(store, db.SessionStore):
-        found = rows(store.get_model_class(), keys)
-        if found.db != using:
-            after_commit(using, found.delete)
-        elif _deletes_rows_alone(found):
-            statements = [sql.delete(found.model, "session_key", keys, using)]
+        model = store.get_model_class()
+        if router.db_for_write(model) != using:
+            after_commit(using, rows(model, keys).delete)
+        elif _deletes_rows_alone(model, using):
+            statements = [sql.delete(model, "session_key", keys, using)]
         else:
-            found.delete()
+            rows(model, keys).delete()
     if not is_plain_db(store):
         after_commit(using, _delete_each, store, keys)
     return statements
 
 
-def _deletes_rows_alone(found: models.QuerySet[AbstractBaseSession]) -> bool:
-    """Return whether deleting these stored sessions executes no more than that."""
-    # A model may have a manager of its own. Other models may refer to it, and signals
+def _deletes_rows_alone(model: type[AbstractBaseSession], using: str) -> bool:
+    """Return whether to delete stored sessions, the ORM only deletes their rows."""
+    # The model may have a manager of its own. Other models may refer to it, and signals
     # may be connected.
-    is_plain = type(found.model._base_manager) is models.Manager
-    return is_plain and Collector(found.db).can_fast_delete(found)
+    is_plain = type(model._base_manager) is models.Manager
+    return is_plain and Collector(using).can_fast_delete(cast("Any", model))
 
 
 def _delete_each(store: type[SessionBase], keys: Sequence[str]) -> None:
