@@ -6,7 +6,7 @@ import functools
 from typing import Any
 
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.db import connections
+from django.db import connections, transaction
 from django.db.models import F
 from django.db.models.constants import OnConflict
 
@@ -34,10 +34,13 @@ def lock_account(user_id: Any, using: str, **changes: Any) -> AccountLimit:
     given = {"user_id": user_id, **changes}
     text = _lock(tuple(given), using, durably=must_make_durable(using))
     values = sql.prepared(AccountLimit, given, using)
-    if not connections[using].features.can_return_rows_from_bulk_insert:
-        sql.execute(using, sql.Statement(text, values))
-        return AccountLimit._base_manager.using(using).get(pk=user_id)
-    [(limit, changed_at, *_)] = sql.fetch(using, sql.Statement(text, values))
+    statement = sql.Statement(text, values)
+    # The caller may have a transaction open, and catch the error of this statement.
+    with transaction.mark_for_rollback_on_error(using):
+        if not connections[using].features.can_return_rows_from_bulk_insert:
+            sql.execute(using, statement)
+            return AccountLimit._base_manager.using(using).get(pk=user_id)
+        [(limit, changed_at, *_)] = sql.fetch(using, statement)
     return sql.made(
         AccountLimit, ("user_id", *_RETURNED), (user_id, limit, changed_at), using
     )

@@ -11,7 +11,7 @@ import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias, TypeVar, cast
 
-from django.db import connections, models, transaction
+from django.db import connections, models
 from django.db.models.expressions import Expression
 
 M = TypeVar("M", bound=models.Model)
@@ -40,10 +40,10 @@ def columns(model: Model, names: Sequence[str], using: str) -> list[str]:
 
 def prepared(model: Model, values: Mapping[str, Any], using: str) -> list[Any]:
     """Return the ``values`` of fields as the database stores them."""
-    connection = connections[using]
+    connection, fields = connections[using], _fields(model, tuple(values))
     return [
-        field(model, name).get_db_prep_save(value, connection)
-        for name, value in values.items()
+        None if value is None else field.get_db_prep_save(value, connection)
+        for field, value in zip(fields, values.values(), strict=True)
     ]
 
 
@@ -60,9 +60,10 @@ def insert(row: models.Model, using: str, computed: str) -> Statement:
     """
     model = type(row)
     given = {
-        each.attname: getattr(row, each.attname)
-        for each in model._meta.concrete_fields
-        if each.attname != computed
+        name: value
+        for name in _attributes(model)
+        # Columns without a value are NULL.
+        if name != computed and (value := getattr(row, name)) is not None
     }
     text = _insert(model, tuple(given), computed, getattr(row, computed), using)
     return Statement(text, prepared(model, given, using))
@@ -119,18 +120,14 @@ def execute(using: str, *statements: Statement) -> None:
         parts = [f"s{n} AS ({each.text})" for n, each in enumerate(others)]
         values = [value for each in statements for value in each.values]
         statements = (Statement(f"WITH {', '.join(parts)} {last.text}", values),)
-    with transaction.mark_for_rollback_on_error(using):
-        for each in statements:
-            with connections[using].cursor() as cursor:
-                cursor.execute(each.text, each.values)
+    for each in statements:
+        with connections[using].cursor() as cursor:
+            cursor.execute(each.text, each.values)
 
 
 def fetch(using: str, statement: Statement) -> list[tuple[Any, ...]]:
     """Execute ``statement``, and return the rows of its result."""
-    with (
-        transaction.mark_for_rollback_on_error(using),
-        connections[using].cursor() as cursor,
-    ):
+    with connections[using].cursor() as cursor:
         cursor.execute(statement.text, statement.values)
         return cast("list[tuple[Any, ...]]", cursor.fetchall())
 
@@ -157,6 +154,11 @@ def made(model: type[M], names: tuple[str, ...], row: Sequence[Any], using: str)
 @functools.cache
 def _attributes(model: Model) -> tuple[str, ...]:
     return tuple(each.attname for each in model._meta.concrete_fields)
+
+
+@functools.cache
+def _fields(model: Model, names: tuple[str, ...]) -> list[models.Field[Any, Any]]:
+    return [field(model, name) for name in names]
 
 
 @functools.cache
