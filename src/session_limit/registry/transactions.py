@@ -212,14 +212,12 @@ def _beginning_at_read_committed(connection: BaseDatabaseWrapper) -> Iterator[No
     # The driver then sends the level with BEGIN. The level of the server is not known
     # without asking: a role or a database may have its own, and a pooler such as
     # PgBouncer may pass each transaction to another server process.
-    driver: Any = connection.connection
     if connection.vendor != "postgresql":
         yield
         return
-    former, levels = (
-        driver.isolation_level,
-        type(cast("Any", connection).isolation_level),
-    )
+    driver: Any = connection.connection
+    levels = type(cast("Any", connection).isolation_level)
+    former = driver.isolation_level
     driver.isolation_level = levels.READ_COMMITTED
     try:
         yield
