@@ -258,6 +258,17 @@ def test_it_takes_one_round_trip(options, binding):
     assert len(ran) == 5
 
 
+@on("postgresql")
+def test_a_sign_in_with_parameters_that_the_server_binds(ada, options):
+    """Fails if the statements of a sign-in need psycopg's client-side parameters."""
+    options(server_side_binding=True, prepare_threshold=1)
+    tabs = [Tab() for _ in range(4)]
+    for tab in tabs:
+        assert tab.sign_in(ada).status_code == 302
+    assert is_in(tabs[-1], ada)
+    assert len(live(ada)) == 1
+
+
 # The isolation level on PostgreSQL
 
 

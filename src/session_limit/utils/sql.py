@@ -93,7 +93,7 @@ def update(
     return Statement(text, [*prepared(model, changes, using), *ids])
 
 
-@functools.cache
+@functools.lru_cache
 def _update(model: Model, names: tuple[str, ...], count: int, using: str) -> str:
     changes = ", ".join(f"{column} = %s" for column in columns(model, names, using))
     [pk] = columns(model, [model._meta.pk.name], using)
