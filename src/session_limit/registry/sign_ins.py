@@ -202,6 +202,7 @@ def record(
     # save() would send signals, with which audit libraries copy the session key into
     # tables of their own.
     sql.execute(using, *before, sql.insert(row, using, computed="key_recorded_at"))
+    row._state.adding, row._state.db = False, using
     # The database has computed this value. The deferred field is read only if needed.
     del row.key_recorded_at
     after_commit(using, audit.started, row)
