@@ -46,28 +46,18 @@ CAP = [
     ),
     Mutant(
         "a sign-in reads what is live without a lock",
-        "registry/accounts.py::live_rows",
-        old="""
-    rows = UserSession.objects.using(using).live().for_user(user)
-    return list(rows.select_for_update().order_by("pk"))
-""",
-        new="""
-    rows = UserSession.objects.using(using).live().for_user(user)
-    return list(rows)
-""",
+        "registry/accounts.py::_live_rows",
+        old="ops.for_update_sql() if features.has_select_for_update else ''",
+        new="''",
         tests="interleavings/test_rotation",
         test="test_a_rotation_under_way_is_waited_for",
         database="postgresql",
     ),
     Mutant(
         "sessions are locked as they are found",
-        "registry/accounts.py::live_rows",
-        old=""".live().for_user(user)
-    return list(rows.select_for_update().order_by("pk"))
-""",
-        new=""".live().for_user(user)
-    return list(rows.select_for_update())
-""",
+        "registry/accounts.py::_live_rows",
+        old=" ORDER BY {id}",
+        new="",
         tests="interleavings/test_locks",
         test="test_ending_all_against_a_sign_in",
         database="postgresql",
@@ -83,21 +73,30 @@ CAP = [
     ),
     Mutant(
         "a sign-in decides on what its snapshot shows",
-        "registry/transactions.py::_begin",
-        old='if connection.vendor not in {"postgresql", "mysql"}:',
-        new='if connection.vendor != "mysql":',
+        "registry/transactions.py::_beginning_at_read_committed",
+        old="    driver.isolation_level = levels.READ_COMMITTED\n",
+        new="    pass\n",
         tests="interleavings/test_locks",
         test="test_an_admission_sees_the_newest_under_repeatable_read",
         database="postgresql",
     ),
     Mutant(
         "first sign-ins of two accounts lock the same gap",
-        "registry/transactions.py::_begin",
-        old='if connection.vendor not in {"postgresql", "mysql"}:',
-        new='if connection.vendor != "postgresql":',
+        "registry/transactions.py::_may_begin_at_another_level",
+        old='    return level != "read committed"\n',
+        new="    return False\n",
         tests="interleavings/test_locks",
         test="test_two_first_sign_ins_under_repeatable_read",
         database="mariadb",
+    ),
+    Mutant(
+        "the project's next transaction begins at our isolation level",
+        "registry/transactions.py::_beginning_at_read_committed",
+        old="            driver.isolation_level = former\n",
+        new="            pass\n",
+        tests="interleavings/test_transactions",
+        test="test_only_our_transactions_are_read_committed",
+        database="postgresql",
     ),
     Mutant(
         "a sign-in is not repeated after a deadlock",
@@ -274,9 +273,9 @@ FINALITY = [
     ),
     Mutant(
         "what is stored stays when it has ended",
-        "registry/ending.py::end_locked",
-        old="    engines.delete(keys, using)\n",
-        new="",
+        "registry/ending.py::ending",
+        old=", *engines.deletion(keys, using)]",
+        new="]",
         tests="stories/test_two_browsers",
         test="test_the_second_sign_in_displaces_the_first",
     ),
@@ -503,7 +502,7 @@ ANSWERS = [
     ),
     Mutant(
         "listeners hear before the commit",
-        "registry/ending.py::end_locked",
+        "registry/ending.py::ending",
         old="    after_commit(using, announcements.sessions_ended, rows)\n",
         new="    announcements.sessions_ended(rows)\n",
         tests="test_audit",
@@ -589,7 +588,7 @@ NOTICES = [
     ),
     Mutant(
         "an administrator hears the notice that was its owner's",
-        "registry/sign_ins.py::give_notice",
+        "registry/sign_ins.py::giving_notice",
         old="if row.is_live and row.counted]",
         new="if row.is_live]",
         tests="stories/test_new_sign_in",

@@ -51,15 +51,15 @@ MUTANTS = [
     Mutant(
         "a signal passes on the key of a new session",
         "registry/sign_ins.py::record",
-        "UserSession.objects.using(using).bulk_create([row])",
-        "row.save(using=using, force_insert=True)",
+        'sql.insert(row, using, computed="key_recorded_at"))',
+        "); row.save(using=using, force_insert=True)",
         COPIES,
         "test_no_signal_passes_a_live_key_on",
     ),
     Mutant(
         "a signal passes on the key of a browser that signs in again",
         "registry/sign_ins.py::enter",
-        "UserSession.objects.using(using).filter(pk=own.pk).update(**changes)",
+        "sql.execute(using, *before, sql.update([own], changes, using))",
         "own.save(using=using, update_fields=list(changes))",
         COPIES,
         "test_no_signal_passes_a_live_key_on",
