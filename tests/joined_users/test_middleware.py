@@ -10,6 +10,7 @@ from django.contrib.auth import aget_user, get_user
 from django.contrib.auth.middleware import (
     AuthenticationMiddleware,
     RemoteUserMiddleware,
+    auser,
 )
 from django.contrib.sessions.middleware import SessionMiddleware
 from django.db import connection
@@ -56,6 +57,36 @@ def test_a_subclass_of_the_authentication_middleware(visit, settings, view):
         settings, AUTHENTICATION, f"{HERE}.OwnAuthentication"
     )
     assert visit(view) == "ada"
+
+
+class OwnAsyncAuthentication(AuthenticationMiddleware):
+    """A project's subclass with a function of its own around Django's."""
+
+    def process_request(self, request):
+        super().process_request(request)
+
+        async def own():
+            return await auser(request)
+
+        request.auser = own
+
+
+def test_a_project_that_calls_djangos_auser(visit, settings):
+    settings.MIDDLEWARE = replaced(
+        settings, AUTHENTICATION, f"{HERE}.OwnAsyncAuthentication"
+    )
+    assert visit(aname) == "ada"
+
+
+def test_an_auser_of_other_code_reads_no_session(bob, visit):
+    async def view(request):
+        async def auser():
+            return bob
+
+        request.auser = auser
+        return await request.auser(), request.session.accessed
+
+    assert visit(view) == (bob, False)
 
 
 @BOTH

@@ -21,6 +21,7 @@ from django.contrib.auth.middleware import get_user
 from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import SynchronousOnlyOperation
 from django.db import connection, transaction
+from django.db.models.signals import post_init
 from django.http import StreamingHttpResponse
 
 from session_limit.store.joined_users import JoinedUser
@@ -339,6 +340,18 @@ def test_a_new_hash_in_the_session(ada, visit):
     assert visit(lambda request: request.user.pk) == ada.pk
 
 
+def test_a_user_id_that_other_code_has_changed(bob, visit, monkeypatch):
+    """A user model need not have hashes that tell the users apart."""
+    monkeypatch.setattr(get_user_model(), "get_session_auth_hash", lambda user: "same")
+
+    def view(request):
+        request.session["_auth_user_hash"] = "same"
+        request.session["_auth_user_id"] = bob._meta.pk.value_to_string(bob)
+        return request.user.pk
+
+    assert visit(view) == bob.pk
+
+
 def test_a_hash_that_other_code_has_changed(visit):
     def view(request):
         request.session["_auth_user_hash"] = "another"
@@ -466,6 +479,24 @@ def test_a_pickle_of_the_request(ada, visit, is_read):
     module, pk, cached = visit(view)
     assert module == "django.core.handlers.wsgi"
     assert (pk, cached) == (ada.pk, ada if is_read else None)
+
+
+def test_a_receiver_that_reads_the_database(visit):
+    """Django makes the instance in a thread, in which this receiver may run."""
+
+    def receiver(instance, **kwargs):
+        users(instance.pk).exists()
+
+    async def view(request):
+        await request.session.aget("anything")
+        return (await request.auser()).is_authenticated
+
+    post_init.connect(receiver, get_user_model())
+    try:
+        assert visit(view) is True
+        assert visit(lambda request: request.user.is_authenticated) is True
+    finally:
+        post_init.disconnect(receiver, get_user_model())
 
 
 def test_async_code_that_asks_for_the_sync_user(visit):

@@ -22,6 +22,7 @@ from django.contrib.auth import (
 )
 from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.base_user import AbstractBaseUser
+from django.core.exceptions import SynchronousOnlyOperation
 from django.core.signals import setting_changed
 from django.db import connections, models
 from django.db.models import query
@@ -203,7 +204,11 @@ class JoinedUser:
         backend = _backend(data[BACKEND_SESSION_KEY])
         if backend is None:
             return None
-        user = self._join.instance(values)
+        try:
+            user = self._join.instance(values)
+        except SynchronousOnlyOperation:
+            # A receiver of ``post_init`` reads the database, and needs a thread.
+            return None
         is_same = (
             str(user.pk) == data.get(SESSION_KEY)
             and bool(user)
