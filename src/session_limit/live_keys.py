@@ -8,7 +8,7 @@ data of such a session name, but never whether the session is live.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from hashlib import blake2b, sha256
 from typing import Any, NamedTuple, cast
@@ -19,7 +19,7 @@ from django.contrib.auth import SESSION_KEY
 from session_limit.models import parse_uuid
 from session_limit.registry.activity import touch_unread
 from session_limit.registry.connected import Standing, record_endings, standings
-from session_limit.registry.renewals import Stored, renew_play_if_live
+from session_limit.registry.renewals import Renewal, Stored, renew_live
 from session_limit.store import engines, queries, tenants
 from session_limit.store.liveness import Row
 from session_limit.utils.clock import utc_now
@@ -93,28 +93,65 @@ def renew(key: str, play: UUID) -> Row | None:
     Return the row that ``find()`` last returned for the key. Return ``None`` if the
     playback was not renewed. The caller must then decide in another way.
     """
+    row, stored = _remembered_of(key)
+    if row is None or not renew_live([Renewal(play, row.id, stored)]):
+        return None
+    return row
+
+
+def renew_for_players(asked: Sequence[tuple[str, UUID]]) -> list[bool]:
+    """
+    Renew plays as Django's view would, with a single statement.
+
+    ``asked`` contains pairs of a session key and the id of a play. Return for each pair
+    whether the play was renewed. Django's view must serve the others. A renewal counts
+    as activity. This function blocks.
+    """
+    found = {key: _remembered_of(key) for key, _ in asked}
+    for key, (row, _) in found.items():
+        if row is None and find(key) is not None:
+            found[key] = _remembered_of(key)
+    renewals = {
+        (key, play): Renewal(play, row.id, stored)
+        for key, play in asked
+        for row, stored in [found[key]]
+        if row is not None
+    }
+    renewed = set(renewals)
+    if renewals and not renew_live(list({*renewals.values()})):
+        # One of them was not renewed, and the others may have been.
+        renewed = {each for each in renewals if renew_live([renewals[each]])}
+    answers = []
+    for key, play in asked:
+        row, _ = found[key]
+        is_renewed = row is not None and (key, play) in renewed
+        if row is not None and is_renewed:
+            is_renewed = find_ended(row, can_wait=True) is None
+        answers.append(is_renewed and _record_activity(key))
+    return answers
+
+
+def _remembered_of(key: str) -> tuple[Row | None, Stored | None]:
+    """
+    Return the row that ``find()`` has returned for the key, if its data still name it.
+
+    The second value is a condition for the SQL, if the data have not been read again.
+    """
     engine, using = _engine()
     remembered = _remembered.get((engine, _digest(key)))
     if remembered is None:
-        return None
+        return None, None
     row = remembered.row
     if using is None:
         identity = _identity_of(engine, key)
         if identity.id != row.id.hex or not row.belongs_to(identity.user):
-            return None
-    is_renewed = renew_play_if_live(play, row.id, remembered.stored)
-    return row if is_renewed else None
+            return None, None
+    return row, remembered.stored
 
 
-def is_activity_recorded(key: str) -> bool:
-    """Return whether the activity of a session need not be recorded again yet."""
-    remembered = _remembered.get((engines.engine(), _digest(key)))
-    return remembered is not None and time.monotonic() < remembered.touch_at
-
-
-def record_activity(key: str) -> bool:
+def _record_activity(key: str) -> bool:
     """
-    Record the activity of a session that ``renew()`` has just found live.
+    Record the activity of a session that ``renew()`` has just found live, if it is due.
 
     Return ``False`` if the activity may change the session's expiry, which depends on
     the request and on the session's data. Nothing is recorded then.
@@ -123,6 +160,8 @@ def record_activity(key: str) -> bool:
     remembered = _remembered.get(entry)
     if remembered is None:
         return False
+    if time.monotonic() < remembered.touch_at:
+        return True
     row = remembered.row
     # If this process does not record the activity, find() must read the row again.
     _remembered.drop(entry)
@@ -193,28 +232,34 @@ def _digest(text: str) -> bytes:
 
 
 # The times at which the accounts of these UserSession rows were last checked, and the
-# rows that are to be checked together with the next row that must be.
+# rows to check with the next check, with the times since when they have waited.
 _verified: LRU[UUID, float] = LRU(MAX_REMEMBERED)
-_ageing: set[UUID] = set()
+_waiting: dict[UUID, float] = {}
 
 
-def find_ended(row: Row) -> Standing | None:
+def find_ended(row: Row, *, can_wait: bool = False) -> Standing | None:
     """
     Return the ``Standing`` of a session that has ended without a signal.
 
     For example, its account was disabled by a queryset's ``update()``. Return ``None``
-    if the session has not ended. Each session is checked every ``VERIFY`` seconds.
+    if the session has not ended. Each session is checked every ``VERIFY`` seconds. If
+    ``can_wait`` is true, the first check may come ``VERIFY / 2`` seconds late.
     """
     now, verified = time.monotonic(), _verified.get(row.id)
-    if verified is not None and now - verified < VERIFY:
-        if now - verified > VERIFY / 2:
-            _ageing.add(row.id)
+    age = VERIFY if verified is None else now - verified
+    if age < VERIFY / 2:
         return None
-    # Checking many sessions costs little more than checking one.
+    # Checking many sessions together costs little more than checking one, so wait for
+    # others. The sessions of a site would otherwise overload a server that has just
+    # started.
+    since = _waiting.setdefault(row.id, now)
+    is_overdue = age >= VERIFY and not (can_wait and now - since < VERIFY / 2)
+    if not is_overdue and len(_waiting) < BATCH:
+        return None
     ids = {row.id}
     with suppress(KeyError):
-        while len(ids) < BATCH:
-            ids.add(_ageing.pop())
+        while len(ids) <= BATCH:
+            ids.add(_waiting.popitem()[0])
     found = standings(ids, thorough=True)
     for id, standing in found.items():
         if standing.is_live:

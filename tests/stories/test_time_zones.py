@@ -8,8 +8,8 @@ import pytest
 from django.contrib.sessions.backends.base import SessionBase
 
 from session_limit import registry
-from session_limit.conf import conf
 from session_limit.asgi import bulk_reads
+from session_limit.conf import conf
 from session_limit.models import DatabaseNow, PendingSignIn, Play, UserSession
 from session_limit.pages.chooser import COOKIE
 from session_limit.store import engines, play_queries, queries

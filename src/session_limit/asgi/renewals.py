@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import json
+import time
 from http import HTTPStatus
 from uuid import UUID
 
@@ -11,13 +13,13 @@ from django.http import HttpRequest, HttpResponse
 from django.middleware.csrf import CsrfViewMiddleware
 from django.utils.cache import add_never_cache_headers, patch_vary_headers
 
-from session_limit import gateway, live_keys
-from session_limit.asgi.gateway import judge
+from session_limit import live_keys
 from session_limit.asgi.hub import current_hub
 from session_limit.asgi.scopes import find_play, request_of, session_key_of
 from session_limit.asgi.types import Scope, Send
+from session_limit.conf import conf
 from session_limit.pages import json_answers
-from session_limit.store import tenants
+from session_limit.store import identification, tenants
 from session_limit.utils.log_once import RateLimitedLog
 
 _FAILURE = RateLimitedLog("A play could not be renewed before Django's handler.")
@@ -39,7 +41,7 @@ async def serve(scope: Scope, send: Send) -> bool:
     if play is None or key is None or not _is_from_this_site(scope):
         return False
     try:
-        is_renewed = await _renew(key, play, scope)
+        is_renewed = await _renew(key, play)
     except Exception as error:  # noqa: BLE001 logged
         _FAILURE.log(error)
         return False
@@ -54,6 +56,7 @@ def _is_usual(scope: Scope) -> bool:
     return (
         # A token may authenticate another user than the session's.
         b"authorization" not in headers
+        and conf.uses_plays()
         # A form contains the CSRF token in its body.
         and headers.get(b"content-type", b"").partition(b";")[0]
         in {b"", b"application/json"}
@@ -88,25 +91,32 @@ def _is_from_this_site(scope: Scope) -> bool:
         return False
 
 
-async def _renew(key: str, play: UUID, scope: Scope) -> bool:
-    question = gateway.Question(key, str(play), renews=True)
-    verdict = await judge(question, scope)
-    if verdict.status is not HTTPStatus.OK:
-        return False
-    return live_keys.is_activity_recorded(key) or await current_hub().renewing.run(
-        functools.partial(live_keys.record_activity, key)
-    )
+async def _renew(key: str, play: UUID) -> bool:
+    hub = current_hub()
+    if not identification.is_known(key):
+        # Clients can invent session keys, which must not delay known sessions.
+        if await hub.strangers.run(live_keys.find, key) is None:
+            return False
+        identification.remember(key, is_live=True)
+    return await hub.renewals.renew(key, play)
 
 
 async def _answer(send: Send, play: UUID) -> None:
-    response = json_answers.playing(play)
+    body = json.dumps(json_answers.playing_fields(play)).encode()
+    headers = _headers(len(body), int(time.time()))
+    status = HTTPStatus.OK.value
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+@functools.lru_cache(maxsize=4)
+def _headers(length: int, second: int) -> list[tuple[bytes, bytes]]:
+    """Return the headers of the view's response, which state the current second."""
+    response = HttpResponse(content_type="application/json")
+    response.headers["Content-Length"] = str(length)
     add_never_cache_headers(response)
     patch_vary_headers(response, ["Cookie"])
-    response.headers["Content-Length"] = str(len(response.content))
-    headers = [
+    return [
         (name.lower().encode("latin1"), value.encode("latin1"))
         for name, value in response.headers.items()
     ]
-    status = response.status_code
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": response.content})

@@ -146,14 +146,15 @@ def overview(
 
 def playing(id: UUID) -> JsonResponse:
     """Return the JSON response with a playback's id, renewal interval and lease."""
+    return JsonResponse(playing_fields(id))
+
+
+def playing_fields(id: UUID) -> dict[str, Any]:
+    """Return the JSON fields with a playback's id, renewal interval and lease."""
     lease = conf.play_lease.total_seconds()
-    return answer(
-        "playing",
-        play=id,
-        # Two renewals in a row may fail to arrive.
-        interval=round(lease / 3, 3),
-        lease=lease,
-    )
+    # Two renewals in a row may fail to arrive.
+    interval = round(lease / 3, 3)
+    return envelope("playing", play=str(id), interval=interval, lease=lease)
 
 
 def play_refused(

@@ -8,8 +8,9 @@ from the models' metadata, because the ORM takes several times as long.
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 from uuid import UUID
 
 from django.contrib.sessions.base_session import AbstractBaseSession
@@ -38,6 +39,19 @@ class Stored(NamedTuple):
         return f"<Stored: {self.digest}>"
 
 
+class Renewal(NamedTuple):
+    """
+    A playback to renew, and its session.
+
+    ``stored`` is set if the renewal requires that the session is still stored with the
+    same data.
+    """
+
+    play: UUID
+    session: UUID
+    stored: Stored | None
+
+
 # SQL for the SHA-256 digest of a text column. Django defines the function on SQLite.
 _DIGEST = {
     "postgresql": "encode(sha256(convert_to({}, 'UTF8')), 'hex')",
@@ -56,51 +70,60 @@ def renew_play(using: str, id: UUID, session_id: UUID) -> bool:
     time no longer counts. Start such a playback again with ``play()``.
     """
     # This is one indexed UPDATE and does not lock the account.
-    sql, parameters = _renewal(using, conf.play_lease)
-    return _execute(using, sql, [*parameters, *_ids(using, id, session_id)])
+    sql, parameters = _update(using, conf.play_lease)
+    condition = f"{sql} AND {_is_play_of_session(using)}"
+    return _execute(using, condition, [*parameters, *_ids(using, id, session_id)]) > 0
 
 
-def renew_play_if_live(id: UUID, session_id: UUID, stored: Stored | None) -> bool:
+def renew_live(renewals: Sequence[Renewal]) -> bool:
     """
-    Renew a playback if its session is live, and return whether it was renewed.
+    Renew the playbacks whose sessions are live, and return whether all were renewed.
 
-    The same statement checks that the session has neither ended nor expired. If
-    ``stored`` is given, the statement also checks that the session is still stored with
-    the same data. The result is also ``False`` if another transaction has locked the
-    playback, or if the session's expiry is due but may have been postponed. The caller
-    then has to decide in another way.
+    One statement renews them, and checks that the sessions have neither ended nor
+    expired. The result is also ``False`` if another transaction has locked a playback,
+    or if a session's expiry is due but may have been postponed. The caller then has to
+    decide in another way, for each playback.
 
     Do not call this function in a transaction.
     """
     using = registry_alias()
-    adapt = connections[using].ops.adapt_datetimefield_value
-    sql, parameters = _renewal(using, conf.play_lease)
-    session = UserSession._meta.pk.get_db_prep_value(session_id, connections[using])
-    values = [*parameters, *_ids(using, id, session_id), session, _utc(using)]
-    condition = _session_is_live(using)
-    if stored is not None:
-        condition += _session_is_stored(using, stored.model)
-        # The column of Django's sessions is in the zone in which Django stores times.
-        values += [stored.key, adapt(timezone.now()), stored.digest]
-    begin, end = _without_waiting(using)
-    if end:
-        values += _ids(using, id)
+    connection = connections[using]
+    now = _utc(using)
+    # The column of Django's sessions is in the zone in which Django stores times.
+    stored_now = connection.ops.adapt_datetimefield_value(timezone.now())
+    sql, values = _update(using, conf.play_lease)
+    values, conditions = [*values], []
+    for play, session, stored in renewals:
+        condition = f"({_is_play_of_session(using)} AND {_is_session_live(using)}"
+        values += [*_ids(using, play, session, session), now]
+        if stored is not None:
+            condition += f" AND {_is_session_stored(using, stored.model)}"
+            values += [stored.key, stored_now, stored.digest]
+        conditions.append(f"{condition})")
+    sql = f"{sql} AND ({' OR '.join(conditions)})"
+    # Others must not wait because one playback is locked.
+    if connection.vendor == "postgresql":
+        places = ", ".join(["%s"] * len(renewals))
+        sql += f" AND {_unlocked(using)}".format(places)
+        values += _ids(using, *(each.play for each in renewals))
+    elif connection.vendor == "mysql" and cast("Any", connection).mysql_is_mariadb:
+        sql = f"SET STATEMENT innodb_lock_wait_timeout = 0 FOR {sql}"
     try:
-        return _execute(using, f"{begin}{sql}{condition}{end}", values)
+        return _execute(using, sql, values) == len(renewals)
     except OperationalError as error:
         if not is_retryable(error):
             raise
         return False
 
 
-def _execute(using: str, sql: str, parameters: list[Any]) -> bool:
+def _execute(using: str, sql: str, parameters: list[Any]) -> int:
     with connections[using].cursor() as cursor:
         cursor.execute(sql, parameters)
-        return bool(cursor.rowcount > 0)
+        return cast("int", cursor.rowcount)
 
 
 def _ids(using: str, *ids: UUID) -> list[Any]:
-    # All of these columns have the same type.
+    # The columns of all these ids have the same type.
     prepare = functools.partial(Play._meta.pk.get_db_prep_value, prepared=False)
     return [prepare(id, connections[using]) for id in ids]
 
@@ -110,13 +133,11 @@ def _utc(using: str) -> Any:
     return field.get_db_prep_value(utc_now(), connections[using], prepared=False)
 
 
-def _column(using: str, model: type[models.Model], name: str) -> str:
-    column: Any = model._meta.get_field(name)
-    return connections[using].ops.quote_name(column.column)
-
-
-def _table(using: str, model: type[models.Model]) -> str:
-    return connections[using].ops.quote_name(model._meta.db_table)
+def _quoted(using: str, model: type[models.Model], *names: str) -> list[str]:
+    """Return the quoted names of the model's table and of its columns."""
+    fields = [cast("Any", model._meta.get_field(name)) for name in names]
+    quote = connections[using].ops.quote_name
+    return [quote(model._meta.db_table), *(quote(each.column) for each in fields)]
 
 
 def _compiled(using: str, expression: Any) -> tuple[str, list[Any]]:
@@ -128,59 +149,52 @@ def _compiled(using: str, expression: Any) -> tuple[str, list[Any]]:
     return sql, list(parameters)
 
 
-# Table and column names in the statements below come from the models.
+# Table and column names in the SQL below come from the models.
 
 
 @functools.lru_cache(maxsize=8)
-def _renewal(using: str, lease: timedelta) -> tuple[str, list[Any]]:
+def _update(using: str, lease: timedelta) -> tuple[str, list[Any]]:
     now, _ = _compiled(using, DatabaseNow())
     until, parameters = _compiled(using, DatabaseNow() + lease)
-    id, session, ended_at, lease_until = (
-        _column(using, Play, name)
-        for name in ("id", "session", "ended_at", "lease_until")
-    )
+    table, ended_at, lease_until = _quoted(using, Play, "ended_at", "lease_until")
     sql = (
-        f"UPDATE {_table(using, Play)} SET {lease_until} = {until}"  # noqa: S608
-        f" WHERE {id} = %s AND {session} = %s"
-        f" AND {ended_at} IS NULL AND {lease_until} > {now}"
+        f"UPDATE {table} SET {lease_until} = {until}"  # noqa: S608
+        f" WHERE {ended_at} IS NULL AND {lease_until} > {now}"
     )
     return sql, parameters
 
 
 @functools.cache
-def _session_is_live(using: str) -> str:
-    id, ended_at, expires_at = (
-        _column(using, UserSession, name) for name in ("id", "ended_at", "expires_at")
-    )
+def _is_play_of_session(using: str) -> str:
+    _, id, session = _quoted(using, Play, "id", "session")
+    return f"{id} = %s AND {session} = %s"
+
+
+@functools.cache
+def _is_session_live(using: str) -> str:
+    names = ("id", "ended_at", "expires_at")
+    table, id, ended_at, expires_at = _quoted(using, UserSession, *names)
     return (
-        f" AND EXISTS (SELECT 1 FROM {_table(using, UserSession)}"  # noqa: S608
-        f" WHERE {id} = %s AND {ended_at} IS NULL AND {expires_at} > %s)"
+        f"EXISTS (SELECT 1 FROM {table} WHERE {id} = %s"  # noqa: S608
+        f" AND {ended_at} IS NULL AND {expires_at} > %s)"
     )
 
 
 @functools.cache
-def _session_is_stored(using: str, model: type[AbstractBaseSession]) -> str:
-    key, expires, data = (
-        _column(using, model, name)
-        for name in ("session_key", "expire_date", "session_data")
-    )
+def _is_session_stored(using: str, model: type[AbstractBaseSession]) -> str:
+    names = ("session_key", "expire_date", "session_data")
+    table, key, expires, data = _quoted(using, model, *names)
     digest = _DIGEST[connections[using].vendor].format(data)
     return (
-        f" AND EXISTS (SELECT 1 FROM {_table(using, model)}"  # noqa: S608
-        f" WHERE {key} = %s AND {expires} > %s AND {digest} = %s)"
+        f"EXISTS (SELECT 1 FROM {table} WHERE {key} = %s"  # noqa: S608
+        f" AND {expires} > %s AND {digest} = %s)"
     )
 
 
 @functools.cache
-def _without_waiting(using: str) -> tuple[str, str]:
-    """Return SQL for the begin and the end of an UPDATE that must wait for no lock."""
-    connection: Any = connections[using]
-    if connection.vendor == "postgresql":
-        id = _column(using, Play, "id")
-        return "", (
-            f" AND {id} IN (SELECT {id} FROM {_table(using, Play)}"  # noqa: S608
-            f" WHERE {id} = %s FOR NO KEY UPDATE SKIP LOCKED)"
-        )
-    if connection.vendor == "mysql" and connection.mysql_is_mariadb:
-        return "SET STATEMENT innodb_lock_wait_timeout = 0 FOR ", ""
-    return "", ""
+def _unlocked(using: str) -> str:
+    table, id = _quoted(using, Play, "id")
+    return (
+        f"{id} IN (SELECT {id} FROM {table} WHERE {id} IN ({{}})"  # noqa: S608
+        " FOR NO KEY UPDATE SKIP LOCKED)"
+    )
