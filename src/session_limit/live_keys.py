@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from datetime import datetime
 from hashlib import blake2b, sha256
 from typing import Any, NamedTuple, cast
 from uuid import UUID
@@ -38,13 +39,12 @@ class Remembered(NamedTuple):
     What a session key named when its session was last read.
 
     ``stored`` is set if one statement can check that the stored session is still the
-    same. ``touch_at`` is the value of ``time.monotonic()`` from which the session's
-    activity has to be recorded again.
+    same. From ``touch_at`` on, the session's activity has to be recorded again.
     """
 
     row: Row
     stored: Stored | None
-    touch_at: float
+    touch_at: datetime
 
 
 _remembered: LRU[tuple[Any, bytes], Remembered] = LRU(MAX_REMEMBERED)
@@ -74,12 +74,10 @@ def find(key: str) -> Row | None:
         row = queries.read(id) if id is not None else None
     if row is None or row.id.hex != identity.id:
         return None
-    now = utc_now()
-    if row.why_not_live(now, user_id=identity.user) is not None:
+    if row.why_not_live(utc_now(), user_id=identity.user) is not None:
         return None
     if not tenants.are_used():
-        left = row.last_active_at + row.touch_interval - now
-        touch_at = time.monotonic() + left.total_seconds()
+        touch_at = row.last_active_at + row.touch_interval
         # The row's key is not needed any more.
         remembered = Remembered(row._replace(session_key=None), stored, touch_at)
         _remembered.put((engine, _digest(key)), remembered)
@@ -127,6 +125,9 @@ def renew_for_players(asked: Sequence[tuple[str, UUID]]) -> list[bool]:
         is_renewed = row is not None and (key, play) in renewed
         if row is not None and is_renewed:
             is_renewed = find_ended(row, can_wait=True) is None
+        if not is_renewed:
+            # The data may have changed, so find() must read them next time.
+            _remembered.drop((engines.engine(), _digest(key)))
         answers.append(is_renewed and _record_activity(key))
     return answers
 
@@ -160,14 +161,15 @@ def _record_activity(key: str) -> bool:
     remembered = _remembered.get(entry)
     if remembered is None:
         return False
-    if time.monotonic() < remembered.touch_at:
+    now = utc_now()
+    if now < remembered.touch_at:
         return True
     row = remembered.row
     # If this process does not record the activity, find() must read the row again.
     _remembered.drop(entry)
     is_recorded = touch_unread(row)
     if is_recorded:
-        touch_at = time.monotonic() + row.touch_interval.total_seconds()
+        touch_at = now + row.touch_interval
         _remembered.put(entry, remembered._replace(touch_at=touch_at))
     return is_recorded is not None
 

@@ -65,7 +65,8 @@ MUTANTS = [
         "the gateway remembers whole sessions",
         "live_keys.py::_identity_in",
         old="    identity = _identities.get(",
-        new="    _identities.put((engine, signed), signed)\n    identity = _identities.get(",
+        new="    _identities.put((engine, signed), signed)\n"
+        "    identity = _identities.get(",
         tests="asgi/test_gateway",
         test="test_memory_does_not_grow_with_what_a_session_holds",
     ),
