@@ -125,10 +125,11 @@ def renew_for_players(asked: Sequence[tuple[str, UUID]]) -> list[bool]:
         is_renewed = row is not None and (key, play) in renewed
         if row is not None and is_renewed:
             is_renewed = find_ended(row, can_wait=True) is None
+        answers.append(is_renewed and _record_activity(key))
+    for (key, _), is_renewed in zip(asked, answers, strict=True):
         if not is_renewed:
             # The data may have changed, so find() must read them next time.
             _remembered.drop((engines.engine(), _digest(key)))
-        answers.append(is_renewed and _record_activity(key))
     return answers
 
 
