@@ -85,13 +85,16 @@ def hear(process: subprocess.Popen[str]) -> dict[str, Any]:
 
 
 def renew(
-    everybody: list[tuple[str, str]], seconds: float, on: dict[str, str]
+    everybody: list[tuple[str, str]],
+    seconds: float,
+    on: dict[str, str],
+    warm: float = INTERVAL,
 ) -> dict[str, Any]:
     """
     Renew everybody's play for this many ``seconds``, and return the measured values.
 
-    ``everybody`` contains pairs of a session key and a play's id. The server has met
-    every session before the measurement.
+    ``everybody`` contains pairs of a session key and a play's id. For ``warm`` seconds,
+    the server meets the sessions before the measurement.
     """
     name, pause = on["BENCHMARKS_NAME"], INTERVAL / len(everybody)
     paths = [(key, f"/account/sessions/plays/{id}/renew/") for key, id in everybody]
@@ -99,7 +102,7 @@ def renew(
     execute(KEEP, name)
     with serving(on, WITH_PLAYS, pool="0") as server:
         asks = {"port": server.port, **common}
-        with players(people=paths, spans=[INTERVAL, seconds], **asks) as process:
+        with players(people=paths, spans=[warm, seconds], **asks) as process:
             say(process)
             hear(process)
             with closing(connect(name)) as connection:

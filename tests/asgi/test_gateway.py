@@ -580,6 +580,26 @@ def test_it_renews_where_it_is_asked_to(laptop, playing, ask):
     assert Play.objects.get().lease_until > before + timedelta(seconds=20)
 
 
+def test_a_renewal_is_one_statement(laptop, playing, ask):
+    query = f"play={playing}&renew=1"
+    assert ask(laptop, query=query).status == 200
+    if ask is ask_asgi:
+        return  # it asks in another thread, which is not captured
+    with CaptureQueriesContext(connections["default"]) as ran:
+        assert ask(laptop, query=query).status == 200
+    assert sum("session_limit" in query["sql"] for query in ran) == 1
+
+
+def test_a_renewal_for_an_ended_session(ada, laptop, playing, ask):
+    query = f"play={playing}&renew=1"
+    assert ask(laptop, query=query).status == 200
+    registry.end_all(ada, Reason.REVOKED)
+    before = Play.objects.get().lease_until
+    answer = ask(laptop, query=query)
+    assert (answer.status, answer.reason) == (401, "revoked")
+    assert Play.objects.get().lease_until == before
+
+
 def test_the_guarded_query_asks_nothing(laptop, phone, playing, ask):
     """
     Envoy appends the client's path and query to the proxy's own question as ``of``. The
