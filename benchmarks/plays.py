@@ -179,7 +179,7 @@ def summary(row: dict[str, Any]) -> str:
 
 def measure(*, full: bool) -> Iterator[str]:
     """Yield the table for the documentation."""
-    sizes, seconds = ((2_500, 5_000, 10_000, 20_000), 60.0) if full else ((500,), 12.0)
+    sizes, seconds = ((2_500, 5_000, 10_000, 20_000), 45.0) if full else ((500,), 12.0)
     sentence, rows, missed = measured(), [], []
     with database(owner="plays") as on:
         with worker(variables(WITH_PLAYS, on, engine="db")) as made:

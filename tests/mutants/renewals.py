@@ -64,7 +64,7 @@ MUTANTS = [
         old="        request.get_host()\n",
         new="",
         tests=RENEWALS,
-        test="test_an_unusual_project_has_its_own_view",
+        test="test_a_host_that_is_not_allowed",
     ),
     Mutant(
         "an ended session renews its play",
@@ -72,7 +72,7 @@ MUTANTS = [
         old='" AND {ended_at} IS NULL AND {expires_at} > %s)"',
         new='" AND {ended_at} IS NULL AND {expires_at} > %s OR TRUE)"',
         tests=RENEWALS,
-        test="test_a_session_that_has_ended",
+        test="test_an_ended_session_that_is_still_stored",
     ),
     Mutant(
         "a session whose expiry is due renews its play",
