@@ -14,7 +14,7 @@ import pytest
 from asgiref.sync import async_to_sync
 from django.contrib.auth import get_user_model
 from django.core.asgi import get_asgi_application
-from django.db import connections, transaction
+from django.db import connection, connections, transaction
 from django.db.backends.utils import CursorWrapper
 from django.middleware.csrf import CsrfViewMiddleware
 from django.utils import timezone
@@ -29,7 +29,7 @@ from session_limit.rules import Rules
 from session_limit.utils.clock import utc_now
 from tests import stores
 from tests.asgi.wire import PATIENCE, scope_of, until
-from tests.interleavings.gates import ROW_LOCKS
+from tests.interleavings.gates import ROW_LOCKS, on
 from tests.stories.people import Visitor, statements
 
 TOKEN = "c" * 32
@@ -625,3 +625,15 @@ def test_the_lease_is_a_setting(laptop, playing, settings):
     answer = renew(laptop, playing)
     assert (answer.body["interval"], answer.body["lease"]) == (3.333, 10.0)
     assert lease_of(playing) < before + timedelta(seconds=30)
+
+
+@on("postgresql")
+def test_only_the_renewal_does_not_wait_for_the_disk(laptop, playing):
+    asked = [(laptop.cookie, playing)]
+    assert live_keys.renew_for_players(asked) == [True]
+    with statements() as ran:
+        assert live_keys.renew_for_players(asked) == [True]
+    assert any("synchronous_commit = off" in sql for sql in ran)
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW synchronous_commit")
+        assert cursor.fetchone() == ("on",)

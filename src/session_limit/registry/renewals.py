@@ -15,6 +15,7 @@ from uuid import UUID
 
 from django.contrib.sessions.base_session import AbstractBaseSession
 from django.db import OperationalError, connections, models
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.utils import timezone
 
 from session_limit.conf import conf
@@ -106,6 +107,10 @@ def renew_live(renewals: Sequence[Renewal]) -> bool:
         places = ", ".join(["%s"] * len(renewals))
         sql += f" AND {_unlocked(using)}".format(places)
         values += _ids(using, *(each.play for each in renewals))
+        if _sends_two_statements(connection):
+            # A renewal that a crash of the server undoes is repeated in time, so do not
+            # wait for the disk. The two statements of one message are a transaction.
+            sql = f"SET LOCAL synchronous_commit = off; {sql}"
     elif connection.vendor == "mysql" and cast("Any", connection).mysql_is_mariadb:
         sql = f"SET STATEMENT innodb_lock_wait_timeout = 0 FOR {sql}"
     try:
@@ -119,7 +124,20 @@ def renew_live(renewals: Sequence[Renewal]) -> bool:
 def _execute(using: str, sql: str, parameters: list[Any]) -> int:
     with connections[using].cursor() as cursor:
         cursor.execute(sql, parameters)
+        if sql.startswith("SET LOCAL") and _is_psycopg(connections[using]):
+            # psycopg returns the result of each statement, psycopg2 only the last.
+            cursor.nextset()
         return cast("int", cursor.rowcount)
+
+
+def _is_psycopg(connection: Any) -> bool:
+    return bool(connection.Database.__name__ == "psycopg")
+
+
+def _sends_two_statements(connection: BaseDatabaseWrapper) -> bool:
+    # With server-side binding, a message of two statements takes no parameters.
+    binds_on_server = connection.settings_dict["OPTIONS"].get("server_side_binding")
+    return connection.get_autocommit() and not binds_on_server
 
 
 def _ids(using: str, *ids: UUID) -> list[Any]:
