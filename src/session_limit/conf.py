@@ -111,6 +111,11 @@ class Settings:
         return cast("bool", self._get("SESSION_LIMIT_JOIN_USER", default=True))
 
     @property
+    def play_lease(self) -> timedelta:
+        """Return how long a renewal of a play lasts (``SESSION_LIMIT_PLAY_LEASE``)."""
+        return _seconds(self._get("SESSION_LIMIT_PLAY_LEASE", 30))
+
+    @property
     def bus(self) -> tuple[str, dict[str, Any]]:
         """Return the message bus's import path and options (``SESSION_LIMIT_BUS``)."""
         setting = self._get("SESSION_LIMIT_BUS", {})
