@@ -196,8 +196,8 @@ FINALITY = [
     Mutant(
         "an id is trusted whose key is not recorded",
         "store/loading.py::Loading._verified",
-        old="            row = queries.read(id) if id is not None else None\n",
-        new="            return data\n",
+        old="found = queries.read_with_user(id, self._users()) if id else None",
+        new="return data",
         tests="interleavings/test_rotation",
         test="test_six_parallel_rotations_then_displaced",
     ),
@@ -228,8 +228,8 @@ FINALITY = [
     Mutant(
         "an id is not compared with that of its key's row",
         "store/loading.py::Loading._verified",
-        old="if row is None or row.id.hex != data[engines.ID]:",
-        new="if row is None:",
+        old="if found is None or found.row.id.hex != data[engines.ID]:",
+        new="if found is None:",
         tests="stories/test_hostile",
         test="test_the_id_of_somebody_elses_session_is_nobody",
     ),
@@ -465,7 +465,7 @@ ANSWERS = [
     Mutant(
         "what is let be is saved all the same",
         "store/base.py::Base.is_empty",
-        old="return self.session_limit_state.response.untouched or super().is_empty()",
+        old="return is_untouched or super().is_empty()",
         new="return super().is_empty()",
         tests="interleavings/test_rollback",
         test="test_saving_every_request",

@@ -19,8 +19,8 @@ MUTANTS = [
     Mutant(
         "a copy refers to the request",
         f"{GUARDED}._plain",
-        'del plain.__dict__["session_limit_state"]',
-        "pass",
+        '("session_limit_state", "session_limit_origin")',
+        '("session_limit_origin",)',
         COPIES,
         "test_a_pickle_holds_the_engines_own_session",
     ),
