@@ -81,10 +81,11 @@ PAGES = (
 RACES = ("tests/interleavings", "tests/asgi", "tests/test_queries.py")
 COUNTED = ("tests/interleavings", "tests/test_counts.py")
 # These tests depend on the session engine.
-STORIES = (*RACES, "tests/stories")
+STORIES = (*RACES, "tests/joined_users", "tests/stories")
 NOT_STORED = (*SHOWN, *PAGES, "tests/stories/test_plays.py")
 # These tests depend on the user model.
 PEOPLE = (
+    "tests/joined_users",
     "tests/stories/test_admin.py",
     "tests/stories/test_choosing.py",
     "tests/stories/test_credentials.py",

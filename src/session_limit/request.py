@@ -139,7 +139,10 @@ class GuardedRequest(HttpRequest):
         except KeyError:
             raise AttributeError("auser") from None
         is_djangos = getattr(function, "func", None) is middleware.auser
-        return self._load_and_find_user if is_djangos else function
+        if not is_djangos:
+            return function
+        # Other code may set a function that calls this one.
+        return functools.partial(self._load_and_find_user, function)
 
     @auser.setter
     def auser(self, function: Any) -> None:
@@ -149,13 +152,13 @@ class GuardedRequest(HttpRequest):
     def auser(self) -> None:
         vars(self).pop("auser")
 
-    async def _load_and_find_user(self) -> Any:
+    async def _load_and_find_user(self, auser: Any) -> Any:
         # Load the session in one thread, before Django looks at ``_acached_user``.
         state = state_of(self)
         if state is not None and "_acached_user" not in vars(self):
             state.is_asked_for_user = True
             await self.session.akeys()
-        return await vars(self)["auser"]()
+        return await auser()
 
     def __copy__(self) -> GuardedRequest:
         return self._guard(copy.copy(self._plain()))

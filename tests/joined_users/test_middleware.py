@@ -78,6 +78,21 @@ def test_a_project_that_calls_djangos_auser(visit, settings):
     assert visit(aname) == "ada"
 
 
+def test_an_auser_that_calls_the_one_before(ada, bob, visit):
+    """The middleware of django-otp sets such a function."""
+
+    async def view(request):
+        before = request.auser
+
+        async def auser():
+            return await before(), bob
+
+        request.auser = auser
+        return await request.auser()
+
+    assert visit(view) == (ada, bob)
+
+
 def test_an_auser_of_other_code_reads_no_session(bob, visit):
     async def view(request):
         async def auser():

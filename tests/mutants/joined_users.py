@@ -337,6 +337,14 @@ REQUESTS = [
         test="test_one_statement_reads_the_user_as_well",
     ),
     Mutant(
+        "an auser() that calls the one before calls itself",
+        "request.py::GuardedRequest._load_and_find_user",
+        old="return await auser()",
+        new='return await vars(self)["auser"]()',
+        tests=MIDDLEWARE,
+        test="test_an_auser_that_calls_the_one_before",
+    ),
+    Mutant(
         "the auser() of other code is not called",
         "request.py::GuardedRequest",
         old='is_djangos = getattr(function, "func", None) is middleware.auser',
