@@ -139,6 +139,18 @@ EMPTY = dataclasses.replace(
         SESSION_MIDDLEWARE: (SESSION_MIDDLEWARE, "benchmarks.project.middleware.empty")
     },
 )
+# The same with one that only changes the classes of the request and of its session. By
+# design, this package's middleware cannot cost less.
+CLASSES = dataclasses.replace(
+    PLAIN,
+    name="classes-only",
+    instead={
+        SESSION_MIDDLEWARE: (
+            SESSION_MIDDLEWARE,
+            "benchmarks.project.middleware.classes",
+        )
+    },
+)
 OURS = Contender(
     "session-limit",
     "session-limit",
@@ -287,4 +299,4 @@ MEASURED = (
         after_sign_in=delete_other_profiles,
     ),
 )
-BY_NAME = {each.name: each for each in (*MEASURED, CONTROL, EMPTY, WITH_PLAYS)}
+BY_NAME = {each.name: each for each in (*MEASURED, CONTROL, EMPTY, CLASSES, WITH_PLAYS)}

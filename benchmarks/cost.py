@@ -18,7 +18,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from benchmarks import environments
-from benchmarks.contenders import CONTROL, EMPTY, MEASURED, OURS, PLAIN, Contender
+from benchmarks.contenders import (
+    CLASSES,
+    CONTROL,
+    EMPTY,
+    MEASURED,
+    OURS,
+    PLAIN,
+    Contender,
+)
 from benchmarks.figures import Spread, measured, ratio, spread, table, verdict
 from benchmarks.servers import Worker, WorkerError, database, variables, worker
 
@@ -26,8 +34,8 @@ PAGE = environments.ROOT / "docs" / "explanation" / "benchmarks.md"
 BLOCKS = ("cost",)
 
 PAGES = ("member", "visitor", "public")
-EVERYBODY = (PLAIN, CONTROL, EMPTY, *MEASURED[1:])
-US = (PLAIN, CONTROL, EMPTY, OURS)
+EVERYBODY = (PLAIN, CONTROL, EMPTY, CLASSES, *MEASURED[1:])
+US = (PLAIN, CONTROL, EMPTY, CLASSES, OURS)
 # The targets for a signed-in user's page on each database, session engine and server:
 # the ratio of its CPU time to plain Django's. These combinations are measured.
 MEMBER = {

@@ -25,61 +25,61 @@ from benchmarks.servers import database, variables, worker
 
 FIGURES = """
 engine | server | request | plain | ours
-db | WSGI | member | 2 reads | 2 reads, -261 calls
-db | WSGI | visitor | nothing | nothing, +35 calls
-db | WSGI | public | nothing | nothing, +22 calls
+db | WSGI | member | 2 reads | 1 read, -750 calls
+db | WSGI | visitor | nothing | nothing, +31 calls
+db | WSGI | public | nothing | nothing, +11 calls
 db | WSGI | sign-in | 2 reads, 3 writes | 2 reads, 5 writes
 db | WSGI | displacing | 2 reads, 3 writes | 3 reads, 7 writes
 db | WSGI | at limit 5 | 2 reads, 3 writes | 3 reads, 8 writes
-db | WSGI | renewal of a play | - | 2 reads, 1 write
-db | ASGI | member | 2 reads, 17 hops | 2 reads, 17 hops
+db | WSGI | renewal of a play | - | 1 read, 1 write
+db | ASGI | member | 2 reads, 17 hops | 1 read, 16 hops
 db | ASGI | visitor | 15 hops | 15 hops
 db | ASGI | public | 15 hops | 15 hops
-db | ASGI | renewal of a play | - | 2 reads, 1 write, 16 hops
-cached_db | WSGI | member | 1 read, 1 cache | 2 reads, 1 cache, +155 calls
-cached_db | WSGI | visitor | nothing | nothing, +35 calls
-cached_db | WSGI | public | nothing | nothing, +22 calls
+db | ASGI | renewal of a play | - | 1 write
+cached_db | WSGI | member | 1 read, 1 cache | 1 read, 1 cache, -331 calls
+cached_db | WSGI | visitor | nothing | nothing, +31 calls
+cached_db | WSGI | public | nothing | nothing, +11 calls
 cached_db | WSGI | sign-in | 2 reads, 3 writes, 2 cache | 3 reads, 5 writes, 2 cache
 cached_db | WSGI | displacing | 2 reads, 3 writes, 2 cache | 4 reads, 7 writes, 4 cache
 cached_db | WSGI | at limit 5 | 2 reads, 3 writes, 2 cache | 4 reads, 8 writes, 4 cache
-cached_db | WSGI | renewal of a play | - | 2 reads, 1 write, 1 cache
-cached_db | ASGI | member | 1 read, 1 cache, 17 hops | 2 reads, 1 cache, 17 hops
+cached_db | WSGI | renewal of a play | - | 1 read, 1 write, 1 cache
+cached_db | ASGI | member | 1 read, 1 cache, 17 hops | 1 read, 1 cache, 16 hops
 cached_db | ASGI | visitor | 15 hops | 15 hops
 cached_db | ASGI | public | 15 hops | 15 hops
-cached_db | ASGI | renewal of a play | - | 2 reads, 1 write, 1 cache, 16 hops
-cache | WSGI | member | 1 read, 1 cache | 2 reads, 1 cache, +155 calls
-cache | WSGI | visitor | nothing | nothing, +35 calls
-cache | WSGI | public | nothing | nothing, +22 calls
+cached_db | ASGI | renewal of a play | - | 1 write, 1 cache
+cache | WSGI | member | 1 read, 1 cache | 1 read, 1 cache, -331 calls
+cache | WSGI | visitor | nothing | nothing, +31 calls
+cache | WSGI | public | nothing | nothing, +11 calls
 cache | WSGI | sign-in | 1 read, 1 write, 3 cache | 3 reads, 3 writes, 3 cache
 cache | WSGI | displacing | 1 read, 1 write, 3 cache | 3 reads, 4 writes, 5 cache
 cache | WSGI | at limit 5 | 1 read, 1 write, 3 cache | 3 reads, 5 writes, 5 cache
-cache | WSGI | renewal of a play | - | 2 reads, 1 write, 1 cache
-cache | ASGI | member | 1 read, 1 cache, 17 hops | 2 reads, 1 cache, 17 hops
+cache | WSGI | renewal of a play | - | 1 read, 1 write, 1 cache
+cache | ASGI | member | 1 read, 1 cache, 17 hops | 1 read, 1 cache, 16 hops
 cache | ASGI | visitor | 15 hops | 15 hops
 cache | ASGI | public | 15 hops | 15 hops
-cache | ASGI | renewal of a play | - | 2 reads, 1 write, 1 cache, 16 hops
-file | WSGI | member | 1 read | 2 reads, +155 calls
-file | WSGI | visitor | nothing | nothing, +35 calls
-file | WSGI | public | nothing | nothing, +22 calls
+cache | ASGI | renewal of a play | - | 1 write, 1 cache
+file | WSGI | member | 1 read | 1 read, -331 calls
+file | WSGI | visitor | nothing | nothing, +31 calls
+file | WSGI | public | nothing | nothing, +11 calls
 file | WSGI | sign-in | 1 read, 1 write | 3 reads, 3 writes
 file | WSGI | displacing | 1 read, 1 write | 3 reads, 4 writes
 file | WSGI | at limit 5 | 1 read, 1 write | 3 reads, 5 writes
-file | WSGI | renewal of a play | - | 2 reads, 1 write
-file | ASGI | member | 1 read, 16 hops | 2 reads, 17 hops
+file | WSGI | renewal of a play | - | 1 read, 1 write
+file | ASGI | member | 1 read, 16 hops | 1 read, 16 hops
 file | ASGI | visitor | 15 hops | 15 hops
 file | ASGI | public | 15 hops | 15 hops
-file | ASGI | renewal of a play | - | 2 reads, 1 write, 16 hops
-signed_cookies | WSGI | member | 1 read | 2 reads, +155 calls
-signed_cookies | WSGI | visitor | nothing | nothing, +35 calls
-signed_cookies | WSGI | public | nothing | nothing, +21 calls
+file | ASGI | renewal of a play | - | 1 write
+signed_cookies | WSGI | member | 1 read | 1 read, -329 calls
+signed_cookies | WSGI | visitor | nothing | nothing, +31 calls
+signed_cookies | WSGI | public | nothing | nothing, +12 calls
 signed_cookies | WSGI | sign-in | 1 read, 1 write | 3 reads, 3 writes
 signed_cookies | WSGI | displacing | 1 read, 1 write | 3 reads, 4 writes
 signed_cookies | WSGI | at limit 5 | 1 read, 1 write | 3 reads, 5 writes
-signed_cookies | WSGI | renewal of a play | - | 2 reads, 1 write
-signed_cookies | ASGI | member | 1 read, 16 hops | 2 reads, 17 hops
+signed_cookies | WSGI | renewal of a play | - | 1 read, 1 write
+signed_cookies | ASGI | member | 1 read, 16 hops | 1 read, 16 hops
 signed_cookies | ASGI | visitor | 15 hops | 15 hops
 signed_cookies | ASGI | public | 15 hops | 15 hops
-signed_cookies | ASGI | renewal of a play | - | 2 reads, 1 write, 16 hops
+signed_cookies | ASGI | renewal of a play | - | 1 write
 """
 HEAD = "engine | server | request | plain | ours"
 SERVERS = ("WSGI", "ASGI")
