@@ -8,6 +8,7 @@ Django would return the same user, it provides none, and Django reads the user.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -240,7 +241,9 @@ class JoinedUser:
         self._values, self._transaction = None, []
         if self._watched is not None:
             watched, self._watched = self._watched, None
-            watched.execute_wrappers.remove(self)
+            # Other code may have replaced or emptied the list.
+            with contextlib.suppress(ValueError):
+                watched.execute_wrappers.remove(self)
 
     def __call__(
         self, execute: Callable[..., Any], sql: object, params: Any, *rest: Any
