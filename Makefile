@@ -35,7 +35,8 @@ $(NOX): requirements/nox.txt
 		--requirement $<
 	touch $@
 
-# SUBJECT names modules in benchmarks/: cost, signin, push, plays, gateway, sweep, flood.
+# SUBJECT names modules in benchmarks/: cost, instructions, signin, push, plays, gateway,
+# sweep, flood.
 # FULL=1 measures for longer and writes the figures into the documentation.
 bench:
 	@$(PYTHON) -m benchmarks.environments

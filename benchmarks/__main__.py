@@ -12,10 +12,20 @@ import signal
 import sys
 from importlib import import_module
 
+from benchmarks import summary
 from benchmarks.figures import publish
 
-SUBJECTS = ("cost", "signin", "push", "plays", "gateway", "sweep", "flood")
-DEFAULT = ("cost", "signin")
+SUBJECTS = (
+    "cost",
+    "instructions",
+    "signin",
+    "push",
+    "plays",
+    "gateway",
+    "sweep",
+    "flood",
+)
+DEFAULT = ("cost", "instructions", "signin")
 
 
 def main() -> None:
@@ -26,7 +36,7 @@ def main() -> None:
         nargs="*",
         metavar="SUBJECT",
         choices=[*SUBJECTS, []],
-        help=f"of {', '.join(SUBJECTS)}; by default {' and '.join(DEFAULT)}",
+        help=f"of {', '.join(SUBJECTS)}; by default {', '.join(DEFAULT)}",
     )
     options = parser.parse_args()
     # Exit in the ordinary way when terminated, so that all processes are ended and all
@@ -39,6 +49,8 @@ def main() -> None:
             print(f"\n## {block}\n\n{text}", flush=True)
             if options.full:
                 publish(subject.PAGE, block, text)
+    if options.full:
+        summary.write()
 
 
 if __name__ == "__main__":

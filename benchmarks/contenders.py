@@ -131,6 +131,26 @@ PLAIN = Contender("plain", "plain", limit=None)
 # Plain Django once more. The distance of its ratio from 1 shows how large a difference
 # must be to mean anything.
 CONTROL = dataclasses.replace(PLAIN, name="control")
+# Plain Django with a middleware that does nothing. No middleware can cost less.
+EMPTY = dataclasses.replace(
+    PLAIN,
+    name="empty-middleware",
+    instead={
+        SESSION_MIDDLEWARE: (SESSION_MIDDLEWARE, "benchmarks.project.middleware.empty")
+    },
+)
+# The same with one that only changes the classes of the request and of its session. By
+# design, this package's middleware cannot cost less.
+CLASSES = dataclasses.replace(
+    PLAIN,
+    name="classes-only",
+    instead={
+        SESSION_MIDDLEWARE: (
+            SESSION_MIDDLEWARE,
+            "benchmarks.project.middleware.classes",
+        )
+    },
+)
 OURS = Contender(
     "session-limit",
     "session-limit",
@@ -279,4 +299,4 @@ MEASURED = (
         after_sign_in=delete_other_profiles,
     ),
 )
-BY_NAME = {each.name: each for each in (*MEASURED, CONTROL, WITH_PLAYS)}
+BY_NAME = {each.name: each for each in (*MEASURED, CONTROL, EMPTY, CLASSES, WITH_PLAYS)}

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -141,11 +141,14 @@ class Worker:
 
 @contextmanager
 def worker(
-    environment: dict[str, str], interpreter: str = sys.executable
+    environment: dict[str, str],
+    interpreter: str = sys.executable,
+    under: Sequence[str] = (),
 ) -> Iterator[Worker]:
+    """Start a worker process. ``under`` is the command of a tool that runs it."""
     with tempfile.TemporaryFile("w+") as log:
         process = subprocess.Popen(
-            [interpreter, "-m", "benchmarks.project.worker"],
+            [*under, interpreter, "-m", "benchmarks.project.worker"],
             cwd=ROOT,
             env=environment,
             stdin=subprocess.PIPE,
@@ -157,7 +160,7 @@ def worker(
             yield Worker(process, log)
         finally:
             # The worker exits when its input is closed.
-            process.communicate(timeout=20)
+            process.communicate(timeout=120)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from importlib import import_module
 
 import pytest
 
-from benchmarks import figures
+from benchmarks import figures, summary
 from benchmarks.__main__ import SUBJECTS
 from benchmarks.contenders import BY_NAME, CONTROL, ENGINES, FIVE, MEASURED, OURS, PLAIN
 from benchmarks.cost import PAGE
@@ -120,3 +120,26 @@ def test_a_subject_has_its_figures_on_a_page(name):
     assert "Measured 20" in figures.block(subject.PAGE, subject.BLOCKS[0])
     for block in subject.BLOCKS:
         assert "| --- |" in figures.block(subject.PAGE, block)
+
+
+def test_the_summaries_are_those_of_the_tables():
+    """Run ``python -m benchmarks.summary`` after a change of the tables."""
+    found = list(summary.columns())
+    assert figures.block(PAGE, summary.BLOCK) == summary.whole(found)
+    assert figures.block(summary.README, summary.BLOCK) == summary.short(found)
+
+
+def test_a_summary_says_where_this_package_wins_and_where_not():
+    won = summary.Column("page", values={"session-limit": 0.4, "tutorial": 1.7})
+    lost = summary.Column("sign-in", values={"session-limit": 2.0, "tutorial": 1.1})
+    text = summary.verdict([won, lost])
+    assert "**Lower than every other package:** page (0.40" in text
+    assert "**Not lower:** sign-in (2.00; tutorial: 1.10)" in text
+
+
+def test_a_package_that_does_not_run_has_no_figure():
+    text = "### a\n\n|  | x |\n| --- | --- |\n| one | 1.5 (1-2) |\n| two | `error` |\n"
+    assert summary.rows(text, "a")[1] == {"": "two", "x": "`error`"}
+    assert summary.rows(text, "b") == []
+    assert summary.median("1.5 (1-2)") == 1.5
+    assert summary.median("`error`") is None

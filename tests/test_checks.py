@@ -156,6 +156,8 @@ def wrong(id_, name, values):
         *wrong("E025", "_PLAYS", [0, -1, "2", True, 1.5, [1]]),
         *wrong("E026", "_PLAYS_AT_LIMIT", ["pause", "", None, ["deny"]]),
         *wrong("E027", "_PLAY_COOLDOWN", [None, -1, "60", float("nan"), [60]]),
+        *wrong("E030", "_PLAY_LEASE", [None, *NO_DURATIONS, 9.9, 3601]),
+        *wrong("E030", "_PLAY_LEASE", [timedelta(seconds=9), timedelta(hours=2)]),
     ],
 )
 def test_a_wrong_value_is_told(id_, name, value):
@@ -228,6 +230,7 @@ DURATIONS = [1, 0.5, timedelta(microseconds=1), timedelta(days=9)]
         ("_PLAYS", [1, 1_000, None]),
         ("_PLAYS_AT_LIMIT", [*AtLimit, "displace", "deny", "ask", "observe"]),
         ("_PLAY_COOLDOWN", [0, *DURATIONS]),
+        ("_PLAY_LEASE", [10, 3600, 30.5, timedelta(minutes=2)]),
     ],
 )
 def test_a_right_value_is_not(name, values):

@@ -48,7 +48,8 @@ LAYERS = [
     # What people are told, and then the session of a request
     {"pages"},
     {"store"},
-    {"gateway", "request"},
+    {"live_keys", "request"},
+    {"gateway"},
     # The entry points
     {
         "admin",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import io
+import os
 import time
 from http.cookies import SimpleCookie
 from typing import Any
@@ -14,7 +15,7 @@ from django.core.asgi import get_asgi_application
 from django.core.wsgi import get_wsgi_application
 from django.test import AsyncRequestFactory, RequestFactory
 
-from benchmarks.project.recording import counted
+from benchmarks.project.recording import counted, counted_calls, counted_hops
 
 WARM_UP = 20
 HEADERS = {
@@ -31,17 +32,30 @@ HEADERS = {
 IS_ASGI = settings.SERVER == "asgi"
 HANDLER: Any = get_asgi_application() if IS_ASGI else get_wsgi_application()
 FACTORY: Any = (AsyncRequestFactory if IS_ASGI else RequestFactory)()
+if IS_ASGI and hasattr(settings, "SESSION_LIMIT_PLAYS"):
+    from session_limit.asgi import SessionGuard
+
+    HANDLER = SessionGuard(HANDLER)
 RUNNER = asyncio.Runner()
+TOKEN = "c" * 32
 
 Message = dict[str, Any]
 
 
-def _request(method: str, path: str, cookie: str | None) -> Any:
-    """Return the WSGI environment or the ASGI scope of a request."""
+def _request(method: str, path: str, cookie: str | None, token: str = "") -> Any:
+    """
+    Return the WSGI environment or the ASGI scope of a request.
+
+    ``token`` is its CSRF token, if the view needs one.
+    """
     FACTORY.cookies.clear()
     if cookie is not None:
         FACTORY.cookies[settings.SESSION_COOKIE_NAME] = cookie
-    made = FACTORY.generic(method, path, headers=HEADERS)
+    headers = HEADERS
+    if token:
+        FACTORY.cookies[settings.CSRF_COOKIE_NAME] = token
+        headers = {**HEADERS, "X-CSRFToken": token, "Accept": "application/json"}
+    made = FACTORY.generic(method, path, headers=headers)
     return made.scope if IS_ASGI else made.environ
 
 
@@ -74,10 +88,10 @@ def _wsgi(environ: Any) -> tuple[list[Any], bytes]:
 
 
 def ask(
-    path: str, cookie: str | None = None, method: str = "GET"
+    path: str, cookie: str | None = None, method: str = "GET", token: str = ""
 ) -> tuple[int, str | None, str]:
     """Send one request. Return the status, the new session cookie, and the body."""
-    request = _request(method, path, cookie)
+    request = _request(method, path, cookie, token)
     if IS_ASGI:
         start, *rest = RUNNER.run(_asgi(request))
         status = start["status"]
@@ -151,10 +165,50 @@ def run(page: str, cookie: str | None, times: int) -> dict[str, float]:
     return {"cpu": cpu / times, "wall": wall / times}
 
 
+def mark(page: str, cookie: str | None, times: int) -> None:
+    """
+    Request a page repeatedly, between two calls of ``getsid()``.
+
+    ``benchmarks.instructions`` lets Callgrind report at each of these calls, which do
+    nothing else here.
+    """
+    _repeat(_path(page), cookie, WARM_UP)
+    gc.collect()
+    # What runs the garbage collector depends on the objects that exist already.
+    gc.disable()
+    os.getsid(0)
+    _repeat(_path(page), cookie, times)
+    os.getsid(0)
+    gc.enable()
+
+
 def count(page: str, cookie: str | None) -> dict[str, int]:
+    # Now and then, a request also records when the session was last active.
+    ask(_path(page), cookie)
     with counted() as counts:
         ask(_path(page), cookie)
     return counts
+
+
+def count_everything(page: str, cookie: str | None) -> dict[str, int]:
+    """Count the statements, cache operations, thread hops and calls of a page."""
+    ask(_path(page), cookie)
+    with counted() as counts, counted_hops() as hops:
+        ask(_path(page), cookie)
+    with counted_calls() as calls:
+        ask(_path(page), cookie)
+    return counts | hops | calls
+
+
+def count_renewal(key: str, play: str) -> dict[str, int]:
+    """Count the second renewal of a play, because the first may also connect."""
+    path = f"/account/sessions/plays/{play}/renew/"
+    ask(path, key, "POST", token=TOKEN)
+    with counted() as counts, counted_hops() as hops:
+        status, _, body = ask(path, key, "POST", token=TOKEN)
+    if status != 200:
+        raise RuntimeError(f"The renewal failed: {status} {body}")
+    return counts | hops
 
 
 def count_sign_in(username: str, *, then_a_page: bool) -> dict[str, int]:

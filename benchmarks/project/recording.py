@@ -1,7 +1,9 @@
-"""Record and count SQL statements and cache operations."""
+"""Record and count what a request does: SQL statements, cache operations, calls."""
 
 from __future__ import annotations
 
+import sys
+from asyncio import BaseEventLoop
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -12,6 +14,9 @@ from django.core.cache.backends.redis import RedisCache
 from django.db.backends.utils import CursorWrapper
 
 Statement = tuple[str, Any]
+
+# Python 3.12 and later do not call a function to evaluate a comprehension.
+INLINED = {"<listcomp>", "<dictcomp>", "<setcomp>"}
 
 # These statements only control a transaction, so they are not counted.
 TRANSACTION = {"BEGIN", "COMMIT", "ROLLBACK", "SAVEPOINT", "RELEASE"}
@@ -61,3 +66,33 @@ def counted() -> Iterator[Counter[str]]:
             stack.enter_context(mock.patch.object(RedisCache, name, patched))
         yield counts
     counts.update(kind for sql, _ in statements if (kind := kind_of(sql)))
+
+
+@contextmanager
+def counted_hops() -> Iterator[Counter[str]]:
+    """Count as ``hops`` how often the event loop runs a function in another thread."""
+    counts: Counter[str] = Counter()
+    original = BaseEventLoop.run_in_executor
+
+    def counting(self: Any, *args: Any) -> Any:
+        counts["hops"] += 1
+        return original(self, *args)
+
+    with mock.patch.object(BaseEventLoop, "run_in_executor", counting):
+        yield counts
+
+
+@contextmanager
+def counted_calls() -> Iterator[Counter[str]]:
+    """Count as ``calls`` the Python functions that this thread calls."""
+    counts: Counter[str] = Counter()
+
+    def profile(frame: Any, event: str, argument: Any) -> None:
+        if event == "call" and frame.f_code.co_name not in INLINED:
+            counts["calls"] += 1
+
+    sys.setprofile(profile)
+    try:
+        yield counts
+    finally:
+        sys.setprofile(None)

@@ -29,6 +29,8 @@ def _optional_seconds(value: float | timedelta | None) -> timedelta | None:
     return None if value is None else _seconds(value)
 
 
+_UNSET = object()
+
 MEMORY_BUS = "session_limit.bus.memory.MemoryBus"
 
 # The class of the project's rules, if the project names none.
@@ -52,9 +54,9 @@ class Settings:
     """
 
     def _get(self, name: str, default: Any) -> Any:
-        if not hasattr(settings, name):
+        value = getattr(settings, name, _UNSET)
+        if value is _UNSET:
             return default
-        value = getattr(settings, name)
         _, kind = SETTINGS[name]
         if not kind.works(value):
             raise ImproperlyConfigured(f"{kind.problem(name, value)} {kind.hint}")
@@ -107,6 +109,11 @@ class Settings:
     def join_user(self) -> bool:
         """Return whether to read users with sessions (``SESSION_LIMIT_JOIN_USER``)."""
         return cast("bool", self._get("SESSION_LIMIT_JOIN_USER", default=True))
+
+    @property
+    def play_lease(self) -> timedelta:
+        """Return how long a renewal of a play lasts (``SESSION_LIMIT_PLAY_LEASE``)."""
+        return _seconds(self._get("SESSION_LIMIT_PLAY_LEASE", 30))
 
     @property
     def bus(self) -> tuple[str, dict[str, Any]]:

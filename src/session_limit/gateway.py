@@ -1,38 +1,31 @@
 """
 Answer reverse proxies that ask whether a cookie belongs to a live session.
 
-No answer is cached. Each question reads the session and its ``UserSession`` row.
+No answer is cached. Each question asks the database whether the session is live.
 """
 
 from __future__ import annotations
 
 import json
 import re
-import time
 from collections.abc import Callable
-from hashlib import blake2b
 from http import HTTPStatus
-from typing import Any, NamedTuple, cast
+from typing import NamedTuple
 from urllib.parse import parse_qsl, quote
-from uuid import UUID
 
-from django.contrib.auth import SESSION_KEY
 from django.http import HttpRequest
 
-from session_limit import registry
+from session_limit import live_keys, registry
 from session_limit.conf import conf
 from session_limit.models import parse_uuid
 from session_limit.pages import json_answers
 from session_limit.registry.activity import touch
-from session_limit.registry.connected import record_endings, standings
-from session_limit.store import engines, play_queries, queries, tenants
+from session_limit.store import play_queries, tenants
 from session_limit.store.identification import identify, remember, session_key_in_header
 from session_limit.store.liveness import Row
 from session_limit.store.state import state_of
 from session_limit.store.users import lazy_user
-from session_limit.utils.clock import utc_now
 from session_limit.utils.log_once import RateLimitedLog
-from session_limit.utils.lru import LRU
 
 # The value of the parameter "play" that stands for any play of the session.
 ANY = "any"
@@ -42,11 +35,6 @@ SWITCHES = {"renew", "activity"}
 _GUARDED = re.compile(r"(?:^|&)of=")
 
 USER_HEADER, REASON_HEADER = "X-Session-Limit-User", "X-Session-Limit-Reason"
-
-# The interval, in seconds, between two checks whether the account of a session was
-# disabled or its password was changed without a signal.
-VERIFY = 60.0
-MAX_VERIFIED = 50_000
 
 
 class Question(NamedTuple):
@@ -186,7 +174,11 @@ def judge(question: Question, request: Callable[[], HttpRequest]) -> Verdict:
 
 
 def _judge(question: Question, request: Callable[[], HttpRequest]) -> Verdict:
-    row = None if question.is_activity else _read(question.key)
+    if question.renews and not question.is_activity:
+        verdict = _renew(question)
+        if verdict is not None:
+            return verdict
+    row = None if question.is_activity else live_keys.find(question.key)
     if row is not None:
         remember(question.key, is_live=True)
     else:
@@ -205,94 +197,29 @@ def _judge(question: Question, request: Callable[[], HttpRequest]) -> Verdict:
     return refusal or Verdict(HTTPStatus.OK, "live", user_id=str(row.user_id))
 
 
-def _read(key: str) -> Row | None:
-    """
-    Return the ``UserSession`` row of the live session with this session key.
-
-    Return ``None`` if a single read does not show that the session is live. The session
-    may still be live, if the key has just changed or if the session is from before the
-    package was installed. The caller must then decide with ``identify()``.
-    """
-    engine = cast("Any", engines.engine())
-    is_plain_db = engines.is_plain_db(engine)
-    using = queries.shares_alias(engine.get_model_class()) if is_plain_db else None
-    if using is not None:
-        found = queries.read_with_stored(key, engine.get_model_class(), using)
-        if found is None:
-            return None
-        data, beside = found
-        row = beside.row if beside is not None else None
-        identity = _identity_in(engine, data, lambda: engine().decode(data))
-    else:
-        if engines.is_cookie(engine):
-            identity = _identity_in(engine, key, engine(key).load)
-            # A cached identity has a valid signature, which may have expired since.
-            if identity.id is not None and engines.is_outdated(key):
-                return None
-        else:
-            identity = _Identity.of(engines.load(engine(key)))
-        id = parse_uuid(identity.id)
-        row = queries.read(id) if id is not None else None
-    if row is None or row.id.hex != identity.id:
+def _renew(question: Question) -> Verdict | None:
+    """Renew a play with one statement, if that is enough to answer ``question``."""
+    id = parse_uuid(question.play)
+    if id is None or not conf.uses_plays():
         return None
-    reason = row.why_not_live(utc_now(), user_id=identity.user)
-    return row if reason is None else None
-
-
-class _Identity(NamedTuple):
-    """The ``UserSession`` id and the user's primary key, as found in session data."""
-
-    id: str | None
-    user: str | None
-
-    @classmethod
-    def of(cls, data: dict[str, Any]) -> _Identity:
-        return cls(data.get(engines.ID), data.get(SESSION_KEY))
-
-
-# Maps a digest of signed data to the identity in the data. A player sends the same
-# cookie every few seconds, so its signature is verified once. An entry does not say
-# whether the session is live.
-_identities: LRU[tuple[Any, bytes], _Identity] = LRU(5_000)
-# In characters. Longer ids are not cached: no user has such a primary key.
-LONGEST_ID = 100
-
-
-def _identity_in(
-    engine: Any, signed: str, load: Callable[[], dict[str, Any]]
-) -> _Identity:
-    """Return the session and user ids in signed data. Decode the data if not cached."""
-    digest = blake2b(signed.encode(errors="surrogatepass"), digest_size=32).digest()
-    identity = _identities.get((engine, digest))
-    if identity is None:
-        identity = _Identity.of(load())
-        # A client could fill the memory with long ids.
-        if all(isinstance(each, str) and len(each) <= LONGEST_ID for each in identity):
-            _identities.put((engine, digest), identity)
-    return identity
-
-
-# The times at which the accounts of these UserSession rows were last checked.
-_verified: LRU[UUID, float] = LRU(MAX_VERIFIED)
+    row = live_keys.renew(question.key, id)
+    if row is None:
+        return None
+    remember(question.key, is_live=True)
+    refusal = _refuse_account(row)
+    return refusal or Verdict(HTTPStatus.OK, "live", user_id=str(row.user_id))
 
 
 def _refuse_account(row: Row) -> Verdict | None:
     """
     Return a 401 ``Verdict`` if the account was disabled or its password was changed.
 
-    Otherwise return ``None``. This check finds changes that sent no signal. It runs at
-    most once every ``VERIFY`` seconds for each session.
+    Otherwise return ``None``. This check finds changes that sent no signal.
     """
-    now, verified = time.monotonic(), _verified.get(row.id)
-    if verified is not None and now - verified < VERIFY:
+    ended = live_keys.find_ended(row)
+    if ended is None:
         return None
-    standing = standings([row.id], thorough=True)[row.id]
-    if standing.is_live:
-        _verified.put(row.id, now)
-        return None
-    if not standing.is_recorded:
-        record_endings([row.id])
-    return Verdict(HTTPStatus.UNAUTHORIZED, "session_ended", reason=standing.reason)
+    return Verdict(HTTPStatus.UNAUTHORIZED, "session_ended", reason=ended.reason)
 
 
 def _refuse_play(row: Row, question: Question) -> Verdict | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
+from typing import cast
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_async
 from django.apps import apps
@@ -23,7 +24,6 @@ from session_limit.pages.static_files import notice_unserved
 from session_limit.request import GuardedRequest, guard
 from session_limit.store import database_conflicts, response_phase, second_pass
 from session_limit.store.second_pass import Replacement
-from session_limit.store.state import CONNECTION
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase | Awaitable[HttpResponseBase]]
 
@@ -52,11 +52,11 @@ class SessionLimitMiddleware:
     ) -> HttpResponseBase | Awaitable[HttpResponseBase]:
         if self.is_async:
             return self.__acall__(request)
-        guarded = self.prepare(request)
+        guard(request)
         response = self.get_response(request)
         assert isinstance(response, HttpResponseBase)
         if response_phase.begin(request, response):
-            response = self.answer(guarded, response)
+            response = self.answer(cast("GuardedRequest", request), response)
         if response.status_code == HTTPStatus.NOT_FOUND:
             notice_unserved(request)
         return response
@@ -73,12 +73,12 @@ class SessionLimitMiddleware:
         return response_phase.complete(request, answer, second)
 
     async def __acall__(self, request: HttpRequest) -> HttpResponseBase:
-        guarded = self.prepare(request)
+        guard(request)
         pending = self.get_response(request)
         assert not isinstance(pending, HttpResponseBase)
         response = await pending
         if response_phase.begin(request, response):
-            response = await self.aanswer(guarded, response)
+            response = await self.aanswer(cast("GuardedRequest", request), response)
         if response.status_code == HTTPStatus.NOT_FOUND:
             notice_unserved(request)
         return response
@@ -94,15 +94,6 @@ class SessionLimitMiddleware:
         assert not isinstance(second, HttpResponseBase)
         complete = sync_to_async(response_phase.complete)
         return await complete(request, answer, await second)
-
-    def prepare(self, request: HttpRequest) -> GuardedRequest:
-        """Guard the session, add ``request.session_limit``, and return the request."""
-        guarded = guard(request)
-        scope = vars(request).get("scope")
-        if scope is not None and CONNECTION in scope:
-            # SessionGuard identifies the session of a response that streams.
-            scope[CONNECTION].request = request
-        return guarded
 
     def process_view(self, request: HttpRequest, *view: object) -> HttpResponse | None:
         """

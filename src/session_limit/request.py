@@ -15,7 +15,7 @@ from django.utils.functional import cached_property
 from session_limit.models import UserSession, UserSessionQuerySet
 from session_limit.store.guarded import GuardedSession, install
 from session_limit.store.liveness import Row
-from session_limit.store.state import ANSWERED, SessionState, state_of
+from session_limit.store.state import ANSWERED, CONNECTION, SessionState, state_of
 from session_limit.store.unstored_keys import identify_key
 from session_limit.utils.clock import utc_now
 
@@ -185,21 +185,24 @@ class GuardedRequest(HttpRequest):
 @functools.cache
 def _guarded(kind: type[Any]) -> type[GuardedRequest]:
     """Return a subclass of ``kind`` that also inherits from ``GuardedRequest``."""
+    if issubclass(kind, GuardedRequest):
+        return kind
     names = {"__module__": kind.__module__, "__qualname__": kind.__qualname__}
     return type(kind.__name__, (GuardedRequest, kind), {**names, "unguarded": kind})
 
 
-def guard(request: HttpRequest) -> GuardedRequest:
+def guard(request: HttpRequest) -> None:
     """
     Guard the session of ``request``, and turn ``request`` into a ``GuardedRequest``.
 
     The request stays the same object and keeps its attributes. Nothing is read.
     """
-    if isinstance(request, GuardedRequest):
-        # Other code passes the same request through the middleware again.
-        vars(request).pop(ANSWERED, None)
-    else:
-        kind: Any = type(request)
-        request.__class__ = _guarded(kind)
+    kind: Any = type(request)
+    request.__class__ = _guarded(kind)
+    attributes = vars(request)
+    # Other code may pass the same request through the middleware again.
+    attributes.pop(ANSWERED, None)
+    if "scope" in attributes and CONNECTION in attributes["scope"]:
+        # SessionGuard identifies the session of a response that streams.
+        attributes["scope"][CONNECTION].request = request
     install(request)
-    return cast("GuardedRequest", request)

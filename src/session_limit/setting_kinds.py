@@ -10,6 +10,10 @@ from django.utils.functional import Promise
 
 from session_limit.policy import AtLimit, Displace
 
+# In seconds. With a shorter lease, one lost renewal would end a play. With a longer
+# one, a player that crashes would keep its place for longer than anybody waits.
+SHORTEST_LEASE, LONGEST_LEASE = 10, 3600
+
 
 class Kind(NamedTuple):
     """
@@ -59,6 +63,11 @@ def _is_duration(value: Any) -> bool:
     except (OverflowError, ValueError):  # too large for a timedelta, or NaN
         return False
     return duration > timedelta()
+
+
+def _is_lease(value: float | timedelta) -> bool:
+    seconds = value.total_seconds() if isinstance(value, timedelta) else value
+    return SHORTEST_LEASE <= seconds <= LONGEST_LEASE
 
 
 def is_bus(value: Any) -> bool:
@@ -168,6 +177,14 @@ SETTINGS = {
                 or (isinstance(value, timedelta) and not value)
             ),
             _SECONDS,
+        ),
+    ),
+    "SESSION_LIMIT_PLAY_LEASE": (
+        "session_limit.E030",
+        Kind(
+            "a duration between 10 seconds and an hour",
+            lambda value: _is_duration(value) and _is_lease(value),
+            "Players renew their plays three times within this time. " + _SECONDS,
         ),
     ),
     "SESSION_LIMIT_TOUCH_INTERVAL": ("session_limit.E008", _DURATION),

@@ -5,7 +5,8 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
+from uuid import UUID
 
 from django.conf import settings
 from django.urls import LocalePrefixPattern, URLResolver, get_resolver
@@ -14,7 +15,7 @@ from django.utils.functional import Promise
 
 # The app_name of session_limit.urls, and the names of the views served before Django.
 APP = "session_limit"
-GATEWAY, EVENTS = "gateway", "events"
+GATEWAY, EVENTS, RENEW = "gateway", "events", "renew_play"
 
 
 def find_below(path_info: str, name: str) -> str | None:
@@ -28,20 +29,43 @@ def find_below(path_info: str, name: str) -> str | None:
     # cached, so that clients cannot fill a cache.
     if f"/{name}/" not in path_info:
         return None
+    for way, path in _matches(path_info, name):
+        route = str(way.view)
+        if path.startswith(route):
+            return path.removeprefix(route)
+    return None
+
+
+def find_play(path_info: str) -> UUID | None:
+    """
+    Return the id of the play that the URL of the view ``renew_play`` names.
+
+    Return ``None`` for any other path. See ``find_below()``.
+    """
+    if not path_info.endswith("/renew/"):
+        return None
+    for way, path in _matches(path_info, RENEW):
+        match = way.view.match(path)
+        if match is not None:
+            return cast("UUID", match[2]["id"])
+    return None
+
+
+def _matches(path_info: str, name: str) -> Iterator[tuple[_Way, str]]:
+    """Yield each way to the view, with the part of the path that its URL must match."""
     for way in _ways(get_resolver(settings.ROOT_URLCONF), name):
         for language in way.languages(path_info):
             with translation.override(language) if language else nullcontext():
-                rest = way.match(path_info)
-            if rest is not None:
-                return rest
-    return None
+                path = way.match(path_info)
+            if path is not None:
+                yield way, path
 
 
 class _Way(NamedTuple):
     """The URL patterns that lead from the root URLconf to a view of this package."""
 
     patterns: Sequence[Any]
-    route: str
+    view: Any
 
     def languages(self, path_info: str) -> list[str | None]:
         """
@@ -60,13 +84,13 @@ class _Way(NamedTuple):
         return [None]
 
     def match(self, path: str) -> str | None:
-        """Return the rest of ``path`` after the view's URL, or ``None`` if no match."""
+        """Return the part of ``path`` for the view, or ``None`` if no match."""
         for pattern in self.patterns:
             match = pattern.match(path)
             if match is None:
                 return None
             path = match[0]
-        return path.removeprefix(self.route) if path.startswith(self.route) else None
+        return path
 
 
 def _source(pattern: Any) -> object:
@@ -88,4 +112,4 @@ def _walk(
         if isinstance(entry, URLResolver):
             yield from _walk(entry, name, above, is_ours=is_ours)
         elif is_ours and entry.name == name:
-            yield _Way(above, str(entry.pattern))
+            yield _Way(above, entry.pattern)

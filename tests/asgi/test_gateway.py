@@ -19,7 +19,7 @@ from django.db import connections, transaction
 from django.test import RequestFactory, override_settings
 from django.test.utils import CaptureQueriesContext
 
-from session_limit import gateway, registry
+from session_limit import gateway, live_keys, registry
 from session_limit.asgi import SessionGuard, database_threads, hub
 from session_limit.models import DatabaseNow, Play, UserSession
 from session_limit.registry import not_counting
@@ -104,7 +104,7 @@ def cookie_header(visitor):
 
 @pytest.fixture(params=[ask_asgi, ask_wsgi], ids=["asgi", "wsgi"])
 def ask(request):
-    gateway._verified.clear()
+    live_keys._verified.clear()
     return request.param
 
 
@@ -209,7 +209,7 @@ def test_a_signed_cookie_is_remembered_no_longer_than_it_is_good(
     ada, laptop, phone, ask, settings
 ):
     settings.SESSION_ENGINE = "django.contrib.sessions.backends.signed_cookies"
-    gateway._identities.clear()
+    live_keys._identities.clear()
     laptop.sign_in()
     good = laptop.cookie
     for _ in range(2):
@@ -218,7 +218,7 @@ def test_a_signed_cookie_is_remembered_no_longer_than_it_is_good(
     for forged in (good[:-1], f"{good}x", "a:b:c", "x" * 4000):
         laptop.cookie = forged
         assert ask(laptop).status == 401
-    assert len(gateway._identities) == 1
+    assert len(live_keys._identities) == 1
     laptop.cookie = good
     age, settings.SESSION_COOKIE_AGE = settings.SESSION_COOKIE_AGE, -1
     assert ask(laptop).status == 401
@@ -256,7 +256,7 @@ def test_an_account_that_was_disabled_past_any_signal(ada, laptop, ask, monkeypa
     laptop.sign_in()
     assert ask(laptop).status == 200
     get_user_model().objects.update(is_active=False)
-    monkeypatch.setattr(gateway, "VERIFY", 0.0)
+    monkeypatch.setattr(live_keys, "VERIFY", 0.0)
     assert ask(laptop).reason == "account_disabled"
     assert ask(laptop).status == 401
 
@@ -265,7 +265,7 @@ def test_a_password_set_in_a_shell(ada, laptop, ask, monkeypatch):
     laptop.sign_in()
     ada.set_password("another")
     ada.save()
-    monkeypatch.setattr(gateway, "VERIFY", 0.0)
+    monkeypatch.setattr(live_keys, "VERIFY", 0.0)
     # The request that changes the password may not have stored its session yet, so the
     # gateway waits before it ends the session.
     assert ask(laptop).status == 200
@@ -388,7 +388,7 @@ def test_another_secret_key(ada, laptop, ask, settings):
     laptop.sign_in()
     assert ask(laptop).status == 200
     settings.SECRET_KEY = "another"
-    gateway._verified.clear()
+    live_keys._verified.clear()
     answer = ask(laptop)
     assert (answer.status, answer.reason) == (401, "credentials_changed")
 
@@ -488,13 +488,13 @@ def test_memory_does_not_grow_with_what_a_session_holds(ada, laptop, ask, engine
     """Fails if the gateway remembers the session's data, or a part of it."""
 
     def held_after(size):
-        gateway._identities.clear()
+        live_keys._identities.clear()
         for number in range(8):
             # Random data, because it cannot be compressed.
             held = {"cart": random.Random(number).randbytes(size).hex()}
             laptop.stored = {**laptop.stored, **held}
             assert ask(laptop).status == 200
-        kept = [*gateway._identities._entries.items()]
+        kept = [*live_keys._identities._entries.items()]
         assert kept
         return sum(len(repr(each)) for each in kept) / len(kept)
 
@@ -507,13 +507,13 @@ def test_memory_does_not_grow_with_what_a_session_holds(ada, laptop, ask, engine
 
 @ENGINES_OF_DJANGOS
 def test_an_id_of_any_size_is_not_remembered():
-    gateway._identities.clear()
-    data = {engines.ID: "x" * 32, "_auth_user_id": "1" * gateway.LONGEST_ID}
+    live_keys._identities.clear()
+    data = {engines.ID: "x" * 32, "_auth_user_id": "1" * live_keys.LONGEST_ID}
     for longer, remembered in (("", 1), ("1", 1)):
         data["_auth_user_id"] += longer
         signed = f"signed{longer}"
-        gateway._identity_in(None, signed, lambda: data)
-        assert len(gateway._identities) == remembered
+        live_keys._identity_in(None, signed, lambda: data)
+        assert len(live_keys._identities) == remembered
 
 
 # Plays
@@ -578,6 +578,26 @@ def test_it_renews_where_it_is_asked_to(laptop, playing, ask):
     assert Play.objects.get().lease_until == before
     assert ask(laptop, query=f"play={playing}&renew=1").status == 200
     assert Play.objects.get().lease_until > before + timedelta(seconds=20)
+
+
+def test_a_renewal_is_one_statement(laptop, playing, ask):
+    query = f"play={playing}&renew=1"
+    assert ask(laptop, query=query).status == 200
+    if ask is ask_asgi:
+        return  # it asks in another thread, which is not captured
+    with CaptureQueriesContext(connections["default"]) as ran:
+        assert ask(laptop, query=query).status == 200
+    assert sum("session_limit" in query["sql"] for query in ran) == 1
+
+
+def test_a_renewal_for_an_ended_session(ada, laptop, playing, ask):
+    query = f"play={playing}&renew=1"
+    assert ask(laptop, query=query).status == 200
+    registry.end_all(ada, Reason.REVOKED)
+    before = Play.objects.get().lease_until
+    answer = ask(laptop, query=query)
+    assert (answer.status, answer.reason) == (401, "revoked")
+    assert Play.objects.get().lease_until == before
 
 
 def test_the_guarded_query_asks_nothing(laptop, phone, playing, ask):

@@ -12,7 +12,7 @@ from django.http import parse_cookie
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from session_limit import gateway
+from session_limit import gateway, live_keys
 from session_limit.asgi import event_stream, hub
 from session_limit.asgi.disconnects import PROMPT, ClientDisconnected, Inbox
 from session_limit.asgi.scopes import request_of, with_one_cookie_header
@@ -32,7 +32,7 @@ unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow]
 @pytest.fixture(autouse=True)
 def nobody_is_known():
     identification._known.clear()
-    gateway._verified.clear()
+    live_keys._verified.clear()
 
 
 class Stranger:

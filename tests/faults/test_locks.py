@@ -13,7 +13,7 @@ from django.conf import settings as django_settings
 from django.db import connections, transaction
 from django.utils import timezone
 
-from session_limit import gateway, registry
+from session_limit import live_keys, registry
 from session_limit.asgi import database_threads
 from session_limit.models import AccountLimit, UserSession
 from session_limit.registry.connected import record_endings
@@ -35,7 +35,7 @@ Reason = UserSession.Reason
 def no_way_out(monkeypatch):
     """Keep the hub from abandoning calls that wait for a lock."""
     monkeypatch.setattr(database_threads, "PATIENCE", 60.0)
-    monkeypatch.setattr(gateway, "_verified", LRU(gateway.MAX_VERIFIED))
+    monkeypatch.setattr(live_keys, "_verified", LRU(live_keys.MAX_REMEMBERED))
 
 
 @contextmanager

@@ -17,7 +17,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
-from benchmarks import environments
+from benchmarks import environments, summary
 from benchmarks.contenders import BY_NAME, MEASURED, OURS
 from benchmarks.figures import block, commit, publish
 from tests.cap.databases import KINDS, database
@@ -105,6 +105,8 @@ def main() -> int:
         except (NotServedError, subprocess.CalledProcessError) as error:
             print(f"{contender} does not run: {error}", file=sys.stderr)
             is_bad |= contender == OURS.name
+    if options.full:
+        summary.write()
     return int(is_bad)
 
 

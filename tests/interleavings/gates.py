@@ -45,6 +45,15 @@ def plain(sql):
     return sql.replace('"', "").replace("`", "")
 
 
+def is_step(sql, step):
+    """
+    Return whether the statement ``sql`` begins with ``step``.
+
+    On PostgreSQL, a sign-in executes several statements in one, which begins with WITH.
+    """
+    return sql.startswith(step) or (sql.startswith("WITH ") and step in sql)
+
+
 def on(*databases):
     """
     Return a mark that skips a test unless the suite runs on one of these databases.
@@ -78,7 +87,7 @@ class Stop:
 
     @contextmanager
     def at(self, statement):
-        is_here = not self.reached.is_set() and statement.startswith(self.statement)
+        is_here = not self.reached.is_set() and is_step(statement, self.statement)
         if is_here and not self.after:
             self.stand()
         yield
@@ -178,7 +187,7 @@ class GivesUp:
         self.error = error or deadlock()
 
     def __call__(self, execute, sql, params, many, context):
-        if self.left and plain(sql).startswith(self.statement):
+        if self.left and is_step(plain(sql), self.statement):
             self.left -= 1
             raise self.error
         return execute(sql, params, many, context)
@@ -266,7 +275,7 @@ class Aside:
 
     def count(self, statement):
         """Return how many executed statements begin with ``statement``."""
-        return sum(each.startswith(statement) for each in self.statements)
+        return sum(is_step(each, statement) for each in self.statements)
 
 
 @contextmanager

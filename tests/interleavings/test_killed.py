@@ -15,7 +15,7 @@ from session_limit.models import UserSession
 from tests import stores
 from tests.interleavings import killed
 from tests.interleavings.browsers import Tab, is_only_live, live, whose
-from tests.interleavings.gates import PATIENCE, SAVE
+from tests.interleavings.gates import PATIENCE, SAVE, is_step
 from tests.stories.people import long_recorded
 
 pytestmark = [
@@ -61,7 +61,7 @@ def kill(point, work, tab, *args):
 def places(reached):
     """Return which of the statements that matter are among those ``reached``."""
     known = (LOCK, END, RECORD, "COMMIT", SAVE)
-    return {each for each in known if any(text.startswith(each) for text in reached)}
+    return {each for each in known if any(is_step(text, each) for text in reached)}
 
 
 @pytest.mark.parametrize("situation", ["first", "atomic", "switch"])

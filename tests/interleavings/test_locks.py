@@ -304,7 +304,7 @@ def test_two_opposite_user_switches(ada, bob, browser, atomic_requests):
     sign_in(laptop, ada)()
     sign_in(phone, bob)()
     switches = [(laptop, bob), (phone, ada)]
-    responses = at_once([sign_in(tab, user) for tab, user in switches], after=END)
+    responses = at_once([sign_in(tab, user) for tab, user in switches], before=END)
     statuses = [response.status_code for response in responses]
     assert sorted(statuses) in ([302, 302], [302, 503])
     for response, (tab, user) in zip(responses, switches, strict=True):

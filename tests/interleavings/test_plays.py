@@ -352,4 +352,4 @@ def test_the_heartbeat_is_found_by_its_id(device):
     with connection.execute_wrapper(see):
         assert renew(tab, id).status_code == 200
     [update] = [sql for sql in seen if sql.startswith("UPDATE session_limit_play")]
-    assert "session_limit_play.id =" in update
+    assert " AND id = " in update

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import pytest
-from django.contrib.auth import get_user_model
+from django.contrib.auth import get_user_model, login
 from django.db import connection, transaction
-from django.test import Client
+from django.test import Client, RequestFactory
 
 from session_limit import registry, signals
 from session_limit.models import Play, UserSession
 from session_limit.registry.transactions import transactional
+from session_limit.rules import exempt_sign_in
+from tests import stores
 from tests.interleavings.browsers import Tab, is_in, live, whose
-from tests.interleavings.gates import on
+from tests.interleavings.gates import on, plain
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -151,6 +153,23 @@ def servers_default():
     connection.close()
 
 
+@pytest.fixture
+def servers_level():
+    """Return a function that sets the database's own isolation level."""
+    name = connection.ops.quote_name(connection.settings_dict["NAME"])
+
+    def set_level(value):
+        setting = "default_transaction_isolation"
+        with connection.cursor() as cursor:
+            cursor.execute(f"ALTER DATABASE {name} SET {setting} = '{value}'")
+        connection.close()
+
+    yield set_level
+    with connection.cursor() as cursor:
+        cursor.execute(f"ALTER DATABASE {name} RESET default_transaction_isolation")
+    connection.close()
+
+
 @on("postgresql")
 @pytest.mark.parametrize(
     ("default", "ours"),
@@ -170,6 +189,37 @@ def test_our_commits_are_durable(servers_default, default, ours):
     servers_default(default)
     assert transactional(durability)() == ours
     assert durability() == default
+
+
+@on("postgresql")
+@pytest.mark.parametrize("exempt", [False, True])
+def test_sign_ins_are_durable(ada, servers_default, exempt):
+    """
+    Fails if the statement that locks the account leaves the setting as it is, or if a
+    sign-in that locks no account does.
+    """
+    servers_default("off")
+    request = RequestFactory().get("/")
+    request.session = stores.engine()()
+    seen = []
+    with (
+        connection.execute_wrapper(noting_durability(seen)),
+        exempt_sign_in(request) if exempt else nullcontext(),
+    ):
+        login(request, ada)
+    assert seen == ["on"]
+
+
+def noting_durability(seen):
+    """Return a wrapper that notes the durability with which a session is recorded."""
+
+    def note(execute, sql, params, many, context):
+        if plain(sql).startswith("INSERT INTO session_limit_usersession"):
+            execute("SHOW synchronous_commit", None, False, context)
+            seen.append(context["cursor"].fetchone()[0])
+        return execute(sql, params, many, context)
+
+    return note
 
 
 @on("postgresql")
@@ -206,3 +256,48 @@ def test_it_takes_one_round_trip(options, binding):
         for _ in range(5):
             transactional(lambda using: None)()
     assert len(ran) == 5
+
+
+@on("postgresql")
+def test_a_sign_in_with_parameters_that_the_server_binds(ada, options):
+    """Fails if the statements of a sign-in need psycopg's client-side parameters."""
+    options(server_side_binding=True, prepare_threshold=1)
+    tabs = [Tab() for _ in range(4)]
+    for tab in tabs:
+        assert tab.sign_in(ada).status_code == 302
+    assert is_in(tabs[-1], ada)
+    assert len(live(ada)) == 1
+
+
+# The isolation level on PostgreSQL
+
+
+def isolation(using=None):
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW transaction_isolation")
+        return cursor.fetchone()[0]
+
+
+def fail(using):
+    raise LookupError
+
+
+@on("postgresql")
+@pytest.mark.parametrize("is_named", [False, True], ids=["servers", "options"])
+def test_only_our_transactions_are_read_committed(options, servers_level, is_named):
+    """
+    The level of the database or of ``OPTIONS`` applies to the project's transactions,
+    before and after ours, and after one of ours that fails.
+    """
+    if is_named:
+        levels = type(connection.isolation_level)
+        options(isolation_level=levels.REPEATABLE_READ)
+    else:
+        servers_level("repeatable read")
+    for _ in range(2):
+        with transaction.atomic():
+            assert isolation() == "repeatable read"
+            assert transactional(isolation)() == "repeatable read"
+        assert transactional(isolation)() == "read committed"
+        with pytest.raises(LookupError):
+            transactional(fail)()

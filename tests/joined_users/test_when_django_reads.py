@@ -255,11 +255,11 @@ def test_a_patched_model_backend(bob, visit, view, monkeypatch):
     monkeypatch.setattr(ModelBackend, "get_user", lambda backend, user_id: bob)
     monkeypatch.setattr(ModelBackend, "aget_user", aget_user)
     monkeypatch.delattr(AbstractBaseUser, "get_session_auth_hash")
-    joined_users._loads_as_django.cache_clear()
+    joined_users._backend.cache_clear()
     try:
         assert visit(view) == "bob"
     finally:
-        joined_users._loads_as_django.cache_clear()
+        joined_users._backend.cache_clear()
 
 
 # User models

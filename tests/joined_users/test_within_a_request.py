@@ -166,7 +166,7 @@ def test_the_wrappers_of_other_code_stay(ada, visit, kind):
     assert bool(seen) == (kind != "use")
 
 
-def test_other_code_may_remove_all_wrappers(ada, visit):
+def test_other_code_that_removes_all_wrappers(ada, visit):
     def view(request):
         request.session.get("anything")
         connection.execute_wrappers.clear()

@@ -17,6 +17,7 @@ from tests.mutants import (
     pages,
     places,
     redis_bus,
+    renewals,
     scale,
     sign_ins,
     tenants,
@@ -47,28 +48,18 @@ CAP = [
     ),
     Mutant(
         "a sign-in reads what is live without a lock",
-        "registry/accounts.py::live_rows",
-        old="""
-    rows = UserSession.objects.using(using).live().for_user(user)
-    return list(rows.select_for_update().order_by("pk"))
-""",
-        new="""
-    rows = UserSession.objects.using(using).live().for_user(user)
-    return list(rows)
-""",
+        "registry/accounts.py::_live_rows",
+        old="ops.for_update_sql() if features.has_select_for_update else ''",
+        new="''",
         tests="interleavings/test_rotation",
         test="test_a_rotation_under_way_is_waited_for",
         database="postgresql",
     ),
     Mutant(
         "sessions are locked as they are found",
-        "registry/accounts.py::live_rows",
-        old=""".live().for_user(user)
-    return list(rows.select_for_update().order_by("pk"))
-""",
-        new=""".live().for_user(user)
-    return list(rows.select_for_update())
-""",
+        "registry/accounts.py::_live_rows",
+        old=" ORDER BY {id}",
+        new="",
         tests="interleavings/test_locks",
         test="test_ending_all_against_a_sign_in",
         database="postgresql",
@@ -84,21 +75,30 @@ CAP = [
     ),
     Mutant(
         "a sign-in decides on what its snapshot shows",
-        "registry/transactions.py::_begin",
-        old='if connection.vendor not in {"postgresql", "mysql"}:',
-        new='if connection.vendor != "mysql":',
+        "registry/transactions.py::_beginning_at_read_committed",
+        old="    driver.isolation_level = levels.READ_COMMITTED\n",
+        new="    pass\n",
         tests="interleavings/test_locks",
         test="test_an_admission_sees_the_newest_under_repeatable_read",
         database="postgresql",
     ),
     Mutant(
         "first sign-ins of two accounts lock the same gap",
-        "registry/transactions.py::_begin",
-        old='if connection.vendor not in {"postgresql", "mysql"}:',
-        new='if connection.vendor != "postgresql":',
+        "registry/transactions.py::_may_begin_at_another_level",
+        old='    return level != "read committed"\n',
+        new="    return False\n",
         tests="interleavings/test_locks",
         test="test_two_first_sign_ins_under_repeatable_read",
         database="mariadb",
+    ),
+    Mutant(
+        "the project's next transaction begins at our isolation level",
+        "registry/transactions.py::_beginning_at_read_committed",
+        old="            driver.isolation_level = former\n",
+        new="            pass\n",
+        tests="interleavings/test_transactions",
+        test="test_only_our_transactions_are_read_committed",
+        database="postgresql",
     ),
     Mutant(
         "a sign-in is not repeated after a deadlock",
@@ -196,8 +196,8 @@ FINALITY = [
     Mutant(
         "an id is trusted whose key is not recorded",
         "store/loading.py::Loading._verified",
-        old="            row = queries.read(id) if id is not None else None\n",
-        new="            return data\n",
+        old="found = queries.read_with_user(id, self._users()) if id else None",
+        new="return data",
         tests="interleavings/test_rotation",
         test="test_six_parallel_rotations_then_displaced",
     ),
@@ -228,8 +228,8 @@ FINALITY = [
     Mutant(
         "an id is not compared with that of its key's row",
         "store/loading.py::Loading._verified",
-        old="if row is None or row.id.hex != data[engines.ID]:",
-        new="if row is None:",
+        old="if found is None or found.row.id.hex != data[engines.ID]:",
+        new="if found is None:",
         tests="stories/test_hostile",
         test="test_the_id_of_somebody_elses_session_is_nobody",
     ),
@@ -275,9 +275,9 @@ FINALITY = [
     ),
     Mutant(
         "what is stored stays when it has ended",
-        "registry/ending.py::end_locked",
-        old="    engines.delete(keys, using)\n",
-        new="",
+        "registry/ending.py::ending",
+        old=", *engines.deletion(keys, using)]",
+        new="]",
         tests="stories/test_two_browsers",
         test="test_the_second_sign_in_displaces_the_first",
     ),
@@ -465,7 +465,7 @@ ANSWERS = [
     Mutant(
         "what is let be is saved all the same",
         "store/base.py::Base.is_empty",
-        old="return self.session_limit_state.response.untouched or super().is_empty()",
+        old="return is_untouched or super().is_empty()",
         new="return super().is_empty()",
         tests="interleavings/test_rollback",
         test="test_saving_every_request",
@@ -504,7 +504,7 @@ ANSWERS = [
     ),
     Mutant(
         "listeners hear before the commit",
-        "registry/ending.py::end_locked",
+        "registry/ending.py::ending",
         old="    after_commit(using, announcements.sessions_ended, rows)\n",
         new="    announcements.sessions_ended(rows)\n",
         tests="test_audit",
@@ -590,7 +590,7 @@ NOTICES = [
     ),
     Mutant(
         "an administrator hears the notice that was its owner's",
-        "registry/sign_ins.py::give_notice",
+        "registry/sign_ins.py::giving_notice",
         old="if row.is_live and row.counted]",
         new="if row.is_live]",
         tests="stories/test_new_sign_in",
@@ -1080,8 +1080,8 @@ PLAYS = [
     Mutant(
         "the clock of the machine decides",
         "registry/plays.py::_record",
-        old='lease_until=cast("Any", DatabaseNow() + LEASE)',
-        new='lease_until=__import__("django").utils.timezone.now() + LEASE',
+        old='lease_until=cast("Any", DatabaseNow() + conf.play_lease)',
+        new='lease_until=__import__("django").utils.timezone.now() + conf.play_lease',
         tests="stories/test_plays",
         test="test_a_lease_is_thirty_seconds_by_the_clock_of_the_database",
     ),
@@ -1095,9 +1095,9 @@ PLAYS = [
     ),
     Mutant(
         "a lapsed play is renewed",
-        "registry/leases.py::renew_play",
-        old=".leased().filter(pk=id, session_id=session_id)\n    return",
-        new=".open().filter(pk=id, session_id=session_id)\n    return",
+        "registry/renewals.py::_update",
+        old='" WHERE {ended_at} IS NULL AND {lease_until} > {now}"',
+        new='" WHERE {ended_at} IS NULL"',
         tests="stories/test_plays",
         test="test_what_is_not_heard_of_gives_its_place_up",
     ),
@@ -1160,9 +1160,9 @@ PLAYS = [
     ),
     Mutant(
         "a play is renewed by whoever knows its id",
-        "registry/leases.py::renew_play",
-        old=".leased().filter(pk=id, session_id=session_id)\n    return",
-        new=".leased().filter(pk=id)\n    return",
+        "registry/renewals.py::_is_play_of_session",
+        old='"{id} = %s AND {session} = %s"',
+        new='"{id} = %s AND %s IS NOT NULL"',
         tests="stories/test_plays",
         test="test_nobody_else_is_concerned",
     ),
@@ -1184,15 +1184,15 @@ PLAYS = [
     ),
     Mutant(
         "the gateway believes the data without the row",
-        "gateway.py::_read",
-        old="return row if reason is None else None",
-        new="return row if reason != '' else None",
+        "live_keys.py::find",
+        old="user_id=identity.user) is not None:",
+        new="user_id=identity.user) == '':",
         tests="asgi/test_gateway",
         test="test_an_idle_one_may_not",
     ),
     Mutant(
         "the gateway lets in another user's data",
-        "gateway.py::_read",
+        "live_keys.py::find",
         old=", user_id=identity.user)",
         new=")",
         tests="asgi/test_gateway",
@@ -1234,6 +1234,7 @@ MUTANTS = [
     *made_requests.MUTANTS,
     *mistakes.MUTANTS,
     *redis_bus.MUTANTS,
+    *renewals.MUTANTS,
     *pages.MUTANTS,
     *places.MUTANTS,
     *scale.MUTANTS,

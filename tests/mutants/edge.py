@@ -7,7 +7,7 @@ from tests.mutants.mutant import Mutant
 MUTANTS = [
     Mutant(
         "an address is looked for in the language of the request before",
-        "url_matching.py::find_below",
+        "url_matching.py::_matches",
         old="with translation.override(language) if language else nullcontext():\n",
         new="with nullcontext():\n",
         tests="asgi/test_routes",
@@ -63,15 +63,16 @@ MUTANTS = [
     ),
     Mutant(
         "the gateway remembers whole sessions",
-        "gateway.py::_identity_in",
-        old="    digest = blake2b(",
-        new="    _identities.put((engine, signed), signed)\n    digest = blake2b(",
+        "live_keys.py::_identity_in",
+        old="    identity = _identities.get(",
+        new="    _identities.put((engine, signed), signed)\n"
+        "    identity = _identities.get(",
         tests="asgi/test_gateway",
         test="test_memory_does_not_grow_with_what_a_session_holds",
     ),
     Mutant(
         "the gateway remembers ids of any size",
-        "gateway.py::_identity_in",
+        "live_keys.py::_identity_in",
         old=" and len(each) <= LONGEST_ID for",
         new=" for",
         tests="asgi/test_gateway",
@@ -95,9 +96,9 @@ MUTANTS = [
     ),
     Mutant(
         "strangers ask the thread of those who are known",
-        "asgi/gateway.py::_judge",
-        old="        if not identification.is_known(question.key):\n",
-        new="        if not question.key:\n",
+        "asgi/gateway.py::judge",
+        old="    if not identification.is_known(question.key):\n",
+        new="    if not question.key:\n",
         tests="asgi/test_strangers",
         test="test_strangers_keep_no_question_waiting_that_writes",
     ),
@@ -168,8 +169,8 @@ MUTANTS = [
     Mutant(
         "a hostile query makes Django raise",
         "asgi/scopes.py::request_of",
-        old='"method": "GET", "query_string": b"", "headers": headers}',
-        new='"method": "GET", "headers": headers}',
+        old='"method": method, "query_string": b"", "headers": headers}',
+        new='"method": method, "headers": headers}',
         tests="asgi/test_strangers",
         test="test_no_request_raises",
     ),

@@ -140,15 +140,15 @@ IDENTITY = [
     ),
     Mutant(
         "a backend's own get_user() is not called",
-        f"{MODULE}::JoinedUser.take",
-        old="if not _loads_as_django(kind):",
-        new="if False:",
+        f"{MODULE}::_backend",
+        old="return backend if loads_as_django else None",
+        new="return backend",
         tests=DECIDES,
         test="test_a_backend_that_reads_users_itself",
     ),
     Mutant(
         "a backend's own aget_user() is not called",
-        f"{MODULE}::_loads_as_django",
+        f"{MODULE}::_backend",
         old='= ("get_user", "aget_user")',
         new='= ("get_user",)',
         tests=DECIDES,
@@ -156,7 +156,7 @@ IDENTITY = [
     ),
     Mutant(
         "a patched ModelBackend is not called",
-        f"{MODULE}::_loads_as_django",
+        f"{MODULE}::_backend",
         old="and own.__module__ == ModelBackend.__module__",
         new="",
         tests=DECIDES,
@@ -291,7 +291,7 @@ WATCHING = [
         old="contextlib.suppress(ValueError)",
         new="contextlib.suppress()",
         tests=WITHIN,
-        test="test_other_code_may_remove_all_wrappers",
+        test="test_other_code_that_removes_all_wrappers",
     ),
     Mutant(
         "the watch outlasts the response",

@@ -63,8 +63,8 @@ MUTANTS = [
     ),
     Mutant(
         "a middleware signs in during the second pass",
-        SECOND + "begin",
-        old="    set_answered(request)\n",
+        "store/response_phase.py::begin",
+        old="    vars(request)[ANSWERED] = True\n",
         new="",
         tests=INSIDE,
         test="test_a_middleware_that_signs_in_the_second_time",

@@ -127,8 +127,8 @@ MUTANTS = [
     ),
     Mutant(
         "nobody looks for an error in login()",
-        "store/response_phase.py::is_needed",
-        old="        or state.replaced\n",
+        "store/response_phase.py::begin",
+        old="or state.replaced ",
         new="",
         tests=SWITCHES,
         test="test_an_error_in_the_sign_in_keeps_the_other_persons_session",

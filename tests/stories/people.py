@@ -37,6 +37,8 @@ TRANSACTION_CONTROL = (
     "SAVEPOINT",
     "RELEASE",
     "SET TRANSACTION",
+    # This makes the commit of PostgreSQL durable.
+    "SELECT CASE WHEN CURRENT_SETTING('SYNCHRONOUS_COMMIT'",
 )
 
 

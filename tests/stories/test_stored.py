@@ -5,7 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from django.contrib.sessions.models import Session
 from django.core.management import call_command
+from django.db.models.signals import post_delete
 from django.utils import timezone
 
 from session_limit.models import UserSession
@@ -45,6 +47,23 @@ def test_the_stored_session_is_gone_between_requests(ada, laptop, phone):
     assert laptop.sign_in().status_code == 302
     assert laptop.state == SIGNED_IN
     assert len(live(ada)) == 1
+
+
+@stores.on("db")
+def test_signals_of_a_stored_session_that_is_deleted(ada, laptop, phone):
+    """Fails if the session is deleted without the ORM although a receiver listens."""
+    laptop.sign_in()
+    deleted = []
+
+    def hear(sender, instance, **kwargs):
+        deleted.append(instance.session_key)
+
+    post_delete.connect(hear, sender=Session)
+    try:
+        phone.sign_in()
+    finally:
+        post_delete.disconnect(hear, sender=Session)
+    assert deleted == [laptop.cookie]
 
 
 @stores.TIMED

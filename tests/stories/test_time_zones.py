@@ -9,9 +9,9 @@ from django.contrib.sessions.backends.base import SessionBase
 
 from session_limit import registry
 from session_limit.asgi import bulk_reads
+from session_limit.conf import conf
 from session_limit.models import DatabaseNow, PendingSignIn, Play, UserSession
 from session_limit.pages.chooser import COOKIE
-from session_limit.registry import leases
 from session_limit.store import engines, play_queries, queries
 from session_limit.testing import LAPTOP, PHONE
 from session_limit.utils.clock import utc_now
@@ -257,8 +257,8 @@ def test_plays_are_renewed_and_lapse(zone, ada, settings):
     assert first.started_at.tzinfo is UTC
     # The database's clock was read once for each.
     lease = first.lease_until - first.started_at
-    assert abs(lease - leases.LEASE) < timedelta(seconds=1)
-    assert leases.renew_play(first.pk, laptop.pk)
+    assert abs(lease - conf.play_lease) < timedelta(seconds=1)
+    assert registry.renew_play(first.pk, laptop.pk)
     assert play_queries.is_playing(first.pk, laptop.pk)
     assert play_queries.is_playing_anything(ada.pk, laptop.pk)
     second = registry.play(phone, "film").play
@@ -272,7 +272,7 @@ def test_plays_are_renewed_and_lapse(zone, ada, settings):
     Play.objects.filter(pk=second.pk).update(
         lease_until=DatabaseNow() - timedelta(seconds=1)
     )
-    assert not leases.renew_play(second.pk, phone.pk)
+    assert not registry.renew_play(second.pk, phone.pk)
     assert not play_queries.is_playing(second.pk, phone.pk)
 
 

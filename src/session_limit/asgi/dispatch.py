@@ -7,7 +7,7 @@ import functools
 from django.conf import settings
 
 from session_limit import url_matching
-from session_limit.asgi import event_stream, gateway, streaming, websockets
+from session_limit.asgi import event_stream, gateway, renewals, streaming, websockets
 from session_limit.asgi.hub import current_hub
 from session_limit.asgi.scopes import find_below, session_key_of, with_one_cookie_header
 from session_limit.asgi.types import Application, Message, Receive, Scope, Send
@@ -19,8 +19,9 @@ async def serve(
     """
     Serve an HTTP request, a WebSocket or the server's lifespan events.
 
-    This package answers reverse proxies and serves the event stream. ``application``
-    serves all other connections. WebSockets and streams close when their session ends.
+    This package answers reverse proxies, serves the event stream and renews plays.
+    ``application`` serves all other connections. WebSockets and streams close when
+    their session ends.
     """
     kind, below = scope["type"], None
     if kind in {"http", "websocket"}:
@@ -33,6 +34,8 @@ async def serve(
         await gateway.serve(scope, receive, send, is_below=bool(below))
     elif kind == "http" and event_stream.is_asked_for(scope):
         await event_stream.serve(scope, receive, send)
+    elif kind == "http" and await renewals.serve(scope, send):
+        return
     elif kind == "http" and _has_session_cookie(scope):
         await streaming.serve(application, scope, receive, send)
     elif kind == "websocket" and session_key_of(scope) is not None:

@@ -16,6 +16,7 @@ from django.db import DatabaseError, InterfaceError, OperationalError
 from session_limit import bus
 from session_limit.asgi.database_threads import DatabaseThread, NotAnswered
 from session_limit.asgi.listeners import Listener, Listeners
+from session_limit.asgi.renewal_groups import RenewalGroups
 from session_limit.asgi.scopes import identify_connection, session_key_of, tenant_of
 from session_limit.asgi.store_watch import StoreWatch
 from session_limit.asgi.sweep import Sweep
@@ -95,6 +96,7 @@ class Hub:
         self._tasks: list[asyncio.Task[None]] = []
         # Calls that may wait for a row lock, and the gateway, have their own threads.
         self._locking, self.renewing = DatabaseThread(), DatabaseThread()
+        self.renewals = RenewalGroups(self.renewing)
         self._asking = DatabaseThread(locking=self._locking)
         self._identifying = DatabaseThread(locking=self._locking)
         self.judging = DatabaseThread(locking=self.renewing)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Hashable
+from uuid import UUID
 
 from django.conf import settings
 from django.core.handlers.asgi import ASGIRequest
@@ -32,9 +33,9 @@ def _cookies(scope: Scope) -> list[bytes]:
     return [value for name, value in scope["headers"] if name == b"cookie"]
 
 
-def request_of(scope: Scope) -> ASGIRequest:
+def request_of(scope: Scope, method: str = "GET") -> ASGIRequest:
     """
-    Return a Django ``GET`` request with the path and the headers of a connection.
+    Return a Django request with the path and the headers of a connection.
 
     ``scope`` may describe a WebSocket. The query and the body are left out: neither
     identifies a session, and Django may raise an error if either is malformed.
@@ -42,7 +43,7 @@ def request_of(scope: Scope) -> ASGIRequest:
     # Django rejects some malformed content types, and nothing here reads a body.
     omitted = {b"content-type", b"content-length"}
     headers = [each for each in scope["headers"] if each[0] not in omitted]
-    bare = {**scope, "method": "GET", "query_string": b"", "headers": headers}
+    bare = {**scope, "method": method, "query_string": b"", "headers": headers}
     return ASGIRequest(bare, io.BytesIO())
 
 
@@ -81,5 +82,15 @@ def find_below(scope: Scope, name: str) -> str | None:
     Return ``None`` if the path does not begin with that URL. The prefix under which the
     server mounts the application is ignored.
     """
-    root_path = settings.FORCE_SCRIPT_NAME or scope.get("root_path", "")
-    return url_matching.find_below(scope["path"].removeprefix(root_path), name)
+    return url_matching.find_below(_path_info(scope), name)
+
+
+def find_play(scope: Scope) -> UUID | None:
+    """Return the id of the play that the request is to renew, or ``None`` if none."""
+    return url_matching.find_play(_path_info(scope))
+
+
+def _path_info(scope: Scope) -> str:
+    root_path: str = settings.FORCE_SCRIPT_NAME or scope.get("root_path", "")
+    path: str = scope["path"]
+    return path.removeprefix(root_path)

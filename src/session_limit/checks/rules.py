@@ -158,7 +158,8 @@ def check_without_effect(**_kwargs: Any) -> Iterator[checks.CheckMessage]:
             for name in PLAY_METHODS
             if getattr(rules, name) is not getattr(Rules, name)
         ]
-        names = ("SESSION_LIMIT_PLAYS_AT_LIMIT", "SESSION_LIMIT_PLAY_COOLDOWN")
+        ours = ("PLAYS_AT_LIMIT", "PLAY_COOLDOWN", "PLAY_LEASE")
+        names = [f"SESSION_LIMIT_{name}" for name in ours]
         for name in [*unused, *(name for name in names if hasattr(settings, name))]:
             yield checks.Warning(
                 f"{name} has no effect, because SESSION_LIMIT_PLAYS is not set.",

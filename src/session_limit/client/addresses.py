@@ -38,8 +38,8 @@ def address_of(request: HttpRequest) -> str | None:
         return str(address)
     is_6to4 = isinstance(address, ipaddress.IPv6Address) and address.sixtofour
     bits = _STORED_BITS_6TO4 if is_6to4 else _STORED_BITS[address.version]
-    network = ipaddress.ip_network((address, bits), strict=False)
-    return str(network.network_address)
+    omitted = address.max_prefixlen - bits
+    return str(type(address)(int(address) >> omitted << omitted))
 
 
 def mask(address: str) -> str:

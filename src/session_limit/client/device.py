@@ -7,6 +7,7 @@ people and can determine which limit applies, but never authenticates anybody.
 
 from __future__ import annotations
 
+import functools
 import logging
 from dataclasses import dataclass
 
@@ -75,6 +76,7 @@ def describe(request: HttpRequest) -> Client:
     return Client(address_of(request), name, device_class)
 
 
+@functools.lru_cache
 def _legible(name: str) -> str:
     # A project's function may return text from a client. Characters that control a
     # terminal or the direction of surrounding text are not printable.

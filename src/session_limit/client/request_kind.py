@@ -89,11 +89,12 @@ def is_from_another_site(request: HttpRequest) -> bool:
     Browsers then send no cookie with ``SameSite=Strict``. With a form that was posted,
     browsers send no cookie with ``SameSite=Lax`` either.
     """
-    headers = request.headers
-    site, mode = headers.get("Sec-Fetch-Site"), headers.get("Sec-Fetch-Mode")
+    # Each sign-in asks, and request.headers would first convert all headers.
+    meta = request.META
+    site, mode = meta.get("HTTP_SEC_FETCH_SITE"), meta.get("HTTP_SEC_FETCH_MODE")
     if site is not None:
-        return site == "cross-site" and mode == "navigate"
-    origin = headers.get("Origin")
+        return bool(site == "cross-site" and mode == "navigate")
+    origin = meta.get("HTTP_ORIGIN")
     if request.method != "POST" or origin is None:
         return False
     return local_address(request, f"{origin}/") is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import functools
 import re
 
 from django.http import HttpRequest
@@ -149,16 +150,23 @@ def platform_of(request: HttpRequest) -> tuple[str, DeviceClass]:
     The ``User-Agent`` header takes precedence over the client hints, because
     ``User-Agent`` identifies more platforms, such as TVs.
     """
-    agent = user_agent(request)
-    for platform, device_class, words in PLATFORMS:
-        if words.search(agent):
-            return platform, device_class
+    found = _platform_by_agent(user_agent(request))
+    if found is not None:
+        return found
     hint = _header(request, "SEC_CH_UA_PLATFORM").strip('" ')
     if hint == "Android":
         is_mobile = _header(request, "SEC_CH_UA_MOBILE").strip()
         return hint, _HINTED_ANDROIDS.get(is_mobile, DeviceClass.OTHER)
     platform = _HINTED_COMPUTERS.get(hint, "")
     return platform, DeviceClass.COMPUTER if platform else DeviceClass.OTHER
+
+
+@functools.lru_cache
+def _platform_by_agent(agent: str) -> tuple[str, DeviceClass] | None:
+    for platform, device_class, words in PLATFORMS:
+        if words.search(agent):
+            return platform, device_class
+    return None
 
 
 def browser_of(request: HttpRequest, platform: str) -> str:
@@ -173,8 +181,16 @@ def browser_of(request: HttpRequest, platform: str) -> str:
         if brand in brands:
             return browser
     agent = user_agent(request)
+    found = _browser_by_agent(agent)
+    if found is not None:
+        return found
+    is_safari = "Version/" in agent and "Safari/" in agent
+    return "Safari" if is_safari and platform in _SAFARI_RUNS_ON else ""
+
+
+@functools.lru_cache
+def _browser_by_agent(agent: str) -> str | None:
     for browser, words in BROWSERS:
         if words.search(agent):
             return browser
-    is_safari = "Version/" in agent and "Safari/" in agent
-    return "Safari" if is_safari and platform in _SAFARI_RUNS_ON else ""
+    return None

@@ -14,7 +14,7 @@ from session_limit.models.end_reasons import EndReason, PlayEndReason
 from session_limit.models.ids import made_at, parse_uuid, uuid7
 from session_limit.models.moments import UTCDateTimeField
 from session_limit.models.pending import PendingSignIn
-from session_limit.models.plays import LEASE, Play, PlayQuerySet
+from session_limit.models.plays import Play, PlayQuerySet
 from session_limit.models.sessions import (
     STORED_WITHIN,
     UserSession,
@@ -24,7 +24,6 @@ from session_limit.models.sessions import (
 )
 
 __all__ = [
-    "LEASE",
     "STORED_WITHIN",
     "AccountLimit",
     "DatabaseNow",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from django import forms
 from django.db import models
@@ -23,6 +23,22 @@ else:
     class FieldBase(models.DateTimeField):
         def __class_getitem__(cls, types: Any) -> type[FieldBase]:
             return cls
+
+
+def stored_moment(
+    value: Any, expression: Any, connection: BaseDatabaseWrapper
+) -> datetime | None:
+    """
+    Convert a value that a driver has read from a column of a ``UTCDateTimeField``.
+
+    This is for databases without a type for time zones. It does in one step what the
+    converters of Django and of the field do together.
+    """
+    if value is None:
+        return None
+    # SQLite's driver returns text.
+    moment = datetime.fromisoformat(value) if isinstance(value, str) else value
+    return cast("datetime", moment).replace(tzinfo=UTC)
 
 
 class LocalDateTimeField(forms.DateTimeField):

@@ -16,9 +16,6 @@ from session_limit.models.moments import UTCDateTimeField
 from session_limit.models.sessions import RegistryQuerySet, UserSession
 from session_limit.policy import LiveSession
 
-# How long a play counts without being renewed. After a player crashes, another play can
-# take its place only after this time.
-LEASE = timedelta(seconds=30)
 # How far the clock of a server may be ahead of the database's clock.
 CLOCKS_APART = timedelta(seconds=60)
 

@@ -17,13 +17,12 @@ from django.http import JsonResponse
 from session_limit import registry
 from session_limit.client.device import device_label
 from session_limit.conf import conf
-from session_limit.models import LEASE, Play, UserSession
+from session_limit.models import Play, UserSession
 from session_limit.pages import chooser, links, play_messages, play_swap
 from session_limit.pages.messages import Message
 from session_limit.pages.next_steps import NextStep, next_steps
 from session_limit.pages.overview import Overview
 from session_limit.policy import AtLimit
-from session_limit.registry.leases import INTERVAL
 from session_limit.registry.outcomes import Admission
 from session_limit.registry.pending import LISTED, Rivals
 
@@ -147,12 +146,15 @@ def overview(
 
 def playing(id: UUID) -> JsonResponse:
     """Return the JSON response with a playback's id, renewal interval and lease."""
-    return answer(
-        "playing",
-        play=id,
-        interval=INTERVAL.total_seconds(),
-        lease=LEASE.total_seconds(),
-    )
+    return JsonResponse(playing_fields(id))
+
+
+def playing_fields(id: UUID) -> dict[str, Any]:
+    """Return the JSON fields with a playback's id, renewal interval and lease."""
+    lease = conf.play_lease.total_seconds()
+    # Two renewals in a row may fail to arrive.
+    interval = round(lease / 3, 3)
+    return envelope("playing", play=str(id), interval=interval, lease=lease)
 
 
 def play_refused(

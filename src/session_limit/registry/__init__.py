@@ -14,7 +14,6 @@ from session_limit.registry.enforcement import enforce, enforce_plays, set_limit
 from session_limit.registry.leases import (
     find_play,
     live_plays,
-    renew_play,
     stop_play,
     stop_start,
 )
@@ -23,6 +22,7 @@ from session_limit.registry.outcomes import PlayStart
 from session_limit.registry.plays import play
 from session_limit.registry.pruning import prune
 from session_limit.registry.reauthentication import reauthenticated
+from session_limit.registry.renewals import renew_play
 
 __all__ = [
     "PlayStart",

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.db import connections
+from django.db import connections, transaction
 from django.db.models import F
+from django.db.models.constants import OnConflict
 
 from session_limit.models import AccountLimit, UserSession, UserSessionQuerySet
+from session_limit.registry.transactions import MAKE_DURABLE, must_make_durable
+from session_limit.utils import sql
 from session_limit.utils.clock import utc_now
+
+# The columns that decide what is left to do once the account is locked.
+_RETURNED = ("limit", "password_changed_at")
 
 
 def lock_account(user_id: Any, using: str, **changes: Any) -> AccountLimit:
@@ -24,18 +31,43 @@ def lock_account(user_id: Any, using: str, **changes: Any) -> AccountLimit:
     # statement creates or locks the row and reads it, except on MySQL, which has no
     # RETURNING.
     changes["locked_at"] = utc_now()
-    accounts = AccountLimit._base_manager.using(using)
-    features = connections[using].features
-    with_target = features.supports_update_conflicts_with_target
-    [account] = accounts.bulk_create(
-        [AccountLimit(user_id=user_id, **changes)],
-        update_conflicts=True,
-        update_fields=list(changes),
-        unique_fields=["user"] if with_target else None,
+    given = {"user_id": user_id, **changes}
+    text = _lock(tuple(given), using, durably=must_make_durable(using))
+    values = sql.prepared(AccountLimit, given, using)
+    statement = sql.Statement(text, values)
+    # The caller may have a transaction open, and catch the error of this statement.
+    with transaction.mark_for_rollback_on_error(using):
+        if not connections[using].features.can_return_rows_from_bulk_insert:
+            sql.execute(using, statement)
+            return AccountLimit._base_manager.using(using).get(pk=user_id)
+        [(limit, changed_at, *_)] = sql.fetch(using, statement)
+    return sql.made(
+        AccountLimit, ("user_id", *_RETURNED), (user_id, limit, changed_at), using
+    )
+
+
+@functools.cache
+def _lock(names: tuple[str, ...], using: str, *, durably: bool) -> str:
+    """Return SQL that creates or updates an ``AccountLimit`` row and returns it."""
+    connection = connections[using]
+    fields = [sql.field(AccountLimit, name) for name in names]
+    listed = sql.columns(AccountLimit, names, using)
+    features, ops = connection.features, connection.ops
+    on_conflict = ops.on_conflict_suffix_sql(
+        fields,
+        OnConflict.UPDATE,
+        [each.column for each in fields[1:]],
+        ["user_id"] if features.supports_update_conflicts_with_target else [],
+    )
+    text = (
+        f"INSERT INTO {sql.table(AccountLimit, using)} ({', '.join(listed)})"  # noqa: S608
+        f" VALUES ({sql.placeholders(len(names))}) {on_conflict}"
     )
     if not features.can_return_rows_from_bulk_insert:
-        account.refresh_from_db(using=using)
-    return account
+        return text
+    returned = sql.columns(AccountLimit, _RETURNED, using)
+    durable = [MAKE_DURABLE] if durably else []
+    return f"{text} RETURNING {', '.join([*returned, *durable])}"
 
 
 def locked(
@@ -65,5 +97,20 @@ def live_rows(user: AbstractBaseUser, using: str) -> list[UserSession]:
 
     The caller must hold the lock on the account's row.
     """
-    rows = UserSession.objects.using(using).live().for_user(user)
-    return list(rows.select_for_update().order_by("pk"))
+    values = sql.prepared(UserSession, {"user": user.pk}, using)
+    return sql.instances(UserSession, sql.Statement(_live_rows(using), values), using)
+
+
+@functools.cache
+def _live_rows(using: str) -> str:
+    """Return SQL that locks and reads the rows of a user's live sessions."""
+    names = [field.name for field in UserSession._meta.concrete_fields]
+    user, ended_at = sql.columns(UserSession, ["user", "ended_at"], using)
+    [id] = sql.columns(UserSession, ["id"], using)
+    features, ops = connections[using].features, connections[using].ops
+    return (
+        f"SELECT {', '.join(sql.columns(UserSession, names, using))}"  # noqa: S608
+        f" FROM {sql.table(UserSession, using)}"
+        f" WHERE {user} = %s AND {ended_at} IS NULL ORDER BY {id}"
+        f" {ops.for_update_sql() if features.has_select_for_update else ''}"
+    )

@@ -22,6 +22,7 @@ from session_limit.rules import get_rules
 from session_limit.store import engines
 from session_limit.store.liveness import Row
 from session_limit.store.store_ids import store_id
+from session_limit.store.users import lazy_user
 from session_limit.utils.clock import utc_now
 
 ACTIVITY = BestEffort("Recording activity")
@@ -93,6 +94,28 @@ def touch(
         # The session was read from this store, which may have been renamed or moved.
         store=store_id(),
     )
+
+
+def touch_unread(row: Row) -> bool | None:
+    """
+    Record that a session is active without reading its row again.
+
+    ``row`` is the row of a live session, as it was read earlier. Return whether this
+    call has recorded the activity. It has not if the row is locked, or if another
+    process has recorded activity within the touch interval. Return ``None`` if the
+    activity may change when the session expires. Nothing is recorded then.
+    """
+    now = utc_now()
+    user, unchanged = lazy_user(row.user_id), (row.expires_at, EndReason.EXPIRED)
+    ends = deadline(
+        user, row.expires_at, active_at=now, authenticated_at=row.authenticated_at
+    )
+    if row.expires_reason != EndReason.EXPIRED or ends != unchanged:
+        return None
+    rows = UserSession.objects.primary().live_with_id(row.id)
+    due = rows.filter(last_active_at__lte=now - row.touch_interval)
+    changes = {"last_active_at": now, "store": store_id()}
+    return ACTIVITY.update(row.id, due, **changes) > 0
 
 
 @one_statement

@@ -16,19 +16,26 @@ from session_limit.models import EndReason, PendingSignIn, UserSession, uuid7
 from session_limit.policy import AtLimit, Decision, LiveSession
 from session_limit.registry import announcements, not_counting
 from session_limit.registry.accounts import live_rows, lock_account
-from session_limit.registry.ending import end_locked
+from session_limit.registry.ending import end_locked, ending
 from session_limit.registry.enforcement import chosen
 from session_limit.registry.limits import at_limit_for, limit_for
 from session_limit.registry.outcomes import Admission
 from session_limit.registry.pending import Choice, Rivals
-from session_limit.registry.sign_ins import SignIn, enter, give_notice, own_row, record
-from session_limit.registry.transactions import transactional
+from session_limit.registry.sign_ins import (
+    SignIn,
+    enter,
+    giving_notice,
+    own_row,
+    record,
+)
+from session_limit.registry.transactions import locking, make_durable
 from session_limit.store import engines
 from session_limit.store.liveness import Row
 from session_limit.utils.after_commit import after_commit
+from session_limit.utils.sql import Statement
 
 
-@transactional
+@locking
 def admit(using: str, sign_in: SignIn) -> Admission:
     """
     Admit or refuse a sign-in under the account's limit, and return the outcome.
@@ -43,20 +50,23 @@ def admit(using: str, sign_in: SignIn) -> Admission:
     sign_in.session._session_key = sign_in.key
     user, own_id = sign_in.user, sign_in.own_id
     limit = None
-    if not sign_in.exempt or sign_in.choice is not None:
+    if sign_in.exempt and sign_in.choice is None:
+        make_durable(using)
+    else:
         account = lock_account(user.pk, using)
         limit = None if sign_in.exempt else limit_for(user, sign_in.scope, account)
     if sign_in.choice is not None and not _is_waiting(sign_in.choice.pending, using):
         return Admission(None, sign_in.scope, limit, AtLimit.ASK, is_too_late=True)
     if limit is None and sign_in.choice is None:
         own, id = own_row(sign_in, using), uuid7()
+        writes: list[Statement] = []
         if own is None and (sign_in.is_new_browser or sign_in.former_browsers):
             live = live_rows(user, using)
             former = not_counting.former_places(
                 live, sign_in.former_browsers, sign_in.scope
             )
-            sign_in = _prepare_new(sign_in, live, former, using, id)
-        return Admission(enter(sign_in, own, using, id), sign_in.scope)
+            sign_in, writes = _prepare_new(sign_in, live, former, using, id)
+        return Admission(enter(sign_in, own, using, id, writes), sign_in.scope)
 
     live = not_counting.end_due(live_rows(user, using), sign_in.now, using)
     live = not_counting.end_same_browser(live, sign_in.presented_key, own_id, using)
@@ -79,10 +89,11 @@ def admit(using: str, sign_in: SignIn) -> Admission:
 
     id = uuid7() if own is None else own.pk
     leaving = chosen(rivals, decision.ended)
-    end_locked(leaving, EndReason.DISPLACED, using, by_session=id)
+    writes = ending(leaving, EndReason.DISPLACED, using, by_session=id)
     if own is None:
-        sign_in = _prepare_new(sign_in, live, former, using, id)
-    row = enter(sign_in, own, using, id)
+        sign_in, more = _prepare_new(sign_in, live, former, using, id)
+        writes += more
+    row = enter(sign_in, own, using, id, writes)
     admission = Admission(row, scope, limit, at_limit)
     if decision.exceeded and own is None:
         after_commit(using, announcements.limit_reached, user, admission)
@@ -95,24 +106,22 @@ def _prepare_new(
     former: list[UserSession],
     using: str,
     id: UUID,
-) -> SignIn:
+) -> tuple[SignIn, list[Statement]]:
     """
     End the earlier sessions of the browser that gets a new session with this ``id``.
 
     ``former`` are those sessions. If there are none and the browser is new, give the
     sessions in ``live`` a notice. The caller must have locked all of these sessions.
     Return the facts of the sign-in, in which a browser with an earlier session is not
-    new.
+    new, and the statements to execute.
     """
-    end_locked(former, EndReason.SIGNED_OUT, using, by_session=id)
     if former:
-        return replace(sign_in, is_new_browser=False)
-    if sign_in.is_new_browser:
-        give_notice(id, live, using)
-    return sign_in
+        ended = ending(former, EndReason.SIGNED_OUT, using, by_session=id)
+        return replace(sign_in, is_new_browser=False), ended
+    return sign_in, giving_notice(id, live, using) if sign_in.is_new_browser else []
 
 
-@transactional
+@locking
 def adopt(using: str, sign_in: SignIn) -> Row | None:
     """
     Admit a signed-in session that has no database row yet, and return its new row.

@@ -22,6 +22,7 @@ from session_limit.registry.accounts import locked
 from session_limit.registry.best_effort import BestEffort
 from session_limit.registry.transactions import transactional
 from session_limit.store import engines
+from session_limit.utils import sql
 from session_limit.utils.after_commit import after_commit
 from session_limit.utils.clock import utc_now
 
@@ -127,26 +128,38 @@ def end_locked(
     using: str,
     *,
     by: AbstractBaseUser | None = None,
-    by_session: UUID | None = None,
 ) -> None:
     """
     End the live sessions in ``rows``. The caller must have locked these rows.
 
-    ``using`` is the database alias. ``by`` is the user who ends the sessions, and
-    ``by_session`` is the id of the session that displaced the sessions.
+    ``using`` is the database alias. ``by`` is the user who ends the sessions.
+    """
+    sql.execute(using, *ending(rows, reason, using, by=by))
+
+
+def ending(
+    rows: Sequence[UserSession],
+    reason: EndReason,
+    using: str,
+    *,
+    by: AbstractBaseUser | None = None,
+    by_session: UUID | None = None,
+) -> list[sql.Statement]:
+    """
+    Return the statements that end the live sessions in ``rows`` like ``end_locked()``.
+
+    The caller must execute them in the same transaction. ``by_session`` is the id of
+    the session that displaced the sessions.
     """
     if not rows:
-        return
+        return []
     keys = [row.session_key for row in rows if row.session_key]
     changes = _changes(reason, by, by_session)
     for row in rows:
         for name, value in changes.items():
             setattr(row, name, value)
-    UserSession.objects.using(using).filter(pk__in=[row.pk for row in rows]).update(
-        **changes
-    )
-    engines.delete(keys, using)
     after_commit(using, announcements.sessions_ended, rows)
+    return [sql.update(rows, changes, using), *engines.deletion(keys, using)]
 
 
 @transactional

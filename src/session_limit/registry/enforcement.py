@@ -25,14 +25,14 @@ from session_limit.registry.accounts import live_rows, lock_account
 from session_limit.registry.ending import end_locked
 from session_limit.registry.leases import end_plays, lock_counting_plays
 from session_limit.registry.limits import NO_LIMIT, is_limit, limit_for, play_limit_of
-from session_limit.registry.transactions import transactional
+from session_limit.registry.transactions import locking
 from session_limit.utils.after_commit import after_commit
 from session_limit.utils.clock import utc_now
 
 Counted = TypeVar("Counted", UserSession, Play)
 
 
-@transactional
+@locking
 def enforce(using: str, user: AbstractBaseUser) -> list[UserSession]:
     """
     End the live sessions of ``user`` that exceed the limit, and return their rows.
@@ -46,7 +46,7 @@ def enforce(using: str, user: AbstractBaseUser) -> list[UserSession]:
     return _enforce(user, lock_account(user.pk, using), using)
 
 
-@transactional
+@locking
 def set_limit(
     using: str,
     user: AbstractBaseUser,
@@ -72,7 +72,7 @@ def set_limit(
     return _enforce(user, account, using, by=by)
 
 
-@transactional
+@locking
 def enforce_plays(using: str, user: AbstractBaseUser) -> list[Play]:
     """
     End the oldest playbacks of ``user`` beyond the limit, and return their rows.

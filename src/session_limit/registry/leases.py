@@ -1,5 +1,5 @@
 """
-Renew, stop and end playbacks of limited content.
+Stop and end playbacks of limited content.
 
 A playback counts towards the limit while its player renews the playback in time and its
 session is live. The end of other playbacks is recorded when the account starts another
@@ -19,15 +19,14 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.db.models import BooleanField, ExpressionWrapper, F, OuterRef, Q, Subquery
 from django.db.models.functions import Coalesce
 
-from session_limit.models import LEASE, DatabaseNow, Play, PlayEndReason, UserSession
+from session_limit.models import DatabaseNow, Play, PlayEndReason, UserSession
 from session_limit.registry import announcements
 from session_limit.registry.accounts import lock_account
-from session_limit.registry.transactions import one_statement, transactional
+from session_limit.registry.transactions import transactional
 from session_limit.utils.after_commit import after_commit
 
-# How often a player renews its play. Two renewals in a row may fail to arrive.
-INTERVAL = LEASE / 3
-
+# How long before its start the lease of a play ends that was stopped before it began.
+BEFORE_START = timedelta(seconds=30)
 # The maximum number of plays of an account that were stopped before they began.
 MAX_STOPPED = 100
 
@@ -35,20 +34,6 @@ MAX_STOPPED = 100
 def play_id_of(session_id: UUID, key: str) -> UUID:
     """Return the id of the playback that a session starts with this ``key``."""
     return uuid.uuid5(session_id, key)
-
-
-@one_statement
-def renew_play(using: str, id: UUID, session_id: UUID) -> bool:
-    """
-    Renew a playback, and return whether the playback still counts towards the limit.
-
-    ``id`` is the playback's id, and ``session_id`` is the id of its live session. A
-    renewal lasts for ``LEASE``. A playback that was not renewed in time no longer
-    counts. Start such a playback again with ``play()``.
-    """
-    # This is one indexed UPDATE and does not lock the account.
-    rows = Play.objects.using(using).leased().filter(pk=id, session_id=session_id)
-    return rows.update(lease_until=DatabaseNow() + LEASE) > 0
 
 
 @transactional
@@ -95,7 +80,7 @@ def _record_stopped(using: str, id: UUID, session: UserSession) -> None:
         started_at=cast("Any", DatabaseNow()),
         # The lease of a play that never began ends before its start: see
         # PlayQuerySet.begun().
-        lease_until=cast("Any", DatabaseNow() - LEASE),
+        lease_until=cast("Any", DatabaseNow() - BEFORE_START),
         ended_at=cast("Any", DatabaseNow()),
         ended_reason=PlayEndReason.STOPPED,
     ).save(using=using, force_insert=True)

@@ -7,7 +7,7 @@ The functions that end sessions take locked rows and return the rows that stay l
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -159,7 +159,8 @@ def unusable_reasons(
     settled = settled or changed_at is None or changed_at + STORED_WITHIN <= now
     rows = [row for row in rows if is_own(row.store)]
     found = _read(rows)
-    reasons = dict.fromkeys(_deleted(rows, found, using), EndReason.EXPIRED)
+    absent = _absent(rows, found)
+    reasons = dict.fromkeys(_deleted(absent, using), EndReason.EXPIRED)
     for row in rows if settled else ():
         data = found.get(row.pk, {})
         if row.pk in reasons or data is None:
@@ -168,7 +169,7 @@ def unusable_reasons(
             # Nothing is stored under a key, so the recorded digest has to decide.
             is_valid = is_recorded_of(row, user)
         else:
-            is_valid = not _is_of(row, data) or hash_is_valid(
+            is_valid = row in absent or hash_is_valid(
                 data.get(HASH_SESSION_KEY, ""), user
             )
         if not is_valid:
@@ -186,20 +187,23 @@ def deleted(
     left out. So are sessions in the store of another site, and those whose store fails.
     """
     rows = [row for row in rows if is_own(row.store)]
-    return _deleted(rows, _read(rows), using, within)
+    return _deleted(_absent(rows, _read(rows)), using, within)
 
 
-def _deleted(
-    rows: Sequence[UserSession],
-    found: dict[UUID, Data | None],
-    using: str,
-    within: timedelta = STORED_WITHIN,
-) -> set[UUID]:
-    absent = [
+def _absent(
+    rows: Sequence[UserSession], found: Mapping[UUID, Data | None]
+) -> list[UserSession]:
+    """Return the sessions in ``rows`` whose own data is not what was ``found``."""
+    return [
         row
         for row in rows
         if (data := found.get(row.pk)) is not None and not _is_of(row, data)
     ]
+
+
+def _deleted(
+    absent: Sequence[UserSession], using: str, within: timedelta = STORED_WITHIN
+) -> set[UUID]:
     if not absent:
         return set()
     # A sign-in stores its data with its response, and a change of key stores the data

@@ -15,7 +15,6 @@ from django.db.models import DurationField, Exists, ExpressionWrapper, F, OuterR
 from session_limit import policy
 from session_limit.conf import conf
 from session_limit.models import (
-    LEASE,
     DatabaseNow,
     Play,
     PlayEndReason,
@@ -29,13 +28,13 @@ from session_limit.registry.leases import (
     end_plays,
     lock_counting_plays,
     play_id_of,
-    renew_play,
 )
 from session_limit.registry.limits import (
     play_at_limit_for,
     play_limit_of,
 )
 from session_limit.registry.outcomes import PlayStart
+from session_limit.registry.renewals import renew_play
 from session_limit.registry.transactions import transactional
 from session_limit.rules import get_rules
 from session_limit.utils.after_commit import after_commit
@@ -185,7 +184,7 @@ def _record(newcomer: _Newcomer, using: str) -> Play:
         what=newcomer.what,
         # All servers share the database's clock, so they agree on the oldest play.
         started_at=cast("Any", DatabaseNow()),
-        lease_until=cast("Any", DatabaseNow() + LEASE),
+        lease_until=cast("Any", DatabaseNow() + conf.play_lease),
     )
     row.save(using=using, force_insert=True)
     row.refresh_from_db(using=using, fields=["started_at", "lease_until"])

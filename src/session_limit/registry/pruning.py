@@ -8,7 +8,6 @@ from django.db.models import Count, QuerySet
 
 from session_limit.conf import conf
 from session_limit.models import (
-    LEASE,
     DatabaseNow,
     EndReason,
     PendingSignIn,
@@ -67,7 +66,7 @@ def prune_plays() -> int:
     using = registry_alias()
     plays = Play.objects.using(using)
     # A play that has lapsed just now is left to a play that needs to start.
-    lapsed = plays.open().filter(lease_until__lte=DatabaseNow() - 2 * LEASE)
+    lapsed = plays.open().filter(lease_until__lte=DatabaseNow() - conf.play_lease)
     while rows := list(lapsed[:BATCH]):
         record_lapsed(rows, using)
     old = plays.filter(ended_at__lte=DatabaseNow() - conf.retention)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple, cast
@@ -24,8 +24,10 @@ from session_limit.registry.transactions import transactional
 from session_limit.store import engines
 from session_limit.store.liveness import Row
 from session_limit.store.store_ids import store_id
+from session_limit.utils import sql
 from session_limit.utils.after_commit import after_commit
 
+_NOW = DatabaseNow()
 # How many sessions get the notice of a new sign-in. No person looks at more.
 MAX_NOTICES = 100
 
@@ -100,25 +102,31 @@ def end_former(using: str, former: FormerSession) -> None:
         engines.delete([former.key], using)
 
 
-def give_notice(id: UUID, rows: list[UserSession], using: str) -> None:
+def giving_notice(id: UUID, rows: list[UserSession], using: str) -> list[sql.Statement]:
     """
-    Make the live sessions in ``rows`` show a notice of a new sign-in.
+    Return the statements that make the live sessions in ``rows`` show a notice.
 
-    ``id`` is the id of the sign-in. The caller must have locked the rows. Sessions that
-    are exempt from the limit show no notice, because an administrator who is signed in
-    as the user does not own the account.
+    ``id`` is the id of the new sign-in. The caller must have locked the rows. Sessions
+    that are exempt from the limit show no notice, because an administrator who is
+    signed in as the user does not own the account.
     """
-    noted = [row.pk for row in rows if row.is_live and row.counted][-MAX_NOTICES:]
-    if noted:
-        UserSession.objects.using(using).filter(pk__in=noted).update(notice=id)
+    noted = [row for row in rows if row.is_live and row.counted][-MAX_NOTICES:]
+    return [sql.update(noted, {"notice": id}, using)] if noted else []
 
 
-def enter(sign_in: SignIn, own: UserSession | None, using: str, id: UUID) -> Row:
+def enter(
+    sign_in: SignIn,
+    own: UserSession | None,
+    using: str,
+    id: UUID,
+    before: Sequence[sql.Statement] = (),
+) -> Row:
     """
     Record an admitted sign-in, and return the session's row.
 
     ``own`` is the row of the browser's earlier sign-in, and is updated. If ``own`` is
-    ``None``, a new row with this ``id`` is added.
+    ``None``, a new row with this ``id`` is added. The statements in ``before`` are
+    executed first.
     """
     if sign_in.former is not None:
         end_former(sign_in.former)
@@ -129,7 +137,7 @@ def enter(sign_in: SignIn, own: UserSession | None, using: str, id: UUID) -> Row
         if sign_in.own_id is not None:
             # The earlier session has ended, and its stored data was deleted.
             sign_in.session._session_key = None
-        return Row.of(record(sign_in, id, using))
+        return Row.of(record(sign_in, id, using, before))
     changes = {
         "authenticated_at": sign_in.now,
         "last_active_at": sign_in.now,
@@ -139,7 +147,7 @@ def enter(sign_in: SignIn, own: UserSession | None, using: str, id: UUID) -> Row
     for name, value in changes.items():
         setattr(own, name, value)
     # As in record(), no signal passes the key on.
-    UserSession.objects.using(using).filter(pk=own.pk).update(**changes)
+    sql.execute(using, *before, sql.update([own], changes, using))
     return Row.of(own)
 
 
@@ -158,8 +166,14 @@ def _credentials_and_deadline(sign_in: SignIn) -> dict[str, Any]:
     }
 
 
-def record(sign_in: SignIn, id: UUID, using: str) -> UserSession:
-    """Add and return the ``UserSession`` row of a new session with this ``id``."""
+def record(
+    sign_in: SignIn, id: UUID, using: str, before: Sequence[sql.Statement] = ()
+) -> UserSession:
+    """
+    Add and return the ``UserSession`` row of a new session with this ``id``.
+
+    The statements in ``before`` are executed first.
+    """
     session, client = sign_in.session, sign_in.client
     session[engines.ID] = id.hex
     if session.session_key is None:
@@ -171,7 +185,7 @@ def record(sign_in: SignIn, id: UUID, using: str) -> UserSession:
         user_id=sign_in.user.pk,
         session_key=engines.storable(session.session_key),
         key_digest=engines.digest(session.session_key),
-        key_recorded_at=cast("Any", DatabaseNow()),
+        key_recorded_at=cast("Any", _NOW),
         store=store_id(),
         browser=sign_in.browser,
         scope=sign_in.scope,
@@ -187,7 +201,8 @@ def record(sign_in: SignIn, id: UUID, using: str) -> UserSession:
     )
     # save() would send signals, with which audit libraries copy the session key into
     # tables of their own.
-    UserSession.objects.using(using).bulk_create([row])
+    sql.execute(using, *before, sql.insert(row, using, computed="key_recorded_at"))
+    row._state.adding, row._state.db = False, using
     # The database has computed this value. The deferred field is read only if needed.
     del row.key_recorded_at
     after_commit(using, audit.started, row)

@@ -7,9 +7,9 @@ import inspect
 import random
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
-from typing import Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
 from django.contrib.sessions.backends.base import UpdateError
 from django.db import OperationalError, connections, transaction
@@ -40,15 +40,13 @@ _SQLSTATES = frozenset({"40001", "40P01", "55P03", "57014"})
 _ERROR_NUMBERS = frozenset({1213, 1020, 1205, 1969, 3101})
 _SQLITE_MESSAGES = frozenset({"database is locked", "database table is locked"})
 
-_READ_COMMITTED = "SET TRANSACTION ISOLATION LEVEL READ COMMITTED"
-# Sent in one round trip with the statement above. The stronger value remote_apply is
-# not listed, because it waits for more than "on" does.
-_DURABLE = (
-    "SELECT set_config('synchronous_commit', 'on', true)"
-    " WHERE current_setting('synchronous_commit', true)"
+# An expression that makes the current transaction of PostgreSQL durable. The stronger
+# value remote_apply is not listed, because it waits for more than "on" does.
+MAKE_DURABLE = (
+    "CASE WHEN current_setting('synchronous_commit', true)"
     " IN ('off', 'local', 'remote_write')"
+    " THEN set_config('synchronous_commit', 'on', true) END"
 )
-
 
 _reads_only: ContextVar[bool] = ContextVar("session_limit_reads_only", default=False)
 
@@ -132,17 +130,31 @@ def transactional(function: Callable[Concatenate[str, P], T]) -> Callable[P, T]:
     ``set_autocommit(False)``), the function runs only once, in a savepoint, at that
     transaction's isolation level.
     """
+    return _in_transaction(function, make_durable)
+
+
+def locking(function: Callable[Concatenate[str, P], T]) -> Callable[P, T]:
+    """
+    Decorate a function like ``transactional()`` that calls ``lock_account()`` first.
+
+    The statement that locks the account then also makes the transaction durable. If the
+    function locks no account, it must call ``make_durable()``.
+    """
+    return _in_transaction(function, lambda using: None)
+
+
+def _in_transaction(
+    function: Callable[Concatenate[str, P], T], begin: Callable[[str], None]
+) -> Callable[P, T]:
+    """Decorate a function like ``transactional()``, and call ``begin`` before it."""
 
     @functools.wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> T:
         using = _writable_alias()
-        connection = connections[using]
 
         def attempt() -> T:
-            is_ours = connection.get_autocommit()
-            with transaction.atomic(using=using):
-                if is_ours:
-                    _begin(connection)
+            with _begun(connections[using]):
+                begin(using)
                 return function(using, *args, **kwargs)
 
         return retry_conflicts(attempt)
@@ -174,21 +186,73 @@ def _without_alias(call: Callable[P, T]) -> Callable[P, T]:
     return call
 
 
-def _begin(connection: BaseDatabaseWrapper) -> None:
-    """Set the isolation level and the durability of the current transaction."""
-    # Under READ COMMITTED each statement sees what has been committed, so no decision
-    # rests on data read before a lock was granted. With synchronous_commit, a commit
-    # survives a crash of PostgreSQL and a failover to a synchronous standby.
-    if connection.vendor not in {"postgresql", "mysql"}:
+@contextmanager
+def _begun(connection: BaseDatabaseWrapper) -> Iterator[None]:
+    """
+    Open a transaction at the isolation level READ COMMITTED.
+
+    Each statement then sees what has been committed, so no decision rests on data that
+    was read before a lock was granted. If the caller has a transaction open, open a
+    savepoint in it.
+    """
+    is_ours = connection.get_autocommit()
+    with (
+        _beginning_at_read_committed(connection) if is_ours else nullcontext(),
+        transaction.atomic(using=connection.alias),
+    ):
+        if is_ours and _may_begin_at_another_level(connection):
+            with connection.cursor() as cursor:
+                cursor.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
+        yield
+
+
+@contextmanager
+def _beginning_at_read_committed(connection: BaseDatabaseWrapper) -> Iterator[None]:
+    """Make the driver of PostgreSQL begin transactions at READ COMMITTED."""
+    # The driver then sends the level with BEGIN. The level of the server is not known
+    # without asking: a role or a database may have its own, and a pooler such as
+    # PgBouncer may pass each transaction to another server process.
+    if connection.vendor != "postgresql":
+        yield
         return
-    statement = _READ_COMMITTED
-    if connection.vendor == "postgresql" and not _chooses_durability(connection):
-        statement = f"{statement}; {_DURABLE}"
-    with connection.cursor() as cursor:
-        cursor.execute(statement)
+    driver: Any = connection.connection
+    levels = type(cast("Any", connection).isolation_level)
+    former = driver.isolation_level
+    driver.isolation_level = levels.READ_COMMITTED
+    try:
+        yield
+    finally:
+        if connection.connection is driver and not driver.closed:
+            driver.isolation_level = former
 
 
-def _chooses_durability(connection: BaseDatabaseWrapper) -> bool:
-    """Return whether the project's database ``OPTIONS`` set ``synchronous_commit``."""
+def _may_begin_at_another_level(connection: BaseDatabaseWrapper) -> bool:
+    """Return whether a transaction of MySQL or MariaDB may not be READ COMMITTED."""
+    if connection.vendor != "mysql":
+        return False
+    # Django sets this level when it connects, whatever the server's own level is.
+    level: str | None = cast("Any", connection).isolation_level
+    return level != "read committed"
+
+
+def must_make_durable(using: str) -> bool:
+    """
+    Return whether to evaluate ``MAKE_DURABLE`` in the current transaction.
+
+    With ``synchronous_commit``, a commit survives a crash of PostgreSQL and a failover
+    to a synchronous standby. The answer is no in a transaction that the caller manages
+    and if the project's database ``OPTIONS`` set ``synchronous_commit``.
+    """
+    connection = connections[using]
+    is_ours = connection.in_atomic_block and not connection.savepoint_ids
+    if connection.vendor != "postgresql" or not is_ours:
+        return False
     options = connection.settings_dict["OPTIONS"].get("options") or ""
-    return "synchronous_commit" in options
+    return "synchronous_commit" not in options
+
+
+def make_durable(using: str) -> None:
+    """Make the current transaction durable, if it is ours."""
+    if must_make_durable(using):
+        with connections[using].cursor() as cursor:
+            cursor.execute(f"SELECT {MAKE_DURABLE}")

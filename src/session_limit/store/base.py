@@ -22,7 +22,7 @@ from session_limit.registry.ending import end_row
 from session_limit.registry.pending import SessionChanges
 from session_limit.store import copies, engines
 from session_limit.store.before_login import BeforeLogin
-from session_limit.store.state import Found, Kind, SessionState
+from session_limit.store.state import STATE, Found, Kind, SessionState
 
 if TYPE_CHECKING:
     from django.contrib.sessions.backends.db import SessionStore
@@ -104,7 +104,10 @@ class Base(_Engine):
             state.request.COOKIES.pop(settings.SESSION_COOKIE_NAME, None)
 
     def is_empty(self) -> bool:
-        return self.session_limit_state.response.untouched or super().is_empty()
+        # SessionMiddleware calls this after each request, so make no state for it.
+        state: SessionState | None = vars(self).get(STATE)
+        is_untouched = state is not None and state.response.untouched
+        return is_untouched or super().is_empty()
 
     def forget_ended(self) -> None:
         """Remove the ended session's id, so that its ending is not explained again."""

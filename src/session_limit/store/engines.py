@@ -23,8 +23,10 @@ from django.contrib.sessions.backends.base import SessionBase
 from django.contrib.sessions.base_session import AbstractBaseSession
 from django.core import signing
 from django.db import models, router
+from django.db.models.deletion import Collector
 from django.utils import timezone
 
+from session_limit.utils import sql
 from session_limit.utils.after_commit import after_commit
 from session_limit.utils.clock import as_utc
 from session_limit.utils.keyed_digests import keyed_digests
@@ -68,6 +70,12 @@ def is_plain_db(store: type[SessionBase]) -> bool:
         ("aload", "_aget_session_from_db", "acreate", "adelete"),
     )
     return issubclass(store, base) and _inherits(store, base, *names, *twins)
+
+
+@functools.cache
+def plain_db_model(store: type[SessionBase]) -> type[AbstractBaseSession] | None:
+    """Return the model of a session class if ``is_plain_db()``, otherwise ``None``."""
+    return cast("Any", store).get_model_class() if is_plain_db(store) else None
 
 
 @functools.cache
@@ -249,17 +257,38 @@ def delete(keys: Sequence[str], using: str) -> None:
     transaction. Other sessions are deleted after the commit. A failure is then logged
     and not raised, because the sessions have already ended.
     """
-    store = engine()
+    sql.execute(using, *deletion(keys, using))
+
+
+def deletion(keys: Sequence[str], using: str) -> list[sql.Statement]:
+    """
+    Return the statements that delete stored sessions like ``delete()``.
+
+    The caller must execute them in the current transaction. The result is empty for
+    sessions that need no such statement.
+    """
+    store, statements = engine(), []
     if not keys:
-        return
+        return []
     if issubclass(store, db.SessionStore):
-        found = rows(store.get_model_class(), keys)
-        if found.db == using:
-            found.delete()
+        model = store.get_model_class()
+        if router.db_for_write(model) != using:
+            after_commit(using, rows(model, keys).delete)
+        elif _deletes_rows_alone(model, using):
+            statements = [sql.delete(model, "session_key", keys, using)]
         else:
-            after_commit(using, found.delete)
+            rows(model, keys).delete()
     if not is_plain_db(store):
         after_commit(using, _delete_each, store, keys)
+    return statements
+
+
+def _deletes_rows_alone(model: type[AbstractBaseSession], using: str) -> bool:
+    """Return whether to delete stored sessions, the ORM only deletes their rows."""
+    # The model may have a manager of its own. Other models may refer to it, and signals
+    # may be connected.
+    is_plain = type(model._base_manager) is models.Manager
+    return is_plain and Collector(using).can_fast_delete(cast("Any", model))
 
 
 def _delete_each(store: type[SessionBase], keys: Sequence[str]) -> None:

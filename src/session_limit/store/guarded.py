@@ -55,8 +55,14 @@ class GuardedSession(Loading, Keys, Explaining):
 
 
 @functools.cache
-def _guarded(engine: type[SessionBase]) -> type[GuardedSession]:
-    """Return a subclass of ``engine`` that also inherits from ``GuardedSession``."""
+def _guarded(engine: type[Any]) -> type[GuardedSession] | None:
+    """
+    Return a subclass of ``engine`` that also inherits from ``GuardedSession``.
+
+    Return ``None`` if ``engine`` is guarded already or is no session engine.
+    """
+    if issubclass(engine, GuardedSession) or not issubclass(engine, SessionBase):
+        return None
     # SessionBase.key_salt, with which Django signs sessions, contains the class's name.
     names = {"__module__": engine.__module__, "__qualname__": engine.__qualname__}
     bases = (GuardedSession, engine)
@@ -70,17 +76,19 @@ def install(request: HttpRequest) -> None:
     The session object stays the same and keeps its attributes. If the request has no
     session, this function does nothing.
     """
-    session = getattr(request, "session", None)
-    if isinstance(session, SessionBase) and not isinstance(session, GuardedSession):
-        engine, key = type(session), session.session_key
-        if not (key is None or _is_plain(key) or engines.may_hold(engine, key)):
-            # The client made the key up, and some databases raise an error for such a
-            # key.
-            session._session_key = None
-        session.__class__ = _guarded(engine)
-        cast("GuardedSession", session).session_limit_origin = key, request
-
-
-def _is_plain(key: str) -> bool:
-    """Return whether ``key`` looks like Django's keys, which any engine may hold."""
-    return len(key) == KEY_LENGTH and key.isascii() and key.isalnum()
+    # Each public page runs this code, so it calls few functions.
+    session: Any = getattr(request, "session", None)
+    engine: Any = type(session)
+    guarded = _guarded(engine)
+    if guarded is None:
+        return
+    key = session.session_key
+    if key is not None and not (
+        # Most keys are Django's, which any engine may hold.
+        (len(key) == KEY_LENGTH and key.isascii() and key.isalnum())
+        or engines.may_hold(engine, key)
+    ):
+        # The client made the key up, and some databases raise an error for such a key.
+        session._session_key = None
+    session.__class__ = guarded
+    session.session_limit_origin = key, request

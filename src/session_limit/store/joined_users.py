@@ -151,19 +151,27 @@ def _from_db(user_model: Any, queryset: Any) -> Any:
 
 
 @functools.cache
-def _loads_as_django(backend: type[Any]) -> bool:
-    """Return whether an authentication backend loads users with Django's own code."""
+def _backend(path: str) -> Any:
+    """
+    Return an authentication backend, or ``None`` if its users are not Django's.
+
+    ``path`` is an item of ``AUTHENTICATION_BACKENDS``. The backend must load users with
+    the code of ``ModelBackend``. The decision holds for this process.
+    """
+    backend = load_backend(path)
     names: tuple[Literal["get_user", "aget_user"], ...] = ("get_user", "aget_user")
-    return all(
-        getattr(backend, name, None) is (own := getattr(ModelBackend, name))
+    loads_as_django = all(
+        getattr(type(backend), name, None) is (own := getattr(ModelBackend, name))
         and own.__module__ == ModelBackend.__module__
         for name in names
     )
+    return backend if loads_as_django else None
 
 
 def _decide_again(**kwargs: Any) -> None:
     """Forget the decision when a test changes a setting, such as ``USE_TZ``."""
     _user_join.cache_clear()
+    _backend.cache_clear()
 
 
 setting_changed.connect(_decide_again, dispatch_uid="session_limit.joined_users")
@@ -194,9 +202,8 @@ class JoinedUser:
         self.forget()
         if values is None or values[self._join.key] is None or not has_backend(data):
             return None
-        backend: Any = load_backend(data[BACKEND_SESSION_KEY])
-        kind: Any = type(backend)
-        if not _loads_as_django(kind):
+        backend = _backend(data[BACKEND_SESSION_KEY])
+        if backend is None:
             return None
         try:
             user = self._join.instance(values)
@@ -234,7 +241,7 @@ class JoinedUser:
         self._values, self._transaction = None, []
         if self._watched is not None:
             watched, self._watched = self._watched, None
-            # Other code may have emptied the list, or another thread forgets as well.
+            # Other code may have replaced or emptied the list.
             with contextlib.suppress(ValueError):
                 watched.execute_wrappers.remove(self)
 

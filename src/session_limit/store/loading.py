@@ -27,16 +27,16 @@ class Loading(Base):
     """A session mixin that loads the data of a session only if the session is live."""
 
     def load(self) -> dict[str, Any]:
-        is_plain_db = engines.is_plain_db(self.engine)
-        using = queries.shares_alias(self.model) if is_plain_db else None
-        if using is None:
+        model = engines.plain_db_model(self.engine)
+        using = queries.shares_alias(model) if model is not None else None
+        if model is None or using is None:
             presented = self.session_key
             loaded = super().load()
             if not loaded and engines.may_keep_unstored_key(self, self.engine):
                 engines.drop_unstored_key(self, presented)
             return self._verified(loaded, None)
         key = cast("str", self.session_key)
-        found = queries.read_with_stored(key, self.model, using, self._users())
+        found = queries.read_with_stored(key, model, using, self._users())
         if found is None:
             self._session_key = None
             return self._verified({}, None)

@@ -24,6 +24,7 @@ from session_limit.models import (
     UserSessionQuerySet,
     registry_alias,
 )
+from session_limit.models.moments import UTCDateTimeField, stored_moment
 from session_limit.store import engines
 from session_limit.store.joined_users import JoinedUser, UserJoin
 from session_limit.store.liveness import Row
@@ -94,10 +95,17 @@ def _converters(using: str) -> list[tuple[int, Expression, Converter]]:
     return [
         (position, column, convert)
         for position, column in enumerate(columns)
-        for convert in (
-            *connection.ops.get_db_converters(column),
-            *column.get_db_converters(connection),
-        )
+        for convert in _converters_of(column, connection)
+    ]
+
+
+def _converters_of(column: Any, connection: Any) -> Sequence[Converter]:
+    is_stored_moment = isinstance(column.output_field, UTCDateTimeField)
+    if is_stored_moment and not connection.features.supports_timezones:
+        return [stored_moment]
+    return [
+        *connection.ops.get_db_converters(column),
+        *column.get_db_converters(connection),
     ]
 
 
@@ -113,11 +121,11 @@ class RowAndUser(NamedTuple):
 
 
 def _row_and_user(
-    columns: Sequence[Any], using: str, users: UserJoin | None
+    columns: Sequence[Any], connection: Any, users: UserJoin | None
 ) -> RowAndUser:
     """Return what a statement has read into these ``columns``."""
-    connection, values = connections[using], list(columns[: len(_FIELDS)])
-    for position, column, convert in _converters(using):
+    values = list(columns[: len(_FIELDS)])
+    for position, column, convert in _converters(connection.alias):
         values[position] = convert(values[position], column, connection)
     user = JoinedUser(users, columns[len(_FIELDS) :]) if users is not None else None
     return RowAndUser(Row(*values), user)
@@ -138,7 +146,7 @@ def read_with_user(id: UUID, users: UserJoin | None) -> RowAndUser | None:
     with connection.cursor() as cursor:
         cursor.execute(_by_id(using, users), [parameter])
         values = cursor.fetchone()
-    return None if values is None else _row_and_user(values, using, users)
+    return None if values is None else _row_and_user(values, connection, users)
 
 
 def live_of(user_id: Any) -> UserSessionQuerySet:
@@ -206,7 +214,7 @@ def read_with_stored(
     if stored_key != key:
         # MariaDB ignores case, so the client would choose the spelling of the key.
         return None
-    return data, None if rest[0] is None else _row_and_user(rest, using, users)
+    return data, None if rest[0] is None else _row_and_user(rest, connection, users)
 
 
 def shares_alias(model: type[models.Model]) -> str | None:

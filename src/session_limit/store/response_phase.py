@@ -6,12 +6,14 @@ All functions are sync. The async middleware runs ``finish()`` in a thread if ne
 
 from __future__ import annotations
 
+import functools
 from http import HTTPStatus
 from typing import TYPE_CHECKING, cast
 
 from django.conf import settings
 from django.contrib.auth import HASH_SESSION_KEY
 from django.contrib.sessions.backends.base import UpdateError
+from django.core.signals import setting_changed
 from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
@@ -56,28 +58,42 @@ def begin(request: HttpRequest, response: HttpResponseBase) -> bool:
     """
     vars(request)[ANSWERED] = True
     session = getattr(request, "session", None)
-    saves_always = settings.SESSION_SAVE_EVERY_REQUEST
-    if not isinstance(session, GuardedSession) or not (
-        saves_always or STATE in vars(session)
-    ):
+    if not isinstance(session, GuardedSession):
+        return False
+    if STATE not in vars(session) and not _saves_always():
         return False
     state = session.session_limit_state
     state.forget_user()
     if state.in_conflict:
         return True
-    if not session.accessed and not saves_always:
+    if not session.accessed and not _saves_always():
         return False
-    return bool(
-        state.sign_in.refusal
-        or state.replaced
-        or state.found.is_ended
+    if state.signs_in and (
+        state.sign_in.refusal or state.replaced or _is_sign_in_lost(state, response)
+    ):
+        return True
+    return (
+        state.found.is_ended
         or state.found.is_not_stored
-        or _is_sign_in_lost(state, response)
         or _is_to_be_saved(session, response)
-        or (state.row and _is_touch_due(request, state.row))
-        or (state.row and _lost_user(request))
+        or (state.row is not None and _is_touch_due(request, state.row))
+        or (state.row is not None and _lost_user(request))
         or _is_notice_due(request, response, state)
     )
+
+
+@functools.cache
+def _saves_always() -> bool:
+    # Each public page would read this setting, which costs as much as the rest.
+    return settings.SESSION_SAVE_EVERY_REQUEST
+
+
+def _decide_again(**kwargs: object) -> None:
+    """Read the setting again when a test changes it."""
+    _saves_always.cache_clear()
+
+
+setting_changed.connect(_decide_again, dispatch_uid="session_limit.response_phase")
 
 
 def finish(

@@ -20,7 +20,6 @@ from django.middleware.csrf import CsrfViewMiddleware
 
 from session_limit.pages import responses
 from session_limit.pages.rendering import Page
-from session_limit.store.state import ANSWERED
 
 if TYPE_CHECKING:
     from http.cookies import Morsel
@@ -85,8 +84,6 @@ def begin(request: HttpRequest, page: Page, response: HttpResponseBase) -> bool:
     for name in ("_cached_user", "_acached_user"):
         attributes.pop(name, None)
     attributes[PAGE] = page
-    # Whatever a middleware does, it cannot sign in again.
-    attributes[ANSWERED] = True
     return True
 
 

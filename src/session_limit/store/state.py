@@ -171,6 +171,11 @@ class SessionState:
         return SignInRecord()
 
     @property
+    def signs_in(self) -> bool:
+        """Whether this request has a ``SignInRecord``."""
+        return "sign_in" in vars(self)
+
+    @property
     def is_answered(self) -> bool:
         """
         Whether the middleware has decided the response to the request.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import re
 import socket
@@ -37,7 +38,12 @@ def store_id() -> str | None:
     store = engines.engine()
     if engines.is_cookie(store):
         return None
-    text = _CREDENTIALS.sub("//", repr(_place(store)))
+    return _digest(repr(_place(store)))
+
+
+@functools.lru_cache
+def _digest(place: str) -> str:
+    text = _CREDENTIALS.sub("//", place)
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 

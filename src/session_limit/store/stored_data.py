@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 from collections.abc import Sequence
@@ -10,12 +11,14 @@ from typing import Any, TypeAlias
 from django.conf import settings
 from django.contrib.sessions.backends import cache, cached_db, db, file
 from django.contrib.sessions.backends.base import SessionBase
+from django.contrib.sessions.base_session import AbstractBaseSession
 from django.core.cache import caches
-from django.db import DatabaseError, router
+from django.db import DatabaseError, connections, router
 from django.utils import timezone
 
 from session_limit.models import registry_alias
 from session_limit.store import engines
+from session_limit.utils import sql
 
 Data: TypeAlias = dict[str, Any]
 
@@ -82,14 +85,28 @@ def _loads_as(store: type[SessionBase], base: type[SessionBase]) -> bool:
 
 
 def _read_table(store: Any, keys: Sequence[str]) -> dict[str, Data | None]:
+    model = store.get_model_class()
     # The primary database, because a replica may lag.
-    rows = engines.rows(store.get_model_class(), keys)
-    decoder = store()
-    found = {
-        row.session_key: decoder.decode(row.session_data)
-        for row in rows.filter(expire_date__gt=timezone.now())
-    }
+    using = router.db_for_write(model)
+    # The column of Django's sessions is in the zone in which Django stores times.
+    now = connections[using].ops.adapt_datetimefield_value(timezone.now())
+    statement = sql.Statement(_unexpired(model, len(keys), using), [*keys, now])
+    decode = store().decode
+    found = {key: decode(data) for key, data in sql.fetch(using, statement)}
     return {key: found.get(key, {}) for key in keys}
+
+
+@functools.cache
+def _unexpired(model: type[AbstractBaseSession], count: int, using: str) -> str:
+    """Return SQL that reads ``count`` stored sessions, except those that expired."""
+    # The model may inherit its table.
+    owner = sql.field(model, "session_key").model
+    names = ["session_key", "session_data", "expire_date"]
+    key, data, expires = sql.columns(owner, names, using)
+    return (
+        f"SELECT {key}, {data} FROM {sql.table(owner, using)}"  # noqa: S608
+        f" WHERE {key} IN ({sql.placeholders(count)}) AND {expires} > %s"
+    )
 
 
 def _cached(store: Any, keys: Sequence[str]) -> dict[str, Data]:

@@ -17,11 +17,8 @@ def after_commit(using: str, function: Callable[..., Any], *args: Any) -> None:
     immediately. If the function raises an exception, Django logs the exception. Other
     functions that wait for the commit still run, and the request continues.
     """
-
+    call: Any = functools.partial(function, *args)
     # Up to Django 6.0, on_commit() logs the __qualname__ of a function that fails. A
-    # functools.partial() has no such attribute.
-    @functools.wraps(function)
-    def call() -> None:
-        function(*args)
-
+    # functools.partial() has none of its own.
+    call.__qualname__ = getattr(function, "__qualname__", "")
     transaction.on_commit(call, using=using, robust=True)

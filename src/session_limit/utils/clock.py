@@ -24,6 +24,8 @@ def as_utc(moment: datetime) -> datetime:
     A naive ``moment`` is local time in the project's time zone (``TIME_ZONE``). Its
     ``fold`` distinguishes the two hours that have the same name when clocks go back.
     """
+    if moment.tzinfo is UTC:
+        return moment
     if timezone.is_naive(moment):
         moment = timezone.make_aware(moment, timezone.get_default_timezone())
     return moment.astimezone(UTC)

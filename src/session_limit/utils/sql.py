@@ -1,0 +1,183 @@
+"""
+Build SQL statements from a model's fields, for code that runs at each sign-in.
+
+Django's ORM takes longer to compile such a statement than the database takes to run it.
+Names of tables and columns come from the models, and all values are parameters.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, TypeAlias, TypeVar, cast
+
+from django.db import connections, models
+from django.db.models.expressions import Expression
+
+M = TypeVar("M", bound=models.Model)
+
+Model: TypeAlias = type[models.Model]
+Converter = Callable[[Any, Any, Any], Any]
+
+
+class Statement(NamedTuple):
+    """An SQL statement and the values of its parameters."""
+
+    text: str
+    values: Sequence[Any]
+
+
+def table(model: Model, using: str) -> str:
+    """Return the quoted name of the table of ``model``."""
+    return connections[using].ops.quote_name(model._meta.db_table)
+
+
+def columns(model: Model, names: Sequence[str], using: str) -> list[str]:
+    """Return the quoted names of the columns of the fields with these ``names``."""
+    quote = connections[using].ops.quote_name
+    return [quote(cast("str", field(model, name).column)) for name in names]
+
+
+def prepared(model: Model, values: Mapping[str, Any], using: str) -> list[Any]:
+    """Return the ``values`` of fields as the database stores them."""
+    connection, fields = connections[using], _fields(model, tuple(values))
+    return [
+        None if value is None else field.get_db_prep_save(value, connection)
+        for field, value in zip(fields, values.values(), strict=True)
+    ]
+
+
+def placeholders(count: int) -> str:
+    return ", ".join(["%s"] * count)
+
+
+def insert(row: models.Model, using: str, computed: str) -> Statement:
+    """
+    Return the statement that adds ``row`` to its table.
+
+    The value of the field ``computed`` is an expression that the database computes. The
+    expression has no parameters.
+    """
+    model = type(row)
+    given = {
+        name: value
+        for name in _attributes(model)
+        # Columns without a value are NULL.
+        if name != computed and (value := getattr(row, name)) is not None
+    }
+    text = _insert(model, tuple(given), computed, getattr(row, computed), using)
+    return Statement(text, prepared(model, given, using))
+
+
+@functools.cache
+def _insert(
+    model: Model,
+    given: tuple[str, ...],
+    computed: str,
+    expression: Expression,
+    using: str,
+) -> str:
+    compiler = model._base_manager.using(using).query.get_compiler(using)
+    listed = ", ".join(columns(model, [*given, computed], using))
+    values = f"{placeholders(len(given))}, {compiler.compile(expression)[0]}"
+    return f"INSERT INTO {table(model, using)} ({listed}) VALUES ({values})"  # noqa: S608
+
+
+def update(
+    rows: Sequence[models.Model], changes: Mapping[str, Any], using: str
+) -> Statement:
+    """Return the statement that makes the ``changes`` to ``rows``, if there are any."""
+    model = type(rows[0])
+    text = _update(model, tuple(changes), len(rows), using)
+    ids = [model._meta.pk.get_db_prep_save(row.pk, connections[using]) for row in rows]
+    return Statement(text, [*prepared(model, changes, using), *ids])
+
+
+@functools.lru_cache
+def _update(model: Model, names: tuple[str, ...], count: int, using: str) -> str:
+    changes = ", ".join(f"{column} = %s" for column in columns(model, names, using))
+    [pk] = columns(model, [model._meta.pk.name], using)
+    chosen = f"{pk} IN ({placeholders(count)})"
+    return f"UPDATE {table(model, using)} SET {changes} WHERE {chosen}"  # noqa: S608
+
+
+def delete(model: Model, name: str, keys: Sequence[Any], using: str) -> Statement:
+    """Return the statement that deletes rows by the ``keys`` in the field ``name``."""
+    [column] = columns(model, [name], using)
+    chosen = f"{column} IN ({placeholders(len(keys))})"
+    text = f"DELETE FROM {table(model, using)} WHERE {chosen}"  # noqa: S608
+    return Statement(text, keys)
+
+
+def execute(using: str, *statements: Statement) -> None:
+    """
+    Execute the ``statements``, which must not concern the same rows.
+
+    PostgreSQL executes all of them in one round trip.
+    """
+    if len(statements) > 1 and connections[using].vendor == "postgresql":
+        *others, last = statements
+        parts = [f"s{n} AS ({each.text})" for n, each in enumerate(others)]
+        values = [value for each in statements for value in each.values]
+        statements = (Statement(f"WITH {', '.join(parts)} {last.text}", values),)
+    for each in statements:
+        with connections[using].cursor() as cursor:
+            cursor.execute(each.text, each.values)
+
+
+def fetch(using: str, statement: Statement) -> list[tuple[Any, ...]]:
+    """Execute ``statement``, and return the rows of its result."""
+    with connections[using].cursor() as cursor:
+        cursor.execute(statement.text, statement.values)
+        return cast("list[tuple[Any, ...]]", cursor.fetchall())
+
+
+def instances(model: type[M], statement: Statement, using: str) -> list[M]:
+    """
+    Execute ``statement``, and return its result as instances of ``model``.
+
+    The statement must select all columns, in the order in which the ORM does.
+    """
+    return [
+        made(model, _attributes(model), row, using) for row in fetch(using, statement)
+    ]
+
+
+def made(model: type[M], names: tuple[str, ...], row: Sequence[Any], using: str) -> M:
+    """Return an instance of ``model`` with the fields ``names`` from the database."""
+    connection, values = connections[using], list(row)
+    for position, column, convert in _converters(model, names, using):
+        values[position] = convert(values[position], column, connection)
+    return model.from_db(using, names, values)
+
+
+@functools.cache
+def _attributes(model: Model) -> tuple[str, ...]:
+    return tuple(each.attname for each in model._meta.concrete_fields)
+
+
+@functools.cache
+def _fields(model: Model, names: tuple[str, ...]) -> list[models.Field[Any, Any]]:
+    return [field(model, name) for name in names]
+
+
+@functools.cache
+def _converters(
+    model: Model, names: tuple[str, ...], using: str
+) -> list[tuple[int, Expression, Converter]]:
+    connection = connections[using]
+    # As the ORM does, convert a foreign key like the key that it refers to.
+    selected = [field(model, name).get_col(model._meta.db_table) for name in names]
+    return [
+        (position, column, convert)
+        for position, column in enumerate(selected)
+        for convert in (
+            *connection.ops.get_db_converters(column),
+            *column.get_db_converters(connection),
+        )
+    ]
+
+
+def field(model: Model, name: str) -> models.Field[Any, Any]:
+    """Return the field of ``model`` with this name."""
+    return cast("models.Field[Any, Any]", model._meta.get_field(name))
