@@ -286,6 +286,14 @@ WATCHING = [
         test="test_the_wrappers_of_other_code_stay",
     ),
     Mutant(
+        "a wrapper that other code has removed is an error",
+        f"{MODULE}::JoinedUser.forget",
+        old="contextlib.suppress(ValueError)",
+        new="contextlib.suppress()",
+        tests=WITHIN,
+        test="test_other_code_that_removes_all_wrappers",
+    ),
+    Mutant(
         "the watch outlasts the response",
         "store/response_phase.py::begin",
         old="state.forget_user()",
