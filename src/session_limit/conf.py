@@ -106,11 +106,6 @@ class Settings:
         return _seconds(self._get("SESSION_LIMIT_PLAY_COOLDOWN", 0))
 
     @property
-    def join_user(self) -> bool:
-        """Return whether to read users with sessions (``SESSION_LIMIT_JOIN_USER``)."""
-        return cast("bool", self._get("SESSION_LIMIT_JOIN_USER", default=True))
-
-    @property
     def play_lease(self) -> timedelta:
         """Return how long a renewal of a play lasts (``SESSION_LIMIT_PLAY_LEASE``)."""
         return _seconds(self._get("SESSION_LIMIT_PLAY_LEASE", 30))
@@ -135,6 +130,11 @@ class Settings:
     def absolute_timeout(self) -> timedelta | None:
         """Return the maximum age of a session (``SESSION_LIMIT_ABSOLUTE_TIMEOUT``)."""
         return _optional_seconds(self._get("SESSION_LIMIT_ABSOLUTE_TIMEOUT", None))
+
+    @property
+    def join_user(self) -> bool:
+        """Return whether to read users with sessions (``SESSION_LIMIT_JOIN_USER``)."""
+        return cast("bool", self._get("SESSION_LIMIT_JOIN_USER", default=True))
 
     @property
     def store_address(self) -> str:

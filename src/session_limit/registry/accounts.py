@@ -105,11 +105,10 @@ def live_rows(user: AbstractBaseUser, using: str) -> list[UserSession]:
 def _live_rows(using: str) -> str:
     """Return SQL that locks and reads the rows of a user's live sessions."""
     names = [field.name for field in UserSession._meta.concrete_fields]
-    user, ended_at = sql.columns(UserSession, ["user", "ended_at"], using)
-    [id] = sql.columns(UserSession, ["id"], using)
+    id, user, ended_at = sql.qualified(UserSession, ["id", "user", "ended_at"], using)
     features, ops = connections[using].features, connections[using].ops
     return (
-        f"SELECT {', '.join(sql.columns(UserSession, names, using))}"  # noqa: S608
+        f"SELECT {', '.join(sql.qualified(UserSession, names, using))}"  # noqa: S608
         f" FROM {sql.table(UserSession, using)}"
         f" WHERE {user} = %s AND {ended_at} IS NULL ORDER BY {id}"
         f" {ops.for_update_sql() if features.has_select_for_update else ''}"

@@ -102,7 +102,7 @@ def _unexpired(model: type[AbstractBaseSession], count: int, using: str) -> str:
     # The model may inherit its table.
     owner = sql.field(model, "session_key").model
     names = ["session_key", "session_data", "expire_date"]
-    key, data, expires = sql.columns(owner, names, using)
+    key, data, expires = sql.qualified(owner, names, using)
     return (
         f"SELECT {key}, {data} FROM {sql.table(owner, using)}"  # noqa: S608
         f" WHERE {key} IN ({sql.placeholders(count)}) AND {expires} > %s"

@@ -38,6 +38,13 @@ def columns(model: Model, names: Sequence[str], using: str) -> list[str]:
     return [quote(cast("str", field(model, name).column)) for name in names]
 
 
+def qualified(model: Model, names: Sequence[str], using: str) -> list[str]:
+    """Return the columns of the fields with these ``names``, with the table's name."""
+    # SQLite takes a quoted name without a table for a string if there is no such
+    # column, for example before the migrations.
+    return [f"{table(model, using)}.{each}" for each in columns(model, names, using)]
+
+
 def prepared(model: Model, values: Mapping[str, Any], using: str) -> list[Any]:
     """Return the ``values`` of fields as the database stores them."""
     connection, fields = connections[using], _fields(model, tuple(values))
@@ -96,14 +103,14 @@ def update(
 @functools.lru_cache
 def _update(model: Model, names: tuple[str, ...], count: int, using: str) -> str:
     changes = ", ".join(f"{column} = %s" for column in columns(model, names, using))
-    [pk] = columns(model, [model._meta.pk.name], using)
+    [pk] = qualified(model, [model._meta.pk.name], using)
     chosen = f"{pk} IN ({placeholders(count)})"
     return f"UPDATE {table(model, using)} SET {changes} WHERE {chosen}"  # noqa: S608
 
 
 def delete(model: Model, name: str, keys: Sequence[Any], using: str) -> Statement:
     """Return the statement that deletes rows by the ``keys`` in the field ``name``."""
-    [column] = columns(model, [name], using)
+    [column] = qualified(model, [name], using)
     chosen = f"{column} IN ({placeholders(len(keys))})"
     text = f"DELETE FROM {table(model, using)} WHERE {chosen}"  # noqa: S608
     return Statement(text, keys)
