@@ -251,9 +251,9 @@ FINALITY = [
     ),
     Mutant(
         "a process remembers what was live",
-        "store/queries.py::read",
-        old="def read(id: UUID) -> Row | None:",
-        new="@functools.cache\ndef read(id: UUID) -> Row | None:",
+        "store/queries.py::read_with_user",
+        old="def read_with_user(",
+        new="@functools.cache\ndef read_with_user(",
         tests="interleavings/test_rotation",
         test="test_six_parallel_rotations_then_displaced",
     ),
