@@ -40,6 +40,7 @@ SERVED = (
     "tests/finality",
     "tests/servers",
     "tests/test_demo.py",
+    "tests/test_figures.py",
     "tests/test_flood.py",
     "tests/test_plays_benchmark.py",
     "tests/test_push.py",
@@ -81,7 +82,7 @@ PAGES = (
 RACES = ("tests/interleavings", "tests/asgi", "tests/test_queries.py")
 COUNTED = ("tests/interleavings", "tests/test_counts.py")
 # These tests depend on the session engine.
-STORIES = (*RACES, "tests/joined_users", "tests/stories")
+STORIES = (*RACES, "tests/stories")
 NOT_STORED = (*SHOWN, *PAGES, "tests/stories/test_plays.py")
 # These tests depend on the user model.
 PEOPLE = (
@@ -147,6 +148,8 @@ MATRIX = [
     ),
     Run("servers", SERVED, options=SERVICES),
     *(Run(f"engine-{engine}", STORIES, NOT_STORED, engine=engine) for engine in STORES),
+    # Every engine but "db" reads the user with the row, after the session.
+    Run("joined-cached_db", ("tests/joined_users",), engine="cached_db"),
     # This engine reads before it writes in a transaction, which can fail on SQLite.
     Run(
         "engine-qsessions_db",
