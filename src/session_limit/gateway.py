@@ -187,7 +187,7 @@ def _judge(question: Question, request: Callable[[], HttpRequest]) -> Verdict:
         if who.reason is not None:
             return Verdict(HTTPStatus.UNAUTHORIZED, "session_ended", reason=who.reason)
         state = state_of(asked)
-        row = state.row if state is not None else None
+        row = state.row if state is not None and who.id is not None else None
         if row is None:
             return NOT_SIGNED_IN
         if question.is_activity:

@@ -15,11 +15,12 @@ from hashlib import blake2b, sha256
 from typing import Any, NamedTuple, cast
 from uuid import UUID
 
-from django.contrib.auth import SESSION_KEY
+from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
 
 from session_limit.models import parse_uuid
 from session_limit.registry.activity import touch_unread
 from session_limit.registry.connected import Standing, record_endings, standings
+from session_limit.registry.credentials import digest as credentials_digest
 from session_limit.registry.renewals import Renewal, Stored, renew_live
 from session_limit.store import engines, queries, tenants
 from session_limit.store.liveness import Row
@@ -75,6 +76,9 @@ def find(key: str) -> Row | None:
         row = queries.read(id) if id is not None else None
     if row is None or row.id.hex != identity.id:
         return None
+    # A client may keep a cookie from before a password change.
+    if engines.is_cookie(engine) and row.credentials not in {"", identity.credentials}:
+        return None
     if row.why_not_live(utc_now(), user_id=identity.user) is not None:
         return None
     if not tenants.are_used():
@@ -92,10 +96,11 @@ def renew(key: str, play: UUID) -> Row | None:
     Return the row that ``find()`` last returned for the key. Return ``None`` if the
     playback was not renewed. The caller must then decide in another way.
     """
-    row, stored = _remembered_of(key)
-    if row is None or not renew_live([Renewal(play, row.id, stored)]):
+    found = _renewal(key, play)
+    if found is None:
         return None
-    return row
+    row, renewal = found
+    return row if renew_live([renewal]) else None
 
 
 def renew_for_players(asked: Sequence[tuple[str, UUID]]) -> list[bool]:
@@ -106,25 +111,23 @@ def renew_for_players(asked: Sequence[tuple[str, UUID]]) -> list[bool]:
     whether the play was renewed. Django's view must serve the others. A renewal counts
     as activity. This function blocks.
     """
-    found = {key: _remembered_of(key) for key, _ in asked}
-    for key, (row, _) in found.items():
-        if row is None and find(key) is not None:
-            found[key] = _remembered_of(key)
-    renewals = {
-        (key, play): Renewal(play, row.id, stored)
-        for key, play in asked
-        for row, stored in [found[key]]
-        if row is not None
-    }
-    renewed = set(renewals)
-    if renewals and not renew_live(list({*renewals.values()})):
+    found = {}
+    for key, play in asked:
+        entry = _renewal(key, play)
+        if entry is None and find(key) is not None:
+            entry = _renewal(key, play)
+        if entry is not None:
+            found[key, play] = entry
+    renewals = {renewal for _, renewal in found.values()}
+    renewed = set(found)
+    if renewals and not renew_live(list(renewals)):
         # One of them was not renewed, and the others may have been.
-        renewed = {each for each in renewals if renew_live([renewals[each]])}
+        renewed = {each for each, (_, one) in found.items() if renew_live([one])}
     answers = []
     for key, play in asked:
-        row, _ = found[key]
-        is_renewed = row is not None and (key, play) in renewed
-        if row is not None and is_renewed:
+        is_renewed = (key, play) in renewed
+        if is_renewed:
+            row, _ = found[key, play]
             is_renewed = find_ended(row, can_wait=True) is None
         answers.append(is_renewed and _record_activity(key))
     for (key, _), is_renewed in zip(asked, answers, strict=True):
@@ -134,22 +137,24 @@ def renew_for_players(asked: Sequence[tuple[str, UUID]]) -> list[bool]:
     return answers
 
 
-def _remembered_of(key: str) -> tuple[Row | None, Stored | None]:
+def _renewal(key: str, play: UUID) -> tuple[Row, Renewal] | None:
     """
-    Return the row that ``find()`` has returned for the key, if its data still name it.
+    Return the renewal of a playback, and the row that ``find()`` returned for the key.
 
-    The second value is a condition for the SQL, if the data have not been read again.
+    Return ``None`` if ``find()`` has to read the session again.
     """
     engine, using = _engine()
     remembered = _remembered.get((engine, _digest(key)))
     if remembered is None:
-        return None, None
-    row = remembered.row
+        return None
+    row, credentials = remembered.row, None
     if using is None:
         identity = _identity_of(engine, key)
         if identity.id != row.id.hex or not row.belongs_to(identity.user):
-            return None, None
-    return row, remembered.stored
+            return None
+        if engines.is_cookie(engine):
+            credentials = identity.credentials
+    return row, Renewal(play, row.id, remembered.stored, credentials)
 
 
 def _record_activity(key: str) -> bool:
@@ -190,14 +195,21 @@ def _engine() -> tuple[Any, str | None]:
 
 
 class _Identity(NamedTuple):
-    """The ``UserSession`` id and the user's primary key, as found in session data."""
+    """
+    What session data say about their session.
 
-    id: str | None
-    user: str | None
+    This is the id of the ``UserSession`` row, the user's primary key, and the digest of
+    the authentication hash, as the row records it.
+    """
+
+    id: str | None = None
+    user: str | None = None
+    credentials: str = ""
 
     @classmethod
     def of(cls, data: dict[str, Any]) -> _Identity:
-        return cls(data.get(engines.ID), data.get(SESSION_KEY))
+        credentials = credentials_digest(data.get(HASH_SESSION_KEY))
+        return cls(data.get(engines.ID), data.get(SESSION_KEY), credentials)
 
 
 # Maps a digest of signed data to the identity in the data. A player sends the same
@@ -215,7 +227,7 @@ def _identity_of(engine: Any, key: str) -> _Identity:
     identity = _identity_in(engine, key, engine(key).load)
     # A cached identity has a valid signature, which may have expired since.
     is_outdated = identity.id is not None and engines.is_outdated(key)
-    return _Identity(None, None) if is_outdated else identity
+    return _Identity() if is_outdated else identity
 
 
 def _identity_in(

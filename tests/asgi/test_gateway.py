@@ -616,3 +616,17 @@ def test_where_no_plays_are_counted_none_is_found(laptop, playing, ask, settings
     del settings.SESSION_LIMIT_PLAYS
     assert ask(laptop, query=f"play={playing}").reason == "no_plays"
     assert ask(laptop).status == 200
+
+
+@ENGINES_OF_DJANGOS
+@pytest.mark.parametrize("query", ["", "activity=1"])
+def test_a_cookie_from_before_a_password_change_is_nobodys(
+    ada, ask, laptop, settings, query
+):
+    settings.SESSION_ENGINE = "django.contrib.sessions.backends.signed_cookies"
+    laptop.sign_in()
+    thief = laptop.twin()
+    laptop.change_password("another secret")
+    answer = ask(thief, query=query)
+    assert (answer.status, answer.reason) == (401, "not_signed_in")
+    assert ask(laptop, query=query).status == 200

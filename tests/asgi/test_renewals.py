@@ -637,3 +637,19 @@ def test_only_the_renewal_does_not_wait_for_the_disk(laptop, playing):
     with connection.cursor() as cursor:
         cursor.execute("SHOW synchronous_commit")
         assert cursor.fetchone() == ("on",)
+
+
+@stores.CHOSEN
+def test_a_cookie_from_before_a_password_change_renews_nothing(ada, laptop, settings):
+    settings.SESSION_ENGINE = "django.contrib.sessions.backends.signed_cookies"
+    laptop.sign_in()
+    play = registry.play(laptop.row).play.pk
+    assert renew(laptop, play).status == 200
+    thief = laptop.twin()
+    laptop.change_password("another secret")
+    # The guard remembers what the thief's cookie names, and the row what it proves.
+    for _ in range(2):
+        answer = renew(thief, play)
+        assert answer.reached
+        assert answer.status == 401
+    assert renew(laptop, play).status == 200

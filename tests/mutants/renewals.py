@@ -11,6 +11,30 @@ KEYS = "live_keys.py"
 
 MUTANTS = [
     Mutant(
+        "a cookie from before a password change renews a play",
+        f"{KEYS}::_renewal",
+        old="if engines.is_cookie(engine):",
+        new="if False:",
+        tests=RENEWALS,
+        test="test_a_cookie_from_before_a_password_change_renews_nothing",
+    ),
+    Mutant(
+        "the gateway accepts a cookie from before a password change",
+        f"{KEYS}::find",
+        old="if engines.is_cookie(engine) and row",
+        new="if False and row",
+        tests="asgi/test_gateway",
+        test="test_a_cookie_from_before_a_password_change_is_nobodys",
+    ),
+    Mutant(
+        "a cookie from before a password change is identified",
+        "store/identification.py::_identify",
+        old="is_outdated = engines.is_cookie(engine) and",
+        new="is_outdated = False and",
+        tests="asgi/test_gateway",
+        test="test_a_cookie_from_before_a_password_change_is_nobodys",
+    ),
+    Mutant(
         "a post of another site renews a play",
         f"{GUARD}::serve",
         old="or not _is_from_this_site(scope)",
@@ -69,15 +93,15 @@ MUTANTS = [
     Mutant(
         "an ended session renews its play",
         f"{SQL}::_is_session_live",
-        old='" AND {ended_at} IS NULL AND {expires_at} > %s)"',
-        new='" AND {ended_at} IS NULL AND {expires_at} > %s OR TRUE)"',
+        old="{expires_at} > %s{is_same})",
+        new="{expires_at} > %s OR TRUE)",
         tests=RENEWALS,
         test="test_an_ended_session_that_is_still_stored",
     ),
     Mutant(
         "a session whose expiry is due renews its play",
         f"{SQL}::_is_session_live",
-        old="{expires_at} > %s)",
+        old="{expires_at} > %s{is_same})",
         new="{expires_at} IS NOT NULL AND %s IS NOT NULL)",
         tests=RENEWALS,
         test="test_a_session_whose_expiry_is_due",
@@ -101,7 +125,7 @@ MUTANTS = [
     Mutant(
         "one play that ended ends the others of its group",
         f"{KEYS}::renew_for_players",
-        old="renewed = {each for each in renewals if renew_live([renewals[each]])}",
+        old="renewed = {each for each, (_, one) in found.items() if renew_live([one])}",
         new="renewed = set()",
         tests=RENEWALS,
         test="test_one_statement_renews_many",

@@ -45,12 +45,14 @@ class Renewal(NamedTuple):
     A playback to renew, and its session.
 
     ``stored`` is set if the renewal requires that the session is still stored with the
-    same data.
+    same data. ``credentials`` is set if it requires that the row records this digest of
+    the session's authentication hash, or none.
     """
 
     play: UUID
     session: UUID
     stored: Stored | None
+    credentials: str | None = None
 
 
 # SQL for the SHA-256 digest of a text column. Django defines the function on SQLite.
@@ -94,9 +96,12 @@ def renew_live(renewals: Sequence[Renewal]) -> bool:
     stored_now = connection.ops.adapt_datetimefield_value(timezone.now())
     sql, values = _update(using, conf.play_lease)
     values, conditions = [*values], []
-    for play, session, stored in renewals:
-        condition = f"({_is_play_of_session(using)} AND {_is_session_live(using)}"
+    for play, session, stored, credentials in renewals:
+        is_live = _is_session_live(using, has_credentials=credentials is not None)
+        condition = f"({_is_play_of_session(using)} AND {is_live}"
         values += [*_ids(using, play, session, session), now]
+        if credentials is not None:
+            values.append(credentials)
         if stored is not None:
             condition += f" AND {_is_session_stored(using, stored.model)}"
             values += [stored.key, stored_now, stored.digest]
@@ -189,12 +194,13 @@ def _is_play_of_session(using: str) -> str:
 
 
 @functools.cache
-def _is_session_live(using: str) -> str:
-    names = ("id", "ended_at", "expires_at")
-    table, id, ended_at, expires_at = _quoted(using, UserSession, *names)
+def _is_session_live(using: str, *, has_credentials: bool) -> str:
+    names = ("id", "ended_at", "expires_at", "credentials")
+    table, id, ended_at, expires_at, credentials = _quoted(using, UserSession, *names)
+    is_same = f" AND {credentials} IN ('', %s)" if has_credentials else ""
     return (
         f"EXISTS (SELECT 1 FROM {table} WHERE {id} = %s"  # noqa: S608
-        f" AND {ended_at} IS NULL AND {expires_at} > %s)"
+        f" AND {ended_at} IS NULL AND {expires_at} > %s{is_same})"
     )
 
 

@@ -33,6 +33,8 @@ class Row(NamedTuple):
     notice: UUID | None
     # The recorded key, or None if the session has ended or its key cannot be recorded.
     session_key: str | None
+    # A digest of the session's authentication hash, or "" if none is recorded.
+    credentials: str
 
     def __repr__(self) -> str:
         # Keep the key out of tracebacks.
