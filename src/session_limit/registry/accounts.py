@@ -41,9 +41,9 @@ def lock_account(user_id: Any, using: str, **changes: Any) -> AccountLimit:
             sql.execute(using, statement)
             return AccountLimit._base_manager.using(using).get(pk=user_id)
         [(limit, changed_at, *_)] = sql.fetch(using, statement)
-    return sql.made(
-        AccountLimit, ("user_id", *_RETURNED), (user_id, limit, changed_at), using
-    )
+    account = sql.made(AccountLimit, _RETURNED, (limit, changed_at), using)
+    account.user_id = user_id
+    return account
 
 
 @functools.cache
