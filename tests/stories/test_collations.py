@@ -113,7 +113,7 @@ def test_columns_with_different_collations(sessions, registry):
 @on("postgresql", "mariadb")
 def test_both_indexes_are_used_however_large_the_tables():
     model = engine().get_model_class()
-    statement = queries._beside_stored("default", model)
+    statement = queries._beside_stored("default", model, None)
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
             # The planner would read tables as small as these as a whole.
