@@ -11,6 +11,7 @@ import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias, TypeVar, cast
 
+from django.conf import settings
 from django.db import connections, models
 from django.db.models.expressions import Expression
 
@@ -153,7 +154,9 @@ def instances(model: type[M], statement: Statement, using: str) -> list[M]:
 def made(model: type[M], names: tuple[str, ...], row: Sequence[Any], using: str) -> M:
     """Return an instance of ``model`` with the fields ``names`` from the database."""
     connection, values = connections[using], list(row)
-    for position, column, convert in _converters(model, names, using):
+    for position, column, convert in _converters(
+        model, names, using, use_tz=settings.USE_TZ
+    ):
         values[position] = convert(values[position], column, connection)
     return model.from_db(using, names, values)
 
@@ -170,8 +173,9 @@ def _fields(model: Model, names: tuple[str, ...]) -> list[models.Field[Any, Any]
 
 @functools.cache
 def _converters(
-    model: Model, names: tuple[str, ...], using: str
+    model: Model, names: tuple[str, ...], using: str, *, use_tz: bool
 ) -> list[tuple[int, Expression, Converter]]:
+    # On MySQL, Django chooses other converters if ``use_tz`` is true.
     connection = connections[using]
     # As the ORM does, convert a foreign key like the key that it refers to.
     selected = [field(model, name).get_col(model._meta.db_table) for name in names]
