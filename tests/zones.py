@@ -11,8 +11,6 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from session_limit.store import queries
-
 # When clocks go forward and when they go back. On Lord Howe Island, they change by half
 # an hour.
 SPRING = {
@@ -49,10 +47,9 @@ def all_settings(test):
 
 
 def forget_zone():
-    """Drop what a connection and the hand-written SQL remember of the settings."""
+    """Drop what a connection remembers of the settings."""
     for name in ("timezone", "timezone_name"):
         connection.__dict__.pop(name, None)
-    queries._converters.cache_clear()
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import datetime
 from hashlib import blake2b, sha256
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
@@ -59,17 +59,18 @@ def find(key: str) -> Row | None:
     may still be live, if the key has just changed or if the session is from before the
     package was installed. The caller must then decide with ``identify()``.
     """
-    engine, using = _engine()
-    stored = None
-    if using is not None:
-        found = queries.read_with_stored(key, engine.get_model_class(), using)
+    engine: Any = engines.engine()
+    beside_rows, stored = queries.beside_rows(engine), None
+    if beside_rows is not None:
+        model, using = beside_rows
+        found = queries.read_with_stored(key, model, using)
         if found is None:
             return None
         data, beside = found
         row = beside.row if beside is not None else None
         identity = _identity_in(engine, data, lambda: engine().decode(data))
         digest = sha256(data.encode()).hexdigest()
-        stored = Stored(engine.get_model_class(), key, digest)
+        stored = Stored(model, key, digest)
     else:
         identity = _identity_of(engine, key)
         id = parse_uuid(identity.id)
@@ -143,12 +144,12 @@ def _renewal(key: str, play: UUID) -> tuple[Row, Renewal] | None:
 
     Return ``None`` if ``find()`` has to read the session again.
     """
-    engine, using = _engine()
+    engine = engines.engine()
     remembered = _remembered.get((engine, _digest(key)))
     if remembered is None:
         return None
     row, credentials = remembered.row, None
-    if using is None:
+    if queries.beside_rows(engine) is None:
         identity = _identity_of(engine, key)
         if identity.id != row.id.hex or not row.belongs_to(identity.user):
             return None
@@ -179,19 +180,6 @@ def _record_activity(key: str) -> bool:
         touch_at = now + row.touch_interval
         _remembered.put(entry, remembered._replace(touch_at=touch_at))
     return is_recorded is not None
-
-
-def _engine() -> tuple[Any, str | None]:
-    """
-    Return the session engine, and the alias of the database that holds its sessions.
-
-    The alias is ``None`` if one statement cannot read both the stored session and its
-    ``UserSession`` row.
-    """
-    engine = cast("Any", engines.engine())
-    is_plain_db = engines.is_plain_db(engine)
-    using = queries.shares_alias(engine.get_model_class()) if is_plain_db else None
-    return engine, using
 
 
 class _Identity(NamedTuple):

@@ -14,7 +14,6 @@ from django.utils import timezone
 
 from session_limit import registry
 from session_limit.models import Play, UserSession
-from session_limit.store import queries
 from session_limit.testing import LAPTOP, PHONE, clock
 from session_limit.utils.clock import as_utc, utc_now
 from tests.stories.people import JSON, Visitor, live
@@ -38,9 +37,6 @@ HTML = {"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
 @pytest.fixture
 def new_york(settings):
     settings.TIME_ZONE, settings.USE_TZ = "America/New_York", False
-    queries._converters.cache_clear()
-    yield
-    queries._converters.cache_clear()
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from django import forms
 from django.db import models
@@ -23,22 +23,6 @@ else:
     class FieldBase(models.DateTimeField):
         def __class_getitem__(cls, types: Any) -> type[FieldBase]:
             return cls
-
-
-def stored_moment(
-    value: Any, expression: Any, connection: BaseDatabaseWrapper
-) -> datetime | None:
-    """
-    Convert a value that a driver has read from a column of a ``UTCDateTimeField``.
-
-    This is for databases without a type for time zones. It does in one step what the
-    converters of Django and of the field do together.
-    """
-    if value is None:
-        return None
-    # SQLite's driver returns text.
-    moment = datetime.fromisoformat(value) if isinstance(value, str) else value
-    return cast("datetime", moment).replace(tzinfo=UTC)
 
 
 class LocalDateTimeField(forms.DateTimeField):
@@ -86,6 +70,23 @@ class UTCDateTimeField(FieldBase[ST, GT]):
             # Django took the stored time for a time of the connection's zone.
             return value.replace(tzinfo=UTC)
         return as_utc(value)
+
+    def from_driver(
+        self, value: Any, expression: Any, connection: BaseDatabaseWrapper
+    ) -> datetime | None:
+        """
+        Convert a value that the database's driver has returned.
+
+        This method does in one step what the converters of Django and
+        ``from_db_value()`` do together. ``utils.sql`` calls it.
+        """
+        if value is None:
+            return None
+        if connection.features.supports_timezones:
+            return as_utc(value)
+        # SQLite's driver returns text.
+        moment = datetime.fromisoformat(value) if isinstance(value, str) else value
+        return moment.replace(tzinfo=UTC)
 
     def formfield(self, **kwargs: Any) -> Any:
         return super().formfield(**{"form_class": LocalDateTimeField, **kwargs})

@@ -14,13 +14,14 @@ from typing import Any, NamedTuple, cast
 from uuid import UUID
 
 from django.contrib.sessions.base_session import AbstractBaseSession
-from django.db import OperationalError, connections, models
+from django.db import OperationalError, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.utils import timezone
 
 from session_limit.conf import conf
 from session_limit.models import DatabaseNow, Play, UserSession, registry_alias
 from session_limit.registry.transactions import is_retryable, one_statement
+from session_limit.utils import sql
 from session_limit.utils.clock import utc_now
 
 
@@ -73,9 +74,10 @@ def renew_play(using: str, id: UUID, session_id: UUID) -> bool:
     time no longer counts. Start such a playback again with ``play()``.
     """
     # This is one indexed UPDATE and does not lock the account.
-    sql, parameters = _update(using, conf.play_lease)
-    condition = f"{sql} AND {_is_play_of_session(using)}"
-    return _execute(using, condition, [*parameters, *_ids(using, id, session_id)]) > 0
+    text, values = _update(using, conf.play_lease)
+    text = f"{text} AND {_is_play_of_session(using)}"
+    values = [*values, *_play_of_session(using, id, session_id)]
+    return _execute(using, text, values) > 0
 
 
 def renew_live(renewals: Sequence[Renewal]) -> bool:
@@ -91,45 +93,47 @@ def renew_live(renewals: Sequence[Renewal]) -> bool:
     """
     using = registry_alias()
     connection = connections[using]
-    now = _utc(using)
+    now = utc_now()
     # The column of Django's sessions is in the zone in which Django stores times.
     stored_now = connection.ops.adapt_datetimefield_value(timezone.now())
-    sql, values = _update(using, conf.play_lease)
-    values, conditions = [*values], []
+    text, parameters = _update(using, conf.play_lease)
+    values, conditions = [*parameters], []
     for play, session, stored, credentials in renewals:
         is_live = _is_session_live(using, has_credentials=credentials is not None)
         condition = f"({_is_play_of_session(using)} AND {is_live}"
-        values += [*_ids(using, play, session, session), now]
+        live = {"id": session, "expires_at": now}
         if credentials is not None:
-            values.append(credentials)
+            live["credentials"] = credentials
+        values += _play_of_session(using, play, session)
+        values += sql.prepared(UserSession, live, using)
         if stored is not None:
             condition += f" AND {_is_session_stored(using, stored.model)}"
             values += [stored.key, stored_now, stored.digest]
         conditions.append(f"{condition})")
-    sql = f"{sql} AND ({' OR '.join(conditions)})"
+    text = f"{text} AND ({' OR '.join(conditions)})"
     # Others must not wait because one playback is locked.
     if connection.vendor == "postgresql":
-        places = ", ".join(["%s"] * len(renewals))
-        sql += f" AND {_unlocked(using)}".format(places)
-        values += _ids(using, *(each.play for each in renewals))
+        text += f" AND {_unlocked(using)}".format(sql.placeholders(len(renewals)))
+        for each in renewals:
+            values += sql.prepared(Play, {"id": each.play}, using)
         if _sends_two_statements(connection):
             # A renewal that a crash of the server undoes is repeated in time, so do not
             # wait for the disk. The two statements of one message are a transaction.
-            sql = f"SET LOCAL synchronous_commit = off; {sql}"
+            text = f"SET LOCAL synchronous_commit = off; {text}"
     elif connection.vendor == "mysql" and cast("Any", connection).mysql_is_mariadb:
-        sql = f"SET STATEMENT innodb_lock_wait_timeout = 0 FOR {sql}"
+        text = f"SET STATEMENT innodb_lock_wait_timeout = 0 FOR {text}"
     try:
-        return _execute(using, sql, values) == len(renewals)
+        return _execute(using, text, values) == len(renewals)
     except OperationalError as error:
         if not is_retryable(error):
             raise
         return False
 
 
-def _execute(using: str, sql: str, parameters: list[Any]) -> int:
+def _execute(using: str, text: str, values: list[Any]) -> int:
     with connections[using].cursor() as cursor:
-        cursor.execute(sql, parameters)
-        if sql.startswith("SET LOCAL") and _is_psycopg(connections[using]):
+        cursor.execute(text, values)
+        if text.startswith("SET LOCAL") and _is_psycopg(connections[using]):
             # psycopg returns the result of each statement, psycopg2 only the last.
             cursor.nextset()
         return cast("int", cursor.rowcount)
@@ -145,31 +149,18 @@ def _sends_two_statements(connection: BaseDatabaseWrapper) -> bool:
     return connection.get_autocommit() and not binds_on_server
 
 
-def _ids(using: str, *ids: UUID) -> list[Any]:
-    # The columns of all these ids have the same type.
-    prepare = functools.partial(Play._meta.pk.get_db_prep_value, prepared=False)
-    return [prepare(id, connections[using]) for id in ids]
-
-
-def _utc(using: str) -> Any:
-    field = UserSession._meta.get_field("expires_at")
-    return field.get_db_prep_value(utc_now(), connections[using], prepared=False)
-
-
-def _quoted(using: str, model: type[models.Model], *names: str) -> list[str]:
-    """Return the quoted names of the model's table and of its columns."""
-    fields = [cast("Any", model._meta.get_field(name)) for name in names]
-    quote = connections[using].ops.quote_name
-    return [quote(model._meta.db_table), *(quote(each.column) for each in fields)]
+def _play_of_session(using: str, play: UUID, session: UUID) -> list[Any]:
+    """Return the parameters of ``_is_play_of_session()``."""
+    return sql.prepared(Play, {"id": play, "session": session}, using)
 
 
 def _compiled(using: str, expression: Any) -> tuple[str, list[Any]]:
     """Return the SQL of an expression without columns, and its parameters."""
     query = Play.objects.using(using).query
-    sql, parameters = query.get_compiler(using).compile(
+    text, parameters = query.get_compiler(using).compile(
         expression.resolve_expression(query)
     )
-    return sql, list(parameters)
+    return text, list(parameters)
 
 
 # Table and column names in the SQL below come from the models.
@@ -179,24 +170,25 @@ def _compiled(using: str, expression: Any) -> tuple[str, list[Any]]:
 def _update(using: str, lease: timedelta) -> tuple[str, list[Any]]:
     now, _ = _compiled(using, DatabaseNow())
     until, parameters = _compiled(using, DatabaseNow() + lease)
-    table, ended_at, lease_until = _quoted(using, Play, "ended_at", "lease_until")
-    sql = (
-        f"UPDATE {table} SET {lease_until} = {until}"  # noqa: S608
+    ended_at, lease_until = sql.columns(Play, ("ended_at", "lease_until"), using)
+    text = (
+        f"UPDATE {sql.table(Play, using)} SET {lease_until} = {until}"  # noqa: S608
         f" WHERE {ended_at} IS NULL AND {lease_until} > {now}"
     )
-    return sql, parameters
+    return text, parameters
 
 
 @functools.cache
 def _is_play_of_session(using: str) -> str:
-    _, id, session = _quoted(using, Play, "id", "session")
+    id, session = sql.columns(Play, ("id", "session"), using)
     return f"{id} = %s AND {session} = %s"
 
 
 @functools.cache
 def _is_session_live(using: str, *, has_credentials: bool) -> str:
     names = ("id", "ended_at", "expires_at", "credentials")
-    table, id, ended_at, expires_at, credentials = _quoted(using, UserSession, *names)
+    id, ended_at, expires_at, credentials = sql.columns(UserSession, names, using)
+    table = sql.table(UserSession, using)
     is_same = f" AND {credentials} IN ('', %s)" if has_credentials else ""
     return (
         f"EXISTS (SELECT 1 FROM {table} WHERE {id} = %s"  # noqa: S608
@@ -207,7 +199,8 @@ def _is_session_live(using: str, *, has_credentials: bool) -> str:
 @functools.cache
 def _is_session_stored(using: str, model: type[AbstractBaseSession]) -> str:
     names = ("session_key", "expire_date", "session_data")
-    table, key, expires, data = _quoted(using, model, *names)
+    key, expires, data = sql.columns(model, names, using)
+    table = sql.table(model, using)
     digest = _DIGEST[connections[using].vendor].format(data)
     return (
         f"EXISTS (SELECT 1 FROM {table} WHERE {key} = %s"  # noqa: S608
@@ -217,7 +210,7 @@ def _is_session_stored(using: str, model: type[AbstractBaseSession]) -> str:
 
 @functools.cache
 def _unlocked(using: str) -> str:
-    table, id = _quoted(using, Play, "id")
+    [id], table = sql.columns(Play, ["id"], using), sql.table(Play, using)
     return (
         f"{id} IN (SELECT {id} FROM {table} WHERE {id} IN ({{}})"  # noqa: S608
         " FOR NO KEY UPDATE SKIP LOCKED)"

@@ -33,8 +33,7 @@ from django.utils.crypto import constant_time_compare
 from session_limit.conf import conf
 from session_limit.models import UserSession
 from session_limit.store.users import has_backend
-
-Converter = Callable[[Any, Expression, Any], Any]
+from session_limit.utils import sql
 
 # The beginnings of statements that change no data.
 _READS = ("SELECT", "BEGIN", "SAVEPOINT", "RELEASE SAVEPOINT")
@@ -55,15 +54,13 @@ class UserJoin:
     columns: tuple[str, ...]
     join: str
     key: int
-    converters: tuple[tuple[int, Converter, Expression], ...]
+    converters: tuple[tuple[int, Expression, sql.Converter], ...]
     from_db: Callable[[str, Sequence[str], Sequence[Any]], AbstractBaseUser]
     names: tuple[str, ...]
 
     def instance(self, values: Sequence[Any]) -> AbstractBaseUser:
         """Return the user with these column ``values``, as a queryset would do."""
-        connection, converted = connections[self.using], list(values)
-        for position, convert, column in self.converters:
-            converted[position] = convert(converted[position], column, connection)
+        converted = sql.apply(self.converters, values, connections[self.using])
         return self.from_db(self.using, self.names, converted)
 
 
@@ -92,22 +89,21 @@ def _user_join(using: str) -> UserJoin | None:
     queryset = user_model._default_manager.using(using)
     compiler: Any = queryset.query.get_compiler(using)
     compiler.setup_query()
-    selected = [(column, sql, params) for column, (sql, params), _ in compiler.select]
+    selected = [(column, text, params) for column, (text, params), _ in compiler.select]
     if any(params for _, _, params in selected):
         return None
-    key, quote = user_model._meta.pk, connections[using].ops.quote_name
     fields = [column.target for column, _, _ in selected]
-    table, position = quote(user_model._meta.db_table), fields.index(key)
-    refers = quote(UserSession._meta.get_field("user").column)
+    table, position = sql.table(user_model, using), fields.index(user_model._meta.pk)
+    [refers] = sql.qualified(UserSession, ["user"], using, "r")
     converters = compiler.get_converters([column for column, _, _ in selected])
     return UserJoin(
         using,
         user_model._default_manager,
-        tuple(sql for _, sql, _ in selected),
-        f"LEFT JOIN {table} ON {selected[position][1]} = r.{refers}",
+        tuple(text for _, text, _ in selected),
+        f"LEFT JOIN {table} ON {selected[position][1]} = {refers}",
         position,
         tuple(
-            (at, convert, column)
+            (at, column, convert)
             for at, (found, column) in converters.items()
             for convert in found
         ),
@@ -246,12 +242,12 @@ class JoinedUser:
                 watched.execute_wrappers.remove(self)
 
     def __call__(
-        self, execute: Callable[..., Any], sql: object, params: Any, *rest: Any
+        self, execute: Callable[..., Any], statement: object, params: Any, *rest: Any
     ) -> Any:
         """Execute a statement of the project, as one of ``execute_wrappers``."""
-        if not (isinstance(sql, str) and sql.startswith(_READS)):
+        if not (isinstance(statement, str) and statement.startswith(_READS)):
             self.forget()
-        return execute(sql, params, *rest)
+        return execute(statement, params, *rest)
 
 
 def _is_verified(user: AbstractBaseUser, session_hash: str | None) -> bool:

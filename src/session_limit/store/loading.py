@@ -27,16 +27,15 @@ class Loading(Base):
     """A session mixin that loads the data of a session only if the session is live."""
 
     def load(self) -> dict[str, Any]:
-        model = engines.plain_db_model(self.engine)
-        using = queries.shares_alias(model) if model is not None else None
-        if model is None or using is None:
+        beside_rows = queries.beside_rows(self.engine)
+        if beside_rows is None:
             presented = self.session_key
             loaded = super().load()
             if not loaded and engines.may_keep_unstored_key(self, self.engine):
                 engines.drop_unstored_key(self, presented)
             return self._verified(loaded, None)
         key = cast("str", self.session_key)
-        found = queries.read_with_stored(key, model, using, self._users())
+        found = queries.read_with_stored(key, *beside_rows, self._users())
         if found is None:
             self._session_key = None
             return self._verified({}, None)
@@ -44,7 +43,7 @@ class Loading(Base):
         return self._verified(self.decode(data), beside)
 
     def _users(self) -> UserJoin | None:
-        """Return how to read the user as well, or ``None`` if nobody will use it."""
+        """Return how to read the user, too, or ``None`` if the request needs none."""
         # Only a request that passes through the middleware has a user.
         is_guarded = hasattr(type(self.session_limit_state.request), "session_limit")
         return user_join(registry_alias()) if is_guarded else None

@@ -8,13 +8,13 @@ the models' metadata, because the same queries cost five times as much through t
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, cast
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 from uuid import UUID
 
+from django.contrib.sessions.backends.base import SessionBase
 from django.contrib.sessions.base_session import AbstractBaseSession
-from django.db import connections, models, router
-from django.db.models.expressions import Expression
+from django.db import connections, router
 from django.utils import timezone
 
 from session_limit.models import (
@@ -24,38 +24,23 @@ from session_limit.models import (
     UserSessionQuerySet,
     registry_alias,
 )
-from session_limit.models.moments import UTCDateTimeField, stored_moment
 from session_limit.store import engines
 from session_limit.store.joined_users import JoinedUser, UserJoin
 from session_limit.store.liveness import Row
+from session_limit.utils import sql
 from session_limit.utils.clock import utc_now
 from session_limit.utils.missing_tables import explains_missing_tables
 
-Converter = Callable[[Any, Any, Any], Any]
-
-
-def _field(model: type[models.Model], name: str) -> models.Field[Any, Any]:
-    return cast("models.Field[Any, Any]", model._meta.get_field(name))
-
-
-_FIELDS = tuple(_field(UserSession, name) for name in Row._fields)
-
-
-def _columns(
-    using: str, alias: str, model: type[models.Model], *names: str
-) -> list[str]:
-    quote = connections[using].ops.quote_name
-    return [f"{alias}.{quote(cast('str', _field(model, n).column))}" for n in names]
+_FIELDS = Row._fields
 
 
 @functools.cache
 def _by_id(using: str, users: UserJoin | None) -> str:
-    table = connections[using].ops.quote_name(UserSession._meta.db_table)
-    [id, *others] = _columns(using, "r", UserSession, *Row._fields)
+    [id, *others] = sql.qualified(UserSession, _FIELDS, using, "r")
     # Table and column names in these statements come from the models.
     return (
         f"SELECT {', '.join([id, *others, *_columns_of(users)])}"  # noqa: S608
-        f" FROM {table} r {_join_of(users)} WHERE {id} = %s"
+        f" FROM {sql.table(UserSession, using)} r {_join_of(users)} WHERE {id} = %s"
     )
 
 
@@ -71,42 +56,18 @@ def _join_of(users: UserJoin | None) -> str:
 def _beside_stored(
     using: str, model: type[AbstractBaseSession], users: UserJoin | None
 ) -> str:
-    quote = connections[using].ops.quote_name
-    data, key, expires = _columns(
-        using, "s", model, "session_data", "session_key", "expire_date"
-    )
-    columns = _columns(using, "r", UserSession, *Row._fields)
-    [recorded_key] = _columns(using, "r", UserSession, "session_key")
+    names = ("session_data", "session_key", "expire_date")
+    data, key, expires = sql.qualified(model, names, using, "s")
+    columns = sql.qualified(UserSession, _FIELDS, using, "r")
+    [recorded_key] = sql.qualified(UserSession, ["session_key"], using, "r")
     return (
         f"SELECT {', '.join([data, key, *columns, *_columns_of(users)])}"  # noqa: S608
-        f" FROM {quote(model._meta.db_table)} s"
+        f" FROM {sql.table(model, using)} s"
         # Compare each column with the parameter. MySQL and PostgreSQL refuse to compare
         # two columns with different collations, and the tables may differ in age.
-        f" LEFT JOIN {quote(UserSession._meta.db_table)} r ON {recorded_key} = %s"
+        f" LEFT JOIN {sql.table(UserSession, using)} r ON {recorded_key} = %s"
         f" {_join_of(users)} WHERE {key} = %s AND {expires} > %s"
     )
-
-
-@functools.cache
-def _converters(using: str) -> list[tuple[int, Expression, Converter]]:
-    connection = connections[using]
-    # As the ORM does, convert a foreign key like the key that it refers to.
-    columns = [field.get_col(UserSession._meta.db_table) for field in _FIELDS]
-    return [
-        (position, column, convert)
-        for position, column in enumerate(columns)
-        for convert in _converters_of(column, connection)
-    ]
-
-
-def _converters_of(column: Any, connection: Any) -> Sequence[Converter]:
-    is_stored_moment = isinstance(column.output_field, UTCDateTimeField)
-    if is_stored_moment and not connection.features.supports_timezones:
-        return [stored_moment]
-    return [
-        *connection.ops.get_db_converters(column),
-        *column.get_db_converters(connection),
-    ]
 
 
 class RowAndUser(NamedTuple):
@@ -124,9 +85,7 @@ def _row_and_user(
     columns: Sequence[Any], connection: Any, users: UserJoin | None
 ) -> RowAndUser:
     """Return what a statement has read into these ``columns``."""
-    values = list(columns[: len(_FIELDS)])
-    for position, column, convert in _converters(connection.alias):
-        values[position] = convert(values[position], column, connection)
+    values = sql.converted(UserSession, _FIELDS, columns[: len(_FIELDS)], connection)
     user = JoinedUser(users, columns[len(_FIELDS) :]) if users is not None else None
     return RowAndUser(Row(*values), user)
 
@@ -217,12 +176,17 @@ def read_with_stored(
     return data, None if rest[0] is None else _row_and_user(rest, connection, users)
 
 
-def shares_alias(model: type[models.Model]) -> str | None:
+def beside_rows(
+    store: type[SessionBase],
+) -> tuple[type[AbstractBaseSession], str] | None:
     """
-    Return the alias of the database that holds both ``model`` and ``UserSession`` rows.
+    Return the model of stored sessions, and the alias of the database that holds them.
 
-    Return ``None`` if ``model`` is read from another database than the one to which
-    ``UserSession`` rows are written. One SQL statement cannot read both tables then.
+    Return ``None`` if one SQL statement cannot read both a session of the engine
+    ``store`` and its ``UserSession`` row: the engine has code of its own, or it reads
+    another database than the one to which ``UserSession`` rows are written.
     """
-    using = registry_alias()
-    return using if router.db_for_read(model) == using else None
+    model, using = engines.plain_db_model(store), registry_alias()
+    if model is None or router.db_for_read(model) != using:
+        return None
+    return model, using

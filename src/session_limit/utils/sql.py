@@ -8,10 +8,9 @@ Names of tables and columns come from the models, and all values are parameters.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias, TypeVar, cast
 
-from django.conf import settings
 from django.db import connections, models
 from django.db.models.expressions import Expression
 
@@ -39,11 +38,14 @@ def columns(model: Model, names: Sequence[str], using: str) -> list[str]:
     return [quote(cast("str", field(model, name).column)) for name in names]
 
 
-def qualified(model: Model, names: Sequence[str], using: str) -> list[str]:
-    """Return the columns of the fields with these ``names``, with the table's name."""
+def qualified(
+    model: Model, names: Sequence[str], using: str, alias: str | None = None
+) -> list[str]:
+    """Return these columns with the name or the ``alias`` of their table."""
     # SQLite takes a quoted name without a table for a string if there is no such
     # column, for example before the migrations.
-    return [f"{table(model, using)}.{each}" for each in columns(model, names, using)]
+    owner = alias or table(model, using)
+    return [f"{owner}.{each}" for each in columns(model, names, using)]
 
 
 def prepared(model: Model, values: Mapping[str, Any], using: str) -> list[Any]:
@@ -153,12 +155,26 @@ def instances(model: type[M], statement: Statement, using: str) -> list[M]:
 
 def made(model: type[M], names: tuple[str, ...], row: Sequence[Any], using: str) -> M:
     """Return an instance of ``model`` with the fields ``names`` from the database."""
-    connection, values = connections[using], list(row)
-    for position, column, convert in _converters(
-        model, names, using, use_tz=settings.USE_TZ
-    ):
+    return model.from_db(using, names, converted(model, names, row, connections[using]))
+
+
+def converted(
+    model: Model, names: tuple[str, ...], row: Sequence[Any], connection: Any
+) -> list[Any]:
+    """Return the values of the fields ``names`` that the driver has read as ``row``."""
+    return apply(_converters(model, names, connection.alias), row, connection)
+
+
+def apply(
+    converters: Iterable[tuple[int, Expression, Converter]],
+    row: Sequence[Any],
+    connection: Any,
+) -> list[Any]:
+    """Return the values in ``row``, each converted by those at its position."""
+    values = list(row)
+    for position, column, convert in converters:
         values[position] = convert(values[position], column, connection)
-    return model.from_db(using, names, values)
+    return values
 
 
 @functools.cache
@@ -173,19 +189,25 @@ def _fields(model: Model, names: tuple[str, ...]) -> list[models.Field[Any, Any]
 
 @functools.cache
 def _converters(
-    model: Model, names: tuple[str, ...], using: str, *, use_tz: bool
+    model: Model, names: tuple[str, ...], using: str
 ) -> list[tuple[int, Expression, Converter]]:
-    # On MySQL, Django chooses other converters if ``use_tz`` is true.
-    connection = connections[using]
     # As the ORM does, convert a foreign key like the key that it refers to.
     selected = [field(model, name).get_col(model._meta.db_table) for name in names]
     return [
         (position, column, convert)
         for position, column in enumerate(selected)
-        for convert in (
-            *connection.ops.get_db_converters(column),
-            *column.get_db_converters(connection),
-        )
+        for convert in _converters_of(column, connections[using])
+    ]
+
+
+def _converters_of(column: Any, connection: Any) -> Sequence[Converter]:
+    # Django chooses converters of times by USE_TZ. The package's own field needs none.
+    own = getattr(column.output_field, "from_driver", None)
+    if own is not None:
+        return [own]
+    return [
+        *connection.ops.get_db_converters(column),
+        *column.get_db_converters(connection),
     ]
 
 
