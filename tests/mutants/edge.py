@@ -96,7 +96,7 @@ MUTANTS = [
     ),
     Mutant(
         "strangers ask the thread of those who are known",
-        "asgi/gateway.py::judge",
+        "asgi/gateway.py::_judge",
         old="    if not identification.is_known(question.key):\n",
         new="    if not question.key:\n",
         tests="asgi/test_strangers",

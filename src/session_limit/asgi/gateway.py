@@ -38,27 +38,18 @@ async def serve(scope: Scope, receive: Receive, send: Send, *, is_below: bool) -
 
 
 async def _judge(question: gateway.Question, scope: Scope) -> gateway.Verdict:
+    request = functools.partial(request_of, scope)
+    hub = current_hub()
     try:
-        return await judge(question, scope)
+        if not identification.is_known(question.key):
+            # Clients can invent session keys. A separate thread checks unknown keys, so
+            # that invented keys delay neither known sessions nor writes.
+            reading = question.without_writes
+            verdict = await hub.strangers.run(gateway.judge, reading, request)
+            if not question.writes or not identification.is_known(question.key):
+                return verdict
+        thread = hub.renewing if question.writes else hub.judging
+        return await thread.run(gateway.judge, question, request)
     except Exception as error:  # noqa: BLE001 logged
         gateway.FAILURE.log(error)
         return gateway.UNAVAILABLE
-
-
-async def judge(question: gateway.Question, scope: Scope) -> gateway.Verdict:
-    """
-    Return the ``Verdict`` that answers a proxy's ``question``, after a bounded wait.
-
-    Raises ``NotAnswered`` if the database does not answer in time, and the errors of
-    the session engine and the database.
-    """
-    request, hub = functools.partial(request_of, scope), current_hub()
-    if not identification.is_known(question.key):
-        # Clients can invent session keys. A separate thread checks unknown keys, so
-        # that invented keys delay neither known sessions nor writes.
-        reading = question.without_writes
-        verdict = await hub.strangers.run(gateway.judge, reading, request)
-        if not question.writes or not identification.is_known(question.key):
-            return verdict
-    thread = hub.renewing if question.writes else hub.judging
-    return await thread.run(gateway.judge, question, request)

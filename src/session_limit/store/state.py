@@ -155,7 +155,7 @@ class SessionState:
     cleared_unread = False
     # The key that the registry has recorded and that the engine must use next.
     next_key: str | None = None
-    # The user who was read with the session and whom nobody has asked for yet.
+    # The user whom the session's statement has read, until code uses request.user.
     user: JoinedUser | None = None
     # Whether the session is loaded because somebody asks for the user.
     is_asked_for_user = False
@@ -180,7 +180,8 @@ class SessionState:
         """
         Whether the middleware has decided the response to the request.
 
-        Nobody can then sign in any more, and no session can change its key.
+        From then on, ``login()`` raises ``TooLateToSignIn``, and the session keeps its
+        key.
         """
         return getattr(self.request, ANSWERED, False)
 
