@@ -9,7 +9,6 @@ Django would return the same user, it provides none, and Django reads the user.
 from __future__ import annotations
 
 import contextlib
-import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, cast
@@ -24,7 +23,6 @@ from django.contrib.auth import (
 from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import SynchronousOnlyOperation
-from django.core.signals import setting_changed
 from django.db import connections, models
 from django.db.models import query
 from django.db.models.expressions import Expression
@@ -34,6 +32,7 @@ from session_limit.conf import conf
 from session_limit.models import UserSession
 from session_limit.store.users import has_backend
 from session_limit.utils import sql
+from session_limit.utils.process_cache import decided_by_settings
 
 # The beginnings of statements that change no data.
 _READS = ("SELECT", "BEGIN", "SAVEPOINT", "RELEASE SAVEPOINT")
@@ -75,7 +74,7 @@ def user_join(using: str) -> UserJoin | None:
     return join if join is not None and join.manager.db == using else None
 
 
-@functools.cache
+@decided_by_settings
 def _user_join(using: str) -> UserJoin | None:
     """Return the ``UserJoin`` for a database. The decision holds for this process."""
     user_model = cast("type[AbstractBaseUser]", get_user_model())
@@ -146,7 +145,7 @@ def _from_db(user_model: Any, queryset: Any) -> Any:
     return bind(user_model, queryset._fetch_mode)  # noqa: SLF001
 
 
-@functools.cache
+@decided_by_settings
 def _backend(path: str) -> Any:
     """
     Return an authentication backend, or ``None`` if its users are not Django's.
@@ -162,15 +161,6 @@ def _backend(path: str) -> Any:
         for name in names
     )
     return backend if loads_as_django else None
-
-
-def _decide_again(**kwargs: Any) -> None:
-    """Forget the decision when a test changes a setting, such as ``USE_TZ``."""
-    _user_join.cache_clear()
-    _backend.cache_clear()
-
-
-setting_changed.connect(_decide_again, dispatch_uid="session_limit.joined_users")
 
 
 class JoinedUser:

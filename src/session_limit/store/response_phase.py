@@ -6,14 +6,12 @@ All functions are sync. The async middleware runs ``finish()`` in a thread if ne
 
 from __future__ import annotations
 
-import functools
 from http import HTTPStatus
 from typing import TYPE_CHECKING, cast
 
 from django.conf import settings
 from django.contrib.auth import HASH_SESSION_KEY
 from django.contrib.sessions.backends.base import UpdateError
-from django.core.signals import setting_changed
 from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
@@ -44,6 +42,7 @@ from session_limit.store.unstored_keys import identify_key
 from session_limit.store.users import has_backend, lazy_user, make_anonymous, user_of
 from session_limit.utils import request_log
 from session_limit.utils.clock import utc_now
+from session_limit.utils.process_cache import decided_by_settings
 
 if TYPE_CHECKING:
     from session_limit.request import GuardedRequest
@@ -82,18 +81,10 @@ def begin(request: HttpRequest, response: HttpResponseBase) -> bool:
     )
 
 
-@functools.cache
+@decided_by_settings
 def _saves_always() -> bool:
     # Each public page would read this setting, which costs as much as the rest.
     return settings.SESSION_SAVE_EVERY_REQUEST
-
-
-def _decide_again(**kwargs: object) -> None:
-    """Read the setting again when a test changes it."""
-    _saves_always.cache_clear()
-
-
-setting_changed.connect(_decide_again, dispatch_uid="session_limit.response_phase")
 
 
 def finish(
