@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import copy
 import functools
-from typing import Any, SupportsIndex, cast
+from typing import Any, Self, cast
 
 from asgiref.sync import sync_to_async
 from django.contrib.auth import middleware
@@ -18,6 +17,7 @@ from session_limit.store.liveness import Row
 from session_limit.store.state import ANSWERED, CONNECTION, SessionState, state_of
 from session_limit.store.unstored_keys import identify_key
 from session_limit.utils.clock import utc_now
+from session_limit.utils.guarded_classes import GuardedCopies, with_mixin
 
 
 class SessionLimit:
@@ -90,7 +90,7 @@ class SessionLimit:
         return state.row if state is not None else None
 
 
-class GuardedRequest(HttpRequest):
+class GuardedRequest(GuardedCopies, HttpRequest):
     """
     The type of a request that has passed through ``SessionLimitMiddleware``.
 
@@ -160,23 +160,11 @@ class GuardedRequest(HttpRequest):
             await self.session.akeys()
         return await auser()
 
-    def __copy__(self) -> GuardedRequest:
-        return self._guard(copy.copy(self._plain()))
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> GuardedRequest:
-        return self._guard(copy.deepcopy(self._plain(), memo))
-
-    def __reduce_ex__(self, protocol: SupportsIndex) -> Any:
-        # Another process can load a pickle of Django's class without this package. With
-        # later protocols, pickle insists on the class of this object.
-        return self._plain().__reduce_ex__(min(int(protocol), 1))
-
-    def _guard(self, copied: HttpRequest) -> GuardedRequest:
+    def _guard(self, copied: HttpRequest) -> Self:
         copied.__class__ = type(self)
-        return cast("GuardedRequest", copied)
+        return cast("Self", copied)
 
     def _plain(self) -> HttpRequest:
-        """Return a request of Django's class with the attributes of this request."""
         plain = object.__new__(self.unguarded)
         vars(plain).update(vars(self))
         return plain
@@ -187,8 +175,7 @@ def _guarded(kind: type[Any]) -> type[GuardedRequest]:
     """Return a subclass of ``kind`` that also inherits from ``GuardedRequest``."""
     if issubclass(kind, GuardedRequest):
         return kind
-    names = {"__module__": kind.__module__, "__qualname__": kind.__qualname__}
-    return type(kind.__name__, (GuardedRequest, kind), {**names, "unguarded": kind})
+    return with_mixin(GuardedRequest, kind, unguarded=kind)
 
 
 def guard(request: HttpRequest) -> None:

@@ -396,8 +396,8 @@ INNOCENT = [
     ),
     Mutant(
         "the salt of signed sessions is another",
-        "store/guarded.py::_guarded",
-        old='"__qualname__": engine.__qualname__}',
+        "utils/guarded_classes.py::with_mixin",
+        old='"__qualname__": kind.__qualname__}',
         new='"__qualname__": "Guarded"}',
         tests="stories/test_installation",
         test="test_the_package_taken_out_again",

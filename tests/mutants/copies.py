@@ -6,12 +6,13 @@ from tests.mutants.mutant import Mutant
 
 COPIES = "stories/test_copies"
 GUARDED = "store/guarded.py::GuardedSession"
+COPIED = "utils/guarded_classes.py::GuardedCopies"
 
 MUTANTS = [
     Mutant(
         "a copy is not guarded",
         f"{GUARDED}._guard",
-        "guarded.__class__ = type(self)",
+        "copied.__class__ = type(self)",
         "pass",
         COPIES,
         "test_a_copy_of_an_ended_session_is_nobody",
@@ -34,7 +35,7 @@ MUTANTS = [
     ),
     Mutant(
         "a pickle names the guarded class",
-        f"{GUARDED}.__reduce_ex__",
+        f"{COPIED}.__reduce_ex__",
         "self._plain().__reduce_ex__(min(int(protocol), 1))",
         "self._plain().__reduce_ex__(protocol)",
         COPIES,
@@ -42,7 +43,7 @@ MUTANTS = [
     ),
     Mutant(
         "a deep copy shares the data",
-        f"{GUARDED}.__deepcopy__",
+        f"{COPIED}.__deepcopy__",
         "copy.deepcopy(self._plain(), memo)",
         "copy.copy(self._plain())",
         COPIES,

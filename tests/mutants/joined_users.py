@@ -314,7 +314,7 @@ WATCHING = [
 REQUESTS = [
     Mutant(
         "a pickle of a request holds the package's class",
-        "request.py::GuardedRequest.__reduce_ex__",
+        "utils/guarded_classes.py::GuardedCopies.__reduce_ex__",
         old="self._plain().__reduce_ex__(min(int(protocol), 1))",
         new="super().__reduce_ex__(min(int(protocol), 1))",
         tests=WITHIN,
@@ -322,7 +322,7 @@ REQUESTS = [
     ),
     Mutant(
         "a request can be pickled with old protocols alone",
-        "request.py::GuardedRequest.__reduce_ex__",
+        "utils/guarded_classes.py::GuardedCopies.__reduce_ex__",
         old="min(int(protocol), 1)",
         new="protocol",
         tests=WITHIN,

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import copy
 import functools
-from typing import Any, SupportsIndex, cast
+from typing import Any, Self, cast
 
 from django.contrib.sessions.backends.base import SessionBase
 from django.http import HttpRequest
@@ -13,29 +12,17 @@ from session_limit.store import engines
 from session_limit.store.keys import KEY_LENGTH, Keys
 from session_limit.store.loading import Loading
 from session_limit.store.unavailable import Explaining
+from session_limit.utils.guarded_classes import GuardedCopies, with_mixin
 
 
-class GuardedSession(Loading, Keys, Explaining):
+class GuardedSession(GuardedCopies, Loading, Keys, Explaining):
     """
     A session mixin that presents a session as empty after the session has ended.
 
-    Other middleware and the project's code then see no data and no signed-in user. A
-    copy is guarded as well. A pickle holds an object of the engine's own class, which
-    another process can load without this package.
+    Other middleware and the project's code then see no data and no signed-in user.
     """
 
-    def __copy__(self) -> GuardedSession:
-        return self._guard(copy.copy(self._plain()))
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> GuardedSession:
-        return self._guard(copy.deepcopy(self._plain(), memo))
-
-    def __reduce_ex__(self, protocol: SupportsIndex) -> Any:
-        # With later protocols, pickle insists on the class of this object.
-        return self._plain().__reduce_ex__(min(int(protocol), 1))
-
     def _plain(self) -> SessionBase:
-        """Return an object of the engine's class with the attributes that it knows."""
         plain = self.engine.__new__(self.engine)
         plain.__dict__.update(self.__dict__)
         # These refer to the request, which cannot be copied.
@@ -43,11 +30,10 @@ class GuardedSession(Loading, Keys, Explaining):
             plain.__dict__.pop(name, None)
         return plain
 
-    def _guard(self, copied: SessionBase) -> GuardedSession:
-        """Turn ``copied``, a copy of ``_plain()``, into a ``GuardedSession``."""
+    def _guard(self, copied: SessionBase) -> Self:
         state = self.session_limit_state
-        guarded = cast("GuardedSession", copied)
-        guarded.__class__ = type(self)
+        copied.__class__ = type(self)
+        guarded = cast("Self", copied)
         guarded.session_limit_origin = state.presented_key, None
         guarded.session_limit_state.found = state.found
         guarded.session_limit_state.loaded_key = state.loaded_key
@@ -64,9 +50,7 @@ def _guarded(engine: type[Any]) -> type[GuardedSession] | None:
     if issubclass(engine, GuardedSession) or not issubclass(engine, SessionBase):
         return None
     # SessionBase.key_salt, with which Django signs sessions, contains the class's name.
-    names = {"__module__": engine.__module__, "__qualname__": engine.__qualname__}
-    bases = (GuardedSession, engine)
-    return type(engine.__name__, bases, {**names, "engine": engine})
+    return with_mixin(GuardedSession, engine, engine=engine)
 
 
 def install(request: HttpRequest) -> None:
