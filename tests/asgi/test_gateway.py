@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-import threading
 import time
 import uuid
 from datetime import timedelta
@@ -15,7 +14,7 @@ from asgiref.sync import async_to_sync
 from django.conf import settings as django_settings
 from django.contrib.auth import get_user_model
 from django.core.handlers.asgi import ASGIHandler
-from django.db import connections, transaction
+from django.db import connections
 from django.test import RequestFactory, override_settings
 from django.test.utils import CaptureQueriesContext
 
@@ -26,7 +25,7 @@ from session_limit.registry import not_counting
 from session_limit.store import engines
 from session_limit.wsgi import SessionGateway
 from tests import stores
-from tests.asgi.wire import PATIENCE, scope_of
+from tests.asgi.wire import PATIENCE, locked, scope_of
 from tests.interleavings.gates import ROW_LOCKS
 from tests.stories.people import mark_as_installed_later
 
@@ -351,23 +350,8 @@ def test_what_waits_for_a_lock_keeps_no_other_question_waiting(
         await renewing
         await hub.current_hub().stop()
 
-    inside, held = threading.Event(), threading.Event()
-
-    def hold():
-        with transaction.atomic():
-            Play.objects.select_for_update().get(pk=play)
-            inside.set()
-            held.wait(PATIENCE)
-        connections.close_all()
-
-    thread = threading.Thread(target=hold)
-    thread.start()
-    assert inside.wait(PATIENCE)
-    try:
+    with locked(Play.objects.filter(pk=play)) as held:
         both()
-    finally:
-        held.set()
-        thread.join()
     assert took[""] < PATIENCE / 2
 
 

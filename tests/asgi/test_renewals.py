@@ -14,7 +14,7 @@ import pytest
 from asgiref.sync import async_to_sync
 from django.contrib.auth import get_user_model
 from django.core.asgi import get_asgi_application
-from django.db import connection, connections, transaction
+from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 from django.middleware.csrf import CsrfViewMiddleware
 from django.utils import timezone
@@ -28,7 +28,7 @@ from session_limit.registry.connected import standings
 from session_limit.rules import Rules
 from session_limit.utils.clock import utc_now
 from tests import stores
-from tests.asgi.wire import PATIENCE, scope_of, until
+from tests.asgi.wire import PATIENCE, locked, scope_of, until
 from tests.interleavings.gates import ROW_LOCKS, on
 from tests.stories.people import Visitor, statements
 
@@ -567,48 +567,18 @@ def test_a_locked_play_keeps_no_other_waiting(ada, laptop, phone, playing, setti
     other = registry.play(phone.row).play.pk
     asked = [(laptop.cookie, playing), (phone.cookie, other)]
     assert live_keys.renew_for_players(asked) == [True, True]
-    inside, held = threading.Event(), threading.Event()
-
-    def hold():
-        with transaction.atomic():
-            Play.objects.select_for_update().get(pk=playing)
-            inside.set()
-            held.wait(PATIENCE)
-        connections.close_all()
-
-    thread = threading.Thread(target=hold)
-    thread.start()
-    assert inside.wait(PATIENCE)
-    began = monotonic()
-    try:
+    with locked(Play.objects.filter(pk=playing)):
+        began = monotonic()
         assert live_keys.renew_for_players(asked) == [False, True]
         assert monotonic() - began < 1
-    finally:
-        held.set()
-        thread.join()
 
 
 @ROW_LOCKS
 def test_a_locked_session_keeps_no_renewal_waiting(ada, laptop, playing):
     """A sign-in locks the sessions of its account, and a renewal only reads them."""
     assert live_keys.renew_for_players([(laptop.cookie, playing)]) == [True]
-    inside, held = threading.Event(), threading.Event()
-
-    def hold():
-        with transaction.atomic():
-            UserSession.objects.select_for_update().get(pk=laptop.row.pk)
-            inside.set()
-            held.wait(PATIENCE)
-        connections.close_all()
-
-    thread = threading.Thread(target=hold)
-    thread.start()
-    assert inside.wait(PATIENCE)
-    try:
+    with locked(UserSession.objects.filter(pk=laptop.row.pk)):
         assert live_keys.renew_for_players([(laptop.cookie, playing)]) == [True]
-    finally:
-        held.set()
-        thread.join()
 
 
 # The lease

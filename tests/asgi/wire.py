@@ -8,6 +8,7 @@ import json
 import threading
 
 from django.conf import settings
+from django.db import connections, transaction
 
 from session_limit.asgi import SessionGuard
 from session_limit.asgi.hub import current_hub
@@ -185,6 +186,32 @@ async def recorded():
             return
         await asyncio.sleep(0.01)
     raise AssertionError("No ending was recorded in time.")
+
+
+@contextlib.contextmanager
+def locked(rows):
+    """
+    Lock ``rows`` in another thread, as a sign-in in a slow view does.
+
+    The event that this yields lets the rows go earlier than the end of the context.
+    """
+    inside, let_go = threading.Event(), threading.Event()
+
+    def hold():
+        with transaction.atomic():
+            assert list(rows.select_for_update())
+            inside.set()
+            let_go.wait(4 * PATIENCE)
+        connections.close_all()
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    try:
+        assert inside.wait(PATIENCE)
+        yield let_go
+    finally:
+        let_go.set()
+        thread.join()
 
 
 @contextlib.asynccontextmanager

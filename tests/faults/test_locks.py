@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import threading
-from contextlib import contextmanager
 from datetime import timedelta
 
 import pytest
 from asgiref.sync import sync_to_async
 from django.conf import settings as django_settings
-from django.db import connections, transaction
 from django.utils import timezone
 
 from session_limit import live_keys, registry
@@ -21,7 +18,7 @@ from session_limit.registry.credentials import note_password_changed
 from session_limit.utils.lru import LRU
 from tests.asgi.test_events import opened, stream
 from tests.asgi.test_sockets import Application, story
-from tests.asgi.wire import ENDED, PATIENCE, Socket, recorded, verified
+from tests.asgi.wire import ENDED, PATIENCE, Socket, locked, recorded, verified
 from tests.faults.asking import gateway_status
 from tests.interleavings.gates import on
 from tests.stories.people import SIGNED_IN, mark_as_installed_later
@@ -36,28 +33,6 @@ def no_way_out(monkeypatch):
     """Keep the hub from abandoning calls that wait for a lock."""
     monkeypatch.setattr(database_threads, "PATIENCE", 60.0)
     monkeypatch.setattr(live_keys, "_verified", LRU(live_keys.MAX_REMEMBERED))
-
-
-@contextmanager
-def locked(rows):
-    """Lock ``rows`` in another thread, as a sign-in in a slow view does."""
-    inside, let_go = threading.Event(), threading.Event()
-
-    def hold():
-        with transaction.atomic():
-            assert list(rows.select_for_update())
-            inside.set()
-            let_go.wait(4 * PATIENCE)
-        connections.close_all()
-
-    thread = threading.Thread(target=hold)
-    thread.start()
-    try:
-        assert inside.wait(PATIENCE)
-        yield
-    finally:
-        let_go.set()
-        thread.join()
 
 
 def rows_of(user):

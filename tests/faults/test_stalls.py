@@ -18,9 +18,8 @@ from session_limit.registry import connected
 from tests.asgi.test_events import opened, stream, told
 from tests.asgi.test_responses import rest
 from tests.asgi.test_sockets import Application, end, story
-from tests.asgi.wire import ENDED, Response, Socket, asked, until, verified
+from tests.asgi.wire import ENDED, Response, Socket, asked, locked, until, verified
 from tests.faults.asking import gateway_status
-from tests.faults.test_locks import locked
 from tests.interleavings.gates import on
 
 pytestmark = on("postgresql", "mariadb")
