@@ -1,18 +1,14 @@
-from pathlib import Path
-
 import pytest
 
 from session_limit.asgi import hub
 from session_limit.testing import LAPTOP, PHONE, clock
 from tests.asgi.tellers import sweep_alone, swept, told_by  # noqa: F401 fixtures
+from tests.committing import commit_all
 from tests.stories.people import Visitor, make_user
 
 
 def pytest_collection_modifyitems(items):
-    here = Path(__file__).parent
-    for item in items:
-        if item.path.is_relative_to(here):
-            item.add_marker(pytest.mark.django_db(transaction=True))
+    commit_all(items, __file__)
 
 
 @pytest.fixture(autouse=True)

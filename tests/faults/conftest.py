@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import threading
-from pathlib import Path
 
 import pytest
 from django.db import connection, connections
@@ -18,14 +17,12 @@ from tests.asgi.conftest import (  # noqa: F401 fixtures
     told_by,
 )
 from tests.bus.conftest import channel  # noqa: F401 a fixture
+from tests.committing import commit_all
 from tests.faults.proxy import Proxy
 
 
 def pytest_collection_modifyitems(items):
-    here = Path(__file__).parent
-    for item in items:
-        if item.path.is_relative_to(here):
-            item.add_marker(pytest.mark.django_db(transaction=True))
+    commit_all(items, __file__)
 
 
 @pytest.fixture

@@ -1,5 +1,4 @@
 from inspect import iscoroutinefunction
-from pathlib import Path
 
 import pytest
 from django.contrib.auth import get_user_model
@@ -7,16 +6,13 @@ from django.db import connection, connections
 from django.db.models import UUIDField
 
 from session_limit.testing import LAPTOP
+from tests.committing import commit_all
 from tests.joined_users import urls
 from tests.stories.people import Visitor, make_user, statements
 
 
 def pytest_collection_modifyitems(items):
-    """Make every test in this directory commit its transactions, as a site does."""
-    here = Path(__file__).parent
-    for item in items:
-        if item.path.is_relative_to(here):
-            item.add_marker(pytest.mark.django_db(transaction=True))
+    commit_all(items, __file__)
 
 
 @pytest.fixture(autouse=True)

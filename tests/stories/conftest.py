@@ -1,19 +1,14 @@
-from pathlib import Path
-
 import pytest
 from django.contrib.auth.middleware import RemoteUserMiddleware
 
 from session_limit.testing import LAPTOP, PHONE, clock
+from tests.committing import commit_all
 from tests.stories import views
 from tests.stories.people import TABLET, Visitor, make_user
 
 
 def pytest_collection_modifyitems(items):
-    """Make every test in this directory commit its transactions, as a site does."""
-    here = Path(__file__).parent
-    for item in items:
-        if item.path.is_relative_to(here):
-            item.add_marker(pytest.mark.django_db(transaction=True))
+    commit_all(items, __file__)
 
 
 @pytest.fixture(autouse=True)
