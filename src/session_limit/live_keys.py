@@ -77,8 +77,7 @@ def find(key: str) -> Row | None:
         row = queries.read(id) if id is not None else None
     if row is None or row.id.hex != identity.id:
         return None
-    # A client may keep a cookie from before a password change.
-    if engines.is_cookie(engine) and row.credentials not in {"", identity.credentials}:
+    if not row.has_credentials(identity.credentials):
         return None
     if row.why_not_live(utc_now(), user_id=identity.user) is not None:
         return None
@@ -119,23 +118,32 @@ def renew_for_players(asked: Sequence[tuple[str, UUID]]) -> list[bool]:
             entry = _renewal(key, play)
         if entry is not None:
             found[key, play] = entry
-    renewals = {renewal for _, renewal in found.values()}
-    renewed = set(found)
-    if renewals and not renew_live(list(renewals)):
-        # One of them was not renewed, and the others may have been.
-        renewed = {each for each, (_, one) in found.items() if renew_live([one])}
+    renewed = _renew_each(list({renewal for _, renewal in found.values()}))
     answers = []
     for key, play in asked:
-        is_renewed = (key, play) in renewed
-        if is_renewed:
-            row, _ = found[key, play]
-            is_renewed = find_ended(row, can_wait=True) is None
+        row, renewal = found.get((key, play), (None, None))
+        is_renewed = (
+            row is not None
+            and renewal in renewed
+            and find_ended(row, can_wait=True) is None
+        )
         answers.append(is_renewed and _record_activity(key))
     for (key, _), is_renewed in zip(asked, answers, strict=True):
         if not is_renewed:
             # The data may have changed, so find() must read them next time.
             _remembered.drop((engines.engine(), _digest(key)))
     return answers
+
+
+def _renew_each(renewals: list[Renewal]) -> set[Renewal]:
+    """Renew plays with as few statements as possible, and return those renewed."""
+    if not renewals or renew_live(renewals):
+        return set(renewals)
+    if len(renewals) == 1:
+        return set()
+    # Few are refused, so most halves need one statement only.
+    middle = len(renewals) // 2
+    return _renew_each(renewals[:middle]) | _renew_each(renewals[middle:])
 
 
 def _renewal(key: str, play: UUID) -> tuple[Row, Renewal] | None:
@@ -148,14 +156,12 @@ def _renewal(key: str, play: UUID) -> tuple[Row, Renewal] | None:
     remembered = _remembered.get((engine, _digest(key)))
     if remembered is None:
         return None
-    row, credentials = remembered.row, None
+    row = remembered.row
     if queries.beside_rows(engine) is None:
         identity = _identity_of(engine, key)
         if identity.id != row.id.hex or not row.belongs_to(identity.user):
             return None
-        if engines.is_cookie(engine):
-            credentials = identity.credentials
-    return row, Renewal(play, row.id, remembered.stored, credentials)
+    return row, Renewal(play, row.id, row.credentials, remembered.stored)
 
 
 def _record_activity(key: str) -> bool:

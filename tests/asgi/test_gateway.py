@@ -602,6 +602,23 @@ def test_where_no_plays_are_counted_none_is_found(laptop, playing, ask, settings
     assert ask(laptop).status == 200
 
 
+@stores.CHOSEN
+@pytest.mark.parametrize("engine", ["db", "cached_db", "cache", "file"])
+@pytest.mark.parametrize("query", ["", "activity=1"])
+def test_a_restored_copy_from_before_a_password_change_is_nobodys(
+    ada, ask, laptop, settings, tmp_path, engine, query
+):
+    settings.SESSION_ENGINE = f"django.contrib.sessions.backends.{engine}"
+    settings.SESSION_FILE_PATH = f"{tmp_path}"
+    laptop.sign_in()
+    thief, data = laptop.twin(), laptop.stored
+    laptop.change_password("another secret")
+    thief.stored = data
+    answer = ask(thief, query=query)
+    assert (answer.status, answer.reason) == (401, "not_signed_in")
+    assert ask(laptop, query=query).status == 200
+
+
 @ENGINES_OF_DJANGOS
 @pytest.mark.parametrize("query", ["", "activity=1"])
 def test_a_cookie_from_before_a_password_change_is_nobodys(

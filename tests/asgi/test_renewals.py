@@ -26,6 +26,7 @@ from session_limit.models import DatabaseNow, Play, UserSession
 from session_limit.registry import not_counting
 from session_limit.registry.connected import standings
 from session_limit.rules import Rules
+from session_limit.store import identification
 from session_limit.utils.clock import utc_now
 from tests import stores
 from tests.asgi.wire import PATIENCE, locked, scope_of, until
@@ -511,7 +512,8 @@ def test_renewals_that_wait_become_a_group(laptop, playing, monkeypatch):
         ours = hub.current_hub().renewals
         first = asyncio.create_task(ours.renew("a", playing))
         await until(begun.is_set)
-        rest = [asyncio.create_task(ours.renew("b", playing)) for _ in range(60)]
+        keys = (f"{number}" for number in range(60))
+        rest = [asyncio.create_task(ours.renew(key, playing)) for key in keys]
         await asyncio.sleep(0)
         rest[0].cancel()
         held.set()
@@ -524,7 +526,7 @@ def test_renewals_that_wait_become_a_group(laptop, playing, monkeypatch):
 
 
 def test_a_database_that_does_not_answer(laptop, playing, monkeypatch):
-    """The guard waits for a limited time, and then Django's view serves everybody."""
+    """The guard waits for a limited time, and Django's view serves unknown sessions."""
     monkeypatch.setattr(database_threads, "PATIENCE", 0.5)
     held = threading.Event()
     monkeypatch.setattr(
@@ -534,7 +536,7 @@ def test_a_database_that_does_not_answer(laptop, playing, monkeypatch):
     @async_to_sync
     async def run():
         ours = hub.current_hub().renewals
-        asked = [ours.renew("a", playing) for _ in range(400)]
+        asked = [ours.renew(f"{number}", playing) for number in range(400)]
         found = await asyncio.gather(*asked, return_exceptions=True)
         assert all(isinstance(each, NotAnswered) for each in found)
         assert ours._waiting == []
@@ -543,9 +545,63 @@ def test_a_database_that_does_not_answer(laptop, playing, monkeypatch):
     began = monotonic()
     run()
     assert monotonic() - began < 3
+    # A session that is not known is found first, and then it is known.
+    for _ in range(2):
+        answer = renew(laptop, playing)
+        assert (answer.status, answer.reached) == (503, False)
+        assert answer.headers["retry-after"] == "1"
+        assert "no-store" in answer.headers["cache-control"]
+    monkeypatch.setattr(live_keys, "find", lambda key: held.wait(PATIENCE))
+    live_keys._remembered.clear()
+    identification.remember(laptop.cookie, is_live=False)
     answer = renew(laptop, playing)
     held.set()
     assert (answer.status, answer.reached) == (200, True)
+
+
+def test_a_refused_play_costs_the_others_few_statements(
+    ada, laptop, settings, monkeypatch
+):
+    settings.SESSION_LIMIT_PLAYS = None
+    laptop.sign_in()
+    good = [(laptop.cookie, registry.play(laptop.row).play.pk) for _ in range(49)]
+    assert live_keys.renew_for_players(good) == [True] * 49
+    for bad in [uuid.uuid4(), uuid.uuid4()]:
+        asked = [*good[:20], (laptop.cookie, bad), *good[20:]]
+        live_keys.find(laptop.cookie)
+        with statements() as ran:
+            answers = live_keys.renew_for_players(asked)
+        assert answers == [True] * 20 + [False] + [True] * 29
+        # 1 + 2 for each of the 6 times that a group of 50 can be halved.
+        assert len([sql for sql in ran if "UPDATE" in sql]) <= 13
+
+
+def test_a_session_does_not_fill_the_groups_of_others(playing, monkeypatch):
+    """A client can invent plays, and each costs statements."""
+    held = threading.Event()
+
+    def renew_for_players(asked):
+        held.wait(PATIENCE)
+        return [True] * len(asked)
+
+    monkeypatch.setattr(live_keys, "renew_for_players", renew_for_players)
+
+    @async_to_sync
+    async def run():
+        ours = hub.current_hub().renewals
+        asked = [asyncio.create_task(ours.renew("a", uuid.uuid4())) for _ in range(10)]
+        await asyncio.sleep(0)
+        with pytest.raises(database_threads.TooManyWaiting):
+            await ours.renew("a", playing)
+        other = asyncio.create_task(ours.renew("b", playing))
+        await asyncio.sleep(0)
+        held.set()
+        assert all(await asyncio.gather(*asked, other))
+        assert await ours.renew("a", playing)
+        assert not ours._counts
+        await hub.current_hub().stop()
+
+    run()
 
 
 def test_too_many_renewals_wait(playing, monkeypatch):
@@ -607,6 +663,64 @@ def test_only_the_renewal_does_not_wait_for_the_disk(laptop, playing):
     with connection.cursor() as cursor:
         cursor.execute("SHOW synchronous_commit")
         assert cursor.fetchone() == ("on",)
+
+
+@on("postgresql")
+def test_a_renewal_asks_the_server_not_to_wait_for_the_disk(laptop, playing):
+    """The statement that renews runs with the setting, not the one after it."""
+    asked = [(laptop.cookie, playing)]
+    assert live_keys.renew_for_players(asked) == [True]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "CREATE TABLE seen (setting text);"
+            " CREATE FUNCTION see() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+            " INSERT INTO seen VALUES (current_setting('synchronous_commit'));"
+            " RETURN NEW; END $$;"
+            " CREATE TRIGGER see BEFORE UPDATE ON session_limit_play"
+            " FOR EACH ROW EXECUTE FUNCTION see()"
+        )
+        try:
+            assert live_keys.renew_for_players(asked) == [True]
+            registry.stop_play(playing, laptop.row.pk)
+            cursor.execute("SELECT setting FROM seen")
+            assert cursor.fetchall() == [("off",), ("on",)]
+        finally:
+            cursor.execute(
+                "DROP TRIGGER see ON session_limit_play; DROP FUNCTION see;"
+                " DROP TABLE seen"
+            )
+
+
+OLD_COPIES = [
+    "django.contrib.sessions.backends.db",
+    "django.contrib.sessions.backends.cached_db",
+    "django.contrib.sessions.backends.cache",
+    "django.contrib.sessions.backends.file",
+]
+
+
+@stores.CHOSEN
+@pytest.mark.parametrize("engine", OLD_COPIES)
+def test_a_restored_copy_from_before_a_password_change_renews_nothing(
+    ada, laptop, settings, tmp_path, engine
+):
+    """For example, a backup of the store was restored."""
+    settings.SESSION_ENGINE, settings.SESSION_FILE_PATH = engine, f"{tmp_path}"
+    laptop.sign_in()
+    play = registry.play(laptop.row).play.pk
+    assert renew(laptop, play).status == 200
+    thief, data = laptop.twin(), laptop.stored
+    laptop.change_password("another secret")
+    assert thief.cookie != laptop.cookie
+    authorized = [*USUAL, (b"authorization", b"Bearer x")]
+    # Django's view decides for the first, and the guard for the others.
+    for headers in [authorized, USUAL, USUAL]:
+        thief.stored = data
+        answer = renew(thief, play, headers)
+        assert (answer.status, answer.reached) == (401, True)
+        thief.stored = data
+        assert live_keys.find(thief.cookie) is None
+    assert renew(laptop, play).status == 200
 
 
 @stores.CHOSEN

@@ -16,6 +16,7 @@ from http import HTTPStatus
 from typing import Any
 
 from session_limit import url_matching
+from session_limit.asgi.answering import answer
 from session_limit.asgi.connection import LINGER
 from session_limit.asgi.disconnects import ClientDisconnected, Inbox
 from session_limit.asgi.hub import current_hub
@@ -160,11 +161,7 @@ async def _wait_for_disconnect(receive: Receive) -> None:
 async def _answer(
     send: Send, status: HTTPStatus, *more_headers: tuple[bytes, bytes]
 ) -> None:
-    headers = [(b"cache-control", b"no-store"), *more_headers]
-    await send(
-        {"type": "http.response.start", "status": status.value, "headers": headers}
-    )
-    await _send_body(send, "")
+    await answer(send, status, [(b"cache-control", b"no-store"), *more_headers])
 
 
 def _is_foreign(scope: Scope) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 
 from session_limit import gateway
+from session_limit.asgi.answering import answer, encoded
 from session_limit.asgi.disconnects import ClientDisconnected, Inbox
 from session_limit.asgi.hub import current_hub
 from session_limit.asgi.scopes import cookies_of, request_of
@@ -28,13 +29,7 @@ async def serve(scope: Scope, receive: Receive, send: Send, *, is_below: bool) -
                 verdict = await inbox.run_unless_disconnected(_judge(verdict, scope))
             except ClientDisconnected:
                 return
-    headers = [
-        (name.lower().encode("latin1"), value.encode("latin1"))
-        for name, value in verdict.headers
-    ]
-    status = verdict.status.value
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": verdict.body})
+    await answer(send, verdict.status, encoded(verdict.headers), verdict.body)
 
 
 async def _judge(question: gateway.Question, scope: Scope) -> gateway.Verdict:

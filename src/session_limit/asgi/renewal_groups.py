@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Sequence
 from uuid import UUID
 
@@ -15,6 +16,9 @@ from session_limit.asgi.database_threads import (
 
 # How many plays one statement renews at most.
 MOST = 50
+# How many renewals of one session may wait. Refused renewals need statements of their
+# own, so a client that invents plays must not fill the groups of others.
+MOST_OF_SESSION = 10
 
 Asked = tuple[str, UUID]
 
@@ -31,23 +35,32 @@ class RenewalGroups:
     def __init__(self, thread: DatabaseThread) -> None:
         self._thread = thread
         self._waiting: list[tuple[Asked, asyncio.Future[bool]]] = []
+        # How many renewals of each session key wait or run.
+        self._counts: Counter[str] = Counter()
         self._task: asyncio.Task[None] | None = None
 
     async def renew(self, key: str, play: UUID) -> bool:
         """
         Renew a play, and return whether Django's view need not be called.
 
-        Raises ``NotAnswered`` if the database does not answer in time, and the errors
-        of the session engine and the database.
+        Raises ``NotAnswered`` if the database does not answer in time or too many
+        renewals wait, and the errors of the session engine and the database.
         """
-        if len(self._waiting) >= MAX_WAITING:
+        is_full = len(self._waiting) >= MAX_WAITING
+        if is_full or self._counts[key] >= MOST_OF_SESSION:
             raise TooManyWaiting("Too many renewals wait for the database.")
         loop = asyncio.get_running_loop()
         future: asyncio.Future[bool] = loop.create_future()
         self._waiting.append(((key, play), future))
         if self._task is None:
             self._task = loop.create_task(self._work())
-        return await future
+        self._counts[key] += 1
+        try:
+            return await future
+        finally:
+            self._counts[key] -= 1
+            if not self._counts[key]:
+                del self._counts[key]
 
     async def _work(self) -> None:
         try:

@@ -14,11 +14,13 @@ from django.middleware.csrf import CsrfViewMiddleware
 from django.utils.cache import add_never_cache_headers, patch_vary_headers
 
 from session_limit import live_keys
+from session_limit.asgi.answering import RawHeaders, answer, encoded
+from session_limit.asgi.database_threads import NotAnswered
 from session_limit.asgi.hub import current_hub
 from session_limit.asgi.scopes import find_play, request_of, session_key_of
 from session_limit.asgi.types import Scope, Send
 from session_limit.conf import conf
-from session_limit.pages import json_answers
+from session_limit.pages import json_answers, responses
 from session_limit.store import identification, tenants
 from session_limit.utils.log_once import RateLimitedLog
 
@@ -32,9 +34,11 @@ async def serve(scope: Scope, send: Send) -> bool:
     """
     Answer a request to renew a play, and return whether it was answered.
 
-    The answer is only ever that the play was renewed. Django's handler must serve any
-    other request, because the view decides about refusals. Sends nothing if the result
-    is ``False``, and leaves the request's body to the handler.
+    The answer is that the play was renewed. If the database does not answer a known
+    session in time, the answer asks to try again, because the view could only wait as
+    well. Django's handler must serve any other request, because the view decides about
+    refusals. Sends nothing if the result is ``False``, and leaves the request's body to
+    the handler.
     """
     play = find_play(scope) if scope["method"] == "POST" else None
     key = session_key_of(scope) if play is not None and _is_usual(scope) else None
@@ -44,9 +48,16 @@ async def serve(scope: Scope, send: Send) -> bool:
         is_renewed = await _renew(key, play)
     except Exception as error:  # noqa: BLE001 logged
         _FAILURE.log(error)
+        if isinstance(error, NotAnswered) and identification.is_known(key):
+            again = responses.retry()
+            headers = encoded(again.items())
+            await answer(send, HTTPStatus(again.status_code), headers, again.content)
+            return True
         return False
     if is_renewed:
-        await _answer(send, play)
+        body = json.dumps(json_answers.playing_fields(play)).encode()
+        headers = _headers(len(body), int(time.time()))
+        await answer(send, HTTPStatus.OK, headers, body)
     return is_renewed
 
 
@@ -101,22 +112,11 @@ async def _renew(key: str, play: UUID) -> bool:
     return await hub.renewals.renew(key, play)
 
 
-async def _answer(send: Send, play: UUID) -> None:
-    body = json.dumps(json_answers.playing_fields(play)).encode()
-    headers = _headers(len(body), int(time.time()))
-    status = HTTPStatus.OK.value
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
-
-
 @functools.lru_cache(maxsize=4)
-def _headers(length: int, second: int) -> list[tuple[bytes, bytes]]:
+def _headers(length: int, second: int) -> RawHeaders:
     """Return the headers of the view's response, which state the current second."""
     response = HttpResponse(content_type="application/json")
     response.headers["Content-Length"] = str(length)
     add_never_cache_headers(response)
     patch_vary_headers(response, ["Cookie"])
-    return [
-        (name.lower().encode("latin1"), value.encode("latin1"))
-        for name, value in response.headers.items()
-    ]
+    return encoded(response.items())

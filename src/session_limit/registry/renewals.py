@@ -45,15 +45,15 @@ class Renewal(NamedTuple):
     """
     A playback to renew, and its session.
 
-    ``stored`` is set if the renewal requires that the session is still stored with the
-    same data. ``credentials`` is set if it requires that the row records this digest of
-    the session's authentication hash, or none.
+    The session's row must record the digest ``credentials`` of the authentication hash
+    in the session's data, or none. ``stored`` is set if the renewal also requires that
+    the session is still stored with the same data.
     """
 
     play: UUID
     session: UUID
+    credentials: str
     stored: Stored | None
-    credentials: str | None = None
 
 
 # SQL for the SHA-256 digest of a text column. Django defines the function on SQLite.
@@ -98,12 +98,9 @@ def renew_live(renewals: Sequence[Renewal]) -> bool:
     stored_now = connection.ops.adapt_datetimefield_value(timezone.now())
     text, parameters = _update(using, conf.play_lease)
     values, conditions = [*parameters], []
-    for play, session, stored, credentials in renewals:
-        is_live = _is_session_live(using, has_credentials=credentials is not None)
-        condition = f"({_is_play_of_session(using)} AND {is_live}"
-        live = {"id": session, "expires_at": now}
-        if credentials is not None:
-            live["credentials"] = credentials
+    for play, session, credentials, stored in renewals:
+        condition = f"({_is_play_of_session(using)} AND {_is_session_live(using)}"
+        live = {"id": session, "expires_at": now, "credentials": credentials}
         values += _play_of_session(using, play, session)
         values += sql.prepared(UserSession, live, using)
         if stored is not None:
@@ -185,14 +182,13 @@ def _is_play_of_session(using: str) -> str:
 
 
 @functools.cache
-def _is_session_live(using: str, *, has_credentials: bool) -> str:
+def _is_session_live(using: str) -> str:
     names = ("id", "ended_at", "expires_at", "credentials")
     id, ended_at, expires_at, credentials = sql.columns(UserSession, names, using)
     table = sql.table(UserSession, using)
-    is_same = f" AND {credentials} IN ('', %s)" if has_credentials else ""
     return (
         f"EXISTS (SELECT 1 FROM {table} WHERE {id} = %s"  # noqa: S608
-        f" AND {ended_at} IS NULL AND {expires_at} > %s{is_same})"
+        f" AND {ended_at} IS NULL AND {expires_at} > %s AND {credentials} IN ('', %s))"
     )
 
 

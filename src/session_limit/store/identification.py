@@ -13,7 +13,7 @@ from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
 from django.http import HttpRequest, parse_cookie
 
 from session_limit.registry.connected import standings
-from session_limit.registry.credentials import has_credentials
+from session_limit.registry.credentials import digest
 from session_limit.store import engines, tenants
 from session_limit.store.guarded import GuardedSession, install
 from session_limit.store.unstored_keys import identify_key
@@ -118,11 +118,8 @@ def _identify(request: HttpRequest, key: str) -> Identity:
         state.request = None
     is_signed_in = SESSION_KEY in session and not is_left_alone(session)
     if state.row is not None:
-        is_outdated = engines.is_cookie(engine) and not has_credentials(
-            state.row.id, session.get(HASH_SESSION_KEY, "")
-        )
-        # A client may keep a cookie from before a password change.
-        return Identity() if is_outdated else Identity(state.row.id)
+        is_current = state.row.has_credentials(digest(session.get(HASH_SESSION_KEY)))
+        return Identity(state.row.id) if is_current else Identity()
     identify_key(state)
     id = state.found.ended_id
     if id is not None:

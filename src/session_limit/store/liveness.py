@@ -58,6 +58,15 @@ class Row(NamedTuple):
         idle_timeout = self.expires_at - self.last_active_at
         return min(conf.touch_interval, idle_timeout / 10)
 
+    def has_credentials(self, credentials: str) -> bool:
+        """
+        Return whether session data with this digest of a hash may use the session.
+
+        Other data is an old copy from before a password change. A session engine
+        restored the copy, or the client kept it (``signed_cookies``).
+        """
+        return self.credentials in {"", credentials}
+
     def is_touch_due(self, now: datetime) -> bool:
         """Return whether enough time has passed to record the user's activity again."""
         return now - self.last_active_at >= self.touch_interval
