@@ -116,8 +116,8 @@ class Run:
     database: str = "sqlite"
     engine: str = "db"
     user_model: str = "auth.User"
-    # Whether to measure branch coverage, which "report" combines.
-    measured: bool = False
+    # How to serve the stories. "both" takes three times as long as "sync".
+    served: str = "both"
     # Whether to use Python's development mode, which shows more errors but takes twice
     # as long.
     development: bool = False
@@ -134,7 +134,13 @@ class Run:
 
 
 # The session engines besides "db", which the other runs use.
-STORES = ("cached_db", "cache_redis", "db_elsewhere", "file", "signed_cookies")
+STORES = {
+    "cached_db": "async",
+    "cache_redis": "sync",
+    "db_elsewhere": "sync",
+    "file": "sync",
+    "signed_cookies": "async",
+}
 
 # The longest runs come first, so that all processors stay busy to the end.
 MATRIX = [
@@ -145,9 +151,13 @@ MATRIX = [
         "mariadb-5.2",
         without=(*OWN, *SHOWN, *PAGES, "tests/libraries"),
         database="mariadb",
+        served="sync",
     ),
     Run("servers", SERVED, options=SERVICES),
-    *(Run(f"engine-{engine}", STORIES, NOT_STORED, engine=engine) for engine in STORES),
+    *(
+        Run(f"engine-{engine}", STORIES, NOT_STORED, engine=engine, served=served)
+        for engine, served in STORES.items()
+    ),
     # Every engine but "db" reads the user with the row, after the session.
     Run("joined-cached_db", ("tests/joined_users",), engine="cached_db"),
     # This engine reads before it writes in a transaction, which can fail on SQLite.
@@ -161,11 +171,12 @@ MATRIX = [
         "sqlite-6.0",
         without=(*OWN, *SHOWN, *PAGES, *RACES[:2], "tests/libraries"),
         python="3.12",
+        served="async",
     ),
     Run("races-6.1", (*COUNTED, "tests/asgi"), python="3.13", development=True),
-    Run("services", without=OWN, options=SERVICES, measured=True),
-    Run("users-EmailUser", PEOPLE, user_model="users.EmailUser"),
-    Run("users-CodeUser", PEOPLE, user_model="users.CodeUser"),
+    Run("services", without=OWN, options=SERVICES),
+    Run("users-EmailUser", PEOPLE, user_model="users.EmailUser", served="async"),
+    Run("users-CodeUser", PEOPLE, user_model="users.CodeUser", served="sync"),
     Run(
         "engine-qsessions_cached_db",
         RACES,
@@ -263,10 +274,6 @@ def command(
 # --- Tests ----------------------------------------------------------------------------
 
 
-def pytest(*, measured: bool) -> tuple[str, ...]:
-    return ("-m", "coverage", "run", "-m", "pytest") if measured else ("-m", "pytest")
-
-
 def whole_suite(name: str, python: str) -> None:
     of = f"{KIND}-{python}"
 
@@ -274,9 +281,10 @@ def whole_suite(name: str, python: str) -> None:
     def test(session: nox.Session) -> None:
         """Run the suite on all processors. COVERAGE=1 measures branch coverage."""
         workers = os.environ.get("WORKERS", "auto")
+        measuring = ("-m", "coverage", "run") if os.environ.get("COVERAGE") else ()
         run(
             session,
-            *pytest(measured=os.environ.get("COVERAGE") == "1"),
+            *(*measuring, "-m", "pytest"),
             *("--numprocesses", workers, "--dist", "loadgroup"),
             *session.posargs,
             of=of,
@@ -296,8 +304,7 @@ def suite(row: Run) -> None:
     def session(session: nox.Session) -> None:
         run(
             session,
-            *pytest(measured=row.measured),
-            *(*row.options, *row.paths),
+            *("-m", "pytest", *row.options, *row.paths),
             *(f"--ignore={path}" for path in row.without),
             *session.posargs,
             of=of,
@@ -310,16 +317,23 @@ def suite(row: Run) -> None:
             ),
             SESSION_LIMIT_TEST_ENGINE=row.engine,
             SESSION_LIMIT_TEST_USER_MODEL=row.user_model,
+            SESSION_LIMIT_TEST_SERVED=row.served,
         )
 
     session.__doc__ = row.combination
     command(of=of, name=row.name, ci=True)(session)
 
 
-@command(ci=True)
+@command()
 def mutants(session: nox.Session) -> None:
     """Apply deliberate bugs, each of which a test must detect."""
     run(session, "-m", "tests.mutants", *session.posargs)
+
+
+@command(name="mutants-of-the-day", ci=True)
+def mutants_of_the_day(session: nox.Session) -> None:
+    """Apply every third deliberate bug, beginning at another one each day."""
+    run(session, "-m", "tests.mutants", "--third")
 
 
 for row in MATRIX:
@@ -431,15 +445,3 @@ def coverage(session: nox.Session) -> None:
     """Report the branches that the measured sessions did not cover."""
     run(session, "-m", "coverage", "combine", "--quiet")
     run(session, "-m", "coverage", "report")
-
-
-@nox.session(
-    venv_backend="none",
-    requires=[ENVIRONMENT, "services"],
-    default=False,
-    allow_parallel=True,
-    tags=["ci"],
-)
-def report(session: nox.Session) -> None:
-    """Report the branch coverage of the sessions "test" and "services"."""
-    coverage(session)

@@ -1,10 +1,11 @@
 """
-Configure the project that the suite runs in, by four environment variables.
+Configure the project that the suite runs in, by five environment variables.
 
 SESSION_LIMIT_TEST_DB          sqlite (default), postgresql or mariadb
 SESSION_LIMIT_TEST_DB_NAME     the database's name, so that two runs do not meet
 SESSION_LIMIT_TEST_ENGINE      where sessions are stored: one of ENGINES, default db
 SESSION_LIMIT_TEST_USER_MODEL  auth.User (default), users.EmailUser, users.CodeUser
+SESSION_LIMIT_TEST_SERVED      how stories are served: sync, async or both (default)
 
 The servers' own environment variables give the address and the user of each server.
 """
@@ -15,6 +16,8 @@ from pathlib import Path
 
 DB = os.environ.get("SESSION_LIMIT_TEST_DB", "sqlite")
 DB_NAME = os.environ.get("SESSION_LIMIT_TEST_DB_NAME", "session_limit")
+_served = os.environ.get("SESSION_LIMIT_TEST_SERVED", "both")
+SERVED = {"sync": ["sync"], "async": ["async"], "both": ["sync", "async"]}[_served]
 
 SERVERS = {
     "postgresql": {

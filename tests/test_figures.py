@@ -36,7 +36,7 @@ db | ASGI | member | 2 reads, 17 hops | 1 read, 16 hops
 db | ASGI | visitor | 15 hops | 15 hops
 db | ASGI | public | 15 hops | 15 hops
 db | ASGI | renewal of a play | - | 1 write
-cached_db | WSGI | member | 1 read, 1 cache | 1 read, 1 cache, -331 calls
+cached_db | WSGI | member | 1 read, 1 cache | 1 read, 1 cache, -328 calls
 cached_db | WSGI | visitor | nothing | nothing, +31 calls
 cached_db | WSGI | public | nothing | nothing, +11 calls
 cached_db | WSGI | sign-in | 2 reads, 3 writes, 2 cache | 3 reads, 5 writes, 2 cache
@@ -47,7 +47,7 @@ cached_db | ASGI | member | 1 read, 1 cache, 17 hops | 1 read, 1 cache, 16 hops
 cached_db | ASGI | visitor | 15 hops | 15 hops
 cached_db | ASGI | public | 15 hops | 15 hops
 cached_db | ASGI | renewal of a play | - | 1 write, 1 cache
-cache | WSGI | member | 1 read, 1 cache | 1 read, 1 cache, -331 calls
+cache | WSGI | member | 1 read, 1 cache | 1 read, 1 cache, -328 calls
 cache | WSGI | visitor | nothing | nothing, +31 calls
 cache | WSGI | public | nothing | nothing, +11 calls
 cache | WSGI | sign-in | 1 read, 1 write, 3 cache | 3 reads, 3 writes, 3 cache
@@ -58,7 +58,7 @@ cache | ASGI | member | 1 read, 1 cache, 17 hops | 1 read, 1 cache, 16 hops
 cache | ASGI | visitor | 15 hops | 15 hops
 cache | ASGI | public | 15 hops | 15 hops
 cache | ASGI | renewal of a play | - | 1 write, 1 cache
-file | WSGI | member | 1 read | 1 read, -331 calls
+file | WSGI | member | 1 read | 1 read, -328 calls
 file | WSGI | visitor | nothing | nothing, +31 calls
 file | WSGI | public | nothing | nothing, +11 calls
 file | WSGI | sign-in | 1 read, 1 write | 3 reads, 3 writes
@@ -69,7 +69,7 @@ file | ASGI | member | 1 read, 16 hops | 1 read, 16 hops
 file | ASGI | visitor | 15 hops | 15 hops
 file | ASGI | public | 15 hops | 15 hops
 file | ASGI | renewal of a play | - | 1 write
-signed_cookies | WSGI | member | 1 read | 1 read, -329 calls
+signed_cookies | WSGI | member | 1 read | 1 read, -326 calls
 signed_cookies | WSGI | visitor | nothing | nothing, +31 calls
 signed_cookies | WSGI | public | nothing | nothing, +12 calls
 signed_cookies | WSGI | sign-in | 1 read, 1 write | 3 reads, 3 writes

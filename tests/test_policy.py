@@ -246,7 +246,7 @@ def test_a_swap_ends_the_chosen_one_and_what_is_too_many(live, limit, data):
     decision = decide_swap(live, limit=limit, chosen=chosen.id)
     if limit is None or len(live) < limit:
         assert decision == Decision(admitted=True)
-    elif chosen not in live:
+    elif chosen.id not in {one.id for one in live}:
         assert decision == Decision(admitted=False, exceeded=True)
     else:
         assert decision.ended[0] == chosen.id

@@ -3,6 +3,7 @@ from django.contrib.auth.middleware import RemoteUserMiddleware
 
 from session_limit.testing import LAPTOP, PHONE, clock
 from tests.committing import commit_all
+from tests.settings import SERVED
 from tests.stories import views
 from tests.stories.people import TABLET, Visitor, make_user
 
@@ -22,9 +23,9 @@ def project(settings):
     views.raised.clear()
 
 
-@pytest.fixture(params=["sync", "async"])
+@pytest.fixture(params=SERVED)
 def served(request):
-    """Run the test once with sync requests and once with async ones."""
+    """Run the test once with sync requests and once with async ones, or with one."""
     return request.param
 
 
