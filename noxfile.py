@@ -281,7 +281,8 @@ def whole_suite(name: str, python: str) -> None:
     def test(session: nox.Session) -> None:
         """Run the suite on all processors. COVERAGE=1 measures branch coverage."""
         workers = os.environ.get("WORKERS", "auto")
-        measuring = ("-m", "coverage", "run") if os.environ.get("COVERAGE") else ()
+        is_measured = os.environ.get("COVERAGE") == "1"
+        measuring = ("-m", "coverage", "run") if is_measured else ()
         run(
             session,
             *(*measuring, "-m", "pytest"),

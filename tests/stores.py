@@ -42,6 +42,8 @@ def on(*engines):
 
 # A test that chooses an engine of its own runs once.
 CHOSEN = pytest.mark.skipif(settings.ENGINE != "db", reason="chooses its own engine")
+# The engines of Django for which a test can choose, except signed_cookies.
+THAT_KEEP = ["db", "cached_db", "cache", "file"]
 # With other engines, a rollback does not undo what Django stored or deleted.
 ROLLED_BACK = pytest.mark.skipif(
     not rolls_back(), reason="needs a store that rolls back"

@@ -603,7 +603,7 @@ def test_where_no_plays_are_counted_none_is_found(laptop, playing, ask, settings
 
 
 @stores.CHOSEN
-@pytest.mark.parametrize("engine", ["db", "cached_db", "cache", "file"])
+@pytest.mark.parametrize("engine", stores.THAT_KEEP)
 @pytest.mark.parametrize("query", ["", "activity=1"])
 def test_a_restored_copy_from_before_a_password_change_is_nobodys(
     ada, ask, laptop, settings, tmp_path, engine, query

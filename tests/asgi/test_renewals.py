@@ -559,9 +559,7 @@ def test_a_database_that_does_not_answer(laptop, playing, monkeypatch):
     assert (answer.status, answer.reached) == (200, True)
 
 
-def test_a_refused_play_costs_the_others_few_statements(
-    ada, laptop, settings, monkeypatch
-):
+def test_a_refused_play_costs_the_others_few_statements(ada, laptop, settings):
     settings.SESSION_LIMIT_PLAYS = None
     laptop.sign_in()
     good = [(laptop.cookie, registry.play(laptop.row).play.pk) for _ in range(49)]
@@ -691,21 +689,14 @@ def test_a_renewal_asks_the_server_not_to_wait_for_the_disk(laptop, playing):
             )
 
 
-OLD_COPIES = [
-    "django.contrib.sessions.backends.db",
-    "django.contrib.sessions.backends.cached_db",
-    "django.contrib.sessions.backends.cache",
-    "django.contrib.sessions.backends.file",
-]
-
-
 @stores.CHOSEN
-@pytest.mark.parametrize("engine", OLD_COPIES)
+@pytest.mark.parametrize("engine", stores.THAT_KEEP)
 def test_a_restored_copy_from_before_a_password_change_renews_nothing(
     ada, laptop, settings, tmp_path, engine
 ):
     """For example, a backup of the store was restored."""
-    settings.SESSION_ENGINE, settings.SESSION_FILE_PATH = engine, f"{tmp_path}"
+    settings.SESSION_ENGINE = f"django.contrib.sessions.backends.{engine}"
+    settings.SESSION_FILE_PATH = f"{tmp_path}"
     laptop.sign_in()
     play = registry.play(laptop.row).play.pk
     assert renew(laptop, play).status == 200

@@ -27,7 +27,7 @@ from session_limit.models import (
 from session_limit.registry.accounts import lock_account
 from session_limit.registry.limits import read_account
 from session_limit.registry.transactions import one_statement
-from session_limit.store import engines
+from session_limit.store import engines, queries
 from session_limit.store.liveness import Row
 from session_limit.store.users import session_hashes, user_of
 from session_limit.utils.clock import utc_now
@@ -93,12 +93,12 @@ def has_credentials(id: UUID, session_hash: str) -> bool:
     """
     Return whether ``session_hash`` matches the recorded credentials of a session.
 
-    ``id`` is the session's id. Without a match, the session data is an old copy from
-    before a password change. A session engine restored the copy, or the client kept it
-    (``signed_cookies``). Only the copy must be discarded, and the session continues.
+    ``id`` is the session's id. This function reads the row again, which may have
+    changed since the session was loaded. Without a match, the session data is an old
+    copy. Only the copy must be discarded, and the session continues.
     """
-    row = UserSession.objects.primary().filter(pk=id)
-    return row.filter(credentials__in=["", digest(session_hash)]).exists()
+    row = queries.read(id)
+    return row is not None and row.has_credentials(digest(session_hash))
 
 
 def credentials_reason(
